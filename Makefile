@@ -1,0 +1,28 @@
+# Cerby Key Portal. `make` lists what there is.
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench format lock clean
+python := .venv/bin/python
+
+help: ## list the targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 14
+
+run: ## set up, then run the portal with a Cerby sandbox until Ctrl-C (PORT, PORTAL_DATA_DIR, DEMO_PASSWORD, DEMO_VAULTS)
+	@.ci/venv requirements.txt && exec $(python) -m portal.run --parent $$PPID
+
+test: ## run every test; ARGS goes to pytest
+	@.ci/venv requirements-dev.txt && .ci/browser && exec $(python) -m pytest $(ARGS)
+
+check: ## lint, format, types, templates, migrations, deployment
+	@.ci/venv requirements-dev.txt && exec .ci/check
+
+bench: ## measure; ARGS goes to the benchmarks
+	@.ci/venv requirements-dev.txt && exec $(python) -m benchmarks $(ARGS)
+
+format: ## let ruff tidy the code
+	@.ci/venv requirements-dev.txt && $(python) -m ruff check --fix-only --quiet . && $(python) -m ruff format .
+
+lock: ## pin the newest allowed versions of pyproject.toml in requirements*.txt (ARGS=--upgrade renews all)
+	@.ci/lock $(ARGS)
+
+clean: ## remove .venv and caches; the data in ./var stays
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache && find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,168 @@
+"""The portal's configuration: the one place that reads the environment.
+
+Every name is described in docs/configuration.md. Any of them may be given as ``NAME_FILE``, the path
+of a file that holds the value, which is how secrets should arrive.
+"""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+NAMES = frozenset(
+    {
+        "PORTAL_ENV",
+        "PORTAL_DATA_DIR",
+        "PORTAL_URL",
+        "PORTAL_SECRET_KEY",
+        "PORTAL_SECRET_KEY_FALLBACKS",
+        "PORTAL_PEPPERS",
+        "PORTAL_KEY_MANAGEMENT",
+        "PORTAL_EXTRA_SCOPES",
+        "PORTAL_MAX_LIFETIME_DAYS",
+        "PORTAL_PROXIES",
+        "PORTAL_ALLOW_SANDBOX",
+        "PORTAL_EMAIL_URL",
+        "PORTAL_EMAIL_FROM",
+        "PORTAL_LOG_LEVEL",
+        "CERBY_BASE_URL",
+        "CERBY_WORKSPACE",
+        "CERBY_TOKEN",
+        "CERBY_API_KEY",
+    }
+)
+
+
+class Environment(enum.StrEnum):
+    DEMO = "demo"
+    PRODUCTION = "production"
+
+
+@dataclass(frozen=True)
+class Config:
+    env: Environment
+    data_dir: Path
+    url: str
+    secret_key: str = field(repr=False)
+    secret_key_fallbacks: tuple[str, ...] = field(repr=False)
+    peppers: Mapping[str, bytes] = field(repr=False)
+    key_management: str
+    extra_scopes: bool
+    max_lifetime_days: int
+    proxies: int
+    allow_sandbox: bool
+    email: Mapping[str, object] = field(repr=False)
+    email_from: str
+    log_level: str
+    cerby_base_url: str
+    cerby_workspace: str
+    cerby_token: str = field(repr=False)
+    cerby_api_key: str = field(repr=False)
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def https(self) -> bool:
+        return urlsplit(self.url).scheme == "https"
+
+    @property
+    def is_sandbox(self) -> bool:
+        """A Cerby on this very machine is the embedded sandbox, not a workspace."""
+        return _is_loopback(urlsplit(self.cerby_base_url).hostname or "")
+
+
+def read() -> Config:
+    """Read the environment. Raises ``ImproperlyConfigured`` with a sentence that names the variable."""
+    _refuse_unknown_names()
+    env = environ.FileAwareEnv()
+    kind = _choice(env, "PORTAL_ENV", [e.value for e in Environment], Environment.DEMO)
+    data_dir = Path(env.str("PORTAL_DATA_DIR", str(CHECKOUT / "var"))).absolute()
+    demo = kind == Environment.DEMO
+    base_url = env.str("CERBY_BASE_URL", "http://127.0.0.1:8001" if demo else "").rstrip("/")
+    return Config(
+        env=Environment(kind),
+        data_dir=data_dir,
+        url=env.str("PORTAL_URL", "http://localhost:8000" if demo else "").rstrip("/"),
+        secret_key=_secret(env, "PORTAL_SECRET_KEY", data_dir / "secret-key"),
+        secret_key_fallbacks=tuple(env.str("PORTAL_SECRET_KEY_FALLBACKS", "").split()),
+        peppers=_peppers(_secret(env, "PORTAL_PEPPERS", data_dir / "peppers.json")),
+        key_management=_choice(env, "PORTAL_KEY_MANAGEMENT", ["admins", "owner-only"], "admins"),
+        extra_scopes=env.bool("PORTAL_EXTRA_SCOPES", _is_loopback(urlsplit(base_url).hostname or "")),
+        max_lifetime_days=_positive(env, "PORTAL_MAX_LIFETIME_DAYS", 366),
+        proxies=_positive(env, "PORTAL_PROXIES", 0),
+        allow_sandbox=env.bool("PORTAL_ALLOW_SANDBOX", demo),
+        email=env.email_url_config(env.str("PORTAL_EMAIL_URL", "consolemail://")),
+        email_from=env.str("PORTAL_EMAIL_FROM", "Cerby key portal <portal@localhost>"),
+        log_level=_choice(env, "PORTAL_LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR"], "INFO"),
+        cerby_base_url=base_url,
+        cerby_workspace=env.str("CERBY_WORKSPACE", "contenzilla" if demo else ""),
+        cerby_token=_secret(env, "CERBY_TOKEN", data_dir / "sandbox" / "cerby-token", required=False),
+        cerby_api_key=_secret(env, "CERBY_API_KEY", data_dir / "sandbox" / "cerby-api-key", required=False),
+    )
+
+
+def _refuse_unknown_names() -> None:
+    known = NAMES | {f"{name}_FILE" for name in NAMES}
+    unknown = sorted(n for n in os.environ if n.startswith(("PORTAL_", "CERBY_")) and n not in known)
+    if unknown:
+        raise ImproperlyConfigured(f"Unknown setting {', '.join(unknown)}. docs/configuration.md has the list.")
+
+
+def _choice(env: environ.Env, name: str, allowed: list[str], default: str) -> str:
+    value = str(env.str(name, default))
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{name} is {value!r}; it must be one of {', '.join(allowed)}.")
+    return value
+
+
+def _positive(env: environ.Env, name: str, default: int) -> int:
+    text = str(env.str(name, str(default)))
+    if not text.isdecimal():
+        raise ImproperlyConfigured(f"{name} is {text!r}; it must be a whole number.")
+    return int(text)
+
+
+def _secret(env: environ.Env, name: str, demo_file: Path, *, required: bool = True) -> str:
+    """The secret called ``name``; in the demo, the one that ``make run`` left in the data folder."""
+    value = str(env.str(name, "")).strip()
+    is_demo = env.str("PORTAL_ENV", Environment.DEMO) == Environment.DEMO
+    if not value and is_demo and demo_file.is_file():
+        value = demo_file.read_text().strip()
+    if not value and required:
+        raise ImproperlyConfigured(f"{name} (or {name}_FILE) is not set. `make run` makes one for the demo.")
+    return value
+
+
+def _peppers(text: str) -> Mapping[str, bytes]:
+    """JSON such as {"p1": "64 hexadecimal digits"}; the last one is used for new fingerprints."""
+    try:
+        peppers = {str(name): bytes.fromhex(value) for name, value in json.loads(text).items()}
+    except (ValueError, AttributeError, TypeError):
+        peppers = {}
+    if not peppers or any(len(pepper) < 32 for pepper in peppers.values()):  # noqa: PLR2004 - 256 bits
+        raise ImproperlyConfigured(
+            'PORTAL_PEPPERS must be JSON such as {"p1": "…"}, each value 64 or more hexadecimal digits.'
+        )
+    return peppers
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,139 @@
+"""Between Django and the views: sessions that end, HTMX's headers, the reader's zone, errors as pages."""
+
+from __future__ import annotations
+
+import time
+import zoneinfo
+from collections.abc import Callable
+from http import HTTPStatus
+from urllib.parse import urlencode, urlsplit
+
+import structlog
+from django.conf import settings
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render, resolve_url
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from django_htmx.http import HttpResponseClientRedirect
+
+from keys.errors import NotAllowed, PortalError, SignInAgain
+from keys.selectors.people import whom_to_ask
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+logger = structlog.get_logger(__name__)
+
+STARTED, SEEN = "started_at", "seen_at"
+SEEN_RESOLUTION = 60
+"""Seconds between two saves of a session that is in use: idle time is that exact, and no GET pays for more."""
+
+
+class SessionLifetimeMiddleware:
+    """A session lives 30 minutes after it was last used, and 8 hours at most (settings)."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.user.is_authenticated:
+            self._end_or_extend(request)
+        return self.get_response(request)
+
+    def _end_or_extend(self, request: HttpRequest) -> None:
+        now = int(time.time())
+        started = request.session.setdefault(STARTED, now)
+        if now - started > settings.SESSION_MAX_AGE:
+            logout(request)
+        elif now - request.session.get(SEEN, 0) > SEEN_RESOLUTION:
+            request.session[SEEN] = now
+
+
+class HtmxResponseMiddleware:
+    """Say that answers differ under HTMX, and send an expired session to a full-page sign-in."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        patch_vary_headers(response, ["HX-Request"])
+        if request.htmx and _is_redirect_to_login(response):  # type: ignore[attr-defined]
+            return HttpResponseClientRedirect(_login_url(_page_of(request)))
+        return response
+
+
+def _is_redirect_to_login(response: HttpResponseBase) -> bool:
+    is_redirect = response.status_code == HTTPStatus.FOUND
+    return is_redirect and urlsplit(response.headers["Location"]).path == resolve_url(settings.LOGIN_URL)
+
+
+def _login_url(next_path: str) -> str:
+    return f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': next_path})}"
+
+
+def _page_of(request: HttpRequest) -> str:
+    """The page that the fragment was asked for from, not the fragment's own address."""
+    current = request.htmx.current_url_abs_path  # type: ignore[attr-defined]
+    return current or resolve_url(settings.LOGIN_REDIRECT_URL)
+
+
+class ReaderTimeZoneMiddleware:
+    """Show times in the zone that the reader's browser names in a cookie; UTC until it does."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        with timezone.override(reader_zone(request.COOKIES.get("portal_tz", ""))):
+            return self.get_response(request)
+
+
+def reader_zone(name: str) -> zoneinfo.ZoneInfo:
+    try:
+        return zoneinfo.ZoneInfo(name or "UTC")
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return zoneinfo.ZoneInfo("UTC")
+
+
+class DomainErrorMiddleware:
+    """Turn the errors of keys.errors into a page, a fragment or JSON: whatever was asked for."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if isinstance(error, SignInAgain):
+            return self._ask_to_sign_in_again(request, error)
+        if isinstance(error, PortalError):
+            return self._explain(request, error)
+        return None
+
+    def _ask_to_sign_in_again(self, request: HttpRequest, error: SignInAgain) -> HttpResponse:
+        url = f"{resolve_url('account_reauthenticate')}?{urlencode({'next': error.next_path})}"
+        if _wants_json(request):
+            return JsonResponse({"reauthenticate": url}, status=error.status)
+        if request.htmx:  # type: ignore[attr-defined]
+            return HttpResponseClientRedirect(url)
+        return HttpResponseRedirect(url)
+
+    def _explain(self, request: HttpRequest, error: PortalError) -> HttpResponse:
+        logger.info("explained", error=type(error).__name__, status=int(error.status))
+        said = {"title": error.title, "sentence": error.sentence}
+        if _wants_json(request):
+            return JsonResponse(said, status=error.status)
+        context: dict[str, object] = {**said, "status": int(error.status)}
+        if isinstance(error, NotAllowed):
+            context |= {"allowed": error.allowed, "ask": whom_to_ask()}
+        if request.htmx:  # type: ignore[attr-defined]
+            response = render(request, "error.html#message", context, status=error.status)
+            response["HX-Retarget"] = "#messages"
+            response["HX-Reswap"] = "innerHTML"
+            return response
+        return render(request, "error.html", context, status=error.status)
+
+
+def _wants_json(request: HttpRequest) -> bool:
+    return request.headers.get("Accept", "").startswith("application/json")

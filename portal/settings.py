@@ -1,0 +1,224 @@
+"""Django's settings, the same file everywhere; what differs between places comes from portal.conf."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from csp.constants import NONCE, NONE, SELF
+
+from portal import conf
+from portal.logs import LOGGING as LOGGING  # noqa: PLC0414 - a Django setting, used by name
+
+CONFIG = conf.read()
+
+# Where things are
+BASE_DIR = conf.CHECKOUT
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+ALLOWED_HOSTS = [CONFIG.host] if CONFIG.host != "localhost" else ["localhost", "127.0.0.1"]
+CSRF_TRUSTED_ORIGINS = [CONFIG.url] if CONFIG.url else []
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "keys",  # before allauth: its templates and commands win
+    "allauth",
+    "allauth.account",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.humanize",
+    "django.contrib.staticfiles",
+    "csp",
+    "django_filters",
+    "template_partials.apps.SimpleAppConfig",  # its loader is named in TEMPLATES below
+]
+
+MIDDLEWARE = [
+    "portal.logs.RequestLogMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_permissions_policy.PermissionsPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "portal.middleware.SessionLifetimeMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "portal.middleware.HtmxResponseMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "portal.middleware.ReaderTimeZoneMiddleware",
+    "portal.middleware.DomainErrorMiddleware",
+]
+
+_LOADERS = ["django.template.loaders.filesystem.Loader", "django.template.loaders.app_directories.Loader"]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "OPTIONS": {
+            "loaders": [
+                (
+                    "template_partials.loader.Loader",
+                    [("django.template.loaders.cached.Loader", _LOADERS)],
+                )
+            ],
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "keys.views.context.portal",
+            ],
+        },
+    }
+]
+
+# Storage
+_SQLITE_OPTIONS: dict[str, Any] = {
+    # A write transaction takes its lock at once: no "database is locked" half-way through.
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    # FULL: what was committed before a call to Cerby survives a power cut.
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;",
+}
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": CONFIG.data_dir / "portal.sqlite3",
+        "CONN_MAX_AGE": None,
+        "OPTIONS": _SQLITE_OPTIONS,
+    }
+}
+# Throttling counts here: it must be shared by every process.
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "portal_cache"},
+}
+STATIC_URL = "static/"
+STATIC_ROOT = CONFIG.data_dir / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+# Files whose names carry a hash never change; modules imported by plain name are asked about each time.
+WHITENOISE_MAX_AGE = 0
+# Only the portal's own files: none of what its packages bring is used.
+STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},  # the portal stores no files
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# Times are kept in UTC and shown in the reader's zone.
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-gb"
+USE_I18N = False
+
+# Sign-in
+AUTH_USER_MODEL = "keys.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "keys:dashboard"
+ACCOUNT_ADAPTER = "keys.views.accounts.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"  # people are added by address, by an operator
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 5 * 60
+ACCOUNT_RATE_LIMITS = {
+    "login": "30/m/ip",
+    "login_failed": "10/m/ip,5/5m/key",
+    "reauthenticate": "10/m/user",
+    "reset_password": "20/m/ip,5/m/key",
+    "change_password": "5/m/user",
+    "reset_password_from_key": "20/m/ip",
+}
+ALLAUTH_TRUSTED_PROXY_COUNT = CONFIG.proxies
+
+# Sessions: 30 minutes idle (the cookie and row live that long after the last save), 8 hours at most.
+SESSION_COOKIE_AGE = 30 * 60
+SESSION_MAX_AGE = 8 * 60 * 60
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+SESSION_COOKIE_NAME = "__Host-portal" if CONFIG.https else "portal"
+SESSION_COOKIE_SECURE = CONFIG.https
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"  # links in reminders must arrive signed in
+CSRF_USE_SESSIONS = True
+CSRF_COOKIE_SECURE = CONFIG.https
+
+SECRET_KEY = CONFIG.secret_key
+SECRET_KEY_FALLBACKS = list(CONFIG.secret_key_fallbacks)
+DEBUG = False
+
+# Headers
+SECURE_SSL_REDIRECT = CONFIG.https
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if CONFIG.proxies else None
+SECURE_HSTS_SECONDS = 31_536_000 if CONFIG.https else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]  # asked for by probes, in plain HTTP
+CONTENT_SECURITY_POLICY: dict[str, Any] = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "require-trusted-types-for": ["'script'"],
+        "trusted-types": ["htmx"],
+    }
+}
+PERMISSIONS_POLICY: dict[str, Any] = {
+    name: []
+    for name in (
+        "accelerometer",
+        "camera",
+        "display-capture",
+        "geolocation",
+        "gyroscope",
+        "magnetometer",
+        "microphone",
+        "midi",
+        "payment",
+        "usb",
+    )
+}
+
+# Mail
+EMAIL_CONFIG = dict(CONFIG.email)
+vars().update(EMAIL_CONFIG)
+DEFAULT_FROM_EMAIL = CONFIG.email_from
+
+# The portal
+PORTAL_URL = CONFIG.url
+PORTAL_ENV = CONFIG.env
+PORTAL_PEPPERS = CONFIG.peppers
+PORTAL_KEY_MANAGEMENT = CONFIG.key_management
+PORTAL_EXTRA_SCOPES = CONFIG.extra_scopes
+PORTAL_MAX_LIFETIME_DAYS = CONFIG.max_lifetime_days
+PORTAL_IS_SANDBOX = CONFIG.is_sandbox
+PORTAL_ALLOW_SANDBOX = CONFIG.allow_sandbox
+CERBY_BASE_URL = CONFIG.cerby_base_url
+CERBY_WORKSPACE = CONFIG.cerby_workspace
+CERBY_TOKEN = CONFIG.cerby_token
+CERBY_API_KEY = CONFIG.cerby_api_key

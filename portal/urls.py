@@ -1,0 +1,30 @@
+"""Every address of the portal. All want a sign-in, except what is decorated as not wanting one."""
+
+from __future__ import annotations
+
+from django.urls import include, path, re_path
+
+from allauth.account import views as accounts
+
+urlpatterns = [
+    path("", include("keys.urls")),
+    # Sign-in: only what is used of allauth
+    path("accounts/login/", accounts.login, name="account_login"),
+    path("accounts/logout/", accounts.logout, name="account_logout"),
+    path("accounts/inactive/", accounts.account_inactive, name="account_inactive"),
+    path("accounts/signup/", accounts.signup, name="account_signup"),  # closed by the adapter
+    path("accounts/reauthenticate/", accounts.reauthenticate, name="account_reauthenticate"),
+    path("accounts/password/change/", accounts.password_change, name="account_change_password"),
+    path("accounts/password/reset/", accounts.password_reset, name="account_reset_password"),
+    path("accounts/password/reset/done/", accounts.password_reset_done, name="account_reset_password_done"),
+    re_path(
+        r"^accounts/password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
+        accounts.password_reset_from_key,
+        name="account_reset_password_from_key",
+    ),
+    path(
+        "accounts/password/reset/key/done/",
+        accounts.password_reset_from_key_done,
+        name="account_reset_password_from_key_done",
+    ),
+]
