@@ -1,0 +1,142 @@
+"""The sandbox's SQLite file: schema, transactions, snapshots."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LOCK_WAIT = 10.0  # seconds
+
+# Times are stamps (see moments.py). A credential is kept as its SHA-256 only.
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS people (
+    id TEXT PRIMARY KEY,
+    email TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    first_name TEXT NOT NULL,
+    last_name TEXT NOT NULL,
+    role TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('live', 'disabled', 'pending')),
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    last_activity TEXT
+);
+CREATE UNIQUE INDEX IF NOT EXISTS exactly_one_owner ON people (role) WHERE role = 'workspace_owner';
+
+CREATE TABLE IF NOT EXISTS tokens (
+    sha256 TEXT PRIMARY KEY,
+    person_id TEXT NOT NULL REFERENCES people (id),
+    expires_at TEXT NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS api_keys (
+    id TEXT PRIMARY KEY,
+    sha256 TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    scopes TEXT NOT NULL,
+    owner_id TEXT NOT NULL REFERENCES people (id),
+    external_id TEXT UNIQUE,
+    created_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL,
+    last_used_at TEXT,
+    removed_at TEXT
+);
+
+CREATE TABLE IF NOT EXISTS secrets (
+    id TEXT PRIMARY KEY,
+    title TEXT NOT NULL,
+    category TEXT NOT NULL,
+    body_sha256 TEXT NOT NULL,
+    body_length INTEGER NOT NULL,
+    vault_id TEXT NOT NULL REFERENCES records (id),
+    created_at TEXT NOT NULL,
+    created_by TEXT NOT NULL REFERENCES people (id)
+);
+
+CREATE TABLE IF NOT EXISTS records (
+    id TEXT PRIMARY KEY,
+    type TEXT NOT NULL,
+    attributes TEXT NOT NULL,
+    created_at TEXT NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS journal (
+    id INTEGER PRIMARY KEY,
+    at TEXT NOT NULL,
+    method TEXT NOT NULL,
+    path TEXT NOT NULL,
+    query TEXT NOT NULL,
+    credential TEXT,
+    person_id TEXT,
+    key_id TEXT,
+    external_id TEXT,
+    status INTEGER NOT NULL
+);
+"""
+
+
+class Store:
+    """One SQLite file. A connection serves one thread at a time and is reused by the next."""
+
+    def __init__(self, path: Path | str) -> None:
+        self._path = Path(path)
+        self._idle: deque[sqlite3.Connection] = deque()
+        with self._connection() as db:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.executescript(_SCHEMA)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Write-locked from its start (IMMEDIATE); committed at the end, rolled back on any exception."""
+        with self._connection() as db, db:
+            db.execute("BEGIN IMMEDIATE")
+            yield db
+
+    def snapshot(self) -> bytes:
+        """The whole content, to hand to ``restore`` later."""
+        with self._connection() as db, closing(sqlite3.connect(":memory:")) as copy:
+            db.backup(copy)
+            copy.execute("VACUUM")  # clears the file's WAL mark, with which memory cannot be opened
+            return copy.serialize()
+
+    def restore(self, snapshot: bytes) -> None:
+        with closing(sqlite3.connect(":memory:")) as source:
+            source.deserialize(snapshot)
+            self._overwrite(source)
+
+    def reset(self) -> None:
+        with closing(sqlite3.connect(":memory:")) as source:
+            source.executescript(_SCHEMA)
+            self._overwrite(source)
+
+    def close(self) -> None:
+        """Close idle connections; the next use opens new ones. Call it before a fork."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _overwrite(self, source: sqlite3.Connection) -> None:
+        with self._connection() as db:
+            source.backup(db)
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        try:
+            db = self._idle.pop()
+        except IndexError:
+            db = self._connect()
+        try:
+            yield db
+        finally:
+            self._idle.append(db)
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self._path, timeout=_LOCK_WAIT, isolation_level=None, check_same_thread=False)
+        db.row_factory = sqlite3.Row
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA foreign_keys = ON")
+        return db
