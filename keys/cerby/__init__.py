@@ -1,0 +1,36 @@
+"""Everything that speaks to Cerby: ``connect()`` gives the client that the settings describe."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from django.conf import settings
+
+from keys.cerby.client import CerbyClient
+from keys.cerby.exchange import Limits
+from keys.cerby.wire import IssuedKey, KeyStatus, Person, Secret, UpstreamKey, Vault
+
+__all__ = [
+    "CerbyClient",
+    "IssuedKey",
+    "KeyStatus",
+    "Limits",
+    "Person",
+    "Secret",
+    "UpstreamKey",
+    "Vault",
+    "connect",
+]
+
+
+def connect() -> CerbyClient:
+    """The process's one client for CERBY_BASE_URL, CERBY_TOKEN and CERBY_API_KEY; sends nothing yet.
+
+    Raises ValueError where they cannot be used.
+    """
+    return _client(settings.CERBY_BASE_URL, settings.CERBY_TOKEN, settings.CERBY_API_KEY)
+
+
+@cache
+def _client(base_url: str, token: str, api_key: str) -> CerbyClient:
+    return CerbyClient(base_url, token=token or None, api_key=api_key or None)

@@ -1,0 +1,252 @@
+"""Everything that the portal asks of Cerby, as methods."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import replace
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Protocol, TypeVar
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from keys.cerby import calls, wire
+from keys.cerby.calls import Answer, Call, Lost, Stage
+from keys.cerby.exchange import Exchange, Limits
+from keys.cerby.values import WireError
+from keys.cerby.wire import IssuedKey, KeyRequest, Person, Secret, UpstreamKey, Vault
+from keys.errors import CerbyError, CerbyKeyWithoutSecret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+
+T = TypeVar("T")
+
+
+class _HasId(Protocol):
+    @property
+    def id(self) -> UUID: ...
+
+
+Item = TypeVar("Item", bound=_HasId)
+
+
+class CerbyClient:
+    """What the portal needs of Cerby's REST API. Safe to share between threads.
+
+    ``base_url``: ``https://{workspace}.cerby.com``; plain HTTP only to this machine. ``token``: a bearer
+    token, with which API keys are managed; ``api_key``: for all the rest, the token where there is none.
+    Every method raises of the CerbyError family: a read CerbyNeverReached, CerbyRefused or CerbyInDoubt; a
+    write CerbyNeverReached or CerbyRefused when nothing was done, CerbyInDoubt when that is not known.
+    Raises ValueError for a base URL or credential that cannot be used.
+    """
+
+    def __init__(
+        self, base_url: str, *, token: str | None, api_key: str | None, limits: Limits | None = None
+    ) -> None:
+        self._base_url = _checked_base_url(base_url)
+        self._limits = limits or Limits()
+        self._exchange = Exchange(
+            self._base_url,
+            token=_checked_credential(token, "CERBY_TOKEN"),
+            api_key=_checked_credential(api_key, "CERBY_API_KEY"),
+            limits=self._limits,
+        )
+
+    def __repr__(self) -> str:
+        return f"CerbyClient({self._base_url!r})"
+
+    def person_by_email(self, email: str) -> Person | None:
+        """The one person with exactly this e-mail; ASCII letters compare without regard to case."""
+        call = Call("look up a person", "GET", wire.USERS, query={"filter": email})
+        found = [person for person in self._walk(call, wire.person) if _same_email(person.email, email)]
+        if len(found) > 1:
+            raise CerbyError(
+                "Cerby knows more than one person with this e-mail. Ask a workspace Owner to correct it."
+            )
+        return found[0] if found else None
+
+    def person(self, person_id: UUID) -> Person:
+        return self._one(Call("look up a person", "GET", f"{wire.USERS}/{person_id}"), wire.person, person_id)
+
+    def people(self) -> Iterator[Person]:
+        return self._walk(Call("list the people of the workspace", "GET", wire.USERS), wire.person)
+
+    def vaults(self) -> list[Vault]:
+        """Cerby (published): cloud vaults only."""
+        return list(self._walk(Call("list the vaults", "GET", wire.VAULTS), wire.vault))
+
+    def save_secret(self, *, title: str, body: str, vault_id: UUID | None) -> Secret:
+        """Store ``body`` as a text secret; without ``vault_id`` Cerby chooses the vault."""
+        call = Call(
+            "save the secret",
+            "POST",
+            wire.SECRETS,
+            body=wire.secret_request(title=title, body=body, vault_id=vault_id),
+            ok=frozenset({HTTPStatus.OK, HTTPStatus.CREATED}),
+            quotes=False,  # an error about a secret may quote the secret
+        )
+        return self._ask(call, lambda answer: wire.secret(wire.one(answer)))
+
+    def issue_key(
+        self, *, name: str, scopes: Iterable[str], expires_at: datetime, owner_id: UUID, external_id: UUID
+    ) -> IssuedKey:
+        """Make a key (our contract). Sent once, never repeated.
+
+        Raises CerbyKeyWithoutSecret where the answer names the key but does not hold its plain text.
+        """
+        asked = KeyRequest(name, tuple(scopes), expires_at, owner_id, external_id)
+        call = Call(
+            "generate the API key",
+            "POST",
+            wire.API_KEYS,
+            body=wire.key_request(asked),
+            ok=frozenset({HTTPStatus.OK, HTTPStatus.CREATED}),
+            manages_keys=True,
+            conflict_is_doubt=True,
+        )
+        issued = self._ask(call, lambda answer: wire.issued_key(wire.one(answer), asked))
+        if isinstance(issued, UUID):
+            raise CerbyKeyWithoutSecret(
+                "Cerby generated the API key, but its plain text did not arrive. "
+                "Nobody can use this key; delete it and generate another.",
+                upstream_id=str(issued),
+            )
+        return issued
+
+    def keys(self, *, statuses: Iterable[str] = ()) -> Iterator[UpstreamKey]:
+        """All keys of the workspace, or those with one of ``statuses`` (active, expired, removed)."""
+        wanted = tuple(statuses)
+        call = Call("list the API keys", "GET", wire.API_KEYS, manages_keys=True)
+        if wanted:
+            call = replace(call, query={"filter[status]": ",".join(wanted)})
+        # A server that does not know a filter lists everything: what it sends is filtered again.
+        return (key for key in self._walk(call, wire.upstream_key) if not wanted or key.status in wanted)
+
+    def keys_by_external_id(self, external_id: UUID) -> list[UpstreamKey]:
+        """What Cerby holds under the portal's own id of a key; a complete listing, or an error."""
+        query = {"filter[externalId]": str(external_id)}
+        call = Call("look up the API key", "GET", wire.API_KEYS, query=query, manages_keys=True)
+        return [key for key in self._walk(call, wire.upstream_key) if key.external_id == external_id]
+
+    def key(self, key_id: UUID) -> UpstreamKey:
+        call = Call("look up the API key", "GET", f"{wire.API_KEYS}/{key_id}", manages_keys=True)
+        return self._one(call, wire.upstream_key, key_id)
+
+    def rescope_key(self, key_id: UUID, scopes: Iterable[str]) -> UpstreamKey:
+        """Replace the scopes of an active key. Raises CerbyConflict for an expired or removed one."""
+        wanted = tuple(scopes)
+        call = Call(
+            "change the scopes of the API key",
+            "PATCH",
+            f"{wire.API_KEYS}/{key_id}",
+            body=wire.scopes_request(wanted),
+            manages_keys=True,
+        )
+        key = self._one(call, wire.upstream_key, key_id)
+        if set(key.scopes) != set(wanted):
+            raise calls.in_doubt(call, "its answer shows other scopes")
+        return key
+
+    def delete_key(self, key_id: UUID) -> None:
+        """Delete the key; it stops working at once. Raises CerbyNotFound where Cerby does not know it."""
+        call = Call(
+            "delete the API key",
+            "DELETE",
+            f"{wire.API_KEYS}/{key_id}",
+            ok=frozenset({HTTPStatus.OK, HTTPStatus.NO_CONTENT}),
+            manages_keys=True,
+        )
+        self._succeed(call)
+
+    def _walk(self, call: Call, parse: Callable[[object], Item]) -> Iterator[Item]:
+        """Every item of a list, once. The end is where Cerby's count is reached, or where a page is empty.
+
+        Raises CerbyInDoubt for a list that repeats itself or does not end.
+        """
+        seen: set[UUID] = set()
+        for number in range(1, self._limits.pages + 1):
+            asked = replace(call, query={**call.query, "page[number]": str(number), "page[size]": "100"})
+            page = self._ask(asked, partial(wire.page, parse=parse))
+            fresh = {item.id: item for item in page.items if item.id not in seen}
+            if page.items and not fresh:
+                raise calls.in_doubt(call, "its list repeats itself")
+            yield from fresh.values()
+            seen.update(fresh)
+            if not page.items or (len(seen) >= page.total and not page.more):
+                return
+        raise calls.in_doubt(call, "its list does not end")
+
+    def _one(self, call: Call, parse: Callable[[object], Item], item_id: UUID) -> Item:
+        item = self._ask(call, lambda answer: parse(wire.one(answer)))
+        if item.id != item_id:
+            raise calls.in_doubt(call, "its answer is about something else")
+        return item
+
+    def _ask(self, call: Call, parse: Callable[[object], T]) -> T:
+        """Carry the call out and parse its answer; all that is not a success raises."""
+        parsed = _parsed(self._succeed(call), parse)
+        if isinstance(parsed, Lost):
+            raise calls.in_doubt(call, parsed.why)
+        return parsed
+
+    def _succeed(self, call: Call) -> Answer:
+        """Carry the call out; an answer comes back only with a status of success."""
+        if not self._exchange.has_credential(call):
+            raise calls.without_credential(call)
+        outcome = self._exchange.carry_out(call)
+        if isinstance(outcome, Answer) and outcome.status in call.ok:
+            return outcome
+        raise calls.error(call, outcome, hide=self._exchange.credentials)
+
+
+def _parsed(answer: Answer, parse: Callable[[object], T]) -> T | Lost:
+    """Returns what is wrong instead of raising it: a traceback through the parser would hold the answer."""
+    if answer.flaw:
+        return Lost(Stage.UNUSABLE, answer.flaw)
+    if answer.media_type != "application/json":
+        return Lost(Stage.UNUSABLE, "its answer is not JSON")
+    try:
+        return parse(wire.document(answer.body))
+    except WireError as error:
+        return Lost(Stage.UNUSABLE, f"its answer does not have the agreed shape ({error})")
+
+
+def _same_email(one: str, other: str) -> bool:
+    """Beyond ASCII, letters of different mailboxes can fold into one another; there only equal is equal."""
+    return one == other or (one.isascii() and other.isascii() and one.lower() == other.lower())
+
+
+def _checked_base_url(url: str) -> str:
+    """The address without a trailing slash. Raises ValueError."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if (
+        not host
+        or parts.scheme not in {"http", "https"}
+        or "@" in parts.netloc
+        or parts.query
+        or parts.fragment
+    ):
+        raise ValueError("CERBY_BASE_URL must look like https://my-workspace.cerby.com.")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ValueError("CERBY_BASE_URL must begin with https://, except for a server on this machine.")
+    return url.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _checked_credential(value: str | None, name: str) -> str:
+    """The credential, or "" for none. Raises ValueError, without the value, for what no header can carry."""
+    if value and not (value.isascii() and value.isprintable() and " " not in value):
+        message = (
+            f"{name} has characters that a credential cannot have. Look for a space or a line break in it."
+        )
+        raise ValueError(message)
+    return value or ""

@@ -1,0 +1,110 @@
+"""Checked values out of JSON: text, flags, identifiers, times, resources."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+_UNPRINTABLE = {"Cc", "Cs"}  # control characters and lone surrogates: no database or page can take them
+
+
+class WireError(Exception):
+    """An answer that does not have the agreed shape. Names the field at fault, never its value."""
+
+
+def obj(value: object) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise WireError("is not an object")
+    return value
+
+
+def array(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise WireError("is not a list")
+    return value
+
+
+def text(value: object) -> str:
+    """Text for people and pages: what cannot be printed or stored is replaced by U+FFFD."""
+    if not isinstance(value, str):
+        raise WireError("is not text")
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in _UNPRINTABLE else c for c in value
+    )
+
+
+def texts(value: object) -> tuple[str, ...]:
+    return tuple(text(item) for item in array(value))
+
+
+def flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise WireError("is neither true nor false")
+    return value
+
+
+def count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise WireError("is not a count")
+    return value
+
+
+def uuid(value: object) -> UUID:
+    if not isinstance(value, str) or not _UUID.fullmatch(value):
+        raise WireError("is not a UUID")
+    return UUID(value)
+
+
+def time(value: object) -> datetime:
+    """An ISO 8601 time with its zone, as UTC."""
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+        if moment is not None and moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise WireError("is not a time with a zone")
+
+
+def at(name: str, parse: Callable[[object], T], value: object) -> T:
+    """``parse(value)``, its WireError led by the place that it speaks of."""
+    try:
+        return parse(value)
+    except WireError as error:
+        reason = f"{name} {error}"
+    raise WireError(reason)
+
+
+class Resource:
+    """One resource of the envelope (Cerby, published): ``{"id", "type", "attributes"}``. Raises WireError."""
+
+    def __init__(self, value: object, kind: str) -> None:
+        fields = at("the resource", obj, value)
+        if fields.get("type") != kind:
+            reason = f"the resource is not of type {kind}"
+            raise WireError(reason)
+        self.id = at("id", uuid, fields.get("id"))
+        self._attributes = at("attributes", obj, fields.get("attributes", {}))
+
+    def required(self, name: str, parse: Callable[[object], T]) -> T:
+        if name not in self._attributes:
+            reason = f"{name} is missing"
+            raise WireError(reason)
+        return at(name, parse, self._attributes[name])
+
+    def nullable(self, name: str, parse: Callable[[object], T]) -> T | None:
+        """Must be there, and may be null."""
+        return self.required(name, lambda value: None if value is None else parse(value))
+
+    def optional(self, name: str, parse: Callable[[object], T]) -> T | None:
+        """May be null, and may be missing."""
+        return self.nullable(name, parse) if name in self._attributes else None

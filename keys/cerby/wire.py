@@ -1,0 +1,291 @@
+"""Cerby's envelope <-> frozen dataclasses; every name that Cerby does not publish stands here."""
+
+from __future__ import annotations
+
+import enum
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+from keys.cerby import values
+from keys.cerby.values import Resource, WireError
+from keys.policy import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from uuid import UUID
+
+T = TypeVar("T")
+
+# Cerby (published): the paths under the base URL.
+USERS = "/api/v1/users"
+VAULTS = "/api/v1/vaults"
+SECRETS = "/api/v1/secrets"
+# Our contract.
+API_KEYS = "/api/v1/api-keys"
+
+# Cerby publishes that a resource has a type, not what it is called; its pages speak of "a user object".
+_USER, _VAULT, _SECRET, _API_KEY = "user", "vault", "secret", "api_key"
+
+# Cerby publishes "workspace_super_admin" alone; the other identifiers are inferred from it.
+_ROLES = {
+    "workspace_owner": Role.OWNER,
+    "workspace_super_admin": Role.SUPER_ADMIN,
+    "workspace_admin": Role.ADMIN,
+    "workspace_user": Role.USER,
+    "workspace_login_only": Role.LOGIN_ONLY,
+    "workspace_guest": Role.GUEST,
+}
+
+_LONGEST_KEY = 4096
+_SAME_MOMENT = timedelta(seconds=1)
+
+
+class KeyStatus(enum.StrEnum):
+    """Our contract: what has become of a key in Cerby."""
+
+    ACTIVE = "active"
+    EXPIRED = "expired"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user of the workspace. ``role`` is None for an identifier that the portal does not know."""
+
+    id: UUID
+    email: str
+    first_name: str
+    last_name: str
+    status: str
+    role: Role | None
+    is_guest: bool
+    last_activity: datetime | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip() or self.email
+
+
+@dataclass(frozen=True)
+class Vault:
+    id: UUID
+    name: str
+
+
+@dataclass(frozen=True)
+class Secret:
+    id: UUID
+    title: str
+
+
+@dataclass(frozen=True)
+class UpstreamKey:
+    """An API key as Cerby lists it: never with its plain text. Times are UTC."""
+
+    id: UUID
+    name: str
+    scopes: tuple[str, ...]
+    status: KeyStatus
+    owner_id: UUID
+    owner_email: str
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    removed_at: datetime | None
+    external_id: UUID | None
+
+
+@dataclass(frozen=True)
+class IssuedKey:
+    """A key that was just made, with its plain text: the only time that Cerby tells it."""
+
+    id: UUID
+    secret: str = field(repr=False)
+    name: str
+    scopes: tuple[str, ...]
+    owner_id: UUID
+    created_at: datetime
+    expires_at: datetime
+    external_id: UUID
+
+
+@dataclass(frozen=True)
+class KeyRequest:
+    """What a new key is to be. ``expires_at`` is aware; ``external_id`` is the portal's own id of the key."""
+
+    name: str
+    scopes: tuple[str, ...]
+    expires_at: datetime
+    owner_id: UUID
+    external_id: UUID
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """One page of a list. ``total`` counts the whole list; ``more``: Cerby names a next page."""
+
+    items: tuple[T, ...]
+    total: int
+    more: bool
+
+
+def document(body: bytes) -> object:
+    """Parse a body of UTF-8 JSON. Raises WireError."""
+    try:
+        return cast("object", json.loads(body.decode("utf-8")))
+    except (ValueError, RecursionError):
+        reason = "the body is not JSON"
+    raise WireError(reason)
+
+
+def problem(body: bytes) -> tuple[str, str]:
+    """Code and words of the first error in an error answer; "" where there is none. Never raises.
+
+    The words are its ``detail`` and, on a 400, its ``meta.msg``, which says what is wrong (Cerby, published).
+    """
+    try:
+        fields = values.obj(values.array(values.obj(document(body)).get("errors"))[0])
+    except (WireError, IndexError):
+        return "", ""
+    meta = fields.get("meta")
+    found = fields.get("code"), fields.get("detail"), meta.get("msg") if isinstance(meta, dict) else None
+    code, detail, message = (value if isinstance(value, str) else "" for value in found)
+    return code, f"{detail} {message}".strip()
+
+
+def key_request(asked: KeyRequest) -> object:
+    """The body of a create (our contract)."""
+    attributes = {
+        "name": asked.name,
+        "scopes": list(asked.scopes),
+        "expiresAt": asked.expires_at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "ownerId": str(asked.owner_id),
+        "externalId": str(asked.external_id),
+    }
+    return {"data": {"type": _API_KEY, "attributes": attributes}}
+
+
+def scopes_request(scopes: Iterable[str]) -> object:
+    """The body of a change of scopes (our contract)."""
+    return {"data": {"type": _API_KEY, "attributes": {"scopes": list(scopes)}}}
+
+
+def secret_request(*, title: str, body: str, vault_id: UUID | None) -> object:
+    """The body of a new secret. Cerby publishes the call, not the attributes: those are our contract."""
+    attributes = {"title": title, "category": "text", "body": body}
+    if vault_id is not None:
+        attributes["vaultId"] = str(vault_id)
+    return {"data": {"type": _SECRET, "attributes": attributes}}
+
+
+def one(answer: object) -> object:
+    """The resource of an answer about one thing. Raises WireError."""
+    return values.at("the body", values.obj, answer).get("data")
+
+
+def page(answer: object, parse: Callable[[object], T]) -> Page[T]:
+    """One page of a list (Cerby, published: data, links.next, meta.page.total). Raises WireError."""
+    fields = values.at("the body", values.obj, answer)
+    meta = values.at("meta", values.obj, fields.get("meta"))
+    counts = values.at("meta.page", values.obj, meta.get("page"))
+    links = values.at("links", values.obj, fields.get("links"))
+    return Page(
+        items=tuple(parse(resource) for resource in values.at("data", values.array, fields.get("data"))),
+        total=values.at("meta.page.total", values.count, counts.get("total")),
+        more=links.get("next") is not None,
+    )
+
+
+def person(resource: object) -> Person:
+    """Raises WireError. A guest is a guest, whatever else the role's identifier says."""
+    fields = Resource(resource, _USER)
+    is_guest = fields.required("isGuest", values.flag)
+    role = _ROLES.get(fields.optional("role", values.text) or "")
+    return Person(
+        id=fields.id,
+        email=fields.required("email", values.text),
+        first_name=fields.optional("firstName", values.text) or "",
+        last_name=fields.optional("lastName", values.text) or "",
+        status=fields.required("status", values.text),
+        role=Role.GUEST if is_guest else role,
+        is_guest=is_guest,
+        last_activity=fields.optional("lastActivity", values.time),
+    )
+
+
+def vault(resource: object) -> Vault:
+    """Raises WireError."""
+    fields = Resource(resource, _VAULT)
+    return Vault(fields.id, fields.required("name", values.text))
+
+
+def secret(resource: object) -> Secret:
+    """Raises WireError."""
+    fields = Resource(resource, _SECRET)
+    return Secret(fields.id, fields.required("title", values.text))
+
+
+def upstream_key(resource: object) -> UpstreamKey:
+    """Raises WireError."""
+    fields = Resource(resource, _API_KEY)
+    return UpstreamKey(
+        id=fields.id,
+        name=fields.required("name", values.text),
+        scopes=fields.required("scopes", values.texts),
+        status=fields.required("status", _status),
+        owner_id=fields.required("ownerId", values.uuid),
+        owner_email=fields.required("ownerEmail", values.text),
+        created_at=fields.required("createdAt", values.time),
+        expires_at=fields.nullable("expiresAt", values.time),
+        last_used_at=fields.nullable("lastUsedAt", values.time),
+        removed_at=fields.nullable("removedAt", values.time),
+        external_id=fields.nullable("externalId", values.uuid),
+    )
+
+
+def issued_key(resource: object, asked: KeyRequest) -> IssuedKey | UUID:
+    """The key that a create made, or its id alone where the answer holds no usable plain text.
+
+    Raises WireError for an answer that does not parse in full, or that is about another key than ``asked``.
+    """
+    fields = Resource(resource, _API_KEY)
+    # Another key's id must never be taken for ours, with plain text or without: what is ours may be revoked.
+    if fields.optional("externalId", values.uuid) not in {None, asked.external_id}:
+        raise WireError("externalId is not the one that was sent")
+    plain = fields.optional("key", _plain_text)
+    if plain is None:
+        return fields.id
+    key = IssuedKey(
+        id=fields.id,
+        secret=plain,
+        name=fields.required("name", values.text),
+        scopes=fields.required("scopes", values.texts),
+        owner_id=fields.required("ownerId", values.uuid),
+        created_at=fields.required("createdAt", values.time),
+        expires_at=fields.required("expiresAt", values.time),
+        external_id=fields.required("externalId", values.uuid),
+    )
+    if set(key.scopes) != set(asked.scopes):
+        raise WireError("scopes are not those that were sent")
+    if key.owner_id != asked.owner_id:
+        raise WireError("ownerId is not the one that was sent")
+    if abs(key.expires_at - asked.expires_at) > _SAME_MOMENT:
+        raise WireError("expiresAt is not the time that was sent")
+    return key
+
+
+def _status(value: object) -> KeyStatus:
+    try:
+        return KeyStatus(values.text(value))
+    except ValueError:
+        reason = "is not active, expired or removed"
+    raise WireError(reason)
+
+
+def _plain_text(value: object) -> str | None:
+    """A key that can be sent as a header: printable ASCII without spaces. None for anything else."""
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_KEY:
+        return None
+    return value if value.isascii() and value.isprintable() and " " not in value else None

@@ -1,0 +1,200 @@
+"""Time, size, TLS, redirects, proxies, cookies, addresses: what the other side cannot make the portal do."""
+
+import ipaddress
+import ssl
+import time
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from keys.cerby.client import CerbyClient
+from keys.cerby.exchange import Limits
+from keys.errors import CerbyError, CerbyInDoubt, CerbyNeverReached
+from tests.cerby.bad_server import OWNER_ID, KeepAlive, data, free_port, http, listing, serving, user
+
+QUICK = Limits(connect=2, answer=0.4, total=3, body=100_000, pauses=())
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+def client(url, limits=QUICK):
+    return CerbyClient(url, token="tok-1", api_key="key-1", limits=limits)
+
+
+def read_person(cerby):
+    return cerby.person(UUID(OWNER_ID))
+
+
+DRIPPING = {
+    "the status line": b"HTTP/1.1 200 " + b"O" * 500,
+    "headers": HEAD + b"X-Long: " + b"y" * 500,
+    "a body with a length": HEAD + b"Content-Length: 500\r\n\r\n" + b" " * 500,
+    "a body without a length": HEAD + b"\r\n" + b" " * 500,
+    "chunk sizes": HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"0" * 500,
+    "many small chunks": HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 100,
+}
+
+
+@pytest.mark.parametrize("answer", DRIPPING.values(), ids=DRIPPING)
+def test_a_byte_now_and_then_does_not_hold_a_thread(answer):
+    """Each byte comes well within the timeout of one read; together they would take seconds."""
+    fast, slow = answer[:60], answer[60:]
+    with serving(lambda conversation: (conversation.send(fast), conversation.drip(slow, 0.02))) as server:
+        begun = time.monotonic()
+        with pytest.raises(CerbyInDoubt):
+            read_person(client(server.url))
+        assert 0.3 < time.monotonic() - begun < 1.5
+
+
+def test_the_total_is_for_all_repetitions_together():
+    with serving(lambda conversation: (time.sleep(0.25), conversation.send(http(503)))) as server:
+        begun = time.monotonic()
+        with pytest.raises(CerbyError):
+            read_person(client(server.url, Limits(total=0.6, pauses=(0.01,) * 50)))
+        assert time.monotonic() - begun < 1.2
+    assert len(server.requests) <= 4
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        HEAD + b"\r\n",
+        HEAD + b"Content-Length: 900000000\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\n\r\n",
+        b"HTTP/1.1 403 Forbidden\r\n\r\n",
+    ],
+    ids=["no length", "a length", "a redirect", "a refusal"],
+)
+def test_a_huge_body_is_not_taken(head):
+    sent = []
+
+    def pour(conversation):
+        conversation.send(head)
+        for _ in range(1000):
+            conversation.send(b" " * 65_536)
+            sent.append(1)
+
+    with serving(pour) as server, pytest.raises(CerbyError):
+        read_person(client(server.url, Limits(body=100_000, pauses=())))
+    assert len(sent) < 400  # what fits into socket buffers, and no more
+
+
+def test_chunks_count_too():
+    body = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"ffff\r\n" + b" " * 0xFFFF + b"\r\n"
+    with serving(lambda conversation: conversation.send(body * 3)) as server, pytest.raises(CerbyInDoubt):
+        read_person(client(server.url))
+
+
+def test_a_redirect_is_not_followed():
+    with serving(data(user())) as elsewhere:
+        with (
+            serving(http(302, Location=f"{elsewhere.url}/api/v1/users/{OWNER_ID}")) as server,
+            pytest.raises(CerbyError, match="redirect"),
+        ):
+            read_person(client(server.url))
+        assert len(server.requests) == 1
+    assert elsewhere.connections == 0
+
+
+def test_proxies_and_passwords_of_the_environment_are_ignored(monkeypatch, tmp_path):
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password something\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with serving(data(user())) as server:
+        with pytest.raises(requests.exceptions.ProxyError):
+            requests.get(server.url, timeout=1)  # the environment does lead astray whoever listens to it
+        read_person(client(server.url))
+        assert server.header("Authorization") is None
+        with pytest.raises(CerbyInDoubt):
+            client(server.url).save_secret(title="T", body="B", vault_id=None)
+    assert len(server.requests) == 2
+
+
+def test_cookies_are_not_kept():
+    with serving(KeepAlive(data(user(), Set_Cookie="session=1; Path=/"))) as server:
+        cerby = client(server.url)
+        read_person(cerby)
+        read_person(cerby)
+    assert server.header("Cookie") is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "cerby.com",
+        "ftp://cerby.com",
+        "http://my-workspace.cerby.com",
+        "http://127.0.0.1.example",
+        "https://",
+        "https://a:b@cerby.com",
+        "https://cerby.com?x=1",
+    ],
+)
+def test_an_address_that_cannot_be_used(url):
+    with pytest.raises(ValueError, match="CERBY_BASE_URL"):
+        client(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://my-workspace.cerby.com/", "http://localhost:1", "http://127.9.9.9:1", "http://[::1]:1"]
+)
+def test_an_address_that_can_be_used(url):
+    assert client(url)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate for 127.0.0.1 that no authority signed."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a test")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(hours=1))
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    builder = builder.add_extension(
+        x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+    )
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    plain = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(
+        key.private_bytes(*plain)
+        + builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+@pytest.fixture
+def tls(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+def test_a_certificate_that_nobody_vouches_for_stops_a_write_before_it_is_sent(tls):
+    with serving(data(user()), tls=tls) as server, pytest.raises(CerbyNeverReached):
+        client(f"https://127.0.0.1:{server.port}").save_secret(title="T", body="B", vault_id=None)
+    assert server.requests == []
+
+
+def test_over_tls_answers_come_and_their_time_is_limited_too(tls, certificate):
+    slow = DRIPPING["headers"]
+    page = KeepAlive(listing([]))
+    with serving(page, page, lambda conversation: conversation.drip(slow, 0.02), tls=tls) as server:
+        cerby = client(f"https://127.0.0.1:{server.port}")
+        cerby._exchange._pooled.verify = str(certificate)
+        assert list(cerby.people()) == []
+        assert list(cerby.people()) == []
+        assert server.connections == 1
+        begun = time.monotonic()
+        with pytest.raises(CerbyInDoubt):
+            read_person(cerby)
+        assert time.monotonic() - begun < 1.5

@@ -1,0 +1,269 @@
+"""Reads: which are repeated and how often, how lists are walked, what the errors are."""
+
+import threading
+import time
+from uuid import UUID, uuid4
+
+import pytest
+
+from keys.cerby.client import CerbyClient
+from keys.cerby.exchange import Limits
+from keys.errors import (
+    CerbyError,
+    CerbyForbidden,
+    CerbyInDoubt,
+    CerbyNeverReached,
+    CerbyNotFound,
+    CerbyRefused,
+    CerbyTooMany,
+    CerbyUnauthorized,
+)
+from tests.cerby.bad_server import (
+    EXTERNAL_ID,
+    KEY_ID,
+    OWNER_ID,
+    KeepAlive,
+    data,
+    free_port,
+    http,
+    listed_key,
+    listing,
+    refusal,
+    serving,
+    user,
+    vault,
+)
+
+QUICK = Limits(connect=2, answer=0.4, total=3, body=100_000, pages=5, pauses=(0.01, 0.01, 0.01))
+
+
+def client(server_or_url, limits=QUICK, **credentials):
+    url = getattr(server_or_url, "url", server_or_url)
+    return CerbyClient(url, **({"token": "tok-1", "api_key": "key-1"} | credentials), limits=limits)
+
+
+def read_person(cerby):
+    return cerby.person(UUID(OWNER_ID))
+
+
+def test_a_person_is_read_with_the_api_key():
+    with serving(data(user())) as server:
+        assert read_person(client(server)).email == "ada@contenzilla.example"
+    assert server.lines() == [f"GET /api/v1/users/{OWNER_ID} HTTP/1.1"]
+    assert (server.header("X-API-Key"), server.header("Authorization")) == ("key-1", None)
+    assert server.header("Accept") == "application/json"
+
+
+def test_keys_are_read_with_the_token_and_all_the_rest_may_be():
+    with serving(data(listed_key())) as server:
+        client(server).key(UUID(KEY_ID))
+    assert (server.header("X-API-Key"), server.header("Authorization")) == (None, "Bearer tok-1")
+    with serving(data(user())) as server:
+        read_person(client(server, api_key=None))
+    assert server.header("Authorization") == "Bearer tok-1"
+
+
+def test_without_a_credential_nothing_is_sent():
+    with serving(data(user())) as server:
+        with pytest.raises(CerbyUnauthorized):
+            read_person(client(server, token=None, api_key=None))
+        with pytest.raises(CerbyUnauthorized):
+            client(server, token=None).key(UUID(KEY_ID))
+        assert server.connections == 0
+        assert read_person(client(server, token=None))
+
+
+PASSING_TROUBLE = {
+    "502": http(502),
+    "503": refusal(503, "busy"),
+    "503 with an odd Retry-After": refusal(503, "busy", Retry_After="soon"),
+    "504 in HTML": http(504, "<h1>Oops</h1>", Content_Type="text/html"),
+    "reset": lambda conversation: conversation.reset(),
+    "closed": b"",
+}
+
+
+@pytest.mark.parametrize("step", PASSING_TROUBLE.values(), ids=PASSING_TROUBLE)
+def test_a_read_is_repeated_three_times(step):
+    with serving(step, step, step, data(user())) as server:
+        assert read_person(client(server))
+    assert len(server.requests) == 4
+    with serving(step) as server, pytest.raises(CerbyError):
+        read_person(client(server))
+    assert len(server.requests) == 4
+
+
+def test_the_pause_is_what_retry_after_says_up_to_a_limit():
+    limits = Limits(pauses=(0, 0), longest_pause=0.3)
+    with serving(refusal(503, "busy", Retry_After="3000"), data(user())) as server:
+        begun = time.monotonic()
+        read_person(client(server, limits))
+        assert 0.3 <= time.monotonic() - begun < 2
+    with serving(refusal(503, "busy", Retry_After="0"), data(user())) as server:
+        begun = time.monotonic()
+        read_person(client(server, Limits(pauses=(5,))))
+        assert time.monotonic() - begun < 2
+
+
+def test_no_repetition_begins_after_the_total_time():
+    with serving(refusal(503, "busy", Retry_After="9")) as server, pytest.raises(CerbyInDoubt):
+        read_person(client(server, Limits(total=1)))
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("step", "kind"),
+    [
+        (refusal(400, "no"), CerbyRefused),
+        (refusal(401, "no"), CerbyUnauthorized),
+        (refusal(403, "no"), CerbyForbidden),
+        (refusal(404, "no"), CerbyNotFound),
+        (refusal(408, "no"), CerbyRefused),
+        (refusal(429, "no", Retry_After="7"), CerbyTooMany),
+        (http(301, Location="https://elsewhere.example/"), CerbyError),
+        (http(500), CerbyInDoubt),
+        (http(204), CerbyInDoubt),
+        (http(201, {"data": user()}), CerbyInDoubt),
+        (http(200, "<html>", Content_Type="text/html"), CerbyInDoubt),
+        (http(200, {"data": {}}), CerbyInDoubt),
+        (http(200, {"data": user(user_id=KEY_ID)}), CerbyInDoubt),
+        (http(200, {"data": user()}, Content_Length="9999"), CerbyInDoubt),
+        (lambda conversation: conversation.hang(), CerbyInDoubt),
+    ],
+)
+def test_what_is_not_repeated(step, kind):
+    with serving(step) as server, pytest.raises(CerbyError) as caught:
+        read_person(client(server))
+    assert type(caught.value) is kind
+    assert len(server.requests) == 1
+
+
+def test_a_request_too_many_says_when_to_come_back():
+    with (
+        serving(refusal(429, "no", Retry_After="61")) as server,
+        pytest.raises(CerbyTooMany, match="2 minutes") as caught,
+    ):
+        read_person(client(server))
+    assert caught.value.retry_after == 61
+
+
+def test_nobody_listens():
+    with pytest.raises(CerbyNeverReached, match="nothing was read"):
+        read_person(client(f"http://127.0.0.1:{free_port()}"))
+
+
+def test_a_kept_connection_that_the_server_dropped_is_no_trouble():
+    """The request goes out over the old connection, finds it broken, and goes out again over a new one."""
+    with serving(KeepAlive(data(user())), PASSING_TROUBLE["reset"], data(user())) as server:
+        cerby = client(server)
+        read_person(cerby)
+        assert read_person(cerby)
+    assert server.connections == 2
+    assert len(server.requests) == 3
+
+
+def test_reads_share_connections_and_threads_share_the_client():
+    with serving(KeepAlive(data(user()))) as server:
+        cerby = client(server)
+        for _ in range(5):
+            read_person(cerby)
+        assert server.connections == 1
+        people = []
+        threads = [threading.Thread(target=lambda: people.append(read_person(cerby))) for _ in range(30)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(people) == 30
+        assert server.connections <= 10
+
+
+def many_users(count):
+    return [user(f"u{number}@contenzilla.example", str(uuid4())) for number in range(count)]
+
+
+def test_a_list_is_walked_page_by_page():
+    users = many_users(7)
+    pages = [listing(users[at : at + 3], total=7, following="/ignored") for at in (0, 3)]
+    with serving(*pages, listing(users[6:], total=7)) as server:
+        assert [str(person.id) for person in client(server).people()] == [each["id"] for each in users]
+    assert [line.split()[1] for line in server.lines()] == [
+        f"/api/v1/users?page%5Bnumber%5D={number}&page%5Bsize%5D=100" for number in (1, 2, 3)
+    ]
+
+
+def test_an_empty_page_ends_a_list():
+    users = many_users(2)
+    with serving(listing(users, total=99), listing([], total=99)) as server:
+        assert len(list(client(server).people())) == 2
+    assert len(server.requests) == 2
+
+
+def test_a_count_that_is_too_low_does_not_hide_a_next_page():
+    users = many_users(3)
+    with serving(listing(users[:2], total=2, following="/more"), listing(users[2:], total=2)) as server:
+        assert len(list(client(server).people())) == 3
+
+
+def test_what_moves_to_the_next_page_meanwhile_comes_once():
+    users = many_users(3)
+    with serving(listing(users[:2], total=3), listing(users[1:], total=3)) as server:
+        assert [str(person.id) for person in client(server).people()] == [each["id"] for each in users]
+
+
+def test_a_list_that_repeats_itself():
+    with (
+        serving(listing(many_users(2), total=9)) as server,
+        pytest.raises(CerbyInDoubt, match="repeats itself"),
+    ):
+        list(client(server).people())
+    assert len(server.requests) == 2
+
+
+def test_a_list_that_does_not_end():
+    pages = [listing(many_users(1), total=999) for _ in range(9)]
+    with serving(*pages) as server, pytest.raises(CerbyInDoubt, match="does not end"):
+        list(client(server).people())
+    assert len(server.requests) == QUICK.pages
+
+
+def test_one_bad_item_spoils_the_list():
+    with serving(listing([user(), user(isGuest=None)])) as server, pytest.raises(CerbyInDoubt):
+        list(client(server).people())
+
+
+def test_a_person_by_e_mail_is_exactly_that_person():
+    users = [user("ada@contenzilla.example.org", str(uuid4())), user("Ada@Contenzilla.example")]
+    with serving(listing(users)) as server:
+        assert client(server).person_by_email("aDA@contenzilla.EXAMPLE").email == "Ada@Contenzilla.example"
+        assert client(server).person_by_email("ada@contenzilla") is None
+    assert "filter=aDA%40contenzilla.EXAMPLE&" in server.lines()[0]
+
+
+def test_letters_beyond_ascii_do_not_fold_into_another_mailbox():
+    with serving(listing([user("\u212aim@contenzilla.example")])) as server:  # the Kelvin sign lowers to "k"
+        assert client(server).person_by_email("kim@contenzilla.example") is None
+
+
+def test_two_people_with_one_e_mail_are_nobody():
+    with (
+        serving(listing([user(), user(user_id=str(uuid4()))])) as server,
+        pytest.raises(CerbyError, match="more than one"),
+    ):
+        client(server).person_by_email("ada@contenzilla.example")
+
+
+def test_vaults():
+    with serving(listing([vault(KEY_ID), vault(OWNER_ID, "Finance")])) as server:
+        assert [found.name for found in client(server).vaults()] == ["Main", "Finance"]
+
+
+def test_filters_hold_even_where_the_server_ignores_them():
+    ours, other = listed_key(), listed_key(str(uuid4()), externalId=None, status="removed")
+    with serving(listing([other, ours])) as server:
+        cerby = client(server)
+        assert [str(key.id) for key in cerby.keys_by_external_id(UUID(EXTERNAL_ID))] == [KEY_ID]
+        assert [key.status for key in cerby.keys(statuses=["removed"])] == ["removed"]
+        assert len(list(cerby.keys())) == 2
+    assert f"filter%5BexternalId%5D={EXTERNAL_ID}" in server.lines()[0]
+    assert "filter%5Bstatus%5D=removed" in server.lines()[1]

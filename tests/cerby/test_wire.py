@@ -1,0 +1,326 @@
+import json
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta, timezone
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keys.cerby import wire
+from keys.cerby.values import WireError
+from keys.policy import Role
+
+ID = "1b4e28ba-2fa1-41d2-883f-0016d3cca427"
+OTHER = "6fa459ea-ee8a-4ca4-894e-db77e160355e"
+ASKED = wire.KeyRequest(
+    name="Nightly export",
+    scopes=("read:users", "read:items"),
+    expires_at=datetime(2027, 1, 2, 3, 4, 5, 678_900, tzinfo=UTC),
+    owner_id=UUID(OTHER),
+    external_id=uuid4(),
+)
+
+
+def person(**changes):
+    attributes = {
+        "firstName": "Ada",
+        "lastName": "Lovelace",
+        "email": "ada@contenzilla.example",
+        "status": "live",
+        "role": "workspace_super_admin",
+        "isGuest": False,
+        "createdAt": "2026-01-01T00:00:00Z",
+        "lastActivity": "2026-11-01T10:00:00+02:00",
+    }
+    return {"id": ID, "type": "user", "attributes": attributes | changes}
+
+
+def key(**changes):
+    attributes = {
+        "name": "Nightly export",
+        "scopes": ["read:users"],
+        "status": "active",
+        "ownerId": OTHER,
+        "ownerEmail": "ada@contenzilla.example",
+        "createdAt": "2026-01-01T00:00:00Z",
+        "expiresAt": "2027-01-01T00:00:00.123Z",
+        "lastUsedAt": None,
+        "removedAt": None,
+        "externalId": None,
+    }
+    return {"id": ID, "type": "api_key", "attributes": attributes | changes}
+
+
+def issued(**changes):
+    sent = wire.key_request(ASKED)["data"]["attributes"]
+    answer = {"createdAt": "2026-11-23T10:00:00Z", "status": "active", "key": "sbx_0123456789"}
+    return {"id": ID, "type": "api_key", "attributes": sent | answer | changes}
+
+
+def without(resource, name):
+    left = {key: value for key, value in resource["attributes"].items() if key != name}
+    return resource | {"attributes": left}
+
+
+def test_a_person():
+    ada = wire.person(person(unheardOf={"deep": []}))
+    assert ada == wire.Person(
+        id=UUID(ID),
+        email="ada@contenzilla.example",
+        first_name="Ada",
+        last_name="Lovelace",
+        status="live",
+        role=Role.SUPER_ADMIN,
+        is_guest=False,
+        last_activity=datetime(2026, 11, 1, 8, tzinfo=UTC),
+    )
+    assert ada.name == "Ada Lovelace"
+
+
+def test_a_person_without_a_name_goes_by_the_e_mail():
+    assert wire.person(person(firstName=None, lastName="")).name == "ada@contenzilla.example"
+    assert wire.person(without(person(), "lastName")).name == "Ada"
+
+
+@pytest.mark.parametrize(
+    ("role", "is_guest", "expected"),
+    [
+        ("workspace_owner", False, Role.OWNER),
+        ("workspace_admin", False, Role.ADMIN),
+        ("workspace_user", False, Role.USER),
+        ("workspace_user", True, Role.GUEST),
+        ("workspace_emperor", False, None),
+        (None, False, None),
+    ],
+)
+def test_roles(role, is_guest, expected):
+    assert wire.person(person(role=role, isGuest=is_guest)).role is expected
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        None,
+        [],
+        person() | {"type": "vault"},
+        person() | {"id": "7"},
+        person() | {"id": f"{{{ID}}}"},
+        person() | {"id": None},
+        person() | {"attributes": []},
+        person(email=None),
+        person(email=7),
+        person(isGuest="no"),
+        person(isGuest=0),
+        person(status=None),
+        person(role=["workspace_owner"]),
+        person(lastActivity="2026-11-01T10:00:00"),
+        person(lastActivity="yesterday"),
+        person(lastActivity=1_700_000_000),
+        person(lastActivity="0001-01-01T00:00:00+14:00"),
+        without(person(), "email"),
+        without(person(), "isGuest"),
+    ],
+)
+def test_a_person_that_does_not_parse(broken):
+    with pytest.raises(WireError):
+        wire.person(broken)
+
+
+def test_text_that_no_database_can_take_is_replaced():
+    lone = json.loads('"A\\u0000d\\ud800a\\n"')
+    assert wire.person(person(firstName=lone)).first_name == "A\ufffdd\ufffda\ufffd"
+
+
+def test_an_upstream_key():
+    made = wire.upstream_key(key(externalId=ID.upper(), status="removed", removedAt="2026-02-01T00:00:00Z"))
+    assert made.external_id == UUID(ID)
+    assert made.status == "removed"
+    assert made.removed_at == datetime(2026, 2, 1, tzinfo=UTC)
+    assert made.expires_at == datetime(2027, 1, 1, 0, 0, 0, 123_000, tzinfo=UTC)
+    assert made.last_used_at is None
+    assert made.scopes == ("read:users",)
+
+
+@pytest.mark.parametrize("name", list(key()["attributes"]))
+def test_every_attribute_of_a_key_must_be_there(name):
+    """A listing that leaves out externalId must not read as "we never made this key"."""
+    with pytest.raises(WireError, match=f"{name} is missing"):
+        wire.upstream_key(without(key(), name))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"status": "asleep"}, {"scopes": "read:users"}, {"scopes": [1]}, {"externalId": "x"}, {"ownerId": ""}],
+)
+def test_a_key_that_does_not_parse(changes):
+    with pytest.raises(WireError):
+        wire.upstream_key(key(**changes))
+
+
+def test_what_is_sent_to_make_a_key():
+    assert wire.key_request(ASKED) == {
+        "data": {
+            "type": "api_key",
+            "attributes": {
+                "name": "Nightly export",
+                "scopes": ["read:users", "read:items"],
+                "expiresAt": "2027-01-02T03:04:05Z",
+                "ownerId": OTHER,
+                "externalId": str(ASKED.external_id),
+            },
+        }
+    }
+
+
+def test_what_is_sent_to_save_a_secret():
+    vault = uuid4()
+    with_vault = wire.secret_request(title="T", body="B", vault_id=vault)
+    assert with_vault["data"]["attributes"] == {
+        "title": "T",
+        "category": "text",
+        "body": "B",
+        "vaultId": str(vault),
+    }
+    assert "vaultId" not in wire.secret_request(title="T", body="B", vault_id=None)["data"]["attributes"]
+
+
+def test_an_issued_key_hides_its_plain_text():
+    made = wire.issued_key(issued(scopes=["read:items", "read:users"]), ASKED)
+    assert made.secret == "sbx_0123456789"
+    assert "sbx_" not in repr(made)
+    assert made.external_id == ASKED.external_id
+
+
+@pytest.mark.parametrize(
+    "plain", [None, "", 7, ["sbx_1"], "x" * 4097, "sbx 1", "sbx_1\n", "sbx\x00", "sbx_é", "\ud800"]
+)
+def test_without_a_usable_plain_text_only_the_id_is_left(plain):
+    assert wire.issued_key(issued(key=plain), ASKED) == UUID(ID)
+
+
+def test_an_id_and_nothing_else_is_still_an_id():
+    assert wire.issued_key({"id": ID, "type": "api_key"}, ASKED) == UUID(ID)
+    assert wire.issued_key(without(issued(), "key"), ASKED) == UUID(ID)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"externalId": OTHER},
+        {"externalId": OTHER, "key": None},
+        {"externalId": None},
+        {"scopes": ["read:users"]},
+        {"scopes": ["read:users", "read:items", "write:users"]},
+        {"ownerId": ID},
+        {"expiresAt": "2027-01-02T03:05:05Z"},
+        {"expiresAt": None},
+        {"createdAt": "2026-11-23T10:00:00"},
+        {"name": None},
+    ],
+)
+def test_an_answer_about_anything_but_what_was_asked_for_is_refused(changes):
+    with pytest.raises(WireError):
+        wire.issued_key(issued(**changes), ASKED)
+
+
+def test_a_page():
+    answer = {"data": [person()], "links": {"next": "/more"}, "meta": {"page": {"maxSize": 100, "total": 7}}}
+    page = wire.page(answer, wire.person)
+    assert (len(page.items), page.total, page.more) == (1, 7, True)
+    for broken in (
+        {"meta": None},
+        {"meta": {"page": {"total": "7"}}},
+        {"meta": {"page": {"total": True}}},
+        {"data": {}},
+        {"links": []},
+    ):
+        with pytest.raises(WireError):
+            wire.page(answer | broken, wire.person)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, "{}".encode("utf-16"), b"1" * 5000])
+def test_a_body_that_is_not_json(body):
+    with pytest.raises(WireError):
+        wire.document(body)
+
+
+def test_the_problem_of_an_error_answer():
+    assert wire.problem(b'{"errors":[{"code":"c","detail":"d","status":400},{"detail":"e"}]}') == ("c", "d")
+    bad_scope = {
+        "code": "validation_error",
+        "detail": "Not valid.",
+        "meta": {"loc": ["body"], "msg": "No such scope."},
+    }
+    assert wire.problem(json.dumps({"errors": [bad_scope]}).encode()) == (
+        "validation_error",
+        "Not valid. No such scope.",
+    )
+    for shapeless in (b"<html>", b"[]", b'{"errors":[]}', b'{"errors":[7]}', b'{"errors":[{"detail":null}]}'):
+        assert wire.problem(shapeless) == ("", "")
+
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.just(ID)
+    | st.datetimes().map(str)
+)
+anything = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+PARSERS = [
+    wire.person,
+    wire.vault,
+    wire.secret,
+    wire.upstream_key,
+    wire.one,
+    lambda value: wire.page(value, wire.person),
+    lambda value: wire.issued_key(value, ASKED),
+]
+
+
+@given(anything, st.sampled_from(PARSERS))
+def test_arbitrary_json_raises_nothing_but_wire_error(value, parse):
+    with suppress(WireError):
+        parse(value)
+
+
+@given(
+    st.data(), st.sampled_from([(wire.person, person), (wire.upstream_key, key), (wire.issued_key, issued)])
+)
+def test_one_arbitrary_attribute_raises_nothing_but_wire_error(data, case):
+    parse, example = case
+    name = data.draw(st.sampled_from(list(example()["attributes"])))
+    value = data.draw(anything)
+    try:
+        parsed = (
+            parse(example(**{name: value}), ASKED)
+            if parse is wire.issued_key
+            else parse(example(**{name: value}))
+        )
+    except WireError:
+        return
+    assert isinstance(parsed, wire.Person | wire.UpstreamKey | wire.IssuedKey | UUID)
+
+
+@given(st.binary())
+def test_arbitrary_bytes_raise_nothing_but_wire_error(body):
+    try:
+        wire.document(body)
+    except WireError:
+        assert wire.problem(body) == ("", "")
+
+
+@given(st.integers(-(2**31), 2**33), st.integers(-14 * 60, 14 * 60))
+def test_any_zone_becomes_utc(second, minutes):
+    moment = datetime.fromtimestamp(second, UTC)
+    local = moment.astimezone(timezone(timedelta(minutes=minutes)))
+    parsed = wire.person(person(lastActivity=local.isoformat())).last_activity
+    assert parsed == moment
+    assert parsed.tzinfo is UTC
