@@ -1,0 +1,76 @@
+"""Hand out the one view of a new key: one conditional write decides who gets it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+from django.utils import timezone
+
+from keys.audit import log
+from keys.audit.events import Event
+from keys.audit.guard import authorize
+from keys.errors import Gone
+from keys.lifecycle import Move
+from keys.models import ApiKey, RevealGrant
+from keys.moves import move
+from keys.policy import Action, Actor
+from keys.selectors.key import key_for
+
+GrantState = RevealGrant.GrantState
+
+logger = structlog.get_logger(__name__)
+
+
+def claim(actor: Actor, key_id: UUID, *, session: str) -> bytes:
+    """The sealed bytes of ``key_id``, once. ``session`` is a hash that tells one browser from another.
+
+    Raises ``NotFound``, ``NotAllowed``, and ``Gone`` where the view was used up or its time is over.
+    """
+    key = key_for(actor, key_id)
+    authorize(actor, Action.REVEAL_KEY, key)
+    grant = RevealGrant.objects.filter(key=key).first()
+    if grant is None or grant.sealed is None or not _take(actor, key, grant, session):
+        _refuse(actor, key, session)
+    return bytes(grant.sealed)
+
+
+def _take(actor: Actor, key: ApiKey, grant: RevealGrant, session: str) -> bool:
+    """Whether this call, and no other, turned the grant from READY to CLAIMED."""
+    now = timezone.now()
+    ready = RevealGrant.objects.filter(pk=grant.pk, state=GrantState.READY, expires_at__gt=now)
+    with transaction.atomic():
+        taken = ready.update(
+            state=GrantState.CLAIMED,
+            sealed=None,
+            claimed_at=now,
+            claimed_ip=actor.ip,
+            claimed_browser=actor.browser,
+            claimed_session=session,
+        )
+        if taken == 1:
+            move(key, Move.CLAIM, Event.KEY_REVEALED, actor, thumbprint=grant.thumbprint)
+    return taken == 1
+
+
+def _refuse(actor: Actor, key: ApiKey, session: str) -> None:
+    """Record the attempt, raise the alarm where it came from another session, and say what is left."""
+    grant = RevealGrant.objects.filter(key=key).first()
+    if grant is None or grant.state == GrantState.GONE:
+        sentence = "There is no view of this key any more."
+    elif grant.state == GrantState.READY:
+        sentence = "The time to view this key is over. Delete it and generate a new one."
+    else:
+        sentence = "This key has been viewed already; a key can be viewed once. If that was not you, delete it now."
+    elsewhere = grant is not None and grant.claimed_session not in {"", session}
+    if elsewhere:
+        logger.warning("second_view_from_another_session", key_id=str(key.id), user_id=actor.user_id)
+    log.append(
+        Event.KEY_REVEALED,
+        actor=actor,
+        key=key,
+        outcome=log.Outcome.REFUSED,
+        reason=f"{sentence} (Asked from another session.)" if elsewhere else sentence,
+    )
+    raise Gone(sentence)

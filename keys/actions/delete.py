@@ -1,0 +1,107 @@
+"""Delete a key, or cancel the request for one: a way out of every state."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from keys import cerby
+from keys.audit import log
+from keys.audit.events import Event
+from keys.audit.guard import authorize
+from keys.errors import CerbyError, CerbyInDoubt, CerbyNotFound, Conflict
+from keys.lifecycle import SETTLED_AFTER, Move, State
+from keys.models import ApiKey, RevealGrant
+from keys.moves import move
+from keys.policy import Action, Actor
+from keys.selectors.key import key_for
+
+REMOVED = "removed"
+
+
+def delete(actor: Actor, key_id: UUID) -> ApiKey:
+    """Make sure that ``key_id`` opens nothing any more. Returns the key as it is then.
+
+    Doing it again goes on where the last attempt stopped. Raises ``Conflict`` where it is too early to
+    tell, with the time to come back, and ``CerbyError`` where Cerby could not be asked: the key may
+    still work then, and the inventory says so.
+    """
+    key = key_for(actor, key_id)
+    authorize(actor, Action.DELETE_KEY, key)
+    if key.state == State.REQUESTED:
+        move(key, Move.CANCEL, Event.KEY_CANCELLED, actor)
+    if key.state == State.CALLING:
+        _give_up_waiting(key, actor)
+    if key.state == State.IN_DOUBT:
+        _look_up(key, actor)
+    if key.state in {State.READY, State.CLAIMED, State.HELD}:
+        _start(key, actor)
+    if key.state == State.REVOKING:
+        _revoke_in_cerby(key, actor)
+    return key
+
+
+def _give_up_waiting(key: ApiKey, actor: Actor) -> None:
+    now = timezone.now()
+    if key.lease_until is not None and key.lease_until > now:
+        seconds = int((key.lease_until - now).total_seconds()) + 1
+        raise Conflict(f"Cerby is being asked for this key at this moment. Delete it in {seconds} seconds.")
+    move(key, Move.LOSE_ANSWER, Event.KEY_ANSWER_LOST, actor)
+
+
+def _look_up(key: ApiKey, actor: Actor) -> None:
+    """Find out whether the lost request made a key. Presence counts at once, absence only when settled."""
+    found = cerby.connect().keys_by_external_id(key.id)
+    if found:
+        changes = {"cerby_id": found[0].id}
+        move(key, Move.FIND, Event.KEY_LOOKED_UP, actor, changes=changes, found=True)
+        return
+    settled_at = (key.lease_until or key.created_at) + SETTLED_AFTER
+    if timezone.now() < settled_at:
+        log.append(Event.KEY_LOOKED_UP, actor=actor, key=key, found=False)
+        minutes = int((settled_at - timezone.now()).total_seconds() // 60) + 1
+        raise Conflict(
+            "Cerby does not list this key. A lost request can still arrive late, so only in "
+            f"{minutes} minutes does that prove that no key was made. Delete it again then."
+        )
+    move(key, Move.FIND_ABSENT, Event.KEY_LOOKED_UP, actor, found=False)
+
+
+def _start(key: ApiKey, actor: Actor) -> None:
+    from_state = key.state
+    with transaction.atomic():
+        move(key, Move.REVOKE, Event.KEY_DELETION_STARTED, actor, from_state=from_state)
+        RevealGrant.objects.filter(key=key, state=RevealGrant.GrantState.READY).update(
+            state=RevealGrant.GrantState.GONE, sealed=None
+        )
+
+
+def _revoke_in_cerby(key: ApiKey, actor: Actor) -> None:
+    if key.cerby_id is None:
+        raise Conflict("This key has no identifier in Cerby. Delete it in Cerby's own web app.")
+    try:
+        _delete_and_verify(key.cerby_id)
+    except CerbyError as error:
+        log.append(
+            Event.KEY_DELETED, actor=actor, key=key, outcome=log.Outcome.FAILED, reason=error.sentence
+        )
+        raise
+    changes = {"removed_at": timezone.now()}
+    move(key, Move.CONFIRM_REVOKED, Event.KEY_DELETED, actor, changes=changes)
+
+
+def _delete_and_verify(cerby_id: UUID) -> None:
+    """Delete, then believe only what Cerby says of the key afterwards."""
+    client = cerby.connect()
+    try:
+        client.delete_key(cerby_id)
+    except (CerbyNotFound, CerbyInDoubt):
+        pass  # gone already, or perhaps done: the next call tells
+    try:
+        still_there = client.key(cerby_id).status != REMOVED
+    except CerbyNotFound:
+        return
+    if still_there:
+        raise CerbyInDoubt("Cerby still lists this key as not removed. Delete it again in a moment.")

@@ -1,0 +1,170 @@
+"""Generate a key: intent first, one call to Cerby that is never retried, then seal the answer."""
+
+from __future__ import annotations
+
+import uuid
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from keys import cerby, key_request, seal
+from keys.actions.refresh_person import with_confirmed_role
+from keys.audit import log
+from keys.audit.events import Event
+from keys.audit.guard import authorize
+from keys.errors import CerbyInDoubt, CerbyKeyWithoutSecret, CerbyNeverReached, CerbyRefused, Conflict
+from keys.key_request import KeyRequest
+from keys.lifecycle import LEASE, REVEAL_WITHIN, Move
+from keys.models import ApiKey, RevealGrant
+from keys.moves import move
+from keys.policy import Action, Actor
+from keys.scopes import in_order
+
+
+def issue(actor: Actor, request: KeyRequest) -> UUID:
+    """Generate the key that ``request`` describes, owned by ``actor``. Returns its id.
+
+    The plain text leaves this function only sealed to ``request.tab_key``. Asking again with the same
+    id, as a double click does, returns it without a second call. When Cerby's answer is lost the key
+    stays "Pending"; nothing is raised, since the request may have been carried out.
+
+    Raises ``NotAllowed``, ``Invalid``, ``CerbyRefused`` and ``CerbyNeverReached`` (nothing was made).
+    """
+    actor = with_confirmed_role(actor)
+    authorize(actor, Action.GENERATE_KEY)
+    earlier = ApiKey.objects.filter(pk=request.id).first()
+    if earlier is not None:
+        return _same_request(earlier, actor)
+    key_request.check(request, timezone.now())
+    try:
+        key = _record_intent(actor, request)
+    except IntegrityError:
+        return _lost_the_race(actor, request)
+    lease = _take_lease(key, actor)
+    _call_cerby(key, actor, request, lease)
+    return key.id
+
+
+def _same_request(earlier: ApiKey, actor: Actor) -> UUID:
+    if earlier.owner_id != actor.user_id:
+        raise Conflict("This request belongs to somebody else. Start again.")
+    return earlier.id
+
+
+def _record_intent(actor: Actor, request: KeyRequest) -> ApiKey:
+    scopes = in_order(request.scopes)
+    with transaction.atomic():
+        key = ApiKey.objects.create(
+            id=request.id,
+            name=request.name,
+            purpose=request.purpose,
+            owner_id=actor.user_id,
+            owner_name=actor.name,
+            owner_email=actor.email,
+            scopes=scopes,
+            created_at=timezone.now(),
+            expires_at=request.expires_at,
+        )
+        log.append(
+            Event.KEY_REQUESTED,
+            actor=actor,
+            key=key,
+            scopes=scopes,
+            expires_at=request.expires_at.isoformat(),
+            purpose=request.purpose,
+        )
+    return key
+
+
+def _lost_the_race(actor: Actor, request: KeyRequest) -> UUID:
+    """Another request was faster: the same one sent twice, or another key of that name."""
+    earlier = ApiKey.objects.filter(pk=request.id).first()
+    if earlier is not None:
+        return _same_request(earlier, actor)
+    key_request.check_name(request.name)
+    raise Conflict("Something has changed while the key was requested. Try again.")
+
+
+def _take_lease(key: ApiKey, actor: Actor) -> UUID:
+    lease = uuid.uuid4()
+    until = timezone.now() + LEASE
+    move(key, Move.CALL, Event.KEY_CALLED, actor, changes={"lease": lease, "lease_until": until})
+    return lease
+
+
+def _call_cerby(key: ApiKey, actor: Actor, request: KeyRequest, lease: UUID) -> None:
+    try:
+        issued = cerby.connect().issue_key(
+            name=key.name,
+            scopes=key.scopes,
+            expires_at=key.expires_at,
+            owner_id=actor.cerby_id,
+            external_id=key.id,
+        )
+    except (CerbyNeverReached, CerbyRefused) as refusal:
+        _refused(key, actor, lease, refusal.sentence)
+        raise
+    except CerbyKeyWithoutSecret as loss:
+        changes = {"cerby_id": UUID(loss.upstream_id)}
+        move(key, Move.LOSE_SECRET, Event.KEY_ANSWER_LOST, actor, holding=lease, changes=changes)
+    except CerbyInDoubt as doubt:
+        move(key, Move.LOSE_ANSWER, Event.KEY_ANSWER_LOST, actor, holding=lease, reason=doubt.sentence)
+    else:
+        _seal_and_store(key, actor, request, lease, issued)
+
+
+def _refused(key: ApiKey, actor: Actor, lease: UUID, sentence: str) -> None:
+    move(
+        key,
+        Move.REFUSE,
+        Event.KEY_ISSUED,
+        actor,
+        holding=lease,
+        changes={"failure": sentence[:500]},
+        outcome=log.Outcome.FAILED,
+        reason=sentence,
+    )
+
+
+def _seal_and_store(
+    key: ApiKey, actor: Actor, request: KeyRequest, lease: UUID, issued: cerby.IssuedKey
+) -> None:
+    """Keep what may be kept: the sealed bytes, the fingerprint and the last four characters."""
+    thumbprint = seal.thumbprint(request.tab_key)
+    info = seal.reveal_info(
+        workspace=settings.CERBY_WORKSPACE, key_id=key.id, user_id=actor.user_id, thumbprint=thumbprint
+    )
+    sealed = seal.seal(issued.secret, tab_key=request.tab_key, info=info)
+    print_ = seal.fingerprint(issued.secret, peppers=settings.PORTAL_PEPPERS)
+    last_four = seal.last_four(issued.secret)
+    scopes = in_order(issued.scopes)
+    with transaction.atomic():
+        move(
+            key,
+            Move.ANSWER,
+            Event.KEY_ISSUED,
+            actor,
+            holding=lease,
+            changes={
+                "cerby_id": issued.id,
+                "scopes": scopes,
+                "created_at": issued.created_at,
+                "expires_at": issued.expires_at,
+                "pepper_id": print_.pepper_id,
+                "fingerprint": print_.digest,
+                "last_four": last_four,
+            },
+            cerby_id=str(issued.id),
+            scopes=scopes,
+            expires_at=issued.expires_at.isoformat(),
+            last_four=last_four,
+        )
+        RevealGrant.objects.create(
+            key=key,
+            user_id=actor.user_id,
+            sealed=sealed,
+            thumbprint=thumbprint,
+            expires_at=timezone.now() + REVEAL_WITHIN,
+        )

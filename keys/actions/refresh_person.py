@@ -1,0 +1,101 @@
+"""Read a person's role and status from Cerby and keep it beside their row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from keys import cerby
+from keys.actors import actor_for
+from keys.audit import log
+from keys.audit.events import Event
+from keys.audit.guard import authorize
+from keys.errors import CerbyError
+from keys.models import ApiKey, User
+from keys.policy import Action, Actor, Role
+
+LIVE = "live"
+FRESH_ENOUGH = timedelta(minutes=5)
+
+
+def refresh_person(user: User) -> User:
+    """Ask Cerby for ``user`` and keep the answer. Raises ``CerbyError``; the kept role is untouched then."""
+    person = cerby.connect().person(user.cerby_id)
+    return keep(person, user)
+
+
+def refresh_everyone(actor: Actor) -> int:
+    """Read everybody whom the portal knows from Cerby again. Returns how many were read."""
+    authorize(actor, Action.REFRESH_ROLES)
+    people = {person.id: person for person in cerby.connect().people()}
+    known = list(User.objects.filter(cerby_id__in=people))
+    for user in known:
+        keep(people[user.cerby_id], user)
+    log.append(Event.ROLES_REFRESHED, actor=actor, count=len(known))
+    return len(known)
+
+
+def with_confirmed_role(actor: Actor) -> Actor:
+    """``actor`` with the role that Cerby gives now, or the kept one where Cerby does not answer."""
+    user = User.objects.get(pk=actor.user_id)
+    if user.role_checked_at is None or timezone.now() - user.role_checked_at > FRESH_ENOUGH:
+        try:
+            user = refresh_person(user)
+        except CerbyError:
+            user.refresh_from_db()
+    return actor_for(user, ip=actor.ip, browser=actor.browser)
+
+
+def keep(person: cerby.Person, user: User) -> User:
+    """Copy what Cerby says of ``person`` to ``user``, and record what changed.
+
+    A person whom Cerby has disabled, or whose role it does not name, is no longer active: every
+    session of theirs ends with its next request.
+    """
+    before = _describe(user)
+    role = person.role if person.role is not None else Role.GUEST
+    user.name = person.name or user.email
+    user.email = person.email.lower()
+    user.role = role
+    user.role_checked_at = timezone.now()
+    user.is_active = user.added_at is not None and person.status == LIVE
+    after = _describe(user)
+    with transaction.atomic():
+        user.save(update_fields=["name", "email", "role", "role_checked_at", "is_active"])
+        if before != after:
+            ApiKey.objects.filter(owner=user).update(owner_name=user.name, owner_email=user.email)
+            log.append(
+                Event.PERSON_CHANGED, actor=None, email=user.email, before=before, after=after
+            )
+    return user
+
+
+def _describe(user: User) -> dict[str, str | bool]:
+    return {
+        "name": user.name,
+        "email": user.email,
+        "role": Role(user.role).label,
+        "may_sign_in": user.is_active,
+    }
+
+
+def remember(people: Iterable[cerby.Person]) -> None:
+    """Make a row for each of ``people`` whom the portal has not met yet; they can't sign in by that."""
+    now = timezone.now()
+    User.objects.bulk_create(
+        [
+            User(
+                cerby_id=person.id,
+                email=person.email.lower(),
+                name=person.name or person.email,
+                role=person.role or Role.GUEST,
+                role_checked_at=now,
+                password="!",  # noqa: S106 - an unusable password, in Django's own spelling
+            )
+            for person in people
+        ],
+        ignore_conflicts=True,
+    )

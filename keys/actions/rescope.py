@@ -1,0 +1,69 @@
+"""Change the scopes of a live key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from keys import cerby, key_request
+from keys.actions.refresh_person import with_confirmed_role
+from keys.audit import log
+from keys.audit.events import Event
+from keys.audit.guard import authorize
+from keys.errors import CerbyError, CerbyInDoubt, Conflict
+from keys.lifecycle import Status, status
+from keys.models import ApiKey
+from keys.policy import Action, Actor
+from keys.scopes import in_order, widens
+from keys.selectors.key import key_for
+
+
+def needs(key: ApiKey, scopes: Iterable[str]) -> Action:
+    """Widening and narrowing are two actions, because a key acts as its owner."""
+    return Action.WIDEN_KEY if widens(key.scopes, scopes) else Action.NARROW_KEY
+
+
+def rescope(actor: Actor, key_id: UUID, scopes: Iterable[str]) -> ApiKey:
+    """Give ``key_id`` exactly ``scopes``, in Cerby and here. Returns the key as it is then.
+
+    Raises ``NotAllowed``, ``Invalid`` (none chosen, or unknown), ``Conflict`` (not active) and
+    ``CerbyError``.
+    """
+    key = key_for(actor, key_id)
+    wanted = in_order(scopes)
+    action = needs(key, wanted)
+    if action is Action.WIDEN_KEY:
+        actor = with_confirmed_role(actor)
+    authorize(actor, action, key)
+    key_request.check_scopes(set(wanted) - set(key.scopes) or wanted)
+    if key.cerby_id is None or status(key.phase, key.expires_at, timezone.now()) is not Status.ACTIVE:
+        raise Conflict("Only an active key's scopes can be changed.")
+    before = key.scopes
+    log.append(Event.KEY_RESCOPE_STARTED, actor=actor, key=key, before=before, after=wanted)
+    try:
+        answer = cerby.connect().rescope_key(key.cerby_id, wanted)
+    except CerbyInDoubt:
+        answer = cerby.connect().key(key.cerby_id)
+    except CerbyError as error:
+        log.append(
+            Event.KEY_RESCOPED,
+            actor=actor,
+            key=key,
+            outcome=log.Outcome.FAILED,
+            reason=error.sentence,
+            before=before,
+            after=wanted,
+        )
+        raise
+    _keep(actor, key, before, in_order(answer.scopes))
+    return key
+
+
+def _keep(actor: Actor, key: ApiKey, before: list[str], after: list[str]) -> None:
+    with transaction.atomic():
+        ApiKey.objects.filter(pk=key.pk).update(scopes=after)
+        log.append(Event.KEY_RESCOPED, actor=actor, key=key, before=before, after=after)
+    key.scopes = after

@@ -1,0 +1,38 @@
+"""Signing in and out: the role is read from Cerby, and both are recorded."""
+
+from __future__ import annotations
+
+from keys.actions.refresh_person import refresh_person
+from keys.actors import actor_for
+from keys.audit import log
+from keys.audit.events import Event
+from keys.errors import CerbyError, CerbyNotFound
+from keys.models import User
+from keys.policy import Actor
+
+
+def confirm(user: User) -> bool:
+    """Whether ``user`` may sign in, as Cerby says now, or as it last said where it cannot be reached."""
+    try:
+        return refresh_person(user).is_active
+    except CerbyNotFound:
+        User.objects.filter(pk=user.pk).update(is_active=False)
+        return False
+    except CerbyError:
+        return user.is_active
+
+
+def record(user: User, *, ip: str, browser: str) -> None:
+    log.append(Event.SIGNED_IN, actor=actor_for(user, ip=ip, browser=browser))
+
+
+def record_end(actor: Actor) -> None:
+    log.append(Event.SIGNED_OUT, actor=actor)
+
+
+def record_failure(email: str, *, ip: str, browser: str) -> None:
+    """A wrong password for somebody whom the portal knows; what was typed for nobody is not kept."""
+    user = User.objects.filter(email=email.lower()).first()
+    if user is not None:
+        actor = actor_for(user, ip=ip, browser=browser)
+        log.append(Event.SIGNED_IN, actor=actor, outcome=log.Outcome.REFUSED, reason="Wrong password.")

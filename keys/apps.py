@@ -1,0 +1,13 @@
+"""The app, and the checks that it brings."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class KeysConfig(AppConfig):
+    name = "keys"
+    verbose_name = "API keys"
+
+    def ready(self) -> None:
+        from keys import checks  # noqa: F401, PLC0415 - registers them; settings are not there before

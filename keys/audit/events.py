@@ -1,0 +1,76 @@
+"""What can happen, as data: every event type, its words, and the details it may carry."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Event(enum.StrEnum):
+    """``resource:verb``; the outcome stands beside it. docs/audit.md describes them one by one."""
+
+    KEY_REQUESTED = "key:request"
+    KEY_CALLED = "key:call"
+    KEY_ISSUED = "key:issue"
+    KEY_ANSWER_LOST = "key:lose-answer"
+    KEY_CANCELLED = "key:cancel"
+    KEY_LOOKED_UP = "key:look-up"
+    KEY_REVEALED = "key:reveal"
+    KEY_STORED = "key:store"
+    KEY_RESCOPE_STARTED = "key:start-rescope"
+    KEY_RESCOPED = "key:rescope"
+    KEY_DELETION_STARTED = "key:start-delete"
+    KEY_DELETED = "key:delete"
+    INVENTORY_EXPORTED = "inventory:export"
+    ACTIVITY_EXPORTED = "activity:export"
+    ATTEMPT_REFUSED = "attempt:refuse"
+    SIGNED_IN = "session:start"
+    SIGNED_OUT = "session:end"
+    PERSON_ADDED = "person:add"
+    PERSON_CHANGED = "person:change"
+    ROLES_REFRESHED = "roles:refresh"
+
+    @property
+    def label(self) -> str:
+        return _LABELS[self]
+
+
+_LABELS = {
+    Event.KEY_REQUESTED: "API key requested",
+    Event.KEY_CALLED: "Asked Cerby for the key",
+    Event.KEY_ISSUED: "API key generated",
+    Event.KEY_ANSWER_LOST: "Cerby's answer was lost",
+    Event.KEY_CANCELLED: "Request cancelled",
+    Event.KEY_LOOKED_UP: "Looked up in Cerby",
+    Event.KEY_REVEALED: "API key viewed",
+    Event.KEY_STORED: "API key stored",
+    Event.KEY_RESCOPE_STARTED: "Scope change started",
+    Event.KEY_RESCOPED: "Scopes changed",
+    Event.KEY_DELETION_STARTED: "Deletion started",
+    Event.KEY_DELETED: "API key deleted",
+    Event.INVENTORY_EXPORTED: "Inventory downloaded",
+    Event.ACTIVITY_EXPORTED: "Activity downloaded",
+    Event.ATTEMPT_REFUSED: "Attempt refused",
+    Event.SIGNED_IN: "Signed in",
+    Event.SIGNED_OUT: "Signed out",
+    Event.PERSON_ADDED: "Person added",
+    Event.PERSON_CHANGED: "Person changed in Cerby",
+    Event.ROLES_REFRESHED: "Roles read from Cerby",
+}
+
+DETAILS: dict[Event, frozenset[str]] = {
+    Event.KEY_REQUESTED: frozenset({"scopes", "expires_at", "purpose"}),
+    Event.KEY_ISSUED: frozenset({"cerby_id", "scopes", "expires_at", "last_four"}),
+    Event.KEY_LOOKED_UP: frozenset({"found"}),
+    Event.KEY_REVEALED: frozenset({"thumbprint"}),
+    Event.KEY_STORED: frozenset({"how", "vault"}),
+    Event.KEY_RESCOPE_STARTED: frozenset({"before", "after"}),
+    Event.KEY_RESCOPED: frozenset({"before", "after"}),
+    Event.KEY_DELETION_STARTED: frozenset({"from_state"}),
+    Event.INVENTORY_EXPORTED: frozenset({"filter", "count"}),
+    Event.ACTIVITY_EXPORTED: frozenset({"filter", "count"}),
+    Event.ATTEMPT_REFUSED: frozenset({"action"}),
+    Event.PERSON_ADDED: frozenset({"email", "role"}),
+    Event.PERSON_CHANGED: frozenset({"email", "before", "after"}),
+    Event.ROLES_REFRESHED: frozenset({"count"}),
+}
+"""The details an event may carry; an event that is not listed carries none."""

@@ -1,0 +1,47 @@
+"""What must not be wrong when the portal starts."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+
+from portal.conf import Environment
+
+
+@register(Tags.security)
+def sandbox_is_not_production(**_: Any) -> list[CheckMessage]:
+    """A production portal that governs the sandbox's keys governs nothing."""
+    if settings.PORTAL_ENV == Environment.DEMO or settings.PORTAL_ALLOW_SANDBOX or not settings.PORTAL_IS_SANDBOX:
+        return []
+    return [
+        Error(
+            f"CERBY_BASE_URL is a sandbox ({settings.CERBY_BASE_URL}), and PORTAL_ENV is production.",
+            hint="Set CERBY_BASE_URL to the workspace, or PORTAL_ALLOW_SANDBOX=true if that is meant.",
+            id="keys.E001",
+        )
+    ]
+
+
+@register(Tags.security)
+def production_says_where_it_is(**_: Any) -> list[CheckMessage]:
+    if settings.PORTAL_ENV == Environment.DEMO:
+        return []
+    missing = [
+        name
+        for name, value in {
+            "PORTAL_URL": settings.PORTAL_URL,
+            "CERBY_BASE_URL": settings.CERBY_BASE_URL,
+            "CERBY_WORKSPACE": settings.CERBY_WORKSPACE,
+            "CERBY_TOKEN": settings.CERBY_TOKEN,
+        }.items()
+        if not value
+    ]
+    errors: list[CheckMessage] = []
+    if missing:
+        errors.append(Error(f"{', '.join(missing)} must be set in production.", id="keys.E002"))
+    if settings.PORTAL_URL and urlsplit(settings.PORTAL_URL).scheme != "https":
+        errors.append(Error("PORTAL_URL must begin with https:// in production.", id="keys.E003"))
+    return errors

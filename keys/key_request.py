@@ -1,0 +1,90 @@
+"""What may be asked for when a key is generated: the rules on name, purpose, expiry and scopes."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Value
+from django.db.models.functions import Lower
+
+from keys import scopes as catalogue
+from keys.errors import Invalid
+from keys.lifecycle import Phase
+from keys.models import ApiKey
+
+NAME_LENGTH = 100
+PURPOSE_LENGTH = 500
+SHORTEST_LIFE = timedelta(minutes=30)
+"""Longer than the one view waits, so that no key can expire before it was seen."""
+
+
+@dataclass(frozen=True)
+class KeyRequest:
+    """``id`` is the wizard's; ``tab_key`` the 65 bytes of the public key that the browser tab made."""
+
+    id: UUID
+    name: str
+    purpose: str
+    expires_at: datetime
+    scopes: tuple[str, ...]
+    tab_key: bytes
+
+
+def check(request: KeyRequest, now: datetime) -> None:
+    """Raise ``Invalid`` naming the first field that breaks a rule."""
+    check_name(request.name)
+    check_purpose(request.purpose)
+    check_expiry(request.expires_at, now)
+    check_scopes(request.scopes)
+
+
+def check_name(name: str) -> None:
+    _check_text("name", "The name", name, NAME_LENGTH)
+    in_use = ApiKey.objects.alias(lower_name=Lower("name")).filter(
+        lower_name=Lower(Value(name)),  # lowered by the database, as its constraint does
+        phase__in=[Phase.PENDING, Phase.LIVE],
+    )
+    if in_use.exists():
+        raise Invalid(name=f"There is already a key called “{name}”. Choose a name that is not in use.")
+
+
+def check_purpose(purpose: str) -> None:
+    _check_text("purpose", "The purpose", purpose, PURPOSE_LENGTH)
+
+
+def _check_text(field: str, what: str, text: str, length: int) -> None:
+    if not text.strip():
+        raise Invalid(**{field: f"{what} is missing. Enter 1 to {length} characters."})
+    if len(text) > length:
+        raise Invalid(**{field: f"{what} has {len(text):,} characters; {length} are allowed."})
+    if any(unicodedata.category(character) in {"Cc", "Cf", "Co", "Cs", "Cn"} for character in text):
+        raise Invalid(
+            **{field: f"{what} holds a character that cannot be seen, such as a line break or a tab. Remove it."}
+        )
+
+
+def check_expiry(expires_at: datetime, now: datetime) -> None:
+    longest = timedelta(days=settings.PORTAL_MAX_LIFETIME_DAYS)
+    if expires_at <= now:
+        raise Invalid(expiration="This time is in the past. Choose one that is still to come.")
+    if expires_at - now < SHORTEST_LIFE:
+        raise Invalid(expiration="A key must live for at least 30 minutes, so that there is time to store it.")
+    if expires_at - now > longest:
+        raise Invalid(
+            expiration=f"A key may live for at most {longest.days} days here. Choose an earlier time."
+        )
+
+
+def check_scopes(scopes: Iterable[str]) -> None:
+    chosen = list(scopes)
+    offered = {scope.id for scope in catalogue.offered(settings.PORTAL_EXTRA_SCOPES)}
+    unknown = [scope for scope in chosen if scope not in offered]
+    if not chosen:
+        raise Invalid(scopes="Select at least one scope.")
+    if unknown:
+        raise Invalid(scopes=f"“{unknown[0][:60]}” is not a scope that is offered here. Select from the list.")

@@ -1,0 +1,134 @@
+"""The life of a key: its states, the moves between them, and what people see of it.
+
+                never sent / 4xx / 429
+        +--------------------------------> REFUSED
+    REQUESTED -> CALLING --answer--> READY --claim--> CLAIMED --store--> HELD
+        |           |                  |                 |                |
+        |           | no clear answer  +---- revoke -----+---- revoke ----+--> REVOKING -> REVOKED
+        |           v                                                            ^
+        |        IN_DOUBT --found in Cerby---------------------------------------+
+        |           +--not there, and settled--> ABSENT
+        +--never called--> ABSENT
+
+Every move is one conditional UPDATE (keys.actions.transition), with its audit event in the same
+transaction. docs/generate-a-key.md walks through it.
+"""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime, timedelta
+
+
+class State(enum.StrEnum):
+    REQUESTED = "requested"
+    CALLING = "calling"
+    REFUSED = "refused"
+    IN_DOUBT = "in_doubt"
+    ABSENT = "absent"
+    READY = "ready"
+    CLAIMED = "claimed"
+    HELD = "held"
+    REVOKING = "revoking"
+    REVOKED = "revoked"
+
+
+class Move(enum.StrEnum):
+    CALL = "call"
+    REFUSE = "refuse"
+    ANSWER = "answer"
+    LOSE_ANSWER = "lose_answer"
+    LOSE_SECRET = "lose_secret"
+    CLAIM = "claim"
+    STORE = "store"
+    REVOKE = "revoke"
+    FIND = "find"
+    FIND_ABSENT = "find_absent"
+    CANCEL = "cancel"
+    CONFIRM_REVOKED = "confirm_revoked"
+
+
+TRANSITIONS: dict[Move, tuple[frozenset[State], State]] = {
+    Move.CALL: (frozenset({State.REQUESTED}), State.CALLING),
+    Move.CANCEL: (frozenset({State.REQUESTED}), State.ABSENT),
+    Move.REFUSE: (frozenset({State.CALLING}), State.REFUSED),
+    Move.ANSWER: (frozenset({State.CALLING}), State.READY),
+    Move.LOSE_ANSWER: (frozenset({State.CALLING}), State.IN_DOUBT),
+    Move.LOSE_SECRET: (frozenset({State.CALLING}), State.REVOKING),
+    Move.FIND: (frozenset({State.IN_DOUBT}), State.REVOKING),
+    Move.FIND_ABSENT: (frozenset({State.IN_DOUBT}), State.ABSENT),
+    Move.CLAIM: (frozenset({State.READY}), State.CLAIMED),
+    Move.STORE: (frozenset({State.CLAIMED}), State.HELD),
+    Move.REVOKE: (frozenset({State.READY, State.CLAIMED, State.HELD}), State.REVOKING),
+    Move.CONFIRM_REVOKED: (frozenset({State.REVOKING}), State.REVOKED),
+}
+
+
+class Phase(enum.IntEnum):
+    """What a state means to the inventory, in the order the Status column sorts by."""
+
+    PENDING = 1
+    LIVE = 2
+    REMOVED = 3
+    FAILED = 4
+
+
+PHASE: dict[State, Phase] = {
+    State.REQUESTED: Phase.PENDING,
+    State.CALLING: Phase.PENDING,
+    State.IN_DOUBT: Phase.PENDING,
+    State.READY: Phase.LIVE,
+    State.CLAIMED: Phase.LIVE,
+    State.HELD: Phase.LIVE,
+    State.REVOKING: Phase.REMOVED,
+    State.REVOKED: Phase.REMOVED,
+    State.REFUSED: Phase.FAILED,
+    State.ABSENT: Phase.FAILED,
+}
+
+
+class Status(enum.StrEnum):
+    """What people see."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    EXPIRED = "expired"
+    REMOVED = "removed"
+    FAILED = "failed"
+
+    @property
+    def label(self) -> str:
+        return self.value.capitalize()
+
+
+def status(phase: int, expires_at: datetime, now: datetime) -> Status:
+    if phase == Phase.LIVE:
+        return Status.ACTIVE if expires_at > now else Status.EXPIRED
+    return _STATUS_OF_PHASE[phase]
+
+
+_STATUS_OF_PHASE: dict[int, Status] = {
+    Phase.PENDING: Status.PENDING,
+    Phase.REMOVED: Status.REMOVED,
+    Phase.FAILED: Status.FAILED,
+}
+
+ENDED = frozenset({State.REFUSED, State.ABSENT, State.REVOKED})
+"""States in which nothing is left to delete."""
+
+CAVEAT: dict[State, str] = {
+    State.READY: "storage unconfirmed",
+    State.CLAIMED: "storage unconfirmed",
+    State.REVOKING: "removal unconfirmed",
+    State.IN_DOUBT: "answer lost",
+}
+"""What must be said beside the status, because the status alone would promise too much."""
+
+REVEAL_WITHIN = timedelta(minutes=15)
+"""How long the one view waits for its tab."""
+
+LEASE = timedelta(seconds=60)
+"""How long one call to Cerby may hold a key in CALLING before others may look after it."""
+
+SETTLED_AFTER = timedelta(minutes=15)
+"""How long after its lease a lost create may still turn up; before that, absence proves nothing."""

@@ -1,0 +1,53 @@
+"""Let a person of the workspace sign in, and give them a link to set a password."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from allauth.account.forms import EmailAwarePasswordResetTokenGenerator
+from allauth.account.utils import user_pk_to_url_str
+from django.conf import settings
+from django.core.mail import send_mail
+from django.core.management.base import BaseCommand, CommandError
+from django.urls import reverse
+
+from keys.actions.add_person import add_person
+from keys.errors import PortalError
+from keys.models import User
+from keys.policy import Role
+
+
+class Command(BaseCommand):
+    help = "Let a person of the workspace sign in. Their role is Cerby's."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("email")
+        parser.add_argument("--mail", action="store_true", help="mail the link instead of printing it")
+
+    def handle(self, *_: Any, email: str, mail: bool, **__: Any) -> None:
+        try:
+            user = add_person(email)
+        except PortalError as error:
+            raise CommandError(error.sentence) from error
+        link = password_link(user)
+        self.stdout.write(f"{user.name} may sign in as {Role(user.role).label}.")
+        if mail:
+            send_mail("Your access to the Cerby key portal", _letter(user, link), None, [user.email])
+            self.stdout.write(f"A link to set a password is on its way to {user.email}.")
+        else:
+            self.stdout.write(f"Hand them this link to set a password:\n{link}")
+
+
+def password_link(user: User) -> str:
+    """A link that sets the password once, within PASSWORD_RESET_TIMEOUT (three days)."""
+    token = EmailAwarePasswordResetTokenGenerator().make_token(user)
+    path = reverse("account_reset_password_from_key", args=[user_pk_to_url_str(user), token])
+    return f"{settings.PORTAL_URL}{path}"
+
+
+def _letter(user: User, link: str) -> str:
+    return (
+        f"Hello {user.name},\n\nyou may now use the Cerby key portal of {settings.CERBY_WORKSPACE}. "
+        f"Set your password here, within three days:\n\n{link}\n"
+    )

@@ -1,0 +1,81 @@
+"""Fill the portal with the sandbox's people and keys, and print who may sign in."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from keys import cerby
+from keys.actions.add_person import add_person
+from keys.actions.refresh_person import remember
+from keys.lifecycle import State
+from keys.models import ApiKey, User
+from keys.policy import Role
+from keys.scopes import in_order
+
+DOMAIN = "contenzilla.example"
+PEOPLE = [
+    f"{name}@{DOMAIN}" for name in ("owner", "super-admin", "admin", "user", "login-only", "guest")
+]
+UNCONFIRMED_EVERY = 9
+"""Every ninth live key of the demo was viewed, and nobody has said that it is stored."""
+
+
+class Command(BaseCommand):
+    help = "Fill the portal with the sandbox's people and keys. Demo only."
+
+    def handle(self, *_: Any, **__: Any) -> None:
+        if not settings.PORTAL_IS_SANDBOX:
+            raise CommandError("Demo people and keys exist only with the sandbox; CERBY_BASE_URL is not one.")
+        password = os.environ.get("DEMO_PASSWORD")
+        if not password:
+            raise CommandError("Set DEMO_PASSWORD to the password that the demo people are to have.")
+        remember(cerby.connect().people())
+        for email in PEOPLE:
+            add_person(email)
+        User.objects.filter(email__in=PEOPLE).update(password=make_password(password))
+        if not ApiKey.objects.exists():
+            self._add_keys()
+        self._print_sign_in_table(password)
+
+    def _add_keys(self) -> None:
+        owners = {user.cerby_id: user for user in User.objects.all()}
+        keys = [
+            _row(key, owners[key.owner_id], number)
+            for number, key in enumerate(cerby.connect().keys(statuses=["active", "expired", "removed"]))
+        ]
+        with transaction.atomic():
+            ApiKey.objects.bulk_create(keys)
+
+    def _print_sign_in_table(self, password: str) -> None:
+        self.stdout.write(f"{'Role':<12}  {'E-mail':<36}  Password")
+        for user in User.objects.filter(email__in=PEOPLE).order_by("-role"):
+            self.stdout.write(f"{Role(user.role).label:<12}  {user.email:<36}  {password}")
+
+
+def _row(key: cerby.UpstreamKey, owner: User, number: int) -> ApiKey:
+    state = State.REVOKED if key.status == "removed" else State.HELD
+    if state is State.HELD and number % UNCONFIRMED_EVERY == 0:
+        state = State.CLAIMED
+    return ApiKey(
+        id=key.external_id or uuid.uuid4(),
+        cerby_id=key.id,
+        name=key.name,
+        purpose="Made before the portal was there." if key.external_id is None else f"{key.name}, for {owner.name}.",
+        owner=owner,
+        owner_name=owner.name,
+        owner_email=owner.email,
+        scopes=in_order(key.scopes),
+        state=state,
+        created_at=key.created_at,
+        expires_at=key.expires_at,
+        last_used_at=key.last_used_at,
+        removed_at=key.removed_at,
+        stored_at=key.created_at if state is State.HELD else None,
+    )

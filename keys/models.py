@@ -1,0 +1,272 @@
+"""The tables: people, keys, the one view of a new key, and the record of what happened."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models import Case, F, Func, Q, Value, When
+from django.db.models.functions import Lower
+
+from keys.lifecycle import PHASE, Phase, State
+from keys.policy import Role
+
+NEVER = "0001-01-01 00:00:00"
+"""Sorts before every real time: a key that was never used."""
+
+
+class UserManager(BaseUserManager["User"]):
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email=(username or "").lower())
+
+
+class User(AbstractBaseUser):
+    """A person of the workspace, as Cerby last described them.
+
+    Key owners are here whether or not they use the portal; only people who were added to the portal
+    (``added_at``) and are live in Cerby are ``is_active``, which is what sign-in and every request check.
+    """
+
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=200)
+    cerby_id = models.UUIDField(unique=True)
+    role = models.PositiveSmallIntegerField(choices=[(role, role.label) for role in Role])
+    role_checked_at = models.DateTimeField(null=True)
+    added_at = models.DateTimeField(null=True)
+    is_active = models.BooleanField(default=False)
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
+    objects = UserManager()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(name="user_email_is_lower_case", condition=Q(email=Lower("email"))),
+            models.CheckConstraint(name="user_role_is_known", condition=Q(role__in=list(Role))),
+            models.CheckConstraint(
+                name="user_signs_in_only_when_added", condition=Q(is_active=False) | Q(added_at__isnull=False)
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} <{self.email}>"
+
+
+class _JsonLength(Func):
+    output_field = models.PositiveSmallIntegerField()
+
+    def as_sqlite(self, *args: Any, **kwargs: Any) -> Any:
+        return self.as_sql(*args, function="JSON_ARRAY_LENGTH", **kwargs)
+
+    def as_postgresql(self, *args: Any, **kwargs: Any) -> Any:
+        return self.as_sql(*args, function="JSONB_ARRAY_LENGTH", **kwargs)
+
+
+class ApiKey(models.Model):
+    """One API key, from the request for it to its removal. Its plain text is never here.
+
+    ``id`` is made by the wizard and is also Cerby's ``externalId``; ``cerby_id`` is Cerby's own.
+    ``scopes`` is the list of scope identifiers in the catalogue's order.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    cerby_id = models.UUIDField(unique=True, null=True)
+    name = models.CharField(max_length=100)
+    purpose = models.CharField(max_length=500, blank=True)
+    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="keys")
+    owner_name = models.CharField(max_length=200)  # beside the row, so that lists search and sort by it
+    owner_email = models.EmailField()
+    scopes = models.JSONField(default=list)
+    scope_count = models.GeneratedField(
+        expression=_JsonLength(F("scopes")), output_field=models.PositiveSmallIntegerField(), db_persist=True
+    )
+
+    state = models.CharField(max_length=12, default=State.REQUESTED)
+    phase = models.GeneratedField(
+        expression=Case(
+            *(
+                When(state__in=[s.value for s in State if PHASE[s] is phase], then=Value(phase.value))
+                for phase in Phase
+            ),
+            default=Value(0),
+        ),
+        output_field=models.PositiveSmallIntegerField(),
+        db_persist=True,
+    )
+    lease = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    failure = models.CharField(max_length=500, blank=True)
+
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True)
+    last_used_order = models.GeneratedField(
+        expression=models.functions.Coalesce(
+            F("last_used_at"), Value(NEVER, output_field=models.DateTimeField())
+        ),
+        output_field=models.DateTimeField(),
+        db_persist=True,
+    )
+    removed_at = models.DateTimeField(null=True)
+
+    pepper_id = models.CharField(max_length=20, blank=True)
+    fingerprint = models.BinaryField(max_length=32, null=True)
+    last_four = models.CharField(max_length=4, blank=True)
+    stored_at = models.DateTimeField(null=True)
+    stored_in = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(name="key_state_is_known", condition=Q(state__in=[s.value for s in State])),
+            models.CheckConstraint(
+                name="key_expires_after_creation", condition=Q(expires_at__gt=F("created_at"))
+            ),
+            models.CheckConstraint(
+                name="key_leased_while_calling",
+                condition=Q(state=State.CALLING, lease__isnull=False, lease_until__isnull=False)
+                | (~Q(state=State.CALLING) & Q(lease__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="key_live_is_known_to_cerby",
+                condition=~Q(state__in=[State.READY, State.CLAIMED, State.HELD]) | Q(cerby_id__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="key_fingerprint_names_its_pepper",
+                condition=Q(fingerprint__isnull=True, pepper_id="")
+                | (Q(fingerprint__isnull=False) & ~Q(pepper_id="")),
+            ),
+            models.CheckConstraint(
+                name="key_removed_has_a_time", condition=~Q(state=State.REVOKED) | Q(removed_at__isnull=False)
+            ),
+            models.UniqueConstraint(
+                Lower("name"),
+                name="key_name_is_unique_while_in_use",
+                condition=Q(state__in=[s.value for s in State if PHASE[s] in {Phase.PENDING, Phase.LIVE}]),
+            ),
+        )
+        # One index per sort order of the inventory, and one per filter in the order it is shown.
+        indexes = (
+            models.Index("created_at", "id", name="key_by_created"),
+            models.Index("expires_at", "id", name="key_by_expires"),
+            models.Index("last_used_order", "id", name="key_by_last_used"),
+            models.Index("scope_count", "id", name="key_by_scope_count"),
+            models.Index(Lower("name"), "id", name="key_by_name"),
+            models.Index(Lower("owner_name"), "id", name="key_by_owner_name"),
+            models.Index("phase", "expires_at", "id", name="key_by_phase_expires"),
+            models.Index("phase", "created_at", "id", name="key_by_phase_created"),
+            models.Index("owner", "created_at", "id", name="key_by_owner_created"),
+            models.Index("state", "created_at", "id", name="key_by_state_created"),
+            models.Index(
+                "phase", "created_at", "id", name="key_never_used", condition=Q(last_used_at__isnull=True)
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def owner_cerby_id(self) -> UUID:
+        return self.owner.cerby_id
+
+    @property
+    def owner_role(self) -> Role | None:
+        return Role(self.owner.role)
+
+
+class KeyScope(models.Model):
+    """Which keys hold a scope, newest first. Kept by database triggers from ``ApiKey.scopes``; read only."""
+
+    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="+", db_index=False)
+    scope = models.CharField(max_length=50)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(name="key_scope_once", fields=["key", "scope"]),)
+        indexes = (models.Index("scope", "created_at", "key", name="key_scope_by_created"),)
+
+    def __str__(self) -> str:
+        return self.scope
+
+
+class RevealGrant(models.Model):
+    """The one view of a new key: sealed to one browser tab, given out once."""
+
+    class GrantState(models.TextChoices):
+        READY = "ready"
+        CLAIMED = "claimed"
+        GONE = "gone"
+
+    key = models.OneToOneField(ApiKey, on_delete=models.CASCADE, primary_key=True, related_name="grant")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    sealed = models.BinaryField(null=True)
+    thumbprint = models.CharField(max_length=43)
+    expires_at = models.DateTimeField()
+    state = models.CharField(max_length=7, choices=GrantState.choices, default=GrantState.READY)
+    claimed_at = models.DateTimeField(null=True)
+    claimed_ip = models.CharField(max_length=45, blank=True)
+    claimed_browser = models.CharField(max_length=200, blank=True)
+    claimed_session = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                name="grant_sealed_only_while_ready",
+                condition=Q(state="ready", sealed__isnull=False) | (~Q(state="ready") & Q(sealed__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="grant_claimed_has_a_time", condition=~Q(state="claimed") | Q(claimed_at__isnull=False)
+            ),
+            models.CheckConstraint(
+                name="grant_state_is_known", condition=Q(state__in=["ready", "claimed", "gone"])
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.key_id} ({self.state})"
+
+
+class AuditEvent(models.Model):
+    """One thing that happened, or was refused. Rows are only ever added: triggers refuse the rest.
+
+    People and keys are copied in as they were, not referenced: the record outlives both.
+    """
+
+    class Outcome(models.TextChoices):
+        DONE = "done"
+        REFUSED = "refused"
+        FAILED = "failed"
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField()
+    type = models.CharField(max_length=40)
+    outcome = models.CharField(max_length=8, choices=Outcome.choices)
+    actor_id = models.BigIntegerField(null=True)
+    actor_name = models.CharField(max_length=200, blank=True)
+    actor_email = models.CharField(max_length=254, blank=True)
+    actor_role = models.CharField(max_length=20, blank=True)
+    key_id = models.UUIDField(null=True)
+    key_name = models.CharField(max_length=100, blank=True)
+    ip = models.CharField(max_length=45, blank=True)
+    browser = models.CharField(max_length=200, blank=True)
+    reason = models.CharField(max_length=500, blank=True)
+    details = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                name="event_outcome_is_known", condition=Q(outcome__in=["done", "refused", "failed"])
+            ),
+        )
+        indexes = (
+            models.Index("at", "id", name="event_by_time"),
+            models.Index("key_id", "at", "id", name="event_by_key"),
+            models.Index("type", "at", "id", name="event_by_type"),
+            models.Index("actor_email", "at", "id", name="event_by_actor"),
+            models.Index("outcome", "at", "id", name="event_by_outcome"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.type}"

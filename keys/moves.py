@@ -1,0 +1,46 @@
+"""Move a key from one state to the next: one conditional UPDATE and its audit event, or neither."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from keys.audit import log
+from keys.audit.events import Event
+from keys.errors import Conflict
+from keys.lifecycle import TRANSITIONS, Move
+from keys.models import ApiKey
+from keys.policy import Actor
+
+
+def move(
+    key: ApiKey,
+    step: Move,
+    event: Event,
+    actor: Actor | None,
+    *,
+    holding: UUID | None = None,
+    changes: dict[str, Any] | None = None,
+    outcome: log.Outcome = log.Outcome.DONE,
+    reason: str = "",
+    **details: Any,
+) -> None:
+    """Take ``step`` if the key, in the database, is in a state that the step may start from.
+
+    ``holding``: and only while this lease is on it. ``changes``: further columns to set in the same
+    statement; a lease that they do not set is cleared. ``key`` is updated in place. Raises ``Conflict``
+    where somebody was faster; nothing has changed then.
+    """
+    sources, target = TRANSITIONS[step]
+    columns = {"lease": None, **(changes or {}), "state": target}
+    rows = ApiKey.objects.filter(pk=key.pk, state__in=sources)
+    if holding is not None:
+        rows = rows.filter(lease=holding)
+    with transaction.atomic():
+        if rows.update(**columns) != 1:
+            raise Conflict("Somebody or something else has just changed this key. Look at it again.")
+        log.append(event, actor=actor, key=key, outcome=outcome, reason=reason, **details)
+    for name, value in columns.items():
+        setattr(key, name, value)

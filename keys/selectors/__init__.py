@@ -1,0 +1,1 @@
+"""Every read, already cut down to what the person may see."""

@@ -1,0 +1,203 @@
+"""The record of what happened, as rows of strings, filtered and paged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import django_filters
+from django.db.models import Count, F, QuerySet, Window
+from django.http import QueryDict
+from django.utils import timezone
+
+from keys import wording
+from keys.audit.events import Event
+from keys.audit.guard import authorize
+from keys.errors import Invalid
+from keys.models import ApiKey, AuditEvent
+from keys.policy import Action, Actor
+from keys.scopes import label
+from keys.selectors.inventory import Export
+from keys.selectors.keyset import Order, Page, order_by, page
+
+NEWEST_FIRST = Order((F("at"), F("id")), descending=True)
+COLUMNS = (
+    "id",
+    "at",
+    "type",
+    "outcome",
+    "actor_name",
+    "actor_email",
+    "actor_role",
+    "key_id",
+    "key_name",
+    "ip",
+    "browser",
+    "reason",
+    "details",
+)
+
+
+class ActivityFilter(django_filters.FilterSet):
+    actor = django_filters.CharFilter(field_name="actor_email", lookup_expr="exact", label="Who (e-mail)")
+    key = django_filters.UUIDFilter(field_name="key_id", label="Key id")
+    type = django_filters.ChoiceFilter(
+        label="What", choices=[(event.value, event.label) for event in Event], empty_label="Anything"
+    )
+    outcome = django_filters.ChoiceFilter(
+        label="Outcome", choices=AuditEvent.Outcome.choices, empty_label="Any outcome"
+    )
+    since = django_filters.DateFilter(method="from_day", label="From")
+    until = django_filters.DateFilter(method="to_day", label="To")
+    after = django_filters.NumberFilter(method="unchanged")
+    before = django_filters.NumberFilter(method="unchanged")
+
+    class Meta:
+        model = AuditEvent
+        fields: list[str] = []
+
+    def from_day(self, events: QuerySet[AuditEvent], _name: str, day: Any) -> QuerySet[AuditEvent]:
+        return events.filter(at__gte=_start_of(day))
+
+    def to_day(self, events: QuerySet[AuditEvent], _name: str, day: Any) -> QuerySet[AuditEvent]:
+        return events.filter(at__lt=_start_of(day + timedelta(days=1)))
+
+    def unchanged(self, events: QuerySet[AuditEvent], _name: str, _value: Any) -> QuerySet[AuditEvent]:
+        return events
+
+    def in_words(self) -> str:
+        chosen = self.form.cleaned_data
+        names = ("actor", "key", "type", "outcome", "since", "until")
+        return ", ".join(f"{name}={chosen[name]}" for name in names if chosen[name]) or "everything"
+
+    def reasons(self) -> str:
+        return " ".join(str(reason) for reasons in self.form.errors.values() for reason in reasons)
+
+
+def _start_of(day: Any) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=timezone.get_current_timezone())
+
+
+class EventRow(NamedTuple):
+    id: int
+    at: str
+    at_exact: str
+    label: str
+    outcome: str
+    who: str
+    who_email: str
+    who_role: str
+    key_id: UUID | None
+    key_name: str
+    ip: str
+    browser: str
+    reason: str
+    details: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Activity:
+    page: Page[EventRow]
+    filter: ActivityFilter
+
+
+def activity(actor: Actor, params: QueryDict) -> Activity:
+    """The page of the record that the query string asks for. Raises ``NotAllowed``."""
+    authorize(actor, Action.SEE_ACTIVITY)
+    chosen = ActivityFilter(params, queryset=AuditEvent.objects.all())
+    if not chosen.is_valid():
+        return Activity(Page([], None, None), chosen)
+    found = page(
+        chosen.qs.values_list(*COLUMNS),
+        NEWEST_FIRST,
+        AuditEvent.objects.all(),
+        after=chosen.form.cleaned_data["after"],
+        before=chosen.form.cleaned_data["before"],
+    )
+    return Activity(Page([_row(values) for values in found.rows], found.after, found.before), chosen)
+
+
+def newest_activity(actor: Actor, count: int) -> list[EventRow]:
+    """Raises ``NotAllowed``."""
+    authorize(actor, Action.SEE_ACTIVITY)
+    rows = order_by(AuditEvent.objects.values_list(*COLUMNS), NEWEST_FIRST)[:count]
+    return [_row(values) for values in rows]
+
+
+def story_of(key: ApiKey, count: int = 100) -> list[EventRow]:
+    """The newest ``count`` events of a key that ``key_for`` has handed out."""
+    events = AuditEvent.objects.filter(key_id=key.id).values_list(*COLUMNS)
+    return [_row(values) for values in order_by(events, NEWEST_FIRST)[:count]]
+
+
+def _row(values: tuple[Any, ...]) -> EventRow:
+    (id_, at, type_, outcome, who, email, role, key_id, key_name, ip, browser, reason, details) = values
+    return EventRow(
+        id=id_,
+        at=f"{wording.day(at)}, {timezone.localtime(at):%H:%M}",
+        at_exact=wording.exact(at),
+        label=Event(type_).label,
+        outcome=outcome,
+        who=who,
+        who_email=email,
+        who_role=role,
+        key_id=key_id,
+        key_name=key_name,
+        ip=ip,
+        browser=browser,
+        reason=reason,
+        details=[(name.replace("_", " "), _detail(name, value)) for name, value in details.items()],
+    )
+
+
+_SCOPE_DETAILS = {"scopes", "before", "after"}
+
+
+def _detail(name: str, value: Any) -> str:
+    if name in _SCOPE_DETAILS and isinstance(value, list):
+        return ", ".join(label(scope) for scope in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{part}: {what}" for part, what in value.items())
+    return str(value)
+
+
+EXPORT_HEADER = [
+    "Event id", "At (UTC)", "Event", "Outcome", "Who", "E-mail", "Role", "Key id", "Key name", "IP",
+    "Browser", "Reason", "Details",
+]  # fmt: skip
+
+
+def activity_export(actor: Actor, params: QueryDict) -> Export:
+    """Exactly the filtered events, from one statement. Raises ``NotAllowed`` and ``Invalid``."""
+    authorize(actor, Action.EXPORT_ACTIVITY)
+    chosen = ActivityFilter(params, queryset=AuditEvent.objects.all())
+    if not chosen.is_valid():
+        raise Invalid(chosen.reasons())
+    rows = order_by(chosen.qs, NEWEST_FIRST).values_list(*COLUMNS, Window(Count("*"))).iterator(chunk_size=1000)
+    first = next(rows, None)
+    return Export(
+        count=first[-1] if first else 0,
+        as_of=datetime.now(tz=UTC),
+        filter=chosen.in_words(),
+        rows=_export_rows(first, rows),
+    )
+
+
+def _export_rows(first: Any, others: Iterator[Any]) -> Iterator[list[str]]:
+    if first is None:
+        return
+    yield _export_row(first)
+    for values in others:
+        yield _export_row(values)
+
+
+def _export_row(values: tuple[Any, ...]) -> list[str]:
+    (id_, at, type_, outcome, who, email, role, key_id, key_name, ip, browser, reason, details, _) = values
+    said = "; ".join(f"{name}: {_detail(name, value)}" for name, value in details.items())
+    return [
+        str(id_), wording.utc(at), Event(type_).label, outcome, who, email, role, str(key_id or ""), key_name,
+        ip, browser, reason, said,
+    ]  # fmt: skip

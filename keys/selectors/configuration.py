@@ -1,0 +1,26 @@
+"""The settings that an admin may want to know, without the secret ones."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from keys.audit.guard import authorize
+from keys.policy import Action, Actor, KeyManagement
+
+_MANAGEMENT = {
+    KeyManagement.ADMINS: "Workspace Owners, Super Admins and Admins, and the key's own Owner",
+    KeyManagement.OWNER_ONLY: "The key's own Owner alone",
+}
+
+
+def configuration(actor: Actor) -> list[tuple[str, str]]:
+    """Label and value pairs. Raises ``NotAllowed``."""
+    authorize(actor, Action.SEE_CONFIGURATION)
+    return [
+        ("Workspace", settings.CERBY_WORKSPACE),
+        ("Cerby's address", settings.CERBY_BASE_URL),
+        ("Keys are managed by", _MANAGEMENT[KeyManagement(settings.PORTAL_KEY_MANAGEMENT)]),
+        ("Longest life of a key", f"{settings.PORTAL_MAX_LIFETIME_DAYS} days"),
+        ("Scopes offered", "All that are known" if settings.PORTAL_EXTRA_SCOPES else "The nine that Cerby publishes"),
+        ("A sign-in lasts", "8 hours at most, 30 minutes without use"),
+    ]

@@ -1,0 +1,176 @@
+"""The inventory: keys as rows of strings, filtered, sorted and paged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db.models import Count, QuerySet, Window
+from django.http import QueryDict
+from django.utils import timezone
+
+from keys import wording
+from keys.audit.guard import authorize
+from keys.errors import Invalid
+from keys.lifecycle import CAVEAT, State, status
+from keys.models import ApiKey
+from keys.policy import Action, Actor
+from keys.selectors.inventory_filter import InventoryFilter, order_of
+from keys.selectors.keyset import Page, order_by, page
+
+COLUMNS = (
+    "id",
+    "name",
+    "owner_name",
+    "owner_email",
+    "scopes",
+    "created_at",
+    "expires_at",
+    "last_used_at",
+    "phase",
+    "state",
+    "purpose",
+    "stored_at",
+    "stored_in",
+)
+
+
+class KeyRow(NamedTuple):
+    """One line of the table, ready to print: making strings here once is what keeps the page fast."""
+
+    id: UUID
+    name: str
+    owner_name: str
+    owner_email: str
+    scopes: str
+    all_scopes: str
+    created: str
+    created_exact: str
+    expires: str
+    expires_exact: str
+    last_used: str
+    last_used_exact: str
+    status: str
+    status_label: str
+    caveat: str
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """One page of it. ``own_only``: the actor sees their own keys and no others."""
+
+    page: Page[KeyRow]
+    filter: InventoryFilter
+    own_only: bool
+
+
+def visible_to(actor: Actor) -> tuple[QuerySet[ApiKey], bool]:
+    """The keys that ``actor`` may see, and whether these are only their own.
+
+    Raises ``NotAllowed``, recorded, for a person who may not see the inventory and owns no key.
+    """
+    own = ApiKey.objects.filter(owner_id=actor.user_id)
+    if not actor.may(Action.SEE_INVENTORY) and own.exists():
+        return own, True
+    authorize(actor, Action.SEE_INVENTORY)
+    return ApiKey.objects.all(), False
+
+
+def inventory(actor: Actor, params: QueryDict) -> Inventory:
+    """The page of the inventory that the query string asks for. Raises ``NotAllowed``.
+
+    A filter that cannot be used leaves the page empty; the reason stands beside its field.
+    """
+    keys, own_only = visible_to(actor)
+    chosen = InventoryFilter(params, queryset=keys)
+    if not chosen.is_valid():
+        return Inventory(Page([], None, None), chosen, own_only)
+    order = order_of(chosen.form.cleaned_data)
+    now = timezone.now()
+    found = page(
+        chosen.qs.values_list(*COLUMNS),
+        order,
+        ApiKey.objects.all(),
+        after=chosen.form.cleaned_data["after"],
+        before=chosen.form.cleaned_data["before"],
+    )
+    rows = [_row(values, now) for values in found.rows]
+    return Inventory(Page(rows, found.after, found.before), chosen, own_only)
+
+
+def _row(values: tuple[Any, ...], now: datetime) -> KeyRow:
+    (id_, name, owner_name, owner_email, scopes, created, expires, used, phase, state, *_) = values
+    seen = status(phase, expires, now)
+    return KeyRow(
+        id=id_,
+        name=name,
+        owner_name=owner_name,
+        owner_email=owner_email,
+        scopes=wording.scope_summary(scopes),
+        all_scopes=wording.scope_list(scopes),
+        created=wording.day(created),
+        created_exact=wording.exact(created),
+        expires=wording.day(expires),
+        expires_exact=wording.exact(expires),
+        last_used=wording.last_used(used, now),
+        last_used_exact=wording.exact(used) if used else "",
+        status=seen.value,
+        status_label=seen.label,
+        caveat=CAVEAT.get(State(state), ""),
+    )
+
+
+class Export(NamedTuple):
+    count: int
+    as_of: datetime
+    filter: str
+    rows: Iterator[list[str]]
+
+
+EXPORT_HEADER = [
+    "Key id", "Name", "Owner", "Owner e-mail", "Scopes", "Created on (UTC)", "Expires (UTC)",
+    "Last used (UTC)", "Status", "Note", "Purpose", "Stored at (UTC)", "Stored in",
+]  # fmt: skip
+
+
+def inventory_export(actor: Actor, params: QueryDict) -> Export:
+    """Exactly the filtered set, from one statement, so that count and rows cannot disagree.
+
+    Raises ``NotAllowed`` and, for a filter that cannot be used, ``Invalid``.
+    """
+    keys, own_only = visible_to(actor)
+    if not own_only:
+        authorize(actor, Action.EXPORT_INVENTORY)
+    chosen = InventoryFilter(params, queryset=keys)
+    if not chosen.is_valid():
+        raise Invalid(chosen.reasons())
+    now = timezone.now()
+    rows = order_by(chosen.qs, order_of(chosen.form.cleaned_data))
+    counted = rows.values_list(*COLUMNS, Window(Count("*"))).iterator(chunk_size=1000)
+    first = next(counted, None)
+    return Export(
+        count=first[-1] if first else 0,
+        as_of=now,
+        filter=chosen.in_words(),
+        rows=_export_rows(first, counted, now),
+    )
+
+
+def _export_rows(first: Any, others: Iterator[Any], now: datetime) -> Iterator[list[str]]:
+    if first is None:
+        return
+    yield _export_row(first, now)
+    for values in others:
+        yield _export_row(values, now)
+
+
+def _export_row(values: tuple[Any, ...], now: datetime) -> list[str]:
+    (id_, name, owner, email, scopes, created, expires, used, phase, state, purpose, stored, where, _) = values
+    return [
+        str(id_), name, owner, email, wording.scope_list(scopes), wording.utc(created), wording.utc(expires),
+        wording.utc(used), status(phase, expires, now).label, CAVEAT.get(State(state), ""), purpose,
+        wording.utc(stored), where,
+    ]  # fmt: skip

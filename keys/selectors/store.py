@@ -1,0 +1,62 @@
+"""Where a new key stands between being generated and being stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.utils import timezone
+
+from keys import cerby
+from keys.audit.guard import authorize
+from keys.errors import CerbyError
+from keys.lifecycle import State
+from keys.models import ApiKey, RevealGrant
+from keys.policy import Action, Actor
+from keys.selectors.key import grant_of, key_for
+
+
+@dataclass(frozen=True)
+class Storing:
+    """``vaults`` is empty where Cerby has one vault or could not be asked; then none is selected."""
+
+    key: ApiKey
+    grant: RevealGrant | None
+    can_view: bool
+    view_expires_at: datetime | None
+    vaults: list[cerby.Vault]
+    can_save: bool
+
+    @property
+    def is_pending(self) -> bool:
+        return self.key.state in {State.REQUESTED, State.CALLING}
+
+    @property
+    def can_acknowledge(self) -> bool:
+        return self.key.state in {State.READY, State.CLAIMED}
+
+
+def storing(actor: Actor, key_id: UUID) -> Storing:
+    """Raises ``NotFound``, and ``NotAllowed`` for whoever is not the key's own Owner."""
+    key = key_for(actor, key_id)
+    authorize(actor, Action.REVEAL_KEY, key)
+    grant = grant_of(key)
+    ready = grant is not None and grant.state == RevealGrant.GrantState.READY
+    can_view = ready and grant is not None and grant.expires_at > timezone.now()
+    vaults = _vaults() if can_view else []
+    return Storing(
+        key=key,
+        grant=grant,
+        can_view=can_view,
+        view_expires_at=grant.expires_at if grant and can_view else None,
+        vaults=vaults if len(vaults) > 1 else [],
+        can_save=bool(vaults),
+    )
+
+
+def _vaults() -> list[cerby.Vault]:
+    try:
+        return cerby.connect().vaults()
+    except CerbyError:
+        return []

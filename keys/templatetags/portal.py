@@ -1,0 +1,68 @@
+"""What templates draw again and again: icons, times, sortable headers, the choice of scopes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from keys import wording
+from keys.forms import ScopesForm
+from keys.views.links import SortLink
+
+register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', static("icons.svg"), name
+    )
+
+
+@register.simple_tag
+def moment(at: datetime) -> SafeString:
+    """``3 Nov 2026 (5 days ago)`` in the reader's zone, exact on hover."""
+    return format_html(
+        '<time datetime="{}" title="{}">{} ({})</time>',
+        wording.utc(at),
+        wording.exact(at),
+        wording.day(at),
+        wording.relative(at, timezone.now()),
+    )
+
+
+_SORT_ICONS = {"ascending": "chevron-up", "descending": "chevron-down", "": "chevrons-up-down"}
+
+
+@register.simple_tag(takes_context=True)
+def sort_header(context: dict[str, Any], label: str, link: SortLink) -> SafeString:
+    return format_html(
+        '<th scope="col"{}><a href="?{}" hx-get="?{}" hx-target="#table" hx-swap="outerHTML" hx-push-url="true"'
+        ' hx-nonce="{}">{} {}</a></th>',
+        format_html(' aria-sort="{}"', link.direction) if link.direction else "",
+        link.query,
+        link.query,
+        context["request"].csp_nonce,
+        label,
+        icon(_SORT_ICONS[link.direction]),
+    )
+
+
+@register.inclusion_tag("keys/_scopes.html")
+def scope_choices(form: ScopesForm) -> dict[str, Any]:
+    """Cerby's nine, then what the configuration adds; what is ticked stays ticked."""
+    groups = [
+        ("Scopes", [scope for scope in form.offered if scope.published]),
+        ("More scopes, offered by this workspace", [scope for scope in form.offered if not scope.published]),
+    ]
+    return {
+        "groups": [(heading, scopes) for heading, scopes in groups if scopes],
+        "chosen": form.chosen(),
+        "errors": form.errors.get("scopes", []),
+    }

@@ -1,0 +1,42 @@
+"""The portal's pages. One word per page: URL name, view module, template and test file share it."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from keys.views import activity, dashboard, health, inventory, key, roles, store, wizard
+from keys.views import settings as settings_page
+
+app_name = "keys"
+
+urlpatterns = [
+    # Dashboard
+    path("", dashboard.dashboard, name="dashboard"),
+    # Inventory
+    path("keys/", inventory.inventory, name="inventory"),
+    path("keys/export/", inventory.export, name="inventory-export"),
+    # Wizard: Generate API key
+    path("keys/new/", wizard.wizard, name="wizard"),
+    path("keys/new/details/", wizard.details, name="wizard-details"),
+    path("keys/new/scopes/", wizard.scopes, name="wizard-scopes"),
+    path("keys/new/generate/", wizard.generate, name="wizard-generate"),
+    # Store your API key
+    path("keys/<uuid:key_id>/store/", store.store, name="store"),
+    path("keys/<uuid:key_id>/store/claim/", store.claim, name="store-claim"),
+    path("keys/<uuid:key_id>/store/save/", store.save, name="store-save"),
+    path("keys/<uuid:key_id>/store/done/", store.done, name="store-done"),
+    # API key settings
+    path("keys/<uuid:key_id>/", key.key, name="key"),
+    path("keys/<uuid:key_id>/rescope/", key.rescope, name="key-rescope"),
+    path("keys/<uuid:key_id>/delete/", key.delete, name="key-delete"),
+    # Activity
+    path("activity/", activity.activity, name="activity"),
+    path("activity/export/", activity.export, name="activity-export"),
+    # Workspace Configuration
+    path("settings/", settings_page.settings, name="settings"),
+    path("roles/", roles.roles, name="roles"),
+    path("roles/refresh/", roles.refresh, name="roles-refresh"),
+    # Probes
+    path("livez", health.livez, name="livez"),
+    path("readyz", health.readyz, name="readyz"),
+]

@@ -1,0 +1,37 @@
+"""How the portal bends django-allauth: nobody signs up, roles come from Cerby, sign-ins are recorded."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.http import HttpRequest, HttpResponse
+
+from keys.actions import sign_in
+from keys.models import User
+from keys.views.people import actor_of, browser_of, ip_of
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002 - allauth's signature
+        return False
+
+    def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
+        """Read the role again; whom Cerby has disabled does not get in."""
+        if not sign_in.confirm(user):
+            return cast("HttpResponse", self.respond_user_inactive(request, user))
+        return cast("HttpResponse | None", super().pre_login(request, user, **kwargs))
+
+    def login(self, request: HttpRequest, user: User) -> None:
+        super().login(request, user)
+        sign_in.record(user, ip=ip_of(request), browser=browser_of(request))
+
+    def logout(self, request: HttpRequest) -> None:
+        if request.user.is_authenticated:
+            sign_in.record_end(actor_of(request))
+        super().logout(request)
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        email = str(credentials.get("email") or "")
+        sign_in.record_failure(email, ip=ip_of(request), browser=browser_of(request))
+        super().authentication_failed(request, **credentials)

@@ -1,0 +1,18 @@
+"""What every template knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from keys.views.people import actor_of
+
+
+def portal(request: HttpRequest) -> dict[str, Any]:
+    signed_in = getattr(request, "user", None) is not None and request.user.is_authenticated
+    return {
+        "portal": {"sandbox": settings.PORTAL_IS_SANDBOX, "workspace": settings.CERBY_WORKSPACE},
+        "actor": actor_of(request) if signed_in else None,
+    }

@@ -1,0 +1,16 @@
+"""Dashboard: where an admin starts the day."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from keys.selectors.dashboard import dashboard as dashboard_for
+from keys.views.people import actor_of
+
+
+@require_safe
+def dashboard(request: HttpRequest) -> HttpResponse:
+    board = dashboard_for(actor_of(request))
+    return render(request, "keys/dashboard.html", {"section": "dashboard", "board": board})

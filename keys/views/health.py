@@ -1,0 +1,29 @@
+"""Probes for whoever runs the portal: is the process alive, can it work."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_not_required
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+
+@login_not_required
+@require_safe
+@never_cache
+def livez(_request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"status": "ok"})
+
+
+@login_not_required
+@require_safe
+@never_cache
+def readyz(_request: HttpRequest) -> JsonResponse:
+    """Ready when the database answers and its tables are there; Cerby being down does not stop reading."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM keys_apikey LIMIT 1")
+    except DatabaseError:
+        return JsonResponse({"status": "the database does not answer"}, status=503)
+    return JsonResponse({"status": "ok"})

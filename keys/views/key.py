@@ -1,0 +1,68 @@
+"""API key settings: one key, its scopes as switches, its story, and its deletion."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect
+
+from keys import scopes as catalogue
+from keys.actions.delete import delete as delete_key
+from keys.actions.rescope import needs
+from keys.actions.rescope import rescope as rescope_key
+from keys.lifecycle import State
+from keys.policy import Action
+from keys.selectors.key import key_for, key_page
+from keys.views.people import actor_of, require_fresh_sign_in
+
+
+@require_safe
+@never_cache
+def key(request: HttpRequest, key_id: UUID) -> HttpResponse:
+    page = key_page(actor_of(request), key_id)
+    return render(request, "keys/key.html", {"section": "settings", "page": page})
+
+
+@require_POST
+def rescope(request: HttpRequest, key_id: UUID) -> HttpResponse:
+    """Turn one scope on or off. Answers with the switches and the message."""
+    actor = actor_of(request)
+    scope, on = request.POST.get("scope", ""), request.POST.get("on") == "true"
+    before = key_for(actor, key_id)
+    wanted = [*before.scopes, scope] if on else [held for held in before.scopes if held != scope]
+    if needs(before, wanted) is Action.WIDEN_KEY:
+        require_fresh_sign_in(request, reverse("keys:key", args=[key_id]))
+    rescope_key(actor, key_id, wanted)
+    done = f"“{catalogue.label(scope)}” is {'on' if on else 'off'} for this key. Cerby has confirmed it."
+    messages.success(request, done)
+    if not request.htmx:  # type: ignore[attr-defined]
+        return HttpResponseRedirect(reverse("keys:key", args=[key_id]))
+    return render(request, "keys/key.html#scopes", {"page": key_page(actor, key_id)})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def delete(request: HttpRequest, key_id: UUID) -> HttpResponse:
+    """GET asks "Delete API key?"; POST does it."""
+    actor = actor_of(request)
+    require_fresh_sign_in(request, reverse("keys:key-delete", args=[key_id]))
+    if request.method != "POST":
+        context = {"section": "settings", "page": key_page(actor, key_id)}
+        template = "keys/delete.html#dialog" if request.htmx else "keys/delete.html"  # type: ignore[attr-defined]
+        return render(request, template, context)
+    deleted = delete_key(actor, key_id)
+    messages.success(request, _what_happened(deleted.name, deleted.state))
+    url = reverse("keys:key", args=[key_id])
+    return HttpResponseClientRedirect(url) if request.htmx else HttpResponseRedirect(url)  # type: ignore[attr-defined]
+
+
+def _what_happened(name: str, state: str) -> str:
+    if state == State.REVOKED:
+        return f"“{name}” is removed. Cerby has confirmed that it opens nothing any more."
+    return f"“{name}” never came to life, so there is nothing left to delete in Cerby."

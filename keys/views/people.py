@@ -1,0 +1,54 @@
+"""Who is asking, from where, and how recently they proved it."""
+
+from __future__ import annotations
+
+import time
+from typing import cast
+
+from allauth.account.adapter import get_adapter
+from allauth.account.authentication import get_authentication_records
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
+
+from keys import wording
+from keys.actors import actor_for
+from keys.errors import SignInAgain
+from keys.models import User
+from keys.policy import Actor
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """The signed-in person as policy and audit know them, made once per request."""
+    known: Actor | None = getattr(request, "_actor", None)
+    if known is None:
+        user = cast("User", request.user)
+        known = actor_for(user, ip=ip_of(request), browser=browser_of(request))
+        request._actor = known  # type: ignore[attr-defined]  # noqa: SLF001 - kept with the request it describes
+    return known
+
+
+def ip_of(request: HttpRequest) -> str:
+    """The address, behind as many proxies as PORTAL_PROXIES says; empty where they do not tell it."""
+    try:
+        return str(get_adapter(request).get_client_ip(request) or "")[:45]
+    except PermissionDenied:
+        return ""
+
+
+def browser_of(request: HttpRequest) -> str:
+    return wording.browser(request.headers.get("User-Agent", ""))
+
+
+def session_of(request: HttpRequest) -> str:
+    """A hash that tells one session from another and opens neither."""
+    return salted_hmac("keys.claim", request.session.session_key or "").hexdigest()
+
+
+def require_fresh_sign_in(request: HttpRequest, next_path: str) -> None:
+    """Raise ``SignInAgain`` unless the person gave their password within the last 5 minutes."""
+    records = get_authentication_records(request, request.user)
+    latest = records[-1]["at"] if records else 0
+    if time.time() - latest > settings.ACCOUNT_REAUTHENTICATION_TIMEOUT:
+        raise SignInAgain(next_path)

@@ -1,0 +1,33 @@
+"""Roles: the matrix as it is in force, and reading everybody's role from Cerby again."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from keys.actions.refresh_person import refresh_everyone
+from keys.policy import Action
+from keys.selectors.people import role_matrix, whom_to_ask
+from keys.views.people import actor_of
+
+
+@require_safe
+def roles(request: HttpRequest) -> HttpResponse:
+    context = {
+        "section": "settings",
+        "tab": "roles",
+        "matrix": role_matrix(),
+        "ask": whom_to_ask(),
+        "may_refresh": actor_of(request).may(Action.REFRESH_ROLES),
+    }
+    return render(request, "keys/roles.html", context)
+
+
+@require_POST
+def refresh(request: HttpRequest) -> HttpResponse:
+    count = refresh_everyone(actor_of(request))
+    messages.success(request, f"The roles of {count} people are as Cerby has them now.")
+    return HttpResponseRedirect(reverse("keys:roles"))

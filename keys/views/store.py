@@ -1,0 +1,66 @@
+"""Store your API key: the wizard's third page, inert until a button claims the one view."""
+
+from __future__ import annotations
+
+import base64
+import json
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_POST, require_safe
+
+from keys.actions.acknowledge import acknowledge
+from keys.actions.claim import claim as claim_key
+from keys.actions.save_in_cerby import save_in_cerby
+from keys.errors import Invalid
+from keys.selectors.store import storing
+from keys.views.people import actor_of, require_fresh_sign_in, session_of
+from keys.views.secrecy import secret_page
+
+
+@require_safe
+@secret_page
+def store(request: HttpRequest, key_id: UUID) -> HttpResponse:
+    """Never claims: a link scanner or a reload uses nothing up."""
+    page = storing(actor_of(request), key_id)
+    return render(request, "keys/store.html", {"section": "settings", "page": page})
+
+
+@require_POST
+@secret_page
+def claim(request: HttpRequest, key_id: UUID) -> JsonResponse:
+    require_fresh_sign_in(request, reverse("keys:store", args=[key_id]))
+    sealed = claim_key(actor_of(request), key_id, session=session_of(request))
+    return JsonResponse({"sealed": base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()})
+
+
+@require_POST
+@secret_page
+@sensitive_variables()
+def save(request: HttpRequest, key_id: UUID) -> JsonResponse:
+    """Save in Cerby. The body is {"secret": text, "vault": id or null}."""
+    secret, vault_id = _posted(request)
+    vault = save_in_cerby(actor_of(request), key_id, secret=secret, vault_id=vault_id)
+    messages.success(request, f"The API key is saved in Cerby, in the vault “{vault}”.")
+    return JsonResponse({"next": reverse("keys:inventory")})
+
+
+@sensitive_variables()
+def _posted(request: HttpRequest) -> tuple[str, UUID | None]:
+    try:
+        body = json.loads(request.body)
+        return str(body["secret"]), UUID(body["vault"]) if body["vault"] else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Invalid("The page sent something that cannot be read. Reload it and try again.") from None
+
+
+@require_POST
+@secret_page
+def done(request: HttpRequest, key_id: UUID) -> HttpResponse:
+    acknowledge(actor_of(request), key_id)
+    messages.success(request, "The API key is active, and you have confirmed that it is stored.")
+    return HttpResponseRedirect(reverse("keys:inventory"))

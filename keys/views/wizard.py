@@ -1,0 +1,97 @@
+"""Generate API key: the wizard's first two pages."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect
+
+from keys import wording
+from keys.actions.issue import issue
+from keys.audit.guard import authorize
+from keys.errors import CerbyNeverReached, CerbyRefused, Invalid
+from keys.forms import DetailsForm, ScopesForm, request_of
+from keys.policy import Action
+from keys.views.people import actor_of, require_fresh_sign_in
+
+UNPROCESSABLE = 422
+
+
+@require_safe
+@never_cache
+def wizard(request: HttpRequest) -> HttpResponse:
+    """Page 1, blank."""
+    authorize(actor_of(request), Action.GENERATE_KEY)
+    require_fresh_sign_in(request, reverse("keys:wizard"))
+    form = DetailsForm(initial={"id": uuid.uuid4(), "expiration": "1d"})
+    return _page(request, step=1, form=form, fresh=True)
+
+
+@require_POST
+@never_cache
+def details(request: HttpRequest) -> HttpResponse:
+    """Back from page 2 to page 1, with everything kept."""
+    authorize(actor_of(request), Action.GENERATE_KEY)
+    return _page(request, step=1, form=DetailsForm(initial=request.POST.dict()))
+
+
+@require_POST
+@never_cache
+def scopes(request: HttpRequest) -> HttpResponse:
+    """Next from page 1."""
+    authorize(actor_of(request), Action.GENERATE_KEY)
+    form = DetailsForm(request.POST)
+    if not form.is_valid():
+        return _page(request, step=1, form=form, status=UNPROCESSABLE)
+    return _page(request, step=2, form=form, scopes=ScopesForm())
+
+
+@require_POST
+@never_cache
+def generate(request: HttpRequest) -> HttpResponse:
+    """Next from page 2: generate, then go to page 3, which has an address of its own."""
+    authorize(actor_of(request), Action.GENERATE_KEY)
+    require_fresh_sign_in(request, reverse("keys:wizard"))
+    form, chosen = DetailsForm(request.POST), ScopesForm(request.POST)
+    if not form.is_valid():
+        return _page(request, step=1, form=form, status=UNPROCESSABLE)
+    if not chosen.is_valid():
+        return _page(request, step=2, form=form, scopes=chosen, status=UNPROCESSABLE)
+    try:
+        key_id = issue(actor_of(request), request_of(form, chosen))
+    except Invalid as invalid:
+        return _page(request, step=2, form=form, scopes=chosen, problem=invalid, status=UNPROCESSABLE)
+    except (CerbyRefused, CerbyNeverReached) as refusal:
+        again = _with_new_id(request)
+        return _page(request, step=2, form=again, scopes=chosen, problem=refusal, status=refusal.status)
+    return _go_to(request, reverse("keys:store", args=[key_id]))
+
+
+def _with_new_id(request: HttpRequest) -> DetailsForm:
+    """The same answers for a new request: an id is used up by the request that it was made for."""
+    data = request.POST.copy()
+    data["id"] = str(uuid.uuid4())
+    data["tab_key"] = ""
+    form = DetailsForm(data)
+    form.is_valid()
+    return form
+
+
+def _go_to(request: HttpRequest, url: str) -> HttpResponse:
+    return HttpResponseClientRedirect(url) if request.htmx else HttpResponseRedirect(url)  # type: ignore[attr-defined]
+
+
+def _page(request: HttpRequest, *, step: int, form: DetailsForm, status: int = 200, **more: Any) -> HttpResponse:
+    context = {"section": "settings", "step": step, "form": form, **more}
+    expires_at = form.cleaned_data.get("expires_at") if step == 2 else None  # noqa: PLR2004 - the second page
+    if expires_at:
+        context["expires"] = wording.spoken(expires_at, timezone.now())
+    template = "keys/wizard.html#step" if request.htmx else "keys/wizard.html"  # type: ignore[attr-defined]
+    return render(request, template, context, status=status)
