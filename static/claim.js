@@ -1,0 +1,54 @@
+/** Uses up the one view of a key: fetches the sealed bytes, once, and opens them. */
+
+import { decode } from "./base64url.js";
+import { open } from "./hpke.js";
+import { postJSON } from "./post-json.js";
+import { revealInfo, thumbprint } from "./reveal-info.js";
+
+const LOST = "The answer did not arrive whole, so the one view of this key may have been used up.";
+const UNREADABLE =
+  "The key arrived, but this tab could not open it. Nobody else can either. Delete this key and generate a new one.";
+
+/** The claim failed for good. Its message is a sentence for the person. */
+export class ClaimFailed extends Error {}
+
+/** Nothing was claimed: the person has to confirm who they are first, at `url`. */
+export class SignInNeeded extends Error {
+  constructor(url) {
+    super("Confirm that it is you, then show the key.");
+    this.url = url;
+  }
+}
+
+/**
+ * @param {string} url where the one view is claimed
+ * @param {{privateKey: CryptoKey, publicRaw: Uint8Array}} pair this tab's key pair
+ * @param {{workspace: string, keyId: string, userId: string}} place what the sealed key is bound to
+ * @returns {Promise<string>} the API key in plain text
+ * @throws {ClaimFailed | SignInNeeded}
+ */
+export async function claim(url, pair, place) {
+  const sealed = await fetchSealed(url);
+  try {
+    const info = revealInfo({ ...place, thumbprint: await thumbprint(pair.publicRaw) });
+    const opened = await open(decode(sealed), pair.privateKey, pair.publicRaw, info);
+    const plaintext = new TextDecoder().decode(opened);
+    opened.fill(0);
+    return plaintext;
+  } catch {
+    throw new ClaimFailed(UNREADABLE);
+  }
+}
+
+async function fetchSealed(url) {
+  let reply;
+  try {
+    reply = await postJSON(url, {});
+  } catch {
+    throw new ClaimFailed(LOST);
+  }
+  const { status, answer } = reply;
+  if (status === 200 && answer.sealed) return answer.sealed;
+  if (status === 401 && answer.reauthenticate) throw new SignInNeeded(answer.reauthenticate);
+  throw new ClaimFailed(answer.sentence ?? LOST);
+}

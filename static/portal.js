@@ -1,0 +1,109 @@
+/* What every page does in the browser: time zone, dialog, messages, row menus, and saying when a request failed. */
+
+const dialog = document.getElementById("dialog");
+const drawer = document.getElementById("drawer");
+
+/* The server shows times in the reader's zone, which only the browser knows. */
+function rememberTimeZone() {
+  const cookie = `portal_tz=${Intl.DateTimeFormat().resolvedOptions().timeZone}`;
+  if (document.cookie.split("; ").includes(cookie)) return;
+  const secure = location.protocol === "https:" ? "; Secure" : "";
+  document.cookie = `${cookie}; Path=/; SameSite=Lax; Max-Age=31536000${secure}`;
+}
+
+/* Text only, so that nothing a server or a network sent is ever parsed here. */
+function announce(sentence) {
+  const item = document.getElementById("alert").content.firstElementChild.cloneNode(true);
+  item.querySelector("div").textContent = sentence;
+  const region = dialog.open ? dialog : document.getElementById("messages");
+  let list = region.querySelector(":scope > .messages");
+  if (!list) {
+    list = document.createElement("ul");
+    list.className = "messages";
+    region.prepend(list);
+  }
+  list.replaceChildren(item);
+  item.scrollIntoView({ block: "nearest" });
+}
+
+let opener = null;
+
+/* A menu closes when its dialog opens, so focus goes back to the menu's button, not to the hidden entry. */
+function openDialog() {
+  const menu = document.activeElement?.closest("details.menu");
+  opener = menu ? menu.querySelector("summary") : document.activeElement;
+  closeMenus();
+  dialog.showModal();
+}
+
+dialog.addEventListener("close", () => {
+  dialog.replaceChildren();
+  const target = opener?.isConnected && opener !== document.body ? opener : document.getElementById("main");
+  opener = null;
+  target.focus();
+});
+
+function closeMenus(except = null) {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (menu !== except) menu.open = false;
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const at = event.target;
+  if (!(at instanceof Element)) return;
+  closeMenus(at.closest("details.menu"));
+  if (at === dialog || at.closest("#dialog [data-close]")) dialog.close();
+  const dismiss = at.closest("[data-dismiss]");
+  if (dismiss) {
+    dismiss.closest("li").remove();
+    (dialog.open ? dialog.querySelector("input, button") : document.getElementById("main"))?.focus();
+  }
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const menu = document.querySelector("details.menu[open]");
+  if (!menu) return;
+  const inside = menu.contains(document.activeElement);
+  menu.open = false;
+  if (inside) menu.querySelector("summary").focus();
+});
+
+document.addEventListener("focusin", (event) => closeMenus(event.target.closest("details.menu")));
+
+/* In the wide layout the drawer stands beside the page and is no popover. */
+matchMedia("(min-width: 80rem)").addEventListener("change", () => {
+  if (drawer?.matches(":popover-open")) drawer.hidePopover();
+});
+
+/* A whole page answered where a part was asked for: a crash, or a form from before the last sign-in. */
+document.addEventListener("htmx:before:swap", (event) => {
+  const { response, text, target } = event.detail.ctx;
+  const wholePage = /^\s*<!doctype html/i.test(text);
+  if (response?.status < 400 || !wholePage || target === document.body) return;
+  event.preventDefault();
+  announce(`The portal could not do this (error ${response.status}). Reload the page to see where things stand.`);
+});
+
+document.addEventListener("htmx:after:swap", (event) => {
+  const { sourceElement, target, response } = event.detail.ctx;
+  const swapped = typeof target === "string" ? document.querySelector(target) : target;
+  const inDialog = dialog.contains(swapped);
+  if (inDialog && dialog.childElementCount > 0 && !dialog.open) openDialog();
+  const answeredElsewhere = !inDialog && dialog.contains(sourceElement) && response?.status < 400;
+  if (dialog.open && (answeredElsewhere || dialog.childElementCount === 0)) dialog.close();
+  if (response?.status === 422) (dialog.open ? dialog : document).querySelector('[aria-invalid="true"]')?.focus();
+});
+
+document.addEventListener("htmx:error", (event) => {
+  const { ctx } = event.detail;
+  if (!ctx) return;
+  announce(
+    ctx.response
+      ? "The portal's answer could not be shown. Reload the page to see where things stand."
+      : "The portal did not answer. Nothing was changed as far as this page knows; try again.",
+  );
+});
+
+rememberTimeZone();

@@ -1,0 +1,3 @@
+/** Looks again every three seconds, while Cerby is being asked. */
+
+setTimeout(() => location.reload(), 3000);

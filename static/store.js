@@ -1,0 +1,21 @@
+/** The page "Store your API key", whatever state the key is in; the one view itself is in one-view.js. */
+
+import { offerView } from "./one-view.js";
+import { clearFor } from "./wizard-draft.js";
+
+const { userId, keyId } = document.getElementById("store").dataset;
+const stored = document.getElementById("stored");
+const done = document.getElementById("done");
+const canBeViewed = document.getElementById("show") !== null;
+
+clearFor(userId, keyId);
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload();
+});
+stored?.addEventListener("change", allowDone);
+allowDone(); // a browser may have kept the tick over a reload
+if (canBeViewed) offerView();
+
+function allowDone() {
+  if (done) done.disabled = !stored.checked;
+}

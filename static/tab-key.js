@@ -1,0 +1,99 @@
+/**
+ * The key pair that a new API key is sealed to. It lives in this browser alone, under the id of the
+ * key that is being generated, so that a reload finds it; nobody can export its private half.
+ */
+
+import { encode } from "./base64url.js";
+
+const DATABASE = "cerby-key-portal";
+const STORE = "tab-keys";
+const ONE_DAY = 24 * 60 * 60 * 1000; // milliseconds
+
+/**
+ * Try everything the one-time reveal needs.
+ * @returns {Promise<string>} empty, or a sentence that says what is missing and what to do
+ */
+export async function supported() {
+  if (!window.isSecureContext || !crypto.subtle) {
+    return "This page needs a secure connection to show a new key safely. Open the portal with https:// and try again.";
+  }
+  const probe = `probe-${crypto.randomUUID()}`; // its own, as another tab may be trying too
+  try {
+    await create(probe);
+    const pair = await load(probe);
+    await forget(probe);
+    if (pair?.privateKey instanceof CryptoKey) return "";
+  } catch {
+    // Private modes of some browsers fail here; the sentence below says so.
+  }
+  return (
+    "This browser window cannot keep the key pair that a new key is sealed to, as happens in some private windows. " +
+    "Open the portal in an ordinary window of an up-to-date browser and try again."
+  );
+}
+
+/**
+ * Make a pair for a key id, or give the one that is there.
+ * @param {string} id
+ * @returns {Promise<{privateKey: CryptoKey, publicRaw: Uint8Array, publicKeyText: string}>}
+ */
+export async function create(id) {
+  const pair = await crypto.subtle.generateKey({ name: "ECDH", namedCurve: "P-256" }, false, ["deriveBits"]);
+  const publicRaw = new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey));
+  const made = { privateKey: pair.privateKey, publicRaw, createdAt: Date.now() };
+  const database = await connect();
+  try {
+    const store = database.transaction(STORE, "readwrite").objectStore(STORE);
+    await dropOld(store);
+    const existing = await result(store.get(id));
+    if (existing === undefined) await result(store.put(made, id));
+    return withText(existing ?? made);
+  } finally {
+    database.close();
+  }
+}
+
+/** The pair of a key id, as `create` gives it, or null where this browser has none. */
+export async function load(id) {
+  const database = await connect();
+  try {
+    const found = await result(database.transaction(STORE).objectStore(STORE).get(id));
+    return found === undefined ? null : withText(found);
+  } finally {
+    database.close();
+  }
+}
+
+/** Drop the pair of a key id: what was sealed to it can never be opened again. */
+export async function forget(id) {
+  const database = await connect();
+  try {
+    await result(database.transaction(STORE, "readwrite").objectStore(STORE).delete(id));
+  } finally {
+    database.close();
+  }
+}
+
+async function dropOld(store) {
+  const [ids, pairs] = await Promise.all([result(store.getAllKeys()), result(store.getAll())]);
+  const old = ids.filter((_, index) => pairs[index].createdAt < Date.now() - ONE_DAY);
+  await Promise.all(old.map((id) => result(store.delete(id))));
+}
+
+function withText({ privateKey, publicRaw }) {
+  return { privateKey, publicRaw, publicKeyText: encode(publicRaw) };
+}
+
+function connect() {
+  const request = indexedDB.open(DATABASE, 1);
+  request.onupgradeneeded = () => request.result.createObjectStore(STORE);
+  return result(request);
+}
+
+/** An IndexedDB request as a promise. */
+function result(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}

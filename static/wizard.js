@@ -1,0 +1,120 @@
+/**
+ * The page "Generate API key": gives the form its tab key and time zone, shows the custom expiry when
+ * it is chosen, and keeps a draft, so that a reload, Back, or a sign-in in between loses nothing.
+ * htmx swaps the form between step 1 and step 2; so nothing here holds on to an element of it.
+ */
+
+import * as tabKey from "./tab-key.js";
+import * as drafts from "./wizard-draft.js";
+
+const DRAFTED = ["name", "purpose", "expiration", "expires_date", "expires_time"];
+
+const section = document.getElementById("wizard");
+const userId = section.dataset.user;
+const isBlank = document.querySelector("[data-fresh]") !== null;
+
+const wizardForm = () => document.getElementById("wizard-form");
+const nextButton = () => document.getElementById("wizard-next");
+const field = (form, name) => form.elements.namedItem(name);
+const scopeBoxes = (form) => [...form.querySelectorAll("input[type=checkbox][name=scopes]")];
+const stepOf = (form) => (scopeBoxes(form).length > 0 ? 2 : 1);
+
+document.addEventListener("input", onInput);
+document.getElementById("wizard-start-over")?.addEventListener("click", startOver);
+window.addEventListener("pageshow", (event) => {
+  // A page from the back/forward cache would write again a draft that has become a key.
+  if (event.persisted) location.reload();
+});
+await start();
+
+async function start() {
+  nextButton().disabled = true;
+  const reason = await tabKey.supported();
+  if (reason) {
+    const message = document.getElementById("wizard-unsupported");
+    message.textContent = reason;
+    message.hidden = false;
+    return;
+  }
+  drafts.dropOthers(userId);
+  document.addEventListener("htmx:after:swap", onSwap);
+  const draft = isBlank ? drafts.read(userId) : null;
+  if (draft) restore(wizardForm(), draft);
+  await prepare(wizardForm());
+  if (draft?.step === 2) {
+    await htmxIsReady();
+    nextButton().click();
+  }
+}
+
+function onInput(event) {
+  const form = wizardForm();
+  if (!form?.contains(event.target)) return;
+  showCustomExpiry(form);
+  remember(form);
+}
+
+async function onSwap() {
+  const form = wizardForm();
+  if (!form) return;
+  const draft = drafts.read(userId);
+  if (draft?.id === field(form, "id").value) tickScopes(form, draft);
+  remember(form);
+  await prepare(form);
+}
+
+async function startOver() {
+  drafts.clear(userId);
+  await tabKey.forget(field(wizardForm(), "id").value);
+  location.assign("/keys/new/");
+}
+
+/** Fill in what the browser knows, then let the form be sent. */
+async function prepare(form) {
+  showCustomExpiry(form);
+  const zone = field(form, "time_zone");
+  if (zone) zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  nextButton().disabled = true;
+  const pair = await tabKey.create(field(form, "id").value);
+  field(form, "tab_key").value = pair.publicKeyText;
+  nextButton().disabled = false;
+}
+
+function showCustomExpiry(form) {
+  const custom = form.querySelector("#custom-expiry");
+  if (!custom) return;
+  custom.hidden = form.querySelector("select[name=expiration]").value !== "custom";
+  // A hidden control that is required would hold the form back without a word.
+  for (const control of custom.querySelectorAll("input")) control.disabled = custom.hidden;
+}
+
+function draftedControls(form) {
+  return DRAFTED.map((name) => field(form, name)).filter((control) => control !== null);
+}
+
+function remember(form) {
+  const id = field(form, "id").value;
+  const known = drafts.read(userId);
+  const draft = known?.id === id ? known : { id, values: {}, scopes: [] };
+  draft.step = stepOf(form);
+  for (const control of draftedControls(form)) draft.values[control.name] = control.value;
+  if (draft.step === 2) draft.scopes = scopeBoxes(form).filter((box) => box.checked).map((box) => box.value);
+  drafts.write(userId, draft);
+}
+
+function restore(form, draft) {
+  field(form, "id").value = draft.id;
+  for (const control of draftedControls(form)) control.value = draft.values[control.name] ?? control.value;
+}
+
+function tickScopes(form, draft) {
+  for (const box of scopeBoxes(form)) box.checked ||= draft.scopes.includes(box.value);
+}
+
+/** htmx starts at DOMContentLoaded or in a timer set before the page's load event; this comes after both. */
+async function htmxIsReady() {
+  if (document.readyState !== "complete") {
+    await new Promise((resolve) => window.addEventListener("load", resolve, { once: true }));
+  }
+  await new Promise((resolve) => setTimeout(resolve));
+}
