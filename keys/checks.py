@@ -14,7 +14,11 @@ from portal.conf import Environment
 @register(Tags.security)
 def sandbox_is_not_production(**_: Any) -> list[CheckMessage]:
     """A production portal that governs the sandbox's keys governs nothing."""
-    if settings.PORTAL_ENV == Environment.DEMO or settings.PORTAL_ALLOW_SANDBOX or not settings.PORTAL_IS_SANDBOX:
+    if (
+        settings.PORTAL_ENV == Environment.DEMO
+        or settings.PORTAL_ALLOW_SANDBOX
+        or not settings.PORTAL_IS_SANDBOX
+    ):
         return []
     return [
         Error(

@@ -119,7 +119,9 @@ class ScopesForm(forms.Form):
 
     scopes = forms.MultipleChoiceField(
         required=False,
-        error_messages={"invalid_choice": "“%(value)s” is not a scope that is offered here. Select from the list."},
+        error_messages={
+            "invalid_choice": "“%(value)s” is not a scope that is offered here. Select from the list."
+        },
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -14,7 +14,7 @@ from django.db.models.functions import Lower
 
 from keys import scopes as catalogue
 from keys.errors import Invalid
-from keys.lifecycle import Phase
+from keys.lifecycle import HOLDS_ITS_NAME
 from keys.models import ApiKey
 
 NAME_LENGTH = 100
@@ -47,10 +47,12 @@ def check_name(name: str) -> None:
     _check_text("name", "The name", name, NAME_LENGTH)
     in_use = ApiKey.objects.alias(lower_name=Lower("name")).filter(
         lower_name=Lower(Value(name)),  # lowered by the database, as its constraint does
-        phase__in=[Phase.PENDING, Phase.LIVE],
+        state__in=HOLDS_ITS_NAME,
     )
     if in_use.exists():
-        raise Invalid(name=f"There is already a key called “{name}”. Choose a name that is not in use.")
+        raise Invalid(
+            name=f"There is already a key called “{name}”. Choose another name, or delete that key first."
+        )
 
 
 def check_purpose(purpose: str) -> None:
@@ -64,7 +66,9 @@ def _check_text(field: str, what: str, text: str, length: int) -> None:
         raise Invalid(**{field: f"{what} has {len(text):,} characters; {length} are allowed."})
     if any(unicodedata.category(character) in {"Cc", "Cf", "Co", "Cs", "Cn"} for character in text):
         raise Invalid(
-            **{field: f"{what} holds a character that cannot be seen, such as a line break or a tab. Remove it."}
+            **{
+                field: f"{what} holds a character that cannot be seen, such as a line break or a tab. Remove it."
+            }
         )
 
 
@@ -73,7 +77,9 @@ def check_expiry(expires_at: datetime, now: datetime) -> None:
     if expires_at <= now:
         raise Invalid(expiration="This time is in the past. Choose one that is still to come.")
     if expires_at - now < SHORTEST_LIFE:
-        raise Invalid(expiration="A key must live for at least 30 minutes, so that there is time to store it.")
+        raise Invalid(
+            expiration="A key must live for at least 30 minutes, so that there is time to store it."
+        )
     if expires_at - now > longest:
         raise Invalid(
             expiration=f"A key may live for at most {longest.days} days here. Choose an earlier time."
@@ -87,4 +93,6 @@ def check_scopes(scopes: Iterable[str]) -> None:
     if not chosen:
         raise Invalid(scopes="Select at least one scope.")
     if unknown:
-        raise Invalid(scopes=f"“{unknown[0][:60]}” is not a scope that is offered here. Select from the list.")
+        raise Invalid(
+            scopes=f"“{unknown[0][:60]}” is not a scope that is offered here. Select from the list."
+        )

@@ -38,7 +38,7 @@ class Move(enum.StrEnum):
     REFUSE = "refuse"
     ANSWER = "answer"
     LOSE_ANSWER = "lose_answer"
-    LOSE_SECRET = "lose_secret"
+    LOSE_SECRET = "lose_secret"  # noqa: S105 - a move
     CLAIM = "claim"
     STORE = "store"
     REVOKE = "revoke"
@@ -112,6 +112,9 @@ _STATUS_OF_PHASE: dict[int, Status] = {
     Phase.REMOVED: Status.REMOVED,
     Phase.FAILED: Status.FAILED,
 }
+
+HOLDS_ITS_NAME = frozenset({State.REQUESTED, State.CALLING, State.READY, State.CLAIMED, State.HELD})
+"""States in which no other key may have the same name; a lost request does not stand in the way."""
 
 ENDED = frozenset({State.REFUSED, State.ABSENT, State.REVOKED})
 """States in which nothing is left to delete."""

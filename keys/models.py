@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -11,10 +12,10 @@ from django.db import models
 from django.db.models import Case, F, Func, Q, Value, When
 from django.db.models.functions import Lower
 
-from keys.lifecycle import PHASE, Phase, State
+from keys.lifecycle import HOLDS_ITS_NAME, PHASE, Phase, State
 from keys.policy import Role
 
-NEVER = "0001-01-01 00:00:00"
+NEVER = datetime(1, 1, 1, tzinfo=UTC)
 """Sorts before every real time: a key that was never used."""
 
 
@@ -55,14 +56,13 @@ class User(AbstractBaseUser):
         return f"{self.name} <{self.email}>"
 
 
-class _JsonLength(Func):
+class JsonLength(Func):
     output_field = models.PositiveSmallIntegerField()
 
-    def as_sqlite(self, *args: Any, **kwargs: Any) -> Any:
-        return self.as_sql(*args, function="JSON_ARRAY_LENGTH", **kwargs)
+    function = "JSON_ARRAY_LENGTH"
 
-    def as_postgresql(self, *args: Any, **kwargs: Any) -> Any:
-        return self.as_sql(*args, function="JSONB_ARRAY_LENGTH", **kwargs)
+    def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        return super().as_sql(compiler, connection, function="JSONB_ARRAY_LENGTH", **extra)
 
 
 class ApiKey(models.Model):
@@ -81,7 +81,7 @@ class ApiKey(models.Model):
     owner_email = models.EmailField()
     scopes = models.JSONField(default=list)
     scope_count = models.GeneratedField(
-        expression=_JsonLength(F("scopes")), output_field=models.PositiveSmallIntegerField(), db_persist=True
+        expression=JsonLength(F("scopes")), output_field=models.PositiveSmallIntegerField(), db_persist=True
     )
 
     state = models.CharField(max_length=12, default=State.REQUESTED)
@@ -120,7 +120,9 @@ class ApiKey(models.Model):
 
     class Meta:
         constraints = (
-            models.CheckConstraint(name="key_state_is_known", condition=Q(state__in=[s.value for s in State])),
+            models.CheckConstraint(
+                name="key_state_is_known", condition=Q(state__in=[s.value for s in State])
+            ),
             models.CheckConstraint(
                 name="key_expires_after_creation", condition=Q(expires_at__gt=F("created_at"))
             ),
@@ -144,7 +146,7 @@ class ApiKey(models.Model):
             models.UniqueConstraint(
                 Lower("name"),
                 name="key_name_is_unique_while_in_use",
-                condition=Q(state__in=[s.value for s in State if PHASE[s] in {Phase.PENDING, Phase.LIVE}]),
+                condition=Q(state__in=sorted(s.value for s in HOLDS_ITS_NAME)),
             ),
         )
         # One index per sort order of the inventory, and one per filter in the order it is shown.
@@ -214,7 +216,8 @@ class RevealGrant(models.Model):
         constraints = (
             models.CheckConstraint(
                 name="grant_sealed_only_while_ready",
-                condition=Q(state="ready", sealed__isnull=False) | (~Q(state="ready") & Q(sealed__isnull=True)),
+                condition=Q(state="ready", sealed__isnull=False)
+                | (~Q(state="ready") & Q(sealed__isnull=True)),
             ),
             models.CheckConstraint(
                 name="grant_claimed_has_a_time", condition=~Q(state="claimed") | Q(claimed_at__isnull=False)

@@ -182,7 +182,7 @@ def refusal(actor: Actor, action: Action, key: OwnedKey | None = None) -> str | 
     if actor.role not in rule.roles and not (owns and rule.own_key is OwnKey.SUFFICES):
         return f"Your role, {actor.role.label}, may not {action.words}."
     if rule.fresh_role and actor.role_is_stale:
-        return f"Cerby has not confirmed your role for a day. Until it does, nobody may {action.words} on it."
+        return f"Cerby has not confirmed your role for a day; until it does, you may not {action.words}."
     if rule.at_least_key_owner and key is not None and not _reaches(actor.role, key.owner_role):
         return f"This key acts as its owner, whose role is higher than yours: you may not {action.words}."
     return None

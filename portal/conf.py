@@ -118,7 +118,9 @@ def _refuse_unknown_names() -> None:
     known = NAMES | {f"{name}_FILE" for name in NAMES}
     unknown = sorted(n for n in os.environ if n.startswith(("PORTAL_", "CERBY_")) and n not in known)
     if unknown:
-        raise ImproperlyConfigured(f"Unknown setting {', '.join(unknown)}. docs/configuration.md has the list.")
+        raise ImproperlyConfigured(
+            f"Unknown setting {', '.join(unknown)}. docs/configuration.md has the list."
+        )
 
 
 def _choice(env: environ.Env, name: str, allowed: list[str], default: str) -> str:

@@ -20,7 +20,9 @@ FIELDS = frozenset(
 """What may be logged. A field that is not here is dropped: no secret can arrive by accident."""
 
 
-def _allowed_fields_only(_logger: Any, _name: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _allowed_fields_only(
+    _logger: Any, _name: str, entry: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
     return {name: value for name, value in entry.items() if name in FIELDS}
 
 
@@ -51,7 +53,9 @@ structlog.configure(
 )
 
 
-def _message_template_only(_logger: Any, _name: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _message_template_only(
+    _logger: Any, _name: str, entry: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
     """A library's record keeps its template, "Not Found: %s", and loses what was filled in."""
     record = entry.get("_record")
     if record is not None and entry.get("_from_structlog") is False:

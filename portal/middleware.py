@@ -14,18 +14,18 @@ from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render, resolve_url
 from django.utils import timezone
-from django.utils.cache import patch_vary_headers
+from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
 
 from keys.errors import NotAllowed, PortalError, SignInAgain
-from keys.selectors.people import whom_to_ask
+from keys.selectors.people import owns_keys, whom_to_ask
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 logger = structlog.get_logger(__name__)
 
 STARTED, SEEN = "started_at", "seen_at"
 SEEN_RESOLUTION = 60
-"""Seconds between two saves of a session that is in use: idle time is that exact, and no GET pays for more."""
+"""Seconds between two saves of a session in use: idle time is that exact, and no GET pays for more."""
 
 
 class SessionLifetimeMiddleware:
@@ -48,8 +48,8 @@ class SessionLifetimeMiddleware:
             request.session[SEEN] = now
 
 
-class HtmxResponseMiddleware:
-    """Say that answers differ under HTMX, and send an expired session to a full-page sign-in."""
+class ResponseHeadersMiddleware:
+    """Answers differ under HTMX and are for one person; an expired session means a full-page sign-in."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -57,6 +57,8 @@ class HtmxResponseMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         patch_vary_headers(response, ["HX-Request"])
+        if request.user.is_authenticated and "Cache-Control" not in response:
+            add_never_cache_headers(response)
         if request.htmx and _is_redirect_to_login(response):  # type: ignore[attr-defined]
             return HttpResponseClientRedirect(_login_url(_page_of(request)))
         return response
@@ -126,7 +128,8 @@ class DomainErrorMiddleware:
             return JsonResponse(said, status=error.status)
         context: dict[str, object] = {**said, "status": int(error.status)}
         if isinstance(error, NotAllowed):
-            context |= {"allowed": error.allowed, "ask": whom_to_ask()}
+            own_keys = request.user.pk is not None and owns_keys(request.user.pk)
+            context |= {"allowed": error.allowed, "ask": whom_to_ask(), "own_keys": own_keys}
         if request.htmx:  # type: ignore[attr-defined]
             response = render(request, "error.html#message", context, status=error.status)
             response["HX-Retarget"] = "#messages"

@@ -236,8 +236,10 @@ def _announce(choices: Choices, env: dict[str, str], sign_in_table: str) -> None
     cerby = "Cerby" if choices.has_own_workspace else "Cerby sandbox"
     print(f"\nCerby Key Portal: {env['PORTAL_URL']}/")
     print(f"{cerby}: {env['CERBY_BASE_URL']}")
-    print(f"Data and logs: {choices.data}")
-    print(f"\n{sign_in_table}" if sign_in_table else "", "\nCtrl-C stops everything.", sep="\n", flush=True)
+    print(f"Data and logs: {choices.data}\n")
+    if sign_in_table:
+        print(f"{sign_in_table}\n")
+    print("Ctrl-C stops everything.", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from django.urls import include, path, re_path
-
 from allauth.account import views as accounts
+from django.urls import include, path, re_path
 
 urlpatterns = [
     path("", include("keys.urls")),

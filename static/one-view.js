@@ -85,7 +85,7 @@ async function claimOnce() {
     return;
   }
   stopClock();
-  timeLeft.textContent = "the one view is used, by this tab";
+  timeLeft.textContent = "The one view is used, by this tab.";
   forget(keyId).catch(() => {}); // it opens nothing any more, and goes after a day in any case
 }
 

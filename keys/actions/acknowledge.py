@@ -27,5 +27,10 @@ def acknowledge(actor: Actor, key_id: UUID) -> None:
     if key.state != State.CLAIMED:
         raise Conflict("This key has not been viewed, so it cannot have been stored. View or copy it first.")
     move(
-        key, Move.STORE, Event.KEY_STORED, actor, changes={"stored_at": timezone.now()}, how="said by its owner"
+        key,
+        Move.STORE,
+        Event.KEY_STORED,
+        actor,
+        changes={"stored_at": timezone.now()},
+        how="said by its owner",
     )

@@ -22,16 +22,18 @@ def add_person(email: str) -> User:
     """
     person = cerby.connect().person_by_email(email)
     if person is None:
-        raise NotFound(f"Cerby knows nobody with the e-mail {email}. Check the spelling, or add them in Cerby first.")
+        raise NotFound(
+            f"Cerby knows nobody with the e-mail {email}. Check the spelling, or add them in Cerby first."
+        )
     if person.status != LIVE:
-        raise Invalid(f"Cerby lists {email} as “{person.status}”. Only people who are live there can be added.")
+        raise Invalid(
+            f"Cerby lists {email} as “{person.status}”. Only people who are live there can be added."
+        )
     remember([person])
     user = User.objects.get(cerby_id=person.id)
     with transaction.atomic():
         if user.added_at is None:
             user.added_at = timezone.now()
             user.save(update_fields=["added_at"])
-            log.append(
-                Event.PERSON_ADDED, actor=None, email=user.email, role=Role(user.role).label
-            )
+            log.append(Event.PERSON_ADDED, actor=None, email=user.email, role=Role(user.role).label)
         return keep(person, user)

@@ -31,9 +31,10 @@ def claim(actor: Actor, key_id: UUID, *, session: str) -> bytes:
     key = key_for(actor, key_id)
     authorize(actor, Action.REVEAL_KEY, key)
     grant = RevealGrant.objects.filter(key=key).first()
-    if grant is None or grant.sealed is None or not _take(actor, key, grant, session):
-        _refuse(actor, key, session)
-    return bytes(grant.sealed)
+    sealed = grant.sealed if grant else None
+    if grant is None or sealed is None or not _take(actor, key, grant, session):
+        raise _refusal(actor, key, session)
+    return bytes(sealed)
 
 
 def _take(actor: Actor, key: ApiKey, grant: RevealGrant, session: str) -> bool:
@@ -54,7 +55,7 @@ def _take(actor: Actor, key: ApiKey, grant: RevealGrant, session: str) -> bool:
     return taken == 1
 
 
-def _refuse(actor: Actor, key: ApiKey, session: str) -> None:
+def _refusal(actor: Actor, key: ApiKey, session: str) -> Gone:
     """Record the attempt, raise the alarm where it came from another session, and say what is left."""
     grant = RevealGrant.objects.filter(key=key).first()
     if grant is None or grant.state == GrantState.GONE:
@@ -62,7 +63,9 @@ def _refuse(actor: Actor, key: ApiKey, session: str) -> None:
     elif grant.state == GrantState.READY:
         sentence = "The time to view this key is over. Delete it and generate a new one."
     else:
-        sentence = "This key has been viewed already; a key can be viewed once. If that was not you, delete it now."
+        sentence = (
+            "This key has been viewed already; a key can be viewed once. If that was not you, delete it now."
+        )
     elsewhere = grant is not None and grant.claimed_session not in {"", session}
     if elsewhere:
         logger.warning("second_view_from_another_session", key_id=str(key.id), user_id=actor.user_id)
@@ -73,4 +76,4 @@ def _refuse(actor: Actor, key: ApiKey, session: str) -> None:
         outcome=log.Outcome.REFUSED,
         reason=f"{sentence} (Asked from another session.)" if elsewhere else sentence,
     )
-    raise Gone(sentence)
+    return Gone(sentence)

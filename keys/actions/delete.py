@@ -84,9 +84,7 @@ def _revoke_in_cerby(key: ApiKey, actor: Actor) -> None:
     try:
         _delete_and_verify(key.cerby_id)
     except CerbyError as error:
-        log.append(
-            Event.KEY_DELETED, actor=actor, key=key, outcome=log.Outcome.FAILED, reason=error.sentence
-        )
+        log.append(Event.KEY_DELETED, actor=actor, key=key, outcome=log.Outcome.FAILED, reason=error.sentence)
         raise
     changes = {"removed_at": timezone.now()}
     move(key, Move.CONFIRM_REVOKED, Event.KEY_DELETED, actor, changes=changes)

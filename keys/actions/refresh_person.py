@@ -67,18 +67,23 @@ def keep(person: cerby.Person, user: User) -> User:
         user.save(update_fields=["name", "email", "role", "role_checked_at", "is_active"])
         if before != after:
             ApiKey.objects.filter(owner=user).update(owner_name=user.name, owner_email=user.email)
+            changed = {name for name in after if before[name] != after[name]}
             log.append(
-                Event.PERSON_CHANGED, actor=None, email=user.email, before=before, after=after
+                Event.PERSON_CHANGED,
+                actor=None,
+                email=user.email,
+                before={name: before[name] for name in sorted(changed)},
+                after={name: after[name] for name in sorted(changed)},
             )
     return user
 
 
-def _describe(user: User) -> dict[str, str | bool]:
+def _describe(user: User) -> dict[str, str]:
     return {
         "name": user.name,
         "email": user.email,
         "role": Role(user.role).label,
-        "may_sign_in": user.is_active,
+        "may sign in": "yes" if user.is_active else "no",
     }
 
 

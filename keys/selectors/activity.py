@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import django_filters
+from django import forms
 from django.db.models import Count, F, QuerySet, Window
 from django.http import QueryDict
 from django.utils import timezone
@@ -41,6 +42,9 @@ COLUMNS = (
 )
 
 
+_DAY = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+
+
 class ActivityFilter(django_filters.FilterSet):
     actor = django_filters.CharFilter(field_name="actor_email", lookup_expr="exact", label="Who (e-mail)")
     key = django_filters.UUIDFilter(field_name="key_id", label="Key id")
@@ -50,14 +54,14 @@ class ActivityFilter(django_filters.FilterSet):
     outcome = django_filters.ChoiceFilter(
         label="Outcome", choices=AuditEvent.Outcome.choices, empty_label="Any outcome"
     )
-    since = django_filters.DateFilter(method="from_day", label="From")
-    until = django_filters.DateFilter(method="to_day", label="To")
+    since = django_filters.DateFilter(method="from_day", label="From", widget=_DAY)
+    until = django_filters.DateFilter(method="to_day", label="To", widget=_DAY)
     after = django_filters.NumberFilter(method="unchanged")
     before = django_filters.NumberFilter(method="unchanged")
 
     class Meta:
         model = AuditEvent
-        fields: list[str] = []
+        fields = ()
 
     def from_day(self, events: QuerySet[AuditEvent], _name: str, day: Any) -> QuerySet[AuditEvent]:
         return events.filter(at__gte=_start_of(day))
@@ -159,6 +163,8 @@ _SCOPE_DETAILS = {"scopes", "before", "after"}
 def _detail(name: str, value: Any) -> str:
     if name in _SCOPE_DETAILS and isinstance(value, list):
         return ", ".join(label(scope) for scope in value)
+    if name == "expires_at":
+        return wording.exact(datetime.fromisoformat(value))
     if isinstance(value, dict):
         return ", ".join(f"{part}: {what}" for part, what in value.items())
     return str(value)
@@ -176,7 +182,9 @@ def activity_export(actor: Actor, params: QueryDict) -> Export:
     chosen = ActivityFilter(params, queryset=AuditEvent.objects.all())
     if not chosen.is_valid():
         raise Invalid(chosen.reasons())
-    rows = order_by(chosen.qs, NEWEST_FIRST).values_list(*COLUMNS, Window(Count("*"))).iterator(chunk_size=1000)
+    rows = (
+        order_by(chosen.qs, NEWEST_FIRST).values_list(*COLUMNS, Window(Count("*"))).iterator(chunk_size=1000)
+    )
     first = next(rows, None)
     return Export(
         count=first[-1] if first else 0,

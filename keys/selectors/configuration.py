@@ -21,6 +21,9 @@ def configuration(actor: Actor) -> list[tuple[str, str]]:
         ("Cerby's address", settings.CERBY_BASE_URL),
         ("Keys are managed by", _MANAGEMENT[KeyManagement(settings.PORTAL_KEY_MANAGEMENT)]),
         ("Longest life of a key", f"{settings.PORTAL_MAX_LIFETIME_DAYS} days"),
-        ("Scopes offered", "All that are known" if settings.PORTAL_EXTRA_SCOPES else "The nine that Cerby publishes"),
+        (
+            "Scopes offered",
+            "All that are known" if settings.PORTAL_EXTRA_SCOPES else "The nine that Cerby publishes",
+        ),
         ("A sign-in lasts", "8 hours at most, 30 minutes without use"),
     ]

@@ -168,7 +168,9 @@ def _export_rows(first: Any, others: Iterator[Any], now: datetime) -> Iterator[l
 
 
 def _export_row(values: tuple[Any, ...], now: datetime) -> list[str]:
-    (id_, name, owner, email, scopes, created, expires, used, phase, state, purpose, stored, where, _) = values
+    (id_, name, owner, email, scopes, created, expires, used, phase, state, purpose, stored, where, _) = (
+        values
+    )
     return [
         str(id_), name, owner, email, wording.scope_list(scopes), wording.utc(created), wording.utc(expires),
         wording.utc(used), status(phase, expires, now).label, CAVEAT.get(State(state), ""), purpose,

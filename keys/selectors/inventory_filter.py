@@ -97,7 +97,9 @@ class InventoryFilter(django_filters.FilterSet):
 
     def by_expiry(self, keys: QuerySet[ApiKey], _name: str, days: str) -> QuerySet[ApiKey]:
         now = timezone.now()
-        return keys.filter(phase=Phase.LIVE, expires_at__gt=now, expires_at__lte=now + timedelta(days=int(days)))
+        return keys.filter(
+            phase=Phase.LIVE, expires_at__gt=now, expires_at__lte=now + timedelta(days=int(days))
+        )
 
     def unchanged(self, keys: QuerySet[ApiKey], _name: str, _value: Any) -> QuerySet[ApiKey]:
         return keys
@@ -112,7 +114,9 @@ class InventoryFilter(django_filters.FilterSet):
     def in_words(self) -> str:
         """The filter as one line, for the first line of an export and for the audit event."""
         chosen = self.form.cleaned_data
-        parts = [f"{name}={chosen[name]}" for name in ("q", "status", "scope", "owner", "expires") if chosen[name]]
+        parts = [
+            f"{name}={chosen[name]}" for name in ("q", "status", "scope", "owner", "expires") if chosen[name]
+        ]
         return ", ".join(parts) or "all but failed"
 
     def reasons(self) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from keys.models import User
+from keys.models import ApiKey, User
 from keys.policy import Action, KeyManagement, OwnKey, Role, Rule, matrix
 
 SHOWN = 5
@@ -16,6 +16,10 @@ def whom_to_ask() -> list[User]:
     """The workspace's Owner and Super Admins, as far as the portal knows them."""
     asked = User.objects.filter(role__in=[Role.OWNER, Role.SUPER_ADMIN], is_active=True)
     return list(asked.order_by("-role", "name")[:SHOWN])
+
+
+def owns_keys(user_id: int) -> bool:
+    return ApiKey.objects.filter(owner_id=user_id).exists()
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,16 @@ def icon(name: str) -> SafeString:
     )
 
 
+_OUTCOME_ICONS = {"done": "circle-check", "refused": "shield-alert", "failed": "circle-x"}
+
+
+@register.simple_tag
+def outcome_icon(outcome: str) -> SafeString:
+    return format_html(
+        '<span>{}<span class="visually-hidden">{}</span></span>', icon(_OUTCOME_ICONS[outcome]), outcome
+    )
+
+
 @register.simple_tag
 def moment(at: datetime) -> SafeString:
     """``3 Nov 2026 (5 days ago)`` in the reader's zone, exact on hover."""
@@ -43,8 +53,8 @@ _SORT_ICONS = {"ascending": "chevron-up", "descending": "chevron-down", "": "che
 @register.simple_tag(takes_context=True)
 def sort_header(context: dict[str, Any], label: str, link: SortLink) -> SafeString:
     return format_html(
-        '<th scope="col"{}><a href="?{}" hx-get="?{}" hx-target="#table" hx-swap="outerHTML" hx-push-url="true"'
-        ' hx-nonce="{}">{} {}</a></th>',
+        '<th scope="col"{}><a href="?{}" hx-get="?{}" hx-target="#table" hx-swap="outerHTML"'
+        ' hx-push-url="true" hx-nonce="{}">{} {}</a></th>',
         format_html(' aria-sort="{}"', link.direction) if link.direction else "",
         link.query,
         link.query,

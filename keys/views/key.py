@@ -8,7 +8,6 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -23,7 +22,6 @@ from keys.views.people import actor_of, require_fresh_sign_in
 
 
 @require_safe
-@never_cache
 def key(request: HttpRequest, key_id: UUID) -> HttpResponse:
     page = key_page(actor_of(request), key_id)
     return render(request, "keys/key.html", {"section": "settings", "page": page})
@@ -47,7 +45,6 @@ def rescope(request: HttpRequest, key_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
 def delete(request: HttpRequest, key_id: UUID) -> HttpResponse:
     """GET asks "Delete API key?"; POST does it."""
     actor = actor_of(request)

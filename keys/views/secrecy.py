@@ -8,9 +8,9 @@ from typing import Any
 
 from csp.constants import NONE
 from csp.decorators import csp_replace
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponseBase
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 def secret_page(view: View) -> View:
@@ -21,12 +21,11 @@ def secret_page(view: View) -> View:
     """
 
     @wraps(view)
-    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response = view(request, *args, **kwargs)
         response["Cache-Control"] = "no-store, private, no-transform"
         response["Referrer-Policy"] = "same-origin"
         response["Cross-Origin-Resource-Policy"] = "same-origin"
         return response
 
-    hardened: View = csp_replace({"trusted-types": [NONE]})(answer)
-    return hardened
+    return csp_replace({"trusted-types": [NONE]})(answer)

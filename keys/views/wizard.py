@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -25,7 +24,6 @@ UNPROCESSABLE = 422
 
 
 @require_safe
-@never_cache
 def wizard(request: HttpRequest) -> HttpResponse:
     """Page 1, blank."""
     authorize(actor_of(request), Action.GENERATE_KEY)
@@ -35,7 +33,6 @@ def wizard(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@never_cache
 def details(request: HttpRequest) -> HttpResponse:
     """Back from page 2 to page 1, with everything kept."""
     authorize(actor_of(request), Action.GENERATE_KEY)
@@ -43,7 +40,6 @@ def details(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@never_cache
 def scopes(request: HttpRequest) -> HttpResponse:
     """Next from page 1."""
     authorize(actor_of(request), Action.GENERATE_KEY)
@@ -54,7 +50,6 @@ def scopes(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@never_cache
 def generate(request: HttpRequest) -> HttpResponse:
     """Next from page 2: generate, then go to page 3, which has an address of its own."""
     authorize(actor_of(request), Action.GENERATE_KEY)
@@ -88,7 +83,9 @@ def _go_to(request: HttpRequest, url: str) -> HttpResponse:
     return HttpResponseClientRedirect(url) if request.htmx else HttpResponseRedirect(url)  # type: ignore[attr-defined]
 
 
-def _page(request: HttpRequest, *, step: int, form: DetailsForm, status: int = 200, **more: Any) -> HttpResponse:
+def _page(
+    request: HttpRequest, *, step: int, form: DetailsForm, status: int = 200, **more: Any
+) -> HttpResponse:
     context = {"section": "settings", "step": step, "form": form, **more}
     expires_at = form.cleaned_data.get("expires_at") if step == 2 else None  # noqa: PLR2004 - the second page
     if expires_at:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -20,9 +21,7 @@ from keys.policy import Role
 from keys.scopes import in_order
 
 DOMAIN = "contenzilla.example"
-PEOPLE = [
-    f"{name}@{DOMAIN}" for name in ("owner", "super-admin", "admin", "user", "login-only", "guest")
-]
+PEOPLE = [f"{name}@{DOMAIN}" for name in ("owner", "super-admin", "admin", "user", "login-only", "guest")]
 UNCONFIRMED_EVERY = 9
 """Every ninth live key of the demo was viewed, and nobody has said that it is stored."""
 
@@ -47,8 +46,9 @@ class Command(BaseCommand):
     def _add_keys(self) -> None:
         owners = {user.cerby_id: user for user in User.objects.all()}
         keys = [
-            _row(key, owners[key.owner_id], number)
+            _row(key, key.expires_at, owners[key.owner_id], number)
             for number, key in enumerate(cerby.connect().keys(statuses=["active", "expired", "removed"]))
+            if key.expires_at is not None
         ]
         with transaction.atomic():
             ApiKey.objects.bulk_create(keys)
@@ -59,7 +59,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{Role(user.role).label:<12}  {user.email:<36}  {password}")
 
 
-def _row(key: cerby.UpstreamKey, owner: User, number: int) -> ApiKey:
+def _row(key: cerby.UpstreamKey, expires_at: datetime, owner: User, number: int) -> ApiKey:
     state = State.REVOKED if key.status == "removed" else State.HELD
     if state is State.HELD and number % UNCONFIRMED_EVERY == 0:
         state = State.CLAIMED
@@ -67,14 +67,16 @@ def _row(key: cerby.UpstreamKey, owner: User, number: int) -> ApiKey:
         id=key.external_id or uuid.uuid4(),
         cerby_id=key.id,
         name=key.name,
-        purpose="Made before the portal was there." if key.external_id is None else f"{key.name}, for {owner.name}.",
+        purpose="Made before the portal was there."
+        if key.external_id is None
+        else f"{key.name}, for {owner.name}.",
         owner=owner,
         owner_name=owner.name,
         owner_email=owner.email,
         scopes=in_order(key.scopes),
         state=state,
         created_at=key.created_at,
-        expires_at=key.expires_at,
+        expires_at=expires_at,
         last_used_at=key.last_used_at,
         removed_at=key.removed_at,
         stored_at=key.created_at if state is State.HELD else None,

@@ -1,0 +1,144 @@
+"""The people of every test, and how they sign in."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.test import Client
+from django.utils import timezone
+
+from keys.actors import actor_for
+from keys.cerby.sandbox import Sandbox
+from keys.lifecycle import State
+from keys.models import ApiKey, User
+from keys.policy import Actor, Role
+
+PASSWORD = "a long enough password"
+CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36"
+MEMBERS = {
+    "owner": Role.OWNER,
+    "super_admin": Role.SUPER_ADMIN,
+    "admin": Role.ADMIN,
+    "user": Role.USER,
+    "login_only": Role.LOGIN_ONLY,
+    "guest": Role.GUEST,
+}
+_CERBY_ROLES = {
+    Role.OWNER: "workspace_owner",
+    Role.SUPER_ADMIN: "workspace_super_admin",
+    Role.ADMIN: "workspace_admin",
+    Role.USER: "workspace_user",
+    Role.LOGIN_ONLY: "workspace_login_only",
+    Role.GUEST: "workspace_guest",
+}
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Everybody is live in Cerby and may sign in, except ``outsider``, who is signed in nowhere."""
+
+    owner: User
+    super_admin: User
+    admin: User
+    user: User
+    login_only: User
+    guest: User
+    outsider: None = field(default=None)
+
+    def __getitem__(self, name: str) -> User | None:
+        return getattr(self, name)
+
+
+def people_in_cerby(sandbox: Sandbox) -> dict[str, str]:
+    """Cerby's ids of the cast, made in the sandbox."""
+    return {
+        name: sandbox.add_person(
+            email=email_of(name),
+            first_name=role.label.split()[0],
+            last_name="Person",
+            role=_CERBY_ROLES[role],
+        )
+        for name, role in MEMBERS.items()
+    }
+
+
+def email_of(name: str) -> str:
+    return f"{name.replace('_', '-')}@contenzilla.example"
+
+
+def people_in_portal(ids: dict[str, str]) -> Cast:
+    now = timezone.now()
+    rows = [
+        User(
+            email=email_of(name),
+            name=f"{role.label.split()[0]} Person",
+            cerby_id=uuid.UUID(ids[name]),
+            role=role,
+            role_checked_at=now,
+            added_at=now,
+            is_active=True,
+        )
+        for name, role in MEMBERS.items()
+    ]
+    for row in rows:
+        row.set_password(PASSWORD)
+    User.objects.bulk_create(rows)
+    return Cast(**{name: User.objects.get(email=email_of(name)) for name in MEMBERS})
+
+
+def signed_in(user: User | None, *, seconds_ago: float = 0) -> Client:
+    """A browser in which ``user`` gave their password ``seconds_ago``; nobody's for None."""
+    client = Client(headers={"user-agent": CHROME})
+    if user is not None:
+        client.force_login(user)
+        session = client.session
+        session["account_authentication_methods"] = [{"method": "password", "at": time.time() - seconds_ago}]
+        session["account_authentication_methods_user"] = str(user.pk)
+        session.save()
+    return client
+
+
+def actor(user: User) -> Actor:
+    return actor_for(user, ip="192.0.2.7", browser="Chrome on Linux")
+
+
+def a_key(owner: User, **columns: Any) -> ApiKey:
+    """A key of the inventory, held and active unless ``columns`` say otherwise. Unknown to the sandbox."""
+    now = timezone.now()
+    key = ApiKey(
+        **{
+            "id": uuid.uuid4(),
+            "cerby_id": uuid.uuid4(),
+            "name": f"Key {uuid.uuid4().hex[:8]}",
+            "purpose": "To test with.",
+            "owner": owner,
+            "owner_name": owner.name,
+            "owner_email": owner.email,
+            "scopes": ["read:users"],
+            "state": State.HELD,
+            "created_at": now - timedelta(days=1),
+            "expires_at": now + timedelta(days=30),
+            "stored_at": now,
+        }
+        | columns
+    )
+    key.save(force_insert=True)
+    return ApiKey.objects.select_related("owner").get(pk=key.pk)
+
+
+def a_live_key(sandbox: Sandbox, owner: User, **columns: Any) -> tuple[ApiKey, str]:
+    """A key that the sandbox knows as well, and its plain text."""
+    now = timezone.now()
+    key_id = columns.pop("id", uuid.uuid4())
+    facts = {
+        "name": columns.pop("name", f"Key {key_id.hex[:8]}"),
+        "scopes": columns.pop("scopes", ["read:users"]),
+        "created_at": columns.pop("created_at", now - timedelta(days=1)),
+        "expires_at": columns.pop("expires_at", now + timedelta(days=30)),
+    }
+    cerby_id, plain = sandbox.add_key(owner_email=owner.email, external_id=str(key_id), **facts)
+    return a_key(owner, id=key_id, cerby_id=uuid.UUID(cerby_id), **facts, **columns), plain

@@ -1,0 +1,75 @@
+"""What every test may ask for: a real sandbox on a socket, the cast, and browsers for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.test import Client
+
+from keys.cerby.sandbox import Sandbox
+from tests import cast as people
+from tests.cerby.sandbox_server import serve
+
+_TOKEN_SCOPES = ["read:users", "read:vaults", "read:items", "read:items:secrets", "write:items:secrets"]
+
+
+class Workspace:
+    """The sandbox with the cast and two vaults in it, as it was before any test touched it."""
+
+    def __init__(self, path: Path) -> None:
+        from datetime import UTC, datetime, timedelta
+
+        self.sandbox = Sandbox(path)
+        self.ids = people.people_in_cerby(self.sandbox)
+        self.vaults = [self.sandbox.add_vault(name) for name in ("Shared credentials", "Automation")]
+        self.token = self.sandbox.issue_token(people.email_of("owner"))
+        now = datetime.now(tz=UTC)
+        _, self.api_key = self.sandbox.add_key(
+            owner_email=people.email_of("owner"),
+            name="Key portal",
+            scopes=_TOKEN_SCOPES,
+            created_at=now,
+            expires_at=now + timedelta(days=365),
+        )
+        self.untouched = self.sandbox.snapshot()
+
+
+@pytest.fixture(scope="session")
+def _workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workspace, str]]:
+    workspace = Workspace(tmp_path_factory.mktemp("sandbox") / "sandbox.sqlite3")
+    with serve(workspace.sandbox) as url:
+        yield workspace, url
+    workspace.sandbox.close()
+
+
+@pytest.fixture
+def workspace(_workspace: tuple[Workspace, str], settings: object) -> Workspace:
+    """The sandbox, untouched, and the portal's settings pointing at it."""
+    fresh, url = _workspace
+    fresh.sandbox.restore(fresh.untouched)
+    settings.CERBY_BASE_URL = url
+    settings.CERBY_TOKEN = fresh.token
+    settings.CERBY_API_KEY = fresh.api_key
+    return fresh
+
+
+@pytest.fixture
+def sandbox(workspace: Workspace) -> Sandbox:
+    return workspace.sandbox
+
+
+@pytest.fixture
+def cast(db: None, workspace: Workspace) -> people.Cast:
+    return people.people_in_portal(workspace.ids)
+
+
+@pytest.fixture
+def browser_of(cast: people.Cast) -> Callable[..., Client]:
+    """``browser_of("admin")`` is a signed-in browser; ``browser_of("outsider")`` is not signed in."""
+
+    def open_browser(name: str, *, seconds_ago: float = 0) -> Client:
+        return people.signed_in(cast[name], seconds_ago=seconds_ago)
+
+    return open_browser

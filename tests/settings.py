@@ -1,0 +1,27 @@
+"""The portal's own settings in a throw-away environment, with what is slow on purpose made fast."""
+
+import os
+import tempfile
+
+os.environ |= {
+    "PORTAL_ENV": "demo",
+    "PORTAL_DATA_DIR": tempfile.mkdtemp(prefix="portal-tests-"),
+    "PORTAL_URL": "http://testserver",
+    "PORTAL_SECRET_KEY": "for-tests-only-" * 4,
+    "PORTAL_PEPPERS": '{"p0": "' + "0a" * 32 + '", "p1": "' + "1b" * 32 + '"}',
+    "PORTAL_EMAIL_URL": "memorymail://",
+    "CERBY_BASE_URL": "http://127.0.0.1:9",  # nobody listens; the sandbox fixture names the real one
+    "CERBY_WORKSPACE": "contenzilla",
+}
+for name in ("PORTAL_SECRET_KEY_FILE", "PORTAL_PEPPERS_FILE", "CERBY_TOKEN_FILE", "CERBY_API_KEY_FILE"):
+    os.environ.pop(name, None)
+
+from portal.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # argon2 takes its time by design
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},  # nothing collected
+}
+WHITENOISE_AUTOREFRESH = True  # no collected folder to list
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
