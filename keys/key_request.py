@@ -65,11 +65,7 @@ def _check_text(field: str, what: str, text: str, length: int) -> None:
     if len(text) > length:
         raise Invalid(**{field: f"{what} has {len(text):,} characters; {length} are allowed."})
     if any(unicodedata.category(character) in {"Cc", "Cf", "Co", "Cs", "Cn"} for character in text):
-        raise Invalid(
-            **{
-                field: f"{what} holds a character that cannot be seen, such as a line break or a tab. Remove it."
-            }
-        )
+        raise Invalid(**{field: f"{what} holds a character that cannot be seen, such as a tab. Remove it."})
 
 
 def check_expiry(expires_at: datetime, now: datetime) -> None:

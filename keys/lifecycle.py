@@ -1,17 +1,16 @@
 """The life of a key: its states, the moves between them, and what people see of it.
 
-                never sent / 4xx / 429
-        +--------------------------------> REFUSED
-    REQUESTED -> CALLING --answer--> READY --claim--> CLAIMED --store--> HELD
-        |           |                  |                 |                |
-        |           | no clear answer  +---- revoke -----+---- revoke ----+--> REVOKING -> REVOKED
-        |           v                                                            ^
-        |        IN_DOUBT --found in Cerby---------------------------------------+
-        |           +--not there, and settled--> ABSENT
-        +--never called--> ABSENT
+    REQUESTED --call--> CALLING --answer--> READY --claim--> CLAIMED --store--> HELD
+    REQUESTED --cancel--> ABSENT            nobody ever called
+    CALLING --refuse--> REFUSED             never sent, 4xx or 429: nothing was made
+    CALLING --lose_answer--> IN_DOUBT       no clear answer: a key may have been made
+    CALLING --lose_secret--> REVOKING       a key was made, its plain text did not arrive
+    IN_DOUBT --find--> REVOKING             Cerby lists the key
+    IN_DOUBT --find_absent--> ABSENT        Cerby does not list it, and that is settled
+    READY, CLAIMED, HELD --revoke--> REVOKING --confirm_revoked--> REVOKED
 
-Every move is one conditional UPDATE (keys.actions.transition), with its audit event in the same
-transaction. docs/generate-a-key.md walks through it.
+Every move is one conditional UPDATE (keys.moves), with its audit event in the same transaction.
+docs/generate-a-key.md walks through it.
 """
 
 from __future__ import annotations

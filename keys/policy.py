@@ -81,7 +81,7 @@ class KeyManagement(enum.StrEnum):
     """Cerby's pages contradict each other on who manages a key; the organisation picks a reading."""
 
     ADMINS = "admins"
-    """Workspace Owners, Super Admins and Admins, and the key's own Owner ("View the details of an API key")."""
+    """Owners, Super Admins, Admins, and the key's own Owner ("View the details of an API key")."""
     OWNER_ONLY = "owner-only"
     """The key's own Owner alone ("Explore API keys and bearer tokens")."""
 

@@ -8,17 +8,16 @@ from django.db import transaction
 from django.utils import timezone
 
 from keys import cerby
+from keys.actions.revoke import revoke
 from keys.audit import log
 from keys.audit.events import Event
 from keys.audit.guard import authorize
-from keys.errors import CerbyError, CerbyInDoubt, CerbyNotFound, Conflict
+from keys.errors import Conflict
 from keys.lifecycle import SETTLED_AFTER, Move, State
 from keys.models import ApiKey, RevealGrant
 from keys.moves import move
 from keys.policy import Action, Actor
 from keys.selectors.key import key_for
-
-REMOVED = "removed"
 
 
 def delete(actor: Actor, key_id: UUID) -> ApiKey:
@@ -39,7 +38,7 @@ def delete(actor: Actor, key_id: UUID) -> ApiKey:
     if key.state in {State.READY, State.CLAIMED, State.HELD}:
         _start(key, actor)
     if key.state == State.REVOKING:
-        _revoke_in_cerby(key, actor)
+        revoke(key, actor)
     return key
 
 
@@ -76,30 +75,3 @@ def _start(key: ApiKey, actor: Actor) -> None:
         RevealGrant.objects.filter(key=key, state=RevealGrant.GrantState.READY).update(
             state=RevealGrant.GrantState.GONE, sealed=None
         )
-
-
-def _revoke_in_cerby(key: ApiKey, actor: Actor) -> None:
-    if key.cerby_id is None:
-        raise Conflict("This key has no identifier in Cerby. Delete it in Cerby's own web app.")
-    try:
-        _delete_and_verify(key.cerby_id)
-    except CerbyError as error:
-        log.append(Event.KEY_DELETED, actor=actor, key=key, outcome=log.Outcome.FAILED, reason=error.sentence)
-        raise
-    changes = {"removed_at": timezone.now()}
-    move(key, Move.CONFIRM_REVOKED, Event.KEY_DELETED, actor, changes=changes)
-
-
-def _delete_and_verify(cerby_id: UUID) -> None:
-    """Delete, then believe only what Cerby says of the key afterwards."""
-    client = cerby.connect()
-    try:
-        client.delete_key(cerby_id)
-    except (CerbyNotFound, CerbyInDoubt):
-        pass  # gone already, or perhaps done: the next call tells
-    try:
-        still_there = client.key(cerby_id).status != REMOVED
-    except CerbyNotFound:
-        return
-    if still_there:
-        raise CerbyInDoubt("Cerby still lists this key as not removed. Delete it again in a moment.")

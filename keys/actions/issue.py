@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from uuid import UUID
 
 from django.conf import settings
@@ -11,10 +12,18 @@ from django.utils import timezone
 
 from keys import cerby, key_request, seal
 from keys.actions.refresh_person import with_confirmed_role
+from keys.actions.revoke import revoke
 from keys.audit import log
 from keys.audit.events import Event
 from keys.audit.guard import authorize
-from keys.errors import CerbyInDoubt, CerbyKeyWithoutSecret, CerbyNeverReached, CerbyRefused, Conflict
+from keys.errors import (
+    CerbyError,
+    CerbyInDoubt,
+    CerbyKeyWithoutSecret,
+    CerbyNeverReached,
+    CerbyRefused,
+    Conflict,
+)
 from keys.key_request import KeyRequest
 from keys.lifecycle import LEASE, REVEAL_WITHIN, Move
 from keys.models import ApiKey, RevealGrant
@@ -109,6 +118,8 @@ def _call_cerby(key: ApiKey, actor: Actor, request: KeyRequest, lease: UUID) -> 
     except CerbyKeyWithoutSecret as loss:
         changes = {"cerby_id": UUID(loss.upstream_id)}
         move(key, Move.LOSE_SECRET, Event.KEY_ANSWER_LOST, actor, holding=lease, changes=changes)
+        with suppress(CerbyError):  # recorded; the key stays "removal unconfirmed" until it is deleted again
+            revoke(key, actor)
     except CerbyInDoubt as doubt:
         move(key, Move.LOSE_ANSWER, Event.KEY_ANSWER_LOST, actor, holding=lease, reason=doubt.sentence)
     else:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from keys import cerby
 from keys.audit.guard import authorize
 from keys.errors import CerbyError
-from keys.lifecycle import State
+from keys.lifecycle import State, Status, status
 from keys.models import ApiKey, RevealGrant
 from keys.policy import Action, Actor
 from keys.selectors.key import grant_of, key_for
@@ -27,6 +27,10 @@ class Storing:
     view_expires_at: datetime | None
     vaults: list[cerby.Vault]
     can_save: bool
+
+    @property
+    def status(self) -> Status:
+        return status(self.key.phase, self.key.expires_at, timezone.now())
 
     @property
     def is_pending(self) -> bool:

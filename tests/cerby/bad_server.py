@@ -65,9 +65,10 @@ class Conversation:
 
 @dataclass(frozen=True)
 class KeepAlive:
-    """Send these bytes and leave the connection open for the next request."""
+    """Send these bytes, after a while, and leave the connection open for the next request."""
 
     data: bytes
+    after: float = 0
 
 
 @contextmanager
@@ -113,6 +114,7 @@ def _talk(sock, server, script, tls):
                 server.requests.append(request)
                 sock.settimeout(5)
                 if isinstance(step, KeepAlive):
+                    server.over.wait(step.after)
                     sock.sendall(step.data)
                     continue
                 if isinstance(step, bytes):

@@ -59,6 +59,14 @@ def test_the_total_is_for_all_repetitions_together():
     assert len(server.requests) <= 4
 
 
+def test_one_answer_gets_no_more_than_the_total():
+    with serving(lambda conversation: conversation.hang()) as server:
+        begun = time.monotonic()
+        with pytest.raises(CerbyInDoubt):
+            read_person(client(server.url, Limits(total=0.4)))
+        assert time.monotonic() - begun < 1.5
+
+
 @pytest.mark.parametrize(
     "head",
     [

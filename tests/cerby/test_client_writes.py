@@ -1,5 +1,6 @@
 """What becomes of a write: nothing was done, it was done, or nobody can tell. And it is sent once."""
 
+import json
 import socket
 import threading
 from datetime import UTC, datetime, timedelta
@@ -187,6 +188,7 @@ UNREADABLE = {
     "not JSON": http(201, "created"),
     "an empty body": http(201),
     "too long": http(201, {"data": made_key(), "padding": "x" * 200_000}),
+    "too long, by blanks": http(201, json.dumps({"data": made_key()}) + " " * 200_000),
     "no resource": http(201, {"data": None}),
     "another type": data(made_key() | {"type": "secret"}, 201),
     "no id": data(made_key() | {"id": ""}, 201),
