@@ -43,6 +43,9 @@ NAMES = frozenset(
     }
 )
 
+_TRUE = ("true", "yes", "on", "1")
+_FALSE = ("false", "no", "off", "0")
+
 
 class Environment(enum.StrEnum):
     DEMO = "demo"
@@ -89,26 +92,26 @@ def read() -> Config:
     _refuse_unknown_names()
     env = environ.FileAwareEnv()
     kind = _choice(env, "PORTAL_ENV", [e.value for e in Environment], Environment.DEMO)
-    data_dir = Path(env.str("PORTAL_DATA_DIR", str(CHECKOUT / "var"))).absolute()
+    data_dir = Path(_text(env, "PORTAL_DATA_DIR", str(CHECKOUT / "var"))).absolute()
     demo = kind == Environment.DEMO
-    base_url = env.str("CERBY_BASE_URL", "http://127.0.0.1:8001" if demo else "").rstrip("/")
+    base_url = _text(env, "CERBY_BASE_URL", "http://127.0.0.1:8001" if demo else "").rstrip("/")
     return Config(
         env=Environment(kind),
         data_dir=data_dir,
-        url=env.str("PORTAL_URL", "http://localhost:8000" if demo else "").rstrip("/"),
+        url=_text(env, "PORTAL_URL", "http://localhost:8000" if demo else "").rstrip("/"),
         secret_key=_secret(env, "PORTAL_SECRET_KEY", data_dir / "secret-key"),
-        secret_key_fallbacks=tuple(env.str("PORTAL_SECRET_KEY_FALLBACKS", "").split()),
+        secret_key_fallbacks=tuple(_text(env, "PORTAL_SECRET_KEY_FALLBACKS", "").split()),
         peppers=_peppers(_secret(env, "PORTAL_PEPPERS", data_dir / "peppers.json")),
         key_management=_choice(env, "PORTAL_KEY_MANAGEMENT", ["admins", "owner-only"], "admins"),
-        extra_scopes=env.bool("PORTAL_EXTRA_SCOPES", _is_loopback(urlsplit(base_url).hostname or "")),
+        extra_scopes=_flag(env, "PORTAL_EXTRA_SCOPES", _is_loopback(urlsplit(base_url).hostname or "")),
         max_lifetime_days=_positive(env, "PORTAL_MAX_LIFETIME_DAYS", 366),
         proxies=_positive(env, "PORTAL_PROXIES", 0),
-        allow_sandbox=env.bool("PORTAL_ALLOW_SANDBOX", demo),
-        email=env.email_url_config(env.str("PORTAL_EMAIL_URL", "consolemail://")),
-        email_from=env.str("PORTAL_EMAIL_FROM", "Cerby key portal <portal@localhost>"),
+        allow_sandbox=_flag(env, "PORTAL_ALLOW_SANDBOX", demo),
+        email=env.email_url_config(_text(env, "PORTAL_EMAIL_URL", "consolemail://")),
+        email_from=_text(env, "PORTAL_EMAIL_FROM", "Cerby key portal <portal@localhost>"),
         log_level=_choice(env, "PORTAL_LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR"], "INFO"),
         cerby_base_url=base_url,
-        cerby_workspace=env.str("CERBY_WORKSPACE", "contenzilla" if demo else ""),
+        cerby_workspace=_text(env, "CERBY_WORKSPACE", "contenzilla" if demo else ""),
         cerby_token=_secret(env, "CERBY_TOKEN", data_dir / "sandbox" / "cerby-token", required=False),
         cerby_api_key=_secret(env, "CERBY_API_KEY", data_dir / "sandbox" / "cerby-api-key", required=False),
     )
@@ -123,15 +126,30 @@ def _refuse_unknown_names() -> None:
         )
 
 
+def _text(env: environ.Env, name: str, default: str) -> str:
+    """The value without the white space around it, such as the line break at the end of a file."""
+    try:
+        return str(env.str(name, default)).strip()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error.strerror}.") from error
+
+
+def _flag(env: environ.Env, name: str, default: bool) -> bool:
+    value = _text(env, name, str(default)).lower()
+    if value not in {*_TRUE, *_FALSE}:
+        raise ImproperlyConfigured(f"{name} is {value!r}; it must be true or false.")
+    return value in _TRUE
+
+
 def _choice(env: environ.Env, name: str, allowed: list[str], default: str) -> str:
-    value = str(env.str(name, default))
+    value = _text(env, name, default)
     if value not in allowed:
         raise ImproperlyConfigured(f"{name} is {value!r}; it must be one of {', '.join(allowed)}.")
     return value
 
 
 def _positive(env: environ.Env, name: str, default: int) -> int:
-    text = str(env.str(name, str(default)))
+    text = _text(env, name, str(default))
     if not text.isdecimal():
         raise ImproperlyConfigured(f"{name} is {text!r}; it must be a whole number.")
     return int(text)
@@ -139,8 +157,8 @@ def _positive(env: environ.Env, name: str, default: int) -> int:
 
 def _secret(env: environ.Env, name: str, demo_file: Path, *, required: bool = True) -> str:
     """The secret called ``name``; in the demo, the one that ``make run`` left in the data folder."""
-    value = str(env.str(name, "")).strip()
-    is_demo = env.str("PORTAL_ENV", Environment.DEMO) == Environment.DEMO
+    value = _text(env, name, "")
+    is_demo = _text(env, "PORTAL_ENV", Environment.DEMO) == Environment.DEMO
     if not value and is_demo and demo_file.is_file():
         value = demo_file.read_text().strip()
     if not value and required:

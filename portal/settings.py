@@ -210,6 +210,9 @@ EMAIL_CONFIG = dict(CONFIG.email)
 vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = CONFIG.email_from
 
+# Logs
+LOGGING["root"]["level"] = CONFIG.log_level
+
 # The portal
 PORTAL_URL = CONFIG.url
 PORTAL_ENV = CONFIG.env
