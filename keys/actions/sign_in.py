@@ -6,7 +6,7 @@ from keys.actions.refresh_person import refresh_person
 from keys.actors import actor_for
 from keys.audit import log
 from keys.audit.events import Event
-from keys.errors import CerbyError, CerbyNotFound
+from keys.errors import CerbyError
 from keys.models import User
 from keys.policy import Actor
 
@@ -15,9 +15,6 @@ def confirm(user: User) -> bool:
     """Whether ``user`` may sign in, as Cerby says now, or as it last said where it cannot be reached."""
     try:
         return refresh_person(user).is_active
-    except CerbyNotFound:
-        User.objects.filter(pk=user.pk).update(is_active=False)
-        return False
     except CerbyError:
         return user.is_active
 
