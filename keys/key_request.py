@@ -52,7 +52,7 @@ def tidy(name: str) -> str:
 
 
 def check_name(name: str, own_id: UUID | None = None) -> None:
-    """``own_id``: the request's own key, if it is there already, as after a double click, is not in the way."""
+    """``own_id``: the request's own key, there already after a double click, is not in its way."""
     _check_text("name", "The name", name, NAME_LENGTH)
     in_use = ApiKey.objects.alias(lower_name=Lower("name")).filter(
         lower_name=Lower(Value(name)),  # lowered by the database, as its constraint does

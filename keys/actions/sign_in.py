@@ -31,5 +31,14 @@ def record_failure(email: str, *, ip: str, browser: str) -> None:
     """A wrong password for somebody whom the portal knows; what was typed for nobody is not kept."""
     user = User.objects.filter(email=email.lower()).first()
     if user is not None:
-        actor = actor_for(user, ip=ip, browser=browser)
-        log.append(Event.SIGNED_IN, actor=actor, outcome=log.Outcome.REFUSED, reason="Wrong password.")
+        _refuse(user, "Wrong password.", ip=ip, browser=browser)
+
+
+def record_inactive(user: User, *, ip: str, browser: str) -> None:
+    """The right password of somebody whom ``confirm`` did not let in."""
+    _refuse(user, "Not a live member of the workspace in Cerby.", ip=ip, browser=browser)
+
+
+def _refuse(user: User, reason: str, *, ip: str, browser: str) -> None:
+    actor = actor_for(user, ip=ip, browser=browser)
+    log.append(Event.SIGNED_IN, actor=actor, outcome=log.Outcome.REFUSED, reason=reason)

@@ -11,7 +11,7 @@ from uuid import UUID
 import django_filters
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db.models import Count, F, QuerySet, Window
+from django.db.models import F, QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -23,7 +23,7 @@ from keys.models import ApiKey, AuditEvent
 from keys.policy import Action, Actor
 from keys.scopes import label
 from keys.selectors.inventory import Export
-from keys.selectors.keyset import Order, Page, order_by, page
+from keys.selectors.keyset import CountOf, Order, Page, order_by, page
 
 NEWEST_FIRST = Order((F("at"), F("id")), descending=True)
 COLUMNS = (
@@ -190,9 +190,8 @@ def activity_export(actor: Actor, params: QueryDict) -> Export:
     chosen = ActivityFilter(params, queryset=AuditEvent.objects.all())
     if not chosen.is_valid():
         raise Invalid(chosen.reasons())
-    rows = (
-        order_by(chosen.qs, NEWEST_FIRST).values_list(*COLUMNS, Window(Count("*"))).iterator(chunk_size=1000)
-    )
+    events = order_by(chosen.qs, NEWEST_FIRST)
+    rows = events.values_list(*COLUMNS, CountOf(events)).iterator(chunk_size=1000)
     first = next(rows, None)
     return Export(
         count=first[-1] if first else 0,

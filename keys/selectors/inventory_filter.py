@@ -9,7 +9,6 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.db.models import F
-from django.db.models.functions import Lower
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -33,8 +32,8 @@ STATUSES = [
 EXPIRY_WINDOWS = [("7", "in 7 days"), ("30", "in 30 days"), ("90", "in 90 days")]
 
 SORTS: dict[str, tuple[Any, ...]] = {
-    "name": (Lower("name"), F("id")),
-    "owner": (Lower("owner_name"), F("id")),
+    "name": (F("name_order"), F("id")),
+    "owner": (F("owner_order"), F("id")),
     "scopes": (F("scope_count"), F("id")),
     "created": (F("created_at"), F("id")),
     "expires": (F("expires_at"), F("id")),
@@ -52,6 +51,13 @@ _WITH_STATUS: dict[str, Callable[[datetime], Condition]] = {
     "unconfirmed": lambda _: conditions.unconfirmed(),
     "never-used": conditions.never_used,
 }
+
+
+def default_sort(status: str = "", expires: str = "") -> str:
+    """Soonest expiry first in an expiry window, latest first of what has expired, else newest first."""
+    if expires:
+        return "expires"
+    return "-expires" if status == "expired" else "-created"
 
 
 def with_status(status: str, now: datetime) -> Condition:
@@ -127,17 +133,10 @@ class InventoryFilter:
         return found
 
     def sort_in_use(self) -> str:
-        """The sort as the query string would name it; empty where the filter is not valid.
-
-        Soonest expiry first in an expiry window, latest expiry first of what has expired, else newest first.
-        """
+        """The sort as the query string would name it; empty where the filter is not valid."""
         if not self.is_valid():
             return ""
-        if self.chosen["sort"]:
-            return str(self.chosen["sort"])
-        if self.chosen["expires"]:
-            return "expires"
-        return "-expires" if self.chosen["status"] == "expired" else "-created"
+        return self.chosen["sort"] or default_sort(self.chosen["status"], self.chosen["expires"])
 
     def in_words(self) -> str:
         """The filter as one line, for the first line of an export and for the audit event."""

@@ -19,14 +19,23 @@ from django.db.utils import ConnectionHandler
 @contextmanager
 def using(path: Path) -> Iterator[None]:
     """In this thread, the portal's database is the file at ``path``; each thread asks for itself."""
-    described = {**connections[DEFAULT_DB_ALIAS].settings_dict, "NAME": str(path)}
     usual = connections[DEFAULT_DB_ALIAS]
-    connections[DEFAULT_DB_ALIAS] = ConnectionHandler({DEFAULT_DB_ALIAS: described})[DEFAULT_DB_ALIAS]
+    connections[DEFAULT_DB_ALIAS] = ConnectionHandler({DEFAULT_DB_ALIAS: _described(path)})[DEFAULT_DB_ALIAS]
     try:
         yield
     finally:
         connections[DEFAULT_DB_ALIAS].close()
         connections[DEFAULT_DB_ALIAS] = usual
+
+
+def _described(path: Path) -> dict[str, Any]:
+    """The portal's own settings, without waiting for the disk: no test here cuts the power."""
+    usual = connections[DEFAULT_DB_ALIAS].settings_dict
+    options = {
+        **usual["OPTIONS"],
+        "init_command": usual["OPTIONS"]["init_command"] + "PRAGMA synchronous=OFF;",
+    }
+    return {**usual, "NAME": str(path), "OPTIONS": options}
 
 
 def create(path: Path) -> None:

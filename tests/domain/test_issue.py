@@ -138,6 +138,7 @@ IN_DOUBT = {
     "gave it to somebody else": send(ownerId=str(uuid.uuid4())),
     "gave it another life": send(expiresAt="2036-01-01T00:00:00Z"),
     "forgot the time of birth": send(createdAt=None),
+    "gave it a birth after its end": send(createdAt="2036-01-01T00:00:00Z"),
 }
 
 
@@ -162,6 +163,16 @@ def test_whatever_leaves_a_doubt_is_in_doubt_and_asked_once(cast, cerby_that, mo
 
     assert issue(people.actor(cast.admin), request) == request.id
     assert server.lines() == [THE_POST]
+
+
+def test_an_answer_with_the_id_of_another_key_is_in_doubt(cast, cerby_that):
+    other = people.a_key(cast.owner, cerby_id=uuid.UUID(KEY_ID))
+    cerby_that(send())
+    key = ApiKey.objects.get(pk=issue(people.actor(cast.admin), a_request()))
+    assert (key.state, key.cerby_id, key.fingerprint) == (State.IN_DOUBT, None, None)
+    assert events() == [*ASKED_ONCE, "key:lose-answer"]
+    assert ApiKey.objects.get(pk=other.pk).state == State.HELD
+    assert not RevealGrant.objects.exists()
 
 
 UNUSABLE = [None, "", "with a space", "emoji 🗝", 7]

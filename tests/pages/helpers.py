@@ -49,7 +49,7 @@ def _walk(element: Element) -> Iterator[Element]:
 def the(response: HttpResponse, tag: str = "", /, **attributes: str | None) -> Element:
     """The one such element."""
     found = elements(response, tag, **attributes)
-    assert len(found) == 1, f"{len(found)} × <{tag} {attributes}>"
+    assert len(found) == 1, f"found {len(found)} of <{tag} {attributes}>"
     return found[0]
 
 

@@ -15,7 +15,12 @@ from django.test import Client
 from keys import seal
 from keys.models import ApiKey
 
-NEW, DETAILS, SCOPES, GENERATE = "/keys/new/", "/keys/new/details/", "/keys/new/scopes/", "/keys/new/generate/"
+NEW, DETAILS, SCOPES, GENERATE = (
+    "/keys/new/",
+    "/keys/new/details/",
+    "/keys/new/scopes/",
+    "/keys/new/generate/",
+)
 JSON = "application/json"
 
 

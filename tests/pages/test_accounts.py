@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
 from keys.models import User
 from keys.policy import Role
 from tests.cast import CHROME, PASSWORD, email_of
-from tests.pages.helpers import HTMX, elements, events, text, the, words
+from tests.pages.helpers import elements, events, text, the, words
 
 LOGIN = "/accounts/login/"
 CLOSED_PORT = "http://127.0.0.1:9"
@@ -45,13 +43,19 @@ def test_the_page_asks_for_e_mail_and_password(browser):
     response = browser.get(LOGIN)
     assert words(the(response, "h1")) == "Sign in"
     labels = [words(label) for label in elements(response, "label")]
-    assert [label.lower().rstrip(":") for label in labels] == ["email", "password"] or labels == ["E-mail", "Password"]
+    assert [label.lower().rstrip(":") for label in labels] == ["email", "password"] or labels == [
+        "E-mail",
+        "Password",
+    ]
     assert "Sign in" in [words(button) for button in elements(response, "button")]
 
 
 def test_it_goes_back_to_the_page_that_was_asked_for(browser):
     url = browser.get("/keys/?status=expired")["Location"]
-    assert browser.post(url, {"login": email_of("admin"), "password": PASSWORD})["Location"] == "/keys/?status=expired"
+    assert (
+        browser.post(url, {"login": email_of("admin"), "password": PASSWORD})["Location"]
+        == "/keys/?status=expired"
+    )
 
 
 @pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example/", "javascript:alert(1)"])
@@ -70,7 +74,11 @@ def test_a_wrong_password_is_refused_and_recorded_without_what_was_typed(browser
     assert elements(response, role="alert")
     assert not is_in(browser)
     [event] = events(type="session:start")
-    assert (event.outcome, event.actor_email, event.reason) == ("refused", email_of("admin"), "Wrong password.")
+    assert (event.outcome, event.actor_email, event.reason) == (
+        "refused",
+        email_of("admin"),
+        "Wrong password.",
+    )
     assert "guess" not in repr(vars(event))
 
 
@@ -181,14 +189,18 @@ def test_confirming_the_password_goes_back_to_where_it_was_asked_for(browser_of)
 
 
 def test_confirming_goes_to_no_other_site(browser_of):
-    response = browser_of("admin").post("/accounts/reauthenticate/?next=https://evil.example/", {"password": PASSWORD})
+    response = browser_of("admin").post(
+        "/accounts/reauthenticate/?next=https://evil.example/", {"password": PASSWORD}
+    )
     assert response["Location"].startswith("/")
     assert not response["Location"].startswith("//")
 
 
 def test_guessing_at_the_confirmation_is_throttled(browser_of):
     browser = browser_of("admin", seconds_ago=3600)
-    statuses = [browser.post("/accounts/reauthenticate/", {"password": "wrong"}).status_code for _ in range(11)]
+    statuses = [
+        browser.post("/accounts/reauthenticate/", {"password": "wrong"}).status_code for _ in range(11)
+    ]
     assert statuses[-1] == 429
 
 

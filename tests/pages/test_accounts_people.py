@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from io import StringIO
-from urllib.parse import urlsplit
 
 import pytest
 from django.core import mail
@@ -97,7 +96,7 @@ def test_without_a_password_nobody_signs_in(newcomer):
 
 
 def test_whom_cerby_does_not_know_is_not_added(cast):
-    with pytest.raises(CommandError, match="Cerby knows nobody with the e-mail nobody@contenzilla.example"):
+    with pytest.raises(CommandError, match="Cerby knows nobody with the e-mail nobody"):
         add_person("nobody@contenzilla.example")
     assert User.objects.count() == 6
 

@@ -37,7 +37,9 @@ def some_keys(cast):
     many_keys(cast.owner, 2, name="In week", expires_at=NOW + timedelta(days=6), **USED)
     many_keys(cast.owner, 3, name="In month", expires_at=NOW + timedelta(days=20), **USED)
     many_keys(cast.owner, 4, name="Never used", expires_at=NOW + timedelta(days=99))
-    many_keys(cast.owner, 5, name="Unconfirmed", state=State.CLAIMED, expires_at=NOW + timedelta(days=99), **USED)
+    many_keys(
+        cast.owner, 5, name="Unconfirmed", state=State.CLAIMED, expires_at=NOW + timedelta(days=99), **USED
+    )
     many_keys(cast.owner, 6, name="Expired", expires_at=NOW - timedelta(hours=1), **USED)
     many_keys(cast.owner, 7, name="Removed", state=State.REVOKED, removed_at=NOW, **USED)
     a_key(cast.owner, name="Pending", state=State.IN_DOUBT, cerby_id=None)

@@ -33,7 +33,9 @@ def test_it_says_what_it_is_and_holds_exactly_the_filtered_set(admin, cast):
     assert [line[1] for line in lines] == ["In"]
 
 
-@pytest.mark.parametrize("query", ["", "q=robot 1", "status=active&sort=-name", "expires=90", "status=failed"])
+@pytest.mark.parametrize(
+    "query", ["", "q=robot 1", "status=active&sort=-name", "expires=90", "status=failed"]
+)
 def test_it_is_the_list_on_the_page_but_whole(admin, cast, query):
     many_keys(cast.owner, 70, name="Robot")
     a_key(cast.admin, name="Failed", state=State.REFUSED, cerby_id=None)

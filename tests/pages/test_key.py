@@ -10,7 +10,18 @@ from django.utils import timezone
 from keys.lifecycle import State
 from keys.models import ApiKey
 from tests.cast import a_key, a_live_key
-from tests.pages.helpers import HTMX, attribute, elements, events, links, messages_of, queries, text, the, words
+from tests.pages.helpers import (
+    HTMX,
+    attribute,
+    elements,
+    events,
+    links,
+    messages_of,
+    queries,
+    text,
+    the,
+    words,
+)
 from tests.pages.journey import viewed
 
 NOW = timezone.now()
@@ -76,7 +87,11 @@ def test_every_scope_is_a_switch_with_a_name_and_a_description(admin, cast):
     response = admin.get(f"/keys/{key.pk}/")
     shown = switches(response)
     assert len(shown) == 18
-    assert [name for name, (on, _) in shown.items() if on == "true"] == ["Read users", "Read teams", "retired:scope"]
+    assert [name for name, (on, _) in shown.items() if on == "true"] == [
+        "Read users",
+        "Read teams",
+        "retired:scope",
+    ]
     for switch in elements(response, "button", role="switch"):
         assert words(the(response, id=str(attribute(switch, "aria-describedby"))))
 
@@ -97,7 +112,7 @@ def test_every_scope_is_a_switch_with_a_name_and_a_description(admin, cast):
     ],
 )
 def test_narrowing_is_a_safety_act_and_widening_takes_the_owners_rank(
-    browser_of, cast, sandbox, person, holder, may_widen
+    browser_of, cast, sandbox, *, person, holder, may_widen
 ):
     key, _ = a_live_key(sandbox, cast[holder], scopes=["read:users", "read:teams"])
     browser = browser_of(person)

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from keys.models import User
 from keys.policy import MATRIX, OWNER_ONLY_MATRIX, Action, OwnKey, Role
-from tests.pages.helpers import events, messages_of, queries, rows, text, words, elements
+from tests.pages.helpers import elements, events, messages_of, queries, rows, text, words
 
 ROLE_LABELS = ["Guest User", "Login-Only", "User", "Admin", "Super Admin", "Owner"]
 

@@ -38,7 +38,9 @@ def ticked(response) -> list[str | None]:
 
 
 def posts_to_cerby(sandbox) -> list[dict]:
-    return [seen for seen in sandbox.journal() if seen["method"] == "POST" and seen["path"].endswith("/api-keys")]
+    return [
+        seen for seen in sandbox.journal() if seen["method"] == "POST" and seen["path"].endswith("/api-keys")
+    ]
 
 
 def test_step_1_asks_for_name_expiration_and_purpose(admin):
@@ -82,12 +84,19 @@ def test_the_expiry_is_read_back_in_words(admin, expiration):
     admin.cookies["portal_tz"] = "Europe/Berlin"
     response = admin.post(SCOPES, answers(expiration=expiration, scopes=None))
     lead = words(the(response, "p", class_="lead"))
-    assert re.search(r"will expire on \w+day \d{1,2} \w+ \d{4}, \d\d:\d\d \(Europe/Berlin\), in \d+ (minute|hour|day)", lead)
+    assert re.search(
+        r"will expire on \w+day \d{1,2} \w+ \d{4}, \d\d:\d\d \(Europe/Berlin\), in \d+ (minute|hour|day)",
+        lead,
+    )
 
 
 def test_back_keeps_everything(admin):
     typed = answers(
-        name="Ärger & <b>Co</b>", expiration="custom", expires_date="2027-02-03", expires_time="14:30", scopes=None
+        name="Ärger & <b>Co</b>",
+        expiration="custom",
+        expires_date="2027-02-03",
+        expires_time="14:30",
+        scopes=None,
     )
     response = admin.post(DETAILS, typed)
     assert response.status_code == 200

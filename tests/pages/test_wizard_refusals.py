@@ -43,7 +43,7 @@ def unreachable(workspace, settings):
         (unreachable, 503, "no connection could be made"),
     ],
 )
-def test_cerby_does_not_make_it(super_admin, workspace, settings, hinder, status, said, headers):
+def test_cerby_does_not_make_it(super_admin, workspace, settings, *, hinder, status, said, headers):
     hinder(workspace, settings)
     sent = answers(scopes=["read:users", "write:users"])
     response = super_admin.post(GENERATE, sent, headers=headers)

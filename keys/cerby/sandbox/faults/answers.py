@@ -136,7 +136,7 @@ def known_id(incident: Incident) -> Reply:
 
 
 def long_key(incident: Incident) -> Reply:
-    return _with_key(incident, lambda key: key + "x" * _TOO_LONG)
+    return _with_key(incident, lambda key: key.ljust(_TOO_LONG, "x"))
 
 
 def blank_in_key(incident: Incident) -> Reply:

@@ -96,12 +96,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _result(sandbox: Sandbox, method: str, path: str, given: Any) -> Any:
-    """Raises LookupError for an address that there is not, ValueError or TypeError for a wrong body."""
+    """Raises LookupError for what there is not, ValueError or TypeError for a wrong body."""
     if method == "POST" and path.startswith(_KEY):
         return _change_key(sandbox, path.removeprefix(_KEY), given)
     routes: dict[tuple[str, str], Callable[[], Any]] = {
         ("GET", "/faults"): lambda: {"rules": sandbox.faults.rules(), "fired": sandbox.faults.fired()},
-        ("PUT", "/faults"): lambda: {"rules": sandbox.faults.set(given)},
+        ("PUT", "/faults"): lambda: {"rules": sandbox.faults.set(_rules(given))},
         ("DELETE", "/faults"): lambda: {"rules": sandbox.faults.set([])},
         ("GET", "/faults/catalogue"): _catalogue,
         ("GET", "/journal"): sandbox.journal,
@@ -126,7 +126,15 @@ def _catalogue() -> list[dict[str, Any]]:
     ]
 
 
-def _change_key(sandbox: Sandbox, key_id: str, given: dict[str, Any]) -> dict[str, Any]:
+def _rules(given: Any) -> list[dict[str, Any]]:
+    if not isinstance(given, list) or not all(isinstance(rule, dict) for rule in given):
+        raise TypeError("Send a list of rules.")
+    return given
+
+
+def _change_key(sandbox: Sandbox, key_id: str, given: Any) -> dict[str, Any]:
+    if not isinstance(given, dict):
+        raise TypeError("Send an object with what is to change.")
     unknown = sorted(set(given) - set(_CHANGES))
     if unknown:
         raise ValueError(f"A key has no {', '.join(unknown)}; it has {', '.join(_CHANGES)}.")
@@ -137,8 +145,11 @@ def _change_key(sandbox: Sandbox, key_id: str, given: dict[str, Any]) -> dict[st
     return {"keys": [key for key in sandbox.api_keys() if key["id"] == key_id]}
 
 
-def _turn_clock(sandbox: Sandbox, given: dict[str, Any]) -> dict[str, Any]:
+def _turn_clock(sandbox: Sandbox, given: Any) -> dict[str, Any]:
     """Set the offset, in seconds; what became due on the way is carried out."""
-    sandbox.clock.offset = timedelta(seconds=given["offset"])
+    offset = given.get("offset") if isinstance(given, dict) else None
+    if not isinstance(offset, int | float):
+        raise ValueError('Send {"offset": <seconds>}.')
+    sandbox.clock.offset = timedelta(seconds=offset)
     settled = sandbox.settle()
-    return {"offset": given["offset"], "now": sandbox.clock().isoformat(), "settled": settled}
+    return {"offset": offset, "now": sandbox.clock().isoformat(), "settled": settled}

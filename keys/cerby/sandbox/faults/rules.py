@@ -146,7 +146,9 @@ class Faults:
             return dict(sum((rule.happened for rule in self._rules), Counter()))
 
     def draw(self, request: Request) -> Incident | None:
-        """What happens to this request."""
+        """What happens to this request; nothing to HEAD, which the API does not have."""
+        if request.method == "HEAD":
+            return None
         with self._lock:
             for rule in self._rules:
                 drawn = rule.draw(request)
