@@ -90,6 +90,7 @@ def keep(person: cerby.Person, user: User) -> User:
     user.is_active = user.added_at is not None and person.status == LIVE
     after = _describe(user)
     with transaction.atomic():
+        _free_address(user)
         user.save(update_fields=["name", "email", "role", "role_checked_at", "is_active"])
         if before != after:
             ApiKey.objects.filter(owner=user).update(owner_name=user.name, owner_email=user.email)
@@ -102,6 +103,13 @@ def keep(person: cerby.Person, user: User) -> User:
                 after={name: after[name] for name in sorted(changed)},
             )
     return user
+
+
+def _free_address(user: User) -> None:
+    """An address that Cerby gives to ``user`` now is no longer the one of whoever had it before."""
+    for earlier in User.objects.filter(email=user.email).exclude(pk=user.pk):
+        _deactivate(earlier)
+        User.objects.filter(pk=earlier.pk).update(email=f"{earlier.cerby_id}@moved.invalid")
 
 
 def _describe(user: User) -> dict[str, str]:

@@ -14,6 +14,7 @@ import requests
 from keys.cerby.sandbox import Sandbox
 from keys.cerby.sandbox.faults.gate import SOCKET, Gate
 from keys.cerby.sandbox.faults.line import Line
+from tests.cerby.sandbox_faults import EXTERNAL_ID, ISSUE, external_ids, fault
 from tests.cerby.sandbox_server import serve
 from tests.cerby.sandbox_world import World, open_world
 
@@ -21,18 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-ISSUE = "POST /api/v1/api-keys"
-EXTERNAL_ID = "7d9a5d3e-9d5c-4b54-9a34-0d3e5a3d6d11"
-
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     with open_world(tmp_path) as world:
         yield world
-
-
-def fault(world: World, name: str, route: str = "*", **more: object) -> None:
-    world.sandbox.faults.set([{"fault": name, "route": route, **more}])
 
 
 def failure(world: World, **attributes: object) -> str:
@@ -50,15 +44,11 @@ def raw_get(world: World) -> bytes:
     return f"GET /api/v1/users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {world.token()}\r\n\r\n".encode()
 
 
-def live(world: World) -> list[str]:
-    return [key["external_id"] for key in world.sandbox.api_keys() if key["status"] == "active"]
-
-
 @pytest.mark.parametrize(("name", "is_done"), [("reset-unread", False), ("reset-after-commit", True)])
 def test_a_reset(world, name, is_done):
     fault(world, name, ISSUE, count=1)
     assert "reset by peer" in failure(world)
-    assert live(world) == ([EXTERNAL_ID] if is_done else [])
+    assert external_ids(world) == ([EXTERNAL_ID] if is_done else [])
     entry = world.sandbox.journal()[-1]
     assert (entry["fault"], entry["status"], entry["committed"]) == (name, 0, is_done)
     assert (entry["external_id"] is None) is (name == "reset-unread")
@@ -79,7 +69,7 @@ def test_a_hang_ends_in_a_reset(world, name, is_done):
     began = time.monotonic()
     assert "reset by peer" in failure(world)
     assert 0.3 <= time.monotonic() - began < 30
-    assert live(world) == ([EXTERNAL_ID] if is_done else [])
+    assert external_ids(world) == ([EXTERNAL_ID] if is_done else [])
 
 
 def test_a_hang_lasts_until_the_client_has_enough():
@@ -185,7 +175,7 @@ def test_it_goes_down_for_a_while(world):
         else:
             break
     assert world.issue(externalId=EXTERNAL_ID).status_code == 201
-    assert live(world) == [EXTERNAL_ID]
+    assert external_ids(world) == [EXTERNAL_ID]
 
 
 def test_a_sandbox_that_is_not_served_has_no_port_to_close(tmp_path):

@@ -149,7 +149,7 @@ def _turn_clock(sandbox: Sandbox, given: Any) -> dict[str, Any]:
     """Set the offset, in seconds; what became due on the way is carried out."""
     offset = given.get("offset") if isinstance(given, dict) else None
     if not isinstance(offset, int | float):
-        raise ValueError('Send {"offset": <seconds>}.')
+        raise TypeError('Send {"offset": <seconds>}.')
     sandbox.clock.offset = timedelta(seconds=offset)
     settled = sandbox.settle()
     return {"offset": offset, "now": sandbox.clock().isoformat(), "settled": settled}
