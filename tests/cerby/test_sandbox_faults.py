@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from keys.cerby.sandbox import Sandbox
 from tests.cerby.sandbox_faults import EXTERNAL_ID, ISSUE, external_ids, fault, last, listed, make_keys
 from tests.cerby.sandbox_world import NOON, World, error_of, open_world
 
@@ -167,3 +170,15 @@ def test_the_journal_numbers_the_requests(world):
     assert [entry["committed"] for entry in world.sandbox.journal()] == [True, True]
     listed(world)
     assert last(world) == (None, 200, False)
+
+
+def test_a_journal_of_an_earlier_version_goes_on(tmp_path):
+    path = tmp_path / "sandbox.sqlite3"
+    Sandbox(path).close()
+    with closing(sqlite3.connect(path)) as db, db:
+        for column in ("committed_at", "fault"):
+            db.execute(f"ALTER TABLE journal DROP COLUMN {column}")
+    with open_world(tmp_path) as world:
+        fault(world, "404", "GET /api/v1/users")
+        world.get("users")
+        assert last(world) == ("404", 404, False)
