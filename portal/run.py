@@ -1,7 +1,7 @@
 """Run the portal, and a Cerby sandbox beside it, as real processes until Ctrl-C: what `make run` starts.
 
-Reads PORT, PORTAL_DATA_DIR, DEMO_PASSWORD, DEMO_VAULTS and CHAOS from the environment. Where CERBY_BASE_URL is set,
-the portal speaks to that workspace instead: no sandbox, no demo people, all settings passed on as they are.
+Reads PORT, PORTAL_DATA_DIR, DEMO_PASSWORD, DEMO_VAULTS and CHAOS from the environment. Where CERBY_BASE_URL
+is set, the portal speaks to that workspace instead: no sandbox, no demo people, all settings passed on.
 """
 
 from __future__ import annotations
