@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from keys import cerby
+from keys import cerby, wording
 from keys.actions.revoke import revoke
 from keys.audit import log
 from keys.audit.events import Event
@@ -60,10 +60,10 @@ def _look_up(key: ApiKey, actor: Actor) -> None:
     settled_at = (key.lease_until or key.created_at) + SETTLED_AFTER
     if timezone.now() < settled_at:
         log.append(Event.KEY_LOOKED_UP, actor=actor, key=key, found=False)
-        minutes = int((settled_at - timezone.now()).total_seconds() // 60) + 1
         raise Conflict(
-            "Cerby does not list this key. A lost request can still arrive late, so only in "
-            f"{minutes} minutes does that prove that no key was made. Delete it again then."
+            "Cerby does not list this key. A lost request can still arrive late, so only "
+            f"{wording.in_minutes(settled_at, timezone.now())} does that prove that no key was made. "
+            "Delete it again then."
         )
     move(key, Move.FIND_ABSENT, Event.KEY_LOOKED_UP, actor, found=False)
 
