@@ -8,8 +8,11 @@
     IN_DOUBT --find--> REVOKING             Cerby lists the key
     IN_DOUBT --find_absent--> ABSENT        Cerby does not list it, and that is settled
     READY, CLAIMED, HELD --revoke--> REVOKING --confirm_revoked--> REVOKED
+    ABSENT, REFUSED, REVOKED --reappear--> REVOKING     Cerby lists it as live all the same
+    READY, CLAIMED, HELD --vanish--> REVOKED            it was removed in Cerby itself
 
-Every move is one conditional UPDATE (keys.moves), with its audit event in the same transaction.
+Time moves keys too: each state has a moment at which somebody must look again (``DUE_AFTER``), and
+keys.actions.settle says what happens then. Every move is one conditional UPDATE (keys.moves), with its audit event in the same transaction.
 docs/generate-a-key.md walks through it.
 """
 
@@ -45,6 +48,8 @@ class Move(enum.StrEnum):
     FIND_ABSENT = "find_absent"
     CANCEL = "cancel"
     CONFIRM_REVOKED = "confirm_revoked"
+    REAPPEAR = "reappear"
+    VANISH = "vanish"
 
 
 TRANSITIONS: dict[Move, tuple[frozenset[State], State]] = {
@@ -60,6 +65,8 @@ TRANSITIONS: dict[Move, tuple[frozenset[State], State]] = {
     Move.STORE: (frozenset({State.CLAIMED}), State.HELD),
     Move.REVOKE: (frozenset({State.READY, State.CLAIMED, State.HELD}), State.REVOKING),
     Move.CONFIRM_REVOKED: (frozenset({State.REVOKING}), State.REVOKED),
+    Move.REAPPEAR: (frozenset({State.ABSENT, State.REFUSED, State.REVOKED}), State.REVOKING),
+    Move.VANISH: (frozenset({State.READY, State.CLAIMED, State.HELD}), State.REVOKED),
 }
 
 
@@ -134,3 +141,41 @@ LEASE = timedelta(seconds=60)
 
 SETTLED_AFTER = timedelta(minutes=15)
 """How long after its lease a lost create may still turn up; before that, absence proves nothing."""
+
+NEVER_CALLED_AFTER = timedelta(minutes=2)
+"""A request that no process has taken up by then is dead: nothing was sent."""
+
+UNCONFIRMED_AFTER = timedelta(hours=72)
+"""How long a viewed key may wait for somebody to say that it is stored."""
+
+LOOK_AGAIN_AFTER = timedelta(seconds=30)
+"""How long to wait before asking Cerby once more."""
+
+DUE_AFTER: dict[State, timedelta | None] = {
+    State.REQUESTED: NEVER_CALLED_AFTER,
+    State.CALLING: LEASE,
+    State.IN_DOUBT: timedelta(),
+    State.READY: REVEAL_WITHIN,
+    State.CLAIMED: UNCONFIRMED_AFTER,
+    State.REVOKING: timedelta(),
+    State.HELD: None,
+    State.REVOKED: None,
+    State.REFUSED: None,
+    State.ABSENT: None,
+}
+"""How long after a key enters a state somebody must look at it again; None: it may rest there."""
+
+QUICK_RETRIES = 6
+_FIRST_RETRY = timedelta(seconds=10)
+_SLOW_RETRY = timedelta(hours=1)
+
+
+def retry_after(attempts: int) -> timedelta:
+    """The pause after so many failed attempts to revoke: 10 s x 2**n six times, then hourly."""
+    return _FIRST_RETRY * 2 ** (attempts - 1) if attempts <= QUICK_RETRIES else _SLOW_RETRY
+
+
+def due_at(state: State, now: datetime) -> datetime | None:
+    """When somebody must look at a key that enters ``state`` at ``now``."""
+    after = DUE_AFTER[state]
+    return None if after is None else now + after

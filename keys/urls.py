@@ -34,6 +34,7 @@ urlpatterns = [
     path("activity/export/", activity.export, name="activity-export"),
     # Workspace Configuration
     path("settings/", settings_page.settings, name="settings"),
+    path("settings/health/", health.health, name="health"),
     path("roles/", roles.roles, name="roles"),
     path("roles/refresh/", roles.refresh, name="roles-refresh"),
     # Probes

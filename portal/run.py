@@ -216,6 +216,7 @@ def _start_portal(processes: Processes, choices: Choices, env: dict[str, str]) -
     url = urlsplit(env["PORTAL_URL"])
     command = [sys.executable, "-m", "gunicorn", "--config", "portal/gunicorn.conf.py"]
     command += ["--bind", f"{HOST}:{choices.port}", "portal.wsgi:application"]
+    processes.start("worker", [sys.executable, "manage.py", "worker"], env)
     portal = processes.start("portal", command, env)
     processes.wait_until_ready(portal, lambda: _answers(url, choices.port, "/livez"), READY_SECONDS)
 

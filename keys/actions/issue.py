@@ -25,7 +25,7 @@ from keys.errors import (
     Conflict,
 )
 from keys.key_request import KeyRequest
-from keys.lifecycle import LEASE, REVEAL_WITHIN, Move
+from keys.lifecycle import LEASE, NEVER_CALLED_AFTER, REVEAL_WITHIN, Move
 from keys.models import ApiKey, RevealGrant
 from keys.moves import move
 from keys.policy import Action, Actor
@@ -75,6 +75,7 @@ def _record_intent(actor: Actor, request: KeyRequest) -> ApiKey:
             scopes=scopes,
             created_at=timezone.now(),
             expires_at=request.expires_at,
+            due_at=timezone.now() + NEVER_CALLED_AFTER,
         )
         log.append(
             Event.KEY_REQUESTED,
@@ -160,6 +161,7 @@ def _seal_and_store(
             holding=lease,
             changes={
                 "cerby_id": issued.id,
+                "confirmed_at": timezone.now(),
                 "scopes": scopes,
                 "created_at": issued.created_at,
                 "expires_at": issued.expires_at,

@@ -20,6 +20,10 @@ class Event(enum.StrEnum):
     KEY_RESCOPED = "key:rescope"
     KEY_DELETION_STARTED = "key:start-delete"
     KEY_DELETED = "key:delete"
+    KEY_DISCOVERED = "key:discover"
+    KEY_CHANGED = "key:change"
+    KEY_MISSING = "key:miss"
+    SWEEP_STOPPED = "sweep:stop"
     INVENTORY_EXPORTED = "inventory:export"
     ACTIVITY_EXPORTED = "activity:export"
     ATTEMPT_REFUSED = "attempt:refuse"
@@ -47,6 +51,10 @@ _LABELS = {
     Event.KEY_RESCOPED: "Scopes changed",
     Event.KEY_DELETION_STARTED: "Deletion started",
     Event.KEY_DELETED: "API key deleted",
+    Event.KEY_DISCOVERED: "API key discovered in Cerby",
+    Event.KEY_CHANGED: "API key changed in Cerby",
+    Event.KEY_MISSING: "API key missing in Cerby",
+    Event.SWEEP_STOPPED: "Sweep stopped",
     Event.INVENTORY_EXPORTED: "Inventory downloaded",
     Event.ACTIVITY_EXPORTED: "Activity downloaded",
     Event.ATTEMPT_REFUSED: "Attempt refused",
@@ -66,6 +74,9 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.KEY_RESCOPE_STARTED: frozenset({"before", "after"}),
     Event.KEY_RESCOPED: frozenset({"before", "after"}),
     Event.KEY_DELETION_STARTED: frozenset({"from_state"}),
+    Event.KEY_DISCOVERED: frozenset({"cerby_id", "scopes", "expires_at"}),
+    Event.KEY_CHANGED: frozenset({"before", "after"}),
+    Event.SWEEP_STOPPED: frozenset({"revocations", "keys"}),
     Event.INVENTORY_EXPORTED: frozenset({"filter", "count"}),
     Event.ACTIVITY_EXPORTED: frozenset({"filter", "count"}),
     Event.ATTEMPT_REFUSED: frozenset({"action"}),

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import django_filters
-from django import forms
 from django.conf import settings
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
