@@ -12,8 +12,8 @@
     READY, CLAIMED, HELD --vanish--> REVOKED            it was removed in Cerby itself
 
 Time moves keys too: each state has a moment at which somebody must look again (``DUE_AFTER``), and
-keys.actions.settle says what happens then. Every move is one conditional UPDATE (keys.moves), with its audit event in the same transaction.
-docs/generate-a-key.md walks through it.
+keys.actions.settle says what happens then. Every move is one conditional UPDATE (keys.moves), with its
+audit event in the same transaction. docs/generate-a-key.md walks through it.
 """
 
 from __future__ import annotations

@@ -31,8 +31,8 @@ def move(
     """Take ``step`` if the key, in the database, is in a state that the step may start from.
 
     ``holding``: and only while this lease is on it. ``changes``: further columns to set in the same
-    statement; a lease that they do not set is cleared, and ``due_at`` is set as the new state wants it. ``key`` is updated in place. Raises ``Conflict``
-    where somebody was faster; nothing has changed then.
+    statement; a lease that they do not set is cleared, and ``due_at`` becomes what the new state wants.
+    ``key`` is updated in place. Raises ``Conflict`` where somebody was faster; nothing has changed then.
     """
     sources, target = TRANSITIONS[step]
     columns = {
