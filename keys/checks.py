@@ -39,7 +39,7 @@ def production_says_where_it_is(**_: Any) -> list[CheckMessage]:
             "PORTAL_URL": settings.PORTAL_URL,
             "CERBY_BASE_URL": settings.CERBY_BASE_URL,
             "CERBY_WORKSPACE": settings.CERBY_WORKSPACE,
-            "CERBY_TOKEN": settings.CERBY_TOKEN,
+            **_credential(),
         }.items()
         if not value
     ]
@@ -49,3 +49,10 @@ def production_says_where_it_is(**_: Any) -> list[CheckMessage]:
     if settings.PORTAL_URL and urlsplit(settings.PORTAL_URL).scheme != "https":
         errors.append(Error("PORTAL_URL must begin with https:// in production.", id="keys.E003"))
     return errors
+
+
+def _credential() -> dict[str, str]:
+    """Generating directly takes the token, which manages keys; all the rest can be done with an API key."""
+    if settings.CERBY_ISSUE_MODE == "assisted":
+        return {"CERBY_API_KEY (or CERBY_TOKEN)": settings.CERBY_API_KEY or settings.CERBY_TOKEN}
+    return {"CERBY_TOKEN": settings.CERBY_TOKEN}

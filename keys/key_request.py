@@ -44,7 +44,7 @@ def check(request: KeyRequest, now: datetime) -> None:
 
 
 def check_name(name: str) -> None:
-    _check_text("name", "The name", name, NAME_LENGTH)
+    check_text("name", "The name", name, NAME_LENGTH)
     in_use = ApiKey.objects.alias(lower_name=Lower("name")).filter(
         lower_name=Lower(Value(name)),  # lowered by the database, as its constraint does
         state__in=HOLDS_ITS_NAME,
@@ -56,10 +56,10 @@ def check_name(name: str) -> None:
 
 
 def check_purpose(purpose: str) -> None:
-    _check_text("purpose", "The purpose", purpose, PURPOSE_LENGTH)
+    check_text("purpose", "The purpose", purpose, PURPOSE_LENGTH)
 
 
-def _check_text(field: str, what: str, text: str, length: int) -> None:
+def check_text(field: str, what: str, text: str, length: int) -> None:
     if not text.strip():
         raise Invalid(**{field: f"{what} is missing. Enter 1 to {length} characters."})
     if len(text) > length:

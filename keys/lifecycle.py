@@ -1,7 +1,8 @@
 """The life of a key: its states, the moves between them, and what people see of it.
 
     REQUESTED --call--> CALLING --answer--> READY --claim--> CLAIMED --store--> HELD
-    REQUESTED --cancel--> ABSENT            nobody ever called
+    REQUESTED --await_paste--> AWAITED --paste--> CLAIMED     made by hand in Cerby's web app
+    REQUESTED, AWAITED --cancel--> ABSENT   nobody ever called, or pasted
     CALLING --refuse--> REFUSED             never sent, 4xx or 429: nothing was made
     CALLING --lose_answer--> IN_DOUBT       no clear answer: a key may have been made
     CALLING --lose_secret--> REVOKING       a key was made, its plain text did not arrive
@@ -24,6 +25,7 @@ from datetime import datetime, timedelta
 
 class State(enum.StrEnum):
     REQUESTED = "requested"
+    AWAITED = "awaited"
     CALLING = "calling"
     REFUSED = "refused"
     IN_DOUBT = "in_doubt"
@@ -37,6 +39,8 @@ class State(enum.StrEnum):
 
 class Move(enum.StrEnum):
     CALL = "call"
+    AWAIT_PASTE = "await_paste"
+    PASTE = "paste"
     REFUSE = "refuse"
     ANSWER = "answer"
     LOSE_ANSWER = "lose_answer"
@@ -54,7 +58,9 @@ class Move(enum.StrEnum):
 
 TRANSITIONS: dict[Move, tuple[frozenset[State], State]] = {
     Move.CALL: (frozenset({State.REQUESTED}), State.CALLING),
-    Move.CANCEL: (frozenset({State.REQUESTED}), State.ABSENT),
+    Move.AWAIT_PASTE: (frozenset({State.REQUESTED}), State.AWAITED),
+    Move.PASTE: (frozenset({State.AWAITED}), State.CLAIMED),
+    Move.CANCEL: (frozenset({State.REQUESTED, State.AWAITED}), State.ABSENT),
     Move.REFUSE: (frozenset({State.CALLING}), State.REFUSED),
     Move.ANSWER: (frozenset({State.CALLING}), State.READY),
     Move.LOSE_ANSWER: (frozenset({State.CALLING}), State.IN_DOUBT),
@@ -81,6 +87,7 @@ class Phase(enum.IntEnum):
 
 PHASE: dict[State, Phase] = {
     State.REQUESTED: Phase.PENDING,
+    State.AWAITED: Phase.PENDING,
     State.CALLING: Phase.PENDING,
     State.IN_DOUBT: Phase.PENDING,
     State.READY: Phase.LIVE,
@@ -119,7 +126,9 @@ _STATUS_OF_PHASE: dict[int, Status] = {
     Phase.FAILED: Status.FAILED,
 }
 
-HOLDS_ITS_NAME = frozenset({State.REQUESTED, State.CALLING, State.READY, State.CLAIMED, State.HELD})
+HOLDS_ITS_NAME = frozenset(
+    {State.REQUESTED, State.AWAITED, State.CALLING, State.READY, State.CLAIMED, State.HELD}
+)
 """States in which no other key may have the same name; a lost request does not stand in the way."""
 
 ENDED = frozenset({State.REFUSED, State.ABSENT, State.REVOKED})
@@ -130,6 +139,7 @@ CAVEAT: dict[State, str] = {
     State.CLAIMED: "storage unconfirmed",
     State.REVOKING: "removal unconfirmed",
     State.IN_DOUBT: "answer lost",
+    State.AWAITED: "not pasted yet",
 }
 """What must be said beside the status, because the status alone would promise too much."""
 
@@ -145,6 +155,9 @@ SETTLED_AFTER = timedelta(minutes=15)
 NEVER_CALLED_AFTER = timedelta(minutes=2)
 """A request that no process has taken up by then is dead: nothing was sent."""
 
+PASTED_WITHIN = timedelta(hours=24)
+"""How long a request waits for its key to be made by hand in Cerby's web app and pasted."""
+
 UNCONFIRMED_AFTER = timedelta(hours=72)
 """How long a viewed key may wait for somebody to say that it is stored."""
 
@@ -153,6 +166,7 @@ LOOK_AGAIN_AFTER = timedelta(seconds=30)
 
 DUE_AFTER: dict[State, timedelta | None] = {
     State.REQUESTED: NEVER_CALLED_AFTER,
+    State.AWAITED: PASTED_WITHIN,
     State.CALLING: LEASE,
     State.IN_DOUBT: timedelta(),
     State.READY: REVEAL_WITHIN,

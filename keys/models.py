@@ -71,11 +71,15 @@ class ApiKey(models.Model):
     ``id`` is made by the wizard and is also Cerby's ``externalId``; ``cerby_id`` is Cerby's own.
     ``due_at``: when the reconciler must look at the key; None: never. ``attempts``: how often revoking
     failed in a row. ``confirmed_at``: when Cerby last listed the key; ``missing_since``: since when not.
-    ``scopes`` is the list of scope identifiers in the catalogue's order.
+    ``scopes`` is the list of scope identifiers in the catalogue's order. ``cerby_id`` of a live key may
+    be unknown only where ``origin`` says that a person made the key in Cerby's web app.
     """
 
     class Origin(models.TextChoices):
         GENERATED = "generated", "Generated here"
+        PASTED = "pasted", "Requested here, made in Cerby by hand"
+        REGISTERED = "registered", "Registered with its value"
+        DECLARED = "declared", "Declared without its value"
         DISCOVERED = "discovered", "Discovered in Cerby"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
@@ -145,7 +149,15 @@ class ApiKey(models.Model):
             ),
             models.CheckConstraint(
                 name="key_live_is_known_to_cerby",
-                condition=~Q(state__in=[State.READY, State.CLAIMED, State.HELD]) | Q(cerby_id__isnull=False),
+                condition=~Q(state__in=[State.READY, State.CLAIMED, State.HELD])
+                | Q(cerby_id__isnull=False)
+                | Q(origin__in=["pasted", "registered", "declared"]),
+            ),
+            models.CheckConstraint(
+                name="key_proved_has_a_fingerprint",
+                condition=~Q(state__in=[State.READY, State.CLAIMED, State.HELD])
+                | ~Q(origin__in=["pasted", "registered"])
+                | Q(fingerprint__isnull=False),
             ),
             models.CheckConstraint(
                 name="key_fingerprint_names_its_pepper",
@@ -156,12 +168,18 @@ class ApiKey(models.Model):
                 name="key_removed_has_a_time", condition=~Q(state=State.REVOKED) | Q(removed_at__isnull=False)
             ),
             models.CheckConstraint(
-                name="key_origin_is_known", condition=Q(origin__in=["generated", "discovered"])
+                name="key_origin_is_known",
+                condition=Q(origin__in=["generated", "pasted", "registered", "declared", "discovered"]),
+            ),
+            models.UniqueConstraint(
+                name="key_fingerprint_once", fields=["fingerprint"], condition=Q(fingerprint__isnull=False)
             ),
             models.UniqueConstraint(
                 Lower("name"),
                 name="key_name_is_unique_while_in_use",
-                condition=Q(state__in=sorted(s.value for s in HOLDS_ITS_NAME), origin="generated"),
+                condition=Q(
+                    state__in=sorted(s.value for s in HOLDS_ITS_NAME), origin__in=["generated", "pasted"]
+                ),
             ),
         )
         # One index per sort order of the inventory, and one per filter in the order it is shown.
@@ -186,6 +204,10 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def origin_label(self) -> str:
+        return ApiKey.Origin(self.origin).label
 
     @property
     def owner_cerby_id(self) -> UUID:

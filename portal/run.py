@@ -162,7 +162,8 @@ def _environment(choices: Choices) -> dict[str, str]:
 
 def _for_sandbox(env: dict[str, str], choices: Choices) -> dict[str, str]:
     """The sandbox leaves its credentials in the data directory, where the portal finds them by itself."""
-    kept = {name: value for name, value in env.items() if not name.startswith("CERBY_")}
+    sandboxed = {name for name in env if name.startswith("CERBY_")} - {"CERBY_ISSUE_MODE"}
+    kept = {name: value for name, value in env.items() if name not in sandboxed}
     port = _sandbox_port(choices.data / "sandbox-port", choices.port + 1)
     return kept | {
         "PORTAL_ENV": "demo",

@@ -99,6 +99,8 @@ DATABASES = {
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "portal_cache"},
 }
+# What is uploaded is read in memory and forgotten, never written to a temporary file.
+FILE_UPLOAD_HANDLERS = ["portal.uploads.InMemoryUpload"]
 STATIC_URL = "static/"
 STATIC_ROOT = CONFIG.data_dir / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -231,3 +233,4 @@ CERBY_BASE_URL = CONFIG.cerby_base_url
 CERBY_WORKSPACE = CONFIG.cerby_workspace
 CERBY_TOKEN = CONFIG.cerby_token
 CERBY_API_KEY = CONFIG.cerby_api_key
+CERBY_ISSUE_MODE = CONFIG.cerby_issue_mode

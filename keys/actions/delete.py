@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from keys.actions.adopt import identify
 from keys.actions.revoke import revoke
 from keys.actions.settle import find_out, give_up_waiting, settled_at, start_revoking
 from keys.audit.events import Event
@@ -21,13 +22,15 @@ from keys.selectors.key import key_for
 def delete(actor: Actor, key_id: UUID) -> ApiKey:
     """Make sure that ``key_id`` opens nothing any more. Returns the key as it is then.
 
-    Doing it again goes on where the last attempt stopped. Raises ``Conflict`` where it is too early to
-    tell, with the time to come back, and ``CerbyError`` where Cerby could not be asked: the key may
-    still work then, and the inventory says so.
+    Doing it again goes on where the last attempt stopped. A key of which Cerby's id is not known stays
+    REVOKING: a person has to delete it in Cerby's web app (keys.actions.confirm_removal).
+
+    Raises ``Conflict`` where it is too early to tell, with the time to come back, and ``CerbyError``
+    where Cerby could not be asked: the key may still work then, and the inventory says so.
     """
     key = key_for(actor, key_id)
     authorize(actor, Action.DELETE_KEY, key)
-    if key.state == State.REQUESTED:
+    if key.state in {State.REQUESTED, State.AWAITED}:
         move(key, Move.CANCEL, Event.KEY_CANCELLED, actor)
     if key.state == State.CALLING:
         _wait_for_the_lease(key)
@@ -37,7 +40,9 @@ def delete(actor: Actor, key_id: UUID) -> ApiKey:
         _say_when_it_is_settled(key)
     if key.state in {State.READY, State.CLAIMED, State.HELD}:
         start_revoking(key, actor)
-    if key.state == State.REVOKING:
+    if key.state == State.REVOKING and key.cerby_id is None:
+        identify(key, actor)
+    if key.state == State.REVOKING and key.cerby_id is not None:
         revoke(key, actor)
     return key
 

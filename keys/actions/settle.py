@@ -46,6 +46,11 @@ def _cancel(key: ApiKey) -> None:
     move(key, Move.CANCEL, Event.KEY_CANCELLED, None, reason="No process took the request up.")
 
 
+def _nobody_pasted(key: ApiKey) -> None:
+    reason = "Nobody pasted the key within 24 hours. If it was made in Cerby, delete it there."
+    move(key, Move.CANCEL, Event.KEY_CANCELLED, None, reason=reason)
+
+
 def _give_up_waiting(key: ApiKey) -> None:
     give_up_waiting(key, None)
     find_out(key, None)
@@ -62,20 +67,30 @@ def _time_is_over(key: ApiKey) -> None:
 
 def _unconfirmed(key: ApiKey) -> None:
     """After 72 hours a viewed key that nobody confirmed is revoked, unless Cerby shows that it is used."""
-    upstream = cerby.connect().key(key.cerby_id) if key.cerby_id else None
-    if upstream is not None and upstream.last_used_at is not None:
-        ApiKey.objects.filter(pk=key.pk, state=State.CLAIMED).update(due_at=None)
+    if key.cerby_id is None:  # its use cannot be seen, and only a person can delete it
+        _rest(key)
+        return
+    if cerby.connect().key(key.cerby_id).last_used_at is not None:
+        _rest(key)
         return
     start_revoking(key, None, reason="Never used, and nobody confirmed within 72 hours that it is stored.")
     revoke(key, None)
 
 
 def _revoke(key: ApiKey) -> None:
-    revoke(key, None)
+    if key.cerby_id is None:
+        _rest(key)  # until a person says that it is deleted in Cerby's web app
+    else:
+        revoke(key, None)
+
+
+def _rest(key: ApiKey) -> None:
+    ApiKey.objects.filter(pk=key.pk, state=key.state).update(due_at=None)
 
 
 _STEPS: dict[State, Callable[[ApiKey], None]] = {
     State.REQUESTED: _cancel,
+    State.AWAITED: _nobody_pasted,
     State.CALLING: _give_up_waiting,
     State.IN_DOUBT: _find_out,
     State.READY: _time_is_over,

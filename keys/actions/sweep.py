@@ -20,6 +20,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from keys import cerby
+from keys.actions.adopt import adopt
 from keys.actions.refresh_person import remember
 from keys.actions.revoke import revoke
 from keys.audit import log
@@ -84,6 +85,9 @@ def _compare(page: list[cerby.UpstreamKey], found: Sweep) -> None:
         owner = owners.get(upstream.owner_id)
         if upstream.id in ours:
             _compare_one(ours[upstream.id], upstream, owner, found)
+        elif upstream.status == cerby.KeyStatus.ACTIVE and (adopted := adopt(upstream)) is not None:
+            _compare_one(adopted, upstream, owner, found)
+            ours[upstream.id] = adopted
         elif owner is not None and _is_news(upstream):
             _add(upstream, owner, found)
     listed = [key.pk for key in ours.values()]
