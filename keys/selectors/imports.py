@@ -75,7 +75,9 @@ def _rows(text: str) -> list[tuple[int, dict[str, str]]]:
     text = text.removeprefix("\ufeff")
     header = text.partition("\n")[0]
     reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=";" if ";" in header and "," not in header else ","
+        io.StringIO(text, newline=""),
+        delimiter=";" if ";" in header and "," not in header else ",",
+        strict=True,
     )
     try:
         numbered = [
