@@ -6,9 +6,11 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from keys import wording
 from keys.actions.adopt import identify
 from keys.actions.revoke import revoke
 from keys.actions.settle import find_out, give_up_waiting, settled_at, start_revoking
+from keys.audit import log
 from keys.audit.events import Event
 from keys.audit.guard import authorize
 from keys.errors import Conflict
@@ -37,7 +39,7 @@ def delete(actor: Actor, key_id: UUID) -> ApiKey:
         give_up_waiting(key, actor)
     if key.state == State.IN_DOUBT:
         find_out(key, actor)
-        _say_when_it_is_settled(key)
+        _say_when_it_is_settled(key, actor)
     if key.state in {State.READY, State.CLAIMED, State.HELD}:
         start_revoking(key, actor)
     if key.state == State.REVOKING and key.cerby_id is None:
@@ -54,10 +56,11 @@ def _wait_for_the_lease(key: ApiKey) -> None:
         raise Conflict(f"Cerby is being asked for this key at this moment. Delete it in {seconds} seconds.")
 
 
-def _say_when_it_is_settled(key: ApiKey) -> None:
+def _say_when_it_is_settled(key: ApiKey, actor: Actor) -> None:
     if key.state == State.IN_DOUBT:
-        minutes = int((settled_at(key) - timezone.now()).total_seconds() // 60) + 1
+        log.append(Event.KEY_LOOKED_UP, actor=actor, key=key, found=False)
         raise Conflict(
-            "Cerby does not list this key. A lost request can still arrive late, so only in "
-            f"{minutes} minutes does that prove that no key was made. The portal goes on looking by itself."
+            "Cerby does not list this key. A lost request can still arrive late, so only "
+            f"{wording.in_minutes(settled_at(key), timezone.now())} does that prove that no key was made. "
+            "The portal goes on looking by itself."
         )

@@ -7,7 +7,7 @@ from contextlib import suppress
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from keys import cerby, seal
@@ -78,7 +78,17 @@ def _call_cerby(key: ApiKey, actor: Actor, request: KeyRequest, lease: UUID) -> 
     except CerbyInDoubt as doubt:
         move(key, Move.LOSE_ANSWER, Event.KEY_ANSWER_LOST, actor, holding=lease, reason=doubt.sentence)
     else:
+        _keep_answer(key, actor, request, lease, issued)
+
+
+def _keep_answer(
+    key: ApiKey, actor: Actor, request: KeyRequest, lease: UUID, issued: cerby.IssuedKey
+) -> None:
+    try:
         _seal_and_store(key, actor, request, lease, issued)
+    except IntegrityError:  # such as the identifier of another key: the database is the second lock
+        reason = "Cerby's answer contradicts what the portal knows, so it was not kept."
+        move(key, Move.LOSE_ANSWER, Event.KEY_ANSWER_LOST, actor, holding=lease, reason=reason)
 
 
 def _refused(key: ApiKey, actor: Actor, lease: UUID, sentence: str) -> None:
