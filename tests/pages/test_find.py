@@ -56,6 +56,14 @@ def test_both_pages_lead_here(admin):
         assert links(admin.get(page))["Is this ours?"] == URL
 
 
+@pytest.mark.parametrize(("person", "leads"), [("user", True), ("guest", False)])
+def test_who_owns_a_key_is_led_only_where_they_may_go(browser_of, cast, person, leads):
+    a_key(cast[person])
+    found = links(browser_of(person).get("/keys/"))
+    assert ("Is this ours?" in found) is leads
+    assert not {"Register a key", "Generate API key"} & found.keys()
+
+
 def test_the_answer_is_whose_key_its_scopes_its_status_and_how_to_end_it(admin, leaked):
     key, plain = leaked(name="Payroll", scopes=["read:users", "write:automations"])
     response = look(admin, f"export API_KEY={plain}")

@@ -126,7 +126,11 @@ def test_save_in_cerby_happens_in_the_same_breath(admin, made_by_hand, workspace
     assert response["Location"] == "/keys/"
     assert "in the vault “Automation”" in messages_of(admin.get("/keys/"))
     assert (now(key).state, now(key).stored_in) == (State.HELD, "Automation")
-    assert [event.type for event in events(key_id=key.pk)][-3:] == ["key:paste", "key:start-save", "key:store"]
+    assert [event.type for event in events(key_id=key.pk)][-3:] == [
+        "key:paste",
+        "key:start-save",
+        "key:store",
+    ]
 
 
 def test_a_save_that_fails_leaves_the_key_taken_in_and_says_so(admin, made_by_hand, settings, workspace):
