@@ -6,6 +6,7 @@ PortalError
 ├── Invalid             422  what was typed cannot be used; says which field and why
 ├── Conflict            409  somebody or something was faster; look again
 ├── Gone                410  the one view has been used up, or its time is over
+├── TooOften            429  this person has asked too often; says when to ask again
 ├── SignInAgain         401  this step wants a fresh sign-in
 └── CerbyError          502  Cerby did not do what was asked
     ├── CerbyNeverReached   503  nothing was sent: name, connection or TLS failed
@@ -71,6 +72,11 @@ class Conflict(PortalError):
 class Gone(PortalError):
     status = HTTPStatus.GONE
     title = "This is no longer available"
+
+
+class TooOften(PortalError):
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    title = "Wait a moment"
 
 
 class SignInAgain(PortalError):

@@ -51,7 +51,7 @@ def tidy(name: str) -> str:
 
 def check_name(name: str, own_id: UUID | None = None) -> None:
     """``own_id``: the request's own key, there already after a double click, is not in its way."""
-    _check_text("name", "The name", name, NAME_LENGTH)
+    check_text("name", "The name", name, NAME_LENGTH)
     in_use = ApiKey.objects.filter(name_order=fold(name), state__in=HOLDS_ITS_NAME)
     if own_id is not None:
         in_use = in_use.exclude(pk=own_id)
@@ -62,10 +62,10 @@ def check_name(name: str, own_id: UUID | None = None) -> None:
 
 
 def check_purpose(purpose: str) -> None:
-    _check_text("purpose", "The purpose", purpose, PURPOSE_LENGTH)
+    check_text("purpose", "The purpose", purpose, PURPOSE_LENGTH)
 
 
-def _check_text(field: str, what: str, text: str, length: int) -> None:
+def check_text(field: str, what: str, text: str, length: int) -> None:
     if not text.strip():
         raise Invalid(**{field: f"{what} is missing. Enter 1 to {length} characters."})
     if len(text) > length:

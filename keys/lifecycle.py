@@ -1,16 +1,20 @@
 """The life of a key: its states, the moves between them, and what people see of it.
 
     REQUESTED --call--> CALLING --answer--> READY --claim--> CLAIMED --store--> HELD
-    REQUESTED --cancel--> ABSENT            nobody ever called
+    REQUESTED --await_paste--> AWAITED --paste--> CLAIMED     made by hand in Cerby's web app
+    REQUESTED, AWAITED --cancel--> ABSENT   nobody ever called, or pasted
     CALLING --refuse--> REFUSED             never sent, 4xx or 429: nothing was made
     CALLING --lose_answer--> IN_DOUBT       no clear answer: a key may have been made
     CALLING --lose_secret--> REVOKING       a key was made, its plain text did not arrive
     IN_DOUBT --find--> REVOKING             Cerby lists the key
     IN_DOUBT --find_absent--> ABSENT        Cerby does not list it, and that is settled
     READY, CLAIMED, HELD --revoke--> REVOKING --confirm_revoked--> REVOKED
+    ABSENT, REFUSED, REVOKED --reappear--> REVOKING     Cerby lists it as live all the same
+    READY, CLAIMED, HELD --vanish--> REVOKED            it was removed in Cerby itself
 
-Every move is one conditional UPDATE (keys.moves), with its audit event in the same transaction.
-docs/generate-a-key.md walks through it.
+Time moves keys too: each state has a moment at which somebody must look again (``DUE_AFTER``), and
+keys.actions.settle says what happens then. Every move is one conditional UPDATE (keys.moves), with its
+audit event in the same transaction. docs/generate-a-key.md walks through it.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from datetime import datetime, timedelta
 
 class State(enum.StrEnum):
     REQUESTED = "requested"
+    AWAITED = "awaited"
     CALLING = "calling"
     REFUSED = "refused"
     IN_DOUBT = "in_doubt"
@@ -34,6 +39,8 @@ class State(enum.StrEnum):
 
 class Move(enum.StrEnum):
     CALL = "call"
+    AWAIT_PASTE = "await_paste"
+    PASTE = "paste"
     REFUSE = "refuse"
     ANSWER = "answer"
     LOSE_ANSWER = "lose_answer"
@@ -45,11 +52,15 @@ class Move(enum.StrEnum):
     FIND_ABSENT = "find_absent"
     CANCEL = "cancel"
     CONFIRM_REVOKED = "confirm_revoked"
+    REAPPEAR = "reappear"
+    VANISH = "vanish"
 
 
 TRANSITIONS: dict[Move, tuple[frozenset[State], State]] = {
     Move.CALL: (frozenset({State.REQUESTED}), State.CALLING),
-    Move.CANCEL: (frozenset({State.REQUESTED}), State.ABSENT),
+    Move.AWAIT_PASTE: (frozenset({State.REQUESTED}), State.AWAITED),
+    Move.PASTE: (frozenset({State.AWAITED}), State.CLAIMED),
+    Move.CANCEL: (frozenset({State.REQUESTED, State.AWAITED}), State.ABSENT),
     Move.REFUSE: (frozenset({State.CALLING}), State.REFUSED),
     Move.ANSWER: (frozenset({State.CALLING}), State.READY),
     Move.LOSE_ANSWER: (frozenset({State.CALLING}), State.IN_DOUBT),
@@ -60,6 +71,8 @@ TRANSITIONS: dict[Move, tuple[frozenset[State], State]] = {
     Move.STORE: (frozenset({State.CLAIMED}), State.HELD),
     Move.REVOKE: (frozenset({State.READY, State.CLAIMED, State.HELD}), State.REVOKING),
     Move.CONFIRM_REVOKED: (frozenset({State.REVOKING}), State.REVOKED),
+    Move.REAPPEAR: (frozenset({State.ABSENT, State.REFUSED, State.REVOKED}), State.REVOKING),
+    Move.VANISH: (frozenset({State.READY, State.CLAIMED, State.HELD}), State.REVOKED),
 }
 
 
@@ -74,6 +87,7 @@ class Phase(enum.IntEnum):
 
 PHASE: dict[State, Phase] = {
     State.REQUESTED: Phase.PENDING,
+    State.AWAITED: Phase.PENDING,
     State.CALLING: Phase.PENDING,
     State.IN_DOUBT: Phase.PENDING,
     State.READY: Phase.LIVE,
@@ -112,7 +126,9 @@ _STATUS_OF_PHASE: dict[int, Status] = {
     Phase.FAILED: Status.FAILED,
 }
 
-HOLDS_ITS_NAME = frozenset({State.REQUESTED, State.CALLING, State.READY, State.CLAIMED, State.HELD})
+HOLDS_ITS_NAME = frozenset(
+    {State.REQUESTED, State.AWAITED, State.CALLING, State.READY, State.CLAIMED, State.HELD}
+)
 """States in which no other key may have the same name; a lost request does not stand in the way."""
 
 ENDED = frozenset({State.REFUSED, State.ABSENT, State.REVOKED})
@@ -123,6 +139,7 @@ CAVEAT: dict[State, str] = {
     State.CLAIMED: "storage unconfirmed",
     State.REVOKING: "removal unconfirmed",
     State.IN_DOUBT: "answer lost",
+    State.AWAITED: "not pasted yet",
 }
 """What must be said beside the status, because the status alone would promise too much."""
 
@@ -134,3 +151,45 @@ LEASE = timedelta(seconds=60)
 
 SETTLED_AFTER = timedelta(minutes=15)
 """How long after its lease a lost create may still turn up; before that, absence proves nothing."""
+
+NEVER_CALLED_AFTER = timedelta(minutes=2)
+"""A request that no process has taken up by then is dead: nothing was sent."""
+
+PASTED_WITHIN = timedelta(hours=24)
+"""How long a request waits for its key to be made by hand in Cerby's web app and pasted."""
+
+UNCONFIRMED_AFTER = timedelta(hours=72)
+"""How long a viewed key may wait for somebody to say that it is stored."""
+
+LOOK_AGAIN_AFTER = timedelta(seconds=30)
+"""How long to wait before asking Cerby once more."""
+
+DUE_AFTER: dict[State, timedelta | None] = {
+    State.REQUESTED: NEVER_CALLED_AFTER,
+    State.AWAITED: PASTED_WITHIN,
+    State.CALLING: LEASE,
+    State.IN_DOUBT: timedelta(),
+    State.READY: REVEAL_WITHIN,
+    State.CLAIMED: UNCONFIRMED_AFTER,
+    State.REVOKING: timedelta(),
+    State.HELD: None,
+    State.REVOKED: None,
+    State.REFUSED: None,
+    State.ABSENT: None,
+}
+"""How long after a key enters a state somebody must look at it again; None: it may rest there."""
+
+QUICK_RETRIES = 6
+_FIRST_RETRY = timedelta(seconds=10)
+_SLOW_RETRY = timedelta(hours=1)
+
+
+def retry_after(attempts: int) -> timedelta:
+    """The pause after so many failed attempts to revoke: 10 s x 2**n six times, then hourly."""
+    return _FIRST_RETRY * 2 ** (attempts - 1) if attempts <= QUICK_RETRIES else _SLOW_RETRY
+
+
+def due_at(state: State, now: datetime) -> datetime | None:
+    """When somebody must look at a key that enters ``state`` at ``now``."""
+    after = DUE_AFTER[state]
+    return None if after is None else now + after

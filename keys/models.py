@@ -103,8 +103,18 @@ class ApiKey(models.Model):
     """One API key, from the request for it to its removal. Its plain text is never here.
 
     ``id`` is made by the wizard and is also Cerby's ``externalId``; ``cerby_id`` is Cerby's own.
-    ``scopes`` is the list of scope identifiers in the catalogue's order.
+    ``due_at``: when the reconciler must look at the key; None: never. ``attempts``: how often revoking
+    failed in a row. ``confirmed_at``: when Cerby last listed the key; ``missing_since``: since when not.
+    ``scopes`` is the list of scope identifiers in the catalogue's order. ``cerby_id`` of a live key may
+    be unknown only where ``origin`` says that a person made the key in Cerby's web app.
     """
+
+    class Origin(models.TextChoices):
+        GENERATED = "generated", "Generated here"
+        PASTED = "pasted", "Requested here, made in Cerby by hand"
+        REGISTERED = "registered", "Registered with its value"
+        DECLARED = "declared", "Declared without its value"
+        DISCOVERED = "discovered", "Discovered in Cerby"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     cerby_id = models.UUIDField(unique=True, null=True)
@@ -151,6 +161,12 @@ class ApiKey(models.Model):
     lease = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
     failure = models.CharField(max_length=500, blank=True)
+    due_at = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+
+    origin = models.CharField(max_length=10, choices=Origin.choices, default=Origin.GENERATED)
+    confirmed_at = models.DateTimeField(null=True)
+    missing_since = models.DateTimeField(null=True)
 
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
@@ -185,7 +201,15 @@ class ApiKey(models.Model):
             ),
             models.CheckConstraint(
                 name="key_live_is_known_to_cerby",
-                condition=~Q(state__in=[State.READY, State.CLAIMED, State.HELD]) | Q(cerby_id__isnull=False),
+                condition=~Q(state__in=[State.READY, State.CLAIMED, State.HELD])
+                | Q(cerby_id__isnull=False)
+                | Q(origin__in=["pasted", "registered", "declared"]),
+            ),
+            models.CheckConstraint(
+                name="key_proved_has_a_fingerprint",
+                condition=~Q(state__in=[State.READY, State.CLAIMED, State.HELD])
+                | ~Q(origin__in=["pasted", "registered"])
+                | Q(fingerprint__isnull=False),
             ),
             models.CheckConstraint(
                 name="key_fingerprint_names_its_pepper",
@@ -195,15 +219,27 @@ class ApiKey(models.Model):
             models.CheckConstraint(
                 name="key_removed_has_a_time", condition=~Q(state=State.REVOKED) | Q(removed_at__isnull=False)
             ),
+            models.CheckConstraint(
+                name="key_origin_is_known",
+                condition=Q(origin__in=["generated", "pasted", "registered", "declared", "discovered"]),
+            ),
+            models.UniqueConstraint(
+                name="key_fingerprint_once", fields=["fingerprint"], condition=Q(fingerprint__isnull=False)
+            ),
             models.UniqueConstraint(
                 fields=["name_order"],
                 name="key_name_is_unique_while_in_use",
-                condition=Q(state__in=sorted(s.value for s in HOLDS_ITS_NAME)),
+                condition=Q(
+                    state__in=sorted(s.value for s in HOLDS_ITS_NAME), origin__in=["generated", "pasted"]
+                ),
             ),
         )
         # One index per sort order, of the keys that are listed unless failed ones are asked for; then one
         # per filter, in the order that it is shown in. What follows the id only spares looking at the row.
         indexes = (
+            models.Index("due_at", name="key_by_due", condition=Q(due_at__isnull=False)),
+            models.Index("confirmed_at", name="key_by_confirmed"),
+            models.Index("origin", "created_at", "id", name="key_by_origin_created"),
             models.Index("created_at", "id", name="key_by_created", condition=LISTED),
             models.Index("expires_at", "id", name="key_by_expires", condition=LISTED),
             models.Index("last_used_order", "id", name="key_by_last_used", condition=LISTED),
@@ -227,6 +263,10 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def origin_label(self) -> str:
+        return ApiKey.Origin(self.origin).label
 
     @property
     def owner_cerby_id(self) -> UUID:
@@ -365,3 +405,21 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.type}"
+
+
+class PeriodicJob(models.Model):
+    """When a background job is due next, and how its last run went.
+
+    Whoever moves ``due_at`` on, by one conditional UPDATE, runs the job: once per period, however many
+    workers there are.
+    """
+
+    name = models.CharField(max_length=40, primary_key=True)
+    due_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    succeeded = models.BooleanField(null=True)
+    summary = models.CharField(max_length=500, blank=True)
+
+    def __str__(self) -> str:
+        return self.name

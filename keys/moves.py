@@ -6,11 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils import timezone
 
 from keys.audit import log
 from keys.audit.events import Event
 from keys.errors import Conflict
-from keys.lifecycle import TRANSITIONS, Move
+from keys.lifecycle import TRANSITIONS, Move, due_at
 from keys.models import ApiKey
 from keys.policy import Actor
 
@@ -30,11 +31,17 @@ def move(
     """Take ``step`` if the key, in the database, is in a state that the step may start from.
 
     ``holding``: and only while this lease is on it. ``changes``: further columns to set in the same
-    statement; a lease that they do not set is cleared. ``key`` is updated in place. Raises ``Conflict``
-    where somebody was faster; nothing has changed then.
+    statement; a lease that they do not set is cleared, and ``due_at`` becomes what the new state wants.
+    ``key`` is updated in place. Raises ``Conflict`` where somebody was faster; nothing has changed then.
     """
     sources, target = TRANSITIONS[step]
-    columns = {"lease": None, **(changes or {}), "state": target}
+    columns = {
+        "lease": None,
+        "attempts": 0,
+        "due_at": due_at(target, timezone.now()),
+        **(changes or {}),
+        "state": target,
+    }
     rows = ApiKey.objects.filter(pk=key.pk, state__in=sources)
     if holding is not None:
         rows = rows.filter(lease=holding)

@@ -38,6 +38,7 @@ _ROLE_LABELS = {
 }
 
 ADMINS = frozenset({Role.ADMIN, Role.SUPER_ADMIN, Role.OWNER})
+MEMBERS = ADMINS | {Role.USER}
 EVERYONE = frozenset(Role)
 
 
@@ -49,6 +50,8 @@ class Action(enum.StrEnum):
     SEE_CONFIGURATION = "configuration:see"
     REFRESH_ROLES = "roles:refresh"
     GENERATE_KEY = "key:generate"
+    REGISTER_KEY = "key:register"
+    FIND_KEY = "key:find"
     SEE_KEY = "key:see"
     NARROW_KEY = "key:narrow"
     WIDEN_KEY = "key:widen"
@@ -69,6 +72,8 @@ _ACTION_WORDS = {
     Action.SEE_CONFIGURATION: "see the workspace configuration",
     Action.REFRESH_ROLES: "read everybody's role from Cerby again",
     Action.GENERATE_KEY: "generate an API key",
+    Action.REGISTER_KEY: "register an API key that exists already",
+    Action.FIND_KEY: "find out whose an API key is",
     Action.SEE_KEY: "see the settings of an API key",
     Action.NARROW_KEY: "remove scopes from an API key",
     Action.WIDEN_KEY: "add scopes to an API key",
@@ -116,6 +121,8 @@ MATRIX: dict[Action, Rule] = {
     Action.SEE_CONFIGURATION: Rule(ADMINS),
     Action.REFRESH_ROLES: Rule(ADMINS),
     Action.GENERATE_KEY: Rule(ADMINS, fresh_role=True),
+    Action.REGISTER_KEY: Rule(ADMINS),
+    Action.FIND_KEY: Rule(MEMBERS),  # whoever found a leaked key should hear at once whose it is
     Action.REVEAL_KEY: Rule(EVERYONE, OwnKey.IS_REQUIRED),
     Action.SEE_KEY: Rule(ADMINS, OwnKey.SUFFICES),
     Action.NARROW_KEY: Rule(ADMINS, OwnKey.SUFFICES),

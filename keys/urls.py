@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from django.urls import path
 
-from keys.views import activity, dashboard, health, inventory, key, roles, store, wizard
+from keys.views import (
+    activity,
+    dashboard,
+    find,
+    health,
+    imports,
+    inventory,
+    key,
+    paste,
+    register,
+    removal,
+    roles,
+    store,
+    wizard,
+)
 from keys.views import settings as settings_page
 
 app_name = "keys"
@@ -25,6 +39,16 @@ urlpatterns = [
     path("keys/<uuid:key_id>/store/claim/", store.claim, name="store-claim"),
     path("keys/<uuid:key_id>/store/save/", store.save, name="store-save"),
     path("keys/<uuid:key_id>/store/done/", store.done, name="store-done"),
+    # Paste the API key that was made in Cerby's web app
+    path("keys/<uuid:key_id>/paste/", paste.paste, name="paste"),
+    # Keys that exist already
+    path("keys/register/", register.register, name="register"),
+    path("keys/import/", imports.imports, name="imports"),
+    path("keys/import/confirm/", imports.confirm, name="imports-confirm"),
+    path("keys/find/", find.find, name="find"),
+    # Deletion by hand in Cerby's web app
+    path("keys/<uuid:key_id>/removal/", removal.removal, name="removal"),
+    path("keys/<uuid:key_id>/removal/confirm/", removal.confirm, name="removal-confirm"),
     # API key settings
     path("keys/<uuid:key_id>/", key.key, name="key"),
     path("keys/<uuid:key_id>/rescope/", key.rescope, name="key-rescope"),
@@ -34,6 +58,7 @@ urlpatterns = [
     path("activity/export/", activity.export, name="activity-export"),
     # Workspace Configuration
     path("settings/", settings_page.settings, name="settings"),
+    path("settings/health/", health.health, name="health"),
     path("roles/", roles.roles, name="roles"),
     path("roles/refresh/", roles.refresh, name="roles-refresh"),
     # Probes

@@ -31,6 +31,12 @@ def day_and_exact(moment: datetime) -> tuple[str, str]:
     return f"{local.day} {local:%b %Y}", f"{local.day} {local:%B %Y, %H:%M:%S %Z}"
 
 
+def to_the_minute(moment: datetime) -> str:
+    """``3 November 2026, 14:05 (Europe/Berlin)``: an expiry as a person enters it."""
+    local = timezone.localtime(moment)
+    return f"{local.day} {local:%B %Y, %H:%M} ({timezone.get_current_timezone_name()})"
+
+
 def spoken(moment: datetime, now: datetime) -> str:
     """``Tuesday 3 November 2026, 14:05 (Europe/Berlin), in 5 days``: an expiry read back to its author."""
     local = timezone.localtime(moment)

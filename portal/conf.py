@@ -40,11 +40,15 @@ NAMES = frozenset(
         "CERBY_WORKSPACE",
         "CERBY_TOKEN",
         "CERBY_API_KEY",
+        "CERBY_ISSUE_MODE",
     }
 )
 
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
+
+
+CERBY_DOMAIN = ".cerby.com"
 
 
 class Environment(enum.StrEnum):
@@ -72,6 +76,7 @@ class Config:
     cerby_workspace: str
     cerby_token: str = field(repr=False)
     cerby_api_key: str = field(repr=False)
+    cerby_issue_mode: str
 
     @property
     def host(self) -> str:
@@ -114,6 +119,7 @@ def read() -> Config:
         cerby_workspace=_text(env, "CERBY_WORKSPACE", "contenzilla" if demo else ""),
         cerby_token=_secret(env, "CERBY_TOKEN", data_dir / "sandbox" / "cerby-token", required=False),
         cerby_api_key=_secret(env, "CERBY_API_KEY", data_dir / "sandbox" / "cerby-api-key", required=False),
+        cerby_issue_mode=_choice(env, "CERBY_ISSUE_MODE", ["direct", "assisted"], _issue_mode(base_url)),
     )
 
 
@@ -177,6 +183,12 @@ def _peppers(text: str) -> Mapping[str, bytes]:
             'PORTAL_PEPPERS must be JSON such as {"p1": "…"}, each value 64 or more hexadecimal digits.'
         )
     return peppers
+
+
+def _issue_mode(base_url: str) -> str:
+    """Cerby's own servers publish no call that generates a key; any other server is there for that."""
+    host = urlsplit(base_url).hostname or ""
+    return "assisted" if host.endswith(CERBY_DOMAIN) else "direct"
 
 
 def _is_loopback(host: str) -> bool:

@@ -164,7 +164,8 @@ def _environment(choices: Choices) -> dict[str, str]:
 
 def _for_sandbox(env: dict[str, str], choices: Choices) -> dict[str, str]:
     """The sandbox leaves its credentials in the data directory, where the portal finds them by itself."""
-    kept = {name: value for name, value in env.items() if not name.startswith("CERBY_")}
+    sandboxed = {name for name in env if name.startswith("CERBY_")} - {"CERBY_ISSUE_MODE"}
+    kept = {name: value for name, value in env.items() if name not in sandboxed}
     port = _sandbox_port(choices.data / "sandbox-port", choices.port + 1)
     return kept | {
         "PORTAL_ENV": "demo",
@@ -220,6 +221,7 @@ def _start_portal(processes: Processes, choices: Choices, env: dict[str, str]) -
     url = urlsplit(env["PORTAL_URL"])
     command = [sys.executable, "-m", "gunicorn", "--config", "portal/gunicorn.conf.py"]
     command += ["--bind", f"{HOST}:{choices.port}", "portal.wsgi:application"]
+    processes.start("worker", [sys.executable, "manage.py", "worker"], env)
     portal = processes.start("portal", command, env)
     processes.wait_until_ready(portal, lambda: _answers(url, choices.port, "/livez"), READY_SECONDS)
 

@@ -31,6 +31,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "csp",
     "django_filters",
+    "django_tasks",
+    "django_tasks_db",
     "template_partials.apps.SimpleAppConfig",  # its loader is named in TEMPLATES below
 ]
 
@@ -101,6 +103,8 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     },
 }
+# What is uploaded is read in memory and forgotten, never written to a temporary file.
+FILE_UPLOAD_HANDLERS = ["portal.uploads.InMemoryUpload"]
 STATIC_URL = "static/"
 STATIC_ROOT = CONFIG.data_dir / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -118,6 +122,9 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-gb"
 USE_I18N = False
+
+# Background work
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 
 # Sign-in
 AUTH_USER_MODEL = "keys.User"
@@ -230,3 +237,4 @@ CERBY_BASE_URL = CONFIG.cerby_base_url
 CERBY_WORKSPACE = CONFIG.cerby_workspace
 CERBY_TOKEN = CONFIG.cerby_token
 CERBY_API_KEY = CONFIG.cerby_api_key
+CERBY_ISSUE_MODE = CONFIG.cerby_issue_mode

@@ -10,7 +10,8 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from keys import cerby, key_request, seal
+from keys import cerby, seal
+from keys.actions.intent import requested
 from keys.actions.refresh_person import with_confirmed_role
 from keys.actions.revoke import revoke
 from keys.audit import log
@@ -22,10 +23,9 @@ from keys.errors import (
     CerbyKeyWithoutSecret,
     CerbyNeverReached,
     CerbyRefused,
-    Conflict,
 )
 from keys.key_request import KeyRequest
-from keys.lifecycle import LEASE, REVEAL_WITHIN, Move
+from keys.lifecycle import LEASE, NEVER_CALLED_AFTER, REVEAL_WITHIN, Move
 from keys.models import ApiKey, RevealGrant
 from keys.moves import move
 from keys.policy import Action, Actor
@@ -43,57 +43,12 @@ def issue(actor: Actor, request: KeyRequest) -> UUID:
     """
     actor = with_confirmed_role(actor)
     authorize(actor, Action.GENERATE_KEY)
-    earlier = ApiKey.objects.filter(pk=request.id).first()
-    if earlier is not None:
-        return _same_request(earlier, actor)
-    key_request.check(request, timezone.now())
-    try:
-        key = _record_intent(actor, request)
-    except IntegrityError:
-        return _lost_the_race(actor, request)
+    key, is_new = requested(actor, request, due_at=timezone.now() + NEVER_CALLED_AFTER)
+    if not is_new:
+        return key.id
     lease = _take_lease(key, actor)
     _call_cerby(key, actor, request, lease)
     return key.id
-
-
-def _same_request(earlier: ApiKey, actor: Actor) -> UUID:
-    if earlier.owner_id != actor.user_id:
-        raise Conflict("This request belongs to somebody else. Start again.")
-    return earlier.id
-
-
-def _record_intent(actor: Actor, request: KeyRequest) -> ApiKey:
-    scopes = in_order(request.scopes)
-    with transaction.atomic():
-        key = ApiKey.objects.create(
-            id=request.id,
-            name=request.name,
-            purpose=request.purpose,
-            owner_id=actor.user_id,
-            owner_name=actor.name,
-            owner_email=actor.email,
-            scopes=scopes,
-            created_at=timezone.now(),
-            expires_at=request.expires_at,
-        )
-        log.append(
-            Event.KEY_REQUESTED,
-            actor=actor,
-            key=key,
-            scopes=scopes,
-            expires_at=request.expires_at.isoformat(),
-            purpose=request.purpose,
-        )
-    return key
-
-
-def _lost_the_race(actor: Actor, request: KeyRequest) -> UUID:
-    """Another request was faster: the same one sent twice, or another key of that name."""
-    earlier = ApiKey.objects.filter(pk=request.id).first()
-    if earlier is not None:
-        return _same_request(earlier, actor)
-    key_request.check_name(request.name)
-    raise Conflict("Something has changed while the key was requested. Try again.")
 
 
 def _take_lease(key: ApiKey, actor: Actor) -> UUID:
@@ -170,6 +125,7 @@ def _seal_and_store(
             holding=lease,
             changes={
                 "cerby_id": issued.id,
+                "confirmed_at": timezone.now(),
                 "scopes": scopes,
                 "created_at": issued.created_at,
                 "expires_at": issued.expires_at,

@@ -5,34 +5,50 @@ from __future__ import annotations
 from contextlib import suppress
 from uuid import UUID
 
+import structlog
+from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from keys import cerby
 from keys.audit import log
 from keys.audit.events import Event
 from keys.errors import CerbyError, CerbyInDoubt, CerbyNotFound, Conflict
-from keys.lifecycle import Move
+from keys.lifecycle import QUICK_RETRIES, Move, State, retry_after
 from keys.models import ApiKey
 from keys.moves import move
 from keys.policy import Actor
 
 REMOVED = "removed"
 
+logger = structlog.get_logger(__name__)
 
-def revoke(key: ApiKey, actor: Actor) -> None:
+
+def revoke(key: ApiKey, actor: Actor | None) -> None:
     """Take ``key`` from REVOKING to REVOKED; may be done again until it succeeds.
 
     Not an action of its own: whoever calls it has asked the policy. Raises ``CerbyError``, recorded,
-    where Cerby did not confirm: the key may still work then.
+    where Cerby did not confirm: the key may still work then, and is due again after a growing pause.
     """
     if key.cerby_id is None:
         raise Conflict("This key has no identifier in Cerby. Delete it in Cerby's own web app.")
     try:
         _delete_and_verify(key.id, key.cerby_id)
     except CerbyError as error:
-        log.append(Event.KEY_DELETED, actor=actor, key=key, outcome=log.Outcome.FAILED, reason=error.sentence)
+        _note_failure(key, actor, error)
         raise
     move(key, Move.CONFIRM_REVOKED, Event.KEY_DELETED, actor, changes={"removed_at": timezone.now()})
+
+
+def _note_failure(key: ApiKey, actor: Actor | None, error: CerbyError) -> None:
+    key.attempts += 1
+    with transaction.atomic():
+        ApiKey.objects.filter(pk=key.pk, state=State.REVOKING).update(
+            attempts=F("attempts") + 1, due_at=timezone.now() + retry_after(key.attempts)
+        )
+        log.append(Event.KEY_DELETED, actor=actor, key=key, outcome=log.Outcome.FAILED, reason=error.sentence)
+    if key.attempts >= QUICK_RETRIES:
+        logger.error("revocation_is_stuck", key_id=str(key.id), count=key.attempts)
 
 
 def _delete_and_verify(key_id: UUID, cerby_id: UUID) -> None:

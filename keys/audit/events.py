@@ -10,6 +10,11 @@ class Event(enum.StrEnum):
 
     KEY_REQUESTED = "key:request"
     KEY_CALLED = "key:call"
+    KEY_AWAITED = "key:await"
+    KEY_PASTED = "key:paste"
+    KEY_REGISTERED = "key:register"
+    KEY_IDENTIFIED = "key:identify"
+    KEY_SOUGHT = "key:find"
     KEY_ISSUED = "key:issue"
     KEY_ANSWER_LOST = "key:lose-answer"
     KEY_CANCELLED = "key:cancel"
@@ -21,6 +26,11 @@ class Event(enum.StrEnum):
     KEY_RESCOPED = "key:rescope"
     KEY_DELETION_STARTED = "key:start-delete"
     KEY_DELETED = "key:delete"
+    KEY_REMOVAL_CONFIRMED = "key:confirm-removal"
+    KEY_DISCOVERED = "key:discover"
+    KEY_CHANGED = "key:change"
+    KEY_MISSING = "key:miss"
+    SWEEP_STOPPED = "sweep:stop"
     INVENTORY_EXPORTED = "inventory:export"
     ACTIVITY_EXPORTED = "activity:export"
     ATTEMPT_REFUSED = "attempt:refuse"
@@ -38,6 +48,11 @@ class Event(enum.StrEnum):
 _LABELS = {
     Event.KEY_REQUESTED: "API key requested",
     Event.KEY_CALLED: "Asked Cerby for the key",
+    Event.KEY_AWAITED: "Waiting for the key to be pasted",
+    Event.KEY_PASTED: "API key pasted",
+    Event.KEY_REGISTERED: "API key registered",
+    Event.KEY_IDENTIFIED: "API key found in Cerby's list",
+    Event.KEY_SOUGHT: "Looked for keys in a text",
     Event.KEY_ISSUED: "API key generated",
     Event.KEY_ANSWER_LOST: "Cerby's answer was lost",
     Event.KEY_CANCELLED: "Request cancelled",
@@ -49,6 +64,11 @@ _LABELS = {
     Event.KEY_RESCOPED: "Scopes changed",
     Event.KEY_DELETION_STARTED: "Deletion started",
     Event.KEY_DELETED: "API key deleted",
+    Event.KEY_REMOVAL_CONFIRMED: "Deletion in Cerby confirmed by hand",
+    Event.KEY_DISCOVERED: "API key discovered in Cerby",
+    Event.KEY_CHANGED: "API key changed in Cerby",
+    Event.KEY_MISSING: "API key missing in Cerby",
+    Event.SWEEP_STOPPED: "Sweep stopped",
     Event.INVENTORY_EXPORTED: "Inventory downloaded",
     Event.ACTIVITY_EXPORTED: "Activity downloaded",
     Event.ATTEMPT_REFUSED: "Attempt refused",
@@ -62,6 +82,12 @@ _LABELS = {
 DETAILS: dict[Event, frozenset[str]] = {
     Event.KEY_REQUESTED: frozenset({"scopes", "expires_at", "purpose"}),
     Event.KEY_ISSUED: frozenset({"cerby_id", "scopes", "expires_at", "last_four"}),
+    Event.KEY_PASTED: frozenset({"scopes", "not_granted", "not_checkable", "last_four"}),
+    Event.KEY_REGISTERED: frozenset(
+        {"origin", "owner", "scopes", "not_granted", "not_checkable", "expires_at", "purpose", "last_four"}
+    ),
+    Event.KEY_IDENTIFIED: frozenset({"cerby_id"}),
+    Event.KEY_SOUGHT: frozenset({"candidates", "hits"}),
     Event.KEY_LOOKED_UP: frozenset({"found"}),
     Event.KEY_REVEALED: frozenset({"thumbprint"}),
     Event.KEY_SAVE_STARTED: frozenset({"vault"}),
@@ -69,6 +95,9 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.KEY_RESCOPE_STARTED: frozenset({"before", "after"}),
     Event.KEY_RESCOPED: frozenset({"before", "after"}),
     Event.KEY_DELETION_STARTED: frozenset({"from_state"}),
+    Event.KEY_DISCOVERED: frozenset({"cerby_id", "scopes", "expires_at"}),
+    Event.KEY_CHANGED: frozenset({"before", "after"}),
+    Event.SWEEP_STOPPED: frozenset({"revocations", "keys"}),
     Event.INVENTORY_EXPORTED: frozenset({"filter", "count"}),
     Event.ACTIVITY_EXPORTED: frozenset({"filter", "count"}),
     Event.ATTEMPT_REFUSED: frozenset({"action"}),

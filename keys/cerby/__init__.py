@@ -8,18 +8,24 @@ from django.conf import settings
 
 from keys.cerby.client import CerbyClient
 from keys.cerby.exchange import Limits
+from keys.cerby.probe import PROBES, Access, Probe
+from keys.cerby.probe import probe as probe_with
 from keys.cerby.wire import IssuedKey, KeyStatus, Person, Secret, UpstreamKey, Vault
 
 __all__ = [
+    "PROBES",
+    "Access",
     "CerbyClient",
     "IssuedKey",
     "KeyStatus",
     "Limits",
     "Person",
+    "Probe",
     "Secret",
     "UpstreamKey",
     "Vault",
     "connect",
+    "probe",
 ]
 
 
@@ -29,6 +35,11 @@ def connect() -> CerbyClient:
     Raises ValueError where they cannot be used.
     """
     return _client(settings.CERBY_BASE_URL, settings.CERBY_TOKEN, settings.CERBY_API_KEY)
+
+
+def probe(secret: str) -> dict[Probe, Access]:
+    """What the API key ``secret`` opens at CERBY_BASE_URL; see keys.cerby.probe. Raises ``CerbyError``."""
+    return probe_with(settings.CERBY_BASE_URL, secret)
 
 
 @cache

@@ -164,6 +164,10 @@ class Exchange:
     def credentials(self) -> tuple[str, ...]:
         return tuple(credential for credential in (self._token, self._api_key) if credential)
 
+    def close(self) -> None:
+        """Close idle connections."""
+        self._pooled.close()
+
     def has_credential(self, call: Call) -> bool:
         return bool(self._token or (self._api_key and not call.manages_keys))
 

@@ -13,6 +13,12 @@ _MANAGEMENT = {
 }
 
 
+_MADE = {
+    "direct": "By the server, when the portal asks it",
+    "assisted": "By hand in Cerby's web app, and pasted here once",
+}
+
+
 def configuration(actor: Actor) -> list[tuple[str, str]]:
     """Label and value pairs. Raises ``NotAllowed``."""
     authorize(actor, Action.SEE_CONFIGURATION)
@@ -20,6 +26,7 @@ def configuration(actor: Actor) -> list[tuple[str, str]]:
         ("Workspace", settings.CERBY_WORKSPACE),
         ("Cerby's address", settings.CERBY_BASE_URL),
         ("Keys are managed by", _MANAGEMENT[KeyManagement(settings.PORTAL_KEY_MANAGEMENT)]),
+        ("A new key is made", _MADE[settings.CERBY_ISSUE_MODE]),
         ("Longest life of a key", f"{settings.PORTAL_MAX_LIFETIME_DAYS} days"),
         (
             "Scopes offered",

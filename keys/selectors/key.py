@@ -30,6 +30,10 @@ def key_for(actor: Actor, key_id: UUID) -> ApiKey:
     return key
 
 
+MADE_BY_HAND = frozenset({State.CLAIMED, State.HELD, State.REVOKING})
+"""A key in one of these, of which Cerby's id is not known, is changed and deleted in Cerby's web app only."""
+
+
 def grant_of(key: ApiKey) -> RevealGrant | None:
     return RevealGrant.objects.filter(key=key).first()
 
@@ -56,6 +60,8 @@ class KeyPage:
     story: list[EventRow]
     may_delete: bool
     may_view: bool
+    may_paste: bool
+    by_hand: bool
     why_not: str
 
 
@@ -68,10 +74,12 @@ def key_page(actor: Actor, key_id: UUID) -> KeyPage:
         status=seen,
         caveat=CAVEAT.get(State(key.state), ""),
         grant=grant_of(key),
-        switches=_switches(actor, key, active=seen is Status.ACTIVE),
+        switches=_switches(actor, key, active=seen is Status.ACTIVE and key.cerby_id is not None),
         story=story_of(key),
         may_delete=actor.may(Action.DELETE_KEY, key) and key.state not in ENDED,
         may_view=key.state == State.READY and actor.may(Action.REVEAL_KEY, key),
+        may_paste=key.state == State.AWAITED and actor.may(Action.REVEAL_KEY, key),
+        by_hand=key.cerby_id is None and key.state in MADE_BY_HAND,
         why_not=policy.refusal(actor, Action.WIDEN_KEY, key) or "",
     )
 

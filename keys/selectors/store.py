@@ -27,6 +27,7 @@ class Storing:
     view_expires_at: datetime | None
     vaults: list[cerby.Vault]
     can_save: bool
+    was_pasted: bool
 
     @property
     def status(self) -> Status:
@@ -48,7 +49,7 @@ def storing(actor: Actor, key_id: UUID) -> Storing:
     grant = grant_of(key)
     ready = grant is not None and grant.state == RevealGrant.GrantState.READY
     can_view = ready and grant is not None and grant.expires_at > timezone.now()
-    vaults = _vaults() if can_view else []
+    vaults = vaults_offered() if can_view else []
     return Storing(
         key=key,
         grant=grant,
@@ -56,10 +57,12 @@ def storing(actor: Actor, key_id: UUID) -> Storing:
         view_expires_at=grant.expires_at if grant and can_view else None,
         vaults=vaults if len(vaults) > 1 else [],
         can_save=bool(vaults),
+        was_pasted=key.origin == ApiKey.Origin.PASTED,
     )
 
 
-def _vaults() -> list[cerby.Vault]:
+def vaults_offered() -> list[cerby.Vault]:
+    """Cerby's vaults; none where Cerby does not list them."""
     try:
         return cerby.connect().vaults()
     except CerbyError:

@@ -18,4 +18,6 @@ def portal(request: HttpRequest) -> dict[str, Any]:
         "portal": {"sandbox": settings.PORTAL_IS_SANDBOX, "workspace": settings.CERBY_WORKSPACE},
         "actor": actor,
         "may_generate": actor is not None and actor.may(Action.GENERATE_KEY),
+        "may_register": actor is not None and actor.may(Action.REGISTER_KEY),
+        "may_find": actor is not None and actor.may(Action.FIND_KEY),
     }

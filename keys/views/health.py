@@ -1,12 +1,23 @@
-"""Probes for whoever runs the portal: is the process alive, can it work."""
+"""Health: the background jobs as a page, and probes for whoever runs the portal."""
 
 from __future__ import annotations
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+
+from keys.jobs.health import health as jobs_health
+from keys.jobs.health import late_jobs
+from keys.views.people import actor_of
+
+
+@require_safe
+def health(request: HttpRequest) -> HttpResponse:
+    context = {"section": "settings", "tab": "health", "health": jobs_health(actor_of(request))}
+    return render(request, "keys/health.html", context)
 
 
 @login_not_required
@@ -26,4 +37,4 @@ def readyz(_request: HttpRequest) -> JsonResponse:
             cursor.execute("SELECT 1 FROM keys_apikey LIMIT 1")
     except DatabaseError:
         return JsonResponse({"status": "the database does not answer"}, status=503)
-    return JsonResponse({"status": "ok"})
+    return JsonResponse({"status": "ok", "late_jobs": late_jobs()})

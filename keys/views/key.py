@@ -16,6 +16,7 @@ from keys.actions.delete import delete as delete_key
 from keys.actions.rescope import needs
 from keys.actions.rescope import rescope as rescope_key
 from keys.lifecycle import State
+from keys.models import ApiKey
 from keys.policy import Action
 from keys.selectors.key import key_for, key_page
 from keys.views.people import actor_of, require_fresh_sign_in
@@ -54,12 +55,19 @@ def delete(request: HttpRequest, key_id: UUID) -> HttpResponse:
         template = "keys/delete.html#dialog" if request.htmx else "keys/delete.html"  # type: ignore[attr-defined]
         return render(request, template, context)
     deleted = delete_key(actor, key_id)
-    messages.success(request, _what_happened(deleted.name, deleted.state))
-    url = reverse("keys:key", args=[key_id])
+    if deleted.state == State.REVOKING:  # only a person can delete it
+        url = reverse("keys:removal", args=[key_id])
+    else:
+        messages.success(request, _what_happened(deleted))
+        url = reverse("keys:key", args=[key_id])
     return HttpResponseClientRedirect(url) if request.htmx else HttpResponseRedirect(url)  # type: ignore[attr-defined]
 
 
-def _what_happened(name: str, state: str) -> str:
-    if state == State.REVOKED:
-        return f"“{name}” is removed. Cerby has confirmed that it opens nothing any more."
-    return f"“{name}” never came to life, so there is nothing left to delete in Cerby."
+def _what_happened(key: ApiKey) -> str:
+    if key.state == State.REVOKED and key.cerby_id is None:
+        return f"“{key.name}” is removed, as a person has confirmed."
+    if key.state == State.REVOKED:
+        return f"“{key.name}” is removed. Cerby has confirmed that it opens nothing any more."
+    if key.origin == ApiKey.Origin.PASTED:
+        return f"The request for “{key.name}” is cancelled. If you made the key in Cerby, delete it there."
+    return f"“{key.name}” never came to life, so there is nothing left to delete in Cerby."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -13,11 +14,13 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from keys import wording
+from keys.actions.await_key import await_key
 from keys.actions.issue import issue
 from keys.audit.guard import authorize
 from keys.errors import CerbyNeverReached, CerbyRefused, Invalid
 from keys.forms import DetailsForm, ScopesForm, request_of
-from keys.policy import Action
+from keys.key_request import KeyRequest
+from keys.policy import Action, Actor
 from keys.views.people import actor_of, require_fresh_sign_in
 
 UNPROCESSABLE = 422
@@ -60,13 +63,20 @@ def generate(request: HttpRequest) -> HttpResponse:
     if not chosen.is_valid():
         return _page(request, step=2, form=form, scopes=chosen, status=UNPROCESSABLE)
     try:
-        key_id = issue(actor_of(request), request_of(form, chosen))
+        address = _begin(actor_of(request), request_of(form, chosen))
     except Invalid as invalid:
         return _page(request, step=2, form=form, scopes=chosen, problem=invalid, status=UNPROCESSABLE)
     except (CerbyRefused, CerbyNeverReached) as refusal:
         again = _with_new_id(request)
         return _page(request, step=2, form=again, scopes=chosen, problem=refusal, status=refusal.status)
-    return _go_to(request, reverse("keys:store", args=[key_id]))
+    return _go_to(request, address)
+
+
+def _begin(actor: Actor, asked: KeyRequest) -> str:
+    """Have the key made, by the server or by the person. Returns the address of the page that goes on."""
+    if settings.CERBY_ISSUE_MODE == "assisted":
+        return reverse("keys:paste", args=[await_key(actor, asked)])
+    return reverse("keys:store", args=[issue(actor, asked)])
 
 
 def _with_new_id(request: HttpRequest) -> DetailsForm:

@@ -17,17 +17,24 @@ from keys import actions
 from keys.actions import sign_in
 from keys.actions.acknowledge import acknowledge
 from keys.actions.add_person import add_person
+from keys.actions.await_key import await_key
 from keys.actions.claim import claim
+from keys.actions.confirm_removal import confirm_removal
 from keys.actions.delete import delete
 from keys.actions.export import export_activity, export_inventory
+from keys.actions.find import find
+from keys.actions.import_keys import import_keys
 from keys.actions.issue import issue
+from keys.actions.paste import paste
 from keys.actions.refresh_person import refresh_everyone, refresh_person
+from keys.actions.register import register
 from keys.actions.rescope import rescope
 from keys.actions.save_in_cerby import save_in_cerby
 from keys.cerby.sandbox import Sandbox
 from keys.errors import Conflict, Gone, NotAllowed, NotFound
 from keys.lifecycle import SETTLED_AFTER, State
 from keys.models import ApiKey, AuditEvent, RevealGrant, User
+from keys.registration import Registration
 from tests import cast as people
 from tests.cast import Cast, a_key
 from tests.conftest import Workspace
@@ -71,6 +78,37 @@ def adding(scene: Scene) -> Act:
     return lambda: add_person(scene.cast.guest.email)
 
 
+def pasting(scene: Scene) -> Act:
+    key = a_key(scene.cast.admin, state=State.AWAITED, cerby_id=None, stored_at=None, origin="pasted")
+    plain = by_hand(scene)
+    return lambda: paste(scene.me, key.id, plain)
+
+
+def by_hand(scene: Scene) -> str:
+    now = timezone.now()
+    facts = {"created_at": now, "expires_at": now + timedelta(days=1), "scopes": ["read:users"]}
+    return scene.sandbox.add_key(owner_email=scene.cast.admin.email, name="By hand", **facts)[1]
+
+
+def existing(scene: Scene) -> Registration:
+    soon = timezone.now() + timedelta(days=1)
+    return Registration("By hand", scene.cast.admin.email, "To test with.", soon, ("read:users",))
+
+
+def registering(scene: Scene) -> Act:
+    plain = by_hand(scene)
+    return lambda: register(scene.me, existing(scene), secret=plain)
+
+
+def declared_csv(scene: Scene) -> str:
+    lines = [f"{name},{scene.cast.admin.email},2099-01-01,Why,read:users" for name in ("One", "Two")]
+    return "\n".join(["name,owner,expires,purpose,scopes", *lines])
+
+
+def to_be_removed_by_hand(scene: Scene) -> uuid.UUID:
+    return a_key(scene.cast.admin, state=State.REVOKING, cerby_id=None, origin="declared").id
+
+
 def in_doubt(scene: Scene) -> uuid.UUID:
     now = timezone.now()
     return a_key(scene.cast.admin, state=State.IN_DOUBT, cerby_id=None, stored_at=None, created_at=now).id
@@ -102,6 +140,13 @@ def requested(scene: Scene) -> uuid.UUID:
 
 DONE: dict[str, tuple[Staged, list[str]]] = {
     "issue": (on(issue, Scene.request), ["key:request", "key:call", "key:issue"]),
+    "await_key": (on(await_key, Scene.request), ["key:request", "key:await"]),
+    "paste": (pasting, ["key:paste"]),
+    "register: with its value": (registering, ["key:register"]),
+    "register: declared": (on(register, existing), ["key:register"]),
+    "import_keys": (on(import_keys, declared_csv), ["key:register", "key:register"]),
+    "find": (on(find, lambda _: "a suspicious text"), ["key:find"]),
+    "confirm_removal": (on(confirm_removal, to_be_removed_by_hand), ["key:confirm-removal"]),
     "claim": (on(claim, Scene.waiting_key, session="s"), ["key:reveal"]),
     "acknowledge": (on(acknowledge, lambda scene: scene.viewed_key()[0]), ["key:store"]),
     "save_in_cerby": (saving, ["key:start-save", "key:store"]),
@@ -126,6 +171,11 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
 }
 NO_ACT_OF_ITS_OWN = {
     "revoke": "the last step of delete and of issue, whose events are above",
+    "intent": "the first step of issue and of await_key",
+    "prove": "a step of paste and of register; it changes nothing",
+    "adopt": "a step of delete and of the sweep; tests/domain/test_assisted.py has its event",
+    "settle": "what the worker does with keys that are due",
+    "sweep": "what the worker does to compare with Cerby",
 }
 
 

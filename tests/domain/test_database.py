@@ -56,6 +56,11 @@ def the_same_scope_twice(cast: Cast) -> None:
     KeyScope.objects.create(key=held.key, scope=held.scope, created_at=held.created_at)
 
 
+def the_same_fingerprint_twice(cast: Cast) -> None:
+    for _ in range(2):
+        a_key(cast.admin, fingerprint=b"f" * 32, pepper_id="p1")
+
+
 WRONG: dict[str, list[Wrong]] = {
     "user_email_is_lower_case": [person(email="New@contenzilla.example")],
     "user_role_is_known": [person(role=0), person(role=41), person(role=70)],
@@ -74,6 +79,13 @@ WRONG: dict[str, list[Wrong]] = {
     "key_live_is_known_to_cerby": [
         key(state=state, cerby_id=None) for state in (State.READY, State.CLAIMED, State.HELD)
     ],
+    "key_proved_has_a_fingerprint": [
+        key(state=state, origin=origin)
+        for state in (State.READY, State.CLAIMED, State.HELD)
+        for origin in ("pasted", "registered")
+    ],
+    "key_origin_is_known": [key(origin="elsewhere")],
+    "key_fingerprint_once": [the_same_fingerprint_twice],
     "key_fingerprint_names_its_pepper": [key(fingerprint=b"f" * 32), key(pepper_id="p1")],
     "key_removed_has_a_time": [key(state=State.REVOKED)],
     "key_name_is_unique_while_in_use": [
@@ -101,6 +113,7 @@ WRONG: dict[str, list[Wrong]] = {
 
 SAID_ANOTHER_WAY = {
     "key_name_is_unique_while_in_use": "UNIQUE constraint failed: keys_apikey.name_order",
+    "key_fingerprint_once": "UNIQUE constraint failed: keys_apikey.fingerprint",
     "key_scope_once": "UNIQUE constraint failed: keys_keyscope.key_id, keys_keyscope.scope",
 }
 """SQLite names a check that fails; of a unique index it names the columns."""

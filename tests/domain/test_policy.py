@@ -24,7 +24,7 @@ LETTERS = {
     "S": Role.SUPER_ADMIN,
     "O": Role.OWNER,
 }
-ALL, ADMINS, NOBODY = "GLUASO", "ASO", ""
+ALL, MEMBERS, ADMINS, NOBODY = "GLUASO", "UASO", "ASO", ""
 
 WORKSPACE = {
     Action.SEE_INVENTORY: ADMINS,
@@ -34,6 +34,8 @@ WORKSPACE = {
     Action.SEE_CONFIGURATION: ADMINS,
     Action.REFRESH_ROLES: ADMINS,
     Action.GENERATE_KEY: ADMINS,
+    Action.REGISTER_KEY: ADMINS,
+    Action.FIND_KEY: MEMBERS,
 }
 """Who may, whichever reading of Cerby's pages is configured."""
 

@@ -122,6 +122,7 @@ def test_every_name_may_be_given_as_a_file(environment, tmp_path, name):
         "PORTAL_ALLOW_SANDBOX": "true",
         "PORTAL_EMAIL_FROM": "portal@example.com",
         "PORTAL_LOG_LEVEL": "DEBUG",
+        "CERBY_ISSUE_MODE": "direct",
         **PRODUCTION,
     }
     environment(**usual)
@@ -131,6 +132,22 @@ def test_every_name_may_be_given_as_a_file(environment, tmp_path, name):
     file.write_text(usual[name] + "\n")
     environment(**{name: None, f"{name}_FILE": str(file)})
     assert conf.read() == directly
+
+
+@pytest.mark.parametrize(
+    ("base_url", "mode"),
+    [
+        ("https://my-workspace.cerby.com", "assisted"),
+        ("https://gateway.example.com", "direct"),
+        ("https://cerby.com.example.com", "direct"),
+        ("http://127.0.0.1:8001", "direct"),
+    ],
+)
+def test_keys_are_made_by_hand_in_cerbys_own_workspaces_unless_said_otherwise(environment, base_url, mode):
+    environment(**PRODUCTION | {"CERBY_BASE_URL": base_url})
+    assert conf.read().cerby_issue_mode == mode
+    environment(**PRODUCTION | {"CERBY_BASE_URL": base_url, "CERBY_ISSUE_MODE": "assisted"})
+    assert conf.read().cerby_issue_mode == "assisted"
 
 
 def test_a_file_that_is_not_there_is_an_error_that_names_the_setting(environment, tmp_path):

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from keys.lifecycle import State
 from keys.models import ApiKey, User
 from tests.cast import PASSWORD, a_live_key, email_of
 from tests.pages.helpers import text
@@ -64,12 +66,23 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:store-claim": {"POST": own(200, others=403)},
     "keys:store-save": {"POST": own(200, others=403)},
     "keys:store-done": {"POST": own(302, others=403)},
+    "keys:paste": {
+        "GET HEAD": own(200, others=403),
+        "POST": own(302, others=403) | {"key_owner": 403},  # a User may not generate any more
+    },
+    "keys:register": {"GET HEAD": ADMINS, "POST": CHANGED_BY_ADMINS},
+    "keys:imports": {"GET HEAD POST": ADMINS},
+    "keys:imports-confirm": {"POST": CHANGED_BY_ADMINS},
+    "keys:find": {"GET HEAD POST": who(200, 403, key_owner=200) | {"user": 200}},
+    "keys:removal": {"GET HEAD": KEY_READ},
+    "keys:removal-confirm": {"POST": KEY_CHANGED},
     "keys:key": {"GET HEAD": KEY_READ},
     "keys:key-rescope": {"POST": KEY_CHANGED},
     "keys:key-delete": {"GET HEAD": KEY_READ, "POST": KEY_CHANGED},
     "keys:activity": {"GET HEAD": ADMINS},
     "keys:activity-export": {"GET HEAD": ADMINS},
     "keys:settings": {"GET HEAD": ADMINS},
+    "keys:health": {"GET HEAD": ADMINS},
     "keys:roles": {"GET HEAD": signed_in(200, outsider=302)},
     "keys:roles-refresh": {"POST": CHANGED_BY_ADMINS},
     "keys:livez": {"GET HEAD": everybody(200)},
@@ -104,13 +117,23 @@ OWNER_ONLY: dict[str, dict[str, dict[str, int]]] = {
     "keys:key": {"GET HEAD": own(200)},
     "keys:key-rescope": {"POST": own(302)},
     "keys:key-delete": {"GET HEAD": own(200), "POST": own(302)},
+    "keys:removal": {"GET HEAD": own(200)},
+    "keys:removal-confirm": {"POST": own(302)},
+    "keys:paste": {"GET HEAD": own(200), "POST": own(302) | {"key_owner": 403}},
     "keys:store": {"GET HEAD": own(200)},
     "keys:store-claim": {"POST": own(200)},
     "keys:store-save": {"POST": own(200)},
     "keys:store-done": {"POST": own(302)},
 }
 
-WITH_KEY = {name for name in TABLE if name.startswith(("keys:store", "keys:key"))}
+ABOUT_A_KEY = ("keys:store", "keys:key", "keys:paste", "keys:removal")
+WITH_KEY = {name for name in TABLE if name.startswith(ABOUT_A_KEY)}
+BY_HAND = {
+    "keys:paste": State.AWAITED,
+    "keys:removal": State.REVOKING,
+    "keys:removal-confirm": State.REVOKING,
+}
+"""The state of the key that such a page is for: one that a person made in Cerby's web app."""
 AFTER_THE_VIEW = {"keys:store-save", "keys:store-done"}
 
 
@@ -138,6 +161,8 @@ def ask(cast, browser_of, sandbox, workspace):
             key, secret = _new_key(browser_of("super_admin"), cast[holder], viewed=name in AFTER_THE_VIEW)
         else:
             key, secret = a_live_key(sandbox, cast[holder], scopes=["read:users", "read:teams"])
+        if name in BY_HAND:
+            ApiKey.objects.filter(pk=key.pk).update(cerby_id=None, origin="pasted", state=BY_HAND[name])
         body = _bodies(secret, workspace.vaults[0]).get(name, {}) if method == "POST" else {}
         browser = browser_of("user" if person == "key_owner" else person)
         response = browser.generic(method, _address(name, key), **_encoded(body))
@@ -167,9 +192,24 @@ def _address(name: str, key: ApiKey) -> str:
 
 def _bodies(secret: str, vault: str) -> dict[str, dict[str, Any]]:
     password = "another long password"
+    existing = {
+        "name": uuid.uuid4().hex,
+        "owner": email_of("owner"),
+        "purpose": "P",
+        "scopes": ["read:users"],
+    }
+    csv = "name,owner,expires,purpose,scopes\n{name},{owner},2099-01-01,{purpose},read:users\n".format(
+        **existing
+    )
     return {
         **dict.fromkeys(("keys:wizard-details", "keys:wizard-scopes", "keys:wizard-generate"), answers()),
         "keys:key-rescope": {"scope": "read:teams", "on": "false"},
+        "keys:paste": {"api_key": secret},
+        "keys:removal-confirm": {"deleted": "on"},
+        "keys:register": {**existing, "expires_date": "2099-01-01"},
+        "keys:imports": {"file": SimpleUploadedFile("keys.csv", csv.encode())},
+        "keys:imports-confirm": {"text": csv},
+        "keys:find": {"text": "a suspicious text"},
         "keys:store-save": {"json": {"secret": secret, "vault": vault}},
         "account_login": {"login": email_of("guest"), "password": PASSWORD},
         "account_reauthenticate": {"password": PASSWORD},

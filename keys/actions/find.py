@@ -1,0 +1,45 @@
+"""Is this ours? Look a suspicious text over for the organisation's keys, and keep nothing of it."""
+
+from __future__ import annotations
+
+import time
+
+from django.core.cache import cache
+from django.views.decorators.debug import sensitive_variables
+
+from keys import plain_text
+from keys.audit import log
+from keys.audit.events import Event
+from keys.audit.guard import authorize
+from keys.errors import TooOften
+from keys.models import ApiKey
+from keys.policy import Action, Actor
+from keys.selectors.known import known
+
+PER_MINUTE = 10
+
+
+@sensitive_variables()
+def find(actor: Actor, text: str) -> list[ApiKey]:
+    """The keys whose plain text stands somewhere in ``text``. Recorded by numbers alone.
+
+    Raises ``NotAllowed``, and ``TooOften`` after ten times within a minute.
+    """
+    authorize(actor, Action.FIND_KEY)
+    _count(actor)
+    candidates = plain_text.candidates(text)
+    found = known(candidates)
+    log.append(Event.KEY_SOUGHT, actor=actor, candidates=len(candidates), hits=len(found))
+    return found
+
+
+def _count(actor: Actor) -> None:
+    minute, second = divmod(int(time.time()), 60)
+    counter = f"find:{actor.user_id}:{minute}"
+    so_far: int = cache.get(counter, 0)
+    if so_far >= PER_MINUTE:
+        raise TooOften(
+            f"You have looked {PER_MINUTE} times within a minute. Go on in {60 - second} seconds, "
+            "or upload everything as one file."
+        )
+    cache.set(counter, so_far + 1, timeout=120)

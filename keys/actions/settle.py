@@ -1,0 +1,142 @@
+"""Bring a key that nobody is looking after to rest: what the reconciler does with each state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from keys import cerby
+from keys.actions.revoke import revoke
+from keys.audit.events import Event
+from keys.errors import CerbyError, Conflict
+from keys.lifecycle import LOOK_AGAIN_AFTER, SETTLED_AFTER, Move, State
+from keys.models import ApiKey, RevealGrant
+from keys.moves import move
+from keys.policy import Actor
+
+BATCH = 100
+
+
+def settle_due() -> int:
+    """Settle the keys that are due, at most ``BATCH`` of them. Returns how many were looked at.
+
+    Cerby being down for one key does not keep the others waiting: each is tried on its own.
+    """
+    due = ApiKey.objects.filter(due_at__lte=timezone.now()).select_related("owner").order_by("due_at")
+    keys = list(due[:BATCH])
+    for key in keys:
+        settle(key)
+    return len(keys)
+
+
+def settle(key: ApiKey) -> None:
+    """Take ``key``, which is due, one or more moves on; where Cerby does not answer, make it due later."""
+    try:
+        _STEPS[State(key.state)](key)
+    except Conflict:
+        pass  # somebody else has moved it; it is theirs
+    except CerbyError:
+        _look_again(key)
+
+
+def _cancel(key: ApiKey) -> None:
+    move(key, Move.CANCEL, Event.KEY_CANCELLED, None, reason="No process took the request up.")
+
+
+def _nobody_pasted(key: ApiKey) -> None:
+    reason = "Nobody pasted the key within 24 hours. If it was made in Cerby, delete it there."
+    move(key, Move.CANCEL, Event.KEY_CANCELLED, None, reason=reason)
+
+
+def _give_up_waiting(key: ApiKey) -> None:
+    give_up_waiting(key, None)
+    find_out(key, None)
+
+
+def _find_out(key: ApiKey) -> None:
+    find_out(key, None)
+
+
+def _time_is_over(key: ApiKey) -> None:
+    start_revoking(key, None, reason="Nobody viewed the key within 15 minutes.")
+    revoke(key, None)
+
+
+def _unconfirmed(key: ApiKey) -> None:
+    """After 72 hours a viewed key that nobody confirmed is revoked, unless Cerby shows that it is used."""
+    if key.cerby_id is None:  # its use cannot be seen, and only a person can delete it
+        _rest(key)
+        return
+    if cerby.connect().key(key.cerby_id).last_used_at is not None:
+        _rest(key)
+        return
+    start_revoking(key, None, reason="Never used, and nobody confirmed within 72 hours that it is stored.")
+    revoke(key, None)
+
+
+def _revoke(key: ApiKey) -> None:
+    if key.cerby_id is None:
+        _rest(key)  # until a person says that it is deleted in Cerby's web app
+    else:
+        revoke(key, None)
+
+
+def _rest(key: ApiKey) -> None:
+    ApiKey.objects.filter(pk=key.pk, state=key.state).update(due_at=None)
+
+
+_STEPS: dict[State, Callable[[ApiKey], None]] = {
+    State.REQUESTED: _cancel,
+    State.AWAITED: _nobody_pasted,
+    State.CALLING: _give_up_waiting,
+    State.IN_DOUBT: _find_out,
+    State.READY: _time_is_over,
+    State.CLAIMED: _unconfirmed,
+    State.REVOKING: _revoke,
+}
+
+
+def give_up_waiting(key: ApiKey, actor: Actor | None) -> None:
+    """The call's lease is over: whatever it still brings, its process may no longer store."""
+    move(key, Move.LOSE_ANSWER, Event.KEY_ANSWER_LOST, actor)
+
+
+def find_out(key: ApiKey, actor: Actor | None) -> None:
+    """Ask Cerby whether a lost request made a key, and revoke it if so.
+
+    Presence counts at once; absence only when it is settled. Until then the key stays IN_DOUBT.
+    """
+    found = cerby.connect().keys_by_external_id(key.id)
+    if found:
+        changes = {"cerby_id": found[0].id}
+        move(key, Move.FIND, Event.KEY_LOOKED_UP, actor, changes=changes, found=True)
+        revoke(key, actor)
+    elif timezone.now() >= settled_at(key):
+        move(key, Move.FIND_ABSENT, Event.KEY_LOOKED_UP, actor, found=False)
+    else:
+        _look_again(key)
+
+
+def settled_at(key: ApiKey) -> datetime:
+    """From when on Cerby's not listing the key proves that the lost request made none."""
+    return (key.lease_until or key.created_at) + SETTLED_AFTER
+
+
+def start_revoking(key: ApiKey, actor: Actor | None, *, reason: str = "") -> None:
+    """Intent before effect: from here on the key is on its way out, whatever happens to this process."""
+    from_state = key.state
+    with transaction.atomic():
+        move(key, Move.REVOKE, Event.KEY_DELETION_STARTED, actor, reason=reason, from_state=from_state)
+        RevealGrant.objects.filter(key=key, state=RevealGrant.GrantState.READY).update(
+            state=RevealGrant.GrantState.GONE, sealed=None
+        )
+
+
+def _look_again(key: ApiKey) -> None:
+    """A key in REVOKING has its own, growing pause, which ``revoke`` has set."""
+    if key.state != State.REVOKING:
+        later = timezone.now() + LOOK_AGAIN_AFTER
+        ApiKey.objects.filter(pk=key.pk, state=key.state).update(due_at=later)

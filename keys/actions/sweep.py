@@ -1,0 +1,257 @@
+"""Compare everything that Cerby lists with the inventory, and bring the inventory up to date.
+
+What lives in Cerby and should not is revoked, unless that is so much that something else must be wrong.
+What the inventory does not know is added as discovered, and never revoked by itself.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+import structlog
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from keys import cerby
+from keys.actions.adopt import adopt
+from keys.actions.refresh_person import remember
+from keys.actions.revoke import revoke
+from keys.audit import log
+from keys.audit.events import Event
+from keys.errors import CerbyError, Conflict
+from keys.lifecycle import Move, Phase, State
+from keys.models import ApiKey, User, fold
+from keys.moves import move
+from keys.scopes import in_order
+
+PAGE = 100
+LISTING_MAY_BE_OLD = timedelta(minutes=2)
+"""A key that is younger than this may be missing from a listing that is behind."""
+
+ENDED_HERE = (State.ABSENT, State.REFUSED, State.REVOKED)
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass
+class Sweep:
+    """What one comparison found. ``to_revoke``: live in Cerby, ended here."""
+
+    started_at: datetime
+    listed: int = 0
+    discovered: int = 0
+    changed: int = 0
+    missing: int = 0
+    revoked: int = 0
+    stopped: bool = False
+    to_revoke: list[tuple[ApiKey, uuid.UUID]] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        said = (
+            f"{self.listed} keys listed, {self.discovered} discovered, {self.changed} changed, "
+            f"{self.missing} missing, {self.revoked} revoked"
+        )
+        return f"{said}; stopped before revoking {len(self.to_revoke)}" if self.stopped else said
+
+
+def sweep() -> Sweep:
+    """One comparison. Raises ``CerbyError`` where the listing broke off; nothing counts as missing then."""
+    found = Sweep(started_at=timezone.now())
+    for page in _pages(cerby.connect().keys()):
+        _compare(page, found)
+    _mark_missing(found)
+    _revoke_what_should_not_live(found)
+    return found
+
+
+def _pages(keys: Iterable[cerby.UpstreamKey]) -> Iterator[list[cerby.UpstreamKey]]:
+    """Lists of at most ``PAGE``: memory and queries stay bounded, however many keys there are."""
+    iterator = iter(keys)
+    while batch := list(islice(iterator, PAGE)):
+        yield batch
+
+
+def _compare(page: list[cerby.UpstreamKey], found: Sweep) -> None:
+    found.listed += len(page)
+    ours, owners = _ours(page), _owners({key.owner_id for key in page})
+    for upstream in page:
+        owner = owners.get(upstream.owner_id)
+        if upstream.id in ours:
+            _compare_one(ours[upstream.id], upstream, owner, found)
+        elif upstream.status == cerby.KeyStatus.ACTIVE and (adopted := adopt(upstream)) is not None:
+            _compare_one(adopted, upstream, owner, found)
+            ours[upstream.id] = adopted
+        elif owner is not None and _is_news(upstream):
+            _add(upstream, owner, found)
+    listed = [key.pk for key in ours.values()]
+    ApiKey.objects.filter(pk__in=listed).update(confirmed_at=found.started_at, missing_since=None)
+
+
+def _ours(page: list[cerby.UpstreamKey]) -> dict[uuid.UUID, ApiKey]:
+    """The inventory's rows for the page, by Cerby's id; known by that id or by our own."""
+    by_id = {key.id for key in page}
+    by_external_id = {key.external_id: key.id for key in page if key.external_id}
+    rows = ApiKey.objects.select_related("owner").filter(
+        Q(cerby_id__in=by_id) | Q(pk__in=list(by_external_id))
+    )
+    return {row.cerby_id or by_external_id[row.pk]: row for row in rows}
+
+
+def _compare_one(key: ApiKey, upstream: cerby.UpstreamKey, owner: User | None, found: Sweep) -> None:
+    if upstream.status == cerby.KeyStatus.REMOVED:
+        _removed_in_cerby(key, upstream, found)
+    elif key.state in ENDED_HERE:
+        if upstream.status == cerby.KeyStatus.ACTIVE:
+            found.to_revoke.append((key, upstream.id))
+    elif key.phase == Phase.LIVE:
+        _take_over(key, _facts(upstream, owner or key.owner), found)
+
+
+def _removed_in_cerby(key: ApiKey, upstream: cerby.UpstreamKey, found: Sweep) -> None:
+    if key.phase != Phase.LIVE:
+        return
+    changes = {"removed_at": upstream.removed_at or found.started_at}
+    before, after = {"status": "active"}, {"status": "removed"}
+    with suppress(Conflict):  # somebody is changing it at this moment; the next sweep compares again
+        move(key, Move.VANISH, Event.KEY_CHANGED, None, changes=changes, before=before, after=after)
+        found.changed += 1
+
+
+def _take_over(key: ApiKey, now: dict[str, Any], found: Sweep) -> None:
+    """Cerby's facts are the facts; what people would want to know of a difference becomes an event."""
+    before = {name: getattr(key, name) for name in now}
+    differing = {name for name in now if before[name] != now[name]}
+    if not differing:
+        return
+    unchanged = ApiKey.objects.filter(pk=key.pk, state=key.state, scopes=key.scopes)
+    with transaction.atomic():
+        if unchanged.update(**{name: now[name] for name in differing}) != 1:
+            return  # somebody is changing it at this moment; the next sweep compares again
+        telling = sorted(differing - _NOT_NEWS)
+        if telling:
+            found.changed += 1
+            log.append(
+                Event.KEY_CHANGED,
+                actor=None,
+                key=key,
+                before={name: _json(before[name]) for name in telling},
+                after={name: _json(now[name]) for name in telling},
+            )
+
+
+_NOT_NEWS = {"last_used_at", "name_order", "owner", "owner_name", "owner_order"}
+"""Use is not a change; a change of owner is told by the e-mail alone."""
+
+
+def _facts(upstream: cerby.UpstreamKey, owner: User) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "owner": owner,
+        "owner_name": owner.name,
+        "owner_order": fold(owner.name),
+        "owner_email": owner.email,
+        "name": upstream.name[:100],
+        "name_order": fold(upstream.name[:100]),
+        "scopes": in_order(upstream.scopes),
+        "last_used_at": upstream.last_used_at,
+    }
+    if upstream.expires_at is not None:
+        facts["expires_at"] = upstream.expires_at
+    return facts
+
+
+def _json(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _is_news(upstream: cerby.UpstreamKey) -> bool:
+    """A key that was removed before the portal ever saw it is somebody else's history."""
+    return upstream.status != cerby.KeyStatus.REMOVED and upstream.expires_at is not None
+
+
+def _owners(ids: set[uuid.UUID]) -> dict[uuid.UUID, User]:
+    known = {user.cerby_id: user for user in User.objects.filter(cerby_id__in=ids)}
+    unknown = ids - known.keys()
+    if unknown:
+        remember(cerby.connect().person(person_id) for person_id in unknown)
+        known |= {user.cerby_id: user for user in User.objects.filter(cerby_id__in=unknown)}
+    return known
+
+
+def _add(upstream: cerby.UpstreamKey, owner: User, found: Sweep) -> None:
+    assert upstream.expires_at is not None
+    with transaction.atomic():
+        key = ApiKey.objects.create(
+            id=uuid.uuid4(),
+            cerby_id=upstream.id,
+            origin=ApiKey.Origin.DISCOVERED,
+            name=upstream.name[:100],
+            owner=owner,
+            owner_name=owner.name,
+            owner_email=owner.email,
+            scopes=in_order(upstream.scopes),
+            state=State.HELD,
+            created_at=upstream.created_at,
+            expires_at=upstream.expires_at,
+            last_used_at=upstream.last_used_at,
+            confirmed_at=found.started_at,
+        )
+        log.append(
+            Event.KEY_DISCOVERED,
+            actor=None,
+            key=key,
+            cerby_id=str(upstream.id),
+            scopes=key.scopes,
+            expires_at=upstream.expires_at.isoformat(),
+        )
+    found.discovered += 1
+
+
+def _mark_missing(found: Sweep) -> None:
+    """Live here, and not in a complete listing that should have had it."""
+    gone = ApiKey.objects.filter(
+        Q(confirmed_at__lt=found.started_at) | Q(confirmed_at__isnull=True),
+        phase=Phase.LIVE,
+        missing_since__isnull=True,
+        created_at__lt=found.started_at - LISTING_MAY_BE_OLD,
+        expires_at__gt=found.started_at,
+    )
+    for key in gone.iterator(chunk_size=PAGE):
+        with transaction.atomic():
+            if ApiKey.objects.filter(pk=key.pk, missing_since__isnull=True).update(
+                missing_since=found.started_at
+            ):
+                log.append(Event.KEY_MISSING, actor=None, key=key)
+                found.missing += 1
+
+
+def _revoke_what_should_not_live(found: Sweep) -> None:
+    """The breaker: more than three, and more than one in twenty, is no accident of single keys."""
+    if len(found.to_revoke) > max(3, found.listed // 20):
+        found.stopped = True
+        log.append(
+            Event.SWEEP_STOPPED,
+            actor=None,
+            outcome=log.Outcome.FAILED,
+            reason="More keys live in Cerby that should not than can be an accident. None was revoked.",
+            revocations=len(found.to_revoke),
+            keys=found.listed,
+        )
+        logger.error("sweep_stopped", count=len(found.to_revoke))
+        return
+    for key, cerby_id in found.to_revoke:
+        with suppress(Conflict, CerbyError):  # recorded; the reconciler goes on
+            _revoke(key, cerby_id)
+            found.revoked += 1
+
+
+def _revoke(key: ApiKey, cerby_id: uuid.UUID) -> None:
+    reason = "Cerby lists this key as live, and it has ended here."
+    move(key, Move.REAPPEAR, Event.KEY_DELETION_STARTED, None, changes={"cerby_id": cerby_id}, reason=reason)
+    revoke(key, None)

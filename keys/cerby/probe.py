@@ -1,0 +1,102 @@
+"""What a given API key opens: one small read of each published list, with that key and nothing else."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from keys.cerby import calls, wire
+from keys.cerby.calls import Answer, Call
+from keys.cerby.exchange import Exchange, Limits
+
+LIMITS = Limits(answer=5, total=8, pauses=(0.2,))
+"""Somebody waits in front of the page, and there are six calls to make."""
+
+
+class Access(enum.Enum):
+    """What a read came to. Cerby (published): 401 is an unknown, expired or deleted key, or no scope."""
+
+    OPEN = enum.auto()
+    CLOSED = enum.auto()
+    UNCLEAR = enum.auto()
+    """403 or 404: the key's owner may not do this, or this workspace does not have it."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A list that can be read.
+
+    ``opened_by``: any one of these scopes is enough (Cerby, published), so a closed list proves that the
+    key has none of them. ``perhaps_by``: what else may open it, for all that Cerby publishes.
+    """
+
+    path: str
+    what: str
+    opened_by: frozenset[str]
+    perhaps_by: frozenset[str] = frozenset()
+
+
+PROBES: tuple[Probe, ...] = (
+    Probe(wire.USERS, "users", frozenset({"read:users"}), frozenset({"write:users"})),
+    Probe(
+        "/api/v1/teams",
+        "teams",
+        frozenset(),  # published as opened by Read users, before there was a scope called Read teams
+        frozenset({"read:users", "read:teams", "write:users", "write:teams", "delete:teams"}),
+    ),
+    Probe(
+        "/api/v1/accounts",
+        "accounts",
+        frozenset({"read:items", "read:items:accounts"}),
+        frozenset({"write:items:accounts"}),
+    ),
+    Probe(
+        wire.SECRETS,
+        "secrets",
+        frozenset({"read:items", "read:items:secrets"}),
+        frozenset({"write:items:secrets"}),
+    ),
+    Probe(
+        "/api/v1/integrations",
+        "integrations",
+        frozenset({"read:integrations"}),
+        frozenset({"write:integrations"}),
+    ),
+    Probe(wire.VAULTS, "vaults", frozenset({"read:vaults"})),
+)
+
+
+def probe(base_url: str, secret: str, *, limits: Limits = LIMITS) -> dict[Probe, Access]:
+    """Read one resource of each list with ``secret``, which must be printable ASCII without spaces.
+
+    Raises ``CerbyError`` where Cerby gives no answer that tells, such as 429, 5xx or none: half an answer
+    would let a key pass that opens more than it should.
+    """
+    exchange = Exchange(base_url.rstrip("/"), token="", api_key=secret, limits=limits)
+    try:
+        return {one: _access(exchange, one, secret) for one in PROBES}
+    finally:
+        exchange.close()
+
+
+_MEANING = {
+    HTTPStatus.OK: Access.OPEN,
+    HTTPStatus.UNAUTHORIZED: Access.CLOSED,
+    HTTPStatus.FORBIDDEN: Access.UNCLEAR,
+    HTTPStatus.NOT_FOUND: Access.UNCLEAR,
+}
+
+
+def _access(exchange: Exchange, one: Probe, secret: str) -> Access:
+    call = Call(
+        f"read {one.what} with the pasted API key",
+        "GET",
+        one.path,
+        query={"page[number]": "1", "page[size]": "1"},
+        quotes=False,  # an error about a key may quote the key
+    )
+    outcome = exchange.carry_out(call)
+    if isinstance(outcome, Answer) and outcome.status in _MEANING:
+        return _MEANING[HTTPStatus(outcome.status)]
+    raise calls.error(call, outcome, hide=[secret])

@@ -1,0 +1,70 @@
+"""How the background jobs are doing, and how complete the inventory is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from keys.audit.guard import authorize
+from keys.jobs.schedule import JOBS, Job
+from keys.models import ApiKey, PeriodicJob
+from keys.policy import Action, Actor
+
+COUNTED_UP_TO = 1000
+LATE_AFTER_PERIODS = 3
+
+
+@dataclass(frozen=True)
+class JobHealth:
+    """``late``: no run has finished for three of its periods."""
+
+    name: str
+    words: str
+    last_run: datetime | None
+    seconds: float | None
+    outcome: str
+    summary: str
+    late: bool
+
+
+@dataclass(frozen=True)
+class Health:
+    jobs: list[JobHealth]
+    backlog: int
+
+
+def health(actor: Actor) -> Health:
+    """Raises ``NotAllowed``."""
+    authorize(actor, Action.SEE_CONFIGURATION)
+    now = timezone.now()
+    rows = {row.name: row for row in PeriodicJob.objects.all()}
+    jobs = [_job(name, job, rows.get(name), now) for name, job in JOBS.items()]
+    backlog = ApiKey.objects.filter(due_at__lte=now).order_by()[: COUNTED_UP_TO + 1].count()
+    return Health(jobs, backlog)
+
+
+def late_jobs() -> list[str]:
+    """The names of the jobs that do not run, for /readyz."""
+    now = timezone.now()
+    rows = {row.name: row for row in PeriodicJob.objects.all()}
+    return [name for name, job in JOBS.items() if _is_late(rows.get(name), job.every, now)]
+
+
+def _job(name: str, job: Job, row: PeriodicJob | None, now: datetime) -> JobHealth:
+    finished, started = (row.finished_at, row.started_at) if row else (None, None)
+    seconds = (finished - started).total_seconds() if finished and started and finished >= started else None
+    return JobHealth(
+        name=name,
+        words=job.words,
+        last_run=finished,
+        seconds=seconds,
+        outcome={True: "done", False: "failed", None: ""}[row.succeeded if row else None],
+        summary=row.summary if row else "",
+        late=_is_late(row, job.every, now),
+    )
+
+
+def _is_late(row: PeriodicJob | None, every: timedelta, now: datetime) -> bool:
+    return row is None or row.finished_at is None or now - row.finished_at > every * LATE_AFTER_PERIODS

@@ -1,0 +1,55 @@
+"""Which jobs run how often, and the one conditional UPDATE that makes each run once per period."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from keys.jobs import tasks
+from keys.models import PeriodicJob
+
+
+@dataclass(frozen=True)
+class Job:
+    """``words`` is what it does, as the Health page says it."""
+
+    task: Any
+    every: timedelta
+    words: str
+
+
+JOBS: dict[str, Job] = {
+    "reconcile": Job(tasks.reconcile, timedelta(seconds=30), "Settles requests, views and deletions"),
+    "sweep": Job(tasks.sweep, timedelta(minutes=15), "Compares the inventory with Cerby"),
+    "tidy": Job(tasks.tidy, timedelta(hours=1), "Removes expired sessions and old results"),
+}
+
+
+def make_rows() -> None:
+    """A row for each job, due at once; those that are there stay as they are."""
+    now = timezone.now()
+    PeriodicJob.objects.bulk_create(
+        [PeriodicJob(name=name, due_at=now) for name in JOBS], ignore_conflicts=True
+    )
+
+
+def enqueue_due(now: datetime | None = None) -> list[str]:
+    """Enqueue the jobs whose time has come. Returns their names.
+
+    Any number of workers may call it at the same moment: who moves ``due_at`` on enqueues, in one
+    transaction, so that a worker's death loses neither the claim nor the task.
+    """
+    now = now or timezone.now()
+    return [name for name, job in JOBS.items() if _enqueue_if_due(name, job, now)]
+
+
+def _enqueue_if_due(name: str, job: Job, now: datetime) -> bool:
+    with transaction.atomic():
+        mine = PeriodicJob.objects.filter(name=name, due_at__lte=now).update(due_at=now + job.every) == 1
+        if mine:
+            job.task.enqueue()
+    return mine

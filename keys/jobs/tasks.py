@@ -1,0 +1,70 @@
+"""The background jobs as tasks. None takes a key, or anything secret, and none raises one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+from django_tasks import task
+from django_tasks_db.models import DBTaskResult
+
+from keys.actions.settle import settle_due
+from keys.actions.sweep import sweep as compare_with_cerby
+from keys.errors import CerbyRefused, PortalError
+from keys.models import PeriodicJob
+
+RESULTS_KEPT_FOR = timedelta(hours=1)
+
+logger = structlog.get_logger(__name__)
+
+
+@task
+def reconcile() -> None:
+    _run("reconcile", lambda: f"{settle_due()} keys looked at")
+
+
+@task
+def sweep() -> None:
+    _run("sweep", _sweep)
+
+
+@task
+def tidy() -> None:
+    _run("tidy", _tidy)
+
+
+def _sweep() -> str:
+    """Where keys are made by hand, Cerby publishes no list of them: then there is nothing to compare with."""
+    try:
+        return str(compare_with_cerby())
+    except CerbyRefused:
+        if settings.CERBY_ISSUE_MODE != "assisted":
+            raise
+        return "This Cerby lists no API keys, so there is nothing to compare the inventory with"
+
+
+def _tidy() -> str:
+    """Remove what has served its time: expired sessions, and results, also of workers that died at work."""
+    now = timezone.now()
+    sessions, _ = Session.objects.filter(expire_date__lt=now).delete()
+    results, _ = DBTaskResult.objects.filter(enqueued_at__lt=now - RESULTS_KEPT_FOR).delete()
+    return f"{sessions} sessions and {results} task results removed"
+
+
+def _run(name: str, job: Callable[[], str]) -> None:
+    """Run ``job`` and note how it went, for the Health page."""
+    rows = PeriodicJob.objects.filter(name=name)
+    rows.update(started_at=timezone.now())
+    succeeded, summary = False, "It broke off; the log says where."
+    try:
+        summary, succeeded = job(), True
+    except PortalError as error:
+        summary = error.sentence
+    except Exception:
+        logger.exception("job_failed", job=name)
+    finally:
+        rows.update(finished_at=timezone.now(), succeeded=succeeded, summary=summary[:500])

@@ -1,0 +1,39 @@
+"""Is this ours? Paste or upload a suspicious text; the answer is whose keys are in it."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_http_methods
+
+from keys.actions.find import find as find_keys
+from keys.audit.guard import authorize
+from keys.forms_existing import FindForm
+from keys.policy import Action
+from keys.selectors.find import answers
+from keys.views.people import actor_of
+from keys.views.secrecy import secret_page
+
+UNPROCESSABLE = 422
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@sensitive_post_parameters()
+@secret_page
+@sensitive_variables()
+def find(request: HttpRequest) -> HttpResponse:
+    actor = actor_of(request)
+    authorize(actor, Action.FIND_KEY)
+    if request.method != "POST":
+        return _page(request, FindForm())
+    form = FindForm(request.POST, request.FILES)
+    if not form.is_valid():
+        return _page(request, form, UNPROCESSABLE)
+    found = answers(actor, find_keys(actor, form.everything()))
+    context = {"section": "settings", "form": FindForm(), "asked": True, "found": found}
+    return render(request, "keys/find.html", context)
+
+
+def _page(request: HttpRequest, form: FindForm, status: int = 200) -> HttpResponse:
+    return render(request, "keys/find.html", {"section": "settings", "form": form}, status=status)

@@ -1,0 +1,66 @@
+"""Import declared keys from a CSV file: first what would happen, line by line, then the import itself."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from keys.actions.import_keys import import_keys
+from keys.audit.guard import authorize
+from keys.errors import CerbyError, Invalid
+from keys.forms_existing import ImportForm, refuse
+from keys.policy import Action, Actor
+from keys.selectors.imports import plan
+from keys.views.people import actor_of
+
+UNPROCESSABLE = 422
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def imports(request: HttpRequest) -> HttpResponse:
+    """GET asks for the file; POST is the dry run."""
+    actor = actor_of(request)
+    authorize(actor, Action.REGISTER_KEY)
+    if request.method != "POST":
+        return _page(request, ImportForm())
+    form = ImportForm(request.POST, request.FILES)
+    if not form.is_valid():
+        return _page(request, form, UNPROCESSABLE)
+    return _dry_run(request, actor, form.cleaned_data["file"], form)
+
+
+@require_POST
+def confirm(request: HttpRequest) -> HttpResponse:
+    """Import the text that the dry run was about: the page has sent it back."""
+    actor = actor_of(request)
+    authorize(actor, Action.REGISTER_KEY)
+    text = request.POST.get("text", "")
+    try:
+        count = import_keys(actor, text)
+    except (Invalid, CerbyError):
+        return _dry_run(request, actor, text, ImportForm({}))
+    messages.success(request, f"{count} {'key is' if count == 1 else 'keys are'} declared.")
+    return HttpResponseRedirect(reverse("keys:inventory"))
+
+
+def _dry_run(request: HttpRequest, actor: Actor, text: str, form: ImportForm) -> HttpResponse:
+    form.full_clean()
+    try:
+        planned = plan(actor, text)
+    except Invalid as invalid:
+        form.errors.clear()
+        refuse(form, invalid)
+        return _page(request, form, UNPROCESSABLE)
+    except CerbyError as error:
+        form.errors.clear()
+        form.add_error(None, f"{error.sentence} Nothing was imported.")
+        return _page(request, form, error.status)
+    context = {"section": "settings", "form": ImportForm(), "plan": planned, "text": text}
+    return render(request, "keys/imports.html", context, status=200 if planned.good else UNPROCESSABLE)
+
+
+def _page(request: HttpRequest, form: ImportForm, status: int = 200) -> HttpResponse:
+    return render(request, "keys/imports.html", {"section": "settings", "form": form}, status=status)

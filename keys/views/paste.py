@@ -1,0 +1,73 @@
+"""Paste your API key: what to enter in Cerby's web app, then the one field that takes the key in."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_http_methods
+
+from keys.actions.paste import paste as paste_key
+from keys.actions.save_in_cerby import save_in_cerby
+from keys.errors import CerbyError, Invalid
+from keys.forms_existing import PasteForm, refuse
+from keys.policy import Actor
+from keys.selectors.paste import Pasting, pasting
+from keys.views.people import actor_of
+from keys.views.secrecy import secret_page
+
+UNPROCESSABLE = 422
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@sensitive_post_parameters()
+@secret_page
+@sensitive_variables()
+def paste(request: HttpRequest, key_id: UUID) -> HttpResponse:
+    """GET shows the checklist. POST checks the key and goes on to "Store your API key"."""
+    actor = actor_of(request)
+    page = pasting(actor, key_id)
+    form = PasteForm(request.POST if request.method == "POST" else None, vaults=page.vaults)
+    if request.method != "POST":
+        return _page(request, page, form)
+    if not form.is_valid():
+        return _page(request, page, form, status=UNPROCESSABLE)
+    secret, accept_less = form.cleaned_data["api_key"], form.cleaned_data["accept_less"]
+    try:
+        paste_key(actor, key_id, secret, accept_less=accept_less)
+    except Invalid as invalid:
+        refuse(form, invalid)
+        return _page(request, page, form, status=UNPROCESSABLE)
+    except CerbyError as error:
+        form.add_error(None, f"{error.sentence} Nothing was kept: paste the key again.")
+        return _page(request, page, form, status=error.status)
+    if form.cleaned_data.get("save") and _saved(request, actor, page, form):
+        return HttpResponseRedirect(reverse("keys:inventory"))
+    return HttpResponseRedirect(reverse("keys:store", args=[key_id]))
+
+
+@sensitive_variables()
+def _saved(request: HttpRequest, actor: Actor, page: Pasting, form: PasteForm) -> bool:
+    """Whether the key is in a vault now. If not, the page that follows asks to store it elsewhere."""
+    chosen = form.cleaned_data.get("vault") or None
+    try:
+        vault = save_in_cerby(
+            actor,
+            page.key.id,
+            secret=form.cleaned_data["api_key"],
+            vault_id=UUID(chosen) if chosen else None,
+        )
+    except (CerbyError, Invalid) as error:
+        messages.warning(request, f"The key was taken in, but it is not saved in Cerby. {error.sentence}")
+        return False
+    messages.success(request, f"The API key is active, and saved in Cerby, in the vault “{vault}”.")
+    return True
+
+
+def _page(request: HttpRequest, page: Pasting, form: PasteForm, status: int = 200) -> HttpResponse:
+    context = {"section": "settings", "page": page, "form": form}
+    return render(request, "keys/paste.html", context, status=status)

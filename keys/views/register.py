@@ -1,0 +1,58 @@
+"""Register a key: bring one that exists already into the inventory, with its value or without."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_http_methods
+
+from keys.actions.register import register as register_key
+from keys.audit.guard import authorize
+from keys.errors import CerbyError, Invalid
+from keys.forms_existing import RegisterForm, refuse
+from keys.models import ApiKey
+from keys.policy import Action
+from keys.views.people import actor_of
+from keys.views.secrecy import secret_page
+
+UNPROCESSABLE = 422
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@sensitive_post_parameters()
+@secret_page
+@sensitive_variables()
+def register(request: HttpRequest) -> HttpResponse:
+    actor = actor_of(request)
+    authorize(actor, Action.REGISTER_KEY)
+    if request.method != "POST":
+        return _page(request, RegisterForm(initial={"owner": actor.email}))
+    form = RegisterForm(request.POST)
+    if not form.is_valid():
+        return _page(request, form, UNPROCESSABLE)
+    secret, accept_less = form.cleaned_data["api_key"], form.cleaned_data["accept_less"]
+    try:
+        key = register_key(actor, form.registration(), secret=secret, accept_less=accept_less)
+    except Invalid as invalid:
+        refuse(form, invalid)
+        return _page(request, form, UNPROCESSABLE)
+    except CerbyError as error:
+        form.add_error(None, f"{error.sentence} Nothing was registered.")
+        return _page(request, form, error.status)
+    messages.success(request, _what_happened(key))
+    return HttpResponseRedirect(reverse("keys:inventory"))
+
+
+def _what_happened(key: ApiKey) -> str:
+    if key.fingerprint is None:
+        return (
+            f"“{key.name}” is declared. Without its value it cannot be recognised when it turns up somewhere."
+        )
+    return f"“{key.name}” is registered. Its fingerprint is kept, and it will be recognised."
+
+
+def _page(request: HttpRequest, form: RegisterForm, status: int = 200) -> HttpResponse:
+    return render(request, "keys/register.html", {"section": "settings", "form": form}, status=status)

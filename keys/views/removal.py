@@ -1,0 +1,38 @@
+"""Delete a key by hand: what to do in Cerby's web app, then a person's word that it is done."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from keys.actions.confirm_removal import confirm_removal
+from keys.selectors.key import key_page
+from keys.selectors.paste import workspace_url
+from keys.views.people import actor_of
+
+NOT_SAID = "Tick the box once the key is deleted in Cerby."
+
+
+@require_safe
+def removal(request: HttpRequest, key_id: UUID) -> HttpResponse:
+    return _page(request, key_id)
+
+
+@require_POST
+def confirm(request: HttpRequest, key_id: UUID) -> HttpResponse:
+    if request.POST.get("deleted") != "on":
+        return _page(request, key_id, error=NOT_SAID, status=422)
+    key = confirm_removal(actor_of(request), key_id)
+    messages.success(request, f"“{key.name}” is removed, on your word. The activity log says so.")
+    return HttpResponseRedirect(reverse("keys:key", args=[key_id]))
+
+
+def _page(request: HttpRequest, key_id: UUID, *, error: str = "", status: int = 200) -> HttpResponse:
+    page = key_page(actor_of(request), key_id)
+    context = {"section": "settings", "page": page, "cerby_url": workspace_url(), "error": error}
+    return render(request, "keys/removal.html", context, status=status)

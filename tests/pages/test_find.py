@@ -1,0 +1,228 @@
+"""Is this ours? A suspicious text goes up, whose keys are in it comes back, and nothing of it stays."""
+
+from __future__ import annotations
+
+import random
+import string
+import tempfile
+import time
+import uuid
+
+import pytest
+from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+
+from keys import seal
+from keys.lifecycle import State
+from keys.models import ApiKey
+from tests.cast import a_key
+from tests.pages.helpers import attribute, elements, events, links, reason_beside, text, the
+
+URL = "/keys/find/"
+
+
+@pytest.fixture
+def admin(browser_of):
+    return browser_of("admin")
+
+
+@pytest.fixture
+def leaked(cast, settings):
+    """A key of the inventory, and its plain text."""
+
+    def make(pepper_id: str | None = None, **columns) -> tuple[ApiKey, str]:
+        plain = f"sbx_{uuid.uuid4().hex}-{uuid.uuid4().hex}"
+        print_ = seal.fingerprint(plain, peppers=settings.PORTAL_PEPPERS, pepper_id=pepper_id)
+        facts = {"fingerprint": print_.digest, "pepper_id": print_.pepper_id, "last_four": plain[-4:]}
+        return a_key(columns.pop("owner", cast.owner), **facts | columns), plain
+
+    return make
+
+
+def look(browser, said: str = "", file: bytes | None = None):
+    sent: dict = {"text": said}
+    if file is not None:
+        sent["file"] = SimpleUploadedFile("app.log", file, "text/plain")
+    return browser.post(URL, sent)
+
+
+def answer(response) -> str:
+    return text(response).partition("Look at something else")[0]
+
+
+def test_both_pages_lead_here(admin):
+    for page in ("/", "/keys/"):
+        assert links(admin.get(page))["Is this ours?"] == URL
+
+
+@pytest.mark.parametrize(("person", "leads"), [("user", True), ("guest", False)])
+def test_who_owns_a_key_is_led_only_where_they_may_go(browser_of, cast, person, leads):
+    a_key(cast[person])
+    found = links(browser_of(person).get("/keys/"))
+    assert ("Is this ours?" in found) is leads
+    assert not {"Register a key", "Generate API key"} & found.keys()
+
+
+def test_the_answer_is_whose_key_its_scopes_its_status_and_how_to_end_it(admin, leaked):
+    key, plain = leaked(name="Payroll", scopes=["read:users", "write:automations"])
+    response = look(admin, f"export API_KEY={plain}")
+    said = answer(response)
+    for words in (
+        "“Payroll”",
+        "Owner Person",
+        "owner@contenzilla.example",
+        "Active",
+        "Read users, Write automated jobs",
+    ):
+        assert words in said
+    assert links(response)["Delete API key"] == f"/keys/{key.pk}/delete/"
+    assert links(response)["API key settings"] == f"/keys/{key.pk}/"
+
+
+@pytest.mark.parametrize("pepper_id", ["p0", "p1"])
+def test_every_pepper_is_tried(admin, leaked, pepper_id):
+    _, plain = leaked(pepper_id)
+    assert "may be in use" in answer(look(admin, plain))
+
+
+def test_a_key_is_found_in_a_file_of_ten_megabytes_which_never_touches_a_disk(admin, leaked, monkeypatch):
+    """Known-bad control: Django's own handlers open a temporary file for an upload of this size."""
+
+    def refuse(*_, **__):
+        raise AssertionError("a temporary file was opened")
+
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", refuse)
+    _, plain = leaked()
+    filler = b"2026-11-23 12:00:00 INFO request handled in 12 ms\n" * 200_000
+    file = filler[: 10 * 1024 * 1024 - 200] + f"\nX-API-Key: {plain}\n".encode()
+    started = time.monotonic()
+    assert "may be in use" in answer(look(admin, file=file))
+    assert time.monotonic() - started < 20
+
+
+def test_a_file_full_of_tokens_is_answered_in_time(admin, leaked):
+    _, plain = leaked()
+    letters = random.Random(7)
+    tokens = ["".join(letters.choices(string.ascii_letters + string.digits, k=40)) for _ in range(20_000)]
+    tokens[9_999] = plain
+    assert "may be in use" in answer(look(admin, file="\n".join(tokens).encode()))
+    [event] = events(type="key:find")
+    assert event.details == {"candidates": 20_000, "hits": 1}
+
+
+def test_a_larger_file_is_refused(admin):
+    response = look(admin, file=b"x" * (10 * 1024 * 1024 + 1))
+    assert response.status_code == 422
+    assert "larger than 10 MB" in reason_beside(response, "id_file")
+
+
+def test_several_keys_in_one_text_are_all_named(admin, leaked):
+    texts = [leaked(name=name)[1] for name in ("Payroll", "Billing")]
+    said = answer(look(admin, f"{texts[0]}, {texts[1]}, {texts[0]}"))
+    assert said.count("This is “Payroll”") == said.count("This is “Billing”") == 1
+
+
+@pytest.mark.parametrize("said", ["nothing of the kind", "sbx_" + "0" * 40, "x" * 99_999])
+def test_what_is_not_ours_is_said_to_be_not_in_the_inventory(admin, leaked, said):
+    leaked()
+    assert "Not in the inventory" in answer(look(admin, said))
+    assert events(type="key:find")[-1].details["hits"] == 0
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"state": State.REVOKED}, "opens nothing any more"),
+        ({"state": State.REVOKING}, "may be in use"),
+        ({}, "may be in use"),
+    ],
+)
+def test_what_a_removed_key_means_is_said(admin, leaked, columns, said):
+    if columns.get("state") == State.REVOKED:
+        columns = columns | {"removed_at": "2026-01-01T00:00:00Z"}
+    _, plain = leaked(**columns)
+    assert said in answer(look(admin, plain))
+
+
+def test_nothing_that_was_entered_comes_back_or_stays(admin, leaked, caplog):
+    caplog.set_level("DEBUG")
+    _, plain = leaked()
+    stranger = f"ghp_{uuid.uuid4().hex}"
+    pages = [
+        look(admin, f"{plain} {stranger}"),
+        look(admin, f"{stranger} " * 4000),
+        look(admin, file=stranger.encode()),
+    ]
+    assert [page.status_code for page in pages] == [200, 422, 200]
+    held = "".join(page.content.decode() for page in pages) + caplog.text + repr(dict(admin.session))
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            held += repr(cursor.execute(f"SELECT * FROM {table}").fetchall())
+    held += repr(vars(cache).get("_cache", ""))
+    assert stranger not in held
+    assert plain not in held
+    assert pages[0]["Cache-Control"] == "no-store, private, no-transform"
+
+
+def test_only_numbers_are_recorded(admin, leaked, cast):
+    _, plain = leaked()
+    look(admin, f"{plain} and {'b' * 30}")
+    [event] = events(type="key:find")
+    assert (event.details, event.key_id, event.actor_email) == (
+        {"candidates": event.details["candidates"], "hits": 1},
+        None,
+        cast.admin.email,
+    )
+
+
+def test_after_ten_times_in_a_minute_it_is_enough_for_this_person(admin, browser_of, monkeypatch):
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_030.0)
+    assert [look(admin, "x").status_code for _ in range(11)] == [200] * 10 + [429]
+    assert "Go on in 30 seconds" in text(look(admin, "x"))
+    assert look(browser_of("owner"), "x").status_code == 200
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_060.0)
+    assert look(admin, "x").status_code == 200
+    assert len(events(type="key:find")) == 12
+
+
+def test_nothing_entered_is_nothing_to_look_for(admin):
+    response = look(admin)
+    assert response.status_code == 422
+    assert reason_beside(response, "id_text") == "Paste a text, or choose a file."
+    assert reason_beside(look(admin, file=b""), "id_file") == "The file is empty."
+
+
+def test_a_user_hears_whose_key_it_is_and_whom_to_tell_but_may_not_delete_it(browser_of, leaked):
+    _, plain = leaked(name="Payroll")
+    response = look(browser_of("user"), plain)
+    assert "Owner Person" in answer(response)
+    assert "You may not delete it. Tell its owner at once" in answer(response)
+    assert not {"Delete API key", "API key settings"} & links(response).keys()
+
+
+def test_a_user_may_delete_their_own(browser_of, leaked, cast):
+    key, plain = leaked(owner=cast.user)
+    assert links(look(browser_of("user"), plain))["Delete API key"] == f"/keys/{key.pk}/delete/"
+
+
+@pytest.mark.parametrize("person", ["login_only", "guest"])
+def test_others_are_refused(browser_of, person):
+    browser = browser_of(person)
+    assert browser.get(URL).status_code == look(browser, "x" * 30).status_code == 403
+
+
+def test_the_look_up_uses_the_index(leaked):
+    leaked()
+    with connection.cursor() as cursor:
+        plan = cursor.execute(
+            "EXPLAIN QUERY PLAN SELECT id FROM keys_apikey WHERE fingerprint IN (x'00', x'01')"
+        ).fetchall()
+    assert "key_fingerprint_once" in str(plan)
+
+
+def test_the_fields_are_not_sent_to_spelling_services_or_password_managers(admin):
+    page = admin.get(URL)
+    field = the(page, id="id_text")
+    assert (attribute(field, "spellcheck"), attribute(field, "autocomplete")) == ("false", "off")
+    assert elements(page, "script", src="/static/vendor/htmx.min.js") == []

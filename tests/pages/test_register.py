@@ -1,0 +1,210 @@
+"""Register a key: proved with its value, or declared without it."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from keys import seal
+from keys.lifecycle import State
+from keys.models import ApiKey, User
+from tests.cast import a_key, a_live_key
+from tests.pages.helpers import (
+    attribute,
+    elements,
+    events,
+    links,
+    messages_of,
+    reason_beside,
+    rows,
+    text,
+    the,
+)
+
+URL = "/keys/register/"
+
+
+@pytest.fixture
+def admin(browser_of):
+    return browser_of("admin")
+
+
+def filled(**changes) -> dict:
+    facts = {
+        "name": "Nightly export",
+        "owner": "owner@contenzilla.example",
+        "purpose": "Copies accounts to the warehouse.",
+        "expires_date": f"{timezone.now() + timedelta(days=40):%Y-%m-%d}",
+        "scopes": ["read:users"],
+    } | changes
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def made_by_hand(sandbox, owner, *scopes, name="Nightly export") -> str:
+    now = timezone.now()
+    facts = {"created_at": now, "expires_at": now + timedelta(days=40)}
+    return sandbox.add_key(owner_email=owner.email, name=name, scopes=list(scopes), **facts)[1]
+
+
+def test_the_inventory_leads_here_and_the_form_offers_oneself_as_owner(admin, cast):
+    assert links(admin.get("/keys/"))["Register a key"] == URL
+    page = admin.get(URL)
+    assert attribute(the(page, id="id_owner"), "value") == cast.admin.email
+    assert page["Cache-Control"] == "no-store, private, no-transform"
+
+
+def test_a_key_is_declared_on_the_persons_word(admin, cast):
+    response = admin.post(URL, filled(expires_time="14:30", created="2026-01-05"))
+    assert response["Location"] == "/keys/"
+    assert "is declared" in messages_of(admin.get("/keys/"))
+    key = ApiKey.objects.get()
+    assert (key.origin, key.state, key.owner_id, key.cerby_id) == (
+        "declared",
+        State.HELD,
+        cast.owner.pk,
+        None,
+    )
+    assert (key.fingerprint, key.pepper_id, key.last_four) == (None, "", "")
+    assert (key.expires_at.hour, key.expires_at.minute) == (14, 30)
+    assert key.created_at == datetime(2026, 1, 5, tzinfo=UTC)
+    [event] = events(type="key:register")
+    assert (event.details["origin"], event.details["owner"]) == (
+        "Declared without its value",
+        cast.owner.email,
+    )
+
+
+def test_the_time_is_the_readers(admin):
+    admin.cookies["portal_tz"] = "Europe/Berlin"
+    admin.post(URL, filled(expires_date="2027-01-31", expires_time="14:30"))
+    assert ApiKey.objects.get().expires_at == datetime(2027, 1, 31, 13, 30, tzinfo=UTC)
+
+
+def test_a_key_is_proved_and_recognised_from_then_on(admin, cast, sandbox, settings):
+    plain = made_by_hand(sandbox, cast.owner, "read:users", "write:automations")
+    response = admin.post(URL, filled(scopes=["read:users", "write:automations"], api_key=plain))
+    assert response["Location"] == "/keys/"
+    key = ApiKey.objects.get()
+    assert (key.origin, key.state, key.last_four) == ("registered", State.HELD, plain[-4:])
+    stored = seal.Fingerprint(key.pepper_id, bytes(key.fingerprint))
+    assert seal.matches(plain, stored, settings.PORTAL_PEPPERS)
+    [event] = events(type="key:register")
+    assert event.details["not_checkable"] == ["write:automations"]
+
+
+@pytest.mark.parametrize(
+    ("granted", "field", "said"),
+    [
+        (["read:users", "read:vaults"], "id_api_key", "opens more than was asked for: Read vaults"),
+        (["read:vaults"], "id_api_key", "opens more than was asked for: Read vaults"),
+        ([], "id_api_key", "Cerby does not accept this key"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused_beside_the_field(*, admin, cast, sandbox, granted, field, said):
+    plain = made_by_hand(sandbox, cast.owner, *granted) if granted else "sbx_" + uuid.uuid4().hex
+    response = admin.post(URL, filled(api_key=plain))
+    assert response.status_code == 422
+    assert said in reason_beside(response, field)
+    assert plain not in response.content.decode()
+    assert attribute(the(response, id="id_name"), "value") == "Nightly export"
+    assert not ApiKey.objects.exists()
+
+
+def test_a_narrower_key_is_registered_as_what_it_is(admin, cast, sandbox):
+    plain = made_by_hand(sandbox, cast.owner, "read:users")
+    wanted = filled(scopes=["read:users", "read:integrations"], api_key=plain)
+    assert "Read integrations" in reason_beside(admin.post(URL, wanted), "id_accept_less")
+    assert admin.post(URL, wanted | {"accept_less": "on"}).status_code == 302
+    assert ApiKey.objects.get().scopes == ["read:users"]
+
+
+@pytest.mark.parametrize("origin", ["declared", "discovered"])
+def test_a_row_without_a_value_is_completed_instead_of_doubled(admin, cast, sandbox, origin):
+    known = {"cerby_id": None} if origin == "declared" else {}
+    row = a_key(cast.owner, name="NIGHTLY export", origin=origin, purpose="", stored_at=None, **known)
+    plain = made_by_hand(sandbox, cast.owner, "read:users")
+    admin.post(URL, filled(api_key=plain))
+    key = ApiKey.objects.get()
+    assert (key.pk, key.cerby_id, key.origin) == (row.pk, row.cerby_id, "registered")
+    assert (key.purpose, key.last_four) == ("Copies accounts to the warehouse.", plain[-4:])
+    assert [event.key_id for event in events(type="key:register")] == [row.pk]
+
+
+def test_declaring_what_is_there_already_is_refused(admin, cast):
+    a_key(cast.owner, name="Nightly export")
+    response = admin.post(URL, filled())
+    assert "has a key called “Nightly export” of this owner already" in reason_beside(response, "id_name")
+    assert admin.post(URL, filled(owner="admin@contenzilla.example")).status_code == 302
+
+
+def test_a_value_that_is_known_already_is_refused(admin, cast, sandbox, settings):
+    _, plain = a_live_key(sandbox, cast.owner)
+    print_ = seal.fingerprint(plain, peppers=settings.PORTAL_PEPPERS)
+    ApiKey.objects.update(fingerprint=print_.digest, pepper_id=print_.pepper_id, name="Payroll")
+    assert "as “Payroll”" in reason_beside(admin.post(URL, filled(api_key=plain)), "id_api_key")
+
+
+def test_an_owner_whom_the_portal_has_not_met_is_asked_of_cerby(admin, sandbox):
+    sandbox.add_person(
+        email="new@contenzilla.example", first_name="New", last_name="Person", role="workspace_user"
+    )
+    assert admin.post(URL, filled(owner="NEW@contenzilla.example")).status_code == 302
+    owner = User.objects.get(email="new@contenzilla.example")
+    assert (ApiKey.objects.get().owner, owner.is_active) == (owner, False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "said"),
+    [
+        ({"name": ""}, "id_name", "The name is missing"),
+        ({"name": "x" * 101}, "id_name", "101 characters"),
+        ({"owner": ""}, "id_owner", "Enter the e-mail"),
+        ({"owner": "nobody@contenzilla.example"}, "id_owner", "Cerby knows nobody"),
+        ({"purpose": " "}, "id_purpose", "The purpose is missing"),
+        ({"expires_date": None}, "id_expires_date", "Enter the day"),
+        ({"expires_date": "2020-01-01"}, "id_expires_date", "has expired already"),
+        ({"expires_date": "9999-01-01"}, "id_expires_date", "more than a hundred years"),
+        ({"created": "2100-01-01"}, "id_created", "in the future"),
+        ({"api_key": "short"}, "id_api_key", "5 characters"),
+    ],
+)
+def test_what_cannot_be_registered_is_said_beside_the_field(admin, changes, field, said):
+    response = admin.post(URL, filled(**changes))
+    assert response.status_code == 422
+    assert said in reason_beside(response, field)
+    assert not ApiKey.objects.exists()
+
+
+@pytest.mark.parametrize("scopes", [None, ["read:everything"]])
+def test_scopes_are_selected_from_the_list(admin, scopes):
+    response = admin.post(URL, filled(scopes=scopes))
+    assert response.status_code == 422
+    assert text(response).count("scope") > 0
+    assert elements(response, id="scopes_error")
+
+
+def test_cerby_being_down_registers_nothing_and_loses_nothing_that_was_typed(admin, settings):
+    settings.CERBY_BASE_URL = "http://127.0.0.1:9"
+    response = admin.post(URL, filled(api_key="sbx_" + uuid.uuid4().hex))
+    assert response.status_code == 503
+    assert "Nothing was registered" in text(response)
+    assert attribute(the(response, id="id_name"), "value") == "Nightly export"
+
+
+@pytest.mark.parametrize("management", ["admins", "owner-only"])
+@pytest.mark.parametrize(
+    ("person", "status"),
+    [("owner", 302), ("super_admin", 302), ("admin", 302), ("user", 403), ("guest", 403)],
+)
+def test_admins_register_in_both_readings(browser_of, settings, management, person, status):
+    settings.PORTAL_KEY_MANAGEMENT = management
+    assert browser_of(person).post(URL, filled()).status_code == status
+
+
+def test_the_row_is_found_in_the_inventory(admin):
+    admin.post(URL, filled())
+    [row] = rows(admin.get("/keys/?q=Nightly"))
+    assert (row["Owner"], row["Status"]) == ("Owner Person owner@contenzilla.example", "Active")

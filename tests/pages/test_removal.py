@@ -1,0 +1,86 @@
+"""Delete it in Cerby: a key that Cerby gives the portal no way to delete, and a person's word for it."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from keys.lifecycle import State
+from keys.models import ApiKey
+from tests.cast import a_key
+from tests.pages.helpers import HTMX, attribute, elements, events, messages_of, reason_beside, rows, text
+
+
+@pytest.fixture
+def admin(browser_of):
+    return browser_of("admin")
+
+
+@pytest.fixture
+def declared(cast):
+    return a_key(cast.owner, name="On-call bot", cerby_id=None, origin="declared", stored_at=None)
+
+
+def state_of(key) -> str:
+    return ApiKey.objects.get(pk=key.pk).state
+
+
+def test_the_whole_way_from_the_question_to_removed(admin, declared, cast):
+    asked = admin.get(f"/keys/{declared.pk}/delete/")
+    assert "The next page says how to delete it there" in text(asked)
+    response = admin.post(f"/keys/{declared.pk}/delete/")
+    assert response["Location"] == f"/keys/{declared.pk}/removal/"
+    page = admin.get(response["Location"])
+    assert "This key still works" in text(page)
+    copyable = [attribute(button, "aria-label") for button in elements(page, "button", class_="small")]
+    assert copyable == ["Copy “On-call bot”", f"Copy “{cast.owner.email}”"]
+    [row] = rows(admin.get("/keys/"))
+    assert row["Status"] == "Removed removal unconfirmed"
+
+    done = admin.post(f"/keys/{declared.pk}/removal/confirm/", {"deleted": "on"})
+    assert "on your word" in messages_of(admin.get(done["Location"]))
+    [row] = rows(admin.get("/keys/"))
+    assert row["Status"] == "Removed"
+    [event] = events(type="key:confirm-removal")
+    assert (event.actor_email, event.key_id) == (cast.admin.email, declared.pk)
+
+
+def test_under_htmx_the_dialog_leads_there_as_well(admin, declared):
+    response = admin.post(f"/keys/{declared.pk}/delete/", headers=HTMX)
+    assert response["HX-Redirect"] == f"/keys/{declared.pk}/removal/"
+
+
+def test_without_the_tick_nothing_is_confirmed(admin, declared):
+    admin.post(f"/keys/{declared.pk}/delete/")
+    response = admin.post(f"/keys/{declared.pk}/removal/confirm/")
+    assert response.status_code == 422
+    assert reason_beside(response, "deleted") == "Tick the box once the key is deleted in Cerby."
+    assert state_of(declared) == State.REVOKING
+
+
+def test_it_cannot_be_confirmed_before_deleting_was_started(admin, declared):
+    assert admin.post(f"/keys/{declared.pk}/removal/confirm/", {"deleted": "on"}).status_code == 409
+    assert state_of(declared) == State.HELD
+
+
+def test_a_key_that_cerby_can_be_asked_about_has_nothing_to_do_by_hand(admin, cast):
+    key = a_key(cast.owner)
+    assert "There is nothing to do by hand" in text(admin.get(f"/keys/{key.pk}/removal/"))
+    assert "This key still works" not in text(admin.get(f"/keys/{uuid.UUID(int=key.pk.int)}/"))
+
+
+def test_the_keys_page_leads_on_where_somebody_stopped_half_way(admin, declared):
+    admin.post(f"/keys/{declared.pk}/delete/")
+    page = admin.get(f"/keys/{declared.pk}/")
+    assert "This key still works" in text(page)
+    assert f"/keys/{declared.pk}/removal/" in [attribute(link, "href") for link in elements(page, "a")]
+
+
+def test_its_scopes_cannot_be_turned_here_and_the_page_says_where(admin, declared):
+    page = admin.get(f"/keys/{declared.pk}/")
+    switches = elements(page, "button", role="switch")
+    assert switches
+    assert all("disabled" in dict(switch.attributes) for switch in switches)
+    assert "Change its scopes in Cerby's web app" in text(page)
+    assert "Declared without its value" in text(page)
