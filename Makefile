@@ -6,7 +6,7 @@ python := .venv/bin/python
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 14
 
-run: ## set up, then run the portal with a Cerby sandbox until Ctrl-C (PORT, PORTAL_DATA_DIR, DEMO_PASSWORD, DEMO_VAULTS)
+run: ## set up, then run the portal with a Cerby sandbox until Ctrl-C (PORT, PORTAL_DATA_DIR, DEMO_PASSWORD, DEMO_VAULTS, CHAOS=1)
 	@.ci/venv requirements.txt && exec $(python) -m portal.run --parent $$PPID
 
 test: ## run every test; ARGS goes to pytest

@@ -17,6 +17,7 @@ def actor_for(user: User, *, ip: str = "", browser: str = "") -> Actor:
         email=user.email,
         role=Role(user.role),
         role_is_stale=is_stale(user.role_checked_at, timezone.now()),
+        is_active=user.is_active,
         ip=ip,
         browser=browser,
         management=KeyManagement(settings.PORTAL_KEY_MANAGEMENT),

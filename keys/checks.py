@@ -39,7 +39,7 @@ def production_says_where_it_is(**_: Any) -> list[CheckMessage]:
             "PORTAL_URL": settings.PORTAL_URL,
             "CERBY_BASE_URL": settings.CERBY_BASE_URL,
             "CERBY_WORKSPACE": settings.CERBY_WORKSPACE,
-            "CERBY_TOKEN": settings.CERBY_TOKEN,
+            "CERBY_TOKEN or CERBY_API_KEY": settings.CERBY_TOKEN or settings.CERBY_API_KEY,
         }.items()
         if not value
     ]
@@ -48,4 +48,8 @@ def production_says_where_it_is(**_: Any) -> list[CheckMessage]:
         errors.append(Error(f"{', '.join(missing)} must be set in production.", id="keys.E002"))
     if settings.PORTAL_URL and urlsplit(settings.PORTAL_URL).scheme != "https":
         errors.append(Error("PORTAL_URL must begin with https:// in production.", id="keys.E003"))
+    if settings.EMAIL_BACKEND == "django.core.mail.backends.console.EmailBackend":
+        errors.append(
+            Error("PORTAL_EMAIL_URL must be set in production: links would go to the log.", id="keys.E004")
+        )
     return errors

@@ -38,7 +38,7 @@ def _rule(check: Callable[..., None], *values: Any) -> None:
 class DetailsForm(forms.Form):
     """Step 1. After validation ``cleaned_data["expires_at"]`` is an aware moment."""
 
-    id = forms.UUIDField(widget=forms.HiddenInput)
+    id = forms.UUIDField(widget=forms.HiddenInput, required=False)
     tab_key = forms.CharField(widget=forms.HiddenInput, required=False)
     time_zone = forms.CharField(widget=forms.HiddenInput, required=False)
     name = forms.CharField(
@@ -66,8 +66,8 @@ class DetailsForm(forms.Form):
     )
 
     def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"]
-        _rule(key_request.check_name, name)
+        name = key_request.tidy(self.cleaned_data["name"])
+        _rule(key_request.check_name, name, self.cleaned_data.get("id"))
         return name
 
     def clean_purpose(self) -> str:
@@ -77,6 +77,8 @@ class DetailsForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
+        if not data.get("id"):
+            self.add_error(None, "This page was sent without its id, so it cannot go on. Choose Start over.")
         if "expiration" in data:
             try:
                 data["expires_at"] = self._expires_at(data)

@@ -19,6 +19,8 @@ from keys.models import ApiKey
 
 NAME_LENGTH = 100
 PURPOSE_LENGTH = 500
+UNSEEN = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
+"""Unicode's categories of what is not a letter, mark, number, sign or space."""
 SHORTEST_LIFE = timedelta(minutes=30)
 """Longer than the one view waits, so that no key can expire before it was seen."""
 
@@ -37,19 +39,26 @@ class KeyRequest:
 
 def check(request: KeyRequest, now: datetime) -> None:
     """Raise ``Invalid`` naming the first field that breaks a rule."""
-    check_name(request.name)
+    check_name(request.name, request.id)
     check_purpose(request.purpose)
     check_expiry(request.expires_at, now)
     check_scopes(request.scopes)
 
 
-def check_name(name: str) -> None:
+def tidy(name: str) -> str:
+    """``name`` in Unicode's composed form and with plain spaces: names that look alike are to be alike."""
+    composed = unicodedata.normalize("NFC", name)
+    return "".join(" " if unicodedata.category(c) == "Zs" else c for c in composed).strip()
+
+
+def check_name(name: str, own_id: UUID | None = None) -> None:
+    """``own_id``: the request's own key, there already after a double click, is not in its way."""
     _check_text("name", "The name", name, NAME_LENGTH)
     in_use = ApiKey.objects.alias(lower_name=Lower("name")).filter(
         lower_name=Lower(Value(name)),  # lowered by the database, as its constraint does
         state__in=HOLDS_ITS_NAME,
     )
-    if in_use.exists():
+    if in_use.exclude(pk=own_id).exists():
         raise Invalid(
             name=f"There is already a key called “{name}”. Choose another name, or delete that key first."
         )
@@ -64,7 +73,7 @@ def _check_text(field: str, what: str, text: str, length: int) -> None:
         raise Invalid(**{field: f"{what} is missing. Enter 1 to {length} characters."})
     if len(text) > length:
         raise Invalid(**{field: f"{what} has {len(text):,} characters; {length} are allowed."})
-    if any(unicodedata.category(character) in {"Cc", "Cf", "Co", "Cs", "Cn"} for character in text):
+    if any(unicodedata.category(character) in UNSEEN for character in text):
         raise Invalid(**{field: f"{what} holds a character that cannot be seen, such as a tab. Remove it."})
 
 

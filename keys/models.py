@@ -19,6 +19,10 @@ NEVER = datetime(1, 1, 1, tzinfo=UTC)
 """Sorts before every real time: a key that was never used."""
 
 
+LISTED = Q(listed__isnull=False)
+"""What the inventory shows unless failed keys are asked for."""
+
+
 class UserManager(BaseUserManager["User"]):
     def get_by_natural_key(self, username: str | None) -> User:
         return self.get(email=(username or "").lower())
@@ -82,9 +86,16 @@ class ApiKey(models.Model):
     cerby_id = models.UUIDField(unique=True, null=True)
     name = models.CharField(max_length=100)
     purpose = models.CharField(max_length=500, blank=True)
-    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="keys")
+    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="keys", db_index=False)
     owner_name = models.CharField(max_length=200)  # beside the row, so that lists search and sort by it
     owner_email = models.EmailField()
+    # Sorted by: a comparison of whole rows finds its place in an index of columns, not of expressions.
+    name_order = models.GeneratedField(
+        expression=Lower("name"), output_field=models.CharField(max_length=100), db_persist=True
+    )
+    owner_order = models.GeneratedField(
+        expression=Lower("owner_name"), output_field=models.CharField(max_length=200), db_persist=True
+    )
     scopes = models.JSONField(default=list)
     scope_count = models.GeneratedField(
         expression=JsonLength(F("scopes")), output_field=models.PositiveSmallIntegerField(), db_persist=True
@@ -100,6 +111,22 @@ class ApiKey(models.Model):
             default=Value(0),
         ),
         output_field=models.PositiveSmallIntegerField(),
+        db_persist=True,
+    )
+    # 1 or NULL, for partial indexes: SQLite uses one only where the query repeats its condition in the
+    # same words, and IS NOT NULL is a condition without a value that could be bound later.
+    listed = models.GeneratedField(
+        expression=Case(
+            When(state__in=[s.value for s in State if PHASE[s] is Phase.FAILED], then=None), default=Value(1)
+        ),
+        output_field=models.PositiveSmallIntegerField(null=True),
+        db_persist=True,
+    )
+    unconfirmed = models.GeneratedField(
+        expression=Case(
+            When(state__in=[State.READY.value, State.CLAIMED.value], then=Value(1)), default=None
+        ),
+        output_field=models.PositiveSmallIntegerField(null=True),
         db_persist=True,
     )
     lease = models.UUIDField(null=True)
@@ -164,23 +191,29 @@ class ApiKey(models.Model):
                 condition=Q(state__in=sorted(s.value for s in HOLDS_ITS_NAME), origin="generated"),
             ),
         )
-        # One index per sort order of the inventory, and one per filter in the order it is shown.
+        # One index per sort order, of the keys that are listed unless failed ones are asked for; then one
+        # per filter, in the order that it is shown in. What follows the id only spares looking at the row.
         indexes = (
             models.Index("due_at", name="key_by_due", condition=Q(due_at__isnull=False)),
             models.Index("confirmed_at", name="key_by_confirmed"),
-            models.Index("origin", "created_at", "id", name="key_by_origin_created"),
-            models.Index("created_at", "id", name="key_by_created"),
-            models.Index("expires_at", "id", name="key_by_expires"),
-            models.Index("last_used_order", "id", name="key_by_last_used"),
-            models.Index("scope_count", "id", name="key_by_scope_count"),
-            models.Index(Lower("name"), "id", name="key_by_name"),
-            models.Index(Lower("owner_name"), "id", name="key_by_owner_name"),
-            models.Index("phase", "expires_at", "id", name="key_by_phase_expires"),
-            models.Index("phase", "created_at", "id", name="key_by_phase_created"),
-            models.Index("owner", "created_at", "id", name="key_by_owner_created"),
-            models.Index("state", "created_at", "id", name="key_by_state_created"),
+            models.Index("created_at", "id", name="key_by_created", condition=LISTED),
+            models.Index("expires_at", "id", name="key_by_expires", condition=LISTED),
+            models.Index("last_used_order", "id", name="key_by_last_used", condition=LISTED),
+            models.Index("scope_count", "id", name="key_by_scope_count", condition=LISTED),
+            models.Index("name_order", "id", name="key_by_name", condition=LISTED),
+            models.Index("owner_order", "id", name="key_by_owner_name", condition=LISTED),
+            models.Index("phase", "expires_at", "id", "listed", name="key_by_status", condition=LISTED),
+            models.Index("phase", "created_at", "id", "expires_at", "listed", name="key_by_phase"),
+            models.Index("owner", "created_at", "id", "listed", name="key_by_owner"),
             models.Index(
-                "phase", "created_at", "id", name="key_never_used", condition=Q(last_used_at__isnull=True)
+                *("created_at", "id", "unconfirmed", "listed"),
+                name="key_unconfirmed",
+                condition=Q(unconfirmed__isnull=False),
+            ),
+            models.Index(
+                *("phase", "created_at", "id", "expires_at", "listed", "last_used_at"),
+                name="key_never_used",
+                condition=Q(last_used_at__isnull=True),
             ),
         )
 
@@ -199,7 +232,7 @@ class ApiKey(models.Model):
 class KeyScope(models.Model):
     """Which keys hold a scope, newest first. Kept by database triggers from ``ApiKey.scopes``; read only."""
 
-    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="+", db_index=False)
+    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="held", db_index=False)
     scope = models.CharField(max_length=50)
     created_at = models.DateTimeField()
 
@@ -209,6 +242,39 @@ class KeyScope(models.Model):
 
     def __str__(self) -> str:
         return self.scope
+
+
+class SearchDocument(models.Model):
+    """What a search looks through: one line of text per key. Kept by database triggers; read only.
+
+    ``id`` rises with the key's time of creation, so that matches come out of the index in that order.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    key = models.OneToOneField(ApiKey, on_delete=models.CASCADE, related_name="document")
+    text = models.TextField()
+
+    class Meta:
+        db_table = "keys_search_document"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class SearchIndex(models.Model):
+    """SQLite's FTS5 index of the documents' trigrams, made in migration 0002."""
+
+    document = models.OneToOneField(
+        SearchDocument, on_delete=models.DO_NOTHING, primary_key=True, db_column="rowid", related_name="index"
+    )
+    text = models.TextField()
+
+    class Meta:
+        managed = False
+        db_table = "keys_search"
+
+    def __str__(self) -> str:
+        return str(self.document_id)
 
 
 class RevealGrant(models.Model):

@@ -156,6 +156,7 @@ class Actor:
     email: str
     role: Role
     role_is_stale: bool
+    is_active: bool = True
     ip: str = ""
     browser: str = ""
     management: KeyManagement = KeyManagement.ADMINS
@@ -175,6 +176,8 @@ def is_stale(checked_at: datetime | None, now: datetime) -> bool:
 
 def refusal(actor: Actor, action: Action, key: OwnedKey | None = None) -> str | None:
     """Why ``actor`` may not do ``action`` (to ``key``), as a sentence; None where they may."""
+    if not actor.is_active:
+        return f"You are no longer a live member of the workspace in Cerby: you may not {action.words}."
     rule = matrix(actor.management)[action]
     owns = key is not None and key.owner_cerby_id == actor.cerby_id
     if rule.own_key is OwnKey.IS_REQUIRED and not owns:

@@ -59,7 +59,9 @@ def _message_template_only(
     """A library's record keeps its template, "Not Found: %s", and loses what was filled in."""
     record = entry.get("_record")
     if record is not None and entry.get("_from_structlog") is False:
-        entry["event"] = str(record.msg)[:200]
+        # Django's security log formats what a client sent into the message itself; an exception may be one.
+        is_formatted = record.name.startswith("django.security") or not isinstance(record.msg, str)
+        entry["event"] = record.name if is_formatted else str(record.msg)[:200]
     return entry
 
 

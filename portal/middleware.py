@@ -59,9 +59,15 @@ class ResponseHeadersMiddleware:
         patch_vary_headers(response, ["HX-Request"])
         if request.user.is_authenticated and "Cache-Control" not in response:
             add_never_cache_headers(response)
-        if request.htmx and _is_redirect_to_login(response):  # type: ignore[attr-defined]
-            return HttpResponseClientRedirect(_login_url(_page_of(request)))
+        if _is_redirect_to_login(response):
+            return _sign_in_first(request, response)
         return response
+
+
+def _sign_in_first(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    if request.htmx:  # type: ignore[attr-defined]
+        return HttpResponseClientRedirect(_login_url(_page_of(request)))
+    return HttpResponseRedirect(_login_url(_page_of(request))) if request.method == "POST" else response
 
 
 def _is_redirect_to_login(response: HttpResponseBase) -> bool:
@@ -74,8 +80,11 @@ def _login_url(next_path: str) -> str:
 
 
 def _page_of(request: HttpRequest) -> str:
-    """The page that the fragment was asked for from, not the fragment's own address."""
-    current = request.htmx.current_url_abs_path  # type: ignore[attr-defined]
+    """The page that a fragment was asked for from, or a form sent from: their own address may be no page."""
+    current: str | None = request.htmx.current_url_abs_path  # type: ignore[attr-defined]
+    referrer = urlsplit(request.headers.get("Referer", ""))
+    if not current and referrer.netloc == request.get_host():
+        current = referrer._replace(scheme="", netloc="").geturl()
     return current or resolve_url(settings.LOGIN_REDIRECT_URL)
 
 

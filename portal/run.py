@@ -1,7 +1,7 @@
 """Run the portal, and a Cerby sandbox beside it, as real processes until Ctrl-C: what `make run` starts.
 
-Reads PORT, PORTAL_DATA_DIR, DEMO_PASSWORD and DEMO_VAULTS from the environment. Where CERBY_BASE_URL is set,
-the portal speaks to that workspace instead: no sandbox, no demo people, all settings passed on as they are.
+Reads PORT, PORTAL_DATA_DIR, DEMO_PASSWORD, DEMO_VAULTS and CHAOS from the environment. Where CERBY_BASE_URL
+is set, the portal speaks to that workspace instead: no sandbox, no demo people, all settings passed on.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Choices:
     vaults: int
     demo_password: str
     has_own_workspace: bool
+    chaos: bool
 
     @classmethod
     def from_environment(cls) -> Choices:
@@ -50,6 +51,7 @@ class Choices:
             vaults=_whole_number("DEMO_VAULTS", default=2, lowest=1, highest=2),
             demo_password=os.environ.get("DEMO_PASSWORD") or _new_password(),
             has_own_workspace=bool(os.environ.get("CERBY_BASE_URL")),
+            chaos=os.environ.get("CHAOS", "") not in {"", "0"},
         )
 
 
@@ -196,6 +198,8 @@ def _start_sandbox(processes: Processes, choices: Choices, env: dict[str, str]) 
     url = urlsplit(env["CERBY_BASE_URL"])
     command = [sys.executable, "manage.py", "cerby_sandbox", "--port", str(url.port)]
     command += ["--data-dir", str(choices.data / "sandbox"), "--vaults", str(choices.vaults)]
+    if choices.chaos:
+        command.append("--chaos")
     sandbox = processes.start("sandbox", command, env)
     processes.wait_until_ready(sandbox, lambda: _answers(url, url.port, "/healthz"), READY_SECONDS)
 

@@ -61,6 +61,12 @@ async function onSwap() {
   if (draft?.id === field(form, "id").value) tickScopes(form, draft);
   remember(form);
   await prepare(form);
+  if (document.activeElement === document.body) startOfStep(form).focus();
+}
+
+/** Where reading goes on after the step that had the focus is gone. */
+function startOfStep(form) {
+  return section.querySelector("h2") ?? field(form, "name");
 }
 
 async function startOver() {

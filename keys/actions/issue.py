@@ -124,7 +124,17 @@ def _call_cerby(key: ApiKey, actor: Actor, request: KeyRequest, lease: UUID) -> 
     except CerbyInDoubt as doubt:
         move(key, Move.LOSE_ANSWER, Event.KEY_ANSWER_LOST, actor, holding=lease, reason=doubt.sentence)
     else:
+        _keep_answer(key, actor, request, lease, issued)
+
+
+def _keep_answer(
+    key: ApiKey, actor: Actor, request: KeyRequest, lease: UUID, issued: cerby.IssuedKey
+) -> None:
+    try:
         _seal_and_store(key, actor, request, lease, issued)
+    except IntegrityError:  # such as the identifier of another key: the database is the second lock
+        reason = "Cerby's answer contradicts what the portal knows, so it was not kept."
+        move(key, Move.LOSE_ANSWER, Event.KEY_ANSWER_LOST, actor, holding=lease, reason=reason)
 
 
 def _refused(key: ApiKey, actor: Actor, lease: UUID, sentence: str) -> None:

@@ -13,7 +13,7 @@ from keys.actors import actor_for
 from keys.audit import log
 from keys.audit.events import Event
 from keys.audit.guard import authorize
-from keys.errors import CerbyError
+from keys.errors import CerbyError, CerbyNotFound
 from keys.models import ApiKey, User
 from keys.policy import Action, Actor, Role
 
@@ -22,9 +22,33 @@ FRESH_ENOUGH = timedelta(minutes=5)
 
 
 def refresh_person(user: User) -> User:
-    """Ask Cerby for ``user`` and keep the answer. Raises ``CerbyError``; the kept role is untouched then."""
-    person = cerby.connect().person(user.cerby_id)
+    """Ask Cerby for ``user`` and keep the answer.
+
+    Raises ``CerbyError``; the kept role is untouched then. After ``CerbyNotFound`` they are no longer active.
+    """
+    try:
+        person = cerby.connect().person(user.cerby_id)
+    except CerbyNotFound:
+        _deactivate(user)
+        raise
     return keep(person, user)
+
+
+def _deactivate(user: User) -> None:
+    """Cerby does not know ``user`` any more: every session of theirs ends with its next request."""
+    if not user.is_active:
+        return
+    user.is_active = False
+    with transaction.atomic():
+        user.save(update_fields=["is_active"])
+        log.append(
+            Event.PERSON_CHANGED,
+            actor=None,
+            reason="Cerby does not know this person any more.",
+            email=user.email,
+            before={"may sign in": "yes"},
+            after={"may sign in": "no"},
+        )
 
 
 def refresh_everyone(actor: Actor) -> int:
@@ -34,6 +58,8 @@ def refresh_everyone(actor: Actor) -> int:
     known = list(User.objects.filter(cerby_id__in=people))
     for user in known:
         keep(people[user.cerby_id], user)
+    for user in User.objects.filter(is_active=True).exclude(cerby_id__in=people):
+        _deactivate(user)
     log.append(Event.ROLES_REFRESHED, actor=actor, count=len(known))
     return len(known)
 
@@ -52,8 +78,8 @@ def with_confirmed_role(actor: Actor) -> Actor:
 def keep(person: cerby.Person, user: User) -> User:
     """Copy what Cerby says of ``person`` to ``user``, and record what changed.
 
-    A person whom Cerby has disabled, or whose role it does not name, is no longer active: every
-    session of theirs ends with its next request.
+    A person whom Cerby has disabled is no longer active: every session of theirs ends with its next
+    request. One whose role it does not name counts as a Guest User.
     """
     before = _describe(user)
     role = person.role if person.role is not None else Role.GUEST
@@ -64,6 +90,7 @@ def keep(person: cerby.Person, user: User) -> User:
     user.is_active = user.added_at is not None and person.status == LIVE
     after = _describe(user)
     with transaction.atomic():
+        _free_address(user)
         user.save(update_fields=["name", "email", "role", "role_checked_at", "is_active"])
         if before != after:
             ApiKey.objects.filter(owner=user).update(owner_name=user.name, owner_email=user.email)
@@ -76,6 +103,13 @@ def keep(person: cerby.Person, user: User) -> User:
                 after={name: after[name] for name in sorted(changed)},
             )
     return user
+
+
+def _free_address(user: User) -> None:
+    """An address that Cerby gives to ``user`` now is no longer the one of whoever had it before."""
+    for earlier in User.objects.filter(email=user.email).exclude(pk=user.pk):
+        _deactivate(earlier)
+        User.objects.filter(pk=earlier.pk).update(email=f"{earlier.cerby_id}@moved.invalid")
 
 
 def _describe(user: User) -> dict[str, str]:

@@ -29,8 +29,8 @@ def needs(key: ApiKey, scopes: Iterable[str]) -> Action:
 def rescope(actor: Actor, key_id: UUID, scopes: Iterable[str]) -> ApiKey:
     """Give ``key_id`` exactly ``scopes``, in Cerby and here. Returns the key as it is then.
 
-    Raises ``NotAllowed``, ``Invalid`` (none chosen, or unknown), ``Conflict`` (not active) and
-    ``CerbyError``.
+    Where that changes nothing, Cerby is not asked. Raises ``NotAllowed``, ``Invalid`` (none chosen, or
+    unknown), ``Conflict`` (not active) and ``CerbyError``.
     """
     key = key_for(actor, key_id)
     wanted = in_order(scopes)
@@ -41,12 +41,12 @@ def rescope(actor: Actor, key_id: UUID, scopes: Iterable[str]) -> ApiKey:
     key_request.check_scopes(set(wanted) - set(key.scopes) or wanted)
     if key.cerby_id is None or status(key.phase, key.expires_at, timezone.now()) is not Status.ACTIVE:
         raise Conflict("Only an active key's scopes can be changed.")
+    if wanted == key.scopes:
+        return key
     before = key.scopes
     log.append(Event.KEY_RESCOPE_STARTED, actor=actor, key=key, before=before, after=wanted)
     try:
-        answer = cerby.connect().rescope_key(key.cerby_id, wanted)
-    except CerbyInDoubt:
-        answer = cerby.connect().key(key.cerby_id)
+        answer = _rescope_in_cerby(key.cerby_id, wanted)
     except CerbyError as error:
         log.append(
             Event.KEY_RESCOPED,
@@ -60,6 +60,18 @@ def rescope(actor: Actor, key_id: UUID, scopes: Iterable[str]) -> ApiKey:
         raise
     _keep(actor, key, before, in_order(answer.scopes))
     return key
+
+
+def _rescope_in_cerby(cerby_id: UUID, wanted: list[str]) -> cerby.UpstreamKey:
+    """Cerby's answer, or where that was lost, what Cerby says of the key afterwards, if it has the scopes."""
+    client = cerby.connect()
+    try:
+        return client.rescope_key(cerby_id, wanted)
+    except CerbyInDoubt:
+        seen = client.key(cerby_id)
+        if set(seen.scopes) != set(wanted):
+            raise
+        return seen
 
 
 def _keep(actor: Actor, key: ApiKey, before: list[str], after: list[str]) -> None:

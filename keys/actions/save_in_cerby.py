@@ -29,8 +29,9 @@ def save_in_cerby(actor: Actor, key_id: UUID, *, secret: str, vault_id: UUID | N
     authorize(actor, Action.REVEAL_KEY, key)
     if key.state != State.CLAIMED:
         raise Conflict("This key is not waiting to be stored. Look at where things stand.")
-    _check_is_this_key(key, secret)
+    _check_is_this_key(actor, key, secret)
     vault = _vault(vault_id)
+    log.append(Event.KEY_SAVE_STARTED, actor=actor, key=key, vault=vault.name)
     try:
         cerby.connect().save_secret(title=key.name, body=secret, vault_id=vault.id)
     except CerbyError as error:
@@ -41,10 +42,12 @@ def save_in_cerby(actor: Actor, key_id: UUID, *, secret: str, vault_id: UUID | N
     return vault.name
 
 
-def _check_is_this_key(key: ApiKey, secret: str) -> None:
+def _check_is_this_key(actor: Actor, key: ApiKey, secret: str) -> None:
     stored = seal.Fingerprint(pepper_id=key.pepper_id, digest=bytes(key.fingerprint or b""))
     if not seal.matches(secret, stored, settings.PORTAL_PEPPERS):
-        raise Invalid("What was sent is not this key. Nothing was saved.")
+        sentence = "What was sent is not this key. Nothing was saved."
+        log.append(Event.KEY_STORED, actor=actor, key=key, outcome=log.Outcome.REFUSED, reason=sentence)
+        raise Invalid(sentence)
 
 
 def _vault(vault_id: UUID | None) -> cerby.Vault:

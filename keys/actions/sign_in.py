@@ -6,7 +6,7 @@ from keys.actions.refresh_person import refresh_person
 from keys.actors import actor_for
 from keys.audit import log
 from keys.audit.events import Event
-from keys.errors import CerbyError, CerbyNotFound
+from keys.errors import CerbyError
 from keys.models import User
 from keys.policy import Actor
 
@@ -15,9 +15,6 @@ def confirm(user: User) -> bool:
     """Whether ``user`` may sign in, as Cerby says now, or as it last said where it cannot be reached."""
     try:
         return refresh_person(user).is_active
-    except CerbyNotFound:
-        User.objects.filter(pk=user.pk).update(is_active=False)
-        return False
     except CerbyError:
         return user.is_active
 
@@ -34,5 +31,14 @@ def record_failure(email: str, *, ip: str, browser: str) -> None:
     """A wrong password for somebody whom the portal knows; what was typed for nobody is not kept."""
     user = User.objects.filter(email=email.lower()).first()
     if user is not None:
-        actor = actor_for(user, ip=ip, browser=browser)
-        log.append(Event.SIGNED_IN, actor=actor, outcome=log.Outcome.REFUSED, reason="Wrong password.")
+        _refuse(user, "Wrong password.", ip=ip, browser=browser)
+
+
+def record_inactive(user: User, *, ip: str, browser: str) -> None:
+    """The right password of somebody whom ``confirm`` did not let in."""
+    _refuse(user, "Not a live member of the workspace in Cerby.", ip=ip, browser=browser)
+
+
+def _refuse(user: User, reason: str, *, ip: str, browser: str) -> None:
+    actor = actor_for(user, ip=ip, browser=browser)
+    log.append(Event.SIGNED_IN, actor=actor, outcome=log.Outcome.REFUSED, reason=reason)

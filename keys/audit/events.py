@@ -15,6 +15,7 @@ class Event(enum.StrEnum):
     KEY_CANCELLED = "key:cancel"
     KEY_LOOKED_UP = "key:look-up"
     KEY_REVEALED = "key:reveal"
+    KEY_SAVE_STARTED = "key:start-save"
     KEY_STORED = "key:store"
     KEY_RESCOPE_STARTED = "key:start-rescope"
     KEY_RESCOPED = "key:rescope"
@@ -46,6 +47,7 @@ _LABELS = {
     Event.KEY_CANCELLED: "Request cancelled",
     Event.KEY_LOOKED_UP: "Looked up in Cerby",
     Event.KEY_REVEALED: "API key viewed",
+    Event.KEY_SAVE_STARTED: "Saving in Cerby started",
     Event.KEY_STORED: "API key stored",
     Event.KEY_RESCOPE_STARTED: "Scope change started",
     Event.KEY_RESCOPED: "Scopes changed",
@@ -70,6 +72,7 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.KEY_ISSUED: frozenset({"cerby_id", "scopes", "expires_at", "last_four"}),
     Event.KEY_LOOKED_UP: frozenset({"found"}),
     Event.KEY_REVEALED: frozenset({"thumbprint"}),
+    Event.KEY_SAVE_STARTED: frozenset({"vault"}),
     Event.KEY_STORED: frozenset({"how", "vault"}),
     Event.KEY_RESCOPE_STARTED: frozenset({"before", "after"}),
     Event.KEY_RESCOPED: frozenset({"before", "after"}),

@@ -161,9 +161,9 @@ class CerbyClient:
         self._succeed(call)
 
     def _walk(self, call: Call, parse: Callable[[object], Item]) -> Iterator[Item]:
-        """Every item of a list, once. The end is where Cerby's count is reached, or where a page is empty.
+        """Every item of a list, once. The end is where Cerby's count is reached.
 
-        Raises CerbyInDoubt for a list that repeats itself or does not end.
+        Raises CerbyInDoubt for a list that repeats itself, does not end, or ends before its count.
         """
         seen: set[UUID] = set()
         for number in range(1, self._limits.pages + 1):
@@ -174,6 +174,8 @@ class CerbyClient:
                 raise calls.in_doubt(call, "its list repeats itself")
             yield from fresh.values()
             seen.update(fresh)
+            if not page.items and len(seen) < page.total:
+                raise calls.in_doubt(call, "its list ends before its count is reached")
             if not page.items or (len(seen) >= page.total and not page.more):
                 return
         raise calls.in_doubt(call, "its list does not end")

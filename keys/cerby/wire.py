@@ -271,8 +271,8 @@ def issued_key(resource: object, asked: KeyRequest) -> IssuedKey | UUID:
         raise WireError("scopes are not those that were sent")
     if key.owner_id != asked.owner_id:
         raise WireError("ownerId is not the one that was sent")
-    if abs(key.expires_at - asked.expires_at) > _SAME_MOMENT:
-        raise WireError("expiresAt is not the time that was sent")
+    if key.expires_at - asked.expires_at > _SAME_MOMENT:  # a workspace may allow less, never more
+        raise WireError("expiresAt is later than the time that was sent")
     return key
 
 

@@ -2,23 +2,44 @@
 
 from django.db import migrations
 
-# One line of text per key. The separator keeps a match from spanning two columns.
-DOCUMENT = "NEW.name || char(31) || NEW.owner_name || char(31) || NEW.owner_email"
-
-TABLES = [
-    """
-    CREATE TABLE keys_search_document (
-        id INTEGER PRIMARY KEY,
-        key_id char(32) NOT NULL UNIQUE,
-        text TEXT NOT NULL
-    )
-    """,
-    """
+TABLE = """
     CREATE VIRTUAL TABLE keys_search USING fts5 (
         text, content='keys_search_document', content_rowid='id', tokenize='trigram', detail='full'
     )
-    """,
-]
+"""
+
+# Small pages: a search reads a few entries each of many lists, some of them backwards.
+PAGES = "INSERT INTO keys_search (keys_search, rank) VALUES ('pgsz', 1000)"
+
+# One line of text per key. The separator keeps a match from spanning two columns.
+TEXT = "NEW.name || char(31) || NEW.owner_name || char(31) || NEW.owner_email"
+
+# Documents are numbered by their key's time of creation: milliseconds since 1970, then six digits that
+# tell those of one millisecond apart.
+NUMBERED = f"""
+    INSERT INTO keys_search_document (id, key_id, text)
+        SELECT
+            COALESCE(
+                (
+                    SELECT MAX(id) + 1 FROM keys_search_document
+                    WHERE id BETWEEN moment.first AND moment.first + 999998
+                ),
+                moment.first
+            ),
+            NEW.id,
+            {TEXT}
+        FROM (
+            SELECT 1000000 * (
+                CAST(strftime('%s', NEW.created_at) AS INTEGER) * 1000
+                + CAST(substr(NEW.created_at || '.000', 21, 3) AS INTEGER)
+            ) AS first
+        ) AS moment;
+"""
+
+SCOPED = """
+    INSERT INTO keys_keyscope (key_id, scope, created_at)
+        SELECT NEW.id, value, NEW.created_at FROM json_each(NEW.scopes);
+"""
 
 TRIGGERS = {
     "keys_search_document_added": """
@@ -39,21 +60,26 @@ TRIGGERS = {
     """,
     "keys_apikey_indexed": f"""
         AFTER INSERT ON keys_apikey BEGIN
-            INSERT INTO keys_search_document (key_id, text) VALUES (NEW.id, {DOCUMENT});
-            INSERT INTO keys_keyscope (key_id, scope, created_at)
-                SELECT NEW.id, value, NEW.created_at FROM json_each(NEW.scopes);
+            {NUMBERED}
+            {SCOPED}
         END
     """,
     "keys_apikey_reindexed": f"""
         AFTER UPDATE OF name, owner_name, owner_email ON keys_apikey BEGIN
-            UPDATE keys_search_document SET text = {DOCUMENT} WHERE key_id = NEW.id;
+            UPDATE keys_search_document SET text = {TEXT} WHERE key_id = NEW.id;
         END
     """,
-    "keys_apikey_rescoped": """
-        AFTER UPDATE OF scopes, created_at ON keys_apikey BEGIN
+    "keys_apikey_moved": f"""
+        AFTER UPDATE OF created_at ON keys_apikey WHEN NEW.created_at <> OLD.created_at BEGIN
+            DELETE FROM keys_search_document WHERE key_id = NEW.id;
+            {NUMBERED}
+            UPDATE keys_keyscope SET created_at = NEW.created_at WHERE key_id = NEW.id;
+        END
+    """,
+    "keys_apikey_rescoped": f"""
+        AFTER UPDATE OF scopes ON keys_apikey BEGIN
             DELETE FROM keys_keyscope WHERE key_id = NEW.id;
-            INSERT INTO keys_keyscope (key_id, scope, created_at)
-                SELECT NEW.id, value, NEW.created_at FROM json_each(NEW.scopes);
+            {SCOPED}
         END
     """,
     "keys_apikey_unindexed": """
@@ -69,10 +95,8 @@ class Migration(migrations.Migration):
     dependencies = [("keys", "0001_initial")]
 
     operations = [
-        *(
-            migrations.RunSQL(sql, f"DROP TABLE {name}")
-            for sql, name in zip(TABLES, ["keys_search_document", "keys_search"], strict=True)
-        ),
+        migrations.RunSQL(TABLE, "DROP TABLE keys_search"),
+        migrations.RunSQL(PAGES, migrations.RunSQL.noop),
         *(
             migrations.RunSQL(f"CREATE TRIGGER {name} {body}", f"DROP TRIGGER {name}")
             for name, body in TRIGGERS.items()

@@ -5,15 +5,22 @@ from django.db import migrations
 REFUSAL = "the audit log is append-only"
 
 
-def refuse(verb: str) -> migrations.RunSQL:
-    name = f"keys_auditevent_no_{verb.lower()}"
+def refuse(name: str, when: str) -> migrations.RunSQL:
     return migrations.RunSQL(
-        f"CREATE TRIGGER {name} BEFORE {verb} ON keys_auditevent BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END",
-        f"DROP TRIGGER {name}",
+        f"CREATE TRIGGER keys_auditevent_no_{name} BEFORE {when} BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END",
+        f"DROP TRIGGER keys_auditevent_no_{name}",
     )
 
 
 class Migration(migrations.Migration):
     dependencies = [("keys", "0002_inventory_search")]
 
-    operations = [refuse("UPDATE"), refuse("DELETE")]
+    operations = [
+        refuse("update", "UPDATE ON keys_auditevent"),
+        refuse("delete", "DELETE ON keys_auditevent"),
+        # INSERT OR REPLACE removes the row it replaces without firing the trigger on DELETE.
+        refuse(
+            "replace",
+            "INSERT ON keys_auditevent WHEN EXISTS (SELECT 1 FROM keys_auditevent WHERE id = NEW.id)",
+        ),
+    ]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import django_filters
 from django import forms
-from django.db.models import Count, F, QuerySet, Window
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db.models import F, QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -22,7 +23,7 @@ from keys.models import ApiKey, AuditEvent
 from keys.policy import Action, Actor
 from keys.scopes import label
 from keys.selectors.inventory import Export
-from keys.selectors.keyset import Order, Page, order_by, page
+from keys.selectors.keyset import CountOf, Order, Page, order_by, page
 
 NEWEST_FIRST = Order((F("at"), F("id")), descending=True)
 COLUMNS = (
@@ -42,11 +43,15 @@ COLUMNS = (
 )
 
 
-_DAY = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+_DAY: dict[str, Any] = {
+    "widget": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    # Near either end of the calendar, a day's start in some zone is no time in UTC.
+    "validators": [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2999, 12, 31))],
+}
 
 
 class ActivityFilter(django_filters.FilterSet):
-    actor = django_filters.CharFilter(field_name="actor_email", lookup_expr="exact", label="Who (e-mail)")
+    actor = django_filters.CharFilter(method="by_actor", label="Who (e-mail)")
     key = django_filters.UUIDFilter(field_name="key_id", label="Key id")
     type = django_filters.ChoiceFilter(
         label="What", choices=[(event.value, event.label) for event in Event], empty_label="Anything"
@@ -54,14 +59,17 @@ class ActivityFilter(django_filters.FilterSet):
     outcome = django_filters.ChoiceFilter(
         label="Outcome", choices=AuditEvent.Outcome.choices, empty_label="Any outcome"
     )
-    since = django_filters.DateFilter(method="from_day", label="From", widget=_DAY)
-    until = django_filters.DateFilter(method="to_day", label="To", widget=_DAY)
-    after = django_filters.NumberFilter(method="unchanged")
-    before = django_filters.NumberFilter(method="unchanged")
+    since = django_filters.DateFilter(method="from_day", label="From", **_DAY)
+    until = django_filters.DateFilter(method="to_day", label="To", **_DAY)
+    after = django_filters.NumberFilter(method="unchanged", min_value=0)
+    before = django_filters.NumberFilter(method="unchanged", min_value=0)
 
     class Meta:
         model = AuditEvent
         fields = ()
+
+    def by_actor(self, events: QuerySet[AuditEvent], _name: str, email: str) -> QuerySet[AuditEvent]:
+        return events.filter(actor_email=email.lower())
 
     def from_day(self, events: QuerySet[AuditEvent], _name: str, day: Any) -> QuerySet[AuditEvent]:
         return events.filter(at__gte=_start_of(day))
@@ -182,9 +190,8 @@ def activity_export(actor: Actor, params: QueryDict) -> Export:
     chosen = ActivityFilter(params, queryset=AuditEvent.objects.all())
     if not chosen.is_valid():
         raise Invalid(chosen.reasons())
-    rows = (
-        order_by(chosen.qs, NEWEST_FIRST).values_list(*COLUMNS, Window(Count("*"))).iterator(chunk_size=1000)
-    )
+    events = order_by(chosen.qs, NEWEST_FIRST)
+    rows = events.values_list(*COLUMNS, CountOf(events)).iterator(chunk_size=1000)
     first = next(rows, None)
     return Export(
         count=first[-1] if first else 0,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 
-from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from keys.audit.guard import authorize
-from keys.lifecycle import Phase, State
-from keys.models import ApiKey
+from keys.models import LISTED, ApiKey
 from keys.policy import Action, Actor
 from keys.selectors.activity import EventRow, newest_activity
+from keys.selectors.conditions import Condition, narrow
+from keys.selectors.inventory_filter import SORTS, default_sort, expiring, with_status
+from keys.selectors.keyset import order_by
 
 COUNTED_UP_TO = 1000
 NEWEST_EVENTS = 10
@@ -39,38 +40,39 @@ def dashboard(actor: Actor) -> Dashboard:
     """Raises ``NotAllowed``."""
     authorize(actor, Action.SEE_INVENTORY)
     now = timezone.now()
-    active = Q(phase=Phase.LIVE, expires_at__gt=now)
-
-    def expiring(days: int) -> Q:
-        return Q(phase=Phase.LIVE, expires_at__gt=now, expires_at__lte=now + timedelta(days=days))
-
     return Dashboard(
         by_status=[
-            _figure("Active", active, "status=active", "success"),
-            _figure("Pending", Q(phase=Phase.PENDING), "status=pending"),
-            _figure("Expired", Q(phase=Phase.LIVE, expires_at__lte=now), "status=expired"),
-            _figure("Removed", Q(phase=Phase.REMOVED), "status=removed"),
+            _by_status("Active", "active", now, "success"),
+            _by_status("Pending", "pending", now),
+            _by_status("Expired", "expired", now),
+            _by_status("Removed", "removed", now),
         ],
         to_do=[
-            _figure("Expiring in 7 days", expiring(7), "expires=7", "danger"),
-            _figure("Expiring in 30 days", expiring(30), "expires=30", "warning"),
-            _figure("Active, never used", active & Q(last_used_at__isnull=True), "status=never-used"),
-            _figure(
-                "Storage unconfirmed",
-                Q(state__in=[State.READY, State.CLAIMED]),
-                "status=unconfirmed",
-                "warning",
-            ),
+            _by_expiry("Expiring in 7 days", 7, now, "danger"),
+            _by_expiry("Expiring in 30 days", 30, now, "warning"),
+            _by_status("Active, never used", "never-used", now),
+            _by_status("Storage unconfirmed", "unconfirmed", now, "warning"),
         ],
         newest=newest_activity(actor, NEWEST_EVENTS),
     )
 
 
-def _figure(label: str, which: Q, query: str, tone: str = "") -> Figure:
-    count = _bounded_count(ApiKey.objects.filter(which))
+def _by_status(label: str, status: str, now: datetime, tone: str = "") -> Figure:
+    sort = default_sort(status=status)
+    return _figure(label, _bounded_count(with_status(status, now), sort), f"status={status}", tone)
+
+
+def _by_expiry(label: str, days: int, now: datetime, tone: str) -> Figure:
+    sort = default_sort(expires=str(days))
+    return _figure(label, _bounded_count(expiring(days, now), sort), f"expires={days}", tone)
+
+
+def _figure(label: str, count: int, query: str, tone: str) -> Figure:
     shown = f"{count:,}" if count <= COUNTED_UP_TO else f"{COUNTED_UP_TO:,}+"
     return Figure(label, shown, query, tone if count else "")
 
 
-def _bounded_count(keys: QuerySet[ApiKey]) -> int:
-    return keys.order_by()[: COUNTED_UP_TO + 1].count()
+def _bounded_count(which: Condition, sort: str) -> int:
+    """Counted along the walk that lists the same keys, so that it stops as soon as there are too many."""
+    listed = narrow(ApiKey.objects.filter(LISTED), [which], sort, SORTS[sort.lstrip("-")])
+    return order_by(*listed)[: COUNTED_UP_TO + 1].count()

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
-from uuid import UUID
+from typing import Any, TypedDict
 
-from django.db.models import Count, QuerySet, Window
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -18,8 +16,9 @@ from keys.errors import Invalid
 from keys.lifecycle import CAVEAT, State, status
 from keys.models import ApiKey
 from keys.policy import Action, Actor
-from keys.selectors.inventory_filter import InventoryFilter, order_of
-from keys.selectors.keyset import Page, order_by, page
+from keys.selectors.conditions import Condition, of_owner
+from keys.selectors.inventory_filter import InventoryFilter
+from keys.selectors.keyset import CountOf, Page, order_by, page
 
 COLUMNS = (
     "id",
@@ -38,10 +37,13 @@ COLUMNS = (
 )
 
 
-class KeyRow(NamedTuple):
-    """One line of the table, ready to print: making strings here once is what keeps the page fast."""
+class KeyRow(TypedDict):
+    """One line of the table, ready to print: making strings here once is what keeps the page fast.
 
-    id: UUID
+    A dictionary, because that is where a template looks first.
+    """
+
+    id: str
     name: str
     owner_name: str
     owner_email: str
@@ -67,16 +69,15 @@ class Inventory:
     own_only: bool
 
 
-def visible_to(actor: Actor) -> tuple[QuerySet[ApiKey], bool]:
-    """The keys that ``actor`` may see, and whether these are only their own.
+def visible_to(actor: Actor) -> list[Condition]:
+    """What a key must meet so that ``actor`` may see it: nothing, or to be their own.
 
     Raises ``NotAllowed``, recorded, for a person who may not see the inventory and owns no key.
     """
-    own = ApiKey.objects.filter(owner_id=actor.user_id)
-    if not actor.may(Action.SEE_INVENTORY) and own.exists():
-        return own, True
+    if not actor.may(Action.SEE_INVENTORY) and ApiKey.objects.filter(owner_id=actor.user_id).exists():
+        return [of_owner(actor.user_id)]
     authorize(actor, Action.SEE_INVENTORY)
-    return ApiKey.objects.all(), False
+    return []
 
 
 def inventory(actor: Actor, params: QueryDict) -> Inventory:
@@ -84,28 +85,28 @@ def inventory(actor: Actor, params: QueryDict) -> Inventory:
 
     A filter that cannot be used leaves the page empty; the reason stands beside its field.
     """
-    keys, own_only = visible_to(actor)
-    chosen = InventoryFilter(params, queryset=keys)
-    if not chosen.is_valid():
-        return Inventory(Page([], None, None), chosen, own_only)
-    order = order_of(chosen.form.cleaned_data)
-    now = timezone.now()
+    visible = visible_to(actor)
+    wanted = InventoryFilter(params)
+    if not wanted.is_valid():
+        return Inventory(Page([], None, None), wanted, own_only=bool(visible))
+    keys, order = wanted.keys(*visible)
     found = page(
-        chosen.qs.values_list(*COLUMNS),
+        keys.values_list(*COLUMNS),
         order,
         ApiKey.objects.all(),
-        after=chosen.form.cleaned_data["after"],
-        before=chosen.form.cleaned_data["before"],
+        after=wanted.chosen["after"],
+        before=wanted.chosen["before"],
     )
+    now = timezone.now()
     rows = [_row(values, now) for values in found.rows]
-    return Inventory(Page(rows, found.after, found.before), chosen, own_only)
+    return Inventory(Page(rows, found.after, found.before), wanted, own_only=bool(visible))
 
 
 def _row(values: tuple[Any, ...], now: datetime) -> KeyRow:
     (id_, name, owner_name, owner_email, scopes, created, expires, used, phase, state, *_) = values
     seen = status(phase, expires, now)
     return KeyRow(
-        id=id_,
+        id=str(id_),
         name=name,
         owner_name=owner_name,
         owner_email=owner_email,
@@ -123,7 +124,8 @@ def _row(values: tuple[Any, ...], now: datetime) -> KeyRow:
     )
 
 
-class Export(NamedTuple):
+@dataclass(frozen=True)
+class Export:
     count: int
     as_of: datetime
     filter: str
@@ -141,20 +143,20 @@ def inventory_export(actor: Actor, params: QueryDict) -> Export:
 
     Raises ``NotAllowed`` and, for a filter that cannot be used, ``Invalid``.
     """
-    keys, own_only = visible_to(actor)
-    if not own_only:
+    visible = visible_to(actor)
+    if not visible:
         authorize(actor, Action.EXPORT_INVENTORY)
-    chosen = InventoryFilter(params, queryset=keys)
-    if not chosen.is_valid():
-        raise Invalid(chosen.reasons())
+    wanted = InventoryFilter(params)
+    if not wanted.is_valid():
+        raise Invalid(wanted.reasons())
     now = timezone.now()
-    rows = order_by(chosen.qs, order_of(chosen.form.cleaned_data))
-    counted = rows.values_list(*COLUMNS, Window(Count("*"))).iterator(chunk_size=1000)
+    rows = order_by(*wanted.keys(*visible))
+    counted = rows.values_list(*COLUMNS, CountOf(rows)).iterator(chunk_size=1000)
     first = next(counted, None)
     return Export(
         count=first[-1] if first else 0,
         as_of=now,
-        filter=chosen.in_words(),
+        filter=wanted.in_words(),
         rows=_export_rows(first, counted, now),
     )
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
-import django_filters
+from django import forms
 from django.conf import settings
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
-from django.db.models.functions import Lower
+from django.db.models import F
+from django.http import QueryDict
 from django.utils import timezone
 
 from keys import scopes as catalogue
-from keys.lifecycle import Phase, State
-from keys.models import ApiKey, KeyScope
-from keys.selectors import search
-from keys.selectors.keyset import Order
+from keys.lifecycle import Phase
+from keys.models import LISTED, ApiKey, User
+from keys.selectors import conditions, search
+from keys.selectors.conditions import Condition, Keys
+from keys.selectors.keyset import Order, Window
+from keys.selectors.widgets import PlainSelect
 
 STATUSES = [
     ("active", "Active"),
@@ -29,8 +32,8 @@ STATUSES = [
 EXPIRY_WINDOWS = [("7", "in 7 days"), ("30", "in 30 days"), ("90", "in 90 days")]
 
 SORTS: dict[str, tuple[Any, ...]] = {
-    "name": (Lower("name"), F("id")),
-    "owner": (Lower("owner_name"), F("id")),
+    "name": (F("name_order"), F("id")),
+    "owner": (F("owner_order"), F("id")),
     "scopes": (F("scope_count"), F("id")),
     "created": (F("created_at"), F("id")),
     "expires": (F("expires_at"), F("id")),
@@ -39,98 +42,107 @@ SORTS: dict[str, tuple[Any, ...]] = {
 }
 SORT_CHOICES = [(f"{sign}{name}", name) for name in SORTS for sign in ("", "-")]
 
+_WITH_STATUS: dict[str, Callable[[datetime], Condition]] = {
+    "active": lambda now: conditions.in_phase(Phase.LIVE, Window(low=now)),
+    "pending": lambda _: conditions.in_phase(Phase.PENDING),
+    "expired": lambda now: conditions.in_phase(Phase.LIVE, Window(high=now)),
+    "removed": lambda _: conditions.in_phase(Phase.REMOVED),
+    "failed": lambda _: conditions.in_phase(Phase.FAILED),
+    "unconfirmed": lambda _: conditions.unconfirmed(),
+    "never-used": conditions.never_used,
+}
 
-def order_of(chosen: dict[str, Any]) -> Order:
-    """The order that was asked for; else soonest expiry first in an expiry window, newest first elsewhere."""
-    sort = chosen["sort"] or _default_sort(chosen)
-    return Order(SORTS[sort.lstrip("-")], descending=sort.startswith("-"))
 
-
-def _default_sort(chosen: dict[str, Any]) -> str:
-    if chosen["expires"]:
+def default_sort(status: str = "", expires: str = "") -> str:
+    """Soonest expiry first in an expiry window, latest first of what has expired, else newest first."""
+    if expires:
         return "expires"
-    return "-expires" if chosen["status"] == "expired" else "-created"
+    return "-expires" if status == "expired" else "-created"
 
 
-class InventoryFilter(django_filters.FilterSet):
-    q = django_filters.CharFilter(
-        method="search", label="Search by name or owner", min_length=search.SHORTEST, max_length=200
+def with_status(status: str, now: datetime) -> Condition:
+    """``status`` is one of ``STATUSES``."""
+    return _WITH_STATUS[status](now)
+
+
+def expiring(days: int, now: datetime) -> Condition:
+    return conditions.in_phase(Phase.LIVE, Window(now, now + timedelta(days=days)))
+
+
+class InventoryForm(forms.Form):
+    q = forms.CharField(
+        required=False, label="Search by name or owner", min_length=search.SHORTEST, max_length=200
     )
-    status = django_filters.ChoiceFilter(
-        method="by_status", label="Status", choices=STATUSES, empty_label="All but failed"
+    status = forms.ChoiceField(
+        required=False, label="Status", choices=[("", "All but failed"), *STATUSES], widget=PlainSelect
     )
-    scope = django_filters.ChoiceFilter(method="by_scope", label="Scope", choices=[], empty_label="Any scope")
-    owner = django_filters.CharFilter(method="by_owner", label="Owner's e-mail", max_length=254)
-    expires = django_filters.ChoiceFilter(
-        method="by_expiry", label="Expires", choices=EXPIRY_WINDOWS, empty_label="Any time"
+    scope = forms.ChoiceField(required=False, label="Scope", widget=PlainSelect)
+    owner = forms.CharField(required=False, label="Owner's e-mail", max_length=254)
+    expires = forms.ChoiceField(
+        required=False, label="Expires", choices=[("", "Any time"), *EXPIRY_WINDOWS], widget=PlainSelect
     )
-    sort = django_filters.ChoiceFilter(method="unchanged", choices=SORT_CHOICES)
-    after = django_filters.UUIDFilter(method="unchanged")
-    before = django_filters.UUIDFilter(method="unchanged")
+    sort = forms.ChoiceField(required=False, choices=[("", ""), *SORT_CHOICES])
+    after = forms.UUIDField(required=False)
+    before = forms.UUIDField(required=False)
 
-    class Meta:
-        model = ApiKey
-        fields: list[str] = []
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, params: QueryDict) -> None:
+        super().__init__(params)
+        scope = self.fields["scope"]
+        assert isinstance(scope, forms.ChoiceField)
         offered = catalogue.offered(settings.PORTAL_EXTRA_SCOPES)
-        self.filters["scope"].extra["choices"] = [(scope.id, scope.label) for scope in offered]
+        scope.choices = [("", "Any scope"), *((scope.id, scope.label) for scope in offered)]
 
-    def filter_queryset(self, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
-        if not self.form.cleaned_data["status"]:
-            queryset = queryset.exclude(phase=Phase.FAILED)
-        return super().filter_queryset(queryset)
 
-    def search(self, keys: QuerySet[ApiKey], _name: str, text: str) -> QuerySet[ApiKey]:
-        return search.matching(keys, text)
-
-    def by_status(self, keys: QuerySet[ApiKey], _name: str, wanted: str) -> QuerySet[ApiKey]:
-        return keys.filter(_status(wanted))
-
-    def by_scope(self, keys: QuerySet[ApiKey], _name: str, scope: str) -> QuerySet[ApiKey]:
-        return keys.filter(Exists(KeyScope.objects.filter(key=OuterRef("pk"), scope=scope)))
-
-    def by_owner(self, keys: QuerySet[ApiKey], _name: str, email: str) -> QuerySet[ApiKey]:
-        return keys.filter(owner__email=email.strip().lower())
-
-    def by_expiry(self, keys: QuerySet[ApiKey], _name: str, days: str) -> QuerySet[ApiKey]:
-        now = timezone.now()
-        return keys.filter(
-            phase=Phase.LIVE, expires_at__gt=now, expires_at__lte=now + timedelta(days=int(days))
-        )
-
-    def unchanged(self, keys: QuerySet[ApiKey], _name: str, _value: Any) -> QuerySet[ApiKey]:
-        return keys
+class InventoryFilter:
+    """The query string, checked. ``chosen`` has what was asked for, empty where nothing was."""
 
     sort_names = tuple(SORTS)
 
+    def __init__(self, params: QueryDict) -> None:
+        self.form = InventoryForm(params)
+
+    def is_valid(self) -> bool:
+        return self.form.is_valid()
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        return self.form.cleaned_data
+
+    def keys(self, *also: Condition) -> tuple[Keys, Order]:
+        """The keys that were asked for and meet ``also``, and how to walk them in the order asked for."""
+        sort = self.sort_in_use()
+        everything = ApiKey.objects.all()
+        keys = everything if self.chosen["status"] == "failed" else everything.filter(LISTED)
+        return conditions.narrow(keys, [*self._conditions(), *also], sort, SORTS[sort.lstrip("-")])
+
+    def _conditions(self) -> list[Condition]:
+        """Those that tend to hold the fewest first."""
+        chosen, now = self.chosen, timezone.now()
+        found = []
+        if chosen["q"]:
+            found.append(search.containing(chosen["q"]))
+        if chosen["scope"]:
+            found.append(conditions.with_scope(chosen["scope"]))
+        if chosen["owner"]:
+            person = User.objects.filter(email=chosen["owner"].lower())
+            found.append(conditions.of_owner(person.values("pk")[:1]))
+        if chosen["expires"]:
+            found.append(expiring(int(chosen["expires"]), now))
+        if chosen["status"]:
+            found.append(with_status(chosen["status"], now))
+        return found
+
     def sort_in_use(self) -> str:
         """The sort as the query string would name it; empty where the filter is not valid."""
-        chosen = self.form.cleaned_data
-        return (chosen["sort"] or _default_sort(chosen)) if self.is_valid() else ""
+        if not self.is_valid():
+            return ""
+        return self.chosen["sort"] or default_sort(self.chosen["status"], self.chosen["expires"])
 
     def in_words(self) -> str:
         """The filter as one line, for the first line of an export and for the audit event."""
-        chosen = self.form.cleaned_data
-        parts = [
-            f"{name}={chosen[name]}" for name in ("q", "status", "scope", "owner", "expires") if chosen[name]
-        ]
+        names = ("q", "status", "scope", "owner", "expires")
+        parts = [f"{name}={self.chosen[name]}" for name in names if self.chosen[name]]
         return ", ".join(parts) or "all but failed"
 
     def reasons(self) -> str:
         return " ".join(str(reason) for reasons in self.form.errors.values() for reason in reasons)
-
-
-def _status(wanted: str) -> Q:
-    now = timezone.now()
-    active = Q(phase=Phase.LIVE, expires_at__gt=now)
-    return {
-        "active": active,
-        "pending": Q(phase=Phase.PENDING),
-        "expired": Q(phase=Phase.LIVE, expires_at__lte=now),
-        "removed": Q(phase=Phase.REMOVED),
-        "failed": Q(phase=Phase.FAILED),
-        "unconfirmed": Q(state__in=[State.READY, State.CLAIMED]),
-        "never-used": active & Q(last_used_at__isnull=True),
-    }[wanted]

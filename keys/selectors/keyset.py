@@ -3,27 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from django.db.models import BooleanField, F, Func, QuerySet, Value
+from django.db.models import BooleanField, F, Func, IntegerField, QuerySet, Subquery, Value
+from django.db.models.lookups import GreaterThan, LessThanOrEqual
 
 Row = TypeVar("Row")
 PAGE_SIZE = 50
 
 
+class Unindexed(Func):
+    """The same value, which SQLite will not look for in an index.
+
+    It chooses an index without knowing that a page ends after 50 rows, and would rather collect and sort
+    half of the table than walk an index that has the page's order. The unary plus is its documented way
+    to be told otherwise ("The SQLite Query Optimizer Overview").
+    """
+
+    template = "%(expressions)s"
+    arity = 1
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, tuple[Any, ...]]:
+        return self.as_sql(compiler, connection, template="+%(expressions)s", **context)
+
+
+@dataclass(frozen=True)
+class Window:
+    """``low < value <= high``; None leaves that side open."""
+
+    low: Any = None
+    high: Any = None
+
+    def around(self, low_column: Any, high_column: Any) -> list[Any]:
+        """The two sides as conditions, each on its own spelling of the column."""
+        conditions: list[Any] = []
+        if self.low is not None:
+            conditions.append(GreaterThan(low_column, self.low))
+        if self.high is not None:
+            conditions.append(LessThanOrEqual(high_column, self.high))
+        return conditions
+
+
 @dataclass(frozen=True)
 class Order:
-    """Columns to sort by, the primary key last so that no two rows are equal."""
+    """Columns to sort by, the primary key or another unique column last, so that no two rows are equal.
+
+    ``window`` bounds the first column. ``read_from`` are columns of the row's own table that equal
+    ``columns``, where these come from a table that was joined.
+    """
 
     columns: tuple[F | Func, ...]
     descending: bool = False
+    window: Window = Window()
+    read_from: tuple[F | Func, ...] = ()
 
-    def reverse(self) -> Order:
-        return Order(self.columns, not self.descending)
+    def turned(self, *, descending: bool) -> Order:
+        return replace(self, descending=descending)
 
     def terms(self) -> list[Any]:
         return [column.desc() if self.descending else column.asc() for column in self.columns]
+
+    def bounds(self, boundary: Sequence[Any] | None) -> list[Any]:
+        """Between which rows the walk goes: from the row at ``boundary``, else from the window's near side.
+
+        Of two bounds on one side an index can start from either, so only one of them is left to it.
+        """
+        first = self.columns[0]
+        if boundary is None:
+            return self.window.around(first, first)
+        far, near = first, Unindexed(first)
+        low, high = (far, near) if self.descending else (near, far)
+        after = _row_after(self.columns, boundary, descending=self.descending)
+        return [after, *self.window.around(low, high)]
 
 
 @dataclass(frozen=True)
@@ -35,27 +87,37 @@ class Page(Generic[Row]):
     before: Any | None
 
 
-class _RowAfter(Func):
+class _Row(Func):
+    template = "(%(expressions)s)"
+
+
+def _row_after(columns: Sequence[Any], boundary: Sequence[Any], *, descending: bool) -> Func:
     """``(a, b) > (x, y)``: SQL compares the rows as wholes, so one index range answers it."""
+    return Func(
+        _Row(*columns),
+        _Row(*boundary),
+        template="%(expressions)s",
+        arg_joiner=" < " if descending else " > ",
+        output_field=BooleanField(),
+    )
 
-    output_field = BooleanField()
-    conditional = True
 
-    def __init__(self, columns: Sequence[Any], boundary: Sequence[Any], *, descending: bool) -> None:
-        super().__init__(*columns, *boundary)
-        self.width = len(columns)
-        self.operator = "<" if descending else ">"
+class CountOf(Subquery):
+    """How many ``rows`` there are, within the statement that lists them: the two cannot disagree.
 
-    def as_sql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, list[Any]]:
-        compiled = [compiler.compile(expression) for expression in self.get_source_expressions()]
-        left = ", ".join(sql for sql, _ in compiled[: self.width])
-        right = ", ".join(sql for sql, _ in compiled[self.width :])
-        params = [param for _, params in compiled for param in params]
-        return f"({left}) {self.operator} ({right})", params
+    A window function would say it as well, and would hold every row in memory to do so.
+    """
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s))"
+    output_field = IntegerField()
+
+    def __init__(self, rows: QuerySet[Any, Any]) -> None:
+        super().__init__(rows.order_by().values("pk"))
 
 
 def order_by(rows: QuerySet[Any, Any], order: Order) -> QuerySet[Any, Any]:
-    return rows.order_by(*order.terms())
+    """All of ``rows`` that are in the order's window, in order."""
+    return rows.filter(*order.bounds(None)).order_by(*order.terms())
 
 
 def page(
@@ -73,27 +135,27 @@ def page(
     first value must be their primary key.
     """
     backwards = before is not None and after is None
-    direction = order.reverse() if backwards else order
+    direction = order.turned(descending=not order.descending) if backwards else order
     boundary = _boundary(everything, order, before if backwards else after)
-    if boundary is not None:
-        rows = rows.filter(_RowAfter(order.columns, boundary, descending=direction.descending))
-    found = list(order_by(rows, direction)[: size + 1])
+    if boundary is None:
+        direction, backwards = order, False
+    found = list(rows.filter(*direction.bounds(boundary)).order_by(*direction.terms())[: size + 1])
     more = len(found) > size
     found = found[:size]
     if backwards:
         found.reverse()
-    came_from_start = boundary is None
     return Page(
         rows=found,
         after=found[-1][0] if found and (more or backwards) else None,
-        before=found[0][0] if found and (more if backwards else not came_from_start) else None,
+        before=found[0][0] if found and (more if backwards else boundary is not None) else None,
     )
 
 
 def _boundary(everything: QuerySet[Any, Any], order: Order, key: Any | None) -> list[Any] | None:
     if key is None:
         return None
-    names = {f"boundary_{index}": column for index, column in enumerate(order.columns)}
+    columns = order.read_from or order.columns
+    names = {f"boundary_{index}": column for index, column in enumerate(columns)}
     row = everything.filter(pk=key).annotate(**names).values(*names).first()
     if row is None:
         return None

@@ -2,39 +2,63 @@
 
 from __future__ import annotations
 
+import re
+from functools import reduce
+from operator import or_
 from typing import Any
-from uuid import UUID
 
-from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import F, Lookup, Q, QuerySet
+
+from keys.models import SearchIndex
+from keys.selectors.conditions import Condition, Walk
+from keys.selectors.keyset import Order
 
 SHORTEST = 3
 """A trigram index knows nothing shorter."""
 
-FEW = 500
-"""Up to so many matches are fetched by id and sorted; of more, the next page is soon found by walking."""
+_LOOKED_THROUGH = ("name", "owner_name", "owner_email")
 
 
-def matching(keys: QuerySet[Any, Any], text: str) -> QuerySet[Any, Any]:
-    """Those of ``keys`` whose name, or whose owner's name or e-mail, contains ``text`` in any case.
+class Matches(Lookup):
+    """``text MATCH '"abc"'``: FTS5 looks the phrase of the text's trigrams up in its index."""
 
-    Either way the work is bounded, however many keys there are: rare text has few matches to sort,
-    and common text fills a page after a short walk along the order that is asked for.
+    lookup_name = "matches"
+
+    def get_prep_lookup(self) -> str:
+        return '"' + str(self.rhs).replace('"', '""') + '"'
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        text, text_params = self.process_lhs(compiler, connection)
+        phrase, phrase_params = self.process_rhs(compiler, connection)
+        return f"{text} MATCH {phrase}", (*text_params, *phrase_params)
+
+
+SearchIndex._meta.get_field("text").register_lookup(Matches)  # noqa: SLF001 - documented by Django
+
+
+def containing(text: str) -> Condition:
+    """Keys whose name, or whose owner's name or e-mail, contains ``text`` in any case.
+
+    The index gives out its matches in the order of creation, one by one, however many there are.
     """
-    few = _ids(text, FEW + 1)
-    if len(few) <= FEW:
-        return keys.filter(pk__in=few)
-    return keys.filter(
-        Q(name__icontains=text) | Q(owner_name__icontains=text) | Q(owner_email__icontains=text)
+    return Condition(
+        found=Q(document__index__text__matches=text),
+        checked=_compared(text),
+        walks={
+            "created": Walk(
+                lambda keys: matching(keys, text),
+                Order((F("document__index__document"),), read_from=(F("document__id"),)),
+            )
+        },
+        counted=SearchIndex.objects.filter(text__matches=text),
     )
 
 
-def _ids(text: str, limit: int) -> list[UUID]:
-    phrase = '"' + text.replace('"', '""') + '"'
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT document.key_id FROM keys_search JOIN keys_search_document AS document"
-            " ON document.id = keys_search.rowid WHERE keys_search MATCH %s LIMIT %s",
-            [phrase, limit],
-        )
-        return [UUID(row[0]) for row in cursor.fetchall()]
+def matching(keys: QuerySet[Any, Any], text: str) -> QuerySet[Any, Any]:
+    return keys.filter(document__index__text__matches=text)
+
+
+def _compared(text: str) -> Q:
+    # SQLite's LIKE knows the case of ASCII letters only; the trigram index knows that of all.
+    lookup, value = ("icontains", text) if text.isascii() else ("iregex", re.escape(text))
+    return reduce(or_, (Q((f"{column}__{lookup}", value)) for column in _LOOKED_THROUGH))

@@ -10,6 +10,7 @@ from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import slugify
 
 from keys import wording
 from keys.forms import ScopesForm
@@ -52,10 +53,12 @@ _SORT_ICONS = {"ascending": "chevron-up", "descending": "chevron-down", "": "che
 
 @register.simple_tag(takes_context=True)
 def sort_header(context: dict[str, Any], label: str, link: SortLink) -> SafeString:
+    """The id lets htmx give the focus back to the link after the swap."""
     return format_html(
-        '<th scope="col"{}><a href="?{}" hx-get="?{}" hx-target="#table" hx-swap="outerHTML"'
+        '<th scope="col"{}><a id="sort-{}" href="?{}" hx-get="?{}" hx-target="#table" hx-swap="outerHTML"'
         ' hx-push-url="true" hx-nonce="{}">{} {}</a></th>',
         format_html(' aria-sort="{}"', link.direction) if link.direction else "",
+        slugify(label),
         link.query,
         link.query,
         context["request"].csp_nonce,

@@ -19,6 +19,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
         """Read the role again; whom Cerby has disabled does not get in."""
         if not sign_in.confirm(user):
+            sign_in.record_inactive(user, ip=ip_of(request), browser=browser_of(request))
             return cast("HttpResponse", self.respond_user_inactive(request, user))
         return cast("HttpResponse | None", super().pre_login(request, user, **kwargs))
 

@@ -7,12 +7,15 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+from keys.policy import Action
 from keys.views.people import actor_of
 
 
 def portal(request: HttpRequest) -> dict[str, Any]:
     signed_in = getattr(request, "user", None) is not None and request.user.is_authenticated
+    actor = actor_of(request) if signed_in else None
     return {
         "portal": {"sandbox": settings.PORTAL_IS_SANDBOX, "workspace": settings.CERBY_WORKSPACE},
-        "actor": actor_of(request) if signed_in else None,
+        "actor": actor,
+        "may_generate": actor is not None and actor.may(Action.GENERATE_KEY),
     }

@@ -29,7 +29,7 @@ def key(request: HttpRequest, key_id: UUID) -> HttpResponse:
 
 @require_POST
 def rescope(request: HttpRequest, key_id: UUID) -> HttpResponse:
-    """Turn one scope on or off. Answers with the switches and the message."""
+    """Turn one scope on or off. Answers with the settings as they are then, and the message."""
     actor = actor_of(request)
     scope, on = request.POST.get("scope", ""), request.POST.get("on") == "true"
     before = key_for(actor, key_id)
@@ -41,7 +41,7 @@ def rescope(request: HttpRequest, key_id: UUID) -> HttpResponse:
     messages.success(request, done)
     if not request.htmx:  # type: ignore[attr-defined]
         return HttpResponseRedirect(reverse("keys:key", args=[key_id]))
-    return render(request, "keys/key.html#scopes", {"page": key_page(actor, key_id)})
+    return render(request, "keys/key.html#settings", {"page": key_page(actor, key_id)})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -54,7 +54,7 @@ def _posted(request: HttpRequest) -> tuple[str, UUID | None]:
     try:
         body = json.loads(request.body)
         return str(body["secret"]), UUID(body["vault"]) if body["vault"] else None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Invalid("The page sent something that cannot be read. Reload it and try again.") from None
 
 

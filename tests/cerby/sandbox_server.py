@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
@@ -18,15 +19,25 @@ if TYPE_CHECKING:
 
 @contextmanager
 def serve(app: WSGIApplication) -> Iterator[str]:
-    """Yields the base URL, without a slash at its end. Every connection is closed afterwards."""
+    """Yields the base URL, without a slash at its end. Every connection is closed afterwards.
+
+    A sandbox learns its port and when the server stops, so that its faults can do their work.
+    """
+    gate = getattr(app, "gate", None)
     with _Server(app) as server:
+        if gate:
+            gate.serves(server.socket)
         thread = threading.Thread(target=server.serve_forever, args=[0.01])
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_address[1]}"
         finally:
+            if gate:
+                gate.stop()
             server.shutdown()
             thread.join()
+    if gate:
+        gate.close()
 
 
 class _Server(ThreadingHTTPServer):
@@ -37,6 +48,13 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.app = app
         self._open: set[socket.socket] = set()
+
+    def get_request(self) -> Any:
+        try:
+            return super().get_request()
+        except OSError:
+            time.sleep(0.01)  # the port is closed for a while; the selector would ask without a pause
+            raise
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._open.add(request)
@@ -95,17 +113,20 @@ class _Handler(BaseHTTPRequestHandler):
             "wsgi.multithread": True,
             "wsgi.multiprocess": False,
             "wsgi.run_once": False,
+            "gunicorn.socket": self.connection,
             **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in self.headers.items()},
         }
         started: list[Any] = []
-        chunks = b"".join(self.server.app(environ, lambda *args: started.extend(args)))
+        chunks = iter(self.server.app(environ, lambda *args: started.extend(args)))
         status, headers = started[0], started[1]
         code, _, phrase = status.partition(" ")
         self.send_response_only(int(code), phrase)
         for name, value in headers:
             self.send_header(name, value)
-        self._headers_buffer.append(b"\r\n" + chunks)
-        self.flush_headers()  # one write: headers and body
+        self._headers_buffer.append(b"\r\n" + next(chunks, b""))
+        self.flush_headers()  # one write: headers and the beginning of the body
+        for chunk in chunks:
+            self.wfile.write(chunk)
 
 
 def _unquoted(path: str) -> str:

@@ -192,11 +192,17 @@ def test_a_list_is_walked_page_by_page():
     ]
 
 
-def test_an_empty_page_ends_a_list():
+def test_an_empty_page_ends_a_list_that_got_shorter_meanwhile():
     users = many_users(2)
-    with serving(listing(users, total=99), listing([], total=99)) as server:
+    with serving(listing(users, total=3), listing([], total=2)) as server:
         assert len(list(client(server).people())) == 2
     assert len(server.requests) == 2
+
+
+def test_a_list_that_ends_before_its_count_is_not_complete():
+    users = many_users(2)
+    with serving(listing(users, total=99), listing([], total=99)) as server, pytest.raises(CerbyInDoubt):
+        list(client(server).people())
 
 
 def test_a_count_that_is_too_low_does_not_hide_a_next_page():

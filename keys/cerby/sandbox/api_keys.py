@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import uuid
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from keys.cerby.sandbox import people
+from keys.cerby.sandbox import key_history, people
 from keys.cerby.sandbox.auth import digest, new_key
 from keys.cerby.sandbox.bodies import Attributes, wrong_attribute
 from keys.cerby.sandbox.listing import Listing, answer, choice, uuid_text
@@ -76,8 +76,56 @@ def add(
     return key_id, plain_text
 
 
+def every(db: sqlite3.Connection, now: str) -> list[dict[str, Any]]:
+    """All keys with their status at ``now``, oldest first, without their hash."""
+    rows = [dict(row) | {"status": _status(row, now)} for row in db.execute(_ALL)]
+    return [{name: value for name, value in row.items() if name != "sha256"} for row in rows]
+
+
+def change(
+    db: sqlite3.Connection,
+    key_id: str,
+    now: str,
+    *,
+    name: str | None = None,
+    scopes: Iterable[str] | None = None,
+    owner_id: str | None = None,
+    expires_at: str | None = None,
+    removed: bool = False,
+    gone: bool = False,
+) -> None:
+    """Set what is given, as if someone did it in Cerby. ``gone`` leaves no trace of the key.
+
+    Raises LookupError for an unknown key, ValueError for an unknown scope.
+    """
+    row = db.execute(_ONE, [key_id]).fetchone()
+    if row is None:
+        raise LookupError(f"There is no API key {key_id}.")
+    wanted = row["scopes"].split() if scopes is None else list(scopes)
+    unknown = set(wanted) - SCOPES
+    if unknown:
+        raise ValueError(f"There is no scope {', '.join(sorted(unknown))}.")
+    key_history.remember(db, key_id, now)
+    if gone:
+        db.execute("DELETE FROM api_keys WHERE id = ?", [key_id])
+        return
+    db.execute(
+        "UPDATE api_keys SET name = ?, scopes = ?, owner_id = ?, expires_at = ?, removed_at = ? WHERE id = ?",
+        [
+            name or row["name"],
+            " ".join(wanted),
+            owner_id or row["owner_id"],
+            expires_at or row["expires_at"],
+            row["removed_at"] or (now if removed else None),
+            key_id,
+        ],
+    )
+
+
 def list_keys(call: Call) -> Response:
-    return answer(call, [_resource(row, call.now) for row in call.db.execute(_ALL)], _LISTING)
+    then = call.request.as_of
+    rows = call.db.execute(_ALL).fetchall() if then is None else key_history.as_of(call.db, then)
+    return answer(call, [_resource(row, then or call.now) for row in rows], _LISTING)
 
 
 def get_key(call: Call) -> Response:
@@ -116,6 +164,7 @@ def rescope(call: Call) -> Response:
     status = _status(row, call.now)
     if status != "active":
         raise conflict(f"The API key is {status}; only an active one can get other scopes.")
+    key_history.remember(call.db, row["id"], call.now)
     call.db.execute("UPDATE api_keys SET scopes = ? WHERE id = ?", [" ".join(scopes), row["id"]])
     return one(call, _resource(_found(call), call.now))
 
@@ -125,6 +174,7 @@ def remove(call: Call) -> Response:
     row = _found(call)
     if row["removed_at"] is not None:
         raise not_found()
+    key_history.remember(call.db, row["id"], call.now)
     call.db.execute("UPDATE api_keys SET removed_at = ? WHERE id = ?", [call.now, row["id"]])
     return Response(HTTPStatus.NO_CONTENT)
 

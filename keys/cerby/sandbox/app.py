@@ -8,13 +8,19 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from keys.cerby.sandbox import api_keys, auth, journal, people, records, routes, stored_secrets
+from keys.cerby.sandbox.faults.gate import Gate
+from keys.cerby.sandbox.faults.happening import happen
+from keys.cerby.sandbox.faults.late import Due, DueList
+from keys.cerby.sandbox.faults.line import Line
+from keys.cerby.sandbox.faults.rules import Faults
 from keys.cerby.sandbox.messages import Call, Presented, Request, Response
-from keys.cerby.sandbox.moments import Clock, optional_stamp, stamp, utc_now
+from keys.cerby.sandbox.moments import Clock, ShiftedClock, optional_stamp, stamp, utc_now
 from keys.cerby.sandbox.problems import ApiError, internal, method_not_allowed
 from keys.cerby.sandbox.store import Store
 from keys.cerby.sandbox.throttle import Throttle
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterable
     from pathlib import Path
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -29,49 +35,87 @@ class Sandbox:
     """A Cerby workspace in the SQLite file at ``path``, made on first use.
 
     ``clock`` returns aware times. ``requests_per_minute`` sets how many requests a credential may make
-    before it gets 429; None means no limit.
+    before it gets 429; None means no limit. It behaves until ``faults`` are set.
     """
 
     def __init__(
         self, path: Path | str, *, clock: Clock = utc_now, requests_per_minute: int | None = None
     ) -> None:
-        self.clock = clock
+        self.clock = ShiftedClock(clock)
         self.store = Store(path)
         self.throttle = Throttle(requests_per_minute)
+        self.gate = Gate()
+        self.due = DueList(self._carry_out_late)
+        self.faults = Faults(self)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = Request.of(environ)
-        response = _health(request) if request.path == _HEALTH else self.answer(request)
-        return response.send(start_response, with_body=request.method != "HEAD")
+        with_body = request.method != "HEAD"
+        if request.path == _HEALTH:
+            return _health(request).send(start_response, with_body=with_body)
+        with self.gate.connection(environ):
+            if self.gate.is_shut:
+                Line(environ, self.gate).reset()  # it was accepted before the port closed
+            self.settle()
+            incident = self.faults.draw(request)
+            if incident is not None:
+                return happen(incident, start_response)
+            return self.answer(request).send(start_response, with_body=with_body)
 
     def answer(self, request: Request) -> Response:
-        """Answer and note in the journal. What delays, drops or alters answers belongs around this call."""
+        """Answer as a workspace does, and note in the journal."""
         now = self.clock()
-        try:
-            response = self._dispatch(request, now)
-        except Exception:
-            logger.exception("The sandbox failed on %s.", request.method)
-            response = Response.of_error(internal())
-        with self.store.transaction() as db:
-            journal.append(db, stamp(now), request, response.status)
+        response = self.perform(request, now)
+        self.note(request, now, response.status, committed=response.is_success)
         return response
 
-    def _dispatch(self, request: Request, now: datetime) -> Response:
+    def perform(self, request: Request, now: datetime, *, commit: bool = True) -> Response:
+        """What the workspace answers; without ``commit``, nothing of it is kept."""
+        try:
+            with self.store.transaction(commit=commit) as db:
+                return self._dispatch(db, request, now)
+        except Exception:
+            logger.exception("The sandbox failed on %s.", request.method)
+            return Response.of_error(internal())
+
+    def note(
+        self, request: Request, now: datetime, status: int, *, committed: bool, fault: str | None = None
+    ) -> int:
+        """Note a request in the journal; its sequence number. A request that reads commits nothing."""
+        committed_at = stamp(now) if committed and request.method not in {"GET", "HEAD"} else None
         with self.store.transaction() as db:
-            # A refusal is an answer, not a rollback: that the key was used stays noted.
-            try:
-                route, target = routes.find(request.method, request.path)
-                caller = auth.authenticate(db, stamp(now), request)
-                self.throttle.count(request.presented or Presented(""), now)
-                auth.authorise(caller, route)
-                return route.handler(Call(db, stamp(now), request, caller, target))
-            except ApiError as error:
-                return Response.of_error(error)
+            return journal.append(db, stamp(now), request, status, committed_at=committed_at, fault=fault)
+
+    def _dispatch(self, db: sqlite3.Connection, request: Request, now: datetime) -> Response:
+        # A refusal is an answer, not a rollback: that the key was used stays noted.
+        try:
+            route, target = routes.find(request.method, request.path)
+            caller = auth.authenticate(db, stamp(now), request)
+            self.throttle.count(request.presented or Presented(""), now)
+            auth.authorise(caller, route)
+            return route.handler(Call(db, stamp(now), request, caller, target))
+        except ApiError as error:
+            return Response.of_error(error)
+
+    def settle(self, now: datetime | None = None) -> int:
+        """Carry out the requests that were to be late and are due at ``now``; how many.
+
+        Every request, and all that is asked here, does so first.
+        """
+        return self.due.settle(now or self.clock())
+
+    def _carry_out_late(self, due: Due) -> None:
+        due.request.give_body(due.body)
+        if self.perform(due.request, due.at).is_success:
+            with self.store.transaction() as db:
+                journal.committed_late(db, due.sequence, stamp(due.at))
 
     def journal(self) -> list[dict[str, Any]]:
-        """The requests, oldest first: at, method, path, query, credential (``api_key``, ``bearer`` or None),
-        person_id, key_id, external_id, status.
+        """The requests, oldest first: sequence, at, method, path, query, credential (``api_key``, ``bearer``
+        or None), person_id, key_id, external_id, status (0: nothing was sent), committed (whether it has
+        changed the workspace), committed_at (stamp or None), fault (name or None).
         """
+        self.settle()
         with self.store.transaction() as db:
             return journal.read(db)
 
@@ -80,8 +124,17 @@ class Sandbox:
         with self.store.transaction() as db:
             return stored_secrets.kept(db)
 
+    def api_keys(self) -> list[dict[str, Any]]:
+        """Every API key, oldest first: id, name, scopes (separated by spaces), status, owner_id, email,
+        external_id, created_at, expires_at, last_used_at, removed_at.
+        """
+        self.settle()
+        with self.store.transaction() as db:
+            return api_keys.every(db, stamp(self.clock()))
+
     def accepts(self, credential: str) -> bool:
         """Whether this API key or bearer token works now."""
+        self.settle()
         with self.store.transaction() as db:
             return auth.accepts(db, stamp(self.clock()), credential)
 
@@ -148,17 +201,57 @@ class Sandbox:
                 external_id=external_id,
             )
 
+    def change_key(
+        self,
+        key_id: str,
+        *,
+        name: str | None = None,
+        scopes: Iterable[str] | None = None,
+        owner_email: str | None = None,
+        expires_at: datetime | None = None,
+        removed: bool = False,
+        gone: bool = False,
+    ) -> None:
+        """Change a key behind everybody's back. ``gone`` leaves no trace of it.
+
+        Raises LookupError for an unknown key or e-mail, ValueError for an unknown scope.
+        """
+        with self.store.transaction() as db:
+            api_keys.change(
+                db,
+                key_id,
+                stamp(self.clock()),
+                name=name,
+                scopes=scopes,
+                owner_id=None if owner_email is None else people.by_email(db, owner_email)["id"],
+                expires_at=optional_stamp(expires_at),
+                removed=removed,
+                gone=gone,
+            )
+
+    def admin_emails(self) -> list[str]:
+        """Of the live people who may manage keys."""
+        with self.store.transaction() as db:
+            return people.admin_emails(db)
+
     def snapshot(self) -> bytes:
         """The whole content, for ``restore``."""
         return self.store.snapshot()
 
     def restore(self, snapshot: bytes) -> None:
+        """Back to that content, without faults."""
+        self._behave()
         self.store.restore(snapshot)
-        self.throttle.forget()
 
     def reset(self) -> None:
-        """Empty the workspace: no people, no keys, no journal."""
+        """Empty the workspace: no people, no keys, no journal, no faults."""
+        self._behave()
         self.store.reset()
+
+    def _behave(self) -> None:
+        self.faults.clear()
+        self.due.forget()
+        self.clock.offset = timedelta()
         self.throttle.forget()
 
     def close(self) -> None:

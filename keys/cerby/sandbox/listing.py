@@ -64,13 +64,18 @@ class Listing:
 
 def answer(call: Call, resources: list[Json], listing: Listing) -> Response:
     """One page of ``resources`` (in their default order). Raises ApiError 400."""
+    if call.request.as_of is not None:
+        as_of = call.request.as_of
+        resources = [resource for resource in resources if resource["attributes"]["createdAt"] <= as_of]
     parameters = _parameters(call.request.query)
     number = _whole_number(parameters.pop("page[number]", "1"), "page[number]")
     size = _whole_number(parameters.pop("page[size]", str(_DEFAULT_SIZE)), "page[size]", _MAX_SIZE)
     for name, value in parameters.items():
         resources = _narrowed(resources, listing, name, value)
     total = len(resources)
-    last = max(1, -(-total // size))
+    if call.request.rearrange is not None:
+        resources = call.request.rearrange(resources, size)
+    last = max(1, -(-len(resources) // size))
 
     def link(page: int) -> str:
         query = {**parameters, "page[number]": page, "page[size]": size}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from keys.cerby.sandbox.problems import ApiError, invalid, too_large
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 MAX_BODY = 1024 * 1024  # bytes
 
 Json = dict[str, Any]
+Rearrange = Callable[[list[Json], int], list[Json]]
+"""Gets a list's resources and the size of a page; what it returns is cut into pages."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,9 @@ class Request:
     # Learned on the way, for the journal:
     presented: Presented | None = None
     external_id: str | None = None
+    # Set by a fault, for lists: the stamp of the moment to show, and what happens to the resources.
+    as_of: str | None = None
+    rearrange: Rearrange | None = None
 
     @classmethod
     def of(cls, environ: WSGIEnvironment) -> Request:
@@ -73,6 +80,20 @@ class Request:
             raise invalid(("body",), "The body is not valid JSON.", "json_invalid") from error
         return parsed
 
+    def take_body(self) -> bytes:
+        """Read the body off the connection, up to the limit and one byte; it can be read again afterwards."""
+        length = str(self.environ.get("CONTENT_LENGTH", ""))
+        declared = int(length) if length.isdecimal() else 0
+        raw: bytes = self.environ["wsgi.input"].read(min(declared, MAX_BODY + 1))
+        self.give_body(raw)
+        return raw
+
+    def give_body(self, raw: bytes) -> None:
+        """Put ``raw`` in the place of the body. A declared length beyond the limit stays, and is refused."""
+        self.environ["wsgi.input"] = BytesIO(raw)
+        if len(raw) <= MAX_BODY and self.environ.get("CONTENT_LENGTH"):
+            self.environ["CONTENT_LENGTH"] = str(len(raw))
+
     def _body(self) -> bytes:
         length = str(self.environ.get("CONTENT_LENGTH", ""))
         if length.isdecimal():
@@ -97,6 +118,10 @@ class Response:
     @classmethod
     def of_error(cls, error: ApiError) -> Response:
         return cls(error.status, error.payload(), error.headers)
+
+    @property
+    def is_success(self) -> bool:
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
 
     def send(self, start_response: StartResponse, *, with_body: bool) -> list[bytes]:
         headers = [("Cache-Control", "no-store"), *self.headers]

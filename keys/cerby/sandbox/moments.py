@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+class ShiftedClock:
+    """Another clock, ``offset`` ahead of it; a negative one is behind."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.offset = timedelta()
+
+    def __call__(self) -> datetime:
+        return self._clock() + self.offset
 
 
 def stamp(moment: datetime) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from keys.cerby.sandbox.listing import Listing, answer, boolean, choice
 from keys.cerby.sandbox.messages import Call, Json, Response, one
 from keys.cerby.sandbox.problems import not_found
-from keys.cerby.sandbox.vocabulary import PERSON_STATUSES, ROLES
+from keys.cerby.sandbox.vocabulary import ADMINS, PERSON_STATUSES, ROLES
 
 if TYPE_CHECKING:
     import sqlite3
@@ -78,6 +78,11 @@ def by_email(db: sqlite3.Connection, email: str) -> sqlite3.Row:
     if found is None:
         raise LookupError(f"There is no person with the e-mail {email}.")
     return found
+
+
+def admin_emails(db: sqlite3.Connection) -> list[str]:
+    """Of the live people who may manage keys, in a fixed order."""
+    return [row["email"] for row in db.execute(_ALL) if row["role"] in ADMINS and row["status"] == "live"]
 
 
 def list_users(call: Call) -> Response:

@@ -47,6 +47,22 @@ CREATE TABLE IF NOT EXISTS api_keys (
     removed_at TEXT
 );
 
+-- What a key was until someone changed it, for a listing of an earlier moment.
+CREATE TABLE IF NOT EXISTS key_history (
+    until TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    scopes TEXT NOT NULL,
+    owner_id TEXT NOT NULL REFERENCES people (id),
+    external_id TEXT,
+    created_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL,
+    last_used_at TEXT,
+    removed_at TEXT
+);
+CREATE INDEX IF NOT EXISTS key_history_of_one ON key_history (id, until);
+
 CREATE TABLE IF NOT EXISTS secrets (
     id TEXT PRIMARY KEY,
     title TEXT NOT NULL,
@@ -75,9 +91,12 @@ CREATE TABLE IF NOT EXISTS journal (
     person_id TEXT,
     key_id TEXT,
     external_id TEXT,
-    status INTEGER NOT NULL
+    status INTEGER NOT NULL,
+    committed_at TEXT,
+    fault TEXT
 );
 """
+_ADDED_TO_JOURNAL = ("committed_at", "fault")  # a file of an earlier version lacks them
 
 
 class Store:
@@ -89,13 +108,22 @@ class Store:
         with self._connection() as db:
             db.execute("PRAGMA journal_mode = WAL")
             db.executescript(_SCHEMA)
+            known = {row["name"] for row in db.execute("PRAGMA table_info(journal)")}
+            for column in _ADDED_TO_JOURNAL:
+                if column not in known:
+                    db.execute(f"ALTER TABLE journal ADD COLUMN {column} TEXT")
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Write-locked from its start (IMMEDIATE); committed at the end, rolled back on any exception."""
+    def transaction(self, *, commit: bool = True) -> Iterator[sqlite3.Connection]:
+        """Write-locked from its start (IMMEDIATE); committed at the end, rolled back on any exception.
+
+        Without ``commit`` it is rolled back in any case.
+        """
         with self._connection() as db, db:
             db.execute("BEGIN IMMEDIATE")
             yield db
+            if not commit:
+                db.rollback()
 
     def snapshot(self) -> bytes:
         """The whole content, to hand to ``restore`` later."""

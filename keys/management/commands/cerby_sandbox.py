@@ -5,14 +5,19 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import time
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gthread import ThreadWorker
 
 from keys.cerby.sandbox import Sandbox
+from keys.cerby.sandbox.faults import control
+from keys.cerby.sandbox.faults.rules import ANY
 from keys.cerby.sandbox.seed import OWNER, seed_demo
 
 if TYPE_CHECKING:
@@ -27,6 +32,7 @@ _PORTAL_KEY_SCOPES = (
     "read:items",
 )
 _PORTAL_KEY_LIFETIME = timedelta(days=365)
+_CHAOS_RATE = 0.03
 
 
 class Command(BaseCommand):
@@ -42,37 +48,102 @@ class Command(BaseCommand):
         parser.add_argument(
             "--vaults", type=int, choices=(1, 2), default=2, help="vaults of the workspace on its first run"
         )
+        parser.add_argument(
+            "--control-port", type=int, help="scripts the faults, on this machine only; 0 takes any free port"
+        )
+        parser.add_argument(
+            "--chaos",
+            type=float,
+            nargs="?",
+            const=_CHAOS_RATE,
+            metavar="RATE",
+            help=f"let a fault happen to this share of all requests; {_CHAOS_RATE} without a number",
+        )
+        parser.add_argument("--seed", type=int, help="repeat the chaos of an earlier run")
 
     def handle(
-        self, *, host: str, port: int, data_dir: Path, vaults: int, verbosity: int, **_others: Any
+        self,
+        *,
+        host: str,
+        port: int,
+        data_dir: Path,
+        vaults: int,
+        control_port: int | None,
+        chaos: float | None,
+        seed: int | None,
+        verbosity: int,
+        **_others: Any,
     ) -> None:
-        listener = _listen(host, port)
+        listener = _listen(host, port, "--port")
+        control_listener = None
+        if control_port is not None:
+            control_listener = _listen(control.HOST, control_port, "--control-port")
         data_dir.mkdir(parents=True, exist_ok=True)
         sandbox = Sandbox(data_dir / "sandbox.sqlite3")
         seed_demo(sandbox, vaults=vaults)
         _ensure_credential(sandbox, data_dir / "cerby-token", lambda: sandbox.issue_token(OWNER))
         _ensure_credential(sandbox, data_dir / "cerby-api-key", lambda: _portal_key(sandbox))
+        told = [
+            f"The Cerby sandbox listens on {_url(listener)}",
+            f"Its credentials for the portal are in {data_dir}",
+        ]
+        if control_listener is not None:
+            told.append(f"Its control port is {_url(control_listener)}")
+        if chaos is not None:
+            told.append(_misbehave(sandbox, chaos, seed))
         if verbosity:
-            address, taken_port = listener.getsockname()[:2]
-            self.stdout.write(f"The Cerby sandbox listens on http://{address}:{taken_port}")
-            self.stdout.write(f"Its credentials for the portal are in {data_dir}")
+            self.stdout.write("\n".join(told))
             self.stdout.flush()
+        sandbox.gate.serves(listener)
         sandbox.close()  # a connection to SQLite must not live on across the fork
-        _Server(sandbox, listener).run()
+        _Server(sandbox, listener, control_listener).run()
+
+
+class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
+    """Gunicorn's worker of threads, for an application that closes its port and holds its answers back."""
+
+    def run(self) -> None:
+        with self.app.control():
+            super().run()
+
+    def accept(self, listener: Any) -> None:
+        try:
+            super().accept(listener)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            time.sleep(0.01)  # the port is closed for a while; the poller would ask without a pause
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        self.app.sandbox.gate.stop()
+        super().handle_exit(sig, frame)
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        self.app.sandbox.gate.stop()
+        super().handle_quit(sig, frame)
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
     """Gunicorn with one worker of eight threads on a socket that listens already."""
 
-    def __init__(self, sandbox: Sandbox, listener: socket.socket) -> None:
-        self._sandbox = sandbox
+    def __init__(
+        self, sandbox: Sandbox, listener: socket.socket, control_listener: socket.socket | None
+    ) -> None:
+        self.sandbox = sandbox
         self._listener = listener
+        self._control_listener = control_listener
         super().__init__()
+
+    def control(self) -> AbstractContextManager[object]:
+        """Serves the control port, where there is one. In the worker: that is where the sandbox lives."""
+        if self._control_listener is None:
+            return nullcontext()
+        return control.serve_control(self.sandbox, self._control_listener)
 
     def load_config(self) -> None:
         settings = {
             "bind": f"fd://{self._listener.detach()}",
-            "worker_class": "gthread",
+            "worker_class": _Worker,
             "workers": 1,
             "threads": 8,
             "keepalive": 30,
@@ -86,19 +157,34 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             self.cfg.set(name, value)
 
     def load(self) -> Sandbox:
-        return self._sandbox
+        return self.sandbox
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, option: str) -> socket.socket:
     """Raises CommandError when the address cannot be had."""
     try:
         return socket.create_server((host, port))
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            sentence = f"Port {port} on {host} is in use: stop what uses it, or choose another with --port."
+            sentence = f"Port {port} on {host} is in use: stop what uses it, or choose another with {option}."
         else:
             sentence = f"The sandbox cannot listen on {host}, port {port}: {error.strerror}."
         raise CommandError(sentence) from error
+
+
+def _url(listener: socket.socket) -> str:
+    address, port = listener.getsockname()[:2]
+    return f"http://{address}:{port}"
+
+
+def _misbehave(sandbox: Sandbox, rate: float, seed: int | None) -> str:
+    """Set the faults; what to tell the person. Raises CommandError for a rate that is none."""
+    try:
+        (rule,) = sandbox.faults.set([{"route": "*", "fault": ANY, "rate": rate, "seed": seed}])
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    share = f"Chaos: a fault happens to {rate:.1%} of all requests."
+    return f"{share} Repeat it with --chaos {rate} --seed {rule['seed']}"
 
 
 def _portal_key(sandbox: Sandbox) -> str:

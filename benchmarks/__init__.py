@@ -1,0 +1,1 @@
+"""What the portal costs, measured: `make bench`. The tests never run this."""

@@ -1,0 +1,158 @@
+"""What is measured: addresses of the portal, the same in both databases but for the ids in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.http import QueryDict
+
+from benchmarks.dataset import MIDDLE_WORD, RARE_SCOPE, RARE_WORD, UNCOMMON_WORD
+from benchmarks.people import BIG, SMALL
+from keys.models import ApiKey, AuditEvent, User
+from keys.selectors.inventory_filter import EXPIRY_WINDOWS, SORTS, STATUSES, InventoryFilter
+from keys.selectors.keyset import order_by
+
+Address = Callable[[], str]
+"""Called once per database, while that database is in use."""
+
+COMMON_SCOPE, COMMON_WORD, COMMON_LETTERS = "read:users", "production", "pro"
+NEVER_TOGETHER = "ion pay"
+"""Letters that stand next to each other in many names, but never all of them in one."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """``promised``: the milestone says that it stays flat; the others are measured to be known."""
+
+    group: str
+    name: str
+    address: Address
+    promised: bool = True
+
+
+def _keys(query: dict[str, str]) -> Address:
+    return lambda: f"/keys/?{urlencode(query)}"
+
+
+def _owned(position: int, **query: str) -> Address:
+    return lambda: f"/keys/?{urlencode({'owner': _email(position), **query})}"
+
+
+def _email(position: int) -> str:
+    return User.objects.order_by("pk").values_list("email", flat=True)[position]
+
+
+def _deep(address: Address, direction: str = "after") -> Address:
+    """The page that begins (or ends) in the middle of the list."""
+
+    def from_the_middle() -> str:
+        first = address()
+        wanted = InventoryFilter(QueryDict(first.partition("?")[2]))
+        assert wanted.is_valid()
+        rows = order_by(*wanted.keys()).values_list("pk", flat=True)
+        return f"{first}&{direction}={rows[rows.count() // 2]}"
+
+    return from_the_middle
+
+
+def inventory() -> Iterator[Case]:
+    first = _keys({})
+    yield Case("page", "first page", first)
+    yield Case("page", "deep page", _deep(first))
+    yield Case("page", "deep page, backwards", _deep(first, "before"))
+    filters = {f"status {status}": _keys({"status": status}) for status, _ in STATUSES}
+    filters |= {
+        "scope of half the keys": _keys({"scope": COMMON_SCOPE}),
+        "scope of 10 keys": _keys({"scope": RARE_SCOPE}),
+        "owner of 30 % of the keys": _owned(BIG),
+        "owner of 60 keys": _owned(SMALL),
+    }
+    filters |= {f"expires {words}": _keys({"expires": days}) for days, words in EXPIRY_WINDOWS}
+    for name, address in filters.items():
+        yield Case("filter", name, address)
+    for name in ("status active", "status expired", "scope of half the keys", "owner of 30 % of the keys"):
+        yield Case("filter", f"{name}, deep", _deep(filters[name]))
+    for sort in (f"{sign}{name}" for name in SORTS for sign in ("", "-")):
+        yield Case("sort", sort, _keys({"sort": sort}))
+        yield Case("sort", f"{sort}, deep", _deep(_keys({"sort": sort})))
+
+
+def search() -> Iterator[Case]:
+    words = {
+        "three letters of a third of the keys": COMMON_LETTERS,
+        "a word of a third of the keys": COMMON_WORD,
+        "a word of 1 in 200": MIDDLE_WORD,
+        "a word of 1 in 2,000": UNCOMMON_WORD,
+        "a word of 10 keys": RARE_WORD,
+        "an owner's address": "contenzilla.example",
+        "no match": "xylophone",
+    }
+    for name, word in words.items():
+        yield Case("search", name, _keys({"q": word}))
+    yield Case("search", "a word of a third of the keys, deep", _deep(_keys({"q": COMMON_WORD})))
+    yield Case("search", "no match, of parts that are common", _keys({"q": NEVER_TOGETHER}), promised=False)
+
+
+def together() -> Iterator[Case]:
+    """Filters, search and orders that meet: answered right, and not promised to be flat."""
+    met: dict[str, Address] = {
+        "common word, status active": _keys({"q": COMMON_WORD, "status": "active"}),
+        "common word, scope of 10 keys": _keys({"q": COMMON_WORD, "scope": RARE_SCOPE}),
+        "common word, owner of 60 keys": _owned(SMALL, q=COMMON_WORD),
+        "rare word, status pending": _keys({"q": RARE_WORD, "status": "pending"}),
+        "common word, sort name": _keys({"q": COMMON_WORD, "sort": "name"}),
+        "word of 1 in 200, sort name": _keys({"q": MIDDLE_WORD, "sort": "name"}),
+        "rare word, sort name": _keys({"q": RARE_WORD, "sort": "name"}),
+        "status active, sort name": _keys({"status": "active", "sort": "name"}),
+        "status active, sort created": _keys({"status": "active", "sort": "created"}),
+        "status failed, sort name": _keys({"status": "failed", "sort": "name"}),
+        "owner of 30 %, sort -last-used": _owned(BIG, sort="-last-used"),
+        "owner of 60 keys, sort name": _owned(SMALL, sort="name"),
+        "scope of half the keys, sort name": _keys({"scope": COMMON_SCOPE, "sort": "name"}),
+        "scope of 10 keys, sort name": _keys({"scope": RARE_SCOPE, "sort": "name"}),
+        "owner of 30 %, status active, common scope": _owned(BIG, status="active", scope=COMMON_SCOPE),
+        "scope of 10 keys, status active": _keys({"scope": RARE_SCOPE, "status": "active"}),
+    }
+    for name, address in met.items():
+        yield Case("together", name, address, promised=False)
+
+
+def _event(position: float) -> int:
+    newest = AuditEvent.objects.order_by("-pk").values_list("pk", flat=True)[0]
+    return int(newest * position)
+
+
+def other_pages() -> Iterator[Case]:
+    yield Case("dashboard", "dashboard", lambda: "/")
+    yield Case("activity", "first page", lambda: "/activity/")
+    yield Case("activity", "deep page", lambda: f"/activity/?after={_event(0.5)}")
+    yield Case("activity", "what: viewed", lambda: "/activity/?type=key:reveal")
+    yield Case("activity", "outcome: refused", lambda: "/activity/?outcome=refused")
+    yield Case("activity", "who: 30 % of all", lambda: f"/activity/?actor={_email(BIG)}")
+    yield Case("activity", "until a year ago", lambda: f"/activity/?until={_day_of(0.66)}")
+    yield Case(
+        "activity", "until a year ago, deep", lambda: f"/activity/?until={_day_of(0.66)}&after={_event(0.3)}"
+    )
+
+
+def _day_of(position: float) -> str:
+    at = AuditEvent.objects.filter(pk=_event(position)).values_list("at", flat=True)[0]
+    return f"{at:%Y-%m-%d}"
+
+
+def admin() -> Iterator[Case]:
+    """Django admin's changelist, for comparison."""
+    changelist = "/admin/keys/apikey/"
+    yield Case("Django admin", "first page", lambda: changelist, promised=False)
+    yield Case("Django admin", "page 10", lambda: f"{changelist}?p=10", promised=False)
+    yield Case("Django admin", "last page", lambda: f"{changelist}?p={_last_page()}", promised=False)
+    yield Case("Django admin", "sort by name", lambda: f"{changelist}?o=1", promised=False)
+    yield Case("Django admin", "state held", lambda: f"{changelist}?state__exact=held", promised=False)
+    yield Case("Django admin", "search, common", lambda: f"{changelist}?q={COMMON_WORD}", promised=False)
+    yield Case("Django admin", "search, rare", lambda: f"{changelist}?q={RARE_WORD}", promised=False)
+
+
+def _last_page() -> int:
+    return ApiKey.objects.count() // 50

@@ -1,0 +1,233 @@
+"""Databases of 1,000 and of 1,000,000 keys that look alike, made once and kept.
+
+Shares are the same in both, with a floor: what a case of the benchmark lists must fill its page in
+the small database as well, or the large one would be slower only because it shows more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import sqlite3
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.core.management import call_command
+
+from benchmarks import people
+from benchmarks.databases import connect, using
+from benchmarks.people import BIG, SMALL, add_people, weights
+from benchmarks.settings import FOLDER
+from keys import migrations
+from keys.audit.events import Event
+from keys.lifecycle import State
+from keys.models import User
+
+KEPT_FOR = 7 * 24 * 3600
+"""Seconds; "expires in 7 days" must go on meaning something."""
+
+FULL_PAGE = 60
+RARE = 10
+"""Keys that hold the rarest scope and the rarest word, in either database."""
+
+RARE_SCOPE, RARE_WORD, MIDDLE_WORD, UNCOMMON_WORD = "delete:teams", "zanzibar", "quarterly", "offshore"
+_SCOPES = {
+    "read:users": 0.5, "read:items": 0.4, "read:items:accounts": 0.3, "read:items:secrets": 0.2,
+    "read:activities": 0.3, "read:integrations": 0.15, "write:integrations": 0.1, "read:automations": 0.2,
+    "write:automations": 0.05, "read:vaults": 0.1,
+}  # fmt: skip
+_TEAMS = ("billing", "identity", "payroll", "search", "storage", "support", "mobile", "platform", "security")
+_TASKS = ("deploy", "backup", "export", "sync", "report", "audit", "alerting", "rotation", "onboarding")
+_PLACES = ("production", "production", "staging", "development", "test", "sandbox")
+_YEAR = 365 * 24 * 3600
+
+
+def database_of(size: int) -> Path:
+    """The database of ``size`` keys and as many events: as it was made for an earlier run, else made now."""
+    path = FOLDER / f"keys-{size}-{_recipe()}.sqlite3"
+    if not path.is_file() or time.time() - path.stat().st_ctime > KEPT_FOR:
+        for outdated in FOLDER.glob(f"keys-{size}-*"):
+            outdated.unlink()
+        started = time.perf_counter()
+        _build(path, size)
+        seconds = time.perf_counter() - started
+        print(f"Made {path} in {seconds:.0f} s: {path.stat().st_size / 1e6:,.0f} MB.", flush=True)
+    return path
+
+
+def _recipe() -> str:
+    """A hash of what decides a database's contents."""
+    sources = [*sorted(Path(migrations.__path__[0]).glob("0*.py")), Path(__file__), Path(people.__file__)]
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:8]
+
+
+def _build(path: Path, size: int) -> None:
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.unlink(missing_ok=True)
+    database = connect(unfinished)
+    with using(database):
+        call_command("migrate", interactive=False, verbosity=0)
+        call_command("createcachetable", verbosity=0)
+        owners = add_people()
+    database.close()
+    plain = sqlite3.connect(unfinished, isolation_level=None)
+    for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-1000000", "temp_store=MEMORY"):
+        plain.execute(f"PRAGMA {pragma}")
+    plain.execute("BEGIN")
+    indexes = _drop_indexes(plain)
+    _insert(plain, "keys_apikey", _keys(size, owners))
+    _insert(plain, "keys_auditevent", _events(size, owners))
+    for sql in indexes:
+        plain.execute(sql)
+    plain.execute("COMMIT")
+    plain.execute("PRAGMA journal_mode=WAL")
+    plain.close()
+    unfinished.rename(path)
+
+
+def _drop_indexes(plain: sqlite3.Connection) -> list[str]:
+    """Indexes are made faster after the rows than with them. Returns the SQL that makes them again."""
+    found = plain.execute(
+        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+    ).fetchall()
+    ours = [(name, sql) for name, sql in found if ' ON "keys_' in sql]
+    for name, _ in ours:
+        plain.execute(f'DROP INDEX "{name}"')
+    return [sql for _, sql in ours]
+
+
+def _insert(plain: sqlite3.Connection, table: str, rows: Iterator[dict[str, Any]]) -> None:
+    first = next(rows)
+    columns, places = ", ".join(first), ", ".join(f":{name}" for name in first)
+    insert = f"INSERT INTO {table} ({columns}) VALUES ({places})"  # noqa: S608 - names from this file
+    plain.execute(insert, first)
+    plain.executemany(insert, rows)
+
+
+def _keys(size: int, owners: list[User]) -> Iterator[dict[str, Any]]:
+    """Rows of keys_apikey, oldest first."""
+    luck = random.Random(size)
+    now = datetime.now(tz=UTC).replace(tzinfo=None)
+    lives = sorted(
+        (_life(kind, luck, now) for kind in _kinds(size, luck)), key=lambda life: life["created_at"]
+    )
+    shares = weights()
+    owner_of = luck.choices(range(len(owners)), shares, k=size)
+    for position in luck.sample(range(size), FULL_PAGE):
+        owner_of[position] = SMALL
+    extra_word = _planted(size, luck)
+    rare_scope = set(luck.sample(range(size), RARE))
+    for number, life in enumerate(lives):
+        owner = owners[owner_of[number]]
+        scopes = [scope for scope, share in _SCOPES.items() if luck.random() < share] or ["read:users"]
+        if number in rare_scope:
+            scopes.append(RARE_SCOPE)
+        words = [luck.choice(_TEAMS), luck.choice(_TASKS), luck.choice(_PLACES), extra_word.get(number, "")]
+        yield {
+            "id": uuid.UUID(int=luck.getrandbits(128), version=4).hex,
+            "cerby_id": uuid.UUID(int=luck.getrandbits(128), version=4).hex,
+            "name": " ".join([*filter(None, words), f"{number:06}"]),
+            "purpose": "Made to be measured.",
+            "owner_id": owner.pk,
+            "owner_name": owner.name,
+            "owner_email": owner.email,
+            "scopes": json.dumps(scopes),
+            "failure": "",
+            "pepper_id": "",
+            "last_four": "",
+            "stored_in": "",
+            **{name: _text(value) for name, value in life.items()},
+        }
+
+
+def _text(value: Any) -> Any:
+    return value.isoformat(" ") if isinstance(value, datetime) else value
+
+
+def _planted(size: int, luck: random.Random) -> dict[int, str]:
+    """Which keys carry a word that others do not: in 10, in one of 2,000, in one of 200."""
+    uncommon, middle = max(FULL_PAGE, size // 2000), max(FULL_PAGE, size // 200)
+    words = [RARE_WORD] * RARE + [UNCOMMON_WORD] * uncommon + [MIDDLE_WORD] * middle
+    return dict(zip(luck.sample(range(size), len(words)), words, strict=True))
+
+
+def _kinds(size: int, luck: random.Random) -> list[str]:
+    shares = {
+        "expired": 0.235, "removed": 0.14, "failed": 0.015, "pending": 0.005, "unconfirmed": 0.005,
+        "expires in 7": 0.01, "expires in 30": 0.03, "expires in 90": 0.08,
+    }  # fmt: skip
+    kinds = [kind for kind, share in shares.items() for _ in range(max(FULL_PAGE, round(size * share)))]
+    kinds += ["active"] * (size - len(kinds))
+    luck.shuffle(kinds)
+    return kinds
+
+
+def _life(kind: str, luck: random.Random, now: datetime) -> dict[str, Any]:
+    """State and times of one key; times are naive UTC."""
+
+    def ago(seconds: float) -> datetime:
+        return now - timedelta(seconds=luck.random() * seconds)
+
+    if kind in {"expired", "removed", "failed", "pending"}:
+        lifetime = luck.choice([3600, 12 * 3600, 86_400, 5 * 86_400, _YEAR])
+        expires = ago(3 * _YEAR)
+        created = expires - timedelta(seconds=lifetime)
+        if kind == "pending":
+            created, expires = ago(_YEAR), now + timedelta(days=30)
+    else:
+        soonest, latest = {
+            "expires in 7": (0.5, 7), "expires in 30": (7, 30), "expires in 90": (30, 90),
+        }.get(kind, (90, 365))  # fmt: skip
+        left = luck.uniform(soonest, latest) * 86_400
+        expires = now + timedelta(seconds=left)
+        created = expires - timedelta(seconds=luck.uniform(left, 366 * 86_400))
+    states = {
+        "removed": State.REVOKED, "failed": State.REFUSED, "pending": State.IN_DOUBT,
+        "unconfirmed": State.CLAIMED,
+    }  # fmt: skip
+    state = states.get(kind, State.HELD)
+    was_used = luck.random() > 0.15 and kind not in {"failed", "pending", "unconfirmed"}
+    return {
+        "state": state.value,
+        "created_at": created,
+        "expires_at": expires,
+        "last_used_at": created + (min(expires, now) - created) * luck.random() if was_used else None,
+        "removed_at": expires if kind == "removed" else None,
+        "stored_at": created if state in {State.HELD, State.REVOKED} else None,
+    }
+
+
+def _events(size: int, owners: list[User]) -> Iterator[dict[str, Any]]:
+    """Rows of keys_auditevent, oldest first: what keys, people and downloads leave behind."""
+    luck = random.Random(size + 1)
+    now = datetime.now(tz=UTC).replace(tzinfo=None)
+    kinds = [
+        Event.KEY_REQUESTED, Event.KEY_CALLED, Event.KEY_ISSUED, Event.KEY_REVEALED, Event.KEY_STORED,
+        Event.SIGNED_IN, Event.SIGNED_IN, Event.INVENTORY_EXPORTED, Event.KEY_DELETED, Event.ATTEMPT_REFUSED,
+    ]  # fmt: skip
+    who = luck.choices(owners, weights(), k=size)
+    key_ids = [uuid.UUID(int=luck.getrandbits(128), version=4).hex for _ in range(max(10, size // 60))]
+    for number in range(size):
+        kind = luck.choice(kinds)
+        about_key = kind.value.startswith("key:")
+        refused = kind is Event.ATTEMPT_REFUSED
+        yield {
+            "at": (now - timedelta(seconds=(size - number) * 3 * _YEAR / size)).isoformat(" "),
+            "type": kind.value,
+            "outcome": "refused" if refused else "done",
+            "actor_id": who[number].pk,
+            "actor_name": who[number].name,
+            "actor_email": who[number].email,
+            "actor_role": "Owner" if who[number] is owners[BIG] else "Admin",
+            "key_id": luck.choice(key_ids) if about_key else None,
+            "key_name": f"billing deploy production {number:06}" if about_key else "",
+            "ip": "192.0.2.7",
+            "browser": "Chrome on Linux",
+            "reason": "Your role, User, may not generate an API key." if refused else "",
+            "details": "{}",
+        }

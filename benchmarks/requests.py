@@ -1,0 +1,100 @@
+"""One request through the whole of what gunicorn calls, signed in, and how long it took."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from django.core.wsgi import get_wsgi_application
+
+from benchmarks.databases import using
+from keys.models import User
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+_ROW = re.compile(rb"<tr\b")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """``milliseconds`` from the call to the last byte; ``rows`` counts the table's lines, header apart."""
+
+    milliseconds: float
+    size: int
+    rows: int
+
+
+class Browser:
+    """Signed in as the workspace's Owner in one database."""
+
+    def __init__(self, database: BaseDatabaseWrapper) -> None:
+        self.database = database
+        self._application = get_wsgi_application()
+        with using(database):
+            owner = User.objects.order_by("pk")[0]
+            session = SessionStore()
+            session[SESSION_KEY] = str(owner.pk)
+            session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+            session[HASH_SESSION_KEY] = owner.get_session_auth_hash()
+            session.save()
+        self._cookies = f"{settings.SESSION_COOKIE_NAME}={session.session_key}; portal_tz=Europe/Berlin"
+
+    def get(self, address: str) -> Answer:
+        """Raises RuntimeError for an answer that is not 200."""
+        environ = self._environ(address)
+        said: list[str] = []
+
+        def start_response(status: str, *_: Any) -> None:
+            said.append(status)
+
+        with using(self.database):
+            started = time.perf_counter()
+            response = self._application(environ, start_response)
+            body = b"".join(response)
+            response.close()
+            took = time.perf_counter() - started
+        if not said[0].startswith(str(int(HTTPStatus.OK))):
+            raise RuntimeError(f"{address}: {said[0]}")
+        return Answer(took * 1000, len(body), max(0, len(_ROW.findall(body)) - 1))
+
+    def stream(self, address: str) -> Iterator[bytes]:
+        """What a download sends, piece by piece."""
+        with using(self.database):
+            response = self._application(self._environ(address), lambda *_: None)
+            try:
+                yield from response
+            finally:
+                response.close()
+
+    def _environ(self, address: str) -> dict[str, Any]:
+        path, _, query = address.partition("?")
+        return {
+            "REQUEST_METHOD": "GET",
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "SERVER_NAME": "localhost",
+            "SERVER_PORT": "80",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "HTTP_HOST": "localhost",
+            "HTTP_COOKIE": self._cookies,
+            "HTTP_USER_AGENT": "Mozilla/5.0 (X11; Linux x86_64) Chrome/140.0.0.0 Safari/537.36",
+            "REMOTE_ADDR": "192.0.2.7",
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.input": io.BytesIO(),
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": True,
+            "wsgi.run_once": False,
+        }

@@ -1,0 +1,34 @@
+"""The portal's own settings, with an empty page to compare with and Django's admin on the same table."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+FOLDER = Path(os.environ.get("BENCH_DIR") or Path(tempfile.gettempdir()) / "cerby-key-portal-bench")
+FOLDER.mkdir(parents=True, exist_ok=True)
+
+for name in [name for name in os.environ if name.startswith(("PORTAL_", "CERBY_"))]:
+    del os.environ[name]
+os.environ |= {
+    "PORTAL_DATA_DIR": str(FOLDER),
+    "PORTAL_URL": "http://localhost",
+    "PORTAL_SECRET_KEY": "for-measuring-only-" * 4,
+    "PORTAL_PEPPERS": '{"p1": "' + "0a" * 32 + '"}',
+}
+
+from portal.settings import *  # noqa: E402, F403
+from portal.settings import INSTALLED_APPS as PORTAL_APPS  # noqa: E402
+from portal.settings import LOGGING, TEMPLATES  # noqa: E402
+
+INSTALLED_APPS = [*PORTAL_APPS, "django.contrib.admin"]
+ROOT_URLCONF = "benchmarks.urls"
+TEMPLATES[0]["DIRS"].append(Path(__file__).parent / "templates")  # type: ignore[attr-defined]
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",  # what the admin brings
+]
+SILENCED_SYSTEM_CHECKS = ["admin.E410"]  # its middleware is here in another order
+# Lines are still made, and written to nowhere.
+LOGGING["handlers"]["console"]["stream"] = open(os.devnull, "w")  # noqa: PTH123, SIM115 - open as long as the process

@@ -1,0 +1,69 @@
+"""What is no page: the memory that a download of a million rows takes, and adding an audit event."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.databases import using
+from keys.actors import actor_for
+from keys.audit import log
+from keys.audit.events import Event
+from keys.models import User
+
+if TYPE_CHECKING:
+    from benchmarks.requests import Browser
+
+APPENDS = 200
+
+
+def show(small: Browser, large: Browser) -> None:
+    for name, address in {
+        "inventory": "/keys/export/",
+        "inventory by name": "/keys/export/?sort=name",
+        "inventory, active": "/keys/export/?status=active",
+        "activity": "/activity/export/",
+    }.items():
+        for browser in (small, large):
+            _download(name, browser, address)
+    _append(small, large)
+
+
+def _download(name: str, browser: Browser, address: str) -> None:
+    before = peak = _resident()
+    started = time.perf_counter()
+    first, size, lines = 0.0, 0, 0
+    for chunk in browser.stream(address):
+        first = first or time.perf_counter() - started
+        size += len(chunk)
+        lines += 1
+        if lines % 5000 == 0:
+            peak = max(peak, _resident())
+    seconds = time.perf_counter() - started
+    print(
+        f"CSV, {name}: {lines - 2:,} lines, {size / 1e6:,.1f} MB in {seconds:.1f} s, first byte after"
+        f" {first:.2f} s; memory grew by {peak - before:.1f} MB",
+        flush=True,
+    )
+
+
+def _resident() -> float:
+    """Megabytes of this process in memory."""
+    fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(fields["VmRSS"].split()[0]) / 1024
+
+
+def _append(small: Browser, large: Browser) -> None:
+    """One event, with its commit to the disk, in either database in turns."""
+    taken: dict[str, list[float]] = {"1,000": [], "1,000,000": []}
+    for _ in range(APPENDS):
+        for name, browser in zip(taken, (small, large), strict=True):
+            with using(browser.database):
+                actor = actor_for(User.objects.all()[0], ip="192.0.2.7", browser="Chrome on Linux")
+                started = time.perf_counter()
+                log.append(Event.SIGNED_IN, actor=actor)
+                taken[name].append((time.perf_counter() - started) * 1000)
+    said = ", ".join(f"{statistics.median(times):.2f} ms among {name}" for name, times in taken.items())
+    print(f"Audit event, committed: {said}")

@@ -1,0 +1,1 @@
+"""The sandbox misbehaves, where it is told to: what it can do wrong, when, and how it is scripted."""

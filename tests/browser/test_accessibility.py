@@ -1,0 +1,191 @@
+"""Every page and state: axe finds nothing, light and dark, and nothing scrolls sideways at 360 pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser import sessions, steps
+
+pytestmark = pytest.mark.browser
+
+WIDE = {"width": 1360, "height": 850}
+NARROW = {"width": 360, "height": 740}
+STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+EVERYTHING = {"type": "tag", "values": STANDARDS}
+IN_ANOTHER_THEME = ["color-contrast"]
+WHEN_NARROW = ["color-contrast", "target-size", "scrollable-region-focusable"]
+
+
+def look_over(page: Page) -> None:
+    """Raise unless the page, as it is now, is in order in both themes, wide and narrow."""
+    found = axe(page, EVERYTHING)
+    page.emulate_media(color_scheme="dark")
+    found += axe(page, IN_ANOTHER_THEME)
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size(NARROW)
+    found += axe(page, WHEN_NARROW)
+    width = page.evaluate("() => document.documentElement.scrollWidth")
+    page.set_viewport_size(WIDE)
+    assert found == []
+    assert width <= NARROW["width"]
+
+
+def axe(page: Page, rules: object) -> list[str]:
+    """What axe finds wrong. ``rules`` is its option "runOnly"."""
+    if not page.evaluate("() => 'axe' in window"):
+        page.evaluate(Axe().axe_script)
+    options = {"runOnly": rules, "resultTypes": ["violations"]}
+    violations = page.evaluate("async (options) => (await axe.run(document, options)).violations", options)
+    return [
+        f"{violation['id']}: {node['html']} {node['failureSummary']}"
+        for violation in violations
+        for node in violation["nodes"]
+    ]
+
+
+def _at(address: str) -> Callable[[Page], None]:
+    return lambda page: page.goto(address)
+
+
+def _an_open_menu(page: Page) -> None:
+    page.goto("/keys/?q=okta")
+    page.get_by_label("More options").first.click()
+    expect(page.get_by_role("link", name="API key settings").first).to_be_visible()
+
+
+def _step_1_with_errors(page: Page) -> None:
+    steps.open_wizard(page)
+    page.get_by_label("Expiration time").select_option("Custom")
+    page.get_by_role("button", name="Next").click()
+    expect(page.get_by_text("Enter both a date and a time.")).to_be_visible()
+
+
+def _step_1_with_a_custom_expiry(page: Page) -> None:
+    steps.open_wizard(page)
+    page.get_by_label("Expiration time").select_option("Custom")
+    expect(page.get_by_label("Date")).to_be_visible()
+
+
+def _step_2(page: Page) -> None:
+    steps.open_wizard(page)
+    steps.fill_in_details(page, steps.new_name())
+    steps.go_to_step_2(page)
+    steps.choose_scopes(page, "Read users", "Write integrations")
+
+
+def _step_2_with_an_error(page: Page) -> None:
+    steps.open_wizard(page)
+    steps.fill_in_details(page, steps.new_name())
+    steps.go_to_step_2(page)
+    page.get_by_role("button", name="Next").click()
+    expect(page.get_by_text("Select at least one scope.")).to_be_visible()
+
+
+STATES: dict[str, tuple[Callable[[Page], Any], int]] = {
+    "dashboard": (_at("/"), 200),
+    "inventory": (_at("/keys/?owner=jonas.weiss@contenzilla.example"), 200),
+    "inventory, no match": (_at("/keys/?q=nothing+like+this"), 200),
+    "inventory, invalid filter": (_at("/keys/?q=a&status=no-such"), 422),
+    "inventory, a menu is open": (_an_open_menu, 200),
+    "wizard, step 1": (steps.open_wizard, 200),
+    "wizard, step 1 with errors": (_step_1_with_errors, 422),
+    "wizard, custom expiry": (_step_1_with_a_custom_expiry, 200),
+    "wizard, step 2": (_step_2, 200),
+    "wizard, step 2 with an error": (_step_2_with_an_error, 422),
+    "activity": (_at("/activity/?type=person:change"), 200),
+    "activity, invalid filter": (_at("/activity/?type=no-such"), 422),
+    "settings": (_at("/settings/"), 200),
+    "roles": (_at("/roles/"), 200),
+    "no such page": (_at("/no/such/page/"), 404),
+    "no such key": (_at("/keys/00000000-0000-4000-8000-000000000000/"), 404),
+    "reauthenticate": (_at("/accounts/reauthenticate/?next=/keys/"), 200),
+    "change password": (_at("/accounts/password/change/"), 200),
+    "sign out": (_at("/accounts/logout/"), 200),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_pages_of_an_admin(open_browser, complaints, state):
+    arrive, status = STATES[state]
+    complaints.expect_status(status)
+    page = open_browser("owner", viewport=WIDE)
+    arrive(page)
+    look_over(page)
+
+
+def test_pages_of_whoever_may_not(open_browser, complaints):
+    complaints.expect_status(403)
+    page = open_browser("guest", viewport=WIDE)
+    page.goto("/keys/new/")
+    look_over(page)
+
+
+def test_pages_of_whoever_is_not_signed_in(open_browser):
+    page = open_browser(viewport=WIDE)
+    page.goto("/accounts/password/reset/")
+    look_over(page)
+    page.goto("/keys/")
+    look_over(page)
+    page.get_by_label("Email").fill("nobody@contenzilla.example")
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    look_over(page)
+
+
+def test_the_drawer_when_narrow(open_browser):
+    page = open_browser("owner", viewport=NARROW)
+    page.goto("/")
+    page.get_by_role("button", name="Menu").click()
+    expect(page.get_by_role("link", name="Settings")).to_be_visible()
+    assert axe(page, EVERYTHING) == []
+
+
+def test_the_pages_of_a_new_key(open_browser):
+    page = open_browser(viewport=WIDE)
+    sessions.sign_in(page, "owner")
+    key_id = steps.generate(page, steps.new_name())
+    look_over(page)
+    steps.show(page)
+    look_over(page)
+    page.get_by_role("button", name="Save in Cerby").click()
+    expect(page.get_by_role("dialog", name="Save your API key in Cerby?")).to_be_visible()
+    look_over(page)
+    page.get_by_role("button", name="Back").click()
+    page.reload()
+    look_over(page)
+    steps.tick_and_finish(page)
+
+    page.goto(f"/keys/{key_id}/")
+    page.get_by_role("switch", name="Read teams").click()
+    expect(page.get_by_text("“Read teams” is on for this key.")).to_be_visible()
+    look_over(page)
+    page.get_by_role("link", name="Delete API key").click()
+    expect(page.get_by_role("dialog", name="Delete API key?")).to_be_visible()
+    look_over(page)
+    page.goto(f"/keys/{key_id}/delete/")
+    look_over(page)
+    page.get_by_role("button", name="Delete API key").click()
+    expect(page.get_by_text("is removed. Cerby has confirmed")).to_be_visible()
+    look_over(page)
+    page.goto(f"/keys/{key_id}/delete/")
+    expect(page.get_by_text("There is nothing to delete")).to_be_visible()
+    look_over(page)
+
+
+@pytest.mark.parametrize(
+    "media", [{"forced_colors": "active"}, {"reduced_motion": "reduce"}], ids=["forced", "still"]
+)
+def test_system_settings_are_respected(open_browser, media):
+    page = open_browser("owner", **media)
+    page.goto("/keys/")
+    current = page.get_by_role("link", name="API keys", exact=True)
+    if "forced_colors" in media:
+        assert current.evaluate("(link) => getComputedStyle(link).outlineStyle") == "solid"
+    else:
+        assert current.evaluate("(link) => getComputedStyle(link).transitionDuration") == "0s"

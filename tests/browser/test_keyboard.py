@@ -1,0 +1,157 @@
+"""The whole job without a mouse: every control is reached, the focus is seen and is never lost."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import steps
+
+pytestmark = pytest.mark.browser
+
+# The element with the focus, by its accessible name as far as these pages give one.
+FOCUSED = """() => {
+  const at = document.activeElement;
+  const label = at.labels?.[0] ?? document.getElementById(at.getAttribute("aria-labelledby")) ?? at;
+  return { tag: at.tagName.toLowerCase(), name: (at.getAttribute("aria-label") ?? label.innerText ?? "").trim() };
+}"""
+OUTLINED = "() => getComputedStyle(document.activeElement).outlineStyle !== 'none'"
+
+
+def _tab_to(page: Page, name: str, *, key: str = "Tab", at_most: int = 60) -> None:
+    """Press Tab until the control of that name has the focus; each one on the way shows it."""
+    for _ in range(at_most):
+        page.keyboard.press(key)
+        assert page.evaluate(OUTLINED), page.evaluate(FOCUSED)
+        if page.evaluate(FOCUSED)["name"].startswith(name):
+            return
+    pytest.fail(f"{at_most} times Tab did not lead to “{name}”.")
+
+
+def _generate(page: Page, name: str) -> None:
+    _tab_to(page, "Generate API key")
+    page.keyboard.press("Enter")
+    steps.wait_for_step_1(page)
+    _tab_to(page, "API key name")
+    page.keyboard.type(name)
+    _tab_to(page, "Expiration time")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_label("Expiration time")).to_have_value("5d")
+    _tab_to(page, "Purpose")
+    page.keyboard.type("To see that no mouse is needed.")
+    _tab_to(page, "Next")
+    page.keyboard.press("Enter")
+    steps.wait_for_step_2(page)
+    expect(page.get_by_role("heading", name="Select scopes")).to_be_focused()
+    _tab_to(page, "Read users")
+    page.keyboard.press("Space")
+    _tab_to(page, "Next")
+    page.keyboard.press("Enter")
+    steps.wait_for_store_page(page)
+
+
+def _show_and_save(page: Page) -> None:
+    _tab_to(page, "Show")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Hide")).to_be_focused()
+    _tab_to(page, "Save in Cerby")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Select vault")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Save in Cerby")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowDown")
+    _tab_to(page, "Save in Cerby")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/keys/")
+    expect(page.get_by_text("in the vault “Automation”")).to_be_visible()
+
+
+def _switch_a_scope_on(page: Page) -> None:
+    _tab_to(page, "Read secrets")
+    page.keyboard.press("Space")
+    expect(page.get_by_text("“Read secrets” is on for this key.")).to_be_visible()
+    expect(page.get_by_role("switch", name="Read secrets")).to_be_focused()
+
+
+def _delete(page: Page) -> None:
+    _tab_to(page, "Delete API key", key="Shift+Tab")
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Delete API key?")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(page.get_by_role("link", name="Delete API key")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_visible()
+    _tab_to(page, "Delete API key", at_most=3)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("is removed. Cerby has confirmed")).to_be_visible()
+
+
+def test_the_whole_job(open_browser):
+    name = steps.new_name("By keyboard")
+    page = open_browser("owner")
+    page.goto("/keys/")
+    _generate(page, name)
+    _show_and_save(page)
+    _tab_to(page, name)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/keys/*-*/")
+    _switch_a_scope_on(page)
+    _delete(page)
+
+
+def test_the_first_tab_skips_to_the_content(open_browser):
+    page = open_browser("owner")
+    page.goto("/keys/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("main")).to_be_focused()
+    page.keyboard.press("Tab")
+    assert page.evaluate(FOCUSED)["name"] == "Generate API key"
+
+
+def test_the_menu_of_a_row(open_browser):
+    page = open_browser("owner")
+    page.goto("/keys/?q=okta+user+sync")
+    menu = page.get_by_label("More options")
+    menu.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="API key settings")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name="API key settings")).to_be_hidden()
+    expect(menu).to_be_focused()
+
+
+def test_the_focus_stays_where_the_table_is_sorted(open_browser):
+    page = open_browser("owner")
+    page.goto("/keys/")
+    sort = page.get_by_role("columnheader", name="Expires").get_by_role("link")
+    for query in ("sort=expires", "sort=-expires"):
+        sort.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**{query}")
+        expect(sort).to_be_focused()
+
+
+def test_the_focus_goes_to_the_first_thing_that_is_wrong_and_back_to_the_start_of_a_step(
+    open_browser, complaints
+):
+    complaints.expect_status(422)
+    page = open_browser("owner")
+    steps.open_wizard(page)
+    _tab_to(page, "Next")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("API key name")).to_be_focused()
+    steps.fill_in_details(page, steps.new_name())
+    steps.go_to_step_2(page)
+    _tab_to(page, "Next")
+    page.keyboard.press("Enter")
+    expect(steps.scope(page, "Read activities")).to_be_focused()
+    _tab_to(page, "Back")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("API key name")).to_be_focused()

@@ -1,0 +1,41 @@
+"""A new workspace: no key yet, and one vault, so that none is selected."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser import steps
+from tests.browser.portal_process import Portal
+from tests.browser.test_accessibility import WIDE, look_over
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def new_portal(tmp_path):
+    portal = Portal(tmp_path / "data", vaults=1)
+    portal.change("DELETE FROM keys_keyscope")
+    portal.change("DELETE FROM keys_apikey")
+    yield portal
+    portal.stop()
+
+
+def test_the_first_key_of_a_workspace_with_one_vault(new_portal, open_browser):
+    page = open_browser(viewport=WIDE, base_url=new_portal.url)
+    page.goto("/keys/")
+    steps.fill_in_sign_in(page, "owner")
+    expect(page.get_by_role("heading", name="No API keys yet")).to_be_visible()
+    look_over(page)
+    page.get_by_role("link", name="Generate API key").last.click()
+    steps.wait_for_step_1(page)
+    name = steps.new_name("First")
+    steps.generate(page, name)
+    page.get_by_role("button", name="Save in Cerby").click()
+    dialog = page.get_by_role("dialog", name="Save your API key in Cerby?")
+    expect(dialog).to_be_visible()
+    expect(dialog.get_by_label("Select vault")).to_have_count(0)
+    dialog.get_by_role("button", name="Save in Cerby").click()
+    page.wait_for_url("**/keys/")
+    expect(page.get_by_text("saved in Cerby, in the vault “Shared credentials”")).to_be_visible()
+    assert page.locator("tbody th").all_inner_texts() == [name]

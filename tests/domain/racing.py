@@ -1,0 +1,93 @@
+"""Real processes that do one thing at the same moment, on one database file.
+
+Run as a script in a process of its own, ``python -m tests.domain.racing``, because forking a test runner,
+which has threads, may hang.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import django
+
+from tests.domain import own_database
+
+Runner = Callable[[int, Any], Any]
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 120  # seconds
+
+
+def race(database: Path, runner: str, subjects: list[Any], *, processes: int) -> list[list[Any]]:
+    """What each of ``processes`` got from ``runner(number, subject)`` for each of ``subjects``, in their order.
+
+    ``runner`` is ``module:function``. For every subject all processes wait for the last one, then begin together.
+    """
+    task = {"database": str(database), "runner": runner, "subjects": subjects, "processes": processes}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.domain.racing"],
+        input=json.dumps(task),
+        cwd=ROOT,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def _run(task: dict[str, Any]) -> list[list[Any]]:
+    fork = multiprocessing.get_context("fork")
+    start, answers = fork.Barrier(task["processes"]), fork.Queue()
+    runner = _named(task["runner"])
+    racers = [
+        fork.Process(target=_race, args=(number, runner, task, start, answers))
+        for number in range(task["processes"])
+    ]
+    for racer in racers:
+        racer.start()
+    by_number = dict(answers.get(timeout=PATIENCE) for _ in racers)
+    for racer in racers:
+        racer.join()
+    failed = [got for got in by_number.values() if isinstance(got, str)]
+    if failed:
+        sys.exit(min(failed, key=lambda trace: "BrokenBarrierError" in trace))  # the cause, not what it broke
+    return [list(column) for column in zip(*by_number.values(), strict=True)]
+
+
+def _race(number: int, runner: Runner, task: dict[str, Any], start: Any, answers: Any) -> None:
+    try:
+        with own_database.using(Path(task["database"])):
+            got = []
+            for subject in task["subjects"]:
+                start.wait(PATIENCE)
+                got.append(runner(number, subject))
+    except Exception:  # noqa: BLE001 - whatever it is, the process that waits has to hear of it
+        start.abort()
+        answers.put((number, traceback.format_exc()))
+    else:
+        answers.put((number, got))
+
+
+def _named(runner: str) -> Runner:
+    module, _, function = runner.partition(":")
+    return getattr(import_module(module), function)
+
+
+def main() -> None:
+    django.setup()
+    json.dump(_run(json.load(sys.stdin)), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

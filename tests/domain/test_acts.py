@@ -1,0 +1,250 @@
+"""Every act leaves its events, what is refused leaves one too, and where none can be written nothing is done."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection
+from django.http import QueryDict
+from django.utils import timezone
+
+from keys import actions
+from keys.actions import sign_in
+from keys.actions.acknowledge import acknowledge
+from keys.actions.add_person import add_person
+from keys.actions.claim import claim
+from keys.actions.delete import delete
+from keys.actions.export import export_activity, export_inventory
+from keys.actions.issue import issue
+from keys.actions.refresh_person import refresh_everyone, refresh_person
+from keys.actions.rescope import rescope
+from keys.actions.save_in_cerby import save_in_cerby
+from keys.cerby.sandbox import Sandbox
+from keys.errors import Conflict, Gone, NotAllowed, NotFound
+from keys.lifecycle import SETTLED_AFTER, State
+from keys.models import ApiKey, AuditEvent, RevealGrant, User
+from tests import cast as people
+from tests.cast import Cast, a_key
+from tests.conftest import Workspace
+from tests.domain.scene import Scene
+
+
+@pytest.fixture
+def scene(committed_cast: Cast, workspace: Workspace) -> Scene:
+    me = people.actor(committed_cast.admin)
+    return Scene(committed_cast, workspace.sandbox, workspace.ids, me)
+
+
+Act = Callable[[], Any]
+Staged = Callable[[Scene], Act]
+"""Sets the scene and returns the act itself."""
+
+
+def on(act: Callable[..., Any], subject: Callable[[Scene], Any], *arguments: Any, **named: Any) -> Staged:
+    """``act(actor, subject, …)``, the subject made before."""
+
+    def stage(scene: Scene) -> Act:
+        made = subject(scene)
+        return lambda: act(scene.me, made, *arguments, **named)
+
+    return stage
+
+
+def saving(scene: Scene) -> Act:
+    key_id, plain = scene.viewed_key()
+    vault = uuid.UUID(scene.sandbox.add_vault("Robots"))
+    return lambda: save_in_cerby(scene.me, key_id, secret=plain, vault_id=vault)
+
+
+def refreshing(scene: Scene) -> Act:
+    scene.sandbox.set_person(scene.ids["user"], role="workspace_admin")
+    return lambda: refresh_person(scene.cast.user)
+
+
+def adding(scene: Scene) -> Act:
+    User.objects.filter(pk=scene.cast.guest.pk).update(added_at=None, is_active=False)
+    return lambda: add_person(scene.cast.guest.email)
+
+
+def in_doubt(scene: Scene) -> uuid.UUID:
+    now = timezone.now()
+    return a_key(scene.cast.admin, state=State.IN_DOUBT, cerby_id=None, stored_at=None, created_at=now).id
+
+
+def found_again(scene: Scene) -> uuid.UUID:
+    key_id = scene.key(stored_at=None)
+    ApiKey.objects.filter(pk=key_id).update(state=State.IN_DOUBT, cerby_id=None)
+    return key_id
+
+
+def abandoned(scene: Scene) -> uuid.UUID:
+    """Its process died while Cerby was asked, long ago."""
+    long_ago = timezone.now() - SETTLED_AFTER - timedelta(minutes=2)
+    key = a_key(
+        scene.cast.admin,
+        state=State.CALLING,
+        cerby_id=None,
+        stored_at=None,
+        lease=uuid.uuid4(),
+        lease_until=long_ago,
+    )
+    return key.id
+
+
+def requested(scene: Scene) -> uuid.UUID:
+    return a_key(scene.cast.admin, state=State.REQUESTED, cerby_id=None, stored_at=None).id
+
+
+DONE: dict[str, tuple[Staged, list[str]]] = {
+    "issue": (on(issue, Scene.request), ["key:request", "key:call", "key:issue"]),
+    "claim": (on(claim, Scene.waiting_key, session="s"), ["key:reveal"]),
+    "acknowledge": (on(acknowledge, lambda scene: scene.viewed_key()[0]), ["key:store"]),
+    "save_in_cerby": (saving, ["key:start-save", "key:store"]),
+    "rescope": (on(rescope, Scene.key, ["read:items"]), ["key:start-rescope", "key:rescope"]),
+    "delete": (on(delete, Scene.key), ["key:start-delete", "key:delete"]),
+    "delete: before it was asked for": (on(delete, requested), ["key:cancel"]),
+    "delete: answer lost, not made": (on(delete, abandoned), ["key:lose-answer", "key:look-up"]),
+    "delete: answer lost, made": (on(delete, found_again), ["key:look-up", "key:delete"]),
+    "export: inventory": (
+        lambda scene: lambda: export_inventory(scene.me, QueryDict()),
+        ["inventory:export"],
+    ),
+    "export: activity": (lambda scene: lambda: export_activity(scene.me, QueryDict()), ["activity:export"]),
+    "refresh_person": (refreshing, ["person:change"]),
+    "refresh_person: everyone": (lambda scene: lambda: refresh_everyone(scene.me), ["roles:refresh"]),
+    "add_person": (adding, ["person:add", "person:change"]),
+    "sign_in": (
+        lambda scene: lambda: sign_in.record(scene.cast.admin, ip="192.0.2.7", browser="Chrome on Linux"),
+        ["session:start"],
+    ),
+    "sign_in: end": (lambda scene: lambda: sign_in.record_end(scene.me), ["session:end"]),
+}
+NO_ACT_OF_ITS_OWN = {
+    "revoke": "the last step of delete and of issue, whose events are above",
+}
+
+
+def test_the_table_knows_every_action():
+    modules = {path.stem for path in Path(actions.__path__[0]).glob("*.py")} - {"__init__"}
+    assert {name.partition(":")[0] for name in DONE} == modules - NO_ACT_OF_ITS_OWN.keys()
+    assert NO_ACT_OF_ITS_OWN.keys() <= modules
+
+
+@pytest.mark.parametrize("name", DONE)
+def test_each_act_leaves_its_events(scene, name):
+    stage, expected = DONE[name]
+    act = stage(scene)
+    act()
+    written = list(AuditEvent.objects.order_by("id"))
+    assert [event.type for event in written] == expected
+    assert {event.outcome for event in written} == {"done"}
+
+
+@pytest.mark.parametrize("name", DONE)
+def test_no_event_no_act(scene, name):
+    """Where the record cannot be written, nothing of the act is kept and Cerby is not changed."""
+    act = DONE[name][0](scene)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TRIGGER the_disk_is_full BEFORE INSERT ON keys_auditevent"
+            " BEGIN SELECT RAISE(ABORT, 'no room'); END"
+        )
+    before, held_by_cerby = everything(), cerby_holds(scene.sandbox)
+
+    with pytest.raises((IntegrityError, Conflict)):  # a Conflict where another cause is likelier
+        act()
+
+    assert everything() == before
+    assert not AuditEvent.objects.exists()
+    assert cerby_holds(scene.sandbox) == held_by_cerby
+
+
+def everything() -> list[list[dict[str, Any]]]:
+    """The portal's rows; that a role was read again is not an act."""
+    return [
+        [{**row, "role_checked_at": None} for row in model.objects.order_by("pk").values()]
+        for model in (User, ApiKey, RevealGrant)
+    ]
+
+
+def cerby_holds(sandbox: Sandbox) -> list[Any]:
+    with sandbox.store.transaction() as db:
+        keys = [tuple(row) for row in db.execute("SELECT id, scopes, removed_at FROM api_keys ORDER BY id")]
+    return [keys, sandbox.secrets()]
+
+
+def as_(
+    name: str, act: Callable[..., Any], subject: Callable[[Scene], Any], *arguments: Any, **named: Any
+) -> Staged:
+    def stage(scene: Scene) -> Act:
+        made = subject(scene)
+        return lambda: act(people.actor(scene.cast[name]), made, *arguments, **named)
+
+    return stage
+
+
+def a_second_claim(scene: Scene) -> Act:
+    key_id = scene.waiting_key()
+    claim(scene.me, key_id, session="s")
+    return lambda: claim(scene.me, key_id, session="another")
+
+
+REFUSED: dict[str, tuple[Staged, type[Exception], list[tuple[str, str]]]] = {
+    "issue": (as_("user", issue, Scene.request), NotAllowed, [("attempt:refuse", "refused")]),
+    "see": (as_("user", delete, Scene.key), NotFound, [("attempt:refuse", "refused")]),
+    "claim by another": (
+        as_("owner", claim, Scene.waiting_key, session="s"),
+        NotAllowed,
+        [("attempt:refuse", "refused")],
+    ),
+    "acknowledge by another": (
+        as_("owner", acknowledge, lambda scene: scene.viewed_key()[0]),
+        NotAllowed,
+        [("attempt:refuse", "refused")],
+    ),
+    "second claim": (a_second_claim, Gone, [("key:reveal", "done"), ("key:reveal", "refused")]),
+    "claim too late": (
+        on(claim, lambda scene: scene.waiting_key(since=timedelta(minutes=16)), session="s"),
+        Gone,
+        [("key:reveal", "refused")],
+    ),
+    "export the inventory": (
+        lambda scene: lambda: export_inventory(people.actor(scene.cast.user), QueryDict()),
+        NotAllowed,
+        [("attempt:refuse", "refused")],
+    ),
+    "export the activity": (
+        lambda scene: lambda: export_activity(people.actor(scene.cast.user), QueryDict()),
+        NotAllowed,
+        [("attempt:refuse", "refused")],
+    ),
+    "read everybody's role": (
+        lambda scene: lambda: refresh_everyone(people.actor(scene.cast.user)),
+        NotAllowed,
+        [("attempt:refuse", "refused")],
+    ),
+    "absence too early": (on(delete, in_doubt), Conflict, [("key:look-up", "done")]),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused_is_recorded_too(scene, name):
+    stage, error, expected = REFUSED[name]
+    act = stage(scene)
+    with pytest.raises(error):
+        act()
+    assert list(AuditEvent.objects.order_by("id").values_list("type", "outcome")) == expected
+
+
+def test_a_refusal_says_who_wanted_what(scene):
+    with pytest.raises(NotAllowed):
+        issue(people.actor(scene.cast.user), scene.request())
+    event = AuditEvent.objects.get()
+    assert (event.actor_email, event.actor_role) == (scene.cast.user.email, "User")
+    assert event.details == {"action": "key:generate"}
+    assert event.reason == "Your role, User, may not generate an API key."

@@ -1,0 +1,262 @@
+"""The database as the second lock: each named constraint refuses its row, each trigger keeps its index."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from importlib import import_module
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from keys.lifecycle import State
+from keys.models import ApiKey, AuditEvent, KeyScope, RevealGrant, User
+from tests.cast import Cast, a_key
+
+Wrong = Callable[[Cast], object]
+"""Tries to write a row that must not be."""
+
+
+def person(**columns: object) -> Wrong:
+    facts = {"email": "new@contenzilla.example", "name": "New", "cerby_id": uuid.uuid4(), "role": 40}
+    return lambda cast: User.objects.create(**facts | columns)
+
+
+def key(**columns: object) -> Wrong:
+    return lambda cast: a_key(cast.admin, **columns)
+
+
+def grant(**columns: object) -> Wrong:
+    facts = {"sealed": b"sealed", "thumbprint": "t", "expires_at": timezone.now(), "state": "ready"}
+    return lambda cast: RevealGrant.objects.create(key=a_key(cast.admin), user=cast.admin, **facts | columns)
+
+
+def twice_the_name(in_use: str) -> Wrong:
+    def write(cast: Cast) -> None:
+        a_key(cast.admin, name="Straße nightly", **in_state(in_use))
+        a_key(cast.owner, name="STRAßE NIGHTLY")
+
+    return write
+
+
+def in_state(state: str) -> dict[str, object]:
+    columns: dict[str, object] = {"state": state}
+    if state == State.CALLING:
+        columns |= {"lease": uuid.uuid4(), "lease_until": timezone.now()}
+    if state == State.REVOKED:
+        columns["removed_at"] = timezone.now()
+    return columns
+
+
+def the_same_scope_twice(cast: Cast) -> None:
+    held = KeyScope.objects.get(key=a_key(cast.admin, scopes=["read:users"]))
+    KeyScope.objects.create(key=held.key, scope=held.scope, created_at=held.created_at)
+
+
+WRONG: dict[str, list[Wrong]] = {
+    "user_email_is_lower_case": [person(email="New@contenzilla.example")],
+    "user_role_is_known": [person(role=0), person(role=41), person(role=70)],
+    "user_signs_in_only_when_added": [person(is_active=True, added_at=None)],
+    "key_state_is_known": [key(state="lost"), key(state="")],
+    "key_expires_after_creation": [
+        key(created_at=timezone.now(), expires_at=timezone.now() - timedelta(days=1)),
+        lambda cast: a_key(cast.admin, created_at=(now := timezone.now()), expires_at=now),
+    ],
+    "key_leased_while_calling": [
+        key(state=State.CALLING),
+        key(state=State.CALLING, lease=uuid.uuid4()),
+        key(state=State.CALLING, lease_until=timezone.now()),
+        key(state=State.HELD, lease=uuid.uuid4(), lease_until=timezone.now()),
+    ],
+    "key_live_is_known_to_cerby": [
+        key(state=state, cerby_id=None) for state in (State.READY, State.CLAIMED, State.HELD)
+    ],
+    "key_fingerprint_names_its_pepper": [key(fingerprint=b"f" * 32), key(pepper_id="p1")],
+    "key_removed_has_a_time": [key(state=State.REVOKED)],
+    "key_name_is_unique_while_in_use": [
+        twice_the_name(state)
+        for state in (
+            State.REQUESTED,
+            State.CALLING,
+            State.READY,
+            State.CLAIMED,
+            State.HELD,
+        )
+    ],
+    "key_scope_once": [the_same_scope_twice],
+    "grant_sealed_only_while_ready": [
+        grant(sealed=None),
+        grant(state="claimed", claimed_at=timezone.now()),
+        grant(state="gone"),
+    ],
+    "grant_claimed_has_a_time": [grant(state="claimed", sealed=None)],
+    "grant_state_is_known": [grant(state="open", sealed=None)],
+    "event_outcome_is_known": [
+        lambda cast: AuditEvent.objects.create(at=timezone.now(), type="session:start", outcome="fine")
+    ],
+}
+
+SAID_ANOTHER_WAY = {
+    "key_name_is_unique_while_in_use": "index 'key_name_is_unique_while_in_use'",
+    "key_scope_once": "UNIQUE constraint failed: keys_keyscope.key_id, keys_keyscope.scope",
+}
+"""SQLite names a check that fails; of a unique index it names the expression or the columns."""
+
+
+def test_every_constraint_has_a_case():
+    named = {
+        constraint.name
+        for model in apps.get_app_config("keys").get_models()
+        for constraint in model._meta.constraints
+    }
+    assert named == WRONG.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "write"), [(name, write) for name, cases in WRONG.items() for write in cases]
+)
+def test_each_constraint_refuses_what_it_is_there_for(cast, name, write):
+    with pytest.raises(IntegrityError, match=SAID_ANOTHER_WAY.get(name, name)), transaction.atomic():
+        write(cast)
+
+
+@pytest.mark.parametrize(
+    "state", [State.REVOKED, State.REFUSED, State.ABSENT, State.REVOKING, State.IN_DOUBT]
+)
+def test_a_name_is_free_again_when_its_key_is_nobodys_to_use(cast, state):
+    """IN_DOUBT: whoever asked may ask again at once, and that answer is never shown."""
+    for _ in range(2):
+        a_key(cast.admin, name="Nightly export", **in_state(state))
+    a_key(cast.admin, name="Nightly export")
+
+
+# Indexes that triggers keep. Dropping and remaking a table, as Django does to change a column on SQLite,
+# drops its triggers without a word: a migration that does so has to make them again.
+
+
+def test_every_trigger_is_there_after_all_migrations(db):
+    made = set(import_module("keys.migrations.0002_inventory_search").TRIGGERS)
+    made |= {f"keys_auditevent_no_{verb}" for verb in ("update", "delete", "replace")}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        assert {name for (name,) in cursor.fetchall()} == made
+
+
+def found(text: str) -> set[uuid.UUID]:
+    """What the trigram index holds ``text`` for."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT document.key_id FROM keys_search JOIN keys_search_document AS document"
+            " ON document.id = keys_search.rowid WHERE keys_search MATCH %s",
+            [f'"{text}"'],
+        )
+        return {uuid.UUID(key_id) for (key_id,) in cursor.fetchall()}
+
+
+def in_the_index_order() -> list[uuid.UUID]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT key_id FROM keys_search_document ORDER BY id")
+        return [uuid.UUID(key_id) for (key_id,) in cursor.fetchall()]
+
+
+def with_scope(scope: str) -> set[uuid.UUID]:
+    return set(KeyScope.objects.filter(scope=scope).values_list("key_id", flat=True))
+
+
+def search_index_is_sound() -> None:
+    """FTS5 compares its index with the table that it indexes, and raises where they differ."""
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO keys_search (keys_search, rank) VALUES ('integrity-check', 1)")
+
+
+def test_the_search_follows_what_happens_to_a_key(cast):
+    key = a_key(cast.admin, name="Nightly export")
+    other = a_key(cast.owner, name="Weekly export")
+    assert found("NIGHTLY") == {key.id}
+    assert found("export") == {key.id, other.id}
+    assert found("admin@contenzilla") == {key.id}
+
+    ApiKey.objects.filter(pk=key.pk).update(name="Hourly import")
+    assert (found("nightly"), found("hourly")) == (set(), {key.id})
+
+    ApiKey.objects.filter(pk=key.pk).update(
+        owner_name="Grace Hopper", owner_email="grace@contenzilla.example"
+    )
+    assert (found("admin@"), found("hopper")) == (set(), {key.id})
+
+    ApiKey.objects.filter(pk=key.pk).update(state=State.CLAIMED)
+    assert found("hourly") == {key.id}
+
+    search_index_is_sound()
+    key.delete()
+    assert (found("hourly"), found("export")) == (set(), {other.id})
+    search_index_is_sound()
+
+
+def test_a_match_does_not_span_two_columns(cast):
+    a_key(cast.admin, name="Nightly")
+    assert found("nightlyadmin") == set()
+    assert found("nightly admin") == set()
+
+
+def test_the_search_index_keeps_keys_in_the_order_of_their_creation(cast):
+    now = timezone.now()
+    third, first, second = (
+        a_key(cast.admin, created_at=now - timedelta(milliseconds=ago)) for ago in (1, 3, 2)
+    )
+    assert in_the_index_order() == [first.id, second.id, third.id]
+
+    ApiKey.objects.filter(pk=third.pk).update(created_at=now - timedelta(days=900))
+    assert in_the_index_order() == [third.id, first.id, second.id]
+
+    at_one_moment = [a_key(cast.admin, created_at=now) for _ in range(5)]
+    assert in_the_index_order() == [third.id, first.id, second.id, *(key.id for key in at_one_moment)]
+    search_index_is_sound()
+
+
+def test_the_scope_index_follows_what_happens_to_a_key(cast):
+    key = a_key(cast.admin, scopes=["read:users", "read:items"])
+    other = a_key(cast.owner, scopes=["read:users"])
+    assert (with_scope("read:users"), with_scope("read:items")) == ({key.id, other.id}, {key.id})
+
+    ApiKey.objects.filter(pk=key.pk).update(scopes=["read:items", "write:users"])
+    assert with_scope("read:users") == {other.id}
+    assert with_scope("read:items") == with_scope("write:users") == {key.id}
+
+    moved = timezone.now() - timedelta(days=9)
+    ApiKey.objects.filter(pk=key.pk).update(created_at=moved)
+    assert set(KeyScope.objects.filter(key=key).values_list("created_at", flat=True)) == {moved}
+
+    key.delete()
+    assert with_scope("read:items") == set()
+    assert with_scope("read:users") == {other.id}
+
+
+def test_a_bulk_insert_is_indexed_as_well(cast):
+    template = a_key(cast.admin)
+    copies = [
+        ApiKey(
+            cerby_id=uuid.uuid4(),
+            name=f"Bulk {number}",
+            owner=cast.admin,
+            owner_name="Admin Person",
+            owner_email=cast.admin.email,
+            scopes=["write:users"],
+            state=State.HELD,
+            created_at=template.created_at,
+            expires_at=template.expires_at,
+        )
+        for number in range(3)
+    ]
+    ApiKey.objects.bulk_create(copies)
+    assert found("bulk") == with_scope("write:users") == {copy.id for copy in copies}
+    search_index_is_sound()
+
+
+def test_what_the_database_derives_of_a_key(cast):
+    key = a_key(cast.admin, scopes=["read:users", "read:items", "write:users"], last_used_at=None)
+    key.refresh_from_db()
+    assert (key.scope_count, key.phase, key.last_used_order.year) == (3, 2, 1)

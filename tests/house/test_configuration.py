@@ -1,0 +1,278 @@
+"""The environment: what it may say, and the one sentence for what it may not."""
+
+from __future__ import annotations
+
+import os
+
+import environ
+import pytest
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+from environ.fileaware_mapping import FileAwareMapping
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keys.checks import production_says_where_it_is, sandbox_is_not_production
+from portal import conf
+from tests.house.project import texts
+
+SECRETS = {
+    "PORTAL_SECRET_KEY": "CANARY-secret-key",
+    "PORTAL_SECRET_KEY_FALLBACKS": "CANARY-older CANARY-oldest",
+    "PORTAL_PEPPERS": '{"p1": "' + "c0" * 32 + '"}',
+    "PORTAL_EMAIL_URL": "smtp+tls://user:CANARY-mail@mail.example.com:587",
+    "CERBY_TOKEN": "CANARY-token",
+    "CERBY_API_KEY": "CANARY-api-key",
+}
+PRODUCTION = {
+    "PORTAL_ENV": "production",
+    "PORTAL_URL": "https://keys.example.com",
+    "CERBY_BASE_URL": "https://my-workspace.cerby.com",
+    "CERBY_WORKSPACE": "my-workspace",
+    **SECRETS,
+}
+
+
+@pytest.fixture
+def environment(monkeypatch, tmp_path):
+    """Sets exactly these names and no other that the portal reads; None takes one away."""
+    for name in list(os.environ):
+        if name.startswith(("PORTAL_", "CERBY_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("PORTAL_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(
+        environ.FileAwareEnv, "ENVIRON", FileAwareMapping()
+    )  # it remembers files for a process
+
+    def set_to(**values: str | None) -> None:
+        for name, value in values.items():
+            if value is None:
+                monkeypatch.delenv(name, raising=False)
+            else:
+                monkeypatch.setenv(name, value)
+
+    return set_to
+
+
+def sentence() -> str:
+    with pytest.raises(ImproperlyConfigured) as caught:
+        conf.read()
+    told = str(caught.value)
+    assert "\n" not in told
+    assert told.endswith((".", "…"))
+    return told
+
+
+def test_the_demo_needs_nothing_but_what_make_run_leaves(environment, tmp_path):
+    (tmp_path / "sandbox").mkdir()
+    for name, text in {
+        "secret-key": "a secret key\n",
+        "peppers.json": SECRETS["PORTAL_PEPPERS"],
+        "sandbox/cerby-token": "a token\n",
+        "sandbox/cerby-api-key": "a key\n",
+    }.items():
+        (tmp_path / name).write_text(text)
+    config = conf.read()
+    assert (config.env, config.host, config.https, config.is_sandbox) == ("demo", "localhost", False, True)
+    assert (config.secret_key, config.cerby_token, config.cerby_api_key) == (
+        "a secret key",
+        "a token",
+        "a key",
+    )
+    assert (config.extra_scopes, config.allow_sandbox, config.key_management) == (True, True, "admins")
+
+
+def test_production_takes_nothing_from_the_demos_files(environment, tmp_path):
+    environment(**PRODUCTION | {"PORTAL_SECRET_KEY": None})
+    (tmp_path / "secret-key").write_text("a demo's secret key")
+    assert "PORTAL_SECRET_KEY" in sentence()
+
+
+def test_production_as_it_should_be(environment):
+    environment(**PRODUCTION)
+    config = conf.read()
+    assert (config.env, config.host, config.https, config.is_sandbox) == (
+        "production",
+        "keys.example.com",
+        True,
+        False,
+    )
+    assert (config.extra_scopes, config.allow_sandbox) == (False, False)
+    assert config.secret_key_fallbacks == ("CANARY-older", "CANARY-oldest")
+    assert config.peppers == {"p1": bytes.fromhex("c0" * 32)}
+
+
+@pytest.mark.parametrize(
+    "name", ["PORTAL_KEY_MANAGMENT", "CERBY_TOKENS", "PORTAL_", "CERBY_TOKEN_FILES", "PORTAL_DEBUG"]
+)
+def test_a_misspelt_name_is_an_error_that_names_it(environment, name):
+    environment(**PRODUCTION, **{name: "CANARY-value"})
+    told = sentence()
+    assert name in told
+    assert "CANARY" not in told
+
+
+@pytest.mark.parametrize("name", sorted(conf.NAMES - {"PORTAL_DATA_DIR"}))
+def test_every_name_may_be_given_as_a_file(environment, tmp_path, name):
+    usual = {
+        "PORTAL_KEY_MANAGEMENT": "owner-only",
+        "PORTAL_EXTRA_SCOPES": "true",
+        "PORTAL_MAX_LIFETIME_DAYS": "7",
+        "PORTAL_PROXIES": "1",
+        "PORTAL_ALLOW_SANDBOX": "true",
+        "PORTAL_EMAIL_FROM": "portal@example.com",
+        "PORTAL_LOG_LEVEL": "DEBUG",
+        **PRODUCTION,
+    }
+    environment(**usual)
+    directly = conf.read()
+
+    file = tmp_path / "value"
+    file.write_text(usual[name] + "\n")
+    environment(**{name: None, f"{name}_FILE": str(file)})
+    assert conf.read() == directly
+
+
+def test_a_file_that_is_not_there_is_an_error_that_names_the_setting(environment, tmp_path):
+    environment(**PRODUCTION | {"CERBY_TOKEN": None, "CERBY_TOKEN_FILE": str(tmp_path / "nothing")})
+    assert "CERBY_TOKEN" in sentence()
+
+
+BAD = {
+    "PORTAL_ENV": ["", "prod", "Production"],
+    "PORTAL_KEY_MANAGEMENT": ["", "everybody", "owner_only"],
+    "PORTAL_EXTRA_SCOPES": ["perhaps", "2"],
+    "PORTAL_ALLOW_SANDBOX": ["perhaps", "2"],
+    "PORTAL_MAX_LIFETIME_DAYS": ["", "-1", "1.5", "a year", "²"],
+    "PORTAL_PROXIES": ["", "-1", "many"],
+    "PORTAL_LOG_LEVEL": ["", "debug", "LOUD"],
+    "PORTAL_PEPPERS": [
+        "",
+        "{}",
+        "[]",
+        "null",
+        "p1",
+        '{"p1": "short"}',
+        '{"p1": "' + "zz" * 32 + '"}',
+        '{"p1": 7}',
+    ],
+    "PORTAL_SECRET_KEY": ["", "   "],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in BAD.items() for value in values]
+)
+def test_a_bad_value_gets_one_sentence_that_names_the_setting(environment, name, value):
+    environment(**PRODUCTION | {name: value})
+    assert name in sentence()
+
+
+def test_no_secret_is_in_what_the_configuration_says_of_itself(environment):
+    environment(**PRODUCTION)
+    said = f"{conf.read()!r} {conf.read()}"
+    assert "CANARY" not in said
+    assert "c0c0" not in said
+    assert repr(bytes.fromhex("c0" * 32))[2:-1] not in said
+    assert "keys.example.com" in said
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_no_secret_is_in_an_error(environment, name):
+    environment(**PRODUCTION | {"PORTAL_ENV": "prod"})
+    told = sentence()
+    assert "CANARY" not in told
+    environment(**PRODUCTION | {"PORTAL_PEPPERS": '{"p1": "CANARY"}'})
+    assert "CANARY" not in sentence()
+
+
+@given(st.sampled_from(["127.0.0.1", "127.8.9.10", "localhost", "[::1]"]), st.sampled_from(["", ":8001"]))
+def test_a_cerby_on_this_machine_is_a_sandbox(host, port):
+    assert conf._is_loopback(host.strip("[]"))
+    assert not conf._is_loopback("cerby.com")
+    assert not conf._is_loopback("localhost.example.com")
+
+
+OTHER_READERS = {
+    "portal/run.py": "starts the demo and hands its processes their environment",
+    "portal/prepare.py": "names the settings",
+    "portal/wsgi.py": "names the settings",
+    "portal/gunicorn.conf.py": "WEB_CONCURRENCY is gunicorn's own",
+    "keys/management/commands/seed_demo.py": "the demo's password is no setting of the portal",
+}
+
+
+def test_the_settings_are_read_in_one_place():
+    readers = {path for path, text in texts("keys/*.py", "portal/*.py").items() if "os.environ" in text}
+    assert readers == {"portal/conf.py"} | OTHER_READERS.keys()
+
+
+# What must not be wrong when the portal starts
+
+
+@pytest.fixture
+def production(settings):
+    settings.PORTAL_ENV = "production"
+    settings.PORTAL_ALLOW_SANDBOX = False
+    settings.PORTAL_IS_SANDBOX = False
+    settings.PORTAL_URL = "https://keys.example.com"
+    settings.CERBY_BASE_URL = "https://my-workspace.cerby.com"
+    settings.CERBY_WORKSPACE = "my-workspace"
+    settings.CERBY_TOKEN = "a token"
+    settings.CERBY_API_KEY = "a key"
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    return settings
+
+
+def found() -> list[str | None]:
+    return [message.id for message in [*sandbox_is_not_production(), *production_says_where_it_is()]]
+
+
+def test_a_good_production_has_nothing_to_be_told(production):
+    assert found() == []
+
+
+def test_production_does_not_run_on_a_sandbox(production):
+    production.PORTAL_IS_SANDBOX = True
+    production.CERBY_BASE_URL = "http://127.0.0.1:8001"
+    assert found() == ["keys.E001"]
+    assert "http://127.0.0.1:8001" in sandbox_is_not_production()[0].msg
+    production.PORTAL_ALLOW_SANDBOX = True
+    assert found() == []
+
+
+@pytest.mark.parametrize("name", ["CERBY_BASE_URL", "CERBY_WORKSPACE", "PORTAL_URL"])
+def test_production_says_what_is_missing(production, name):
+    setattr(production, name, "")
+    (message,) = production_says_where_it_is()
+    assert (message.id, message.msg) == ("keys.E002", f"{name} must be set in production.")
+
+
+def test_production_needs_a_credential(production):
+    production.CERBY_TOKEN = ""
+    assert found() == []
+    production.CERBY_API_KEY = ""
+    assert found() == ["keys.E002"]
+
+
+def test_production_does_not_print_its_mail(production):
+    production.EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+    assert found() == ["keys.E004"]
+
+
+@pytest.mark.parametrize("url", ["http://keys.example.com", "keys.example.com", "ftp://keys.example.com"])
+def test_production_is_https(production, url):
+    production.PORTAL_URL = url
+    assert found() == ["keys.E003"]
+
+
+def test_the_demo_may_be_all_of_that(settings):
+    settings.PORTAL_ENV = "demo"
+    settings.PORTAL_IS_SANDBOX = True
+    settings.PORTAL_URL = settings.CERBY_TOKEN = ""
+    assert found() == []
+
+
+def test_the_checks_run_when_django_starts(production):
+    production.CERBY_WORKSPACE = ""
+    assert "keys.E002" in {message.id for message in run_checks()}

@@ -1,0 +1,116 @@
+"""What the documentation must name, that its links lead somewhere, and what no file of the project says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from keys.audit.events import DETAILS, Event
+from portal import conf
+from tests.house.project import ROOT, texts
+
+PAGES = texts("*.md")
+
+KNOWN_HOSTS = {
+    "localhost": "this machine",
+    "testserver": "Django's test client",
+    "www.w3.org": "names of XML vocabularies",
+    "semver.org": "how versions are counted",
+    "w": "a test's workspace",
+    "a": "a test's workspace",
+}
+KNOWN_DOMAINS = (".cerby.com", ".example", ".example.com")
+"""Cerby's own, and those that are reserved for examples."""
+
+
+@pytest.mark.parametrize("name", sorted(conf.NAMES))
+def test_every_setting_is_described(name):
+    assert f"`{name}`" in PAGES["docs/configuration.md"]
+
+
+def test_no_other_setting_is_described():
+    described = set(
+        re.findall(r"^\| `((?:PORTAL|CERBY)_\w+)` ", PAGES["docs/configuration.md"], re.MULTILINE)
+    )
+    assert described == conf.NAMES
+
+
+@pytest.mark.parametrize("event", Event)
+def test_every_event_is_described_with_its_details(event):
+    (row,) = re.findall(rf"^\| `{event.value}` .*$", PAGES["docs/audit.md"], re.MULTILINE)
+    assert event.label in row
+    for detail in DETAILS.get(event, frozenset()):
+        assert f"`{detail}`" in row
+
+
+def anchors(page: str) -> set[str]:
+    """The names that a page's headings have in a link."""
+    headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_links_lead_somewhere(path):
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", PAGES[path]):
+        target = urlsplit(link)
+        if target.scheme:
+            continue
+        file = ((ROOT / path).parent / unquote(target.path)).resolve() if target.path else ROOT / path
+        exists = file.exists() and file.is_relative_to(ROOT)
+        page = file.read_text() if exists and file.suffix == ".md" else ""
+        if not exists or (target.fragment and page and target.fragment not in anchors(page)):
+            broken.append(link)
+    assert broken == []
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if path.startswith("docs/")])
+def test_modules_named_in_the_docs_exist(path):
+    named = re.findall(
+        r"`((?:keys|portal|tests|static|templates)/[\w/.-]+\.(?:py|js|html|css))`", PAGES[path]
+    )
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def hosts(text: str) -> set[str]:
+    found = set()
+    for address in re.findall(r"https?://([^\s/\"'<>`)(|\\,;{}]+)", text):
+        host = address.rpartition("@")[2].partition(":")[0].partition("?")[0].rstrip(".…").lower()
+        found.add(host)
+    return found
+
+
+def is_known(host: str) -> bool:
+    is_loopback = re.fullmatch(r"127(\.\d+){3}|\[", host) is not None
+    return is_loopback or host in KNOWN_HOSTS or f".{host}".endswith(KNOWN_DOMAINS)
+
+
+def test_no_file_names_a_host_that_is_not_known():
+    """Most of all none that packages come from: where they are taken from is each installation's own choice."""
+    written = {path: hosts(text) for path, text in texts().items() if not path.startswith("static/vendor/")}
+    unknown = {
+        path: strange for path, found in written.items() if (strange := {h for h in found if not is_known(h)})
+    }
+    assert unknown == {}
+
+
+def test_no_file_names_a_place_of_this_machine():
+    places = {ROOT, ROOT.parent, Path.home()} - {Path("/"), Path(tempfile.gettempdir())}
+    said = {path for path, text in texts().items() for place in places if f"{place}/" in text}
+    assert said == set()
+
+
+def test_what_the_portal_writes_is_not_under_version_control():
+    ignored = subprocess.run(
+        ["git", "check-ignore", ".venv/pyvenv.cfg", "var/portal.sqlite3"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ignored.stdout.split() == [".venv/pyvenv.cfg", "var/portal.sqlite3"]

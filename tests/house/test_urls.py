@@ -1,0 +1,231 @@
+"""Every URL, every method, every person: what is answered. A URL that is not in the table fails."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from keys.models import ApiKey, User
+from tests.cast import PASSWORD, a_live_key, email_of
+from tests.pages.helpers import text
+from tests.pages.journey import Tab, answers, claim, generate
+
+PEOPLE = ("owner", "super_admin", "admin", "user", "login_only", "guest", "key_owner", "outsider")
+"""The key in an address is ``super_admin``'s; for ``key_owner``, a User, it is their own."""
+METHODS = "GET HEAD POST PUT PATCH DELETE OPTIONS"
+
+
+def who(admins: int, others: int, *, key_owner: int | None = None, outsider: int = 302) -> dict[str, int]:
+    return {
+        **dict.fromkeys(("owner", "super_admin", "admin"), admins),
+        **dict.fromkeys(("user", "login_only", "guest"), others),
+        "key_owner": others if key_owner is None else key_owner,
+        "outsider": outsider,
+    }
+
+
+def own(status: int, *, others: int = 404) -> dict[str, int]:
+    """For the key's own Owner alone: the other admins are told ``others``, to the rest it does not exist."""
+    return who(others, 404, key_owner=status) | {"super_admin": status}
+
+
+def everybody(status: int) -> dict[str, int]:
+    return dict.fromkeys(PEOPLE, status)
+
+
+def signed_in(status: int, *, outsider: int) -> dict[str, int]:
+    return everybody(status) | {"outsider": outsider}
+
+
+ADMINS = who(200, 403)
+ADMINS_AND_OWN = who(200, 403, key_owner=200)
+CHANGED_BY_ADMINS = who(302, 403)
+KEY_READ, KEY_CHANGED = who(200, 404, key_owner=200), who(302, 404, key_owner=302)
+# The views of django-allauth are class-based: they answer OPTIONS, and take PUT for a POST, here of an
+# empty form. Two of them say that there is nothing to do here before they look at the method.
+SHOWN = {"GET HEAD OPTIONS": everybody(200)}
+
+TABLE: dict[str, dict[str, dict[str, int]]] = {
+    "keys:dashboard": {"GET HEAD": ADMINS},
+    "keys:inventory": {"GET HEAD": ADMINS_AND_OWN},
+    "keys:inventory-export": {"GET HEAD": ADMINS_AND_OWN},
+    "keys:wizard": {"GET HEAD": ADMINS},
+    "keys:wizard-details": {"POST": ADMINS},
+    "keys:wizard-scopes": {"POST": ADMINS},
+    "keys:wizard-generate": {"POST": CHANGED_BY_ADMINS},
+    "keys:store": {"GET HEAD": own(200, others=403)},
+    "keys:store-claim": {"POST": own(200, others=403)},
+    "keys:store-save": {"POST": own(200, others=403)},
+    "keys:store-done": {"POST": own(302, others=403)},
+    "keys:key": {"GET HEAD": KEY_READ},
+    "keys:key-rescope": {"POST": KEY_CHANGED},
+    "keys:key-delete": {"GET HEAD": KEY_READ, "POST": KEY_CHANGED},
+    "keys:activity": {"GET HEAD": ADMINS},
+    "keys:activity-export": {"GET HEAD": ADMINS},
+    "keys:settings": {"GET HEAD": ADMINS},
+    "keys:roles": {"GET HEAD": signed_in(200, outsider=302)},
+    "keys:roles-refresh": {"POST": CHANGED_BY_ADMINS},
+    "keys:livez": {"GET HEAD": everybody(200)},
+    "keys:readyz": {"GET HEAD": everybody(200)},
+    "account_login": {
+        "GET HEAD": signed_in(302, outsider=200),
+        "POST": everybody(302),
+        "PUT OPTIONS": signed_in(302, outsider=200),
+    },
+    "account_logout": {
+        "GET HEAD": signed_in(200, outsider=302),
+        "POST": everybody(302),
+        "OPTIONS": everybody(200),
+    },
+    "account_inactive": SHOWN,
+    "account_signup": {METHODS: signed_in(302, outsider=200)},  # a page that says who adds people
+    "account_reauthenticate": {
+        "GET HEAD PUT OPTIONS": signed_in(200, outsider=302),
+        "POST": everybody(302),
+    },
+    "account_change_password": {
+        "GET HEAD PUT OPTIONS": signed_in(200, outsider=302),
+        "POST": everybody(302),
+    },
+    "account_reset_password": SHOWN | {"POST": everybody(302), "PUT": everybody(200)},
+    "account_reset_password_done": SHOWN,
+    "account_reset_password_from_key": {METHODS: everybody(200)},  # the link is too old
+    "account_reset_password_from_key_done": SHOWN,
+}
+
+OWNER_ONLY: dict[str, dict[str, dict[str, int]]] = {
+    "keys:key": {"GET HEAD": own(200)},
+    "keys:key-rescope": {"POST": own(302)},
+    "keys:key-delete": {"GET HEAD": own(200), "POST": own(302)},
+    "keys:store": {"GET HEAD": own(200)},
+    "keys:store-claim": {"POST": own(200)},
+    "keys:store-save": {"POST": own(200)},
+    "keys:store-done": {"POST": own(302)},
+}
+
+WITH_KEY = {name for name in TABLE if name.startswith(("keys:store", "keys:key"))}
+AFTER_THE_VIEW = {"keys:store-save", "keys:store-done"}
+
+
+def cases(table: dict[str, dict[str, dict[str, int]]]) -> list[Any]:
+    return [
+        pytest.param(name, method, expected, id=f"{name}-{method}")
+        for name, row in table.items()
+        for methods, expected in row.items()
+        for method in methods.split()
+    ]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_counted_yet() -> None:
+    cache.clear()
+
+
+@pytest.fixture
+def ask(cast, browser_of, sandbox, workspace):
+    """``ask("admin", "POST", "keys:key-delete")``: the status of one well-formed request on fresh data."""
+
+    def status(person: str, method: str, name: str) -> int:
+        holder = "user" if person == "key_owner" else "super_admin"
+        if name.startswith("keys:store"):
+            key, secret = _new_key(browser_of("super_admin"), cast[holder], viewed=name in AFTER_THE_VIEW)
+        else:
+            key, secret = a_live_key(sandbox, cast[holder], scopes=["read:users", "read:teams"])
+        body = _bodies(secret, workspace.vaults[0]).get(name, {}) if method == "POST" else {}
+        browser = browser_of("user" if person == "key_owner" else person)
+        response = browser.generic(method, _address(name, key), **_encoded(body))
+        if response.streaming:
+            b"".join(response.streaming_content)
+        return response.status_code
+
+    return status
+
+
+def _new_key(maker: Client, holder: User, *, viewed: bool) -> tuple[ApiKey, str]:
+    """A key that waits for its view, or was viewed; given to ``holder``, since a User cannot generate one."""
+    tab = Tab()
+    key = generate(maker, tab)
+    secret = ""
+    if viewed:
+        secret = tab.open(claim(maker, key).json()["sealed"], key_id=key.pk, user_id=key.owner_id)
+    ApiKey.objects.filter(pk=key.pk).update(owner=holder)
+    return key, secret
+
+
+def _address(name: str, key: ApiKey) -> str:
+    if name == "account_reset_password_from_key":
+        return reverse(name, kwargs={"uidb36": "1", "key": "too-old"})
+    return reverse(name, kwargs={"key_id": key.pk} if name in WITH_KEY else {})
+
+
+def _bodies(secret: str, vault: str) -> dict[str, dict[str, Any]]:
+    password = "another long password"
+    return {
+        **dict.fromkeys(("keys:wizard-details", "keys:wizard-scopes", "keys:wizard-generate"), answers()),
+        "keys:key-rescope": {"scope": "read:teams", "on": "false"},
+        "keys:store-save": {"json": {"secret": secret, "vault": vault}},
+        "account_login": {"login": email_of("guest"), "password": PASSWORD},
+        "account_reauthenticate": {"password": PASSWORD},
+        "account_reset_password": {"email": f"{uuid.uuid4().hex}@contenzilla.example"},
+        "account_change_password": {"oldpassword": PASSWORD, "password1": password, "password2": password},
+    }
+
+
+def _encoded(body: dict[str, Any]) -> dict[str, Any]:
+    if "json" in body:
+        return {"data": json.dumps(body["json"]), "content_type": "application/json"}
+    return {"data": encode_multipart(BOUNDARY, body), "content_type": MULTIPART_CONTENT}
+
+
+def _names(patterns: list[Any], namespace: str = "") -> set[str]:
+    found: set[str] = set()
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            inner = f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace
+            found |= _names(pattern.url_patterns, inner)
+        elif isinstance(pattern, URLPattern):
+            found.add(f"{namespace}{pattern.name}")
+    return found
+
+
+def test_every_url_is_in_the_table():
+    assert _names(get_resolver().url_patterns) == TABLE.keys()
+
+
+@pytest.mark.parametrize(("name", "method", "expected"), cases(TABLE))
+def test_who_is_answered_what(ask, name, method, expected):
+    assert {person: ask(person, method, name) for person in PEOPLE} == expected
+
+
+@pytest.mark.parametrize(("name", "method", "expected"), cases(OWNER_ONLY))
+def test_who_is_answered_what_where_keys_are_their_owners_alone(ask, settings, name, method, expected):
+    settings.PORTAL_KEY_MANAGEMENT = "owner-only"
+    assert {person: ask(person, method, name) for person in PEOPLE} == expected
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_method_that_is_not_listed_is_not_allowed(ask, name):
+    listed = {method for methods in TABLE[name] for method in methods.split()}
+    person = "outsider" if name == "account_login" else "super_admin"
+    answered = {method: ask(person, method, name) for method in METHODS.split() if method not in listed}
+    assert answered == dict.fromkeys(answered, 405)
+
+
+def test_an_outsider_is_sent_to_sign_in_and_comes_back(ask, browser_of):
+    response = browser_of("outsider").get("/keys/?status=expired")
+    assert response["Location"] == "/accounts/login/?next=/keys/%3Fstatus%3Dexpired"
+
+
+def test_a_key_that_does_not_exist_looks_like_one_that_is_not_yours(browser_of, cast, sandbox):
+    key, _ = a_live_key(sandbox, cast.owner)
+    browser = browser_of("user")
+    real, unreal = (browser.get(f"/keys/{key_id}/") for key_id in (key.pk, uuid.uuid4()))
+    assert real.status_code == unreal.status_code == 404
+    assert text(real) == text(unreal)

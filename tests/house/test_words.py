@@ -1,0 +1,105 @@
+"""One word per page: its URL name, view module, template and test file share it. And modules stay small."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import allauth
+import pytest
+from django.urls import resolve, reverse
+
+from keys import urls
+from tests.house.project import ROOT, texts
+
+NAMES = sorted(str(pattern.name) for pattern in urls.urlpatterns)
+WORD_OF = {"livez": "health", "readyz": "health"}
+"""Probes have the names that orchestrators ask for; all others begin with their word."""
+
+WITHOUT_TEMPLATE = {"health": "answers in JSON"}
+PARTS_OF_A_VIEW = {
+    "accounts": "bends allauth, whose pages are under templates/account",
+    "context": "what every template knows",
+    "exports": "how both downloads answer",
+    "links": "how both lists link to themselves",
+    "people": "who is asking",
+    "secrecy": "headers of the pages that a secret passes through",
+}
+LOOKED_UP_BY_NAME = {
+    "403.html": "Django",
+    "403_csrf.html": "Django",
+    "404.html": "Django",
+    "500.html": "Django",
+    "429.html": "allauth",
+}
+ALLAUTH_TEMPLATES = Path(allauth.__file__).parent / "templates"
+LONGEST = 400  # lines
+WRITTEN_BY_DJANGO = "keys/migrations/0001_initial.py"
+
+
+def word_of(name: str) -> str:
+    return WORD_OF.get(name, name.partition("-")[0])
+
+
+WORDS = sorted({word_of(name) for name in NAMES})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_url_name_leads_to_its_view(name):
+    view = next(pattern.callback for pattern in urls.urlpatterns if pattern.name == name)
+    assert view.__module__ == f"keys.views.{word_of(name)}"
+
+
+@pytest.mark.parametrize("word", sorted(set(WORDS) - WITHOUT_TEMPLATE.keys()))
+def test_a_word_has_its_template(word):
+    assert (ROOT / "templates" / "keys" / f"{word}.html").is_file()
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_word_has_its_tests(word):
+    assert (ROOT / "tests" / "pages" / f"test_{word}.py").is_file()
+
+
+def test_every_view_module_is_a_word_or_says_why_not():
+    modules = {path.stem for path in (ROOT / "keys" / "views").glob("*.py")} - {"__init__"}
+    assert modules == set(WORDS) | PARTS_OF_A_VIEW.keys()
+
+
+def test_the_names_are_the_addresses_of_the_pages():
+    assert resolve("/").view_name == "keys:dashboard"
+    assert reverse("keys:inventory") == "/keys/"
+
+
+def test_every_template_is_used():
+    templates = {path.removeprefix("templates/"): text for path, text in texts("templates").items()}
+    mentioned = {
+        name
+        for text in [*texts("keys/*.py", "portal/*.py").values(), *templates.values()]
+        for name in re.findall(r"[\"']([\w/]+\.html)(?:#\w+)?[\"']", text)
+    }
+    unused = {
+        name
+        for name in templates
+        if name not in mentioned
+        and name not in LOOKED_UP_BY_NAME
+        and not (ALLAUTH_TEMPLATES / name).is_file()
+    }
+    assert unused == set()
+    assert LOOKED_UP_BY_NAME.keys() <= templates.keys()
+    assert {name for name in mentioned if name.startswith("keys/")} <= templates.keys()
+
+
+def test_a_module_says_its_one_job_in_its_first_line():
+    silent = []
+    for path, text in texts("keys/*.py", "portal/*.py", "manage.py").items():
+        first_line = (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
+        if text.strip() and path != WRITTEN_BY_DJANGO and not first_line.endswith((".", ":", "?")):
+            silent.append(path)
+    assert silent == []
+
+
+def test_no_module_is_long():
+    modules = texts("keys/*.py", "portal/*.py", "tests/*.py", "benchmarks/*.py", "static/*.js")
+    lengths = {path: text.count("\n") for path, text in modules.items() if path != WRITTEN_BY_DJANGO}
+    assert {path: lines for path, lines in lengths.items() if lines > LONGEST} == {}

@@ -1,0 +1,145 @@
+"""Reads an answer as a person would: by label, by table, by the words beside a field."""
+
+from __future__ import annotations
+
+import csv
+import io
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from django.db import connection
+from django.http import HttpResponse, StreamingHttpResponse
+from django.test import Client
+from django.test.html import Element, parse_html
+from django.test.utils import CaptureQueriesContext
+
+from keys.models import ApiKey, AuditEvent, User
+from tests.cast import a_key
+
+HTMX = {"HX-Request": "true"}
+
+
+def elements(response: HttpResponse, tag: str = "", /, **attributes: str | None) -> list[Element]:
+    """Every element called ``tag`` with these attributes; ``_`` stands for ``-``, ``class_`` for a class."""
+    return list(_matching(parse_html(response.content.decode()), tag, attributes))
+
+
+def _matching(root: Element, tag: str, wanted: dict[str, str | None]) -> Iterator[Element]:
+    for element in _walk(root):
+        own = dict(element.attributes)
+        if tag in {"", element.name} and all(_fits(own, key, value) for key, value in wanted.items()):
+            yield element
+
+
+def _fits(own: dict[str, str | None], key: str, value: str | None) -> bool:
+    key = key.rstrip("_").replace("_", "-")
+    if key == "class":
+        return str(value) in str(own.get("class", "")).split()
+    return key in own and (own[key] or None) == (value or None)
+
+
+def _walk(element: Element) -> Iterator[Element]:
+    yield element
+    for child in element.children:
+        if isinstance(child, Element):
+            yield from _walk(child)
+
+
+def the(response: HttpResponse, tag: str = "", /, **attributes: str | None) -> Element:
+    """The one such element."""
+    found = elements(response, tag, **attributes)
+    assert len(found) == 1, f"found {len(found)} of <{tag} {attributes}>"
+    return found[0]
+
+
+def attribute(element: Element, name: str) -> str | None:
+    return dict(element.attributes).get(name)
+
+
+def words(element: Element | str) -> str:
+    """The text of an element, single-spaced."""
+    parts = [element] if isinstance(element, str) else [words(child) for child in element.children]
+    return " ".join(" ".join(parts).split())
+
+
+def text(response: HttpResponse) -> str:
+    """The words of the page's content, or of the whole fragment."""
+    return words((elements(response, "main") or [parse_html(response.content.decode())])[0])
+
+
+def links(response: HttpResponse) -> dict[str, str]:
+    """Every link's address by its words."""
+    return {words(link): attribute(link, "href") or "" for link in elements(response, "a")}
+
+
+def rows(response: HttpResponse) -> list[dict[str, str]]:
+    """The table's lines, each cell by its column's label."""
+    header = [words(cell) for cell in _matching(the(response, "thead"), "th", {})]
+    lines = _matching(the(response, "tbody"), "tr", {})
+    cells = [[words(cell) for cell in line.children if isinstance(cell, Element)] for line in lines]
+    return [dict(zip(header, line, strict=True)) for line in cells]
+
+
+def names(response: HttpResponse) -> list[str]:
+    """The keys' names, in the order of the table; none where there is no table."""
+    return [row["Name"] for row in rows(response)] if elements(response, "tbody") else []
+
+
+def reason_beside(response: HttpResponse, field_id: str) -> str:
+    """What a screen reader says is wrong with the field: what its aria-describedby points at."""
+    field = the(response, id=field_id)
+    assert attribute(field, "aria-invalid") == "true", f"{field_id} is not marked as invalid"
+    named = (attribute(field, "aria-describedby") or "").split()
+    errors = [found for one in named if one.endswith("_error") for found in elements(response, id=one)]
+    return " ".join(words(error) for error in errors)
+
+
+def csv_rows(response: Any) -> list[list[str]]:
+    assert isinstance(response, StreamingHttpResponse)
+    content = b"".join(response.streaming_content).decode("utf-8")
+    return list(csv.reader(io.StringIO(content.removeprefix("\ufeff"))))
+
+
+def walk_pages(browser: Client, url: str, rel: str = "next") -> Iterator[HttpResponse]:
+    """The page at ``url``, then those that its Next (or Previous) links lead to."""
+    path = url.partition("?")[0]
+    while True:
+        response = browser.get(url)
+        assert response.status_code == 200
+        yield response
+        onward = elements(response, "a", rel=rel)
+        if not onward:
+            return
+        url = f"{path}{attribute(onward[0], 'href')}"
+
+
+def queries(browser: Client, url: str) -> int:
+    """How many queries a page takes, once the session is warm."""
+    browser.get(url)
+    with CaptureQueriesContext(connection) as seen:
+        assert browser.get(url).status_code == 200
+    return len(seen)
+
+
+def many_keys(owner: User, count: int, *, numbered: bool = True, **columns: Any) -> list[ApiKey]:
+    """``count`` keys that differ in nothing but their ids and, if ``numbered``, their names."""
+    pattern = a_key(owner, **columns)
+    kept = [field.attname for field in ApiKey._meta.concrete_fields if not field.generated]
+    shared = {name: getattr(pattern, name) for name in kept}
+    copies = [
+        ApiKey(**shared | {"id": uuid.uuid4(), "cerby_id": uuid.uuid4(), "name": f"{pattern.name}{suffix}"})
+        for suffix in (f" {number:03}" if numbered else "" for number in range(1, count))
+    ]
+    ApiKey.objects.bulk_create(copies)
+    return [pattern, *copies]
+
+
+def events(**which: Any) -> list[AuditEvent]:
+    """The record, oldest first."""
+    return list(AuditEvent.objects.filter(**which).order_by("id"))
+
+
+def messages_of(response: HttpResponse) -> str:
+    """What the page says has just been done."""
+    return " ".join(words(found) for found in elements(response, "ul", class_="messages"))

@@ -1,0 +1,210 @@
+"""Signing in and out: by e-mail and password, throttled, with the role that Cerby gives; and sessions that end."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from keys.models import User
+from keys.policy import Role
+from tests.cast import CHROME, PASSWORD, email_of
+from tests.pages.helpers import elements, events, text, the, words
+
+LOGIN = "/accounts/login/"
+CLOSED_PORT = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def browser(cast) -> Client:
+    return Client(headers={"user-agent": CHROME})
+
+
+def sign_in(browser, name: str = "admin", password: str = PASSWORD, **more):
+    return browser.post(LOGIN, {"login": email_of(name), "password": password} | more)
+
+
+def is_in(browser) -> bool:
+    return browser.get("/roles/").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["owner", "super_admin", "admin", "user", "login_only", "guest"])
+def test_everybody_who_was_added_signs_in_and_it_is_recorded(browser, name):
+    assert sign_in(browser, name)["Location"] == "/"
+    assert is_in(browser)
+    [event] = events(type="session:start")
+    assert (event.outcome, event.actor_email) == ("done", email_of(name))
+    assert (event.ip, event.browser) == ("127.0.0.1", "Chrome on Linux")
+
+
+def test_the_page_asks_for_e_mail_and_password(browser):
+    response = browser.get(LOGIN)
+    assert words(the(response, "h1")) == "Sign in"
+    labels = [words(label) for label in elements(response, "label")]
+    assert [label.lower().rstrip(":") for label in labels] == ["email", "password"] or labels == [
+        "E-mail",
+        "Password",
+    ]
+    assert "Sign in" in [words(button) for button in elements(response, "button")]
+
+
+def test_it_goes_back_to_the_page_that_was_asked_for(browser):
+    url = browser.get("/keys/?status=expired")["Location"]
+    assert (
+        browser.post(url, {"login": email_of("admin"), "password": PASSWORD})["Location"]
+        == "/keys/?status=expired"
+    )
+
+
+@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example/", "javascript:alert(1)"])
+def test_it_goes_to_no_other_site(browser, target):
+    assert sign_in(browser, next=target)["Location"] == "/"
+
+
+def test_letter_case_of_the_address_does_not_matter(browser):
+    browser.post(LOGIN, {"login": "ADMIN@Contenzilla.Example", "password": PASSWORD})
+    assert is_in(browser)
+
+
+def test_a_wrong_password_is_refused_and_recorded_without_what_was_typed(browser):
+    response = sign_in(browser, password="my secret guess")
+    assert response.status_code == 200
+    assert elements(response, role="alert")
+    assert not is_in(browser)
+    [event] = events(type="session:start")
+    assert (event.outcome, event.actor_email, event.reason) == (
+        "refused",
+        email_of("admin"),
+        "Wrong password.",
+    )
+    assert "guess" not in repr(vars(event))
+
+
+def test_an_unknown_address_looks_the_same_and_is_not_kept(browser):
+    known, unknown = sign_in(browser, password="wrong"), sign_in(browser, "stranger", password="wrong")
+    assert text(known).replace(email_of("admin"), "") == text(unknown).replace(email_of("stranger"), "")
+    assert [event.actor_email for event in events()] == [email_of("admin")]
+
+
+def test_after_repeated_failures_even_the_right_password_waits(browser):
+    for _ in range(5):
+        assert sign_in(browser, password="wrong").status_code == 200
+    response = sign_in(browser)
+    assert response.status_code == 429 or "too many" in text(response).lower()
+    assert not is_in(browser)
+    assert sign_in(Client(), "owner")["Location"] == "/", "others are not in the way"
+
+
+def test_many_requests_from_one_address_are_too_many(browser):
+    statuses = [sign_in(browser, f"stranger{number}").status_code for number in range(31)]
+    assert statuses[-1] == 429
+    assert "too many" in text(sign_in(browser, "stranger")).lower()
+
+
+def test_the_role_is_read_from_cerby_at_sign_in(browser, cast, workspace):
+    workspace.sandbox.set_person(workspace.ids["admin"], role="workspace_user")
+    sign_in(browser)
+    cast.admin.refresh_from_db()
+    assert cast.admin.role == Role.USER
+    assert browser.get("/keys/").status_code == 403
+    assert events(type="person:change")[0].details["after"] == {"role": "User"}
+
+
+@pytest.mark.parametrize("status", ["disabled", "pending"])
+def test_whom_cerby_does_not_list_as_live_does_not_get_in(browser, workspace, status):
+    workspace.sandbox.set_person(workspace.ids["admin"], status=status)
+    assert sign_in(browser)["Location"] == "/accounts/inactive/"
+    assert not is_in(browser)
+    assert sign_in(browser).status_code in {200, 302}
+    assert not is_in(browser)
+
+
+def test_a_disabled_person_who_tries_ends_the_sessions_they_had(browser, browser_of, workspace):
+    earlier = browser_of("admin")
+    assert is_in(earlier)
+    workspace.sandbox.set_person(workspace.ids["admin"], status="disabled")
+    sign_in(browser)
+    assert not is_in(earlier)
+
+
+def test_a_refused_sign_in_of_a_disabled_person_is_recorded(browser, workspace):
+    workspace.sandbox.set_person(workspace.ids["admin"], status="disabled")
+    sign_in(browser)
+    refused = events(type="session:start", outcome="refused")
+    assert [event.actor_email for event in refused] == [email_of("admin")]
+
+
+def test_who_is_live_again_gets_in_again(browser, workspace):
+    workspace.sandbox.set_person(workspace.ids["admin"], status="disabled")
+    sign_in(browser)
+    workspace.sandbox.set_person(workspace.ids["admin"], status="live")
+    sign_in(browser)
+    assert is_in(browser)
+
+
+def test_cerby_cannot_be_reached_and_the_kept_role_counts(browser, cast, settings):
+    settings.CERBY_BASE_URL = CLOSED_PORT
+    checked = timezone.now() - timedelta(hours=20)
+    User.objects.update(role_checked_at=checked)
+    sign_in(browser)
+    assert browser.get("/keys/").status_code == 200
+    assert "has not confirmed this role" not in browser.get("/keys/").content.decode()
+
+
+def test_after_a_day_the_kept_role_is_marked_as_stale(browser, settings):
+    settings.CERBY_BASE_URL = CLOSED_PORT
+    User.objects.update(role_checked_at=timezone.now() - timedelta(hours=25))
+    sign_in(browser)
+    assert "Cerby has not confirmed this role for a day" in browser.get("/keys/").content.decode()
+    assert browser.get("/keys/new/").status_code == 403
+
+
+def test_nobody_signs_themselves_up(browser):
+    new = {"email": "new@contenzilla.example", "password1": PASSWORD, "password2": PASSWORD}
+    assert "People cannot sign themselves up" in text(browser.get("/accounts/signup/"))
+    browser.post("/accounts/signup/", new)
+    assert User.objects.count() == 6
+    assert events() == []
+
+
+def test_signing_out_asks_then_ends_the_session(browser):
+    sign_in(browser)
+    assert words(the(browser.get("/accounts/logout/"), "h1")) == "Sign out"
+    assert is_in(browser), "a GET changes nothing"
+    browser.post("/accounts/logout/")
+    assert not is_in(browser)
+    assert [event.type for event in events()] == ["session:start", "session:end"]
+
+
+def test_confirming_the_password_goes_back_to_where_it_was_asked_for(browser_of):
+    browser = browser_of("admin", seconds_ago=3600)
+    url = browser.get("/keys/new/")["Location"]
+    assert "asks for your password again" in text(browser.get(url))
+    assert browser.post(url, {"password": "wrong"}).status_code == 200
+    assert browser.get("/keys/new/").status_code == 302
+    assert browser.post(url, {"password": PASSWORD})["Location"] == "/keys/new/"
+    assert browser.get("/keys/new/").status_code == 200
+
+
+def test_confirming_goes_to_no_other_site(browser_of):
+    response = browser_of("admin").post(
+        "/accounts/reauthenticate/?next=https://evil.example/", {"password": PASSWORD}
+    )
+    assert response["Location"].startswith("/")
+    assert not response["Location"].startswith("//")
+
+
+def test_guessing_at_the_confirmation_is_throttled(browser_of):
+    browser = browser_of("admin", seconds_ago=3600)
+    statuses = [
+        browser.post("/accounts/reauthenticate/", {"password": "wrong"}).status_code for _ in range(11)
+    ]
+    assert statuses[-1] == 429
+
+
+def test_a_form_from_another_site_is_refused(cast):
+    strict = Client(enforce_csrf_checks=True)
+    response = strict.post(LOGIN, {"login": email_of("admin"), "password": PASSWORD})
+    assert response.status_code == 403

@@ -1,0 +1,141 @@
+"""How a person gets in for the first time: `add_person`, a link, a password; and how a lost one is replaced."""
+
+from __future__ import annotations
+
+import re
+from io import StringIO
+
+import pytest
+from django.core import mail
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from keys.models import User
+from keys.policy import Role
+from tests.cast import PASSWORD, email_of
+from tests.pages.helpers import events, text, the, words
+
+NEW_PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def newcomer(cast, sandbox) -> str:
+    """Live in Cerby, not yet in the portal."""
+    email = "New.Person@contenzilla.example"
+    sandbox.add_person(email=email, first_name="New", last_name="Person", role="workspace_admin")
+    return email
+
+
+def add_person(email: str, *flags: str) -> str:
+    out = StringIO()
+    call_command("add_person", email, *flags, stdout=out)
+    return out.getvalue()
+
+
+def link_in(words_: str) -> str:
+    found = re.search(r"http://testserver(/accounts/password/reset/key/\S+)", words_)
+    assert found
+    return found[1]
+
+
+def set_password(browser: Client, link: str, password: str = NEW_PASSWORD):
+    form = browser.get(link, follow=True)
+    return browser.post(form.redirect_chain[-1][0], {"password1": password, "password2": password})
+
+
+def sign_in(browser: Client, email: str, password: str) -> bool:
+    browser.post("/accounts/login/", {"login": email, "password": password})
+    return browser.get("/roles/").status_code == 200
+
+
+def test_the_printed_link_sets_a_password_with_which_one_signs_in(newcomer):
+    printed = add_person(newcomer)
+    assert "New Person may sign in as Admin." in printed
+    browser = Client()
+    assert set_password(browser, link_in(printed))["Location"] == "/accounts/password/reset/key/done/"
+    assert sign_in(Client(), newcomer, NEW_PASSWORD)
+    user = User.objects.get(email=newcomer.lower())
+    assert (user.role, user.is_active) == (Role.ADMIN, True)
+    [added] = events(type="person:add")
+    assert added.details == {"email": newcomer.lower(), "role": "Admin"}
+
+
+def test_the_link_works_once(newcomer):
+    link = link_in(add_person(newcomer))
+    set_password(Client(), link)
+    assert words(the(Client().get(link), "h1")) == "This link no longer works"
+
+
+@pytest.mark.parametrize("weak", ["short", "password1234", "contenzilla"])
+def test_a_weak_password_is_refused(newcomer, weak):
+    browser = Client()
+    response = set_password(browser, link_in(add_person(newcomer)), weak)
+    assert response.status_code == 200
+    assert not sign_in(Client(), newcomer, weak)
+
+
+def test_the_link_can_be_mailed(newcomer):
+    printed = add_person(newcomer, "--mail")
+    assert "reset/key" not in printed
+    [letter] = mail.outbox
+    assert letter.to == [newcomer.lower()]
+    set_password(Client(), link_in(letter.body))
+    assert sign_in(Client(), newcomer, NEW_PASSWORD)
+
+
+def test_adding_again_gives_a_new_link_and_no_second_event(newcomer):
+    add_person(newcomer)
+    assert link_in(add_person(newcomer))
+    assert len(events(type="person:add")) == 1
+
+
+def test_without_a_password_nobody_signs_in(newcomer):
+    add_person(newcomer)
+    assert not sign_in(Client(), newcomer, "")
+    assert not sign_in(Client(), newcomer, "!")
+
+
+def test_whom_cerby_does_not_know_is_not_added(cast):
+    with pytest.raises(CommandError, match="Cerby knows nobody with the e-mail nobody"):
+        add_person("nobody@contenzilla.example")
+    assert User.objects.count() == 6
+
+
+@pytest.mark.parametrize("status", ["disabled", "pending"])
+def test_whom_cerby_does_not_list_as_live_is_not_added(cast, sandbox, status):
+    sandbox.add_person(
+        email="gone@contenzilla.example", first_name="G", last_name="P", role="workspace_admin", status=status
+    )
+    with pytest.raises(CommandError, match=f"“{status}”"):
+        add_person("gone@contenzilla.example")
+    assert not User.objects.filter(email="gone@contenzilla.example", is_active=True).exists()
+
+
+def test_cerby_cannot_be_reached(cast, settings):
+    settings.CERBY_BASE_URL = "http://127.0.0.1:9"
+    with pytest.raises(CommandError, match="no connection could be made"):
+        add_person("new@contenzilla.example")
+
+
+def test_a_forgotten_password_is_replaced_by_mail(cast):
+    response = Client().post("/accounts/password/reset/", {"email": email_of("admin")})
+    assert response["Location"] == "/accounts/password/reset/done/"
+    [letter] = mail.outbox
+    set_password(Client(), link_in(letter.body))
+    assert sign_in(Client(), email_of("admin"), NEW_PASSWORD)
+    assert not sign_in(Client(), email_of("admin"), PASSWORD)
+
+
+def test_an_unknown_address_gets_the_same_answer(cast):
+    known, unknown = (
+        Client().post("/accounts/password/reset/", {"email": email}, follow=True)
+        for email in (email_of("admin"), "stranger@elsewhere.example")
+    )
+    assert text(known) == text(unknown)
+    assert not any(link for letter in mail.outbox[1:] for link in re.findall("reset/key", letter.body))
+
+
+def test_a_disabled_person_gets_no_link_that_lets_them_in(cast):
+    User.objects.filter(pk=cast.admin.pk).update(is_active=False)
+    Client().post("/accounts/password/reset/", {"email": email_of("admin")})
+    assert not any("reset/key" in letter.body for letter in mail.outbox)

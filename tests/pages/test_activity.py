@@ -1,0 +1,203 @@
+"""Activity: who did what, to which key, when, from where, with what outcome."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+
+import pytest
+from django.utils import timezone
+
+from keys.models import AuditEvent
+from tests import cast as people
+from tests.cast import a_key, a_live_key
+from tests.pages.helpers import (
+    HTMX,
+    attribute,
+    csv_rows,
+    elements,
+    events,
+    links,
+    queries,
+    reason_beside,
+    rows,
+    text,
+    the,
+    walk_pages,
+    words,
+)
+from tests.pages.journey import viewed
+
+JULY = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def admin(browser_of):
+    return browser_of("admin")
+
+
+def an_event(**columns) -> AuditEvent:
+    facts = {"at": JULY, "type": "session:start", "outcome": "done", "actor_name": "Somebody"}
+    return AuditEvent.objects.create(**facts | columns)
+
+
+def whats(response) -> list[str]:
+    return [row["What"] for row in rows(response)] if elements(response, "tbody") else []
+
+
+def test_it_says_who_what_which_key_when_from_where_and_how_it_ended(admin):
+    viewed(admin, name="Payroll")
+    response = admin.get("/activity/")
+    assert words(the(response, "h1")) == "Activity"
+    newest = rows(response)[0]
+    assert list(newest) == ["When", "Who", "What", "API key", "From", "Outcome", "Reason and details"]
+    assert newest["What"] == "API key viewed"
+    assert newest["Who"] == "Admin Person admin@contenzilla.example · Admin"
+    assert newest["API key"] == "Payroll"
+    assert newest["From"] == "Chrome on Linux 127.0.0.1"
+    assert newest["Outcome"].lower() == "done"
+    assert whats(response)[:4] == [
+        "API key viewed", "API key generated", "Asked Cerby for the key", "API key requested",
+    ]  # fmt: skip
+
+
+def test_refused_attempts_exports_sign_ins_and_sign_outs_are_there(admin, browser_of, cast):
+    browser_of("user").get("/settings/")
+    csv_rows(admin.get("/keys/export/"))
+    csv_rows(admin.get("/activity/export/"))
+    browser = people.signed_in(None)
+    browser.post("/accounts/login/", {"login": "owner@contenzilla.example", "password": people.PASSWORD})
+    browser.post("/accounts/logout/")
+    shown = rows(admin.get("/activity/"))
+    assert [row["What"] for row in shown] == [
+        "Signed out", "Signed in", "Activity downloaded", "Inventory downloaded", "Attempt refused",
+    ]  # fmt: skip
+    assert shown[-1]["Outcome"].lower() == "refused"
+    assert "may not see the workspace configuration" in shown[-1]["Reason and details"]
+
+
+@pytest.fixture
+def some_events(cast):
+    key = a_key(cast.owner, name="Payroll")
+    an_event(type="key:delete", key_id=key.pk, key_name="Payroll", actor_email="owner@contenzilla.example")
+    an_event(type="key:reveal", outcome="refused", actor_email="user@contenzilla.example")
+    an_event(type="key:issue", outcome="failed", at=JULY + timedelta(days=1))
+    an_event(type="inventory:export", at=JULY.replace(hour=23, minute=30))
+    return key
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", {"API key deleted", "API key viewed", "API key generated", "Inventory downloaded"}),
+        ("type=key:delete", {"API key deleted"}),
+        ("outcome=refused", {"API key viewed"}),
+        ("outcome=failed", {"API key generated"}),
+        ("actor=owner@contenzilla.example", {"API key deleted"}),
+        ("actor= Owner@Contenzilla.example ", {"API key deleted"}),
+        ("since=2026-07-02", {"API key generated"}),
+        ("until=2026-07-01", {"API key deleted", "API key viewed", "Inventory downloaded"}),
+        ("since=2026-07-02&until=2026-07-01", set()),
+        ("type=key:delete&outcome=refused", set()),
+    ],
+)
+def test_filters_find_exactly_and_the_csv_is_the_same_set(admin, some_events, query, found):
+    response = admin.get(f"/activity/?{query}")
+    assert response.status_code == 200
+    assert set(whats(response)) == found
+    first, header, *lines = csv_rows(admin.get(f"/activity/export/?{query}"))
+    assert {line[header.index("Event")] for line in lines} == found
+    assert f"count: {len(lines)}" in first[0]
+    if not found:
+        assert "No event matches" in text(response)
+
+
+def test_one_key_has_its_own_list(admin, some_events):
+    assert whats(admin.get(f"/activity/?key={some_events.pk}")) == ["API key deleted"]
+
+
+def test_a_day_is_a_day_in_the_readers_zone(admin, some_events):
+    admin.cookies["portal_tz"] = "Europe/Berlin"
+    assert set(whats(admin.get("/activity/?since=2026-07-02"))) == {
+        "API key generated",
+        "Inventory downloaded",
+    }
+    assert "2 Jul 2026, 01:30" in [row["When"] for row in rows(admin.get("/activity/?type=inventory:export"))]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "type=nonsense", "outcome=maybe", "key=1", "since=yesterday", "until=2026-02-30", "after=abc", "before=NaN",
+        "after=1e51", "after=-1e9999999", "before=Infinity", "actor=%00", "until=9999-12-31", "since=0001-01-01",
+        "after=" + "9" * 300,
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/Los_Angeles"])
+def test_a_damaged_address_is_never_an_error_of_ours(admin, some_events, query, zone):
+    admin.cookies["portal_tz"] = zone
+    for url in ("/activity/", "/activity/export/"):
+        response = admin.get(f"{url}?{query}")
+        assert response.status_code in {200, 422}
+        if response.status_code == 422 and url == "/activity/":
+            assert "This filter cannot be used" in text(response)
+
+
+@pytest.mark.parametrize(("field", "value"), [("since", "yesterday"), ("type", "nonsense"), ("key", "1")])
+def test_the_reason_is_beside_the_field(admin, field, value):
+    response = admin.get(f"/activity/?{field}={value}")
+    assert response.status_code == 422
+    assert reason_beside(response, f"id_{field}")
+
+
+def test_paging_shows_each_event_once_there_and_back(admin):
+    AuditEvent.objects.bulk_create(
+        AuditEvent(at=JULY, type="key:call", outcome="done", reason=f"number {number}")
+        for number in range(120)
+    )
+    there = [[row["Reason and details"] for row in rows(page)] for page in walk_pages(admin, "/activity/")]
+    assert [len(page) for page in there] == [50, 50, 20]
+    assert list(chain(*there)) == [f"number {number}" for number in reversed(range(120))]
+    last = list(walk_pages(admin, "/activity/"))[-1]
+    [previous] = elements(last, "a", rel="prev")
+    back = walk_pages(admin, f"/activity/{attribute(previous, 'href')}", rel="prev")
+    assert [[row["Reason and details"] for row in rows(page)] for page in back] == [there[1], there[0]]
+
+
+def test_the_filter_stays_in_every_link(admin):
+    for _ in range(51):
+        an_event(outcome="refused")
+    response = admin.get("/activity/?outcome=refused")
+    assert "outcome=refused" in str(attribute(the(response, "a", rel="next"), "href"))
+    assert links(response)["Download CSV"] == "/activity/export/?outcome=refused"
+
+
+def test_the_csv_is_dated_in_utc_and_holds_no_formula(admin):
+    an_event(reason="=cmd|' /C calc'!A0", browser="@SUM(1)", key_name="+1")
+    admin.cookies["portal_tz"] = "Asia/Kolkata"
+    response = admin.get("/activity/export/")
+    assert response.streaming
+    first, header, line = csv_rows(response)
+    assert first[0].startswith("activity; filter: everything; count: 1; as of: 20")
+    cells = dict(zip(header, line, strict=True))
+    assert cells["At (UTC)"] == "2026-07-01T12:00:00Z"
+    assert (cells["Reason"], cells["Browser"]) == ("'=cmd|' /C calc'!A0", "'@SUM(1)")
+    [event] = events(type="activity:export")
+    assert event.details == {"filter": "everything", "count": 1}
+
+
+def test_htmx_gets_the_table_alone(admin, some_events):
+    part = admin.get("/activity/", headers=HTMX)
+    assert len(whats(part)) == 4
+    assert not elements(part, "h1")
+    assert "HX-Request" in part["Vary"]
+
+
+def test_fifty_rows_cost_as_many_queries_as_one(admin, cast, sandbox):
+    an_event()
+    one = queries(admin, "/activity/")
+    for _ in range(49):
+        key, _ = a_live_key(sandbox, cast.owner)
+        an_event(key_id=key.pk, key_name=key.name, actor_email="owner@contenzilla.example", at=timezone.now())
+    assert len(whats(admin.get("/activity/"))) == 50
+    assert queries(admin, "/activity/") == one

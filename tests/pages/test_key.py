@@ -1,0 +1,217 @@
+"""API key settings: what is said of a key, and its scopes as switches that are saved one by one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from keys.lifecycle import State
+from keys.models import ApiKey
+from tests.cast import a_key, a_live_key
+from tests.pages.helpers import (
+    HTMX,
+    attribute,
+    elements,
+    events,
+    links,
+    messages_of,
+    queries,
+    text,
+    the,
+    words,
+)
+from tests.pages.journey import viewed
+
+NOW = timezone.now()
+
+
+@pytest.fixture
+def admin(browser_of):
+    return browser_of("admin")
+
+
+def facts(response) -> dict[str, str]:
+    labels = [words(found) for found in elements(response, "dt")]
+    return dict(zip(labels, [words(found) for found in elements(response, "dd")], strict=True))
+
+
+def switches(response) -> dict[str, tuple[str | None, bool]]:
+    """Each scope's switch: whether it is on, and whether it can be turned."""
+    return {
+        words(the(response, id=str(attribute(switch, "aria-labelledby")))): (
+            attribute(switch, "aria-checked"),
+            ("disabled", None) not in switch.attributes,
+        )
+        for switch in elements(response, "button", role="switch")
+    }
+
+
+def turn(browser, key, scope: str, on: bool, **more):
+    return browser.post(f"/keys/{key.pk}/rescope/", {"scope": scope, "on": "true" if on else "false"}, **more)
+
+
+def scopes_in_cerby(sandbox, key) -> list[str]:
+    with sandbox.store.transaction() as db:
+        [row] = db.execute("SELECT scopes FROM api_keys WHERE id = ?", [str(key.cerby_id)])
+    return row["scopes"].split()
+
+
+def test_it_says_everything_about_the_key(admin, cast):
+    key = a_key(cast.owner, name="Payroll", purpose="Pays people.", last_four="9xyz", stored_in="Automation")
+    response = admin.get(f"/keys/{key.pk}/")
+    assert words(the(response, "h1")) == "Payroll"
+    said = facts(response)
+    assert (said["Name"], said["Purpose"]) == ("Payroll", "Pays people.")
+    assert said["Owner"] == "Owner Person owner@contenzilla.example"
+    assert said["Last used"] == "Never"
+    assert said["Status"] == "Active"
+    assert "1 day ago" in next(value for label, value in said.items() if label.startswith("Created"))
+    assert "in 30 days" in said["Expires"]
+    assert "Automation" in said["Storage"]
+    assert any("9xyz" in value for value in said.values())
+    assert {"Delete API key", "In the activity log"} <= links(response).keys()
+
+
+def test_its_own_activity_is_on_the_page(admin):
+    key, _ = viewed(admin)
+    response = admin.get(f"/keys/{key.pk}/")
+    for label in ("API key requested", "API key generated", "API key viewed"):
+        assert label in text(response)
+    assert links(response)["In the activity log"] == f"/activity/?key={key.pk}"
+
+
+def test_every_scope_is_a_switch_with_a_name_and_a_description(admin, cast):
+    key = a_key(cast.owner, scopes=["read:users", "read:teams", "retired:scope"])
+    response = admin.get(f"/keys/{key.pk}/")
+    shown = switches(response)
+    assert len(shown) == 18
+    assert [name for name, (on, _) in shown.items() if on == "true"] == [
+        "Read users",
+        "Read teams",
+        "retired:scope",
+    ]
+    for switch in elements(response, "button", role="switch"):
+        assert words(the(response, id=str(attribute(switch, "aria-describedby"))))
+
+
+@pytest.mark.parametrize(
+    ("person", "holder", "may_widen"),
+    [
+        ("owner", "owner", True),
+        ("owner", "admin", True),
+        ("super_admin", "owner", False),
+        ("super_admin", "super_admin", True),
+        ("super_admin", "admin", True),
+        ("admin", "owner", False),
+        ("admin", "super_admin", False),
+        ("admin", "admin", True),
+        ("admin", "user", True),
+        ("user", "user", False),
+    ],
+)
+def test_narrowing_is_a_safety_act_and_widening_takes_the_owners_rank(
+    browser_of, cast, sandbox, *, person, holder, may_widen
+):
+    key, _ = a_live_key(sandbox, cast[holder], scopes=["read:users", "read:teams"])
+    browser = browser_of(person)
+    shown = switches(browser.get(f"/keys/{key.pk}/"))
+    assert shown["Read users"] == ("true", True)
+    assert shown["Read vaults"] == ("false", may_widen)
+    assert turn(browser, key, "read:vaults", True).status_code == (302 if may_widen else 403)
+    assert ("read:vaults" in scopes_in_cerby(sandbox, key)) is may_widen
+    assert turn(browser, key, "read:teams", False).status_code == 302
+    assert "read:teams" not in scopes_in_cerby(sandbox, key)
+
+
+def test_each_change_is_confirmed_and_recorded_with_before_and_after(admin, cast, sandbox):
+    key, _ = a_live_key(sandbox, cast.admin, scopes=["read:users"])
+    response = turn(admin, key, "write:users", True)
+    assert response["Location"] == f"/keys/{key.pk}/"
+    assert "“Write users” is on" in messages_of(admin.get(response["Location"]))
+    turn(admin, key, "read:users", False)
+    assert [(event.outcome, event.details) for event in events(type="key:rescope")] == [
+        ("done", {"before": ["read:users"], "after": ["read:users", "write:users"]}),
+        ("done", {"before": ["read:users", "write:users"], "after": ["write:users"]}),
+    ]
+    assert ApiKey.objects.get(pk=key.pk).scopes == ["write:users"]
+
+
+def test_under_htmx_the_switches_come_back_with_the_message(admin, cast, sandbox):
+    key, _ = a_live_key(sandbox, cast.admin, scopes=["read:users"])
+    response = turn(admin, key, "read:teams", True, headers=HTMX)
+    assert response.status_code == 200
+    assert switches(response)["Read teams"][0] == "true"
+    assert "“Read teams” is on" in messages_of(response)
+    assert not elements(response, "h1")
+
+
+def test_the_last_scope_stays(admin, cast, sandbox):
+    key, _ = a_live_key(sandbox, cast.admin, scopes=["read:users"])
+    assert switches(admin.get(f"/keys/{key.pk}/"))["Read users"] == ("true", False)
+    response = turn(admin, key, "read:users", False)
+    assert response.status_code == 422
+    assert scopes_in_cerby(sandbox, key) == ["read:users"]
+
+
+@pytest.mark.parametrize("scope", ["", "write:everything", "x" * 5000])
+def test_a_forged_scope_is_refused(admin, cast, sandbox, scope):
+    key, _ = a_live_key(sandbox, cast.admin, scopes=["read:users"])
+    assert turn(admin, key, scope, True).status_code == 422
+    assert turn(admin, key, scope, False).status_code < 500
+    assert scopes_in_cerby(sandbox, key) == ["read:users"]
+    assert events(type="key:rescope") == []
+
+
+def test_turning_a_switch_twice_changes_it_once(admin, cast, sandbox):
+    key, _ = a_live_key(sandbox, cast.admin, scopes=["read:users", "read:teams"])
+    assert [turn(admin, key, "read:teams", False).status_code for _ in range(2)] == [302, 302]
+    assert len(events(type="key:rescope")) == 1
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"expires_at": NOW - timedelta(hours=1)},
+        {"state": State.REVOKED, "removed_at": NOW},
+        {"state": State.REVOKING},
+        {"state": State.REFUSED, "cerby_id": None},
+        {"state": State.REQUESTED, "cerby_id": None},
+    ],
+)
+def test_what_is_not_active_is_not_switched(admin, cast, sandbox, columns):
+    key = a_key(cast.admin, scopes=["read:users", "read:teams"], **columns)
+    assert not any(may for _, may in switches(admin.get(f"/keys/{key.pk}/")).values())
+    assert turn(admin, key, "read:teams", False).status_code == 409
+    assert turn(admin, key, "read:vaults", True).status_code == 409
+    assert [seen for seen in sandbox.journal() if seen["method"] == "PATCH"] == []
+
+
+def test_a_change_that_cerby_refuses_changes_nothing_here(admin, cast, sandbox, settings):
+    key, _ = a_live_key(sandbox, cast.admin, scopes=["read:users", "read:teams"])
+    settings.CERBY_TOKEN = "not-a-token-of-this-workspace"
+    response = turn(admin, key, "read:teams", False)
+    assert response.status_code == 502
+    assert "status 401" in text(response)
+    assert ApiKey.objects.get(pk=key.pk).scopes == ["read:users", "read:teams"]
+    assert events(type="key:rescope")[-1].outcome == "failed"
+
+
+def test_only_widening_asks_for_a_fresh_sign_in(browser_of, cast, sandbox):
+    key, _ = a_live_key(sandbox, cast.admin, scopes=["read:users", "read:teams"])
+    browser = browser_of("admin", seconds_ago=301)
+    response = turn(browser, key, "write:users", True)
+    assert response["Location"] == f"/accounts/reauthenticate/?next=%2Fkeys%2F{key.pk}%2F"
+    assert turn(browser, key, "read:teams", False)["Location"] == f"/keys/{key.pk}/"
+    assert scopes_in_cerby(sandbox, key) == ["read:users"]
+
+
+def test_a_long_story_costs_as_many_queries_as_a_short_one(admin, cast, sandbox):
+    key, _ = a_live_key(sandbox, cast.admin, scopes=["read:users"])
+    turn(admin, key, "read:teams", True)
+    short = queries(admin, f"/keys/{key.pk}/")
+    for on in [False, True] * 12:
+        turn(admin, key, "read:teams", on)
+    assert len(events(key_id=key.pk)) == 50
+    assert queries(admin, f"/keys/{key.pk}/") == short

@@ -1,0 +1,195 @@
+"""Delete API key, from each of the ten states: it ends, or it is said why not yet."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from keys.lifecycle import State
+from keys.models import ApiKey, RevealGrant
+from tests.cast import a_key, a_live_key
+from tests.pages.helpers import HTMX, attribute, elements, events, links, messages_of, rows, text, the, words
+
+NOW = timezone.now()
+CLOSED_PORT = "http://127.0.0.1:9"
+LEASE = {"lease": uuid.UUID(int=7)}
+
+
+@pytest.fixture
+def admin(browser_of):
+    return browser_of("admin")
+
+
+def delete(browser, key, **more):
+    return browser.post(f"/keys/{key.pk}/delete/", **more)
+
+
+def state_of(key) -> str:
+    return ApiKey.objects.get(pk=key.pk).state
+
+
+def never_live(owner, **columns):
+    return a_key(owner, cerby_id=None, stored_at=None, **columns)
+
+
+def test_the_dialog_asks_and_can_be_left(admin, cast):
+    key = a_key(cast.owner, name="Payroll")
+    for headers in ({}, HTMX):
+        response = admin.get(f"/keys/{key.pk}/delete/", headers=headers)
+        assert words(the(response, id="dialog-title")) == "Delete API key?"
+        assert "“Payroll”, owned by Owner Person" in text(response)
+        assert "Delete API key" in [words(button) for button in elements(response, "button")]
+        assert attribute(the(response, "a", data_close=""), "href") == f"/keys/{key.pk}/"
+    assert state_of(key) == State.HELD
+
+
+def test_the_key_stops_working_and_its_row_stays_as_removed(admin, cast, sandbox):
+    key, plain = a_live_key(sandbox, cast.owner, name="Payroll")
+    assert sandbox.accepts(plain)
+    response = delete(admin, key)
+    assert response["Location"] == f"/keys/{key.pk}/"
+    assert "“Payroll” is removed" in messages_of(admin.get(response["Location"]))
+    assert not sandbox.accepts(plain)
+    [row] = rows(admin.get("/keys/"))
+    assert (row["Name"], row["Status"]) == ("Payroll", "Removed")
+    assert [event.type for event in events(key_id=key.pk)] == ["key:start-delete", "key:delete"]
+
+
+def test_under_htmx_the_page_itself_moves_on(admin, cast, sandbox):
+    key, _ = a_live_key(sandbox, cast.owner)
+    assert delete(admin, key, headers=HTMX)["HX-Redirect"] == f"/keys/{key.pk}/"
+
+
+@pytest.mark.parametrize(
+    ("person", "holder"),
+    [("admin", "owner"), ("super_admin", "owner"), ("owner", "admin"), ("user", "user"), ("guest", "guest")],
+)
+def test_every_admin_and_the_keys_own_owner_may(browser_of, cast, sandbox, person, holder):
+    key, plain = a_live_key(sandbox, cast[holder])
+    assert delete(browser_of(person), key).status_code == 302
+    assert not sandbox.accepts(plain)
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_it_asks_for_a_fresh_sign_in(browser_of, cast, sandbox, method):
+    key, plain = a_live_key(sandbox, cast.owner)
+    response = getattr(browser_of("admin", seconds_ago=301), method)(f"/keys/{key.pk}/delete/")
+    assert response["Location"].endswith(f"?next=%2Fkeys%2F{key.pk}%2Fdelete%2F")
+    assert sandbox.accepts(plain)
+
+
+def test_a_request_that_was_never_sent_is_cancelled(admin, cast, sandbox):
+    key = never_live(cast.owner, state=State.REQUESTED)
+    assert delete(admin, key).status_code == 302
+    assert state_of(key) == State.ABSENT
+    assert [event.type for event in events(key_id=key.pk)] == ["key:cancel"]
+    assert sandbox.journal() == []
+
+
+def test_while_cerby_is_being_asked_it_says_when_to_come_back(admin, cast):
+    key = never_live(
+        cast.owner, state=State.CALLING, lease_until=timezone.now() + timedelta(seconds=40), **LEASE
+    )
+    response = delete(admin, key)
+    assert response.status_code == 409
+    assert "Delete it in 40 seconds" in text(response) or "Delete it in 39 seconds" in text(response)
+    assert state_of(key) == State.CALLING
+
+
+@pytest.mark.parametrize("since", [timedelta(seconds=1), timedelta(minutes=14)])
+def test_a_call_that_died_may_still_arrive_so_absence_proves_nothing_yet(admin, cast, since):
+    key = never_live(cast.owner, state=State.CALLING, lease_until=timezone.now() - since, **LEASE)
+    response = delete(admin, key)
+    assert response.status_code == 409
+    minutes = 15 - int(since.total_seconds()) // 60
+    assert f"only in {minutes} minute" in text(response)
+    assert state_of(key) == State.IN_DOUBT
+    assert [event.type for event in events(key_id=key.pk)] == ["key:lose-answer", "key:look-up"]
+
+
+@pytest.mark.parametrize("state", [State.CALLING, State.IN_DOUBT])
+def test_after_a_quarter_of_an_hour_absence_is_proof(admin, cast, state):
+    lease = LEASE if state == State.CALLING else {}
+    key = never_live(cast.owner, state=state, lease_until=timezone.now() - timedelta(minutes=16), **lease)
+    assert delete(admin, key).status_code == 302
+    assert state_of(key) == State.ABSENT
+
+
+@pytest.mark.parametrize("state", [State.CALLING, State.IN_DOUBT])
+def test_a_lost_key_that_cerby_lists_is_removed_at_once(admin, cast, sandbox, state):
+    key, plain = a_live_key(
+        sandbox,
+        cast.owner,
+        state=state,
+        lease_until=timezone.now() - timedelta(seconds=1),
+        **(LEASE if state == State.CALLING else {}),
+    )
+    upstream = key.cerby_id
+    ApiKey.objects.filter(pk=key.pk).update(cerby_id=None)
+    assert delete(admin, key).status_code == 302
+    found = ApiKey.objects.get(pk=key.pk)
+    assert (found.state, found.cerby_id) == (State.REVOKED, upstream)
+    assert not sandbox.accepts(plain)
+
+
+@pytest.mark.parametrize("state", [State.READY, State.CLAIMED, State.HELD, State.REVOKING])
+def test_a_live_key_is_removed_and_its_view_with_it(admin, cast, sandbox, state):
+    key, plain = a_live_key(sandbox, cast.owner, state=state)
+    if state == State.READY:
+        RevealGrant.objects.create(key=key, user=cast.owner, sealed=b"sealed", thumbprint="t", expires_at=NOW)
+    assert delete(admin, key).status_code == 302
+    assert state_of(key) == State.REVOKED
+    assert not sandbox.accepts(plain)
+    assert not RevealGrant.objects.filter(sealed__isnull=False).exists()
+
+
+@pytest.mark.parametrize("state", [State.READY, State.CLAIMED, State.HELD, State.REVOKING])
+def test_where_cerby_cannot_be_asked_nothing_is_promised_and_it_can_be_tried_again(
+    admin, cast, sandbox, settings, state
+):
+    key, plain = a_live_key(sandbox, cast.owner, state=state)
+    url, settings.CERBY_BASE_URL = settings.CERBY_BASE_URL, CLOSED_PORT
+    failed = delete(admin, key)
+    assert failed.status_code == 503
+    assert state_of(key) == State.REVOKING
+    assert events(key_id=key.pk)[-1].outcome == "failed"
+    page = admin.get(f"/keys/{key.pk}/")
+    assert "removal unconfirmed" in text(page)
+    assert "may still work" in text(page)
+    settings.CERBY_BASE_URL = url
+    assert admin.post(links(page)["Delete API key"]).status_code == 302
+    assert state_of(key) == State.REVOKED
+    assert not sandbox.accepts(plain)
+
+
+def test_in_doubt_and_cerby_cannot_be_asked(admin, cast, settings):
+    key = never_live(cast.owner, state=State.IN_DOUBT)
+    settings.CERBY_BASE_URL = CLOSED_PORT
+    assert delete(admin, key).status_code == 503
+    assert state_of(key) == State.IN_DOUBT
+
+
+def test_what_is_gone_in_cerby_already_counts_as_removed(admin, cast):
+    key = a_key(cast.owner, name="Unknown to Cerby")
+    assert delete(admin, key).status_code == 302
+    assert state_of(key) == State.REVOKED
+
+
+@pytest.mark.parametrize("state", [State.REFUSED, State.ABSENT, State.REVOKED])
+def test_where_nothing_is_left_it_says_so_and_changes_nothing(admin, cast, sandbox, state):
+    key = a_key(cast.owner, state=state, cerby_id=None, removed_at=NOW if state == State.REVOKED else None)
+    assert "There is nothing to delete" in text(admin.get(f"/keys/{key.pk}/delete/"))
+    assert "Delete API key" not in links(admin.get(f"/keys/{key.pk}/"))
+    assert delete(admin, key).status_code == 302
+    assert state_of(key) == state
+    assert events(key_id=key.pk) == []
+    assert sandbox.journal() == []
+
+
+def test_twice_is_once(admin, cast, sandbox):
+    key, _ = a_live_key(sandbox, cast.owner)
+    assert [delete(admin, key).status_code for _ in range(2)] == [302, 302]
+    assert len(events(type="key:delete")) == 1
