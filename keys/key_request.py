@@ -58,7 +58,9 @@ def check_name(name: str, own_id: UUID | None = None) -> None:
         lower_name=Lower(Value(name)),  # lowered by the database, as its constraint does
         state__in=HOLDS_ITS_NAME,
     )
-    if in_use.exclude(pk=own_id).exists():
+    if own_id is not None:
+        in_use = in_use.exclude(pk=own_id)
+    if in_use.exists():
         raise Invalid(
             name=f"There is already a key called “{name}”. Choose another name, or delete that key first."
         )
