@@ -44,6 +44,12 @@ def relative(moment: datetime, now: datetime) -> str:
     return "in less than a minute" if ahead else "just now"
 
 
+def in_minutes(moment: datetime, now: datetime) -> str:
+    """``in 3 minutes``, rounded up: by then the moment has come."""
+    count = int((moment - now).total_seconds() // 60) + 1
+    return f"in {count} minute{'s' if count > 1 else ''}"
+
+
 def last_used(moment: datetime | None, now: datetime) -> str:
     if moment is None:
         return "Never"

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from keys import wording
 from keys.actions.revoke import revoke
 from keys.actions.settle import find_out, give_up_waiting, settled_at, start_revoking
 from keys.audit.events import Event
@@ -51,8 +52,8 @@ def _wait_for_the_lease(key: ApiKey) -> None:
 
 def _say_when_it_is_settled(key: ApiKey) -> None:
     if key.state == State.IN_DOUBT:
-        minutes = int((settled_at(key) - timezone.now()).total_seconds() // 60) + 1
         raise Conflict(
-            "Cerby does not list this key. A lost request can still arrive late, so only in "
-            f"{minutes} minutes does that prove that no key was made. The portal goes on looking by itself."
+            "Cerby does not list this key. A lost request can still arrive late, so only "
+            f"{wording.in_minutes(settled_at(key), timezone.now())} does that prove that no key was made. "
+            "The portal goes on looking by itself."
         )

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from keys import cerby
 from keys.actions.revoke import revoke
+from keys.audit import log
 from keys.audit.events import Event
 from keys.errors import CerbyError, Conflict
 from keys.lifecycle import LOOK_AGAIN_AFTER, SETTLED_AFTER, Move, State
@@ -103,6 +104,8 @@ def find_out(key: ApiKey, actor: Actor | None) -> None:
         move(key, Move.FIND_ABSENT, Event.KEY_LOOKED_UP, actor, found=False)
     else:
         _look_again(key)
+        if actor is not None:  # what a person asked is recorded; the reconciler asks every 30 seconds
+            log.append(Event.KEY_LOOKED_UP, actor=actor, key=key, found=False)
 
 
 def settled_at(key: ApiKey) -> datetime:

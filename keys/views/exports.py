@@ -30,7 +30,7 @@ def csv_response(name: str, header: list[str], export: Export) -> StreamingHttpR
 
 
 def _lines(name: str, header: list[str], export: Export) -> Iterator[str]:
-    writer = csv.writer(_Line())
+    writer = csv.writer(_Line(), quoting=csv.QUOTE_ALL)  # a spreadsheet may split at more than commas
     about = f"{name}; filter: {export.filter}; count: {export.count}; as of: {utc(export.as_of)}"
     yield "\ufeff" + writer.writerow(_safe([about]))
     yield writer.writerow(header)

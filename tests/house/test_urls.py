@@ -70,6 +70,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:activity": {"GET HEAD": ADMINS},
     "keys:activity-export": {"GET HEAD": ADMINS},
     "keys:settings": {"GET HEAD": ADMINS},
+    "keys:health": {"GET HEAD": ADMINS},
     "keys:roles": {"GET HEAD": signed_in(200, outsider=302)},
     "keys:roles-refresh": {"POST": CHANGED_BY_ADMINS},
     "keys:livez": {"GET HEAD": everybody(200)},
