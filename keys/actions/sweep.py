@@ -15,8 +15,8 @@ from itertools import islice
 from typing import Any
 
 import structlog
-from django.db import transaction
-from django.db.models import Q
+from django.db import IntegrityError, transaction
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from keys import cerby
@@ -24,7 +24,7 @@ from keys.actions.refresh_person import remember
 from keys.actions.revoke import revoke
 from keys.audit import log
 from keys.audit.events import Event
-from keys.errors import CerbyError, Conflict
+from keys.errors import CerbyError, CerbyNotFound, Conflict
 from keys.lifecycle import Move, Phase, State
 from keys.models import ApiKey, User
 from keys.moves import move
@@ -41,22 +41,31 @@ logger = structlog.get_logger(__name__)
 
 @dataclass
 class Sweep:
-    """What one comparison found. ``to_revoke``: live in Cerby, ended here."""
+    """What one comparison found. ``confirmed``: so many of the inventory's ``live`` keys did Cerby list.
+
+    ``not_taken``: what Cerby says of so many keys could not be written down; the log says why.
+    ``to_revoke``: live in Cerby, ended here.
+    """
 
     started_at: datetime
     listed: int = 0
+    live: int = 0
+    confirmed: int = 0
     discovered: int = 0
     changed: int = 0
     missing: int = 0
     revoked: int = 0
+    not_taken: int = 0
     stopped: bool = False
     to_revoke: list[tuple[ApiKey, uuid.UUID]] = field(default_factory=list)
 
     def __str__(self) -> str:
         said = (
-            f"{self.listed} keys listed, {self.discovered} discovered, {self.changed} changed, "
+            f"{self.confirmed} of {self.live} live keys confirmed, {self.discovered} discovered, {self.changed} changed, "
             f"{self.missing} missing, {self.revoked} revoked"
         )
+        if self.not_taken:
+            said += f", {self.not_taken} not taken over: see the log"
         return f"{said}; stopped before revoking {len(self.to_revoke)}" if self.stopped else said
 
 
@@ -67,7 +76,16 @@ def sweep() -> Sweep:
         _compare(page, found)
     _mark_missing(found)
     _revoke_what_should_not_live(found)
+    _count(found)
     return found
+
+
+def _count(found: Sweep) -> None:
+    confirmed = Q(confirmed_at__gte=found.started_at)
+    counts = ApiKey.objects.filter(phase=Phase.LIVE).aggregate(
+        live=Count("pk"), confirmed=Count("pk", filter=confirmed)
+    )
+    found.live, found.confirmed = counts["live"], counts["confirmed"]
 
 
 def _pages(keys: Iterable[cerby.UpstreamKey]) -> Iterator[list[cerby.UpstreamKey]]:
@@ -81,33 +99,40 @@ def _compare(page: list[cerby.UpstreamKey], found: Sweep) -> None:
     found.listed += len(page)
     ours, owners = _ours(page), _owners({key.owner_id for key in page})
     for upstream in page:
-        owner = owners.get(upstream.owner_id)
-        if upstream.id in ours:
-            _compare_one(ours[upstream.id], upstream, owner, found)
-        elif owner is not None and _is_news(upstream):
-            _add(upstream, owner, found)
+        try:
+            _compare_one(ours.get(upstream.id), upstream, owners.get(upstream.owner_id), found)
+        except IntegrityError:  # such as a name that another key has here; the next key may do better
+            found.not_taken += 1
+            logger.exception("key_not_taken_over", cerby_id=str(upstream.id))
     listed = [key.pk for key in ours.values()]
     ApiKey.objects.filter(pk__in=listed).update(confirmed_at=found.started_at, missing_since=None)
 
 
 def _ours(page: list[cerby.UpstreamKey]) -> dict[uuid.UUID, ApiKey]:
-    """The inventory's rows for the page, by Cerby's id; known by that id or by our own."""
+    """The inventory's rows for the page, by Cerby's id. Our own, Cerby's ``externalId``, wins."""
     by_id = {key.id for key in page}
     by_external_id = {key.external_id: key.id for key in page if key.external_id}
     rows = ApiKey.objects.select_related("owner").filter(
         Q(cerby_id__in=by_id) | Q(pk__in=list(by_external_id))
     )
-    return {row.cerby_id or by_external_id[row.pk]: row for row in rows}
+    return {by_external_id.get(row.pk) or row.cerby_id or row.pk: row for row in rows}
 
 
-def _compare_one(key: ApiKey, upstream: cerby.UpstreamKey, owner: User | None, found: Sweep) -> None:
-    if upstream.status == cerby.KeyStatus.REMOVED:
+def _compare_one(key: ApiKey | None, upstream: cerby.UpstreamKey, owner: User | None, found: Sweep) -> None:
+    if key is None:
+        _discover(upstream, owner, found)
+    elif upstream.status == cerby.KeyStatus.REMOVED:
         _removed_in_cerby(key, upstream, found)
     elif key.state in ENDED_HERE:
-        if upstream.status == cerby.KeyStatus.ACTIVE:
+        if upstream.status == cerby.KeyStatus.ACTIVE and not _has_just_ended(key, found):
             found.to_revoke.append((key, upstream.id))
     elif key.phase == Phase.LIVE:
         _take_over(key, _facts(upstream, owner or key.owner), found)
+
+
+def _has_just_ended(key: ApiKey, found: Sweep) -> bool:
+    """Too lately to say that a listing, which may be behind, contradicts it."""
+    return key.removed_at is not None and key.removed_at > found.started_at - LISTING_MAY_BE_OLD
 
 
 def _removed_in_cerby(key: ApiKey, upstream: cerby.UpstreamKey, found: Sweep) -> None:
@@ -154,6 +179,7 @@ def _facts(upstream: cerby.UpstreamKey, owner: User) -> dict[str, Any]:
         "name": upstream.name[:100],
         "scopes": in_order(upstream.scopes),
         "last_used_at": upstream.last_used_at,
+        "cerby_id": upstream.id,
     }
     if upstream.expires_at is not None:
         facts["expires_at"] = upstream.expires_at
@@ -161,25 +187,39 @@ def _facts(upstream: cerby.UpstreamKey, owner: User) -> dict[str, Any]:
 
 
 def _json(value: Any) -> Any:
+    if isinstance(value, uuid.UUID):
+        return str(value)
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _is_news(upstream: cerby.UpstreamKey) -> bool:
+def _discover(upstream: cerby.UpstreamKey, owner: User | None, found: Sweep) -> None:
     """A key that was removed before the portal ever saw it is somebody else's history."""
-    return upstream.status != cerby.KeyStatus.REMOVED and upstream.expires_at is not None
+    if upstream.status == cerby.KeyStatus.REMOVED:
+        return
+    if owner is None or upstream.expires_at is None:
+        found.not_taken += 1
+        logger.error("key_without_owner_or_expiry", cerby_id=str(upstream.id))
+        return
+    _add(upstream, upstream.expires_at, owner, found)
 
 
 def _owners(ids: set[uuid.UUID]) -> dict[uuid.UUID, User]:
     known = {user.cerby_id: user for user in User.objects.filter(cerby_id__in=ids)}
     unknown = ids - known.keys()
     if unknown:
-        remember(cerby.connect().person(person_id) for person_id in unknown)
+        remember(_people(unknown))
         known |= {user.cerby_id: user for user in User.objects.filter(cerby_id__in=unknown)}
     return known
 
 
-def _add(upstream: cerby.UpstreamKey, owner: User, found: Sweep) -> None:
-    assert upstream.expires_at is not None
+def _people(ids: set[uuid.UUID]) -> Iterator[cerby.Person]:
+    client = cerby.connect()
+    for person_id in ids:
+        with suppress(CerbyNotFound):
+            yield client.person(person_id)
+
+
+def _add(upstream: cerby.UpstreamKey, expires_at: datetime, owner: User, found: Sweep) -> None:
     with transaction.atomic():
         key = ApiKey.objects.create(
             id=uuid.uuid4(),
@@ -192,7 +232,7 @@ def _add(upstream: cerby.UpstreamKey, owner: User, found: Sweep) -> None:
             scopes=in_order(upstream.scopes),
             state=State.HELD,
             created_at=upstream.created_at,
-            expires_at=upstream.expires_at,
+            expires_at=expires_at,
             last_used_at=upstream.last_used_at,
             confirmed_at=found.started_at,
         )
@@ -202,18 +242,18 @@ def _add(upstream: cerby.UpstreamKey, owner: User, found: Sweep) -> None:
             key=key,
             cerby_id=str(upstream.id),
             scopes=key.scopes,
-            expires_at=upstream.expires_at.isoformat(),
+            expires_at=expires_at.isoformat(),
         )
     found.discovered += 1
 
 
 def _mark_missing(found: Sweep) -> None:
     """Live here, and not in a complete listing that should have had it."""
+    new = found.started_at - LISTING_MAY_BE_OLD
     gone = ApiKey.objects.filter(
-        Q(confirmed_at__lt=found.started_at) | Q(confirmed_at__isnull=True),
+        Q(confirmed_at__lt=new) | Q(confirmed_at__isnull=True, created_at__lt=new),
         phase=Phase.LIVE,
         missing_since__isnull=True,
-        created_at__lt=found.started_at - LISTING_MAY_BE_OLD,
         expires_at__gt=found.started_at,
     )
     for key in gone.iterator(chunk_size=PAGE):

@@ -20,7 +20,12 @@ def finished(ago: timedelta = timedelta(seconds=5), **columns) -> None:
     """Every job ran ``ago``, for two seconds."""
     make_rows()
     end = timezone.now() - ago
-    facts = {"started_at": end - timedelta(seconds=2), "finished_at": end, "succeeded": True, "summary": "Fine"}
+    facts = {
+        "started_at": end - timedelta(seconds=2),
+        "finished_at": end,
+        "succeeded": True,
+        "summary": "Fine",
+    }
     PeriodicJob.objects.update(**facts | columns)
 
 
@@ -30,7 +35,10 @@ def test_the_page_says_how_each_job_went(browser_of):
     shown = {row["Job"].split()[0].lower(): row for row in rows(browser_of("admin").get("/settings/health/"))}
     assert shown.keys() == JOBS.keys()
     assert (shown["reconcile"]["Outcome"], shown["reconcile"]["What it found"]) == ("Done", "Fine")
-    assert (shown["sweep"]["Outcome"], shown["sweep"]["What it found"]) == ("Failed", "Cerby cannot be reached.")
+    assert (shown["sweep"]["Outcome"], shown["sweep"]["What it found"]) == (
+        "Failed",
+        "Cerby cannot be reached.",
+    )
     assert {row["Took"] for row in shown.values()} == {"2.0 s"}
     assert not [row for row in shown.values() if "late" in row["Last run"]]
 
@@ -40,7 +48,9 @@ def test_a_job_that_never_ran_or_not_lately_is_late(browser_of):
     assert {row["Last run"] for row in rows(admin.get("/settings/health/"))} == {"Never late"}
     assert set(Client().get("/readyz").json()["late_jobs"]) == JOBS.keys()
     finished(timedelta(minutes=5))
-    late = [row["Job"].split()[0] for row in rows(admin.get("/settings/health/")) if "late" in row["Last run"]]
+    late = [
+        row["Job"].split()[0] for row in rows(admin.get("/settings/health/")) if "late" in row["Last run"]
+    ]
     assert late == ["Reconcile"]
     assert Client().get("/readyz").json()["late_jobs"] == ["reconcile"]
 
