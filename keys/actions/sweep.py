@@ -61,8 +61,8 @@ class Sweep:
 
     def __str__(self) -> str:
         said = (
-            f"{self.confirmed} of {self.live} live keys confirmed, {self.discovered} discovered, {self.changed} changed, "
-            f"{self.missing} missing, {self.revoked} revoked"
+            f"{self.confirmed} of {self.live} live keys confirmed, {self.discovered} discovered, "
+            f"{self.changed} changed, {self.missing} missing, {self.revoked} revoked"
         )
         if self.not_taken:
             said += f", {self.not_taken} not taken over: see the log"

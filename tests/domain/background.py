@@ -56,11 +56,10 @@ def asked(sandbox: Sandbox, method: str, **which: Any) -> list[dict[str, Any]]:
 
 
 def live_upstream(sandbox: Sandbox) -> set[str]:
-    """Cerby's ids of the live keys that the portal made."""
-    return {key["id"] for key in sandbox.api_keys() if key["status"] == "active" and key["external_id"]}
+    return {key["id"] for key in sandbox.api_keys() if key["status"] == "active"}
 
 
 def live_here() -> set[str]:
-    return {
-        str(found) for found in ApiKey.objects.filter(phase=Phase.LIVE).values_list("cerby_id", flat=True)
-    }
+    """Cerby's ids of the keys that the inventory shows as live, and not as missing in Cerby."""
+    keys = ApiKey.objects.filter(phase=Phase.LIVE, missing_since__isnull=True)
+    return {str(found) for found in keys.values_list("cerby_id", flat=True)}
