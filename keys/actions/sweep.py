@@ -26,7 +26,7 @@ from keys.audit import log
 from keys.audit.events import Event
 from keys.errors import CerbyError, CerbyNotFound, Conflict
 from keys.lifecycle import Move, Phase, State
-from keys.models import ApiKey, User
+from keys.models import ApiKey, RevealGrant, User
 from keys.moves import move
 from keys.scopes import in_order
 
@@ -140,8 +140,12 @@ def _removed_in_cerby(key: ApiKey, upstream: cerby.UpstreamKey, found: Sweep) ->
         return
     changes = {"removed_at": upstream.removed_at or found.started_at}
     before, after = {"status": "active"}, {"status": "removed"}
-    with suppress(Conflict):  # somebody is changing it at this moment; the next sweep compares again
+    # Where somebody is changing it at this moment, the next sweep compares again.
+    with suppress(Conflict), transaction.atomic():
         move(key, Move.VANISH, Event.KEY_CHANGED, None, changes=changes, before=before, after=after)
+        RevealGrant.objects.filter(key=key, state=RevealGrant.GrantState.READY).update(
+            state=RevealGrant.GrantState.GONE, sealed=None
+        )
         found.changed += 1
 
 

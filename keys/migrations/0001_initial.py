@@ -75,6 +75,7 @@ class Migration(migrations.Migration):
                 ('started_at', models.DateTimeField(null=True)),
                 ('finished_at', models.DateTimeField(null=True)),
                 ('succeeded', models.BooleanField(null=True)),
+                ('succeeded_at', models.DateTimeField(null=True)),
                 ('summary', models.CharField(blank=True, max_length=500)),
             ],
         ),

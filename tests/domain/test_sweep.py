@@ -13,7 +13,7 @@ from django.utils import timezone
 from keys.actions.sweep import sweep
 from keys.errors import CerbyError
 from keys.lifecycle import State, Status
-from keys.models import ApiKey, AuditEvent, User
+from keys.models import ApiKey, AuditEvent, RevealGrant, User
 from tests.cast import a_key, a_live_key, email_of
 from tests.domain.background import state_of, story_of
 
@@ -118,6 +118,17 @@ def test_removed_in_cerby_is_removed_here(workspace_of_ours, sandbox):
     assert state_of(key) == State.REVOKED
     assert again(key).removed_at is not None
     assert the_change(key) == ({"status": Status.ACTIVE}, {"status": Status.REMOVED})
+
+
+def test_the_sealed_bytes_of_what_is_removed_in_cerby_go_too(workspace_of_ours, sandbox):
+    key, _ = a_live_key(sandbox, workspace_of_ours.admin, state=State.READY, stored_at=None)
+    grant = RevealGrant.objects.create(
+        key=key, user=key.owner, sealed=b"sealed", thumbprint="t", expires_at=timezone.now()
+    )
+    sandbox.change_key(str(key.cerby_id), removed=True)
+    sweep()
+    grant.refresh_from_db()
+    assert (state_of(key), grant.state, grant.sealed) == (State.REVOKED, "gone", None)
 
 
 def test_what_cerby_no_longer_lists_is_flagged_once_and_unflagged_when_it_is_back(workspace_of_ours, sandbox):
