@@ -40,6 +40,8 @@ def main() -> None:
         plans.show(chosen, large)
         return
     print(f"\n{_machine()}; {choices.rounds} rounds.\n")
+    if choices.only in {"", "writes"}:  # first, while this process is still small
+        writes.show(small, large)
     gc.collect()
     gc.freeze()
     _head(choices.size)
@@ -48,8 +50,6 @@ def main() -> None:
         results.append(measure(case, small, large, choices.rounds))
         print(_line(results[-1]), flush=True)
     _verdict(results)
-    if choices.only in {"", "writes"}:
-        writes.show(small, large)
 
 
 def _choices() -> argparse.Namespace:

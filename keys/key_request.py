@@ -9,13 +9,11 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Value
-from django.db.models.functions import Lower
 
 from keys import scopes as catalogue
 from keys.errors import Invalid
 from keys.lifecycle import HOLDS_ITS_NAME
-from keys.models import ApiKey
+from keys.models import ApiKey, fold
 
 NAME_LENGTH = 100
 PURPOSE_LENGTH = 500
@@ -54,10 +52,7 @@ def tidy(name: str) -> str:
 def check_name(name: str, own_id: UUID | None = None) -> None:
     """``own_id``: the request's own key, there already after a double click, is not in its way."""
     _check_text("name", "The name", name, NAME_LENGTH)
-    in_use = ApiKey.objects.alias(lower_name=Lower("name")).filter(
-        lower_name=Lower(Value(name)),  # lowered by the database, as its constraint does
-        state__in=HOLDS_ITS_NAME,
-    )
+    in_use = ApiKey.objects.filter(name_order=fold(name), state__in=HOLDS_ITS_NAME)
     if own_id is not None:
         in_use = in_use.exclude(pk=own_id)
     if in_use.exists():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -14,6 +14,11 @@ from django.db.models.functions import Lower
 
 from keys.lifecycle import HOLDS_ITS_NAME, PHASE, Phase, State
 from keys.policy import Role
+
+if TYPE_CHECKING:
+    _Text = models.CharField[str, str]
+else:
+    _Text = models.CharField
 
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 """Sorts before every real time: a key that was never used."""
@@ -60,6 +65,31 @@ class User(AbstractBaseUser):
         return f"{self.name} <{self.email}>"
 
 
+class Folded(_Text):
+    """The text of column ``source`` without regard to case, in any script, to sort and compare by.
+
+    A column, because SQLite's LOWER knows ASCII alone. Kept by ``save`` and ``bulk_create``; who changes
+    ``source`` by ``update`` sets it too, with ``fold``.
+    """
+
+    def __init__(self, source: str, **options: Any) -> None:
+        super().__init__(**{**options, "editable": False})
+        self.source = source
+
+    def deconstruct(self) -> Any:
+        name, path, args, options = super().deconstruct()
+        return name, path, [self.source, *args], options
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> str:  # noqa: ARG002 - Django's
+        folded = fold(getattr(model_instance, self.source))
+        setattr(model_instance, self.attname, folded)
+        return folded
+
+
+def fold(text: str) -> str:
+    return text.casefold()
+
+
 class JsonLength(Func):
     output_field = models.PositiveSmallIntegerField()
 
@@ -89,13 +119,8 @@ class ApiKey(models.Model):
     owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="keys", db_index=False)
     owner_name = models.CharField(max_length=200)  # beside the row, so that lists search and sort by it
     owner_email = models.EmailField()
-    # Sorted by: a comparison of whole rows finds its place in an index of columns, not of expressions.
-    name_order = models.GeneratedField(
-        expression=Lower("name"), output_field=models.CharField(max_length=100), db_persist=True
-    )
-    owner_order = models.GeneratedField(
-        expression=Lower("owner_name"), output_field=models.CharField(max_length=200), db_persist=True
-    )
+    name_order = Folded("name", max_length=300)
+    owner_order = Folded("owner_name", max_length=600)
     scopes = models.JSONField(default=list)
     scope_count = models.GeneratedField(
         expression=JsonLength(F("scopes")), output_field=models.PositiveSmallIntegerField(), db_persist=True
@@ -186,7 +211,7 @@ class ApiKey(models.Model):
                 name="key_origin_is_known", condition=Q(origin__in=["generated", "discovered"])
             ),
             models.UniqueConstraint(
-                Lower("name"),
+                fields=["name_order"],
                 name="key_name_is_unique_while_in_use",
                 condition=Q(state__in=sorted(s.value for s in HOLDS_ITS_NAME), origin="generated"),
             ),
@@ -247,7 +272,7 @@ class KeyScope(models.Model):
 class SearchDocument(models.Model):
     """What a search looks through: one line of text per key. Kept by database triggers; read only.
 
-    ``id`` rises with the key's time of creation, so that matches come out of the index in that order.
+    ``id`` falls with the key's time of creation: the index gives out its matches newest first.
     """
 
     id = models.BigAutoField(primary_key=True)

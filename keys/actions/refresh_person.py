@@ -14,7 +14,7 @@ from keys.audit import log
 from keys.audit.events import Event
 from keys.audit.guard import authorize
 from keys.errors import CerbyError, CerbyNotFound
-from keys.models import ApiKey, User
+from keys.models import ApiKey, User, fold
 from keys.policy import Action, Actor, Role
 
 LIVE = "live"
@@ -93,7 +93,9 @@ def keep(person: cerby.Person, user: User) -> User:
         _free_address(user)
         user.save(update_fields=["name", "email", "role", "role_checked_at", "is_active"])
         if before != after:
-            ApiKey.objects.filter(owner=user).update(owner_name=user.name, owner_email=user.email)
+            ApiKey.objects.filter(owner=user).update(
+                owner_name=user.name, owner_order=fold(user.name), owner_email=user.email
+            )
             changed = {name for name in after if before[name] != after[name]}
             log.append(
                 Event.PERSON_CHANGED,

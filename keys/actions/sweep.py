@@ -26,7 +26,7 @@ from keys.audit import log
 from keys.audit.events import Event
 from keys.errors import CerbyError, CerbyNotFound, Conflict
 from keys.lifecycle import Move, Phase, State
-from keys.models import ApiKey, RevealGrant, User
+from keys.models import ApiKey, RevealGrant, User, fold
 from keys.moves import move
 from keys.scopes import in_order
 
@@ -157,7 +157,7 @@ def _take_over(key: ApiKey, now: dict[str, Any], found: Sweep) -> None:
         return
     unchanged = ApiKey.objects.filter(pk=key.pk, state=key.state, scopes=key.scopes)
     with transaction.atomic():
-        if unchanged.update(**{name: now[name] for name in differing}) != 1:
+        if unchanged.update(**{name: now[name] for name in differing}, **_orders(now)) != 1:
             return  # somebody is changing it at this moment; the next sweep compares again
         telling = sorted(differing - _NOT_NEWS)
         if telling:
@@ -169,6 +169,11 @@ def _take_over(key: ApiKey, now: dict[str, Any], found: Sweep) -> None:
                 before={name: _json(before[name]) for name in telling},
                 after={name: _json(now[name]) for name in telling},
             )
+
+
+def _orders(now: dict[str, Any]) -> dict[str, str]:
+    """What is sorted by, of the names as they are now."""
+    return {"name_order": fold(now["name"]), "owner_order": fold(now["owner_name"])}
 
 
 _NOT_NEWS = {"last_used_at", "owner", "owner_name"}

@@ -8,31 +8,30 @@ TABLE = """
     )
 """
 
-# Small pages: a search reads a few entries each of many lists, some of them backwards.
-PAGES = "INSERT INTO keys_search (keys_search, rank) VALUES ('pgsz', 1000)"
-
 # One line of text per key. The separator keeps a match from spanning two columns.
 TEXT = "NEW.name || char(31) || NEW.owner_name || char(31) || NEW.owner_email"
 
-# Documents are numbered by their key's time of creation: milliseconds since 1970, then six digits that
-# tell those of one millisecond apart.
+# Documents are numbered by their key's time of creation, in milliseconds, and six digits that tell those
+# of one millisecond apart. The newest has the lowest number: FTS5 is quick to find a place in a long list
+# of matches when it reads upwards, and slow when it reads downwards.
 NUMBERED = f"""
     INSERT INTO keys_search_document (id, key_id, text)
         SELECT
             COALESCE(
                 (
-                    SELECT MAX(id) + 1 FROM keys_search_document
-                    WHERE id BETWEEN moment.first AND moment.first + 999998
+                    SELECT MIN(id) - 1 FROM keys_search_document
+                    WHERE id BETWEEN moment.last - 999998 AND moment.last
                 ),
-                moment.first
+                moment.last
             ),
             NEW.id,
             {TEXT}
         FROM (
-            SELECT 1000000 * (
-                CAST(strftime('%s', NEW.created_at) AS INTEGER) * 1000
-                + CAST(substr(NEW.created_at || '.000', 21, 3) AS INTEGER)
-            ) AS first
+            SELECT 999999 + 1000000 * (
+                9000000000000
+                - CAST(strftime('%s', NEW.created_at) AS INTEGER) * 1000
+                - CAST(substr(NEW.created_at || '.000', 21, 3) AS INTEGER)
+            ) AS last
         ) AS moment;
 """
 
@@ -96,7 +95,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(TABLE, "DROP TABLE keys_search"),
-        migrations.RunSQL(PAGES, migrations.RunSQL.noop),
         *(
             migrations.RunSQL(f"CREATE TRIGGER {name} {body}", f"DROP TRIGGER {name}")
             for name, body in TRIGGERS.items()

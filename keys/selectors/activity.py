@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -23,9 +23,10 @@ from keys.models import ApiKey, AuditEvent
 from keys.policy import Action, Actor
 from keys.scopes import label
 from keys.selectors.inventory import Export
-from keys.selectors.keyset import CountOf, Order, Page, order_by, page
+from keys.selectors.keyset import CountOf, Order, Page, Window, order_by, page
 
 NEWEST_FIRST = Order((F("at"), F("id")), descending=True)
+_INSTANT = datetime.resolution
 COLUMNS = (
     "id",
     "at",
@@ -59,8 +60,8 @@ class ActivityFilter(django_filters.FilterSet):
     outcome = django_filters.ChoiceFilter(
         label="Outcome", choices=AuditEvent.Outcome.choices, empty_label="Any outcome"
     )
-    since = django_filters.DateFilter(method="from_day", label="From", **_DAY)
-    until = django_filters.DateFilter(method="to_day", label="To", **_DAY)
+    since = django_filters.DateFilter(method="unchanged", label="From", **_DAY)
+    until = django_filters.DateFilter(method="unchanged", label="To", **_DAY)
     after = django_filters.NumberFilter(method="unchanged", min_value=0)
     before = django_filters.NumberFilter(method="unchanged", min_value=0)
 
@@ -71,14 +72,15 @@ class ActivityFilter(django_filters.FilterSet):
     def by_actor(self, events: QuerySet[AuditEvent], _name: str, email: str) -> QuerySet[AuditEvent]:
         return events.filter(actor_email=email.lower())
 
-    def from_day(self, events: QuerySet[AuditEvent], _name: str, day: Any) -> QuerySet[AuditEvent]:
-        return events.filter(at__gte=_start_of(day))
-
-    def to_day(self, events: QuerySet[AuditEvent], _name: str, day: Any) -> QuerySet[AuditEvent]:
-        return events.filter(at__lt=_start_of(day + timedelta(days=1)))
-
     def unchanged(self, events: QuerySet[AuditEvent], _name: str, _value: Any) -> QuerySet[AuditEvent]:
         return events
+
+    def order(self) -> Order:
+        """Newest first, between the first moment of one day and the last of another."""
+        since, until = self.form.cleaned_data["since"], self.form.cleaned_data["until"]
+        low = _start_of(since) - _INSTANT if since else None
+        high = _start_of(until + timedelta(days=1)) - _INSTANT if until else None
+        return replace(NEWEST_FIRST, window=Window(low, high))
 
     def in_words(self) -> str:
         chosen = self.form.cleaned_data
@@ -124,7 +126,7 @@ def activity(actor: Actor, params: QueryDict) -> Activity:
         return Activity(Page([], None, None), chosen)
     found = page(
         chosen.qs.values_list(*COLUMNS),
-        NEWEST_FIRST,
+        chosen.order(),
         AuditEvent.objects.all(),
         after=chosen.form.cleaned_data["after"],
         before=chosen.form.cleaned_data["before"],
@@ -190,7 +192,7 @@ def activity_export(actor: Actor, params: QueryDict) -> Export:
     chosen = ActivityFilter(params, queryset=AuditEvent.objects.all())
     if not chosen.is_valid():
         raise Invalid(chosen.reasons())
-    events = order_by(chosen.qs, NEWEST_FIRST)
+    events = order_by(chosen.qs, chosen.order())
     rows = events.values_list(*COLUMNS, CountOf(events)).iterator(chunk_size=1000)
     first = next(rows, None)
     return Export(

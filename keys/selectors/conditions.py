@@ -29,10 +29,11 @@ _EXPIRES = (F("expires_at"), F("id"))
 
 @dataclass(frozen=True)
 class Walk:
-    """Rows that an index holds together, and the order that it holds them in."""
+    """Rows that an index holds together, and the order that it holds them in, or the opposite of it."""
 
     rows: Callable[[Keys], Keys]
     order: Order
+    opposite: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,9 @@ def narrow(
     if lead is None:
         return _checked(keys, conditions, None), Order(columns, descending)
     walk = lead.walks[name]
-    return _checked(walk.rows(keys), conditions, lead), walk.order.turned(descending=descending)
+    return _checked(walk.rows(keys), conditions, lead), walk.order.turned(
+        descending=descending != walk.opposite
+    )
 
 
 def _checked(keys: Keys, conditions: Sequence[Condition], lead: Condition | None) -> Keys:

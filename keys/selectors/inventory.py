@@ -105,6 +105,8 @@ def inventory(actor: Actor, params: QueryDict) -> Inventory:
 def _row(values: tuple[Any, ...], now: datetime) -> KeyRow:
     (id_, name, owner_name, owner_email, scopes, created, expires, used, phase, state, *_) = values
     seen = status(phase, expires, now)
+    created_on, created_exact = wording.day_and_exact(created)
+    expires_on, expires_exact = wording.day_and_exact(expires)
     return KeyRow(
         id=str(id_),
         name=name,
@@ -112,10 +114,10 @@ def _row(values: tuple[Any, ...], now: datetime) -> KeyRow:
         owner_email=owner_email,
         scopes=wording.scope_summary(scopes),
         all_scopes=wording.scope_list(scopes),
-        created=wording.day(created),
-        created_exact=wording.exact(created),
-        expires=wording.day(expires),
-        expires_exact=wording.exact(expires),
+        created=created_on,
+        created_exact=created_exact,
+        expires=expires_on,
+        expires_exact=expires_exact,
         last_used=wording.last_used(used, now),
         last_used_exact=wording.exact(used) if used else "",
         status=seen.value,

@@ -48,6 +48,7 @@ def containing(text: str) -> Condition:
             "created": Walk(
                 lambda keys: matching(keys, text),
                 Order((F("document__index__document"),), read_from=(F("document__id"),)),
+                opposite=True,
             )
         },
         counted=SearchIndex.objects.filter(text__matches=text),

@@ -97,6 +97,7 @@ def test_the_whole_job(portal, open_browser, who, way):
         "Scopes changed",
         "Scope change started",
         "API key stored",
+        *(["Saving in Cerby started"] if way == "save in Cerby" else []),
         "API key viewed",
         "API key generated",
         "Asked Cerby for the key",

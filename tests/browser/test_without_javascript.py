@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser import steps
 
@@ -13,6 +13,12 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def page(open_browser) -> Page:
     return open_browser("owner", java_script_enabled=False)
+
+
+def _go(page: Page, control: Locator) -> None:
+    """Click what leads to another page, and wait for that page."""
+    with page.expect_navigation():
+        control.click()
 
 
 def _names(page: Page) -> list[str]:
@@ -30,30 +36,30 @@ def test_signing_in_leads_to_where_one_was_going(open_browser):
 def test_search_filter_and_sort(page):
     page.goto("/keys/")
     page.get_by_label("Search by name or owner").fill("okta")
-    page.get_by_role("button", name="Apply").click()
+    _go(page, page.get_by_role("button", name="Apply"))
     assert set(_names(page)) == {"Okta user sync", "Okta group mapping", "Duplicate of Okta sync"}
     page.get_by_label("Status").select_option("Removed")
-    page.get_by_role("button", name="Apply").click()
+    _go(page, page.get_by_role("button", name="Apply"))
     assert _names(page) == ["Duplicate of Okta sync"]
     page.get_by_label("Status").select_option("All but failed")
-    page.get_by_role("button", name="Apply").click()
-    page.get_by_role("columnheader", name="Name").get_by_role("link").click()
+    _go(page, page.get_by_role("button", name="Apply"))
+    _go(page, page.get_by_role("columnheader", name="Name").get_by_role("link"))
     assert _names(page) == ["Duplicate of Okta sync", "Okta group mapping", "Okta user sync"]
     expect(page.get_by_role("columnheader", name="Name")).to_have_attribute("aria-sort", "ascending")
-    page.get_by_role("columnheader", name="Name").get_by_role("link").click()
+    _go(page, page.get_by_role("columnheader", name="Name").get_by_role("link"))
     assert _names(page) == ["Okta user sync", "Okta group mapping", "Duplicate of Okta sync"]
-    page.get_by_role("link", name="Clear").click()
+    _go(page, page.get_by_role("link", name="Clear"))
     assert len(_names(page)) == 50
 
 
 def test_paging_there_and_back(page):
     page.goto("/keys/")
     first = _names(page)
-    page.get_by_role("link", name="Next").click()
+    _go(page, page.get_by_role("link", name="Next"))
     second = _names(page)
     assert second
     assert not set(first) & set(second)
-    page.get_by_role("link", name="Previous").click()
+    _go(page, page.get_by_role("link", name="Previous"))
     assert _names(page) == first
 
 
@@ -61,7 +67,7 @@ def test_the_activity_is_filtered(page):
     page.goto("/activity/")
     page.get_by_label("What").select_option("Person added")
     page.get_by_label("Who").fill("")
-    page.get_by_role("button", name="Apply").click()
+    _go(page, page.get_by_role("button", name="Apply"))
     assert set(page.locator("td[data-label=What]").all_inner_texts()) == {"Person added"}
 
 

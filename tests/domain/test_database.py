@@ -101,10 +101,10 @@ WRONG: dict[str, list[Wrong]] = {
 }
 
 SAID_ANOTHER_WAY = {
-    "key_name_is_unique_while_in_use": "index 'key_name_is_unique_while_in_use'",
+    "key_name_is_unique_while_in_use": "UNIQUE constraint failed: keys_apikey.name_order",
     "key_scope_once": "UNIQUE constraint failed: keys_keyscope.key_id, keys_keyscope.scope",
 }
-"""SQLite names a check that fails; of a unique index it names the expression or the columns."""
+"""SQLite names a check that fails; of a unique index it names the columns."""
 
 
 def test_every_constraint_has_a_case():
@@ -159,7 +159,9 @@ def found(text: str) -> set[uuid.UUID]:
 
 def in_the_index_order() -> list[uuid.UUID]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT key_id FROM keys_search_document ORDER BY id")
+        cursor.execute(
+            "SELECT key_id FROM keys_search_document ORDER BY id DESC"
+        )  # the newest has the lowest
         return [uuid.UUID(key_id) for (key_id,) in cursor.fetchall()]
 
 

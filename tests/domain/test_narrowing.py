@@ -79,8 +79,8 @@ def meets(key: ApiKey, asked: dict[str, str]) -> bool:
 
 
 SORTED_BY = {
-    "name": lambda key: "".join(letter.lower() if letter.isascii() else letter for letter in key.name),
-    "owner": lambda key: key.owner_name.lower(),
+    "name": lambda key: key.name.casefold(),
+    "owner": lambda key: key.owner_name.casefold(),
     "scopes": lambda key: len(key.scopes),
     "created": lambda key: key.created_at,
     "expires": lambda key: key.expires_at,

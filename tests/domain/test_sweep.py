@@ -99,6 +99,7 @@ def test_a_change_behind_the_portals_back_is_taken_over_and_told(
     now = again(key)
     assert {name: getattr(now, name) for name in after} == after
     assert now.owner.email == now.owner_email
+    assert (now.name_order, now.owner_order) == (now.name.casefold(), now.owner_name.casefold())
     assert sweep().changed == 0
 
 
