@@ -419,6 +419,7 @@ class PeriodicJob(models.Model):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     succeeded = models.BooleanField(null=True)
+    succeeded_at = models.DateTimeField(null=True)
     summary = models.CharField(max_length=500, blank=True)
 
     def __str__(self) -> str:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from keys.audit import log
 from keys.audit.events import Event
 from keys.errors import Conflict
-from keys.lifecycle import TRANSITIONS, Move, due_at
+from keys.lifecycle import TRANSITIONS, Move, State, due_at
 from keys.models import ApiKey
 from keys.policy import Actor
 
@@ -23,6 +23,7 @@ def move(
     actor: Actor | None,
     *,
     holding: UUID | None = None,
+    still: State | None = None,
     changes: dict[str, Any] | None = None,
     outcome: log.Outcome = log.Outcome.DONE,
     reason: str = "",
@@ -30,9 +31,10 @@ def move(
 ) -> None:
     """Take ``step`` if the key, in the database, is in a state that the step may start from.
 
-    ``holding``: and only while this lease is on it. ``changes``: further columns to set in the same
-    statement; a lease that they do not set is cleared, and ``due_at`` becomes what the new state wants.
-    ``key`` is updated in place. Raises ``Conflict`` where somebody was faster; nothing has changed then.
+    ``holding``: and only while this lease is on it. ``still``: and only from this state. ``changes``:
+    further columns to set in the same statement; a lease that they do not set is cleared, and ``due_at``
+    becomes what the new state wants. ``key`` is updated in place. Raises ``Conflict`` where somebody was
+    faster; nothing has changed then.
     """
     sources, target = TRANSITIONS[step]
     columns = {
@@ -45,6 +47,8 @@ def move(
     rows = ApiKey.objects.filter(pk=key.pk, state__in=sources)
     if holding is not None:
         rows = rows.filter(lease=holding)
+    if still is not None:
+        rows = rows.filter(state=still)
     with transaction.atomic():
         if rows.update(**columns) != 1:
             raise Conflict("Somebody or something else has just changed this key. Look at it again.")

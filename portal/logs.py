@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponseBase
 FIELDS = frozenset(
     {
         "timestamp", "level", "logger", "event", "request_id", "method", "route", "status", "milliseconds",
-        "user_id", "key_id", "error", "job", "count",
+        "user_id", "key_id", "cerby_id", "error", "job", "count",
     }
 )  # fmt: skip
 """What may be logged. A field that is not here is dropped: no secret can arrive by accident."""

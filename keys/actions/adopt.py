@@ -14,7 +14,7 @@ from keys.audit import log
 from keys.audit.events import Event
 from keys.errors import CerbyError
 from keys.lifecycle import State
-from keys.models import ApiKey
+from keys.models import ApiKey, fold
 from keys.policy import Actor
 
 CLOCKS_DIFFER = timedelta(minutes=2)
@@ -31,7 +31,7 @@ def adopt(upstream: cerby.UpstreamKey) -> ApiKey | None:
         cerby_id__isnull=True,
         state__in=NOT_ENDED,
         owner__cerby_id=upstream.owner_id,
-        name__iexact=upstream.name,
+        name_order=fold(upstream.name),
     )
     fitting = [row for row in rows.select_related("owner") if _fits(row, upstream)]
     return fitting[0] if len(fitting) == 1 and _take_id(fitting[0], upstream, None) else None

@@ -10,7 +10,6 @@ from keys import wording
 from keys.actions.adopt import identify
 from keys.actions.revoke import revoke
 from keys.actions.settle import find_out, give_up_waiting, settled_at, start_revoking
-from keys.audit import log
 from keys.audit.events import Event
 from keys.audit.guard import authorize
 from keys.errors import Conflict
@@ -39,7 +38,7 @@ def delete(actor: Actor, key_id: UUID) -> ApiKey:
         give_up_waiting(key, actor)
     if key.state == State.IN_DOUBT:
         find_out(key, actor)
-        _say_when_it_is_settled(key, actor)
+        _say_when_it_is_settled(key)
     if key.state in {State.READY, State.CLAIMED, State.HELD}:
         start_revoking(key, actor)
     if key.state == State.REVOKING and key.cerby_id is None:
@@ -56,9 +55,8 @@ def _wait_for_the_lease(key: ApiKey) -> None:
         raise Conflict(f"Cerby is being asked for this key at this moment. Delete it in {seconds} seconds.")
 
 
-def _say_when_it_is_settled(key: ApiKey, actor: Actor) -> None:
+def _say_when_it_is_settled(key: ApiKey) -> None:
     if key.state == State.IN_DOUBT:
-        log.append(Event.KEY_LOOKED_UP, actor=actor, key=key, found=False)
         raise Conflict(
             "Cerby does not list this key. A lost request can still arrive late, so only "
             f"{wording.in_minutes(settled_at(key), timezone.now())} does that prove that no key was made. "

@@ -5,31 +5,50 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+import structlog
 from django.db import transaction
 from django.utils import timezone
 
 from keys import cerby
 from keys.actions.revoke import revoke
+from keys.audit import log
 from keys.audit.events import Event
-from keys.errors import CerbyError, Conflict
-from keys.lifecycle import LOOK_AGAIN_AFTER, SETTLED_AFTER, Move, State
+from keys.errors import CerbyError, CerbyNotFound, Conflict
+from keys.lifecycle import LEASE, LOOK_AGAIN_AFTER, SETTLED_AFTER, Move, State
 from keys.models import ApiKey, RevealGrant
 from keys.moves import move
 from keys.policy import Actor
 
 BATCH = 100
 
+logger = structlog.get_logger(__name__)
+
 
 def settle_due() -> int:
     """Settle the keys that are due, at most ``BATCH`` of them. Returns how many were looked at.
 
-    Cerby being down for one key does not keep the others waiting: each is tried on its own.
+    Each is tried on its own: what goes wrong with one does not keep the others waiting.
     """
     due = ApiKey.objects.filter(due_at__lte=timezone.now()).select_related("owner").order_by("due_at")
-    keys = list(due[:BATCH])
-    for key in keys:
+    taken = 0
+    for key in list(due[:BATCH]):
+        if _take(key):
+            taken += 1
+            _settle_or_say_why(key)
+    return taken
+
+
+def _take(key: ApiKey) -> bool:
+    """Of several reconcilers the one that moves ``due_at`` on; should it die, the key is due again then."""
+    later = timezone.now() + LEASE
+    return ApiKey.objects.filter(pk=key.pk, state=key.state, due_at=key.due_at).update(due_at=later) == 1
+
+
+def _settle_or_say_why(key: ApiKey) -> None:
+    try:
         settle(key)
-    return len(keys)
+    except Exception:
+        logger.exception("settling_failed", key_id=str(key.id))
 
 
 def settle(key: ApiKey) -> None:
@@ -61,20 +80,26 @@ def _find_out(key: ApiKey) -> None:
 
 
 def _time_is_over(key: ApiKey) -> None:
-    start_revoking(key, None, reason="Nobody viewed the key within 15 minutes.")
+    start_revoking(key, None, still=State.READY, reason="Nobody viewed the key within 15 minutes.")
     revoke(key, None)
 
 
 def _unconfirmed(key: ApiKey) -> None:
     """After 72 hours a viewed key that nobody confirmed is revoked, unless Cerby shows that it is used."""
-    if key.cerby_id is None:  # its use cannot be seen, and only a person can delete it
+    if key.cerby_id is None or _was_used(key):  # without Cerby's id its use cannot be seen
         _rest(key)
         return
-    if cerby.connect().key(key.cerby_id).last_used_at is not None:
-        _rest(key)
-        return
-    start_revoking(key, None, reason="Never used, and nobody confirmed within 72 hours that it is stored.")
+    reason = "Never used, and nobody confirmed within 72 hours that it is stored."
+    start_revoking(key, None, still=State.CLAIMED, reason=reason)
     revoke(key, None)
+
+
+def _was_used(key: ApiKey) -> bool:
+    assert key.cerby_id is not None
+    try:
+        return cerby.connect().key(key.cerby_id).last_used_at is not None
+    except CerbyNotFound:
+        return False
 
 
 def _revoke(key: ApiKey) -> None:
@@ -118,6 +143,8 @@ def find_out(key: ApiKey, actor: Actor | None) -> None:
         move(key, Move.FIND_ABSENT, Event.KEY_LOOKED_UP, actor, found=False)
     else:
         _look_again(key)
+        if actor is not None:  # what a person asked is recorded; the reconciler asks every 30 seconds
+            log.append(Event.KEY_LOOKED_UP, actor=actor, key=key, found=False)
 
 
 def settled_at(key: ApiKey) -> datetime:
@@ -125,11 +152,14 @@ def settled_at(key: ApiKey) -> datetime:
     return (key.lease_until or key.created_at) + SETTLED_AFTER
 
 
-def start_revoking(key: ApiKey, actor: Actor | None, *, reason: str = "") -> None:
-    """Intent before effect: from here on the key is on its way out, whatever happens to this process."""
-    from_state = key.state
+def start_revoking(key: ApiKey, actor: Actor | None, *, still: State | None = None, reason: str = "") -> None:
+    """Intent before effect: from here on the key is on its way out, whatever happens to this process.
+
+    ``still``: only if that is its state, for a timer whose reason a view or a storing takes away.
+    """
+    event, from_state = Event.KEY_DELETION_STARTED, key.state
     with transaction.atomic():
-        move(key, Move.REVOKE, Event.KEY_DELETION_STARTED, actor, reason=reason, from_state=from_state)
+        move(key, Move.REVOKE, event, actor, still=still, reason=reason, from_state=from_state)
         RevealGrant.objects.filter(key=key, state=RevealGrant.GrantState.READY).update(
             state=RevealGrant.GrantState.GONE, sealed=None
         )

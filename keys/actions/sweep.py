@@ -15,8 +15,8 @@ from itertools import islice
 from typing import Any
 
 import structlog
-from django.db import transaction
-from django.db.models import Q
+from django.db import IntegrityError, transaction
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from keys import cerby
@@ -25,9 +25,9 @@ from keys.actions.refresh_person import remember
 from keys.actions.revoke import revoke
 from keys.audit import log
 from keys.audit.events import Event
-from keys.errors import CerbyError, Conflict
+from keys.errors import CerbyError, CerbyNotFound, Conflict
 from keys.lifecycle import Move, Phase, State
-from keys.models import ApiKey, User, fold
+from keys.models import ApiKey, RevealGrant, User, fold
 from keys.moves import move
 from keys.scopes import in_order
 
@@ -42,22 +42,31 @@ logger = structlog.get_logger(__name__)
 
 @dataclass
 class Sweep:
-    """What one comparison found. ``to_revoke``: live in Cerby, ended here."""
+    """What one comparison found. ``confirmed``: so many of the inventory's ``live`` keys did Cerby list.
+
+    ``not_taken``: what Cerby says of so many keys could not be written down; the log says why.
+    ``to_revoke``: live in Cerby, ended here.
+    """
 
     started_at: datetime
     listed: int = 0
+    live: int = 0
+    confirmed: int = 0
     discovered: int = 0
     changed: int = 0
     missing: int = 0
     revoked: int = 0
+    not_taken: int = 0
     stopped: bool = False
     to_revoke: list[tuple[ApiKey, uuid.UUID]] = field(default_factory=list)
 
     def __str__(self) -> str:
         said = (
-            f"{self.listed} keys listed, {self.discovered} discovered, {self.changed} changed, "
-            f"{self.missing} missing, {self.revoked} revoked"
+            f"{self.confirmed} of {self.live} live keys confirmed, {self.discovered} discovered, "
+            f"{self.changed} changed, {self.missing} missing, {self.revoked} revoked"
         )
+        if self.not_taken:
+            said += f", {self.not_taken} not taken over: see the log"
         return f"{said}; stopped before revoking {len(self.to_revoke)}" if self.stopped else said
 
 
@@ -68,7 +77,16 @@ def sweep() -> Sweep:
         _compare(page, found)
     _mark_missing(found)
     _revoke_what_should_not_live(found)
+    _count(found)
     return found
+
+
+def _count(found: Sweep) -> None:
+    confirmed = Q(confirmed_at__gte=found.started_at)
+    counts = ApiKey.objects.filter(phase=Phase.LIVE).aggregate(
+        live=Count("pk"), confirmed=Count("pk", filter=confirmed)
+    )
+    found.live, found.confirmed = counts["live"], counts["confirmed"]
 
 
 def _pages(keys: Iterable[cerby.UpstreamKey]) -> Iterator[list[cerby.UpstreamKey]]:
@@ -82,36 +100,46 @@ def _compare(page: list[cerby.UpstreamKey], found: Sweep) -> None:
     found.listed += len(page)
     ours, owners = _ours(page), _owners({key.owner_id for key in page})
     for upstream in page:
-        owner = owners.get(upstream.owner_id)
-        if upstream.id in ours:
-            _compare_one(ours[upstream.id], upstream, owner, found)
-        elif upstream.status == cerby.KeyStatus.ACTIVE and (adopted := adopt(upstream)) is not None:
-            _compare_one(adopted, upstream, owner, found)
-            ours[upstream.id] = adopted
-        elif owner is not None and _is_news(upstream):
-            _add(upstream, owner, found)
+        try:
+            key = ours.get(upstream.id) or _pasted(upstream)
+            _compare_one(key, upstream, owners.get(upstream.owner_id), found)
+        except IntegrityError:  # such as a name that another key has here; the next key may do better
+            found.not_taken += 1
+            logger.exception("key_not_taken_over", cerby_id=str(upstream.id))
     listed = [key.pk for key in ours.values()]
     ApiKey.objects.filter(pk__in=listed).update(confirmed_at=found.started_at, missing_since=None)
 
 
 def _ours(page: list[cerby.UpstreamKey]) -> dict[uuid.UUID, ApiKey]:
-    """The inventory's rows for the page, by Cerby's id; known by that id or by our own."""
+    """The inventory's rows for the page, by Cerby's id. Our own, Cerby's ``externalId``, wins."""
     by_id = {key.id for key in page}
     by_external_id = {key.external_id: key.id for key in page if key.external_id}
     rows = ApiKey.objects.select_related("owner").filter(
         Q(cerby_id__in=by_id) | Q(pk__in=list(by_external_id))
     )
-    return {row.cerby_id or by_external_id[row.pk]: row for row in rows}
+    return {by_external_id.get(row.pk) or row.cerby_id or row.pk: row for row in rows}
 
 
-def _compare_one(key: ApiKey, upstream: cerby.UpstreamKey, owner: User | None, found: Sweep) -> None:
-    if upstream.status == cerby.KeyStatus.REMOVED:
+def _pasted(upstream: cerby.UpstreamKey) -> ApiKey | None:
+    """A key whose value was pasted here, and whose id in Cerby becomes known by this listing."""
+    return adopt(upstream) if upstream.status == cerby.KeyStatus.ACTIVE else None
+
+
+def _compare_one(key: ApiKey | None, upstream: cerby.UpstreamKey, owner: User | None, found: Sweep) -> None:
+    if key is None:
+        _discover(upstream, owner, found)
+    elif upstream.status == cerby.KeyStatus.REMOVED:
         _removed_in_cerby(key, upstream, found)
     elif key.state in ENDED_HERE:
-        if upstream.status == cerby.KeyStatus.ACTIVE:
+        if upstream.status == cerby.KeyStatus.ACTIVE and not _has_just_ended(key, found):
             found.to_revoke.append((key, upstream.id))
     elif key.phase == Phase.LIVE:
         _take_over(key, _facts(upstream, owner or key.owner), found)
+
+
+def _has_just_ended(key: ApiKey, found: Sweep) -> bool:
+    """Too lately to say that a listing, which may be behind, contradicts it."""
+    return key.removed_at is not None and key.removed_at > found.started_at - LISTING_MAY_BE_OLD
 
 
 def _removed_in_cerby(key: ApiKey, upstream: cerby.UpstreamKey, found: Sweep) -> None:
@@ -119,8 +147,12 @@ def _removed_in_cerby(key: ApiKey, upstream: cerby.UpstreamKey, found: Sweep) ->
         return
     changes = {"removed_at": upstream.removed_at or found.started_at}
     before, after = {"status": "active"}, {"status": "removed"}
-    with suppress(Conflict):  # somebody is changing it at this moment; the next sweep compares again
+    # Where somebody is changing it at this moment, the next sweep compares again.
+    with suppress(Conflict), transaction.atomic():
         move(key, Move.VANISH, Event.KEY_CHANGED, None, changes=changes, before=before, after=after)
+        RevealGrant.objects.filter(key=key, state=RevealGrant.GrantState.READY).update(
+            state=RevealGrant.GrantState.GONE, sealed=None
+        )
         found.changed += 1
 
 
@@ -132,7 +164,7 @@ def _take_over(key: ApiKey, now: dict[str, Any], found: Sweep) -> None:
         return
     unchanged = ApiKey.objects.filter(pk=key.pk, state=key.state, scopes=key.scopes)
     with transaction.atomic():
-        if unchanged.update(**{name: now[name] for name in differing}) != 1:
+        if unchanged.update(**{name: now[name] for name in differing}, **_orders(now)) != 1:
             return  # somebody is changing it at this moment; the next sweep compares again
         telling = sorted(differing - _NOT_NEWS)
         if telling:
@@ -146,7 +178,12 @@ def _take_over(key: ApiKey, now: dict[str, Any], found: Sweep) -> None:
             )
 
 
-_NOT_NEWS = {"last_used_at", "name_order", "owner", "owner_name", "owner_order"}
+def _orders(now: dict[str, Any]) -> dict[str, str]:
+    """What is sorted by, of the names as they are now."""
+    return {"name_order": fold(now["name"]), "owner_order": fold(now["owner_name"])}
+
+
+_NOT_NEWS = {"last_used_at", "owner", "owner_name"}
 """Use is not a change; a change of owner is told by the e-mail alone."""
 
 
@@ -154,12 +191,11 @@ def _facts(upstream: cerby.UpstreamKey, owner: User) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "owner": owner,
         "owner_name": owner.name,
-        "owner_order": fold(owner.name),
         "owner_email": owner.email,
         "name": upstream.name[:100],
-        "name_order": fold(upstream.name[:100]),
         "scopes": in_order(upstream.scopes),
         "last_used_at": upstream.last_used_at,
+        "cerby_id": upstream.id,
     }
     if upstream.expires_at is not None:
         facts["expires_at"] = upstream.expires_at
@@ -167,25 +203,39 @@ def _facts(upstream: cerby.UpstreamKey, owner: User) -> dict[str, Any]:
 
 
 def _json(value: Any) -> Any:
+    if isinstance(value, uuid.UUID):
+        return str(value)
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _is_news(upstream: cerby.UpstreamKey) -> bool:
+def _discover(upstream: cerby.UpstreamKey, owner: User | None, found: Sweep) -> None:
     """A key that was removed before the portal ever saw it is somebody else's history."""
-    return upstream.status != cerby.KeyStatus.REMOVED and upstream.expires_at is not None
+    if upstream.status == cerby.KeyStatus.REMOVED:
+        return
+    if owner is None or upstream.expires_at is None:
+        found.not_taken += 1
+        logger.error("key_without_owner_or_expiry", cerby_id=str(upstream.id))
+        return
+    _add(upstream, upstream.expires_at, owner, found)
 
 
 def _owners(ids: set[uuid.UUID]) -> dict[uuid.UUID, User]:
     known = {user.cerby_id: user for user in User.objects.filter(cerby_id__in=ids)}
     unknown = ids - known.keys()
     if unknown:
-        remember(cerby.connect().person(person_id) for person_id in unknown)
+        remember(_people(unknown))
         known |= {user.cerby_id: user for user in User.objects.filter(cerby_id__in=unknown)}
     return known
 
 
-def _add(upstream: cerby.UpstreamKey, owner: User, found: Sweep) -> None:
-    assert upstream.expires_at is not None
+def _people(ids: set[uuid.UUID]) -> Iterator[cerby.Person]:
+    client = cerby.connect()
+    for person_id in ids:
+        with suppress(CerbyNotFound):
+            yield client.person(person_id)
+
+
+def _add(upstream: cerby.UpstreamKey, expires_at: datetime, owner: User, found: Sweep) -> None:
     with transaction.atomic():
         key = ApiKey.objects.create(
             id=uuid.uuid4(),
@@ -198,7 +248,7 @@ def _add(upstream: cerby.UpstreamKey, owner: User, found: Sweep) -> None:
             scopes=in_order(upstream.scopes),
             state=State.HELD,
             created_at=upstream.created_at,
-            expires_at=upstream.expires_at,
+            expires_at=expires_at,
             last_used_at=upstream.last_used_at,
             confirmed_at=found.started_at,
         )
@@ -208,18 +258,19 @@ def _add(upstream: cerby.UpstreamKey, owner: User, found: Sweep) -> None:
             key=key,
             cerby_id=str(upstream.id),
             scopes=key.scopes,
-            expires_at=upstream.expires_at.isoformat(),
+            expires_at=expires_at.isoformat(),
         )
     found.discovered += 1
 
 
 def _mark_missing(found: Sweep) -> None:
     """Live here, and not in a complete listing that should have had it."""
+    new = found.started_at - LISTING_MAY_BE_OLD
     gone = ApiKey.objects.filter(
-        Q(confirmed_at__lt=found.started_at) | Q(confirmed_at__isnull=True),
+        Q(confirmed_at__lt=new) | Q(confirmed_at__isnull=True, created_at__lt=new),
+        cerby_id__isnull=False,  # without it nobody can tell
         phase=Phase.LIVE,
         missing_since__isnull=True,
-        created_at__lt=found.started_at - LISTING_MAY_BE_OLD,
         expires_at__gt=found.started_at,
     )
     for key in gone.iterator(chunk_size=PAGE):

@@ -67,4 +67,7 @@ def _run(name: str, job: Callable[[], str]) -> None:
     except Exception:
         logger.exception("job_failed", job=name)
     finally:
-        rows.update(finished_at=timezone.now(), succeeded=succeeded, summary=summary[:500])
+        now = timezone.now()
+        rows.update(finished_at=now, succeeded=succeeded, summary=summary[:500])
+        if succeeded:
+            rows.update(succeeded_at=now)

@@ -7,6 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from keys.actions.export import export_inventory
+from keys.selectors.freshness import freshness
 from keys.selectors.inventory import EXPORT_HEADER
 from keys.selectors.inventory import inventory as inventory_for
 from keys.views.exports import csv_response
@@ -19,6 +20,7 @@ def inventory(request: HttpRequest) -> HttpResponse:
     found = inventory_for(actor_of(request), request.GET)
     links = ListLinks(request.GET, found.page, sort=found.filter.sort_in_use(), sorts=found.filter.sort_names)
     context = {"section": "settings", "tab": "keys", "inventory": found, "links": links}
+    context["freshness"] = freshness()
     template = "keys/inventory.html#table" if request.htmx else "keys/inventory.html"  # type: ignore[attr-defined]
     return render(request, template, context, status=200 if found.filter.is_valid() else 422)
 

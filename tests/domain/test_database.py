@@ -84,10 +84,10 @@ WRONG: dict[str, list[Wrong]] = {
         for state in (State.READY, State.CLAIMED, State.HELD)
         for origin in ("pasted", "registered")
     ],
-    "key_origin_is_known": [key(origin="elsewhere")],
     "key_fingerprint_once": [the_same_fingerprint_twice],
     "key_fingerprint_names_its_pepper": [key(fingerprint=b"f" * 32), key(pepper_id="p1")],
     "key_removed_has_a_time": [key(state=State.REVOKED)],
+    "key_origin_is_known": [key(origin="found"), key(origin="")],
     "key_name_is_unique_while_in_use": [
         twice_the_name(state)
         for state in (

@@ -17,7 +17,7 @@ NAMES = sorted(str(pattern.name) for pattern in urls.urlpatterns)
 WORD_OF = {"livez": "health", "readyz": "health"}
 """Probes have the names that orchestrators ask for; all others begin with their word."""
 
-WITHOUT_TEMPLATE = {"health": "answers in JSON"}
+WITHOUT_TEMPLATE: dict[str, str] = {}
 PARTS_OF_A_VIEW = {
     "accounts": "bends allauth, whose pages are under templates/account",
     "context": "what every template knows",

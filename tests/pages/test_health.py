@@ -1,16 +1,81 @@
-"""Probes: alive when the process answers, ready when the database does."""
+"""Health: the background jobs on a page; probes, alive when the process answers, ready when the database does."""
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
+
+from keys.jobs.schedule import JOBS, make_rows
+from keys.lifecycle import State
+from keys.models import PeriodicJob
+from tests.cast import a_key
+from tests.pages.helpers import queries, rows, text
+
+
+def finished(ago: timedelta = timedelta(seconds=5), **columns) -> None:
+    """Every job ran ``ago``, for two seconds."""
+    make_rows()
+    end = timezone.now() - ago
+    facts = {
+        "started_at": end - timedelta(seconds=2),
+        "finished_at": end,
+        "succeeded": True,
+        "summary": "Fine",
+    }
+    PeriodicJob.objects.update(**facts | columns)
+
+
+def test_the_page_says_how_each_job_went(browser_of):
+    finished()
+    PeriodicJob.objects.filter(name="sweep").update(succeeded=False, summary="Cerby cannot be reached.")
+    shown = {row["Job"].split()[0].lower(): row for row in rows(browser_of("admin").get("/settings/health/"))}
+    assert shown.keys() == JOBS.keys()
+    assert (shown["reconcile"]["Outcome"], shown["reconcile"]["What it found"]) == ("Done", "Fine")
+    assert (shown["sweep"]["Outcome"], shown["sweep"]["What it found"]) == (
+        "Failed",
+        "Cerby cannot be reached.",
+    )
+    assert {row["Took"] for row in shown.values()} == {"2.0 s"}
+    assert not [row for row in shown.values() if "late" in row["Last run"]]
+
+
+def test_a_job_that_never_ran_or_not_lately_is_late(browser_of):
+    admin = browser_of("admin")
+    assert {row["Last run"] for row in rows(admin.get("/settings/health/"))} == {"Never late"}
+    assert set(Client().get("/readyz").json()["late_jobs"]) == JOBS.keys()
+    finished(timedelta(minutes=5))
+    late = [
+        row["Job"].split()[0] for row in rows(admin.get("/settings/health/")) if "late" in row["Last run"]
+    ]
+    assert late == ["Reconcile"]
+    assert Client().get("/readyz").json()["late_jobs"] == ["reconcile"]
+
+
+def test_the_page_counts_what_waits(browser_of, cast):
+    admin = browser_of("admin")
+    assert "No key waits to be looked at." in text(admin.get("/settings/health/"))
+    past = timezone.now() - timedelta(minutes=1)
+    for _ in range(2):
+        a_key(cast.admin, state=State.REVOKING, due_at=past)
+    a_key(cast.admin, state=State.READY, due_at=timezone.now() + timedelta(minutes=1))
+    assert "2 keys wait to be looked at." in text(admin.get("/settings/health/"))
+    assert queries(admin, "/settings/health/") == 4
+
+
+def test_they_are_for_admins_only(browser_of):
+    assert browser_of("user").get("/settings/health/").status_code == 403
 
 
 @pytest.mark.parametrize("url", ["/livez", "/readyz"])
 def test_they_answer_without_a_sign_in_and_are_never_kept(db, url):
+    finished()
     response = Client().get(url)
-    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+    said = {"status": "ok"} if url == "/livez" else {"status": "ok", "late_jobs": []}
+    assert (response.status_code, response.json()) == (200, said)
     assert "no-store" in response["Cache-Control"]
     assert "Set-Cookie" not in response
     assert not response.cookies

@@ -12,13 +12,14 @@ def admin(browser_of):
     return browser_of("admin")
 
 
-def test_it_has_three_tabs(admin):
+def test_it_has_four_tabs(admin):
     response = admin.get("/settings/")
     assert words(the(response, "h1")) == "Workspace Configuration"
     tabs = the(response, "nav", aria_label="Workspace Configuration")
-    assert [words(tab) for tab in tabs.children] == ["General", "API keys", "Roles"]
+    assert [words(tab) for tab in tabs.children] == ["General", "API keys", "Roles", "Health"]
     assert links(response)["API keys"] == "/keys/"
     assert links(response)["Roles"] == "/roles/"
+    assert links(response)["Health"] == "/settings/health/"
     assert [words(link) for link in elements(response, "a", aria_current="page")] == ["Settings", "General"]
 
 

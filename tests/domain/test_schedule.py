@@ -1,0 +1,125 @@
+"""Each job once per period, however many ask at once, and again after a worker has died at work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
+
+from keys.jobs.schedule import JOBS, enqueue_due, make_rows
+from keys.jobs.tasks import sweep, tidy
+from keys.models import PeriodicJob
+from tests.domain.racing import ROOT, race
+
+PATIENCE = 40  # seconds
+
+
+def due_again() -> None:
+    PeriodicJob.objects.update(due_at=timezone.now())
+
+
+def test_every_job_is_due_at_once_and_then_once_per_period(db):
+    make_rows()
+    make_rows()
+    now = timezone.now()
+    assert set(enqueue_due(now)) == JOBS.keys()
+    assert enqueue_due(now) == []
+    shortly_before = now + JOBS["reconcile"].every - timedelta(seconds=1)
+    assert enqueue_due(shortly_before) == []
+    assert enqueue_due(now + JOBS["reconcile"].every) == ["reconcile"]
+    assert DBTaskResult.objects.count() == len(JOBS) + 1
+
+
+def enqueue(_number: int, _subject: Any) -> list[str]:
+    return enqueue_due()
+
+
+def test_of_many_workers_one_enqueues(database: Path):
+    make_rows()
+    rounds = 5
+    answers = race(database, f"{__name__}:enqueue", [0] * rounds, processes=4)
+    assert sorted(name for got in answers for names in got for name in names) == sorted(JOBS)
+    assert DBTaskResult.objects.count() == len(JOBS)
+
+
+def test_a_run_is_noted_also_when_cerby_is_down(db, settings):
+    settings.CERBY_BASE_URL = "http://127.0.0.1:9"
+    settings.CERBY_TOKEN = "token"
+    make_rows()
+    sweep.func()
+    row = PeriodicJob.objects.get(name="sweep")
+    assert row.succeeded is False
+    assert "Cerby could not be asked" in row.summary
+    assert row.started_at <= row.finished_at
+
+
+def test_old_results_go_also_those_of_workers_that_died(db):
+    make_rows()
+    enqueue_due()
+    DBTaskResult.objects.update(enqueued_at=timezone.now() - timedelta(hours=2), status="RUNNING")
+    tidy.func()
+    assert not DBTaskResult.objects.exists()
+    assert PeriodicJob.objects.get(name="tidy").summary == f"0 sessions and {len(JOBS)} task results removed"
+
+
+@pytest.fixture
+def start(database: Path, settings: Any) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    """``start()`` is a real worker on the test's own database file and sandbox."""
+    mine = {
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+        "PORTAL_DATA_DIR": str(database.parent),
+        "CERBY_BASE_URL": settings.CERBY_BASE_URL,
+        "CERBY_TOKEN": settings.CERBY_TOKEN,
+        "CERBY_API_KEY": settings.CERBY_API_KEY,
+    }
+    running: list[subprocess.Popen[bytes]] = []
+
+    def worker() -> subprocess.Popen[bytes]:
+        with (database.parent / "worker.log").open("ab") as log:
+            command = [sys.executable, "manage.py", "worker"]
+            process = subprocess.Popen(command, cwd=ROOT, env=os.environ | mine, stdout=log, stderr=log)
+        running.append(process)
+        return process
+
+    yield worker
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def wait_until(happens: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not happens():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def of_the_sweep(**columns: Any) -> bool:
+    return PeriodicJob.objects.filter(name="sweep", **columns).exists()
+
+
+def test_a_job_whose_worker_is_killed_runs_again_within_a_period(committed_cast, sandbox, start):
+    sandbox.faults.set([{"fault": "hang-uncommitted", "route": "GET /api/v1/api-keys", "seconds": 15}])
+    first = start()
+    wait_until(lambda: of_the_sweep(started_at__isnull=False))
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    assert of_the_sweep(finished_at=None)
+    sandbox.faults.clear()
+
+    due_again()  # a period has passed
+    second = start()
+    wait_until(lambda: of_the_sweep(succeeded=True))
+    second.send_signal(signal.SIGTERM)
+    assert second.wait(PATIENCE) == 0
+    assert of_the_sweep(summary__startswith="1 of 1 live keys confirmed, 1 discovered")

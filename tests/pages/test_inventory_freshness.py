@@ -1,0 +1,97 @@
+"""How complete the inventory is, and how fresh one key: where it comes from, when Cerby last confirmed it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from keys.jobs.schedule import make_rows
+from keys.jobs.tasks import sweep
+from tests.cast import a_key, a_live_key
+from tests.pages.helpers import elements, many_keys, queries, text, the, words
+
+
+@pytest.fixture
+def admin(browser_of):
+    return browser_of("admin")
+
+
+def line(browser) -> str:
+    return words(the(browser.get("/keys/"), id="freshness"))
+
+
+def test_before_the_first_comparison_it_says_so(admin):
+    assert line(admin) == "The inventory has not been compared with Cerby yet."
+    make_rows()
+    assert line(admin) == "The inventory has not been compared with Cerby yet."
+
+
+def test_it_says_as_of_when_and_how_many_keys_are_confirmed(admin, cast, sandbox):
+    make_rows()
+    a_live_key(sandbox, cast.owner)
+    a_key(cast.owner)
+    sweep.func()
+    said = line(admin)
+    assert said.startswith("As of ")
+    assert "2 of 3 live keys confirmed, 1 discovered, 0 changed, 1 missing, 0 revoked." in said
+
+
+def test_who_sees_their_own_keys_alone_is_not_told_of_others(browser_of, cast, sandbox):
+    make_rows()
+    sweep.func()
+    a_live_key(sandbox, cast.user)
+    said = line(browser_of("user"))
+    assert said.startswith("As of ")
+    assert "confirmed" not in said
+
+
+def test_while_cerby_is_down_it_says_since_when_and_why_and_the_table_stays(admin, cast, sandbox, settings):
+    make_rows()
+    key, _ = a_live_key(sandbox, cast.owner)
+    settings.CERBY_BASE_URL, url = "http://127.0.0.1:9", settings.CERBY_BASE_URL
+    sweep.func()
+    assert line(admin).startswith(
+        "The inventory could not be compared with Cerby yet: Cerby could not be asked"
+    )
+    settings.CERBY_BASE_URL = url
+    sweep.func()
+    settings.CERBY_BASE_URL = "http://127.0.0.1:9"
+    sweep.func()
+    response = admin.get("/keys/")
+    assert "could not be compared with Cerby since" in words(the(response, id="freshness"))
+    assert key.name in text(response)
+
+
+def test_it_costs_one_query_whatever_the_number_of_keys(admin, cast):
+    make_rows()
+    few = queries(admin, "/keys/")
+    many_keys(cast.owner, 60)
+    assert queries(admin, "/keys/") == few
+
+
+def test_a_key_says_where_it_comes_from_and_when_it_was_confirmed(admin, cast):
+    facts = _details(admin, a_key(cast.owner))
+    assert (facts["Origin"], facts["Confirmed by Cerby"]) == ("Generated here", "Not yet")
+    confirmed = timezone.now() - timedelta(minutes=3)
+    facts = _details(admin, a_key(cast.owner, origin="discovered", confirmed_at=confirmed))
+    assert facts["Origin"] == "Discovered in Cerby"
+    assert facts["Confirmed by Cerby"] != "Not yet"
+
+
+def test_a_key_that_cerby_no_longer_lists_says_so(admin, cast):
+    gone = a_key(cast.owner, missing_since=timezone.now())
+    assert "Cerby no longer lists this key" in text(admin.get(f"/keys/{gone.pk}/"))
+    assert "no longer lists" not in text(admin.get(f"/keys/{a_key(cast.owner).pk}/"))
+
+
+def _details(browser, key) -> dict[str, str]:
+    response = browser.get(f"/keys/{key.pk}/")
+    return dict(
+        zip(
+            (words(name) for name in elements(response, "dt")),
+            (words(value) for value in elements(response, "dd")),
+            strict=True,
+        )
+    )
