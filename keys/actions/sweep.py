@@ -101,8 +101,9 @@ def _compare(page: list[cerby.UpstreamKey], found: Sweep) -> None:
     ours, owners = _ours(page), _owners({key.owner_id for key in page})
     for upstream in page:
         try:
-            key = ours.get(upstream.id) or _pasted(upstream)
-            _compare_one(key, upstream, owners.get(upstream.owner_id), found)
+            if upstream.id not in ours and (pasted := _pasted(upstream)) is not None:
+                ours[upstream.id] = pasted
+            _compare_one(ours.get(upstream.id), upstream, owners.get(upstream.owner_id), found)
         except IntegrityError:  # such as a name that another key has here; the next key may do better
             found.not_taken += 1
             logger.exception("key_not_taken_over", cerby_id=str(upstream.id))

@@ -15,6 +15,8 @@ import pytest
 from keys.lifecycle import ENDED, PHASE, TRANSITIONS, Move, Phase, State
 
 LEASED, LEASE_OVER, SETTLED = range(3)
+PASTED = {State.AWAITED}
+"""A key that a person makes by hand: nothing of it is ever on the wire. tests/domain/test_assisted.py has its life."""
 UNDER_WAY = {"sent", "late", "answered"}
 
 
@@ -215,14 +217,19 @@ def _ends_well(seen: set[World], back: dict[World, list[World]]) -> set[World]:
 def test_nothing_goes_wrong_in_any_order_of_events():
     worlds, steps, wrongs = walk()
     assert wrongs == set()
-    assert {world.row for world in worlds} == {None, *State}
+    assert {world.row for world in worlds} == {None, *State} - PASTED
     assert len(worlds) > 200
     assert steps > 600
 
 
 def test_every_move_of_the_table_is_walked():
     worlds, _, _ = walk()
-    pairs = {(source, target) for sources, target in TRANSITIONS.values() for source in sources}
+    pairs = {
+        (source, target)
+        for sources, target in TRANSITIONS.values()
+        for source in sources
+        if not PASTED & {source, target}
+    }
     walked = {
         (world.row, after.row)
         for world in worlds
