@@ -27,6 +27,7 @@ urlpatterns = [
     path("keys/<uuid:key_id>/store/done/", store.done, name="store-done"),
     # API key settings
     path("keys/<uuid:key_id>/", key.key, name="key"),
+    path("keys/<uuid:key_id>/adopt/", key.adopt, name="key-adopt"),
     path("keys/<uuid:key_id>/rescope/", key.rescope, name="key-rescope"),
     path("keys/<uuid:key_id>/delete/", key.delete, name="key-delete"),
     # Activity

@@ -56,6 +56,7 @@ class KeyPage:
     story: list[EventRow]
     may_delete: bool
     may_view: bool
+    may_adopt: bool
     why_not: str
 
 
@@ -72,8 +73,13 @@ def key_page(actor: Actor, key_id: UUID) -> KeyPage:
         story=story_of(key),
         may_delete=actor.may(Action.DELETE_KEY, key) and key.state not in ENDED,
         may_view=key.state == State.READY and actor.may(Action.REVEAL_KEY, key),
+        may_adopt=_waits_for_a_purpose(key) and actor.may(Action.ADOPT_KEY, key),
         why_not=policy.refusal(actor, Action.WIDEN_KEY, key) or "",
     )
+
+
+def _waits_for_a_purpose(key: ApiKey) -> bool:
+    return key.origin == ApiKey.Origin.DISCOVERED and not key.purpose
 
 
 def _switches(actor: Actor, key: ApiKey, *, active: bool) -> list[Switch]:

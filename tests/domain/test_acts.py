@@ -17,6 +17,7 @@ from keys import actions
 from keys.actions import sign_in
 from keys.actions.acknowledge import acknowledge
 from keys.actions.add_person import add_person
+from keys.actions.adopt import adopt
 from keys.actions.claim import claim
 from keys.actions.delete import delete
 from keys.actions.export import export_activity, export_inventory
@@ -130,6 +131,10 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
     "sign_in": (
         lambda scene: lambda: sign_in.record(scene.cast.admin, ip="192.0.2.7", browser="Chrome on Linux"),
         ["session:start"],
+    ),
+    "adopt": (
+        on(adopt, lambda scene: scene.key(origin="discovered", purpose=""), purpose="Exports."),
+        ["key:adopt"],
     ),
     "settle": (settling, ["key:lose-answer"]),
     "sign_in: end": (lambda scene: lambda: sign_in.record_end(scene.me), ["session:end"]),

@@ -24,6 +24,7 @@ from tests.cerby.bad_server import (
     free_port,
     http,
     listed_key,
+    listing,
     refusal,
 )
 from tests.domain import own_database
@@ -180,18 +181,20 @@ UNUSABLE = [None, "", "with a space", "emoji 🗝", 7]
 
 @pytest.mark.parametrize("plain", UNUSABLE)
 def test_a_key_without_usable_plain_text_is_removed_at_once(cast, cerby_that, plain):
-    server = cerby_that(send(key=plain), http(204), data(listed_key(status="removed")))
+    server = cerby_that(send(key=plain), listing([]), http(204), data(listed_key(status="removed")))
     key = ApiKey.objects.get(pk=issue(people.actor(cast.admin), a_request()))
     assert (key.state, str(key.cerby_id)) == (State.REVOKED, KEY_ID)
     assert events() == [*ASKED_ONCE, "key:lose-answer", "key:delete"]
     assert not RevealGrant.objects.exists()
-    assert [line.split()[0] for line in server.lines()] == ["POST", "DELETE", "GET"]
+    assert [line.split()[0] for line in server.lines()] == ["POST", "GET", "DELETE", "GET"]
 
 
 @pytest.mark.parametrize("plain", UNUSABLE)
 def test_where_that_removal_fails_the_key_is_known_and_can_be_deleted_again(cast, cerby_that, plain):
     server = cerby_that(
-        send(key=plain), refusal(403, "Not you."), http(204), data(listed_key(status="removed"))
+        send(key=plain),
+        *(listing([]), refusal(403, "Not you.")),
+        *(listing([]), http(204), data(listed_key(status="removed"))),
     )
     request = a_request()
     assert issue(people.actor(cast.admin), request) == request.id
@@ -201,7 +204,7 @@ def test_where_that_removal_fails_the_key_is_known_and_can_be_deleted_again(cast
     assert AuditEvent.objects.latest("id").outcome == "failed"
 
     assert delete(people.actor(cast.admin), request.id).state == State.REVOKED
-    assert [line.split()[0] for line in server.lines()] == ["POST", "DELETE", "DELETE", "GET"]
+    assert [line.split()[0] for line in server.lines()] == ["POST", "GET", "DELETE", "GET", "DELETE", "GET"]
 
 
 def test_whoever_lost_the_lease_drops_the_secret(cast, cerby_that, database):

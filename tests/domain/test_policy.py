@@ -34,6 +34,7 @@ WORKSPACE = {
     Action.SEE_CONFIGURATION: ADMINS,
     Action.REFRESH_ROLES: ADMINS,
     Action.GENERATE_KEY: ADMINS,
+    Action.ADOPT_KEY: ADMINS,
 }
 """Who may, whichever reading of Cerby's pages is configured."""
 

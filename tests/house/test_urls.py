@@ -65,6 +65,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:store-save": {"POST": own(200, others=403)},
     "keys:store-done": {"POST": own(302, others=403)},
     "keys:key": {"GET HEAD": KEY_READ},
+    "keys:key-adopt": {"POST": KEY_CHANGED | {"key_owner": 403}},
     "keys:key-rescope": {"POST": KEY_CHANGED},
     "keys:key-delete": {"GET HEAD": KEY_READ, "POST": KEY_CHANGED},
     "keys:activity": {"GET HEAD": ADMINS},
@@ -103,6 +104,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
 
 OWNER_ONLY: dict[str, dict[str, dict[str, int]]] = {
     "keys:key": {"GET HEAD": own(200)},
+    "keys:key-adopt": {"POST": own(302) | {"key_owner": 403}},
     "keys:key-rescope": {"POST": own(302)},
     "keys:key-delete": {"GET HEAD": own(200), "POST": own(302)},
     "keys:store": {"GET HEAD": own(200)},
@@ -138,7 +140,8 @@ def ask(cast, browser_of, sandbox, workspace):
         if name.startswith("keys:store"):
             key, secret = _new_key(browser_of("super_admin"), cast[holder], viewed=name in AFTER_THE_VIEW)
         else:
-            key, secret = a_live_key(sandbox, cast[holder], scopes=["read:users", "read:teams"])
+            found = {"origin": "discovered", "purpose": ""} if name == "keys:key-adopt" else {}
+            key, secret = a_live_key(sandbox, cast[holder], scopes=["read:users", "read:teams"], **found)
         body = _bodies(secret, workspace.vaults[0]).get(name, {}) if method == "POST" else {}
         browser = browser_of("user" if person == "key_owner" else person)
         response = browser.generic(method, _address(name, key), **_encoded(body))
@@ -170,6 +173,7 @@ def _bodies(secret: str, vault: str) -> dict[str, dict[str, Any]]:
     password = "another long password"
     return {
         **dict.fromkeys(("keys:wizard-details", "keys:wizard-scopes", "keys:wizard-generate"), answers()),
+        "keys:key-adopt": {"purpose": "Exports the payroll."},
         "keys:key-rescope": {"scope": "read:teams", "on": "false"},
         "keys:store-save": {"json": {"secret": secret, "vault": vault}},
         "account_login": {"login": email_of("guest"), "password": PASSWORD},
