@@ -1,4 +1,4 @@
-"""What the wizard's two pages ask for."""
+"""What the wizard's two pages ask for, and the page of a discovered key."""
 
 from __future__ import annotations
 
@@ -35,6 +35,30 @@ def _rule(check: Callable[..., None], *values: Any) -> None:
         raise forms.ValidationError(next(iter(invalid.fields.values()))) from invalid
 
 
+def _purpose() -> forms.CharField:
+    return forms.CharField(
+        label="Purpose",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="Why this key is needed, and by what. Shown to everybody who reviews the key.",
+    )
+
+
+def _clean_purpose(data: dict[str, Any]) -> str:
+    purpose = " ".join(data["purpose"].split())
+    _rule(key_request.check_purpose, purpose)
+    return purpose
+
+
+class AdoptForm(forms.Form):
+    """What is asked of a key that was discovered in Cerby."""
+
+    purpose = _purpose()
+
+    def clean_purpose(self) -> str:
+        return _clean_purpose(self.cleaned_data)
+
+
 class DetailsForm(forms.Form):
     """Step 1. After validation ``cleaned_data["expires_at"]`` is an aware moment."""
 
@@ -58,12 +82,7 @@ class DetailsForm(forms.Form):
     expires_time = forms.TimeField(
         label="Time", required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
     )
-    purpose = forms.CharField(
-        label="Purpose",
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="Why this key is needed, and by what. Shown to everybody who reviews the key.",
-    )
+    purpose = _purpose()
 
     def clean_name(self) -> str:
         name = key_request.tidy(self.cleaned_data["name"])
@@ -71,9 +90,7 @@ class DetailsForm(forms.Form):
         return name
 
     def clean_purpose(self) -> str:
-        purpose = " ".join(self.cleaned_data["purpose"].split())
-        _rule(key_request.check_purpose, purpose)
-        return purpose
+        return _clean_purpose(self.cleaned_data)
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}

@@ -408,11 +408,7 @@ class AuditEvent(models.Model):
 
 
 class PeriodicJob(models.Model):
-    """When a background job is due next, and how its last run went.
-
-    Whoever moves ``due_at`` on, by one conditional UPDATE, runs the job: once per period, however many
-    workers there are.
-    """
+    """When a background job is due next (keys.jobs.schedule moves it on), and how its last run went."""
 
     name = models.CharField(max_length=40, primary_key=True)
     due_at = models.DateTimeField()

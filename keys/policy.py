@@ -57,6 +57,7 @@ class Action(enum.StrEnum):
     WIDEN_KEY = "key:widen"
     DELETE_KEY = "key:delete"
     REVEAL_KEY = "key:reveal"
+    ADOPT_KEY = "key:adopt"
 
     @property
     def words(self) -> str:
@@ -79,6 +80,7 @@ _ACTION_WORDS = {
     Action.WIDEN_KEY: "add scopes to an API key",
     Action.DELETE_KEY: "delete an API key",
     Action.REVEAL_KEY: "view a newly generated API key",
+    Action.ADOPT_KEY: "adopt an API key that was discovered in Cerby",
 }
 
 
@@ -128,6 +130,7 @@ MATRIX: dict[Action, Rule] = {
     Action.NARROW_KEY: Rule(ADMINS, OwnKey.SUFFICES),
     Action.WIDEN_KEY: Rule(ADMINS, at_least_key_owner=True, fresh_role=True),
     Action.DELETE_KEY: Rule(ADMINS, OwnKey.SUFFICES),
+    Action.ADOPT_KEY: Rule(ADMINS),
 }
 
 OWNER_ONLY_MATRIX: dict[Action, Rule] = MATRIX | {

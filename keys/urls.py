@@ -51,6 +51,7 @@ urlpatterns = [
     path("keys/<uuid:key_id>/removal/confirm/", removal.confirm, name="removal-confirm"),
     # API key settings
     path("keys/<uuid:key_id>/", key.key, name="key"),
+    path("keys/<uuid:key_id>/adopt/", key.adopt, name="key-adopt"),
     path("keys/<uuid:key_id>/rescope/", key.rescope, name="key-rescope"),
     path("keys/<uuid:key_id>/delete/", key.delete, name="key-delete"),
     # Activity

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from keys import wording
-from keys.actions.adopt import identify
+from keys.actions.identify import identify
 from keys.actions.revoke import revoke
 from keys.actions.settle import find_out, give_up_waiting, settled_at, start_revoking
 from keys.audit.events import Event

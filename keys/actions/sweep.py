@@ -20,7 +20,7 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from keys import cerby
-from keys.actions.adopt import adopt
+from keys.actions.identify import recognise
 from keys.actions.refresh_person import remember
 from keys.actions.revoke import revoke
 from keys.audit import log
@@ -123,7 +123,7 @@ def _ours(page: list[cerby.UpstreamKey]) -> dict[uuid.UUID, ApiKey]:
 
 def _pasted(upstream: cerby.UpstreamKey) -> ApiKey | None:
     """A key whose value was pasted here, and whose id in Cerby becomes known by this listing."""
-    return adopt(upstream) if upstream.status == cerby.KeyStatus.ACTIVE else None
+    return recognise(upstream) if upstream.status == cerby.KeyStatus.ACTIVE else None
 
 
 def _compare_one(key: ApiKey | None, upstream: cerby.UpstreamKey, owner: User | None, found: Sweep) -> None:
@@ -135,7 +135,21 @@ def _compare_one(key: ApiKey | None, upstream: cerby.UpstreamKey, owner: User | 
         if upstream.status == cerby.KeyStatus.ACTIVE and not _has_just_ended(key, found):
             found.to_revoke.append((key, upstream.id))
     elif key.phase == Phase.LIVE:
-        _take_over(key, _facts(upstream, owner or key.owner), found)
+        facts = _facts(upstream, owner or key.owner)
+        if _differing(key, facts) - _NOT_NEWS:
+            facts = _facts_by_themselves(key, upstream)
+        _take_over(key, facts, found)
+
+
+def _facts_by_themselves(key: ApiKey, upstream: cerby.UpstreamKey) -> dict[str, Any]:
+    """A list may be behind what was changed a moment ago: before that is undone, the key itself is asked."""
+    with suppress(CerbyNotFound):
+        upstream = cerby.connect().key(upstream.id)
+    return _facts(upstream, _owners({upstream.owner_id}).get(upstream.owner_id) or key.owner)
+
+
+def _differing(key: ApiKey, now: dict[str, Any]) -> set[str]:
+    return {name for name in now if getattr(key, name) != now[name]}
 
 
 def _has_just_ended(key: ApiKey, found: Sweep) -> bool:
@@ -160,7 +174,7 @@ def _removed_in_cerby(key: ApiKey, upstream: cerby.UpstreamKey, found: Sweep) ->
 def _take_over(key: ApiKey, now: dict[str, Any], found: Sweep) -> None:
     """Cerby's facts are the facts; what people would want to know of a difference becomes an event."""
     before = {name: getattr(key, name) for name in now}
-    differing = {name for name in now if before[name] != now[name]}
+    differing = _differing(key, now)
     if not differing:
         return
     unchanged = ApiKey.objects.filter(pk=key.pk, state=key.state, scopes=key.scopes)

@@ -28,6 +28,7 @@ class Event(enum.StrEnum):
     KEY_DELETED = "key:delete"
     KEY_REMOVAL_CONFIRMED = "key:confirm-removal"
     KEY_DISCOVERED = "key:discover"
+    KEY_ADOPTED = "key:adopt"
     KEY_CHANGED = "key:change"
     KEY_MISSING = "key:miss"
     SWEEP_STOPPED = "sweep:stop"
@@ -66,6 +67,7 @@ _LABELS = {
     Event.KEY_DELETED: "API key deleted",
     Event.KEY_REMOVAL_CONFIRMED: "Deletion in Cerby confirmed by hand",
     Event.KEY_DISCOVERED: "API key discovered in Cerby",
+    Event.KEY_ADOPTED: "API key adopted",
     Event.KEY_CHANGED: "API key changed in Cerby",
     Event.KEY_MISSING: "API key missing in Cerby",
     Event.SWEEP_STOPPED: "Sweep stopped",
@@ -96,6 +98,7 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.KEY_RESCOPED: frozenset({"before", "after"}),
     Event.KEY_DELETION_STARTED: frozenset({"from_state"}),
     Event.KEY_DISCOVERED: frozenset({"cerby_id", "scopes", "expires_at"}),
+    Event.KEY_ADOPTED: frozenset({"purpose"}),
     Event.KEY_CHANGED: frozenset({"before", "after"}),
     Event.SWEEP_STOPPED: frozenset({"revocations", "keys"}),
     Event.INVENTORY_EXPORTED: frozenset({"filter", "count"}),

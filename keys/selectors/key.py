@@ -62,6 +62,7 @@ class KeyPage:
     may_view: bool
     may_paste: bool
     by_hand: bool
+    may_adopt: bool
     why_not: str
 
 
@@ -80,8 +81,13 @@ def key_page(actor: Actor, key_id: UUID) -> KeyPage:
         may_view=key.state == State.READY and actor.may(Action.REVEAL_KEY, key),
         may_paste=key.state == State.AWAITED and actor.may(Action.REVEAL_KEY, key),
         by_hand=key.cerby_id is None and key.state in MADE_BY_HAND,
+        may_adopt=_waits_for_a_purpose(key) and actor.may(Action.ADOPT_KEY, key),
         why_not=policy.refusal(actor, Action.WIDEN_KEY, key) or "",
     )
+
+
+def _waits_for_a_purpose(key: ApiKey) -> bool:
+    return key.origin == ApiKey.Origin.DISCOVERED and not key.purpose
 
 
 def _switches(actor: Actor, key: ApiKey, *, active: bool) -> list[Switch]:

@@ -12,9 +12,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRedirect
 
 from keys import scopes as catalogue
+from keys.actions.adopt import adopt as adopt_key
 from keys.actions.delete import delete as delete_key
 from keys.actions.rescope import needs
 from keys.actions.rescope import rescope as rescope_key
+from keys.forms import AdoptForm
 from keys.lifecycle import State
 from keys.models import ApiKey
 from keys.policy import Action
@@ -25,7 +27,19 @@ from keys.views.people import actor_of, require_fresh_sign_in
 @require_safe
 def key(request: HttpRequest, key_id: UUID) -> HttpResponse:
     page = key_page(actor_of(request), key_id)
-    return render(request, "keys/key.html", {"section": "settings", "page": page})
+    return render(request, "keys/key.html", {"section": "settings", "page": page, "adopt": AdoptForm()})
+
+
+@require_POST
+def adopt(request: HttpRequest, key_id: UUID) -> HttpResponse:
+    """Give a discovered key its purpose."""
+    actor, form = actor_of(request), AdoptForm(request.POST)
+    if not form.is_valid():
+        context = {"section": "settings", "page": key_page(actor, key_id), "adopt": form}
+        return render(request, "keys/key.html", context, status=422)
+    adopt_key(actor, key_id, purpose=form.cleaned_data["purpose"])
+    messages.success(request, "The key is adopted: its purpose is recorded.")
+    return HttpResponseRedirect(reverse("keys:key", args=[key_id]))
 
 
 @require_POST

@@ -17,6 +17,7 @@ from keys import actions
 from keys.actions import sign_in
 from keys.actions.acknowledge import acknowledge
 from keys.actions.add_person import add_person
+from keys.actions.adopt import adopt
 from keys.actions.await_key import await_key
 from keys.actions.claim import claim
 from keys.actions.confirm_removal import confirm_removal
@@ -176,6 +177,10 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
         lambda scene: lambda: sign_in.record(scene.cast.admin, ip="192.0.2.7", browser="Chrome on Linux"),
         ["session:start"],
     ),
+    "adopt": (
+        on(adopt, lambda scene: scene.key(origin="discovered", purpose=""), purpose="Exports."),
+        ["key:adopt"],
+    ),
     "settle": (settling, ["key:lose-answer"]),
     "sign_in: end": (lambda scene: lambda: sign_in.record_end(scene.me), ["session:end"]),
 }
@@ -184,7 +189,7 @@ NO_ACT_OF_ITS_OWN = {
     "revoke": "the last step of delete and of issue, whose events are above",
     "intent": "the first step of issue and of await_key",
     "prove": "a step of paste and of register; it changes nothing",
-    "adopt": "a step of delete and of the sweep; tests/domain/test_assisted.py has its event",
+    "identify": "a step of delete and of the sweep; tests/domain/test_assisted.py has its event",
 }
 
 

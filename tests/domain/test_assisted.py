@@ -9,10 +9,10 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from keys.actions.adopt import adopt, identify
 from keys.actions.await_key import await_key
 from keys.actions.confirm_removal import confirm_removal
 from keys.actions.delete import delete
+from keys.actions.identify import identify, recognise
 from keys.actions.settle import settle_due
 from keys.actions.sweep import sweep
 from keys.cerby import connect
@@ -199,7 +199,7 @@ def test_two_rows_that_fit_are_told_apart_by_nothing(cast, sandbox):
         by_hand(cast.admin, name="Night job")
     in_cerby(sandbox, cast.admin, "Night job")
     [upstream] = [one for one in connect().keys(statuses=["active"]) if one.name == "Night job"]
-    assert adopt(upstream) is None
+    assert recognise(upstream) is None
 
 
 def test_cerby_being_down_leaves_the_key_as_it_is(cast, settings):

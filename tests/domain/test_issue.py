@@ -192,7 +192,8 @@ def test_a_key_without_usable_plain_text_is_removed_at_once(cast, cerby_that, pl
 @pytest.mark.parametrize("plain", UNUSABLE)
 def test_where_that_removal_fails_the_key_is_known_and_can_be_deleted_again(cast, cerby_that, plain):
     server = cerby_that(
-        *(send(key=plain), listing([]), refusal(403, "Not you.")),
+        send(key=plain),
+        *(listing([]), refusal(403, "Not you.")),
         *(listing([]), http(204), data(listed_key(status="removed"))),
     )
     request = a_request()

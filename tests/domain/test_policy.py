@@ -36,6 +36,7 @@ WORKSPACE = {
     Action.GENERATE_KEY: ADMINS,
     Action.REGISTER_KEY: ADMINS,
     Action.FIND_KEY: MEMBERS,
+    Action.ADOPT_KEY: ADMINS,
 }
 """Who may, whichever reading of Cerby's pages is configured."""
 

@@ -163,6 +163,15 @@ def test_revoking_is_tried_six_times_quickly_then_hourly_with_an_error_in_the_lo
     assert (state_of(key), is_live(sandbox, key)) == (State.REVOKED, False)
 
 
+def test_a_key_whose_answer_named_another_does_not_cost_that_one_its_life(cast, sandbox, workspace):
+    """Cerby said, for a new key, the id of the portal's own."""
+    (own,) = [each for each in sandbox.api_keys() if each["name"] == "Key portal"]
+    key = made(sandbox, cast.admin, State.READY, cerby_id=uuid.UUID(own["id"]))
+    settle_due()
+    assert (state_of(key), is_live(sandbox, key)) == (State.REVOKED, False)
+    assert sandbox.accepts(workspace.api_key)
+
+
 def test_what_goes_wrong_with_one_key_does_not_keep_the_others_waiting(cast, sandbox, caplog):
     """Cerby names, for a lost request, the id of another row: the database refuses that."""
     poison = made(sandbox, cast.admin, State.IN_DOUBT, due_at=timezone.now() - HOUR)

@@ -211,6 +211,16 @@ def test_a_listing_that_cannot_be_relied_on_makes_no_key_missing(
     assert ApiKey.objects.count() == rows, "no row twice"
 
 
+def test_a_listing_that_is_behind_does_not_undo_a_change(workspace_of_ours, sandbox):
+    key, _ = a_live_key(sandbox, workspace_of_ours.admin)
+    sandbox.change_key(str(key.cerby_id), scopes=["read:items"])
+    ApiKey.objects.filter(pk=key.pk).update(scopes=["read:items"])
+    sandbox.faults.set([{"fault": "list-stale", "route": LIST}])
+    assert sweep().changed == 0
+    assert sandbox.faults.fired()
+    assert (again(key).scopes, story_of(key)) == (["read:items"], [])
+
+
 def test_what_cannot_be_written_down_does_not_stop_the_rest(workspace_of_ours, sandbox, caplog):
     """A name that another key has here: Cerby does not mind, the inventory does."""
     a_live_key(sandbox, workspace_of_ours.admin, name="Nightly")

@@ -77,6 +77,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:removal": {"GET HEAD": KEY_READ},
     "keys:removal-confirm": {"POST": KEY_CHANGED},
     "keys:key": {"GET HEAD": KEY_READ},
+    "keys:key-adopt": {"POST": KEY_CHANGED | {"key_owner": 403}},
     "keys:key-rescope": {"POST": KEY_CHANGED},
     "keys:key-delete": {"GET HEAD": KEY_READ, "POST": KEY_CHANGED},
     "keys:activity": {"GET HEAD": ADMINS},
@@ -115,6 +116,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
 
 OWNER_ONLY: dict[str, dict[str, dict[str, int]]] = {
     "keys:key": {"GET HEAD": own(200)},
+    "keys:key-adopt": {"POST": own(302) | {"key_owner": 403}},
     "keys:key-rescope": {"POST": own(302)},
     "keys:key-delete": {"GET HEAD": own(200), "POST": own(302)},
     "keys:removal": {"GET HEAD": own(200)},
@@ -160,7 +162,8 @@ def ask(cast, browser_of, sandbox, workspace):
         if name.startswith("keys:store"):
             key, secret = _new_key(browser_of("super_admin"), cast[holder], viewed=name in AFTER_THE_VIEW)
         else:
-            key, secret = a_live_key(sandbox, cast[holder], scopes=["read:users", "read:teams"])
+            found = {"origin": "discovered", "purpose": ""} if name == "keys:key-adopt" else {}
+            key, secret = a_live_key(sandbox, cast[holder], scopes=["read:users", "read:teams"], **found)
         if name in BY_HAND:
             ApiKey.objects.filter(pk=key.pk).update(cerby_id=None, origin="pasted", state=BY_HAND[name])
         body = _bodies(secret, workspace.vaults[0]).get(name, {}) if method == "POST" else {}
@@ -203,6 +206,7 @@ def _bodies(secret: str, vault: str) -> dict[str, dict[str, Any]]:
     )
     return {
         **dict.fromkeys(("keys:wizard-details", "keys:wizard-scopes", "keys:wizard-generate"), answers()),
+        "keys:key-adopt": {"purpose": "Exports the payroll."},
         "keys:key-rescope": {"scope": "read:teams", "on": "false"},
         "keys:paste": {"api_key": secret},
         "keys:removal-confirm": {"deleted": "on"},
