@@ -1,24 +1,19 @@
-"""The tables: people, keys, the one view of a new key, and the record of what happened."""
+"""API keys, and what makes them quick to find."""
 
 from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import Case, F, Func, Q, Value, When
-from django.db.models.functions import Lower
 
 from keys.lifecycle import HOLDS_ITS_NAME, PHASE, Phase, State
+from keys.models.folding import Folded
+from keys.models.user import User
 from keys.policy import Role
-
-if TYPE_CHECKING:
-    _Text = models.CharField[str, str]
-else:
-    _Text = models.CharField
 
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 """Sorts before every real time: a key that was never used."""
@@ -26,68 +21,6 @@ NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
 LISTED = Q(listed__isnull=False)
 """What the inventory shows unless failed keys are asked for."""
-
-
-class UserManager(BaseUserManager["User"]):
-    def get_by_natural_key(self, username: str | None) -> User:
-        return self.get(email=(username or "").lower())
-
-
-class User(AbstractBaseUser):
-    """A person of the workspace, as Cerby last described them.
-
-    Key owners are here whether or not they use the portal; only people who were added to the portal
-    (``added_at``) and are live in Cerby are ``is_active``, which is what sign-in and every request check.
-    """
-
-    email = models.EmailField(unique=True)
-    name = models.CharField(max_length=200)
-    cerby_id = models.UUIDField(unique=True)
-    role = models.PositiveSmallIntegerField(choices=[(role, role.label) for role in Role])
-    role_checked_at = models.DateTimeField(null=True)
-    added_at = models.DateTimeField(null=True)
-    is_active = models.BooleanField(default=False)
-
-    USERNAME_FIELD = "email"
-    REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
-    objects = UserManager()
-
-    class Meta:
-        constraints = (
-            models.CheckConstraint(name="user_email_is_lower_case", condition=Q(email=Lower("email"))),
-            models.CheckConstraint(name="user_role_is_known", condition=Q(role__in=list(Role))),
-            models.CheckConstraint(
-                name="user_signs_in_only_when_added", condition=Q(is_active=False) | Q(added_at__isnull=False)
-            ),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.name} <{self.email}>"
-
-
-class Folded(_Text):
-    """The text of column ``source`` without regard to case, in any script, to sort and compare by.
-
-    A column, because SQLite's LOWER knows ASCII alone. Kept by ``save`` and ``bulk_create``; who changes
-    ``source`` by ``update`` sets it too, with ``fold``.
-    """
-
-    def __init__(self, source: str, **options: Any) -> None:
-        super().__init__(**{**options, "editable": False})
-        self.source = source
-
-    def deconstruct(self) -> Any:
-        name, path, args, options = super().deconstruct()
-        return name, path, [self.source, *args], options
-
-    def pre_save(self, model_instance: models.Model, add: bool) -> str:  # noqa: ARG002 - Django's
-        folded = fold(getattr(model_instance, self.source))
-        setattr(model_instance, self.attname, folded)
-        return folded
-
-
-def fold(text: str) -> str:
-    return text.casefold()
 
 
 class JsonLength(Func):
@@ -323,100 +256,3 @@ class SearchIndex(models.Model):
 
     def __str__(self) -> str:
         return str(self.document_id)
-
-
-class RevealGrant(models.Model):
-    """The one view of a new key: sealed to one browser tab, given out once."""
-
-    class GrantState(models.TextChoices):
-        READY = "ready"
-        CLAIMED = "claimed"
-        GONE = "gone"
-
-    key = models.OneToOneField(ApiKey, on_delete=models.CASCADE, primary_key=True, related_name="grant")
-    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
-    sealed = models.BinaryField(null=True)
-    thumbprint = models.CharField(max_length=43)
-    expires_at = models.DateTimeField()
-    state = models.CharField(max_length=7, choices=GrantState.choices, default=GrantState.READY)
-    claimed_at = models.DateTimeField(null=True)
-    claimed_ip = models.CharField(max_length=45, blank=True)
-    claimed_browser = models.CharField(max_length=200, blank=True)
-    claimed_session = models.CharField(max_length=64, blank=True)
-
-    class Meta:
-        constraints = (
-            models.CheckConstraint(
-                name="grant_sealed_only_while_ready",
-                condition=Q(state="ready", sealed__isnull=False)
-                | (~Q(state="ready") & Q(sealed__isnull=True)),
-            ),
-            models.CheckConstraint(
-                name="grant_claimed_has_a_time", condition=~Q(state="claimed") | Q(claimed_at__isnull=False)
-            ),
-            models.CheckConstraint(
-                name="grant_state_is_known", condition=Q(state__in=["ready", "claimed", "gone"])
-            ),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.key_id} ({self.state})"
-
-
-class AuditEvent(models.Model):
-    """One thing that happened, or was refused. Rows are only ever added: triggers refuse the rest.
-
-    People and keys are copied in as they were, not referenced: the record outlives both.
-    """
-
-    class Outcome(models.TextChoices):
-        DONE = "done"
-        REFUSED = "refused"
-        FAILED = "failed"
-
-    id = models.BigAutoField(primary_key=True)
-    at = models.DateTimeField()
-    type = models.CharField(max_length=40)
-    outcome = models.CharField(max_length=8, choices=Outcome.choices)
-    actor_id = models.BigIntegerField(null=True)
-    actor_name = models.CharField(max_length=200, blank=True)
-    actor_email = models.CharField(max_length=254, blank=True)
-    actor_role = models.CharField(max_length=20, blank=True)
-    key_id = models.UUIDField(null=True)
-    key_name = models.CharField(max_length=100, blank=True)
-    ip = models.CharField(max_length=45, blank=True)
-    browser = models.CharField(max_length=200, blank=True)
-    reason = models.CharField(max_length=500, blank=True)
-    details = models.JSONField(default=dict)
-
-    class Meta:
-        constraints = (
-            models.CheckConstraint(
-                name="event_outcome_is_known", condition=Q(outcome__in=["done", "refused", "failed"])
-            ),
-        )
-        indexes = (
-            models.Index("at", "id", name="event_by_time"),
-            models.Index("key_id", "at", "id", name="event_by_key"),
-            models.Index("type", "at", "id", name="event_by_type"),
-            models.Index("actor_email", "at", "id", name="event_by_actor"),
-            models.Index("outcome", "at", "id", name="event_by_outcome"),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.type}"
-
-
-class PeriodicJob(models.Model):
-    """When a background job is due next (keys.jobs.schedule moves it on), and how its last run went."""
-
-    name = models.CharField(max_length=40, primary_key=True)
-    due_at = models.DateTimeField()
-    started_at = models.DateTimeField(null=True)
-    finished_at = models.DateTimeField(null=True)
-    succeeded = models.BooleanField(null=True)
-    succeeded_at = models.DateTimeField(null=True)
-    summary = models.CharField(max_length=500, blank=True)
-
-    def __str__(self) -> str:
-        return self.name

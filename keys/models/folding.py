@@ -1,0 +1,37 @@
+"""Columns that hold another column's text without regard to case."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+
+if TYPE_CHECKING:
+    _Text = models.CharField[str, str]
+else:
+    _Text = models.CharField
+
+
+class Folded(_Text):
+    """The text of column ``source`` without regard to case, in any script, to sort and compare by.
+
+    A column, because SQLite's LOWER knows ASCII alone. Kept by ``save`` and ``bulk_create``; who changes
+    ``source`` by ``update`` sets it too, with ``fold``.
+    """
+
+    def __init__(self, source: str, **options: Any) -> None:
+        super().__init__(**{**options, "editable": False})
+        self.source = source
+
+    def deconstruct(self) -> Any:
+        name, path, args, options = super().deconstruct()
+        return name, path, [self.source, *args], options
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> str:  # noqa: ARG002 - Django's
+        folded = fold(getattr(model_instance, self.source))
+        setattr(model_instance, self.attname, folded)
+        return folded
+
+
+def fold(text: str) -> str:
+    return text.casefold()

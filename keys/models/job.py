@@ -1,0 +1,20 @@
+"""The background jobs' timetable."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class PeriodicJob(models.Model):
+    """When a background job is due next (keys.jobs.schedule moves it on), and how its last run went."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    due_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    succeeded = models.BooleanField(null=True)
+    succeeded_at = models.DateTimeField(null=True)
+    summary = models.CharField(max_length=500, blank=True)
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,49 @@
+"""People of the workspace, some of whom may sign in."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+
+from keys.policy import Role
+
+
+class UserManager(BaseUserManager["User"]):
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email=(username or "").lower())
+
+
+class User(AbstractBaseUser):
+    """A person of the workspace, as Cerby last described them.
+
+    Key owners are here whether or not they use the portal; only people who were added to the portal
+    (``added_at``) and are live in Cerby are ``is_active``, which is what sign-in and every request check.
+    """
+
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=200)
+    cerby_id = models.UUIDField(unique=True)
+    role = models.PositiveSmallIntegerField(choices=[(role, role.label) for role in Role])
+    role_checked_at = models.DateTimeField(null=True)
+    added_at = models.DateTimeField(null=True)
+    is_active = models.BooleanField(default=False)
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
+    objects = UserManager()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(name="user_email_is_lower_case", condition=Q(email=Lower("email"))),
+            models.CheckConstraint(name="user_role_is_known", condition=Q(role__in=list(Role))),
+            models.CheckConstraint(
+                name="user_signs_in_only_when_added", condition=Q(is_active=False) | Q(added_at__isnull=False)
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} <{self.email}>"
