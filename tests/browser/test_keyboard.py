@@ -111,7 +111,7 @@ def test_the_first_tab_skips_to_the_content(open_browser):
     page.keyboard.press("Enter")
     expect(page.get_by_role("main")).to_be_focused()
     page.keyboard.press("Tab")
-    assert page.evaluate(FOCUSED)["name"] == "Generate API key"
+    assert page.evaluate(FOCUSED)["name"] == "Is this ours?"
 
 
 def test_the_menu_of_a_row(open_browser):
