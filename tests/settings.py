@@ -1,11 +1,16 @@
 """The portal's own settings in a throw-away environment, with what is slow on purpose made fast."""
 
+import atexit
 import os
+import shutil
 import tempfile
+
+DATA_DIR = tempfile.mkdtemp(prefix="portal-tests-")
+atexit.register(shutil.rmtree, DATA_DIR, ignore_errors=True)
 
 os.environ |= {
     "PORTAL_ENV": "demo",
-    "PORTAL_DATA_DIR": tempfile.mkdtemp(prefix="portal-tests-"),
+    "PORTAL_DATA_DIR": DATA_DIR,
     "PORTAL_URL": "http://testserver",
     "PORTAL_SECRET_KEY": "for-tests-only-" * 4,
     "PORTAL_PEPPERS": '{"p0": "' + "0a" * 32 + '", "p1": "' + "1b" * 32 + '"}',
