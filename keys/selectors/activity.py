@@ -24,6 +24,7 @@ from keys.policy import Action, Actor
 from keys.scopes import label
 from keys.selectors.inventory import Export
 from keys.selectors.keyset import CountOf, Order, Page, Window, order_by, page
+from keys.selectors.widgets import PlainSelect
 
 NEWEST_FIRST = Order((F("at"), F("id")), descending=True)
 _INSTANT = datetime.resolution
@@ -55,10 +56,16 @@ class ActivityFilter(django_filters.FilterSet):
     actor = django_filters.CharFilter(method="by_actor", label="Who (e-mail)")
     key = django_filters.UUIDFilter(field_name="key_id", label="Key id")
     type = django_filters.ChoiceFilter(
-        label="What", choices=[(event.value, event.label) for event in Event], empty_label="Anything"
+        label="What",
+        choices=[(event.value, event.label) for event in Event],
+        empty_label="Anything",
+        widget=PlainSelect,
     )
     outcome = django_filters.ChoiceFilter(
-        label="Outcome", choices=AuditEvent.Outcome.choices, empty_label="Any outcome"
+        label="Outcome",
+        choices=AuditEvent.Outcome.choices,
+        empty_label="Any outcome",
+        widget=PlainSelect,
     )
     since = django_filters.DateFilter(method="unchanged", label="From", **_DAY)
     until = django_filters.DateFilter(method="unchanged", label="To", **_DAY)

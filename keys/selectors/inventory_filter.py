@@ -18,7 +18,7 @@ from keys.models import LISTED, ApiKey, User
 from keys.selectors import conditions, search
 from keys.selectors.conditions import Condition, Keys
 from keys.selectors.keyset import Order, Window
-from keys.selectors.widgets import PlainSelect
+from keys.selectors.widgets import PlainInput, PlainSelect
 
 STATUSES = [
     ("active", "Active"),
@@ -71,13 +71,17 @@ def expiring(days: int, now: datetime) -> Condition:
 
 class InventoryForm(forms.Form):
     q = forms.CharField(
-        required=False, label="Search by name or owner", min_length=search.SHORTEST, max_length=200
+        required=False,
+        label="Search by name or owner",
+        min_length=search.SHORTEST,
+        max_length=200,
+        widget=PlainInput,
     )
     status = forms.ChoiceField(
         required=False, label="Status", choices=[("", "All but failed"), *STATUSES], widget=PlainSelect
     )
     scope = forms.ChoiceField(required=False, label="Scope", widget=PlainSelect)
-    owner = forms.CharField(required=False, label="Owner's e-mail", max_length=254)
+    owner = forms.CharField(required=False, label="Owner's e-mail", max_length=254, widget=PlainInput)
     expires = forms.ChoiceField(
         required=False, label="Expires", choices=[("", "Any time"), *EXPIRY_WINDOWS], widget=PlainSelect
     )

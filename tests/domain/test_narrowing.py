@@ -7,7 +7,9 @@ import random
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.http import QueryDict
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from keys.lifecycle import State
@@ -124,3 +126,29 @@ def test_each_key_is_shown_once_and_in_order_whatever_leads(many, monkeypatch, f
         if sort.lstrip("-") == "created":  # a search numbers its documents by the millisecond
             places = [place.replace(microsecond=place.microsecond // 1000 * 1000) for place in places]
         assert places == sorted(places, reverse=sort.startswith("-")), asked
+
+
+ALONE = [
+    *({"sort": f"{sign}{name}"} for name in SORTS for sign in ("", "-")),
+    *({"status": status} for status in ASKED["status"] if status),
+    {"q": "robot"},
+    {"scope": "read:users"},
+    {"owner": "admin@contenzilla.example"},
+    {"expires": "7"},
+]
+
+
+@pytest.mark.parametrize("asked", ALONE, ids=str)
+def test_a_page_begins_at_its_place_in_an_index_and_sorts_nothing(many, asked):
+    """What keeps the inventory flat in cost; `make bench` measures it."""
+    params = QueryDict(mutable=True)
+    params.update(asked)
+    wanted = InventoryFilter(params)
+    assert wanted.is_valid()
+    keys, order = wanted.keys()
+    with CaptureQueriesContext(connection) as statements, connection.cursor() as cursor:
+        keyset.page(keys.values_list("id"), order, ApiKey.objects.all(), after=many[0].pk, before=None)
+        cursor.execute(f"EXPLAIN QUERY PLAN {statements[-1]['sql']}")
+        steps = [step for *_, step in cursor.fetchall()]
+    assert not [step for step in steps if "TEMP B-TREE" in step], steps
+    assert "<" in steps[0] or ">" in steps[0], steps
