@@ -14,272 +14,645 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='SearchDocument',
+            name="SearchDocument",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('text', models.TextField()),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("text", models.TextField()),
             ],
             options={
-                'db_table': 'keys_search_document',
+                "db_table": "keys_search_document",
             },
         ),
         migrations.CreateModel(
-            name='ApiKey',
+            name="ApiKey",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, primary_key=True, serialize=False)),
-                ('cerby_id', models.UUIDField(null=True, unique=True)),
-                ('name', models.CharField(max_length=100)),
-                ('purpose', models.CharField(blank=True, max_length=500)),
-                ('owner_name', models.CharField(max_length=200)),
-                ('owner_email', models.EmailField(max_length=254)),
-                ('name_order', keys.models.folding.Folded('name', editable=False, max_length=300)),
-                ('owner_order', keys.models.folding.Folded('owner_name', editable=False, max_length=600)),
-                ('scopes', models.JSONField(default=list)),
-                ('scope_count', models.GeneratedField(db_persist=True, expression=keys.models.api_key.JsonLength(models.F('scopes')), output_field=models.PositiveSmallIntegerField())),
-                ('state', models.CharField(default=keys.lifecycle.State['REQUESTED'], max_length=12)),
-                ('phase', models.GeneratedField(db_persist=True, expression=models.Case(models.When(state__in=['requested', 'awaited', 'calling', 'in_doubt'], then=models.Value(1)), models.When(state__in=['ready', 'claimed', 'held'], then=models.Value(2)), models.When(state__in=['revoking', 'revoked'], then=models.Value(3)), models.When(state__in=['refused', 'absent'], then=models.Value(4)), default=models.Value(0)), output_field=models.PositiveSmallIntegerField())),
-                ('listed', models.GeneratedField(db_persist=True, expression=models.Case(models.When(state__in=['refused', 'absent'], then=None), default=models.Value(1)), output_field=models.PositiveSmallIntegerField(null=True))),
-                ('unconfirmed', models.GeneratedField(db_persist=True, expression=models.Case(models.When(state__in=['ready', 'claimed'], then=models.Value(1)), default=None), output_field=models.PositiveSmallIntegerField(null=True))),
-                ('lease', models.UUIDField(null=True)),
-                ('lease_until', models.DateTimeField(null=True)),
-                ('failure', models.CharField(blank=True, max_length=500)),
-                ('due_at', models.DateTimeField(null=True)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('origin', models.CharField(choices=[('generated', 'Generated here'), ('pasted', 'Requested here, made in Cerby by hand'), ('registered', 'Registered with its value'), ('declared', 'Declared without its value'), ('discovered', 'Discovered in Cerby')], default='generated', max_length=10)),
-                ('confirmed_at', models.DateTimeField(null=True)),
-                ('missing_since', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('last_used_at', models.DateTimeField(null=True)),
-                ('last_used_order', models.GeneratedField(db_persist=True, expression=django.db.models.functions.comparison.Coalesce(models.F('last_used_at'), models.Value(datetime.datetime(1, 1, 1, 0, 0, tzinfo=datetime.timezone.utc), output_field=models.DateTimeField())), output_field=models.DateTimeField())),
-                ('removed_at', models.DateTimeField(null=True)),
-                ('pepper_id', models.CharField(blank=True, max_length=20)),
-                ('fingerprint', models.BinaryField(max_length=32, null=True)),
-                ('last_four', models.CharField(blank=True, max_length=4)),
-                ('stored_at', models.DateTimeField(null=True)),
-                ('stored_in', models.CharField(blank=True, max_length=200)),
+                ("id", models.UUIDField(default=uuid.uuid4, primary_key=True, serialize=False)),
+                ("cerby_id", models.UUIDField(null=True, unique=True)),
+                ("name", models.CharField(max_length=100)),
+                ("purpose", models.CharField(blank=True, max_length=500)),
+                ("owner_name", models.CharField(max_length=200)),
+                ("owner_email", models.EmailField(max_length=254)),
+                ("name_order", keys.models.folding.Folded("name", editable=False, max_length=300)),
+                ("owner_order", keys.models.folding.Folded("owner_name", editable=False, max_length=600)),
+                ("scopes", models.JSONField(default=list)),
+                (
+                    "scope_count",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=keys.models.api_key.JsonLength(models.F("scopes")),
+                        output_field=models.PositiveSmallIntegerField(),
+                    ),
+                ),
+                ("state", models.CharField(default=keys.lifecycle.State["REQUESTED"], max_length=12)),
+                (
+                    "phase",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=models.Case(
+                            models.When(
+                                state__in=["requested", "awaited", "calling", "in_doubt"],
+                                then=models.Value(1),
+                            ),
+                            models.When(state__in=["ready", "claimed", "held"], then=models.Value(2)),
+                            models.When(state__in=["revoking", "revoked"], then=models.Value(3)),
+                            models.When(state__in=["refused", "absent"], then=models.Value(4)),
+                            default=models.Value(0),
+                        ),
+                        output_field=models.PositiveSmallIntegerField(),
+                    ),
+                ),
+                (
+                    "listed",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=models.Case(
+                            models.When(state__in=["refused", "absent"], then=None), default=models.Value(1)
+                        ),
+                        output_field=models.PositiveSmallIntegerField(null=True),
+                    ),
+                ),
+                (
+                    "unconfirmed",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=models.Case(
+                            models.When(state__in=["ready", "claimed"], then=models.Value(1)), default=None
+                        ),
+                        output_field=models.PositiveSmallIntegerField(null=True),
+                    ),
+                ),
+                ("lease", models.UUIDField(null=True)),
+                ("lease_until", models.DateTimeField(null=True)),
+                ("failure", models.CharField(blank=True, max_length=500)),
+                ("due_at", models.DateTimeField(null=True)),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                (
+                    "origin",
+                    models.CharField(
+                        choices=[
+                            ("generated", "Generated here"),
+                            ("pasted", "Requested here, made in Cerby by hand"),
+                            ("registered", "Registered with its value"),
+                            ("declared", "Declared without its value"),
+                            ("discovered", "Discovered in Cerby"),
+                        ],
+                        default="generated",
+                        max_length=10,
+                    ),
+                ),
+                ("confirmed_at", models.DateTimeField(null=True)),
+                ("missing_since", models.DateTimeField(null=True)),
+                ("created_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("last_used_at", models.DateTimeField(null=True)),
+                (
+                    "last_used_order",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=django.db.models.functions.comparison.Coalesce(
+                            models.F("last_used_at"),
+                            models.Value(
+                                datetime.datetime(1, 1, 1, 0, 0, tzinfo=datetime.timezone.utc),
+                                output_field=models.DateTimeField(),
+                            ),
+                        ),
+                        output_field=models.DateTimeField(),
+                    ),
+                ),
+                ("removed_at", models.DateTimeField(null=True)),
+                ("pepper_id", models.CharField(blank=True, max_length=20)),
+                ("fingerprint", models.BinaryField(max_length=32, null=True)),
+                ("last_four", models.CharField(blank=True, max_length=4)),
+                ("stored_at", models.DateTimeField(null=True)),
+                ("stored_in", models.CharField(blank=True, max_length=200)),
             ],
         ),
         migrations.CreateModel(
-            name='PeriodicJob',
+            name="PeriodicJob",
             fields=[
-                ('name', models.CharField(max_length=40, primary_key=True, serialize=False)),
-                ('due_at', models.DateTimeField()),
-                ('started_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('succeeded', models.BooleanField(null=True)),
-                ('succeeded_at', models.DateTimeField(null=True)),
-                ('summary', models.CharField(blank=True, max_length=500)),
+                ("name", models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ("due_at", models.DateTimeField()),
+                ("started_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
+                ("succeeded", models.BooleanField(null=True)),
+                ("succeeded_at", models.DateTimeField(null=True)),
+                ("summary", models.CharField(blank=True, max_length=500)),
             ],
         ),
         migrations.CreateModel(
-            name='SearchIndex',
+            name="SearchIndex",
             fields=[
-                ('document', models.OneToOneField(db_column='rowid', on_delete=django.db.models.deletion.DO_NOTHING, primary_key=True, related_name='index', serialize=False, to='keys.searchdocument')),
-                ('text', models.TextField()),
+                (
+                    "document",
+                    models.OneToOneField(
+                        db_column="rowid",
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        primary_key=True,
+                        related_name="index",
+                        serialize=False,
+                        to="keys.searchdocument",
+                    ),
+                ),
+                ("text", models.TextField()),
             ],
             options={
-                'db_table': 'keys_search',
-                'managed': False,
+                "db_table": "keys_search",
+                "managed": False,
             },
         ),
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('email', models.EmailField(max_length=254, unique=True)),
-                ('name', models.CharField(max_length=200)),
-                ('cerby_id', models.UUIDField(unique=True)),
-                ('role', models.PositiveSmallIntegerField(choices=[(keys.policy.Role['GUEST'], 'Guest User'), (keys.policy.Role['LOGIN_ONLY'], 'Login-Only'), (keys.policy.Role['USER'], 'User'), (keys.policy.Role['ADMIN'], 'Admin'), (keys.policy.Role['SUPER_ADMIN'], 'Super Admin'), (keys.policy.Role['OWNER'], 'Owner')])),
-                ('role_checked_at', models.DateTimeField(null=True)),
-                ('added_at', models.DateTimeField(null=True)),
-                ('is_active', models.BooleanField(default=False)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                ("email", models.EmailField(max_length=254, unique=True)),
+                ("name", models.CharField(max_length=200)),
+                ("cerby_id", models.UUIDField(unique=True)),
+                (
+                    "role",
+                    models.PositiveSmallIntegerField(
+                        choices=[
+                            (keys.policy.Role["GUEST"], "Guest User"),
+                            (keys.policy.Role["LOGIN_ONLY"], "Login-Only"),
+                            (keys.policy.Role["USER"], "User"),
+                            (keys.policy.Role["ADMIN"], "Admin"),
+                            (keys.policy.Role["SUPER_ADMIN"], "Super Admin"),
+                            (keys.policy.Role["OWNER"], "Owner"),
+                        ]
+                    ),
+                ),
+                ("role_checked_at", models.DateTimeField(null=True)),
+                ("added_at", models.DateTimeField(null=True)),
+                ("is_active", models.BooleanField(default=False)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('email', django.db.models.functions.text.Lower('email'))), name='user_email_is_lower_case'), models.CheckConstraint(condition=models.Q(('role__in', [keys.policy.Role['GUEST'], keys.policy.Role['LOGIN_ONLY'], keys.policy.Role['USER'], keys.policy.Role['ADMIN'], keys.policy.Role['SUPER_ADMIN'], keys.policy.Role['OWNER']])), name='user_role_is_known'), models.CheckConstraint(condition=models.Q(('is_active', False), ('added_at__isnull', False), _connector='OR'), name='user_signs_in_only_when_added')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("email", django.db.models.functions.text.Lower("email"))),
+                        name="user_email_is_lower_case",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "role__in",
+                                [
+                                    keys.policy.Role["GUEST"],
+                                    keys.policy.Role["LOGIN_ONLY"],
+                                    keys.policy.Role["USER"],
+                                    keys.policy.Role["ADMIN"],
+                                    keys.policy.Role["SUPER_ADMIN"],
+                                    keys.policy.Role["OWNER"],
+                                ],
+                            )
+                        ),
+                        name="user_role_is_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("is_active", False), ("added_at__isnull", False), _connector="OR"
+                        ),
+                        name="user_signs_in_only_when_added",
+                    ),
+                ],
             },
         ),
         migrations.AddField(
-            model_name='searchdocument',
-            name='key',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='document', to='keys.apikey'),
+            model_name="searchdocument",
+            name="key",
+            field=models.OneToOneField(
+                on_delete=django.db.models.deletion.CASCADE, related_name="document", to="keys.apikey"
+            ),
         ),
         migrations.AddField(
-            model_name='apikey',
-            name='owner',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='keys', to=settings.AUTH_USER_MODEL),
+            model_name="apikey",
+            name="owner",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="keys",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.CreateModel(
-            name='AuditEvent',
+            name="AuditEvent",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('at', models.DateTimeField()),
-                ('type', models.CharField(max_length=40)),
-                ('outcome', models.CharField(choices=[('done', 'Done'), ('refused', 'Refused'), ('failed', 'Failed')], max_length=8)),
-                ('actor_id', models.BigIntegerField(null=True)),
-                ('actor_name', models.CharField(blank=True, max_length=200)),
-                ('actor_email', models.CharField(blank=True, max_length=254)),
-                ('actor_role', models.CharField(blank=True, max_length=20)),
-                ('key_id', models.UUIDField(null=True)),
-                ('key_name', models.CharField(blank=True, max_length=100)),
-                ('ip', models.CharField(blank=True, max_length=45)),
-                ('browser', models.CharField(blank=True, max_length=200)),
-                ('reason', models.CharField(blank=True, max_length=500)),
-                ('details', models.JSONField(default=dict)),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("at", models.DateTimeField()),
+                ("type", models.CharField(max_length=40)),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[("done", "Done"), ("refused", "Refused"), ("failed", "Failed")], max_length=8
+                    ),
+                ),
+                ("actor_id", models.BigIntegerField(null=True)),
+                ("actor_name", models.CharField(blank=True, max_length=200)),
+                ("actor_email", models.CharField(blank=True, max_length=254)),
+                ("actor_role", models.CharField(blank=True, max_length=20)),
+                ("key_id", models.UUIDField(null=True)),
+                ("key_name", models.CharField(blank=True, max_length=100)),
+                ("ip", models.CharField(blank=True, max_length=45)),
+                ("browser", models.CharField(blank=True, max_length=200)),
+                ("reason", models.CharField(blank=True, max_length=500)),
+                ("details", models.JSONField(default=dict)),
             ],
             options={
-                'indexes': [models.Index(models.F('at'), models.F('id'), name='event_by_time'), models.Index(models.F('key_id'), models.F('at'), models.F('id'), name='event_by_key'), models.Index(models.F('type'), models.F('at'), models.F('id'), name='event_by_type'), models.Index(models.F('actor_email'), models.F('at'), models.F('id'), name='event_by_actor'), models.Index(models.F('outcome'), models.F('at'), models.F('id'), name='event_by_outcome')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('outcome__in', ['done', 'refused', 'failed'])), name='event_outcome_is_known')],
+                "indexes": [
+                    models.Index(models.F("at"), models.F("id"), name="event_by_time"),
+                    models.Index(models.F("key_id"), models.F("at"), models.F("id"), name="event_by_key"),
+                    models.Index(models.F("type"), models.F("at"), models.F("id"), name="event_by_type"),
+                    models.Index(
+                        models.F("actor_email"), models.F("at"), models.F("id"), name="event_by_actor"
+                    ),
+                    models.Index(
+                        models.F("outcome"), models.F("at"), models.F("id"), name="event_by_outcome"
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("outcome__in", ["done", "refused", "failed"])),
+                        name="event_outcome_is_known",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='KeyScope',
+            name="KeyScope",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('scope', models.CharField(max_length=50)),
-                ('created_at', models.DateTimeField()),
-                ('key', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='held', to='keys.apikey')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("scope", models.CharField(max_length=50)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "key",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="held",
+                        to="keys.apikey",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='RevealGrant',
+            name="RevealGrant",
             fields=[
-                ('key', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='grant', serialize=False, to='keys.apikey')),
-                ('sealed', models.BinaryField(null=True)),
-                ('thumbprint', models.CharField(max_length=43)),
-                ('expires_at', models.DateTimeField()),
-                ('state', models.CharField(choices=[('ready', 'Ready'), ('claimed', 'Claimed'), ('gone', 'Gone')], default='ready', max_length=7)),
-                ('claimed_at', models.DateTimeField(null=True)),
-                ('claimed_ip', models.CharField(blank=True, max_length=45)),
-                ('claimed_browser', models.CharField(blank=True, max_length=200)),
-                ('claimed_session', models.CharField(blank=True, max_length=64)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "key",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="grant",
+                        serialize=False,
+                        to="keys.apikey",
+                    ),
+                ),
+                ("sealed", models.BinaryField(null=True)),
+                ("thumbprint", models.CharField(max_length=43)),
+                ("expires_at", models.DateTimeField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("ready", "Ready"), ("claimed", "Claimed"), ("gone", "Gone")],
+                        default="ready",
+                        max_length=7,
+                    ),
+                ),
+                ("claimed_at", models.DateTimeField(null=True)),
+                ("claimed_ip", models.CharField(blank=True, max_length=45)),
+                ("claimed_browser", models.CharField(blank=True, max_length=200)),
+                ("claimed_session", models.CharField(blank=True, max_length=64)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='apikey',
-            index=models.Index(models.F('due_at'), condition=models.Q(('due_at__isnull', False)), name='key_by_due'),
+            model_name="apikey",
+            index=models.Index(
+                models.F("due_at"), condition=models.Q(("due_at__isnull", False)), name="key_by_due"
+            ),
         ),
         migrations.AddIndex(
-            model_name='apikey',
-            index=models.Index(models.F('confirmed_at'), name='key_by_confirmed'),
+            model_name="apikey",
+            index=models.Index(models.F("confirmed_at"), name="key_by_confirmed"),
         ),
         migrations.AddIndex(
-            model_name='apikey',
-            index=models.Index(models.F('origin'), models.F('created_at'), models.F('id'), name='key_by_origin_created'),
+            model_name="apikey",
+            index=models.Index(
+                models.F("origin"), models.F("created_at"), models.F("id"), name="key_by_origin_created"
+            ),
         ),
         migrations.AddIndex(
-            model_name='apikey',
-            index=models.Index(models.F('created_at'), models.F('id'), condition=models.Q(('listed__isnull', False)), name='key_by_created'),
+            model_name="apikey",
+            index=models.Index(
+                models.F("created_at"),
+                models.F("id"),
+                condition=models.Q(("listed__isnull", False)),
+                name="key_by_created",
+            ),
         ),
         migrations.AddIndex(
-            model_name='apikey',
-            index=models.Index(models.F('expires_at'), models.F('id'), condition=models.Q(('listed__isnull', False)), name='key_by_expires'),
+            model_name="apikey",
+            index=models.Index(
+                models.F("expires_at"),
+                models.F("id"),
+                condition=models.Q(("listed__isnull", False)),
+                name="key_by_expires",
+            ),
         ),
         migrations.AddIndex(
-            model_name='apikey',
-            index=models.Index(models.F('last_used_order'), models.F('id'), condition=models.Q(('listed__isnull', False)), name='key_by_last_used'),
+            model_name="apikey",
+            index=models.Index(
+                models.F("last_used_order"),
+                models.F("id"),
+                condition=models.Q(("listed__isnull", False)),
+                name="key_by_last_used",
+            ),
         ),
         migrations.AddIndex(
-            model_name='apikey',
-            index=models.Index(models.F('scope_count'), models.F('id'), condition=models.Q(('listed__isnull', False)), name='key_by_scope_count'),
+            model_name="apikey",
+            index=models.Index(
+                models.F("scope_count"),
+                models.F("id"),
+                condition=models.Q(("listed__isnull", False)),
+                name="key_by_scope_count",
+            ),
         ),
         migrations.AddIndex(
-            model_name='apikey',
-            index=models.Index(models.F('name_order'), models.F('id'), condition=models.Q(('listed__isnull', False)), name='key_by_name'),
+            model_name="apikey",
+            index=models.Index(
+                models.F("name_order"),
+                models.F("id"),
+                condition=models.Q(("listed__isnull", False)),
+                name="key_by_name",
+            ),
         ),
         migrations.AddIndex(
-            model_name='apikey',
-            index=models.Index(models.F('owner_order'), models.F('id'), condition=models.Q(('listed__isnull', False)), name='key_by_owner_name'),
+            model_name="apikey",
+            index=models.Index(
+                models.F("owner_order"),
+                models.F("id"),
+                condition=models.Q(("listed__isnull", False)),
+                name="key_by_owner_name",
+            ),
         ),
         migrations.AddIndex(
-            model_name='apikey',
-            index=models.Index(models.F('phase'), models.F('expires_at'), models.F('id'), models.F('listed'), condition=models.Q(('listed__isnull', False)), name='key_by_status'),
+            model_name="apikey",
+            index=models.Index(
+                models.F("phase"),
+                models.F("expires_at"),
+                models.F("id"),
+                models.F("listed"),
+                condition=models.Q(("listed__isnull", False)),
+                name="key_by_status",
+            ),
         ),
         migrations.AddIndex(
-            model_name='apikey',
-            index=models.Index(models.F('phase'), models.F('created_at'), models.F('id'), models.F('expires_at'), models.F('listed'), name='key_by_phase'),
+            model_name="apikey",
+            index=models.Index(
+                models.F("phase"),
+                models.F("created_at"),
+                models.F("id"),
+                models.F("expires_at"),
+                models.F("listed"),
+                name="key_by_phase",
+            ),
         ),
         migrations.AddIndex(
-            model_name='apikey',
-            index=models.Index(models.F('owner'), models.F('created_at'), models.F('id'), models.F('listed'), name='key_by_owner'),
+            model_name="apikey",
+            index=models.Index(
+                models.F("owner"),
+                models.F("created_at"),
+                models.F("id"),
+                models.F("listed"),
+                name="key_by_owner",
+            ),
         ),
         migrations.AddIndex(
-            model_name='apikey',
-            index=models.Index(models.F('created_at'), models.F('id'), models.F('unconfirmed'), models.F('listed'), condition=models.Q(('unconfirmed__isnull', False)), name='key_unconfirmed'),
+            model_name="apikey",
+            index=models.Index(
+                models.F("created_at"),
+                models.F("id"),
+                models.F("unconfirmed"),
+                models.F("listed"),
+                condition=models.Q(("unconfirmed__isnull", False)),
+                name="key_unconfirmed",
+            ),
         ),
         migrations.AddIndex(
-            model_name='apikey',
-            index=models.Index(models.F('phase'), models.F('created_at'), models.F('id'), models.F('expires_at'), models.F('listed'), models.F('last_used_at'), condition=models.Q(('last_used_at__isnull', True)), name='key_never_used'),
+            model_name="apikey",
+            index=models.Index(
+                models.F("phase"),
+                models.F("created_at"),
+                models.F("id"),
+                models.F("expires_at"),
+                models.F("listed"),
+                models.F("last_used_at"),
+                condition=models.Q(("last_used_at__isnull", True)),
+                name="key_never_used",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='apikey',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['requested', 'awaited', 'calling', 'refused', 'in_doubt', 'absent', 'ready', 'claimed', 'held', 'revoking', 'revoked'])), name='key_state_is_known'),
+            model_name="apikey",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "requested",
+                            "awaited",
+                            "calling",
+                            "refused",
+                            "in_doubt",
+                            "absent",
+                            "ready",
+                            "claimed",
+                            "held",
+                            "revoking",
+                            "revoked",
+                        ],
+                    )
+                ),
+                name="key_state_is_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='apikey',
-            constraint=models.CheckConstraint(condition=models.Q(('expires_at__gt', models.F('created_at'))), name='key_expires_after_creation'),
+            model_name="apikey",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("expires_at__gt", models.F("created_at"))),
+                name="key_expires_after_creation",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='apikey',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('lease__isnull', False), ('lease_until__isnull', False), ('state', keys.lifecycle.State['CALLING'])), models.Q(models.Q(('state', keys.lifecycle.State['CALLING']), _negated=True), ('lease__isnull', True)), _connector='OR'), name='key_leased_while_calling'),
+            model_name="apikey",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("lease__isnull", False),
+                        ("lease_until__isnull", False),
+                        ("state", keys.lifecycle.State["CALLING"]),
+                    ),
+                    models.Q(
+                        models.Q(("state", keys.lifecycle.State["CALLING"]), _negated=True),
+                        ("lease__isnull", True),
+                    ),
+                    _connector="OR",
+                ),
+                name="key_leased_while_calling",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='apikey',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', [keys.lifecycle.State['READY'], keys.lifecycle.State['CLAIMED'], keys.lifecycle.State['HELD']]), _negated=True), ('cerby_id__isnull', False), ('origin__in', ['pasted', 'registered', 'declared']), _connector='OR'), name='key_live_is_known_to_cerby'),
+            model_name="apikey",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        (
+                            "state__in",
+                            [
+                                keys.lifecycle.State["READY"],
+                                keys.lifecycle.State["CLAIMED"],
+                                keys.lifecycle.State["HELD"],
+                            ],
+                        ),
+                        _negated=True,
+                    ),
+                    ("cerby_id__isnull", False),
+                    ("origin__in", ["pasted", "registered", "declared"]),
+                    _connector="OR",
+                ),
+                name="key_live_is_known_to_cerby",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='apikey',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', [keys.lifecycle.State['READY'], keys.lifecycle.State['CLAIMED'], keys.lifecycle.State['HELD']]), _negated=True), models.Q(('origin__in', ['pasted', 'registered']), _negated=True), ('fingerprint__isnull', False), _connector='OR'), name='key_proved_has_a_fingerprint'),
+            model_name="apikey",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        (
+                            "state__in",
+                            [
+                                keys.lifecycle.State["READY"],
+                                keys.lifecycle.State["CLAIMED"],
+                                keys.lifecycle.State["HELD"],
+                            ],
+                        ),
+                        _negated=True,
+                    ),
+                    models.Q(("origin__in", ["pasted", "registered"]), _negated=True),
+                    ("fingerprint__isnull", False),
+                    _connector="OR",
+                ),
+                name="key_proved_has_a_fingerprint",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='apikey',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('fingerprint__isnull', True), ('pepper_id', '')), models.Q(('fingerprint__isnull', False), models.Q(('pepper_id', ''), _negated=True)), _connector='OR'), name='key_fingerprint_names_its_pepper'),
+            model_name="apikey",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("fingerprint__isnull", True), ("pepper_id", "")),
+                    models.Q(("fingerprint__isnull", False), models.Q(("pepper_id", ""), _negated=True)),
+                    _connector="OR",
+                ),
+                name="key_fingerprint_names_its_pepper",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='apikey',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', keys.lifecycle.State['REVOKED']), _negated=True), ('removed_at__isnull', False), _connector='OR'), name='key_removed_has_a_time'),
+            model_name="apikey",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", keys.lifecycle.State["REVOKED"]), _negated=True),
+                    ("removed_at__isnull", False),
+                    _connector="OR",
+                ),
+                name="key_removed_has_a_time",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='apikey',
-            constraint=models.CheckConstraint(condition=models.Q(('origin__in', ['generated', 'pasted', 'registered', 'declared', 'discovered'])), name='key_origin_is_known'),
+            model_name="apikey",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("origin__in", ["generated", "pasted", "registered", "declared", "discovered"])
+                ),
+                name="key_origin_is_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='apikey',
-            constraint=models.UniqueConstraint(condition=models.Q(('fingerprint__isnull', False)), fields=('fingerprint',), name='key_fingerprint_once'),
+            model_name="apikey",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("fingerprint__isnull", False)),
+                fields=("fingerprint",),
+                name="key_fingerprint_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='apikey',
-            constraint=models.UniqueConstraint(condition=models.Q(('origin__in', ['generated', 'pasted']), ('state__in', ['awaited', 'calling', 'claimed', 'held', 'ready', 'requested'])), fields=('name_order',), name='key_name_is_unique_while_in_use'),
+            model_name="apikey",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    ("origin__in", ["generated", "pasted"]),
+                    ("state__in", ["awaited", "calling", "claimed", "held", "ready", "requested"]),
+                ),
+                fields=("name_order",),
+                name="key_name_is_unique_while_in_use",
+            ),
         ),
         migrations.AddIndex(
-            model_name='keyscope',
-            index=models.Index(models.F('scope'), models.F('created_at'), models.F('key'), name='key_scope_by_created'),
+            model_name="keyscope",
+            index=models.Index(
+                models.F("scope"), models.F("created_at"), models.F("key"), name="key_scope_by_created"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='keyscope',
-            constraint=models.UniqueConstraint(fields=('key', 'scope'), name='key_scope_once'),
+            model_name="keyscope",
+            constraint=models.UniqueConstraint(fields=("key", "scope"), name="key_scope_once"),
         ),
         migrations.AddConstraint(
-            model_name='revealgrant',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('sealed__isnull', False), ('state', 'ready')), models.Q(models.Q(('state', 'ready'), _negated=True), ('sealed__isnull', True)), _connector='OR'), name='grant_sealed_only_while_ready'),
+            model_name="revealgrant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("sealed__isnull", False), ("state", "ready")),
+                    models.Q(models.Q(("state", "ready"), _negated=True), ("sealed__isnull", True)),
+                    _connector="OR",
+                ),
+                name="grant_sealed_only_while_ready",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='revealgrant',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'claimed'), _negated=True), ('claimed_at__isnull', False), _connector='OR'), name='grant_claimed_has_a_time'),
+            model_name="revealgrant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "claimed"), _negated=True),
+                    ("claimed_at__isnull", False),
+                    _connector="OR",
+                ),
+                name="grant_claimed_has_a_time",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='revealgrant',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['ready', 'claimed', 'gone'])), name='grant_state_is_known'),
+            model_name="revealgrant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["ready", "claimed", "gone"])), name="grant_state_is_known"
+            ),
         ),
     ]
