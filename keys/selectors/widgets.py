@@ -9,8 +9,6 @@ from django.forms.utils import flatatt
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-_SELECTED = SafeString(" selected")
-
 
 class PlainInput(forms.TextInput):
     def render(self, name: str, value: Any, attrs: Any = None, *_: Any, **__: Any) -> SafeString:
@@ -25,7 +23,7 @@ class PlainSelect(forms.Select):
     def render(self, name: str, value: Any, attrs: Any = None, *_: Any, **__: Any) -> SafeString:
         chosen = str(value or "")
         options = (
-            (option, _SELECTED if str(option) == chosen else "", label) for option, label in self.choices
+            (option, " selected" if str(option) == chosen else "", label) for option, label in self.choices
         )
         drawn = self.build_attrs(self.attrs, {"name": name, **(attrs or {})})
         return format_html(
