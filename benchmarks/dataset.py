@@ -154,6 +154,8 @@ def _keys(size: int, owners: list[User]) -> Iterator[dict[str, Any]]:
             "owner_email": owner.email,
             "scopes": json.dumps(scopes),
             "failure": "",
+            "attempts": 0,
+            "origin": "generated",
             "pepper_id": "",
             "last_four": "",
             "stored_in": "",
