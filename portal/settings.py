@@ -228,6 +228,7 @@ LOGGING["root"]["level"] = CONFIG.log_level
 PORTAL_URL = CONFIG.url
 PORTAL_ENV = CONFIG.env
 PORTAL_PEPPERS = CONFIG.peppers
+PORTAL_AUDIT_DIR = CONFIG.data_dir / "audit"
 PORTAL_KEY_MANAGEMENT = CONFIG.key_management
 PORTAL_EXTRA_SCOPES = CONFIG.extra_scopes
 PORTAL_MAX_LIFETIME_DAYS = CONFIG.max_lifetime_days

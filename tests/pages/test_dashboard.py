@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from keys.lifecycle import State
 from keys.models import AuditEvent
-from tests.cast import a_key
+from tests.cast import a_key, an_event
 from tests.pages.helpers import elements, many_keys, names, queries, text, the, walk_pages, words
 from tests.pages.journey import viewed
 
@@ -89,8 +89,8 @@ def test_a_user_is_told_who_may_see_it(browser_of):
 
 def test_fifty_keys_and_events_cost_as_many_queries_as_one(admin, cast):
     a_key(cast.owner)
-    AuditEvent.objects.create(at=NOW, type="session:start", outcome="done")
+    an_event(at=NOW).save()
     one = queries(admin, "/")
     many_keys(cast.admin, 49, name="Robot")
-    AuditEvent.objects.bulk_create(AuditEvent(at=NOW, type="key:call", outcome="done") for _ in range(49))
+    AuditEvent.objects.bulk_create(an_event(at=NOW, type="key:call") for _ in range(49))
     assert queries(admin, "/") == one
