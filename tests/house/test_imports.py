@@ -37,6 +37,7 @@ LAYERS = [
         "keys.audit.events",
         "keys.audit.leaf",
         "keys.audit.files",
+        "keys.audit.verify_bundle",
     },
 ]
 """From the top down: a module imports from its own package and from layers below its own."""
@@ -45,7 +46,7 @@ IMPORT_NOTHING_OF_KEYS = ("portal.conf", "portal.settings", "portal.logs", "keys
 ONLY_IMPORTERS = {
     "requests": ("keys.cerby",),
     "urllib3": ("keys.cerby",),
-    "cryptography": ("keys.seal", "keys.audit.ratchet", "keys.audit.checkpoint"),
+    "cryptography": ("keys.seal", "keys.audit.ratchet", "keys.audit.checkpoint", "keys.audit.verify_bundle"),
     "keys.cerby.sandbox": ("keys.management.commands.cerby_sandbox",),
 }
 INSIDE_A_FUNCTION = {
