@@ -62,7 +62,7 @@ def _status(
     now = timezone.now()
     if head.forged is not None:
         return "forged", (
-            f"Event {head.forged:,} of the tree was changed before it was sealed, or not written by the portal."
+            f"Event {head.forged:,} was changed before it was sealed, or was not written by the portal."
         )
     if head.refusal:
         return "refused", f"The portal refuses to sign. {head.refusal}"
