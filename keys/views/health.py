@@ -11,12 +11,14 @@ from django.views.decorators.http import require_safe
 
 from keys.jobs.health import health as jobs_health
 from keys.jobs.health import late_jobs
+from keys.selectors.audit import audit_health
 from keys.views.people import actor_of
 
 
 @require_safe
 def health(request: HttpRequest) -> HttpResponse:
-    context = {"section": "settings", "tab": "health", "health": jobs_health(actor_of(request))}
+    jobs = jobs_health(actor_of(request))
+    context = {"section": "settings", "tab": "health", "health": jobs, "audit": audit_health()}
     return render(request, "keys/health.html", context)
 
 
@@ -37,4 +39,4 @@ def readyz(_request: HttpRequest) -> JsonResponse:
             cursor.execute("SELECT 1 FROM keys_apikey LIMIT 1")
     except DatabaseError:
         return JsonResponse({"status": "the database does not answer"}, status=503)
-    return JsonResponse({"status": "ok", "late_jobs": late_jobs()})
+    return JsonResponse({"status": "ok", "late_jobs": late_jobs(), "audit": audit_health().status})

@@ -19,6 +19,7 @@ from tests.house.project import texts
 SECRETS = {
     "PORTAL_SECRET_KEY": "CANARY-secret-key",
     "PORTAL_SECRET_KEY_FALLBACKS": "CANARY-older CANARY-oldest",
+    "PORTAL_AUDIT_SIGNING_KEY": "ca" * 32,
     "PORTAL_PEPPERS": '{"p1": "' + "c0" * 32 + '"}',
     "PORTAL_EMAIL_URL": "smtp+tls://user:CANARY-mail@mail.example.com:587",
     "CERBY_TOKEN": "CANARY-token",
@@ -68,6 +69,7 @@ def test_the_demo_needs_nothing_but_what_make_run_leaves(environment, tmp_path):
     for name, text in {
         "secret-key": "a secret key\n",
         "peppers.json": SECRETS["PORTAL_PEPPERS"],
+        "audit-signing-key": "5e" * 32 + "\n",
         "sandbox/cerby-token": "a token\n",
         "sandbox/cerby-api-key": "a key\n",
     }.items():
@@ -80,6 +82,7 @@ def test_the_demo_needs_nothing_but_what_make_run_leaves(environment, tmp_path):
         "a key",
     )
     assert (config.extra_scopes, config.allow_sandbox, config.key_management) == (True, True, "admins")
+    assert (config.audit_origin, config.audit_signing_key) == ("localhost:8000/audit", b"\x5e" * 32)
 
 
 def test_production_takes_nothing_from_the_demos_files(environment, tmp_path):
@@ -100,6 +103,7 @@ def test_production_as_it_should_be(environment):
     assert (config.extra_scopes, config.allow_sandbox) == (False, False)
     assert config.secret_key_fallbacks == ("CANARY-older", "CANARY-oldest")
     assert config.peppers == {"p1": bytes.fromhex("c0" * 32)}
+    assert config.audit_origin == "keys.example.com/audit"
 
 
 @pytest.mark.parametrize(
@@ -123,6 +127,7 @@ def test_every_name_may_be_given_as_a_file(environment, tmp_path, name):
         "PORTAL_EMAIL_FROM": "portal@example.com",
         "PORTAL_LOG_LEVEL": "DEBUG",
         "CERBY_ISSUE_MODE": "direct",
+        "PORTAL_AUDIT_ORIGIN": "log.example.com/audit",
         **PRODUCTION,
     }
     environment(**usual)
@@ -156,6 +161,8 @@ def test_a_file_that_is_not_there_is_an_error_that_names_the_setting(environment
 
 
 BAD = {
+    "PORTAL_AUDIT_ORIGIN": ["two words", "keys+audit"],
+    "PORTAL_AUDIT_SIGNING_KEY": ["ab" * 31, "ab" * 33, "not hexadecimal"],
     "PORTAL_ENV": ["", "prod", "Production"],
     "PORTAL_KEY_MANAGEMENT": ["", "everybody", "owner_only"],
     "PORTAL_EXTRA_SCOPES": ["perhaps", "2"],
@@ -237,6 +244,7 @@ def production(settings):
     settings.CERBY_WORKSPACE = "my-workspace"
     settings.CERBY_TOKEN = "a token"
     settings.CERBY_API_KEY = "a key"
+    settings.PORTAL_AUDIT_SIGNING_KEY = b"s" * 32
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     return settings
 
@@ -258,7 +266,9 @@ def test_production_does_not_run_on_a_sandbox(production):
     assert found() == []
 
 
-@pytest.mark.parametrize("name", ["CERBY_BASE_URL", "CERBY_WORKSPACE", "PORTAL_URL"])
+@pytest.mark.parametrize(
+    "name", ["CERBY_BASE_URL", "CERBY_WORKSPACE", "PORTAL_URL", "PORTAL_AUDIT_SIGNING_KEY"]
+)
 def test_production_says_what_is_missing(production, name):
     setattr(production, name, "")
     (message,) = production_says_where_it_is()

@@ -24,12 +24,13 @@ LAYERS = [
     {"keys.forms", "keys.actions", "keys.checks"},
     {"keys.selectors"},
     {"keys.moves", "keys.audit.guard", "keys.registration"},
-    {"keys.audit.log"},
+    {"keys.audit.signing", "keys.audit.sequence"},
+    {"keys.audit.log", "keys.audit.nodes"},
     {"keys.actors", "keys.key_request", "keys.granted", "keys.plain_text", "keys.seal"},
     {"keys.cerby"},
     {"keys.models"},
     {"keys.policy", "keys.wording"},
-    {"keys.audit.ratchet"},
+    {"keys.audit.ratchet", "keys.audit.checkpoint"},
     {
         "keys.scopes",
         "keys.lifecycle",
@@ -37,6 +38,7 @@ LAYERS = [
         "keys.audit.events",
         "keys.audit.leaf",
         "keys.audit.files",
+        "keys.audit.tree",
         "keys.audit.verify_bundle",
     },
 ]
