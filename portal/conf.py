@@ -30,6 +30,12 @@ NAMES = frozenset(
         "PORTAL_PEPPERS",
         "PORTAL_AUDIT_ORIGIN",
         "PORTAL_AUDIT_SIGNING_KEY",
+        "PORTAL_AUDIT_FORMER_VKEYS",
+        "PORTAL_AUDIT_ANCHOR_FILE",
+        "PORTAL_AUDIT_ANCHOR_SYSLOG",
+        "PORTAL_AUDIT_ANCHOR_WEBHOOK",
+        "PORTAL_AUDIT_ANCHOR_WEBHOOK_PRIVATE",
+        "PORTAL_AUDITOR_EMAILS",
         "PORTAL_KEY_MANAGEMENT",
         "PORTAL_EXTRA_SCOPES",
         "PORTAL_MAX_LIFETIME_DAYS",
@@ -68,6 +74,12 @@ class Config:
     peppers: Mapping[str, bytes] = field(repr=False)
     audit_origin: str
     audit_signing_key: bytes = field(repr=False)
+    audit_former_vkeys: tuple[str, ...]
+    anchor_file: Path | None
+    anchor_syslog: str
+    anchor_webhook: str = field(repr=False)  # its path may be what opens it
+    anchor_webhook_private: bool
+    auditor_emails: tuple[str, ...]
     key_management: str
     extra_scopes: bool
     max_lifetime_days: int
@@ -116,6 +128,12 @@ def read() -> Config:
         audit_signing_key=_seed(
             _secret(env, "PORTAL_AUDIT_SIGNING_KEY", data_dir / "audit-signing-key", required=False)
         ),
+        audit_former_vkeys=tuple(_text(env, "PORTAL_AUDIT_FORMER_VKEYS", "").split()),
+        anchor_file=_path(env, "PORTAL_AUDIT_ANCHOR_FILE"),
+        anchor_syslog=_host_and_port(env, "PORTAL_AUDIT_ANCHOR_SYSLOG"),
+        anchor_webhook=_https(env, "PORTAL_AUDIT_ANCHOR_WEBHOOK"),
+        anchor_webhook_private=_flag(env, "PORTAL_AUDIT_ANCHOR_WEBHOOK_PRIVATE", False),
+        auditor_emails=tuple(_text(env, "PORTAL_AUDITOR_EMAILS", "").replace(",", " ").split()),
         key_management=_choice(env, "PORTAL_KEY_MANAGEMENT", ["admins", "owner-only"], "admins"),
         extra_scopes=_flag(env, "PORTAL_EXTRA_SCOPES", _is_loopback(urlsplit(base_url).hostname or "")),
         max_lifetime_days=_positive(env, "PORTAL_MAX_LIFETIME_DAYS", 366),
@@ -179,6 +197,32 @@ def _secret(env: environ.Env, name: str, demo_file: Path, *, required: bool = Tr
     if not value and required:
         raise ImproperlyConfigured(f"{name} (or {name}_FILE) is not set. `make run` makes one for the demo.")
     return value
+
+
+def _path(env: environ.Env, name: str) -> Path | None:
+    text = _text(env, name, "")
+    return Path(text).absolute() if text else None
+
+
+def _host_and_port(env: environ.Env, name: str) -> str:
+    """Such as udp://logs.example.com:514; the host and port alone mean UDP."""
+    text = _text(env, name, "")
+    address = text if not text or "://" in text else f"udp://{text}"
+    parts = urlsplit(address)
+    try:
+        usable = parts.scheme in {"udp", "tcp"} and bool(parts.hostname) and bool(parts.port)
+    except ValueError:  # a port beyond 65535
+        usable = False
+    if address and not usable:
+        raise ImproperlyConfigured(f"{name} is {text!r}; it must be such as tcp://logs.example.com:6514.")
+    return address
+
+
+def _https(env: environ.Env, name: str) -> str:
+    text = _text(env, name, "")
+    if text and (urlsplit(text).scheme != "https" or not urlsplit(text).hostname):
+        raise ImproperlyConfigured(f"{name} must be an address that begins with https://.")
+    return text
 
 
 def _peppers(text: str) -> Mapping[str, bytes]:

@@ -41,6 +41,8 @@ class Event(enum.StrEnum):
     PERSON_CHANGED = "person:change"
     PERSON_ERASED = "person:erase"
     ROLES_REFRESHED = "roles:refresh"
+    VERIFICATION_STARTED = "record:start-verify"
+    RECORD_VERIFIED = "record:verify"
 
     @property
     def label(self) -> str:
@@ -81,6 +83,8 @@ _LABELS = {
     Event.PERSON_CHANGED: "Person changed in Cerby",
     Event.PERSON_ERASED: "Person erased from the record",
     Event.ROLES_REFRESHED: "Roles read from Cerby",
+    Event.VERIFICATION_STARTED: "Verification of the record started",
+    Event.RECORD_VERIFIED: "Record verified",
 }
 
 DETAILS: dict[Event, frozenset[str]] = {
@@ -110,6 +114,7 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.PERSON_CHANGED: frozenset({"email", "before", "after"}),
     Event.PERSON_ERASED: frozenset({"person", "events"}),
     Event.ROLES_REFRESHED: frozenset({"count"}),
+    Event.RECORD_VERIFIED: frozenset({"events", "damage"}),
 }
 """The details an event may carry; an event that is not listed carries none."""
 
@@ -123,6 +128,7 @@ OUTCOMES: dict[Event, frozenset[str]] = {
     Event.SWEEP_STOPPED: frozenset({"failed"}),
     Event.ATTEMPT_REFUSED: frozenset({"refused"}),
     Event.SIGNED_IN: frozenset({"done", "refused"}),
+    Event.RECORD_VERIFIED: frozenset({"done", "failed"}),
 }
 """How an event may end; one that is not listed is only ever done."""
 

@@ -37,6 +37,7 @@ EPOCH, HASH, LEAF = 900, 32, 8192  # seconds, bytes, bytes
 TOO_HIGH, REMEMBERED = 2**53, 10_000  # a number, and how many ids
 FIELDS = {"v", "id", "at", "type", "actor", "key", "reason", "details"}
 PERSONAL = {"email", "owner", "owner_email", "owner_name", "full name", "ip", "browser", "filter"}
+CANNOT_READ = (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile)
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -122,10 +123,13 @@ class Damage:
     words: str
     times: int = 0
 
+    @property
+    def where(self) -> str:
+        return f"event {self.index}" if self.last <= self.index else f"events {self.index} to {self.last}"
+
     def __str__(self) -> str:
-        where = f"event {self.index}" if self.last <= self.index else f"events {self.index} to {self.last}"
         more = f" ({self.times} times in all.)" if self.times > 1 else ""
-        return f"{self.kind.name} at {where}. {self.kind.value} {self.words}{more}"
+        return f"{self.kind.name} at {self.where}. {self.kind.value} {self.words}{more}"
 
 
 @dataclass
@@ -368,9 +372,8 @@ class Verifier:
     def wrong_mac(self, raw: bytes, chain: str, epoch: int, tag: str) -> str:
         """A MAC is HMAC-SHA256 of the event, with the key of the quarter of an hour it was written in."""
         first, keys = self.chains.get(chain, (epoch + 1, bytearray()))
-        is_one = (
-            re.fullmatch("[0-9a-f]{8} [0-9a-f]{64}", f"{chain} {tag}")
-            and epoch <= epoch_of(datetime.now(UTC)) + 1
+        is_one = re.fullmatch("[0-9a-f]{8} [0-9a-f]{64}", f"{chain} {tag}") and epoch <= epoch_of(
+            datetime.now(UTC) + timedelta(days=1)
         )
         if not is_one or (self.chains and chain not in self.chains):
             return "Its MAC is none, or of a chain to which no key was given."
@@ -520,8 +523,17 @@ def lines_of(path: Any) -> Iterator[Line]:
 
 def notes_of(path: Any) -> Iterator[Line]:
     """What an anchor left: lines as above, or one note as it stands in a mail."""
-    is_note = path.exists() and "{" not in path.read_text(encoding="utf-8")
-    yield from [{"note": path.read_text(encoding="utf-8")}] if is_note else lines_of(path)
+    with path.open(encoding="utf-8") as file:
+        first = file.readline()
+    yield from lines_of(path) if "{" in first or not first else [{"note": path.read_text(encoding="utf-8")}]
+
+
+def bundle_at(path: Path, anchors: Iterable[Path] = ()) -> tuple[Record, str]:
+    """The record in a bundle, with further anchors, and the key that the bundle says is its own."""
+    folder: Any = path if path.is_dir() else zipfile.Path(path)
+    record = {name: lines_of(folder / f"{name}.jsonl") for name in ("events", "unsealed", "checkpoints")}
+    record["anchors"] = chain(*map(notes_of, [folder / "anchors.jsonl", *anchors]))
+    return record, (folder / "vkey").read_text(encoding="utf-8")
 
 
 def prove(proof: str, keys: Keys) -> tuple[bool, str]:
@@ -546,17 +558,17 @@ def main() -> int:
     )
     asked = parser.parse_args()
     try:
-        keys = known_keys(Path(vkey).read_text() if Path(vkey).is_file() else vkey for vkey in asked.vkey)
+        keys = known_keys(
+            Path(vkey).read_text(encoding="utf-8") if Path(vkey).is_file() else vkey for vkey in asked.vkey
+        )
         if asked.proof:
             proved, words = prove(asked.proof.read_text(encoding="utf-8"), keys)
             print(words)
             return 0 if proved else 1
-        folder: Any = asked.bundle if asked.bundle.is_dir() else zipfile.Path(asked.bundle)
-        record = {name: lines_of(folder / f"{name}.jsonl") for name in ("events", "unsealed", "checkpoints")}
-        record["anchors"] = chain(*map(notes_of, [folder / "anchors.jsonl", *asked.anchor]))
-        keys = keys or known_keys([(folder / "vkey").read_text()])
+        record, vkey = bundle_at(asked.bundle, asked.anchor)
+        keys = keys or known_keys(vkey.split())
         report = verify(record, keys, [json.loads(ratchet.read_text()) for ratchet in asked.ratchet])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+    except CANNOT_READ as error:
         print(f"This cannot be checked: {error}", file=sys.stderr)
         return 2
     print(report)

@@ -25,6 +25,7 @@ class Job:
 JOBS: dict[str, Job] = {
     "reconcile": Job(tasks.reconcile, timedelta(seconds=30), "Settles requests, views and deletions"),
     "sweep": Job(tasks.sweep, timedelta(minutes=15), "Compares the inventory with Cerby"),
+    "anchor": Job(tasks.anchor, timedelta(seconds=30), "Takes signed checkpoints out of the database"),
     "tidy": Job(tasks.tidy, timedelta(hours=1), "Removes expired sessions and old results"),
 }
 

@@ -14,8 +14,10 @@ from django_tasks_db.models import DBTaskResult
 
 from keys.actions.settle import settle_due
 from keys.actions.sweep import sweep as compare_with_cerby
+from keys.actions.verify_record import carry_out
+from keys.audit import anchors
 from keys.errors import CerbyRefused, PortalError
-from keys.models import PeriodicJob
+from keys.models import PeriodicJob, Verification
 
 RESULTS_KEPT_FOR = timedelta(hours=1)
 
@@ -30,6 +32,16 @@ def reconcile() -> None:
 @task
 def sweep() -> None:
     _run("sweep", _sweep)
+
+
+@task
+def verify_record(verification_id: int) -> None:
+    carry_out(Verification.objects.get(pk=verification_id))
+
+
+@task
+def anchor() -> None:
+    _run("anchor", lambda: anchors.deliver(timezone.now()))
 
 
 @task

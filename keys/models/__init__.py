@@ -7,9 +7,11 @@ from keys.models.job import PeriodicJob
 from keys.models.reveal import RevealGrant
 from keys.models.tree import Checkpoint, Sealed, TreeHead, TreeNode, Unsealed
 from keys.models.user import User
+from keys.models.verification import Anchor, Verification
 
 __all__ = [
     "LISTED",
+    "Anchor",
     "ApiKey",
     "AuditEvent",
     "Checkpoint",
@@ -23,5 +25,6 @@ __all__ = [
     "TreeNode",
     "Unsealed",
     "User",
+    "Verification",
     "fold",
 ]
