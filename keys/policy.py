@@ -58,6 +58,7 @@ class Action(enum.StrEnum):
     DELETE_KEY = "key:delete"
     REVEAL_KEY = "key:reveal"
     ADOPT_KEY = "key:adopt"
+    ERASE_PERSON = "person:erase"
 
     @property
     def words(self) -> str:
@@ -81,6 +82,7 @@ _ACTION_WORDS = {
     Action.DELETE_KEY: "delete an API key",
     Action.REVEAL_KEY: "view a newly generated API key",
     Action.ADOPT_KEY: "adopt an API key that was discovered in Cerby",
+    Action.ERASE_PERSON: "erase a person who has left",
 }
 
 
@@ -131,6 +133,7 @@ MATRIX: dict[Action, Rule] = {
     Action.WIDEN_KEY: Rule(ADMINS, at_least_key_owner=True, fresh_role=True),
     Action.DELETE_KEY: Rule(ADMINS, OwnKey.SUFFICES),
     Action.ADOPT_KEY: Rule(ADMINS),
+    Action.ERASE_PERSON: Rule(frozenset({Role.OWNER})),
 }
 
 OWNER_ONLY_MATRIX: dict[Action, Rule] = MATRIX | {

@@ -37,6 +37,7 @@ WORKSPACE = {
     Action.REGISTER_KEY: ADMINS,
     Action.FIND_KEY: MEMBERS,
     Action.ADOPT_KEY: ADMINS,
+    Action.ERASE_PERSON: "O",
 }
 """Who may, whichever reading of Cerby's pages is configured."""
 
