@@ -6,8 +6,8 @@ What the inventory does not know is added as discovered. What Cerby says has cha
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,13 +17,14 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from keys import cerby
+from keys.actions.discover import discover
 from keys.actions.identify import recognise
-from keys.actions.refresh_person import remember
+from keys.actions.owners import Owners
 from keys.audit import log
 from keys.audit.events import Event
 from keys.errors import CerbyNotFound, Conflict
 from keys.lifecycle import Move, Phase, State
-from keys.models import ApiKey, RevealGrant, User, fold
+from keys.models import ApiKey, AuditEvent, RevealGrant, User, fold
 from keys.moves import move
 from keys.scopes import in_order
 
@@ -40,7 +41,7 @@ class Sweep:
     """What one comparison found. ``confirmed``: so many of the inventory's ``live`` keys did Cerby list.
 
     ``not_taken``: what Cerby says of so many keys could not be written down; the log says why.
-    ``to_revoke``: live in Cerby, ended here.
+    ``to_revoke``: live in Cerby, ended here; our id of the key and Cerby's.
     """
 
     started_at: datetime
@@ -53,7 +54,7 @@ class Sweep:
     revoked: int = 0
     not_taken: int = 0
     stopped: bool = False
-    to_revoke: list[tuple[ApiKey, uuid.UUID]] = field(default_factory=list)
+    to_revoke: list[tuple[uuid.UUID, uuid.UUID]] = field(default_factory=list)
 
     def __str__(self) -> str:
         said = (
@@ -65,17 +66,22 @@ class Sweep:
         return f"{said}; stopped before revoking {len(self.to_revoke)}" if self.stopped else said
 
 
-def compare(page: list[cerby.UpstreamKey], found: Sweep) -> None:
+def compare(page: list[cerby.UpstreamKey], owners: Owners, found: Sweep) -> None:
+    """Note what ``page``, at most a hundred keys, says in the inventory and in ``found``.
+
+    Where it says nothing new that takes three queries; one more where keys were used since. Raises
+    ``CerbyError`` where Cerby is asked for more and does not answer.
+    """
     found.listed += len(page)
-    ours, owners = _ours(page), _owners({key.owner_id for key in page})
-    for upstream in page:
-        try:
-            if upstream.id not in ours and (pasted := _pasted(upstream)) is not None:
-                ours[upstream.id] = pasted
-            _compare_one(ours.get(upstream.id), upstream, owners.get(upstream.owner_id), found)
-        except IntegrityError:  # such as a name that another key has here; the next key may do better
-            found.not_taken += 1
-            logger.exception("key_not_taken_over", cerby_id=str(upstream.id))
+    ours = _ours(page)
+    ours |= recognise([key for key in page if key.id not in ours and key.status == cerby.KeyStatus.ACTIVE])
+    people = owners.of({key.owner_id for key in page})
+    # A key that was removed before the portal ever saw it is somebody else's history.
+    unknown = [key for key in page if key.id not in ours and key.status != cerby.KeyStatus.REMOVED]
+    discovered = discover(unknown, people, found.started_at)
+    found.discovered += discovered
+    found.not_taken += len(unknown) - discovered
+    _compare_known([(ours[key.id], key) for key in page if key.id in ours], people, found)
     listed = [key.pk for key in ours.values()]
     ApiKey.objects.filter(pk__in=listed).update(confirmed_at=found.started_at, missing_since=None)
 
@@ -90,31 +96,64 @@ def _ours(page: list[cerby.UpstreamKey]) -> dict[uuid.UUID, ApiKey]:
     return {by_external_id.get(row.pk) or row.cerby_id or row.pk: row for row in rows}
 
 
-def _pasted(upstream: cerby.UpstreamKey) -> ApiKey | None:
-    """A key whose value was pasted here, and whose id in Cerby becomes known by this listing."""
-    return recognise(upstream) if upstream.status == cerby.KeyStatus.ACTIVE else None
+def _compare_known(
+    pairs: list[tuple[ApiKey, cerby.UpstreamKey]], people: Mapping[uuid.UUID, User], found: Sweep
+) -> None:
+    used, changed = [], []
+    for key, upstream in pairs:
+        if upstream.status == cerby.KeyStatus.REMOVED:
+            with _one_of_many(upstream, found):
+                _removed_in_cerby(key, upstream, found)
+        elif key.state in ENDED_HERE:
+            if upstream.status == cerby.KeyStatus.ACTIVE and not _has_just_ended(key, found):
+                found.to_revoke.append((key.pk, upstream.id))
+        elif key.phase == Phase.LIVE:
+            differing = _differing(key, _facts(upstream, people.get(upstream.owner_id) or key.owner))
+            if differing == {"last_used_at"}:
+                key.last_used_at = upstream.last_used_at
+                used.append(key)
+            elif differing:
+                changed.append((key, upstream))
+    if used:
+        ApiKey.objects.bulk_update(used, ["last_used_at"])
+    if changed:
+        _take_over_all(changed, people, found)
 
 
-def _compare_one(key: ApiKey | None, upstream: cerby.UpstreamKey, owner: User | None, found: Sweep) -> None:
-    if key is None:
-        _discover(upstream, owner, found)
-    elif upstream.status == cerby.KeyStatus.REMOVED:
-        _removed_in_cerby(key, upstream, found)
-    elif key.state in ENDED_HERE:
-        if upstream.status == cerby.KeyStatus.ACTIVE and not _has_just_ended(key, found):
-            found.to_revoke.append((key, upstream.id))
-    elif key.phase == Phase.LIVE:
-        facts = _facts(upstream, owner or key.owner)
-        if _differing(key, facts) - _NOT_NEWS:
-            facts = _facts_by_themselves(key, upstream)
-        _take_over(key, facts, found)
+@contextmanager
+def _one_of_many(upstream: cerby.UpstreamKey, found: Sweep) -> Iterator[None]:
+    """What cannot be written down, such as a name that another key has here, does not stop the rest."""
+    try:
+        yield
+    except IntegrityError:
+        found.not_taken += 1
+        logger.exception("key_not_taken_over", cerby_id=str(upstream.id))
 
 
-def _facts_by_themselves(key: ApiKey, upstream: cerby.UpstreamKey) -> dict[str, Any]:
-    """A list may be behind what was changed a moment ago: before that is undone, the key itself is asked."""
+def _take_over_all(
+    changed: list[tuple[ApiKey, cerby.UpstreamKey]], people: Mapping[uuid.UUID, User], found: Sweep
+) -> None:
+    doubtful = _changed_lately([key for key, _ in changed], found)
+    for key, listed in changed:
+        upstream = _itself(listed) if key.pk in doubtful else listed
+        with _one_of_many(upstream, found):
+            _take_over(key, _facts(upstream, people.get(upstream.owner_id) or key.owner), found)
+
+
+def _changed_lately(keys: list[ApiKey], found: Sweep) -> set[uuid.UUID | None]:
+    """A list may be behind a change of a moment ago, and must not undo it."""
+    changes = AuditEvent.objects.filter(
+        key_id__in=[key.pk for key in keys],
+        type__in=[Event.KEY_RESCOPE_STARTED, Event.KEY_RESCOPED, Event.KEY_CHANGED],
+        at__gt=found.started_at - LISTING_MAY_BE_OLD,
+    )
+    return set(changes.values_list("key_id", flat=True))
+
+
+def _itself(upstream: cerby.UpstreamKey) -> cerby.UpstreamKey:
     with suppress(CerbyNotFound):
-        upstream = cerby.connect().key(upstream.id)
-    return _facts(upstream, _owners({upstream.owner_id}).get(upstream.owner_id) or key.owner)
+        return cerby.connect().key(upstream.id)
+    return upstream
 
 
 def _differing(key: ApiKey, now: dict[str, Any]) -> set[str]:
@@ -190,58 +229,3 @@ def _json(value: Any) -> Any:
     if isinstance(value, uuid.UUID):
         return str(value)
     return value.isoformat() if isinstance(value, datetime) else value
-
-
-def _discover(upstream: cerby.UpstreamKey, owner: User | None, found: Sweep) -> None:
-    """A key that was removed before the portal ever saw it is somebody else's history."""
-    if upstream.status == cerby.KeyStatus.REMOVED:
-        return
-    if owner is None or upstream.expires_at is None:
-        found.not_taken += 1
-        logger.error("key_without_owner_or_expiry", cerby_id=str(upstream.id))
-        return
-    _add(upstream, upstream.expires_at, owner, found)
-
-
-def _owners(ids: set[uuid.UUID]) -> dict[uuid.UUID, User]:
-    known = {user.cerby_id: user for user in User.objects.filter(cerby_id__in=ids)}
-    unknown = ids - known.keys()
-    if unknown:
-        remember(_people(unknown))
-        known |= {user.cerby_id: user for user in User.objects.filter(cerby_id__in=unknown)}
-    return known
-
-
-def _people(ids: set[uuid.UUID]) -> Iterator[cerby.Person]:
-    client = cerby.connect()
-    for person_id in ids:
-        with suppress(CerbyNotFound):
-            yield client.person(person_id)
-
-
-def _add(upstream: cerby.UpstreamKey, expires_at: datetime, owner: User, found: Sweep) -> None:
-    with transaction.atomic():
-        key = ApiKey.objects.create(
-            id=uuid.uuid4(),
-            cerby_id=upstream.id,
-            origin=ApiKey.Origin.DISCOVERED,
-            name=upstream.name[:100],
-            owner=owner,
-            owner_name=owner.name,
-            owner_email=owner.email,
-            scopes=in_order(upstream.scopes),
-            state=State.HELD,
-            created_at=upstream.created_at,
-            expires_at=expires_at,
-            last_used_at=upstream.last_used_at,
-            confirmed_at=found.started_at,
-        )
-        log.append(
-            Event.KEY_DISCOVERED,
-            actor=None,
-            key=key,
-            cerby_id=str(upstream.id),
-            scopes=key.scopes,
-            expires_at=expires_at.isoformat(),
-        )
-    found.discovered += 1

@@ -9,15 +9,17 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from datetime import datetime
 from itertools import islice
 
 import structlog
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from keys import cerby
 from keys.actions.compare import LISTING_MAY_BE_OLD, Sweep, compare
+from keys.actions.owners import Owners
 from keys.actions.revoke import revoke
 from keys.audit import log
 from keys.audit.events import Event
@@ -34,8 +36,9 @@ logger = structlog.get_logger(__name__)
 def sweep() -> Sweep:
     """One comparison. Raises ``CerbyError`` where the listing broke off; nothing counts as missing then."""
     found = Sweep(started_at=timezone.now())
+    owners = Owners()
     for page in _pages(cerby.connect().keys()):
-        compare(page, found)
+        compare(page, owners, found)
     _mark_missing(found)
     _revoke_what_should_not_live(found)
     _count(found)
@@ -67,13 +70,18 @@ def _mark_missing(found: Sweep) -> None:
         missing_since__isnull=True,
         expires_at__gt=found.started_at,
     )
-    for key in gone.iterator(chunk_size=PAGE):
-        with transaction.atomic():
-            if ApiKey.objects.filter(pk=key.pk, missing_since__isnull=True).update(
-                missing_since=found.started_at
-            ):
-                log.append(Event.KEY_MISSING, actor=None, key=key)
-                found.missing += 1
+    while marked := _mark_as_missing(gone, found.started_at):
+        found.missing += marked
+
+
+def _mark_as_missing(gone: QuerySet[ApiKey], since: datetime) -> int:
+    """A page of ``gone`` and its events, or neither. Returns how many."""
+    with transaction.atomic():
+        page = list(gone.select_for_update()[:PAGE])
+        ApiKey.objects.filter(pk__in=[key.pk for key in page]).update(missing_since=since)
+        for key in page:
+            log.append(Event.KEY_MISSING, actor=None, key=key)
+    return len(page)
 
 
 def _revoke_what_should_not_live(found: Sweep) -> None:
@@ -90,9 +98,9 @@ def _revoke_what_should_not_live(found: Sweep) -> None:
         )
         logger.error("sweep_stopped", count=len(found.to_revoke))
         return
-    for key, cerby_id in found.to_revoke:
+    for key_id, cerby_id in found.to_revoke:
         with suppress(Conflict, CerbyError):  # recorded; the reconciler goes on
-            _revoke(key, cerby_id)
+            _revoke(ApiKey.objects.get(pk=key_id), cerby_id)
             found.revoked += 1
 
 
