@@ -185,7 +185,10 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
     "sign_in: end": (lambda scene: lambda: sign_in.record_end(scene.me), ["session:end"]),
 }
 NO_ACT_OF_ITS_OWN = {
-    "sweep": "compares key by key, what fails with one does not stop the others: test_sweep.py",
+    "sweep": "goes through Cerby's list, what fails with one key does not stop the others: test_sweep.py",
+    "compare": "what the sweep does with a page: test_sweep.py",
+    "discover": "what the sweep does with keys that are new to it: test_sweep.py",
+    "owners": "a step of the sweep; reads people, and makes rows for those who are new",
     "revoke": "the last step of delete and of issue, whose events are above",
     "intent": "the first step of issue and of await_key",
     "prove": "a step of paste and of register; it changes nothing",
