@@ -1,7 +1,7 @@
 """Compare everything that Cerby lists with the inventory, and bring the inventory up to date.
 
-What lives in Cerby and should not is revoked, unless that is so much that something else must be wrong.
-What the inventory does not know is added as discovered, and never revoked by itself.
+What lives in Cerby and should not is revoked (keys.actions.reclaim). What the inventory does not know is
+added as discovered, and never revoked by itself.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from django.utils import timezone
 
 from keys import cerby
 from keys.actions.identify import recognise
+from keys.actions.quarantine import compared, may_revoke, silent_since
+from keys.actions.reclaim import reclaim
 from keys.actions.refresh_person import remember
-from keys.actions.revoke import revoke
 from keys.audit import log
 from keys.audit.events import Event
-from keys.errors import CerbyError, CerbyNotFound, Conflict
+from keys.errors import CerbyNotFound, Conflict
 from keys.lifecycle import Move, Phase, State
 from keys.models import ApiKey, RevealGrant, User, fold
 from keys.moves import move
@@ -35,6 +36,7 @@ PAGE = 100
 LISTING_MAY_BE_OLD = timedelta(minutes=2)
 """A key that is younger than this may be missing from a listing that is behind."""
 
+NEVER_VIEWED = (State.REQUESTED, State.CALLING, State.IN_DOUBT, State.READY, State.REFUSED, State.ABSENT)
 ENDED_HERE = (State.ABSENT, State.REFUSED, State.REVOKED)
 
 logger = structlog.get_logger(__name__)
@@ -45,10 +47,12 @@ class Sweep:
     """What one comparison found. ``confirmed``: so many of the inventory's ``live`` keys did Cerby list.
 
     ``not_taken``: what Cerby says of so many keys could not be written down; the log says why.
-    ``to_revoke``: live in Cerby, ended here.
+    ``to_revoke``: live in Cerby, ended here. ``unaccounted``: so many keys tell that this database is older
+    than it should be.
     """
 
     started_at: datetime
+    silent_since: datetime | None = None
     listed: int = 0
     live: int = 0
     confirmed: int = 0
@@ -57,7 +61,8 @@ class Sweep:
     missing: int = 0
     revoked: int = 0
     not_taken: int = 0
-    stopped: bool = False
+    unaccounted: int = 0
+    quarantined: bool = False
     to_revoke: list[tuple[ApiKey, uuid.UUID]] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -67,16 +72,20 @@ class Sweep:
         )
         if self.not_taken:
             said += f", {self.not_taken} not taken over: see the log"
-        return f"{said}; stopped before revoking {len(self.to_revoke)}" if self.stopped else said
+        if self.quarantined:
+            said += f"; quarantine: {len(self.to_revoke)} held back"
+        return said
 
 
 def sweep() -> Sweep:
     """One comparison. Raises ``CerbyError`` where the listing broke off; nothing counts as missing then."""
-    found = Sweep(started_at=timezone.now())
+    found = Sweep(started_at=timezone.now(), silent_since=silent_since())
     for page in _pages(cerby.connect().keys()):
         _compare(page, found)
     _mark_missing(found)
-    _revoke_what_should_not_live(found)
+    compared(found.silent_since, unaccounted=found.unaccounted)
+    found.revoked = reclaim(found.to_revoke, listed=found.listed)
+    found.quarantined = not may_revoke()
     _count(found)
     return found
 
@@ -127,6 +136,8 @@ def _pasted(upstream: cerby.UpstreamKey) -> ApiKey | None:
 
 
 def _compare_one(key: ApiKey | None, upstream: cerby.UpstreamKey, owner: User | None, found: Sweep) -> None:
+    if _tells_of_a_lost_time(key, upstream, found):
+        found.unaccounted += 1
     if key is None:
         _discover(upstream, owner, found)
     elif upstream.status == cerby.KeyStatus.REMOVED:
@@ -139,6 +150,19 @@ def _compare_one(key: ApiKey | None, upstream: cerby.UpstreamKey, owner: User | 
         if _differing(key, facts) - _NOT_NEWS:
             facts = _facts_by_themselves(key, upstream)
         _take_over(key, facts, found)
+
+
+def _tells_of_a_lost_time(key: ApiKey | None, upstream: cerby.UpstreamKey, found: Sweep) -> bool:
+    """Whether the portal must have worked while this database says that it did not: a backup was restored.
+
+    Somebody made a key under an identifier of a portal's, or used one that nobody has viewed here.
+    """
+    if found.silent_since is None or upstream.status != cerby.KeyStatus.ACTIVE:
+        return False
+    if key is None:
+        return upstream.external_id is not None and upstream.created_at > found.silent_since
+    used = upstream.last_used_at is not None and upstream.last_used_at > found.silent_since
+    return used and key.origin == ApiKey.Origin.GENERATED and key.state in NEVER_VIEWED
 
 
 def _facts_by_themselves(key: ApiKey, upstream: cerby.UpstreamKey) -> dict[str, Any]:
@@ -295,29 +319,3 @@ def _mark_missing(found: Sweep) -> None:
             ):
                 log.append(Event.KEY_MISSING, actor=None, key=key)
                 found.missing += 1
-
-
-def _revoke_what_should_not_live(found: Sweep) -> None:
-    """The breaker: more than three, and more than one in twenty, is no accident of single keys."""
-    if len(found.to_revoke) > max(3, found.listed // 20):
-        found.stopped = True
-        log.append(
-            Event.SWEEP_STOPPED,
-            actor=None,
-            outcome=log.Outcome.FAILED,
-            reason="More keys live in Cerby that should not than can be an accident. None was revoked.",
-            revocations=len(found.to_revoke),
-            keys=found.listed,
-        )
-        logger.error("sweep_stopped", count=len(found.to_revoke))
-        return
-    for key, cerby_id in found.to_revoke:
-        with suppress(Conflict, CerbyError):  # recorded; the reconciler goes on
-            _revoke(key, cerby_id)
-            found.revoked += 1
-
-
-def _revoke(key: ApiKey, cerby_id: uuid.UUID) -> None:
-    reason = "Cerby lists this key as live, and it has ended here."
-    move(key, Move.REAPPEAR, Event.KEY_DELETION_STARTED, None, changes={"cerby_id": cerby_id}, reason=reason)
-    revoke(key, None)

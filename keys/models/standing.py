@@ -30,9 +30,9 @@ class Pause(models.Model):
 class Quarantine(models.Model):
     """The one row that says whether the portal may revoke by itself (keys.actions.quarantine).
 
-    ``since`` is None while it may. ``marked_at``: when the background jobs last wrote down that time goes
-    on; a database that was restored has an older one than the file beside it (keys.actions.watermark).
-    ``compare_first``: nobody worked for so long that nothing is revoked before a sweep has looked.
+    ``since`` is None while it may. ``marked_at``: when the background jobs last wrote down that they work; a
+    database that was restored has an older one than the file beside it (keys.actions.watermark).
+    ``silent_since``: they had not worked since then, and no sweep has compared with Cerby yet.
     """
 
     class Cause(models.TextChoices):
@@ -46,7 +46,7 @@ class Quarantine(models.Model):
     since = models.DateTimeField(null=True)
     cause = models.CharField(max_length=10, blank=True, choices=Cause.choices)
     reason = models.CharField(max_length=500, blank=True)
-    compare_first = models.BooleanField(default=False)
+    silent_since = models.DateTimeField(null=True)
     marked_at = models.DateTimeField(null=True)
 
     class Meta:
