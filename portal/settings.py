@@ -235,6 +235,7 @@ LOGGING["root"]["level"] = CONFIG.log_level
 # The portal
 PORTAL_URL = CONFIG.url
 PORTAL_ENV = CONFIG.env
+PORTAL_DATA_DIR = CONFIG.data_dir
 PORTAL_PEPPERS = CONFIG.peppers
 PORTAL_KEY_MANAGEMENT = CONFIG.key_management
 PORTAL_EXTRA_SCOPES = CONFIG.extra_scopes

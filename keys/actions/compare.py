@@ -31,6 +31,7 @@ from keys.scopes import in_order
 LISTING_MAY_BE_OLD = timedelta(minutes=2)
 """A key that is younger than this may be missing from a listing that is behind."""
 
+NEVER_VIEWED = (State.REQUESTED, State.CALLING, State.IN_DOUBT, State.READY, State.REFUSED, State.ABSENT)
 ENDED_HERE = (State.ABSENT, State.REFUSED, State.REVOKED)
 
 logger = structlog.get_logger(__name__)
@@ -41,10 +42,12 @@ class Sweep:
     """What one comparison found. ``confirmed``: so many of the inventory's ``live`` keys did Cerby list.
 
     ``not_taken``: what Cerby says of so many keys could not be written down; the log says why.
-    ``to_revoke``: live in Cerby, ended here; our id of the key and Cerby's.
+    ``to_revoke``: live in Cerby, ended here; our id of the key and Cerby's. ``unaccounted``: so many keys
+    tell that this database is older than it should be.
     """
 
     started_at: datetime
+    silent_since: datetime | None = None
     listed: int = 0
     live: int = 0
     confirmed: int = 0
@@ -53,7 +56,8 @@ class Sweep:
     missing: int = 0
     revoked: int = 0
     not_taken: int = 0
-    stopped: bool = False
+    unaccounted: int = 0
+    quarantined: bool = False
     to_revoke: list[tuple[uuid.UUID, uuid.UUID]] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -63,7 +67,7 @@ class Sweep:
         )
         if self.not_taken:
             said += f", {self.not_taken} not taken over: see the log"
-        return f"{said}; stopped before revoking {len(self.to_revoke)}" if self.stopped else said
+        return f"{said}; quarantine: {len(self.to_revoke)} held back" if self.quarantined else said
 
 
 def compare(page: list[cerby.UpstreamKey], owners: Owners, found: Sweep) -> None:
@@ -75,6 +79,7 @@ def compare(page: list[cerby.UpstreamKey], owners: Owners, found: Sweep) -> None
     found.listed += len(page)
     ours = _ours(page)
     ours |= recognise([key for key in page if key.id not in ours and key.status == cerby.KeyStatus.ACTIVE])
+    found.unaccounted += sum(_tells_of_a_lost_time(ours.get(key.id), key, found) for key in page)
     people = owners.of({key.owner_id for key in page})
     # A key that was removed before the portal ever saw it is somebody else's history.
     unknown = [key for key in page if key.id not in ours and key.status != cerby.KeyStatus.REMOVED]
@@ -94,6 +99,19 @@ def _ours(page: list[cerby.UpstreamKey]) -> dict[uuid.UUID, ApiKey]:
         Q(cerby_id__in=by_id) | Q(pk__in=list(by_external_id))
     )
     return {by_external_id.get(row.pk) or row.cerby_id or row.pk: row for row in rows}
+
+
+def _tells_of_a_lost_time(key: ApiKey | None, upstream: cerby.UpstreamKey, found: Sweep) -> bool:
+    """Whether the portal must have worked while this database says that it did not: a backup was restored.
+
+    Somebody made a key under an identifier of a portal's, or used one that nobody has viewed here.
+    """
+    if found.silent_since is None or upstream.status != cerby.KeyStatus.ACTIVE:
+        return False
+    if key is None:
+        return upstream.external_id is not None and upstream.created_at > found.silent_since
+    used = upstream.last_used_at is not None and upstream.last_used_at > found.silent_since
+    return used and key.origin == ApiKey.Origin.GENERATED and key.state in NEVER_VIEWED
 
 
 def _compare_known(

@@ -1,18 +1,15 @@
 """Walk through everything that Cerby lists, compare it with the inventory, and act on what came of it.
 
-What lives in Cerby and should not is revoked, unless that is so much that something else must be wrong.
-What Cerby does not list any more is marked as missing, and nothing is ever revoked for being unknown here.
+What lives in Cerby and should not is revoked (keys.actions.reclaim). What Cerby does not list any more is
+marked as missing, and nothing is ever revoked for being unknown here.
 """
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 
-import structlog
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
@@ -20,27 +17,26 @@ from django.utils import timezone
 from keys import cerby
 from keys.actions.compare import LISTING_MAY_BE_OLD, Sweep, compare
 from keys.actions.owners import Owners
-from keys.actions.revoke import revoke
+from keys.actions.quarantine import compared, may_revoke, silent_since
+from keys.actions.reclaim import reclaim
 from keys.audit import log
 from keys.audit.events import Event
-from keys.errors import CerbyError, Conflict
-from keys.lifecycle import Move, Phase
+from keys.lifecycle import Phase
 from keys.models import ApiKey
-from keys.moves import move
 
 PAGE = 100
-
-logger = structlog.get_logger(__name__)
 
 
 def sweep() -> Sweep:
     """One comparison. Raises ``CerbyError`` where the listing broke off; nothing counts as missing then."""
-    found = Sweep(started_at=timezone.now())
+    found = Sweep(started_at=timezone.now(), silent_since=silent_since())
     owners = Owners()
     for page in _pages(cerby.connect().keys()):
         compare(page, owners, found)
     _mark_missing(found)
-    _revoke_what_should_not_live(found)
+    compared(found.silent_since, unaccounted=found.unaccounted)
+    found.revoked = reclaim(found.to_revoke, listed=found.listed)
+    found.quarantined = not may_revoke()
     _count(found)
     return found
 
@@ -82,29 +78,3 @@ def _mark_as_missing(gone: QuerySet[ApiKey], since: datetime) -> int:
         for key in page:
             log.append(Event.KEY_MISSING, actor=None, key=key)
     return len(page)
-
-
-def _revoke_what_should_not_live(found: Sweep) -> None:
-    """The breaker: more than three, and more than one in twenty, is no accident of single keys."""
-    if len(found.to_revoke) > max(3, found.listed // 20):
-        found.stopped = True
-        log.append(
-            Event.SWEEP_STOPPED,
-            actor=None,
-            outcome=log.Outcome.FAILED,
-            reason="More keys live in Cerby that should not than can be an accident. None was revoked.",
-            revocations=len(found.to_revoke),
-            keys=found.listed,
-        )
-        logger.error("sweep_stopped", count=len(found.to_revoke))
-        return
-    for key_id, cerby_id in found.to_revoke:
-        with suppress(Conflict, CerbyError):  # recorded; the reconciler goes on
-            _revoke(ApiKey.objects.get(pk=key_id), cerby_id)
-            found.revoked += 1
-
-
-def _revoke(key: ApiKey, cerby_id: uuid.UUID) -> None:
-    reason = "Cerby lists this key as live, and it has ended here."
-    move(key, Move.REAPPEAR, Event.KEY_DELETION_STARTED, None, changes={"cerby_id": cerby_id}, reason=reason)
-    revoke(key, None)

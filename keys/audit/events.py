@@ -32,6 +32,10 @@ class Event(enum.StrEnum):
     KEY_CHANGED = "key:change"
     KEY_MISSING = "key:miss"
     SWEEP_STOPPED = "sweep:stop"
+    PAUSE_STARTED = "pause:start"
+    QUARANTINE_STARTED = "quarantine:start"
+    QUARANTINE_ENDED = "quarantine:end"
+    KEY_KEPT = "key:keep"
     INVENTORY_EXPORTED = "inventory:export"
     ACTIVITY_EXPORTED = "activity:export"
     ATTEMPT_REFUSED = "attempt:refuse"
@@ -71,6 +75,10 @@ _LABELS = {
     Event.KEY_CHANGED: "API key changed in Cerby",
     Event.KEY_MISSING: "API key missing in Cerby",
     Event.SWEEP_STOPPED: "Sweep stopped",
+    Event.PAUSE_STARTED: "Cerby asked for a pause",
+    Event.QUARANTINE_STARTED: "Quarantine started",
+    Event.QUARANTINE_ENDED: "Quarantine ended",
+    Event.KEY_KEPT: "API key kept",
     Event.INVENTORY_EXPORTED: "Inventory downloaded",
     Event.ACTIVITY_EXPORTED: "Activity downloaded",
     Event.ATTEMPT_REFUSED: "Attempt refused",
@@ -101,6 +109,10 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.KEY_ADOPTED: frozenset({"purpose"}),
     Event.KEY_CHANGED: frozenset({"before", "after"}),
     Event.SWEEP_STOPPED: frozenset({"revocations", "keys"}),
+    Event.PAUSE_STARTED: frozenset({"until"}),
+    Event.QUARANTINE_STARTED: frozenset({"cause"}),
+    Event.QUARANTINE_ENDED: frozenset({"keys"}),
+    Event.KEY_KEPT: frozenset({"cerby_id", "from_state"}),
     Event.INVENTORY_EXPORTED: frozenset({"filter", "count"}),
     Event.ACTIVITY_EXPORTED: frozenset({"filter", "count"}),
     Event.ATTEMPT_REFUSED: frozenset({"action"}),

@@ -1,18 +1,22 @@
-"""The tables: people, keys, the one view of a new key, what happened, and the background jobs."""
+"""The tables: people, keys, the one view of a new key, what happened, the jobs, and what holds them back."""
 
 from keys.models.api_key import LISTED, ApiKey, KeyScope, SearchDocument, SearchIndex
 from keys.models.event import AuditEvent
 from keys.models.folding import fold
 from keys.models.job import PeriodicJob
 from keys.models.reveal import RevealGrant
+from keys.models.standing import HeldBack, Pause, Quarantine
 from keys.models.user import User
 
 __all__ = [
     "LISTED",
     "ApiKey",
     "AuditEvent",
+    "HeldBack",
     "KeyScope",
+    "Pause",
     "PeriodicJob",
+    "Quarantine",
     "RevealGrant",
     "SearchDocument",
     "SearchIndex",
