@@ -1,7 +1,8 @@
-"""The tables: people, keys, the one view of a new key, what happened, and the background jobs."""
+"""The tables: people, keys, the one view of a new key, what happened, the background jobs, figures."""
 
 from keys.models.api_key import LISTED, ApiKey, KeyScope, SearchDocument, SearchIndex
 from keys.models.event import AuditEvent
+from keys.models.figures import DashboardFigures
 from keys.models.folding import fold
 from keys.models.job import PeriodicJob
 from keys.models.reveal import RevealGrant
@@ -11,6 +12,7 @@ __all__ = [
     "LISTED",
     "ApiKey",
     "AuditEvent",
+    "DashboardFigures",
     "KeyScope",
     "PeriodicJob",
     "RevealGrant",
