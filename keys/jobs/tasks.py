@@ -12,9 +12,11 @@ from django.utils import timezone
 from django_tasks import task
 from django_tasks_db.models import DBTaskResult
 
+from keys.actions.refresh_person import read_everyone
 from keys.actions.settle import settle_due
 from keys.actions.sweep import sweep as compare_with_cerby
 from keys.errors import CerbyRefused, PortalError
+from keys.jobs.figures import keep_figures
 from keys.models import PeriodicJob
 
 RESULTS_KEPT_FOR = timedelta(hours=1)
@@ -35,6 +37,16 @@ def sweep() -> None:
 @task
 def tidy() -> None:
     _run("tidy", _tidy)
+
+
+@task
+def people() -> None:
+    _run("people", lambda: f"{read_everyone()} people read from Cerby")
+
+
+@task
+def figures() -> None:
+    _run("figures", keep_figures)
 
 
 def _sweep() -> str:

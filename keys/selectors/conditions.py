@@ -100,7 +100,7 @@ def in_phase(phase: Phase, expires: Window = Window()) -> Condition:  # noqa: B0
 
 
 def marked(column: str) -> Condition:
-    """Keys that have something in ``column``, of which a partial index holds those alone, by creation."""
+    """Keys that have something in ``column``, which a partial index holds alone, by creation."""
     found = Q((f"{column}__isnull", False))
     return Condition(
         found=found,
@@ -110,7 +110,7 @@ def marked(column: str) -> Condition:
 
 
 def marked_active(column: str, now: datetime) -> Condition:
-    """Active keys that have something in ``column``, of which a partial index holds those alone, by expiry."""
+    """Active keys that have something in ``column``, which a partial index holds alone, by expiry."""
     active = in_phase(Phase.LIVE, Window(low=now))
     found = Q((f"{column}__isnull", False))
     by_expiry = active.walks["expires"]

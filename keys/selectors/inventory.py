@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict
@@ -125,20 +125,22 @@ def _row(values: tuple[Any, ...], now: datetime) -> KeyRow:
         last_used_exact=wording.exact(used) if used else "",
         status=seen.value,
         status_label=seen.label,
-        caveat=_caveat(seen, state, *others),
+        caveat=_caveat(seen, state, others),
     )
 
 
-def _caveat(
-    seen: Status, state: str, purpose: str, _stored: Any, _where: Any, origin: str, missing: Any, left: Any
-) -> str:
-    """What must be said beside the status: of the state, and of an active key what somebody should look at."""
+def _caveat(seen: Status, state: str, others: Sequence[Any]) -> str:
+    """What must be said beside the status, of the state, and of an active key that needs attention.
+
+    ``others`` are the values of ``COLUMNS`` from the purpose on.
+    """
+    purpose, _, _, origin, missing_since, owner_left_at, *_ = others
     said = [CAVEAT.get(State(state), "")]
     if seen is Status.ACTIVE:
         said += [
-            "missing in Cerby" if missing else "",
+            "missing in Cerby" if missing_since else "",
             "not adopted" if origin == ApiKey.Origin.DISCOVERED and not purpose else "",
-            "owner left" if left else "",
+            "owner left" if owner_left_at else "",
         ]
     return ", ".join(filter(None, said))
 
@@ -189,12 +191,11 @@ def _export_rows(first: Any, others: Iterator[Any], now: datetime) -> Iterator[l
 
 
 def _export_row(values: tuple[Any, ...], now: datetime) -> list[str]:
-    *shown, _ = values
-    (id_, name, owner, email, scopes, created, expires, used, phase, state, *others) = shown
+    (id_, name, owner, email, scopes, created, expires, used, phase, state, *others) = values
     purpose, stored, where, origin, *_ = others
     seen = status(phase, expires, now)
     return [
         str(id_), name, owner, email, wording.scope_list(scopes), wording.utc(created), wording.utc(expires),
-        wording.utc(used), seen.label, _caveat(seen, state, *others), purpose, wording.utc(stored), where,
+        wording.utc(used), seen.label, _caveat(seen, state, others), purpose, wording.utc(stored), where,
         ApiKey.Origin(origin).label,
     ]  # fmt: skip
