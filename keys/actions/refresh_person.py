@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import timedelta
 
 from django.db import transaction
@@ -17,7 +18,7 @@ from keys.errors import CerbyError, CerbyNotFound
 from keys.models import ApiKey, User, fold
 from keys.policy import Action, Actor, Role
 
-LIVE = "live"
+LIVE, DISABLED = "live", "disabled"
 FRESH_ENOUGH = timedelta(minutes=5)
 
 
@@ -29,38 +30,44 @@ def refresh_person(user: User) -> User:
     try:
         person = cerby.connect().person(user.cerby_id)
     except CerbyNotFound:
-        _deactivate(user)
+        _part_from(user)
         raise
     return keep(person, user)
 
 
-def _deactivate(user: User) -> None:
+def _part_from(user: User) -> None:
     """Cerby does not know ``user`` any more: every session of theirs ends with its next request."""
-    if not user.is_active:
+    if user.left_at is not None:
         return
-    user.is_active = False
+    before = _describe(user)
+    user.left_at, user.is_active = timezone.now(), False
     with transaction.atomic():
-        user.save(update_fields=["is_active"])
-        log.append(
-            Event.PERSON_CHANGED,
-            actor=None,
-            reason="Cerby does not know this person any more.",
-            email=user.email,
-            before={"may sign in": "yes"},
-            after={"may sign in": "no"},
-        )
+        user.save(update_fields=["is_active", "left_at"])
+        _tell_keys(user)
+        _record(user, before, reason="Cerby does not know this person any more.")
 
 
 def refresh_everyone(actor: Actor) -> int:
     """Read everybody whom the portal knows from Cerby again. Returns how many were read."""
     authorize(actor, Action.REFRESH_ROLES)
+    count = read_everyone()
+    log.append(Event.ROLES_REFRESHED, actor=actor, count=count)
+    return count
+
+
+def read_everyone() -> int:
+    """The same, for the background job. Raises ``CerbyError``; what was not read stays as it was.
+
+    Whom the list does not hold is asked for by themselves: a list may be incomplete.
+    """
     people = {person.id: person for person in cerby.connect().people()}
     known = list(User.objects.filter(cerby_id__in=people))
     for user in known:
         keep(people[user.cerby_id], user)
-    for user in User.objects.filter(is_active=True).exclude(cerby_id__in=people):
-        _deactivate(user)
-    log.append(Event.ROLES_REFRESHED, actor=actor, count=len(known))
+    for user in User.objects.filter(left_at=None).exclude(cerby_id__in=people):
+        with suppress(CerbyNotFound):
+            refresh_person(user)
+    _tell_all_keys()
     return len(known)
 
 
@@ -88,29 +95,51 @@ def keep(person: cerby.Person, user: User) -> User:
     user.role = role
     user.role_checked_at = timezone.now()
     user.is_active = user.added_at is not None and person.status == LIVE
-    after = _describe(user)
+    user.left_at = (user.left_at or timezone.now()) if person.status == DISABLED else None
     with transaction.atomic():
         _free_address(user)
-        user.save(update_fields=["name", "email", "role", "role_checked_at", "is_active"])
-        if before != after:
-            ApiKey.objects.filter(owner=user).update(
-                owner_name=user.name, owner_order=fold(user.name), owner_email=user.email
-            )
-            changed = {name for name in after if before[name] != after[name]}
-            log.append(
-                Event.PERSON_CHANGED,
-                actor=None,
-                email=user.email,
-                before={name: before[name] for name in sorted(changed)},
-                after={name: after[name] for name in sorted(changed)},
-            )
+        user.save(update_fields=["name", "email", "role", "role_checked_at", "is_active", "left_at"])
+        if before != _describe(user):
+            _tell_keys(user)
+            _record(user, before)
     return user
+
+
+def _record(user: User, before: dict[str, str], reason: str = "") -> None:
+    after = _describe(user)
+    changed = sorted(name for name in after if before[name] != after[name])
+    log.append(
+        Event.PERSON_CHANGED,
+        actor=None,
+        reason=reason,
+        email=user.email,
+        before={name: before[name] for name in changed},
+        after={name: after[name] for name in changed},
+    )
+
+
+def _tell_keys(user: User) -> None:
+    """What lists sort, search and filter by stands beside each key."""
+    ApiKey.objects.filter(owner=user).update(
+        owner_name=user.name,
+        owner_order=fold(user.name),
+        owner_email=user.email,
+        owner_left_at=user.left_at,
+    )
+
+
+def _tell_all_keys() -> None:
+    """Also the keys that came to their owner after the owner had left."""
+    ApiKey.objects.filter(owner_left_at=None, owner__left_at__isnull=False).update(
+        owner_left_at=timezone.now()
+    )
+    ApiKey.objects.filter(owner_left_at__isnull=False, owner__left_at=None).update(owner_left_at=None)
 
 
 def _free_address(user: User) -> None:
     """An address that Cerby gives to ``user`` now is no longer the one of whoever had it before."""
     for earlier in User.objects.filter(email=user.email).exclude(pk=user.pk):
-        _deactivate(earlier)
+        _part_from(earlier)
         User.objects.filter(pk=earlier.pk).update(email=f"{earlier.cerby_id}@moved.invalid")
 
 
@@ -120,6 +149,7 @@ def _describe(user: User) -> dict[str, str]:
         "email": user.email,
         "role": Role(user.role).label,
         "may sign in": "yes" if user.is_active else "no",
+        "in the workspace": "yes" if user.left_at is None else "no",
     }
 
 
@@ -134,6 +164,7 @@ def remember(people: Iterable[cerby.Person]) -> None:
                 name=person.name or person.email,
                 role=person.role or Role.GUEST,
                 role_checked_at=now,
+                left_at=now if person.status == DISABLED else None,
                 password="!",  # noqa: S106 - an unusable password, in Django's own spelling
             )
             for person in people

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from keys.actions import sign_in
-from keys.actions.refresh_person import refresh_everyone, refresh_person, with_confirmed_role
+from keys.actions.refresh_person import read_everyone, refresh_everyone, refresh_person, with_confirmed_role
 from keys.actors import actor_for
 from keys.errors import CerbyNeverReached, CerbyNotFound, NotAllowed
 from keys.models import ApiKey, AuditEvent, User
@@ -17,6 +17,8 @@ from keys.policy import Role
 from tests.cast import a_key, actor, signed_in
 from tests.cerby.bad_server import data, free_port, serving
 from tests.cerby.bad_server import user as resource_of_user
+
+LEFT = ({"in the workspace": "yes", "may sign in": "yes"}, {"in the workspace": "no", "may sign in": "no"})
 
 
 def checked(person: User, ago: timedelta) -> User:
@@ -61,7 +63,7 @@ def test_whom_cerby_disables_is_signed_out_everywhere(cast, sandbox, workspace):
     refresh_person(cast.admin)
 
     assert not User.objects.get(pk=cast.admin.pk).is_active
-    assert changes() == [(cast.admin.email, {"may sign in": "yes"}, {"may sign in": "no"})]
+    assert changes() == [(cast.admin.email, *LEFT)]
     answer = browser.get("/keys/")
     assert (answer.status_code, answer["Location"]) == (302, "/accounts/login/?next=/keys/")
 
@@ -79,7 +81,7 @@ def test_whom_cerby_does_not_know_any_more_is_no_longer_active(cast, sandbox):
     with pytest.raises(CerbyNotFound):
         refresh_person(admin)
     assert not User.objects.get(pk=admin.pk).is_active
-    assert changes() == [(admin.email, {"may sign in": "yes"}, {"may sign in": "no"})]
+    assert changes() == [(admin.email, *LEFT)]
     assert not sign_in.confirm(admin)
     assert len(changes()) == 1
 
@@ -163,3 +165,49 @@ def test_reading_everybody_is_not_for_everybody(cast, workspace):
     with pytest.raises(NotAllowed):
         refresh_everyone(actor(cast.user))
     assert workspace.sandbox.journal() == []
+
+
+def left(key: ApiKey) -> bool:
+    return ApiKey.objects.get(pk=key.pk).owner_left_at is not None
+
+
+def test_the_keys_of_whom_cerby_disables_or_forgets_are_marked_until_they_come_back(cast, sandbox, workspace):
+    disabled, forgotten, stays = a_key(cast.guest), a_key(cast.user), a_key(cast.owner)
+    sandbox.set_person(workspace.ids["guest"], status="disabled")
+    User.objects.filter(pk=cast.user.pk).update(cerby_id=uuid.uuid4())
+
+    assert read_everyone() == 5
+
+    assert (left(disabled), left(forgotten), left(stays)) == (True, True, False)
+    assert [(email, after["in the workspace"]) for email, _, after in changes()] == [
+        (cast.guest.email, "no"),
+        (cast.user.email, "no"),
+    ]
+
+    sandbox.set_person(workspace.ids["guest"], status="live")
+    read_everyone()
+    assert (left(disabled), left(forgotten)) == (False, True)
+    assert len(changes()) == 3
+
+
+def test_a_key_that_comes_to_somebody_who_has_left_is_marked_too(cast, sandbox, workspace):
+    sandbox.set_person(workspace.ids["guest"], status="disabled")
+    read_everyone()
+    key = a_key(User.objects.get(pk=cast.guest.pk))
+    assert not left(key)
+    read_everyone()
+    assert left(key)
+    ApiKey.objects.filter(pk=key.pk).update(owner=cast.owner)
+    read_everyone()
+    assert not left(key)
+
+
+def test_a_list_that_lacks_somebody_does_not_make_them_leave(cast, sandbox):
+    sandbox.clock.offset += timedelta(hours=1)
+    new = sandbox.add_person(
+        email="new@contenzilla.example", first_name="New", last_name="Person", role="workspace_admin"
+    )
+    User.objects.filter(pk=cast.guest.pk).update(cerby_id=uuid.UUID(new))
+    sandbox.faults.set([{"fault": "list-stale", "route": "GET /api/v1/users"}])
+    assert read_everyone() == 5
+    assert not User.objects.exclude(left_at=None).exists()
