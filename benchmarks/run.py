@@ -16,7 +16,7 @@ from pathlib import Path
 import django
 from django.core.management import call_command
 
-from benchmarks import cases, plans, writes
+from benchmarks import cases, plans, sync, writes
 from benchmarks.databases import connect
 from benchmarks.dataset import database_of
 from benchmarks.requests import Browser
@@ -29,6 +29,10 @@ TIMES_EMPTY = 5.0
 
 def main() -> None:
     choices = _choices()
+    if choices.only == "sync":
+        print(f"\n{_machine()}.\n")
+        sync.show()
+        return
     call_command("collectstatic", interactive=False, verbosity=0)
     databases = [connect(database_of(size)) for size in (SMALL, choices.size)]
     small, large = (Browser(database) for database in databases)
@@ -50,6 +54,8 @@ def main() -> None:
         results.append(measure(case, small, large, choices.rounds))
         print(_line(results[-1]), flush=True)
     _verdict(results)
+    if not choices.only:
+        sync.show()
 
 
 def _choices() -> argparse.Namespace:

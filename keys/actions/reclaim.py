@@ -22,8 +22,8 @@ REASON = "Cerby lists this key as live, and it has ended here."
 logger = structlog.get_logger(__name__)
 
 
-def reclaim(keys: Sequence[tuple[ApiKey, UUID]], *, listed: int) -> int:
-    """Revoke ``keys``, each with Cerby's id, of ``listed`` that Cerby knows. Returns how many were.
+def reclaim(keys: Sequence[tuple[UUID, UUID]], *, listed: int) -> int:
+    """Revoke ``keys``, our id and Cerby's of each, of ``listed`` that Cerby knows. Returns how many were.
 
     The breaker: more than three, and more than one in twenty, is no accident of single keys; it starts the
     quarantine. What somebody looked at when they ended the last one does not count.
@@ -31,7 +31,8 @@ def reclaim(keys: Sequence[tuple[ApiKey, UUID]], *, listed: int) -> int:
     approved = HeldBack.objects.filter(approved_at__isnull=False)
     _stop_if_too_many(keys, {held.key_id for held in approved} if keys else set(), listed)
     revoked = 0
-    for key, cerby_id in keys:
+    for key_id, cerby_id in keys:
+        key = ApiKey.objects.get(pk=key_id)
         if not held_back(key, REASON):
             with suppress(Conflict, CerbyError):  # recorded; the reconciler goes on
                 _revoke(key, cerby_id)
@@ -40,8 +41,8 @@ def reclaim(keys: Sequence[tuple[ApiKey, UUID]], *, listed: int) -> int:
     return revoked
 
 
-def _stop_if_too_many(keys: Sequence[tuple[ApiKey, UUID]], approved: set[UUID], listed: int) -> None:
-    count = sum(key.pk not in approved for key, _ in keys)
+def _stop_if_too_many(keys: Sequence[tuple[UUID, UUID]], approved: set[UUID], listed: int) -> None:
+    count = sum(key_id not in approved for key_id, _ in keys)
     if count <= max(3, listed // 20):
         return
     reason = "More keys live in Cerby that should not than can be an accident. None was revoked."
