@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -13,10 +13,9 @@ from keys import cerby
 from keys.actors import actor_for
 from keys.audit import log
 from keys.audit.events import Event
-from keys.audit.guard import authorize
 from keys.errors import CerbyError, CerbyNotFound
 from keys.models import ApiKey, User, fold
-from keys.policy import Action, Actor, Role
+from keys.policy import Actor, Role
 
 LIVE, DISABLED = "live", "disabled"
 FRESH_ENOUGH = timedelta(minutes=5)
@@ -47,30 +46,6 @@ def _part_from(user: User) -> None:
         _record(user, before, reason="Cerby does not know this person any more.")
 
 
-def refresh_everyone(actor: Actor) -> int:
-    """Read everybody whom the portal knows from Cerby again. Returns how many were read."""
-    authorize(actor, Action.REFRESH_ROLES)
-    count = read_everyone()
-    log.append(Event.ROLES_REFRESHED, actor=actor, count=count)
-    return count
-
-
-def read_everyone() -> int:
-    """The same, for the background job. Raises ``CerbyError``; what was not read stays as it was.
-
-    Whom the list does not hold is asked for by themselves: a list may be incomplete.
-    """
-    people = {person.id: person for person in cerby.connect().people()}
-    known = list(User.objects.filter(cerby_id__in=people))
-    for user in known:
-        keep(people[user.cerby_id], user)
-    for user in User.objects.filter(left_at=None).exclude(cerby_id__in=people):
-        with suppress(CerbyNotFound):
-            refresh_person(user)
-    _tell_all_keys()
-    return len(known)
-
-
 def with_confirmed_role(actor: Actor) -> Actor:
     """``actor`` with the role that Cerby gives now, or the kept one where Cerby does not answer."""
     user = User.objects.get(pk=actor.user_id)
@@ -89,13 +64,9 @@ def keep(person: cerby.Person, user: User) -> User:
     request. One whose role it does not name counts as a Guest User.
     """
     before = _describe(user)
-    role = person.role if person.role is not None else Role.GUEST
-    user.name = person.name or user.email
-    user.email = person.email.lower()
-    user.role = role
+    for name, value in facts_of(person, user).items():
+        setattr(user, name, value)
     user.role_checked_at = timezone.now()
-    user.is_active = user.added_at is not None and person.status == LIVE
-    user.left_at = (user.left_at or timezone.now()) if person.status == DISABLED else None
     with transaction.atomic():
         _free_address(user)
         user.save(update_fields=["name", "email", "role", "role_checked_at", "is_active", "left_at"])
@@ -103,6 +74,17 @@ def keep(person: cerby.Person, user: User) -> User:
             _tell_keys(user)
             _record(user, before)
     return user
+
+
+def facts_of(person: cerby.Person, user: User) -> dict[str, Any]:
+    """The columns of ``user`` as ``person``, from Cerby, would have them."""
+    return {
+        "name": person.name or user.email,
+        "email": person.email.lower(),
+        "role": person.role if person.role is not None else Role.GUEST,
+        "is_active": user.added_at is not None and person.status == LIVE,
+        "left_at": (user.left_at or timezone.now()) if person.status == DISABLED else None,
+    }
 
 
 def _record(user: User, before: dict[str, str], reason: str = "") -> None:
@@ -128,7 +110,7 @@ def _tell_keys(user: User) -> None:
     )
 
 
-def _tell_all_keys() -> None:
+def tell_all_keys() -> None:
     """Also the keys that came to their owner after the owner had left."""
     ApiKey.objects.filter(owner_left_at=None, owner__left_at__isnull=False).update(
         owner_left_at=timezone.now()

@@ -13,7 +13,7 @@ from django_tasks import task
 from django_tasks_db.models import DBTaskResult
 
 from keys.actions.quarantine import compared, silent_since
-from keys.actions.refresh_person import read_everyone
+from keys.actions.refresh_people import read_everyone
 from keys.actions.settle import settle_due
 from keys.actions.sweep import sweep as compare_with_cerby
 from keys.actions.watermark import check_watermark

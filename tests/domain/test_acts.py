@@ -30,7 +30,8 @@ from keys.actions.keep import keep
 from keys.actions.paste import paste
 from keys.actions.pause import begin_pause
 from keys.actions.quarantine import Cause, end_quarantine, start_quarantine
-from keys.actions.refresh_person import refresh_everyone, refresh_person
+from keys.actions.refresh_people import refresh_everyone
+from keys.actions.refresh_person import refresh_person
 from keys.actions.register import register
 from keys.actions.rescope import rescope
 from keys.actions.save_in_cerby import save_in_cerby
@@ -188,7 +189,7 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
     ),
     "export: activity": (lambda scene: lambda: export_activity(scene.me, QueryDict()), ["activity:export"]),
     "refresh_person": (refreshing, ["person:change"]),
-    "refresh_person: everyone": (lambda scene: lambda: refresh_everyone(scene.me), ["roles:refresh"]),
+    "refresh_people": (lambda scene: lambda: refresh_everyone(scene.me), ["roles:refresh"]),
     "add_person": (adding, ["person:add", "person:change"]),
     "sign_in": (
         lambda scene: lambda: sign_in.record(scene.cast.admin, ip="192.0.2.7", browser="Chrome on Linux"),

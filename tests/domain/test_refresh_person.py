@@ -9,9 +9,9 @@ import pytest
 from django.utils import timezone
 
 from keys.actions import sign_in
-from keys.actions.refresh_person import read_everyone, refresh_everyone, refresh_person, with_confirmed_role
+from keys.actions.refresh_person import refresh_person, with_confirmed_role
 from keys.actors import actor_for
-from keys.errors import CerbyNeverReached, CerbyNotFound, NotAllowed
+from keys.errors import CerbyNeverReached, CerbyNotFound
 from keys.models import ApiKey, AuditEvent, User
 from keys.policy import Role
 from tests.cast import a_key, actor, signed_in
@@ -148,66 +148,3 @@ def test_a_role_that_was_read_minutes_ago_is_not_asked_for_again(cast, workspace
 def test_the_confirmed_actor_is_still_at_the_same_place(cast):
     before = actor(cast.admin)
     assert with_confirmed_role(before) == before
-
-
-def test_everybody_is_read_at_once_on_demand(cast, sandbox, workspace):
-    sandbox.set_person(workspace.ids["user"], role="workspace_admin")
-    sandbox.set_person(workspace.ids["guest"], status="disabled")
-
-    assert refresh_everyone(actor(cast.owner)) == 6
-
-    assert User.objects.get(pk=cast.user.pk).role == Role.ADMIN
-    assert not User.objects.get(pk=cast.guest.pk).is_active
-    assert AuditEvent.objects.get(type="roles:refresh").details == {"count": 6}
-
-
-def test_reading_everybody_is_not_for_everybody(cast, workspace):
-    with pytest.raises(NotAllowed):
-        refresh_everyone(actor(cast.user))
-    assert workspace.sandbox.journal() == []
-
-
-def left(key: ApiKey) -> bool:
-    return ApiKey.objects.get(pk=key.pk).owner_left_at is not None
-
-
-def test_the_keys_of_whom_cerby_disables_or_forgets_are_marked_until_they_come_back(cast, sandbox, workspace):
-    disabled, forgotten, stays = a_key(cast.guest), a_key(cast.user), a_key(cast.owner)
-    sandbox.set_person(workspace.ids["guest"], status="disabled")
-    User.objects.filter(pk=cast.user.pk).update(cerby_id=uuid.uuid4())
-
-    assert read_everyone() == 5
-
-    assert (left(disabled), left(forgotten), left(stays)) == (True, True, False)
-    assert [(email, after["in the workspace"]) for email, _, after in changes()] == [
-        (cast.guest.email, "no"),
-        (cast.user.email, "no"),
-    ]
-
-    sandbox.set_person(workspace.ids["guest"], status="live")
-    read_everyone()
-    assert (left(disabled), left(forgotten)) == (False, True)
-    assert len(changes()) == 3
-
-
-def test_a_key_that_comes_to_somebody_who_has_left_is_marked_too(cast, sandbox, workspace):
-    sandbox.set_person(workspace.ids["guest"], status="disabled")
-    read_everyone()
-    key = a_key(User.objects.get(pk=cast.guest.pk))
-    assert not left(key)
-    read_everyone()
-    assert left(key)
-    ApiKey.objects.filter(pk=key.pk).update(owner=cast.owner)
-    read_everyone()
-    assert not left(key)
-
-
-def test_a_list_that_lacks_somebody_does_not_make_them_leave(cast, sandbox):
-    sandbox.clock.offset += timedelta(hours=1)
-    new = sandbox.add_person(
-        email="new@contenzilla.example", first_name="New", last_name="Person", role="workspace_admin"
-    )
-    User.objects.filter(pk=cast.guest.pk).update(cerby_id=uuid.UUID(new))
-    sandbox.faults.set([{"fault": "list-stale", "route": "GET /api/v1/users"}])
-    assert read_everyone() == 5
-    assert not User.objects.exclude(left_at=None).exists()
