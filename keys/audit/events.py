@@ -44,6 +44,7 @@ class Event(enum.StrEnum):
     PERSON_ADDED = "person:add"
     PERSON_CHANGED = "person:change"
     ROLES_REFRESHED = "roles:refresh"
+    PEOPLE_STOPPED = "roles:stop"
 
     @property
     def label(self) -> str:
@@ -87,6 +88,7 @@ _LABELS = {
     Event.PERSON_ADDED: "Person added",
     Event.PERSON_CHANGED: "Person changed in Cerby",
     Event.ROLES_REFRESHED: "Roles read from Cerby",
+    Event.PEOPLE_STOPPED: "Reading roles stopped",
 }
 
 DETAILS: dict[Event, frozenset[str]] = {
@@ -119,5 +121,6 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.PERSON_ADDED: frozenset({"email", "role"}),
     Event.PERSON_CHANGED: frozenset({"email", "before", "after"}),
     Event.ROLES_REFRESHED: frozenset({"count"}),
+    Event.PEOPLE_STOPPED: frozenset({"losing", "people"}),
 }
 """The details an event may carry; an event that is not listed carries none."""

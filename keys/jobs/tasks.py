@@ -13,10 +13,12 @@ from django_tasks import task
 from django_tasks_db.models import DBTaskResult
 
 from keys.actions.quarantine import compared, silent_since
+from keys.actions.refresh_people import read_everyone
 from keys.actions.settle import settle_due
 from keys.actions.sweep import sweep as compare_with_cerby
 from keys.actions.watermark import check_watermark
 from keys.errors import CerbyRefused, PortalError
+from keys.jobs.figures import keep_figures
 from keys.models import PeriodicJob
 
 RESULTS_KEPT_FOR = timedelta(hours=1)
@@ -37,6 +39,16 @@ def sweep() -> None:
 @task
 def tidy() -> None:
     _run("tidy", _tidy)
+
+
+@task
+def people() -> None:
+    _run("people", lambda: f"{read_everyone()} people read from Cerby")
+
+
+@task
+def figures() -> None:
+    _run("figures", keep_figures)
 
 
 def _reconcile() -> str:

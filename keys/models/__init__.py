@@ -1,7 +1,8 @@
-"""The tables: people, keys, the one view of a new key, what happened, the jobs, and what holds them back."""
+"""The tables: people, keys, the one view of a key, what happened, figures, the jobs, what holds them back."""
 
 from keys.models.api_key import LISTED, ApiKey, KeyScope, SearchDocument, SearchIndex
 from keys.models.event import AuditEvent
+from keys.models.figures import DashboardFigures
 from keys.models.folding import fold
 from keys.models.job import PeriodicJob
 from keys.models.reveal import RevealGrant
@@ -12,6 +13,7 @@ __all__ = [
     "LISTED",
     "ApiKey",
     "AuditEvent",
+    "DashboardFigures",
     "HeldBack",
     "KeyScope",
     "Pause",

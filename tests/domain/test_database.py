@@ -13,7 +13,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from keys.lifecycle import State
-from keys.models import ApiKey, AuditEvent, KeyScope, RevealGrant, User
+from keys.models import ApiKey, AuditEvent, KeyScope, Pause, Quarantine, RevealGrant, User
 from tests.cast import Cast, a_key
 
 Wrong = Callable[[Cast], object]
@@ -106,6 +106,14 @@ WRONG: dict[str, list[Wrong]] = {
     ],
     "grant_claimed_has_a_time": [grant(state="claimed", sealed=None)],
     "grant_state_is_known": [grant(state="open", sealed=None)],
+    "pause_ends_after_it_began": [
+        lambda _: Pause.objects.create(what="create", since=(now := timezone.now()), until=now)
+    ],
+    "quarantine_is_one": [lambda _: Quarantine.objects.create(id=2)],
+    "quarantine_has_a_cause": [
+        lambda _: Quarantine.objects.create(id=1, since=timezone.now()),
+        lambda _: Quarantine.objects.create(id=1, cause="operator"),
+    ],
     "event_outcome_is_known": [
         lambda cast: AuditEvent.objects.create(at=timezone.now(), type="session:start", outcome="fine")
     ],

@@ -73,6 +73,7 @@ def _row(key: cerby.UpstreamKey, expires_at: datetime, owner: User, number: int)
         owner=owner,
         owner_name=owner.name,
         owner_email=owner.email,
+        owner_left_at=owner.left_at,
         scopes=in_order(key.scopes),
         state=state,
         created_at=key.created_at,
