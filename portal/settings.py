@@ -235,6 +235,7 @@ LOGGING["root"]["level"] = CONFIG.log_level
 # The portal
 PORTAL_URL = CONFIG.url
 PORTAL_ENV = CONFIG.env
+PORTAL_DATA_DIR = CONFIG.data_dir
 PORTAL_PEPPERS = CONFIG.peppers
 PORTAL_AUDIT_DIR = CONFIG.data_dir / "audit"
 PORTAL_AUDIT_ORIGIN = CONFIG.audit_origin

@@ -32,6 +32,10 @@ class Event(enum.StrEnum):
     KEY_CHANGED = "key:change"
     KEY_MISSING = "key:miss"
     SWEEP_STOPPED = "sweep:stop"
+    PAUSE_STARTED = "pause:start"
+    QUARANTINE_STARTED = "quarantine:start"
+    QUARANTINE_ENDED = "quarantine:end"
+    KEY_KEPT = "key:keep"
     INVENTORY_EXPORTED = "inventory:export"
     ACTIVITY_EXPORTED = "activity:export"
     ATTEMPT_REFUSED = "attempt:refuse"
@@ -41,6 +45,7 @@ class Event(enum.StrEnum):
     PERSON_CHANGED = "person:change"
     PERSON_ERASED = "person:erase"
     ROLES_REFRESHED = "roles:refresh"
+    PEOPLE_STOPPED = "roles:stop"
 
     @property
     def label(self) -> str:
@@ -72,6 +77,10 @@ _LABELS = {
     Event.KEY_CHANGED: "API key changed in Cerby",
     Event.KEY_MISSING: "API key missing in Cerby",
     Event.SWEEP_STOPPED: "Sweep stopped",
+    Event.PAUSE_STARTED: "Cerby asked for a pause",
+    Event.QUARANTINE_STARTED: "Quarantine started",
+    Event.QUARANTINE_ENDED: "Quarantine ended",
+    Event.KEY_KEPT: "API key kept",
     Event.INVENTORY_EXPORTED: "Inventory downloaded",
     Event.ACTIVITY_EXPORTED: "Activity downloaded",
     Event.ATTEMPT_REFUSED: "Attempt refused",
@@ -81,6 +90,7 @@ _LABELS = {
     Event.PERSON_CHANGED: "Person changed in Cerby",
     Event.PERSON_ERASED: "Person erased from the record",
     Event.ROLES_REFRESHED: "Roles read from Cerby",
+    Event.PEOPLE_STOPPED: "Reading roles stopped",
 }
 
 DETAILS: dict[Event, frozenset[str]] = {
@@ -103,6 +113,10 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.KEY_ADOPTED: frozenset({"purpose"}),
     Event.KEY_CHANGED: frozenset({"before", "after"}),
     Event.SWEEP_STOPPED: frozenset({"revocations", "keys"}),
+    Event.PAUSE_STARTED: frozenset({"until"}),
+    Event.QUARANTINE_STARTED: frozenset({"cause"}),
+    Event.QUARANTINE_ENDED: frozenset({"keys"}),
+    Event.KEY_KEPT: frozenset({"cerby_id", "from_state"}),
     Event.INVENTORY_EXPORTED: frozenset({"filter", "count"}),
     Event.ACTIVITY_EXPORTED: frozenset({"filter", "count"}),
     Event.ATTEMPT_REFUSED: frozenset({"action"}),
@@ -110,6 +124,7 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.PERSON_CHANGED: frozenset({"email", "before", "after"}),
     Event.PERSON_ERASED: frozenset({"person", "events"}),
     Event.ROLES_REFRESHED: frozenset({"count"}),
+    Event.PEOPLE_STOPPED: frozenset({"losing", "people"}),
 }
 """The details an event may carry; an event that is not listed carries none."""
 
@@ -121,6 +136,7 @@ OUTCOMES: dict[Event, frozenset[str]] = {
     Event.KEY_RESCOPED: frozenset({"done", "failed"}),
     Event.KEY_DELETED: frozenset({"done", "failed"}),
     Event.SWEEP_STOPPED: frozenset({"failed"}),
+    Event.PEOPLE_STOPPED: frozenset({"failed"}),
     Event.ATTEMPT_REFUSED: frozenset({"refused"}),
     Event.SIGNED_IN: frozenset({"done", "refused"}),
 }
@@ -131,6 +147,8 @@ URGENT = frozenset(
         Event.KEY_REVEALED,
         Event.KEY_DELETION_STARTED,
         Event.KEY_DELETED,
+        Event.QUARANTINE_STARTED,
+        Event.QUARANTINE_ENDED,
         Event.PERSON_ADDED,
         Event.PERSON_CHANGED,
         Event.PERSON_ERASED,

@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
 from keys.actions.erase_person import erase_person
-from keys.actions.refresh_person import refresh_everyone
+from keys.actions.refresh_people import refresh_everyone
 from keys.audit import leaf, log
 from keys.audit.events import Event
 from keys.audit.signing import sign
