@@ -32,7 +32,7 @@ def show(small: Browser, large: Browser) -> None:
 
 
 def _download(name: str, browser: Browser, address: str) -> None:
-    before = peak = _resident()
+    before = peak = resident()
     started = time.perf_counter()
     first, size, lines = 0.0, 0, 0
     for chunk in browser.stream(address):
@@ -40,7 +40,7 @@ def _download(name: str, browser: Browser, address: str) -> None:
         size += len(chunk)
         lines += 1
         if lines % 5000 == 0:
-            peak = max(peak, _resident())
+            peak = max(peak, resident())
     seconds = time.perf_counter() - started
     print(
         f"CSV, {name}: {lines - 2:,} lines, {size / 1e6:,.1f} MB in {seconds:.1f} s, first byte after"
@@ -49,10 +49,10 @@ def _download(name: str, browser: Browser, address: str) -> None:
     )
 
 
-def _resident() -> float:
-    """Megabytes of this process in memory."""
+def resident(which: str = "VmRSS") -> float:
+    """Megabytes of this process in memory: now (VmRSS), or the most that it had (VmHWM)."""
     fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return int(fields["VmRSS"].split()[0]) / 1024
+    return int(fields[which].split()[0]) / 1024
 
 
 def _append(small: Browser, large: Browser) -> None:

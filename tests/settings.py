@@ -20,6 +20,8 @@ os.environ |= {
     "CERBY_WORKSPACE": "contenzilla",
 }
 for name in (
+    "DATABASE_URL",
+    "DATABASE_URL_FILE",
     "PORTAL_SECRET_KEY_FILE",
     "PORTAL_PEPPERS_FILE",
     "PORTAL_AUDIT_SIGNING_KEY_FILE",

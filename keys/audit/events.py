@@ -32,6 +32,10 @@ class Event(enum.StrEnum):
     KEY_CHANGED = "key:change"
     KEY_MISSING = "key:miss"
     SWEEP_STOPPED = "sweep:stop"
+    PAUSE_STARTED = "pause:start"
+    QUARANTINE_STARTED = "quarantine:start"
+    QUARANTINE_ENDED = "quarantine:end"
+    KEY_KEPT = "key:keep"
     INVENTORY_EXPORTED = "inventory:export"
     ACTIVITY_EXPORTED = "activity:export"
     ATTEMPT_REFUSED = "attempt:refuse"
@@ -43,6 +47,7 @@ class Event(enum.StrEnum):
     ROLES_REFRESHED = "roles:refresh"
     VERIFICATION_STARTED = "record:start-verify"
     RECORD_VERIFIED = "record:verify"
+    PEOPLE_STOPPED = "roles:stop"
 
     @property
     def label(self) -> str:
@@ -74,6 +79,10 @@ _LABELS = {
     Event.KEY_CHANGED: "API key changed in Cerby",
     Event.KEY_MISSING: "API key missing in Cerby",
     Event.SWEEP_STOPPED: "Sweep stopped",
+    Event.PAUSE_STARTED: "Cerby asked for a pause",
+    Event.QUARANTINE_STARTED: "Quarantine started",
+    Event.QUARANTINE_ENDED: "Quarantine ended",
+    Event.KEY_KEPT: "API key kept",
     Event.INVENTORY_EXPORTED: "Inventory downloaded",
     Event.ACTIVITY_EXPORTED: "Activity downloaded",
     Event.ATTEMPT_REFUSED: "Attempt refused",
@@ -85,6 +94,7 @@ _LABELS = {
     Event.ROLES_REFRESHED: "Roles read from Cerby",
     Event.VERIFICATION_STARTED: "Verification of the record started",
     Event.RECORD_VERIFIED: "Record verified",
+    Event.PEOPLE_STOPPED: "Reading roles stopped",
 }
 
 DETAILS: dict[Event, frozenset[str]] = {
@@ -107,6 +117,10 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.KEY_ADOPTED: frozenset({"purpose"}),
     Event.KEY_CHANGED: frozenset({"before", "after"}),
     Event.SWEEP_STOPPED: frozenset({"revocations", "keys"}),
+    Event.PAUSE_STARTED: frozenset({"until"}),
+    Event.QUARANTINE_STARTED: frozenset({"cause"}),
+    Event.QUARANTINE_ENDED: frozenset({"keys"}),
+    Event.KEY_KEPT: frozenset({"cerby_id", "from_state"}),
     Event.INVENTORY_EXPORTED: frozenset({"filter", "count"}),
     Event.ACTIVITY_EXPORTED: frozenset({"filter", "count"}),
     Event.ATTEMPT_REFUSED: frozenset({"action"}),
@@ -115,6 +129,7 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.PERSON_ERASED: frozenset({"person", "events"}),
     Event.ROLES_REFRESHED: frozenset({"count"}),
     Event.RECORD_VERIFIED: frozenset({"events", "damage"}),
+    Event.PEOPLE_STOPPED: frozenset({"losing", "people"}),
 }
 """The details an event may carry; an event that is not listed carries none."""
 
@@ -126,6 +141,7 @@ OUTCOMES: dict[Event, frozenset[str]] = {
     Event.KEY_RESCOPED: frozenset({"done", "failed"}),
     Event.KEY_DELETED: frozenset({"done", "failed"}),
     Event.SWEEP_STOPPED: frozenset({"failed"}),
+    Event.PEOPLE_STOPPED: frozenset({"failed"}),
     Event.ATTEMPT_REFUSED: frozenset({"refused"}),
     Event.SIGNED_IN: frozenset({"done", "refused"}),
     Event.RECORD_VERIFIED: frozenset({"done", "failed"}),
@@ -137,6 +153,8 @@ URGENT = frozenset(
         Event.KEY_REVEALED,
         Event.KEY_DELETION_STARTED,
         Event.KEY_DELETED,
+        Event.QUARANTINE_STARTED,
+        Event.QUARANTINE_ENDED,
         Event.PERSON_ADDED,
         Event.PERSON_CHANGED,
         Event.PERSON_ERASED,

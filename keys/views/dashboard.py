@@ -6,11 +6,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from keys.jobs.health import late_jobs
 from keys.selectors.dashboard import dashboard as dashboard_for
 from keys.views.people import actor_of
 
 
 @require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
-    board = dashboard_for(actor_of(request))
+    board = dashboard_for(actor_of(request), late_jobs())
     return render(request, "keys/dashboard.html", {"section": "dashboard", "board": board})

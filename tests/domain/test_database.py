@@ -13,7 +13,19 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from keys.lifecycle import State
-from keys.models import ApiKey, Checkpoint, KeyScope, RevealGrant, Sealed, TreeHead, TreeNode, User
+from keys.models import (
+    ApiKey,
+    Checkpoint,
+    DashboardFigures,
+    KeyScope,
+    Pause,
+    Quarantine,
+    RevealGrant,
+    Sealed,
+    TreeHead,
+    TreeNode,
+    User,
+)
 from tests.cast import Cast, a_key, an_event
 
 Wrong = Callable[[Cast], object]
@@ -144,6 +156,17 @@ WRONG: dict[str, list[Wrong]] = {
     ],
     "grant_claimed_has_a_time": [grant(state="claimed", sealed=None)],
     "grant_state_is_known": [grant(state="open", sealed=None)],
+    "pause_ends_after_it_began": [
+        lambda _: Pause.objects.create(what="create", since=(now := timezone.now()), until=now)
+    ],
+    "quarantine_is_one": [lambda _: Quarantine.objects.create(id=2)],
+    "quarantine_has_a_cause": [
+        lambda _: Quarantine.objects.create(id=1, since=timezone.now()),
+        lambda _: Quarantine.objects.create(id=1, cause="operator"),
+    ],
+    "figures_are_one_row": [
+        lambda _: DashboardFigures.objects.create(id=2, as_of=timezone.now(), seconds=0, figures={})
+    ],
     "event_outcome_is_known": [event(outcome="fine")],
     "event_leaf_fits": [event(leaf=b""), event(leaf=b" " * 8193)],
     "event_mac_is_whole": [event(mac=b"")],
@@ -237,15 +260,15 @@ def search_index_is_sound() -> None:
 def test_the_search_follows_what_happens_to_a_key(cast):
     key = a_key(cast.admin, name="Nightly export")
     other = a_key(cast.owner, name="Weekly export")
-    assert found("NIGHTLY") == {key.id}
+    assert found("nightly") == {key.id}
     assert found("export") == {key.id, other.id}
     assert found("admin@contenzilla") == {key.id}
 
-    ApiKey.objects.filter(pk=key.pk).update(name="Hourly import")
+    ApiKey.objects.filter(pk=key.pk).update(name="Hourly import", name_order="hourly import")
     assert (found("nightly"), found("hourly")) == (set(), {key.id})
 
     ApiKey.objects.filter(pk=key.pk).update(
-        owner_name="Grace Hopper", owner_email="grace@contenzilla.example"
+        owner_name="Grace Hopper", owner_order="grace hopper", owner_email="grace@contenzilla.example"
     )
     assert (found("admin@"), found("hopper")) == (set(), {key.id})
 

@@ -134,6 +134,23 @@ def test_processes_that_move_it_on_at_the_same_moment_agree(database, audit_file
     assert answers[0] == [made.tag.hex(), made.chain, made.epoch]
 
 
+def begin_naively(number: int, files: str) -> str:
+    """Look whether there is a file, then write one: what beginning would be without its lock."""
+    path = Path(files) / "ratchet.json"
+    if not path.exists():
+        first = ratchet.Ratchet.new(number)
+        time.sleep(0.01)
+        path.write_text(first.as_json())
+        return first.chain
+    return ratchet.Ratchet.from_json(path.read_text()).chain
+
+
+def test_processes_that_begin_naively_do_not_agree(database, audit_files):
+    audit_files.mkdir()
+    (answers,) = race(database, f"{__name__}:begin_naively", [str(audit_files)], processes=8)
+    assert len(set(answers)) > 1
+
+
 def test_a_file_that_cannot_be_kept_stops_the_act(db, audit_files, settings):
     audit_files.parent.mkdir(exist_ok=True)
     audit_files.write_text("not a folder")

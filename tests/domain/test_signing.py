@@ -35,7 +35,7 @@ def seal_and_sign(count: int) -> Checkpoint | None:
 def without_triggers() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'keys_%_no_%'")
-        for (name,) in [*cursor.fetchall(), ("keys_treehead_only_grows",)]:
+        for (name,) in cursor.fetchall():
             cursor.execute(f"DROP TRIGGER {name}")
 
 

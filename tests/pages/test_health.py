@@ -9,11 +9,15 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from keys.actions.pause import begin_pause
+from keys.actions.quarantine import Cause, start_quarantine
 from keys.jobs.schedule import JOBS, make_rows
 from keys.lifecycle import State
-from keys.models import PeriodicJob
-from tests.cast import a_key
-from tests.pages.helpers import queries, rows, text
+from keys.models import ApiKey, HeldBack, PeriodicJob
+from tests.cast import a_key, a_live_key
+from tests.pages.helpers import elements, links, messages_of, queries, rows, text, the, words
+
+HEALTH = "/settings/health/"
 
 
 def finished(ago: timedelta = timedelta(seconds=5), **columns) -> None:
@@ -51,8 +55,8 @@ def test_a_job_that_never_ran_or_not_lately_is_late(browser_of):
     late = [
         row["Job"].split()[0] for row in rows(admin.get("/settings/health/")) if "late" in row["Last run"]
     ]
-    assert late == ["Reconcile"]
-    assert Client().get("/readyz").json()["late_jobs"] == ["reconcile"]
+    assert late == ["Reconcile", "Figures"]
+    assert Client().get("/readyz").json()["late_jobs"] == ["reconcile", "figures"]
 
 
 def test_the_page_counts_what_waits(browser_of, cast):
@@ -63,7 +67,55 @@ def test_the_page_counts_what_waits(browser_of, cast):
         a_key(cast.admin, state=State.REVOKING, due_at=past)
     a_key(cast.admin, state=State.READY, due_at=timezone.now() + timedelta(minutes=1))
     assert "2 keys wait to be looked at." in text(admin.get("/settings/health/"))
-    assert queries(admin, "/settings/health/") == 10
+    assert queries(admin, "/settings/health/") == 12
+
+
+@pytest.fixture
+def quarantined(cast, sandbox) -> ApiKey:
+    """A key that the quarantine holds back; it waits for its one view, whose time is over."""
+    key, _ = a_live_key(sandbox, cast.admin, name="Nightly", state=State.READY, stored_at=None)
+    start_quarantine(Cause.OPERATOR, "A backup was restored.")
+    HeldBack.objects.create(key=key, reason="Nobody viewed the key.", since=timezone.now())
+    return key
+
+
+def test_the_quarantine_shows_what_is_held_back_and_why(browser_of, quarantined):
+    page = browser_of("owner").get(HEALTH)
+    section = the(page, "section", aria_labelledby="quarantine")
+    assert "The portal revokes nothing by itself" in words(section)
+    assert "A backup was restored." in words(section)
+    assert "Nightly Admin Person (admin@contenzilla.example) Nobody viewed the key." in words(section)
+    assert links(page)["Nightly"] == f"/keys/{quarantined.pk}/"
+    assert {"Keep Nightly", "End the quarantine"} <= {words(found) for found in elements(page, "button")}
+
+
+def test_an_admin_is_told_who_ends_it(browser_of, quarantined):
+    page = browser_of("admin").get(HEALTH)
+    assert "An Owner or a Super Admin can keep keys and end the quarantine" in text(page)
+    assert not {"Keep Nightly", "End the quarantine"} & {words(found) for found in elements(page, "button")}
+
+
+def test_keeping_and_ending_by_their_buttons(browser_of, quarantined):
+    owner = browser_of("owner")
+    page = owner.post(f"/keys/{quarantined.pk}/keep/", follow=True)
+    assert "“Nightly” is kept" in messages_of(page)
+    assert "No key is held back" in text(page)
+    page = owner.post(f"{HEALTH}release/", follow=True)
+    assert "The quarantine is over. The next sweep may revoke 0 keys." in messages_of(page)
+    assert "Quarantine" not in [words(found) for found in elements(page, "h2")]
+    assert owner.post(f"{HEALTH}release/").status_code == 409
+
+
+@pytest.mark.parametrize("path", ["/settings/health/release/", "/keys/{}/keep/"])
+def test_both_want_a_fresh_sign_in(browser_of, quarantined, path):
+    response = browser_of("owner", seconds_ago=3600).post(path.format(quarantined.pk))
+    assert response["Location"] == f"/accounts/reauthenticate/?next={HEALTH.replace('/', '%2F')}"
+    assert HeldBack.objects.filter(pk=quarantined.pk, approved_at=None).exists()
+
+
+def test_a_pause_that_cerby_asked_for_is_shown(browser_of):
+    begin_pause(0)
+    assert "Cerby asked us to wait No API key is generated until" in text(browser_of("admin").get(HEALTH))
 
 
 def test_they_are_for_admins_only(browser_of):
