@@ -36,13 +36,10 @@ class _Pinned(HTTPAdapter):
         super().init_poolmanager(*args, server_hostname=self._host, assert_hostname=self._host, **kwargs)
 
 
-def post(
-    url: str, body: bytes, *, content_type: str, private: bool = False, trust: str | None = None
-) -> None:
+def post(url: str, body: bytes, *, content_type: str, private: bool = False) -> None:
     """POST ``body`` to ``url``, which must begin with https://; ``private`` allows it a private address.
 
-    ``trust`` is a file of certificates to trust instead of the usual ones. Raises ``NotDelivered`` with a
-    sentence where the answer is not 2xx, or there is none.
+    Raises ``NotDelivered`` with a sentence where the answer is not 2xx, or there is none.
     """
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 443
@@ -57,13 +54,7 @@ def post(
         session.mount("https://", _Pinned(host))
         try:
             with session.post(
-                target,
-                data=body,
-                headers=headers,
-                timeout=TIMEOUT,
-                allow_redirects=False,
-                stream=True,
-                verify=trust or True,
+                target, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False, stream=True
             ) as answer:
                 status = answer.status_code  # which is all that is read of it
         except (requests.RequestException, OSError) as error:

@@ -37,11 +37,12 @@ def deliver(now: datetime) -> str:
     newest = Checkpoint.objects.order_by("-size").first()
     if newest is None:
         return "Nothing is signed yet"
-    said = [f"{name}: {_deliver_to(name, way, newest, now)}" for name, way in _set_up().items()]
+    said = [f"{name}: {_deliver_to(name, way, newest, now)}" for name, way in set_up().items()]
     return "; ".join(said) or "No anchor is set up"
 
 
-def _set_up() -> dict[str, Deliver]:
+def set_up() -> dict[str, Deliver]:
+    """The anchors that the settings name, and how each is reached."""
     ways: dict[str, tuple[object, Deliver]] = {
         "file": (settings.PORTAL_AUDIT_ANCHOR_FILE, _to_file),
         "syslog": (settings.PORTAL_AUDIT_ANCHOR_SYSLOG, _to_syslog),

@@ -85,12 +85,14 @@ claimed                              > held       key:store:done
 ready claimed held                   > revoked    key:change:done+removed
 ready claimed held                   > revoking   key:start-delete:done
 absent refused revoked               > revoking   key:start-delete:done
+in_doubt ready claimed               > held       key:keep:done
+absent refused revoked               > held       key:keep:done
 revoking                             > revoked    key:delete:done key:confirm-removal:done
-revoking revoked                     > =          key:delete:failed
+held revoking revoked                > =          key:delete:failed
 ready claimed held                   > =          key:register:done key:change:done
 claimed held revoking                > =          key:identify:done
 held revoking revoked                > =          key:adopt:done
-in_doubt absent revoking revoked     > =          key:look-up:done
+in_doubt absent held revoking revoked > =         key:look-up:done
 claimed held revoking revoked        > =          key:start-save:done key:store:failed key:store:refused
 ready claimed held revoking revoked  > =          key:start-rescope:done key:rescope:done key:rescope:failed
 ready claimed held revoking revoked  > =          key:miss:done
@@ -522,10 +524,14 @@ def lines_of(path: Any) -> Iterator[Line]:
 
 
 def notes_of(path: Any) -> Iterator[Line]:
-    """What an anchor left: lines as above, or one note as it stands in a mail."""
+    """What an anchor left: lines as above, or a text such as a mail, with signed notes in it."""
     with path.open(encoding="utf-8") as file:
         first = file.readline()
-    yield from lines_of(path) if "{" in first or not first else [{"note": path.read_text(encoding="utf-8")}]
+    if not first or "{" in first:
+        yield from lines_of(path)
+        return
+    note = r"[^\n]+\n\d+\n[A-Za-z0-9+/=]+\nat [^\n]+\n\n(?:— [^\n]+\n?)+"
+    yield from ({"note": found} for found in re.findall(note, path.read_text(encoding="utf-8")))
 
 
 def bundle_at(path: Path, anchors: Iterable[Path] = ()) -> tuple[Record, str]:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from keys.actions.quarantine import end_quarantine
 from keys.jobs.health import health as jobs_health
 from keys.jobs.health import late_jobs
+from keys.selectors.anchors import anchors_health
 from keys.selectors.audit import audit_health
 from keys.selectors.standing import standing
 from keys.views.people import actor_of, require_fresh_sign_in
@@ -22,7 +23,12 @@ from keys.views.people import actor_of, require_fresh_sign_in
 @require_safe
 def health(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
-    shown = {"health": jobs_health(actor), "standing": standing(actor), "audit": audit_health()}
+    shown = {
+        "health": jobs_health(actor),
+        "standing": standing(actor),
+        "audit": audit_health(),
+        "anchors": anchors_health(),
+    }
     return render(request, "keys/health.html", {"section": "settings", "tab": "health", **shown})
 
 

@@ -129,6 +129,12 @@ def test_every_name_may_be_given_as_a_file(environment, tmp_path, name):
         "PORTAL_LOG_LEVEL": "DEBUG",
         "CERBY_ISSUE_MODE": "direct",
         "PORTAL_AUDIT_ORIGIN": "log.example.com/audit",
+        "PORTAL_AUDIT_FORMER_VKEYS": "log.example.com/audit+00000000+AQ",
+        "PORTAL_AUDIT_ANCHOR_FILE": "/var/lib/anchors/key-portal.jsonl",
+        "PORTAL_AUDIT_ANCHOR_SYSLOG": "tcp://logs.example.com:6514",
+        "PORTAL_AUDIT_ANCHOR_WEBHOOK": "https://hooks.example.com/CANARY-anchor",
+        "PORTAL_AUDIT_ANCHOR_WEBHOOK_PRIVATE": "true",
+        "PORTAL_AUDITOR_EMAILS": "ada@example.com grace@example.com",
         **PRODUCTION,
     }
     environment(**usual)
@@ -188,6 +194,12 @@ BAD = {
         "mysql://db.example.com/portal",
         "sqlite:////tmp/portal.sqlite3",
     ],
+    "PORTAL_AUDIT_ANCHOR_SYSLOG": [
+        "logs.example.com",
+        "http://logs.example.com:514",
+        "logs.example.com:99999",
+    ],
+    "PORTAL_AUDIT_ANCHOR_WEBHOOK": ["http://hooks.example.com/", "hooks.example.com", "https:///path"],
     "PORTAL_AUDIT_ORIGIN": ["two words", "keys+audit"],
     "PORTAL_AUDIT_SIGNING_KEY": ["ab" * 31, "ab" * 33, "not hexadecimal"],
     "PORTAL_ENV": ["", "prod", "Production"],

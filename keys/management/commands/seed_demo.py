@@ -63,7 +63,7 @@ class Command(BaseCommand):
 
 
 def _record(key: ApiKey) -> None:
-    """Tell how the key came to be as it is: a key without a story would look like one whose story was removed."""
+    """Tell how the key came to be as it is: without, its story would look as if somebody had removed it."""
     if key.state == State.CLAIMED:
         for event in (Event.KEY_REQUESTED, Event.KEY_CALLED, Event.KEY_ISSUED, Event.KEY_REVEALED):
             log.append(event, actor=None, key=key)
