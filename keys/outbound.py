@@ -37,14 +37,14 @@ class _Pinned(HTTPAdapter):
 
 
 def post(url: str, body: bytes, *, content_type: str, private: bool = False) -> None:
-    """POST ``body`` to ``url``, which must begin with https://; ``private`` allows it a private address.
+    """POST ``body`` to ``url``, which must be an HTTPS one; ``private`` allows it a private address.
 
     Raises ``NotDelivered`` with a sentence where the answer is not 2xx, or there is none.
     """
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 443
     if parts.scheme != "https" or not host:
-        raise NotDelivered("The address does not begin with https://.")
+        raise NotDelivered("The address is not an HTTPS one.")
     address = _address_of(host, port, private=private)
     literal = f"[{address}]" if ":" in address else address
     target = parts._replace(netloc=f"{literal}:{port}").geturl()

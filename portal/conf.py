@@ -227,7 +227,7 @@ def _host_and_port(env: environ.Env, name: str) -> str:
 def _https(env: environ.Env, name: str) -> str:
     text = _text(env, name, "")
     if text and (urlsplit(text).scheme != "https" or not urlsplit(text).hostname):
-        raise ImproperlyConfigured(f"{name} must be an address that begins with https://.")
+        raise ImproperlyConfigured(f"{name} must be an HTTPS address, such as https://hooks.example.com/portal.")
     return text
 
 

@@ -103,7 +103,7 @@ def test_public_addresses_are_public(address):
     "url", ["http://hooks.example/", "ftp://hooks.example/", "https:///path", "file:///etc/passwd"]
 )
 def test_only_https_is_spoken(url):
-    assert sentence(url) == "The address does not begin with https://."
+    assert sentence(url) == "The address is not an HTTPS one."
 
 
 def test_a_redirect_is_not_followed(hook, names):
