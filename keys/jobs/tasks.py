@@ -18,7 +18,9 @@ from keys.actions.settle import settle_due
 from keys.actions.sweep import sweep as compare_with_cerby
 from keys.actions.watermark import check_watermark
 from keys.errors import CerbyRefused, PortalError
+from keys.jobs.alerts import keep_alerts
 from keys.jobs.figures import keep_figures
+from keys.jobs.reminders import remind_owners
 from keys.models import PeriodicJob
 
 RESULTS_KEPT_FOR = timedelta(hours=1)
@@ -39,6 +41,16 @@ def sweep() -> None:
 @task
 def tidy() -> None:
     _run("tidy", _tidy)
+
+
+@task
+def alerts() -> None:
+    _run("alerts", keep_alerts)
+
+
+@task
+def reminders() -> None:
+    _run("reminders", remind_owners)
 
 
 @task

@@ -1,5 +1,6 @@
 """The tables: people, keys, the one view of a key, what happened, figures, the jobs, what holds them back."""
 
+from keys.models.alert import Alert, Reminder
 from keys.models.api_key import LISTED, ApiKey, KeyScope, SearchDocument, SearchIndex
 from keys.models.event import AuditEvent
 from keys.models.figures import DashboardFigures
@@ -11,6 +12,7 @@ from keys.models.user import User
 
 __all__ = [
     "LISTED",
+    "Alert",
     "ApiKey",
     "AuditEvent",
     "DashboardFigures",
@@ -19,6 +21,7 @@ __all__ = [
     "Pause",
     "PeriodicJob",
     "Quarantine",
+    "Reminder",
     "RevealGrant",
     "SearchDocument",
     "SearchIndex",

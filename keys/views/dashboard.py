@@ -7,10 +7,12 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from keys.selectors.dashboard import dashboard as dashboard_for
+from keys.selectors.troubles import alerts_shown
 from keys.views.people import actor_of
 
 
 @require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
-    board = dashboard_for(actor_of(request))
-    return render(request, "keys/dashboard.html", {"section": "dashboard", "board": board})
+    actor = actor_of(request)
+    board, alerts = dashboard_for(actor), alerts_shown(actor)
+    return render(request, "keys/dashboard.html", {"section": "dashboard", "board": board, "alerts": alerts})

@@ -15,13 +15,14 @@ from keys.actions.quarantine import end_quarantine
 from keys.jobs.health import health as jobs_health
 from keys.jobs.health import late_jobs
 from keys.selectors.standing import standing
+from keys.selectors.troubles import alerts_shown
 from keys.views.people import actor_of, require_fresh_sign_in
 
 
 @require_safe
 def health(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
-    shown = {"health": jobs_health(actor), "standing": standing(actor)}
+    shown = {"health": jobs_health(actor), "standing": standing(actor), "alerts": alerts_shown(actor)}
     return render(request, "keys/health.html", {"section": "settings", "tab": "health", **shown})
 
 

@@ -55,8 +55,8 @@ def test_a_job_that_never_ran_or_not_lately_is_late(browser_of):
     late = [
         row["Job"].split()[0] for row in rows(admin.get("/settings/health/")) if "late" in row["Last run"]
     ]
-    assert late == ["Reconcile", "Figures"]
-    assert Client().get("/readyz").json()["late_jobs"] == ["reconcile", "figures"]
+    assert late == ["Reconcile", "Figures", "Alerts"]
+    assert Client().get("/readyz").json()["late_jobs"] == ["reconcile", "figures", "alerts"]
 
 
 def test_the_page_counts_what_waits(browser_of, cast):
@@ -67,7 +67,7 @@ def test_the_page_counts_what_waits(browser_of, cast):
         a_key(cast.admin, state=State.REVOKING, due_at=past)
     a_key(cast.admin, state=State.READY, due_at=timezone.now() + timedelta(minutes=1))
     assert "2 keys wait to be looked at." in text(admin.get("/settings/health/"))
-    assert queries(admin, "/settings/health/") == 6
+    assert queries(admin, "/settings/health/") == 12
 
 
 @pytest.fixture
@@ -111,6 +111,18 @@ def test_both_want_a_fresh_sign_in(browser_of, quarantined, path):
     response = browser_of("owner", seconds_ago=3600).post(path.format(quarantined.pk))
     assert response["Location"] == f"/accounts/reauthenticate/?next={HEALTH.replace('/', '%2F')}"
     assert HeldBack.objects.filter(pk=quarantined.pk, approved_at=None).exists()
+
+
+def test_what_is_wrong_is_shown_with_what_to_do_here_and_on_the_dashboard(browser_of, cast):
+    key = a_key(cast.admin, name="Nightly", state=State.REVOKING, attempts=6, due_at=timezone.now())
+    for url in (HEALTH, "/"):
+        page = browser_of("admin").get(url)
+        section = the(page, "section", aria_labelledby="alerts")
+        assert "Cerby has not confirmed that “Nightly” is removed" in words(section)
+        assert "Delete the key in Cerby's web app." in words(section)
+        assert links(page)["An API key that should be gone may still work"] == f"/keys/{key.pk}/"
+    ApiKey.objects.update(attempts=5)
+    assert not elements(browser_of("admin").get(HEALTH), "section", aria_labelledby="alerts")
 
 
 def test_a_pause_that_cerby_asked_for_is_shown(browser_of):
