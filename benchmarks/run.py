@@ -34,7 +34,8 @@ def main() -> None:
         sync.show()
         return
     call_command("collectstatic", interactive=False, verbosity=0)
-    databases = [connect(database_of(size)) for size in (SMALL, choices.size)]
+    sizes = ((SMALL, SMALL), (choices.size, choices.events or choices.size))
+    databases = [connect(database_of(keys, events)) for keys, events in sizes]
     small, large = (Browser(database) for database in databases)
     all_cases = itertools.chain(
         cases.inventory(), cases.search(), cases.together(), cases.other_pages(), cases.admin()
@@ -63,6 +64,7 @@ def _choices() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="one group of cases, such as sort")
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--size", type=int, default=LARGE, help="keys in the large database")
+    parser.add_argument("--events", type=int, default=0, help="events in it; by default as many as keys")
     parser.add_argument("--plans", action="store_true", help="show SQLite's query plans; measure nothing")
     return parser.parse_args()
 

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from keys.jobs.health import late_jobs
 from keys.selectors.dashboard import dashboard as dashboard_for
 from keys.selectors.troubles import alerts_shown
 from keys.views.people import actor_of
@@ -14,5 +15,5 @@ from keys.views.people import actor_of
 @require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
-    board, alerts = dashboard_for(actor), alerts_shown(actor)
-    return render(request, "keys/dashboard.html", {"section": "dashboard", "board": board, "alerts": alerts})
+    shown = {"board": dashboard_for(actor, late_jobs()), "alerts": alerts_shown(actor)}
+    return render(request, "keys/dashboard.html", {"section": "dashboard", **shown})

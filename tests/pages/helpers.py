@@ -25,6 +25,11 @@ def elements(response: HttpResponse, tag: str = "", /, **attributes: str | None)
     return list(_matching(parse_html(response.content.decode()), tag, attributes))
 
 
+def within(element: Element, tag: str = "", /, **attributes: str | None) -> list[Element]:
+    """The same, of one element's inside."""
+    return list(_matching(element, tag, attributes))
+
+
 def _matching(root: Element, tag: str, wanted: dict[str, str | None]) -> Iterator[Element]:
     for element in _walk(root):
         own = dict(element.attributes)
