@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from keys.actions.quarantine import end_quarantine
 from keys.jobs.health import health as jobs_health
 from keys.jobs.health import late_jobs
+from keys.selectors.peppers import peppers
 from keys.selectors.standing import standing
 from keys.selectors.troubles import alerts_shown
 from keys.views.people import actor_of, require_fresh_sign_in
@@ -22,7 +23,12 @@ from keys.views.people import actor_of, require_fresh_sign_in
 @require_safe
 def health(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
-    shown = {"health": jobs_health(actor), "standing": standing(actor), "alerts": alerts_shown(actor)}
+    shown = {
+        "health": jobs_health(actor),
+        "standing": standing(actor),
+        "alerts": alerts_shown(actor),
+        "peppers": peppers(),
+    }
     return render(request, "keys/health.html", {"section": "settings", "tab": "health", **shown})
 
 
