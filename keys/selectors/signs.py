@@ -51,5 +51,8 @@ def revoking() -> Sign:
             "Revoking", "The portal revokes by itself what should not live.", "ok", reverse("keys:health")
         )
     return Sign(
-        "Revoking", f"Quarantine: nothing is revoked. {found.reason}", "danger", reverse("keys:health")
+        "Revoking",
+        "Quarantine: nothing is revoked until somebody has looked.",
+        "danger",
+        reverse("keys:health"),
     )

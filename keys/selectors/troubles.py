@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -37,6 +37,8 @@ class Kind(enum.StrEnum):
     def heading(self) -> str:
         return _TITLES[self]
 
+
+OF_THE_QUARANTINE = frozenset({Kind.QUARANTINE, Kind.SWEEP_STOPPED})
 
 _TITLES = {
     Kind.QUARANTINE: "The quarantine is on",
@@ -72,11 +74,12 @@ class Shown:
     since: datetime | None
 
 
-def alerts_shown(actor: Actor) -> list[Shown]:
-    """What is wrong now, gravest first. Raises ``NotAllowed``."""
+def alerts_shown(actor: Actor, *, besides: Collection[Kind] = ()) -> list[Shown]:
+    """What is wrong now ``besides`` what the page shows anyway, gravest first. Raises ``NotAllowed``."""
     authorize(actor, Action.SEE_CONFIGURATION)
     since = {(row.kind, row.subject): row.since for row in Alert.objects.filter(until__isnull=True)}
-    return [Shown(found, since.get((found.kind, found.subject))) for found in troubles(timezone.now())]
+    found = [trouble for trouble in troubles(timezone.now()) if trouble.kind not in besides]
+    return [Shown(trouble, since.get((trouble.kind, trouble.subject))) for trouble in found]
 
 
 def troubles(now: datetime) -> list[Trouble]:
