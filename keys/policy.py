@@ -59,6 +59,7 @@ class Action(enum.StrEnum):
     DELETE_KEY = "key:delete"
     REVEAL_KEY = "key:reveal"
     ADOPT_KEY = "key:adopt"
+    ERASE_PERSON = "person:erase"
     KEEP_KEY = "key:keep"
     END_QUARANTINE = "quarantine:end"
 
@@ -84,6 +85,7 @@ _ACTION_WORDS = {
     Action.DELETE_KEY: "delete an API key",
     Action.REVEAL_KEY: "view a newly generated API key",
     Action.ADOPT_KEY: "adopt an API key that was discovered in Cerby",
+    Action.ERASE_PERSON: "erase a person who has left",
     Action.KEEP_KEY: "keep an API key that the quarantine holds back",
     Action.END_QUARANTINE: "end the quarantine",
 }
@@ -136,6 +138,7 @@ MATRIX: dict[Action, Rule] = {
     Action.WIDEN_KEY: Rule(ADMINS, at_least_key_owner=True, fresh_role=True),
     Action.DELETE_KEY: Rule(ADMINS, OwnKey.SUFFICES),
     Action.ADOPT_KEY: Rule(ADMINS),
+    Action.ERASE_PERSON: Rule(frozenset({Role.OWNER})),
     Action.KEEP_KEY: Rule(HIGHEST, fresh_role=True),
     Action.END_QUARANTINE: Rule(HIGHEST, fresh_role=True),
 }

@@ -42,8 +42,8 @@ class Sweep:
     """What one comparison found. ``confirmed``: so many of the inventory's ``live`` keys did Cerby list.
 
     ``not_taken``: what Cerby says of so many keys could not be written down; the log says why.
-    ``to_revoke``: live in Cerby, ended here; our id of the key and Cerby's. ``unaccounted``: so many keys
-    tell that this database is older than it should be.
+    ``to_revoke``: live in Cerby, ended here; our id of the key and Cerby's. ``silent_since``: the portal has
+    not worked since then, as far as this database knows; ``unaccounted``: so many keys say otherwise.
     """
 
     started_at: datetime

@@ -127,7 +127,7 @@ def _free_address(user: User) -> None:
 
 def _describe(user: User) -> dict[str, str]:
     return {
-        "name": user.name,
+        "full name": user.name,
         "email": user.email,
         "role": Role(user.role).label,
         "may sign in": "yes" if user.is_active else "no",

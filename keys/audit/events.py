@@ -46,6 +46,7 @@ class Event(enum.StrEnum):
     SIGNED_OUT = "session:end"
     PERSON_ADDED = "person:add"
     PERSON_CHANGED = "person:change"
+    PERSON_ERASED = "person:erase"
     ROLES_REFRESHED = "roles:refresh"
     PEOPLE_STOPPED = "roles:stop"
 
@@ -90,6 +91,7 @@ _LABELS = {
     Event.SIGNED_OUT: "Signed out",
     Event.PERSON_ADDED: "Person added",
     Event.PERSON_CHANGED: "Person changed in Cerby",
+    Event.PERSON_ERASED: "Person erased from the record",
     Event.ROLES_REFRESHED: "Roles read from Cerby",
     Event.PEOPLE_STOPPED: "Reading roles stopped",
 }
@@ -123,7 +125,37 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.ATTEMPT_REFUSED: frozenset({"action"}),
     Event.PERSON_ADDED: frozenset({"email", "role"}),
     Event.PERSON_CHANGED: frozenset({"email", "before", "after"}),
+    Event.PERSON_ERASED: frozenset({"person", "events"}),
     Event.ROLES_REFRESHED: frozenset({"count"}),
     Event.PEOPLE_STOPPED: frozenset({"losing", "people"}),
 }
 """The details an event may carry; an event that is not listed carries none."""
+
+DONE = frozenset({"done"})
+OUTCOMES: dict[Event, frozenset[str]] = {
+    Event.KEY_ISSUED: frozenset({"done", "failed"}),
+    Event.KEY_REVEALED: frozenset({"done", "refused"}),
+    Event.KEY_STORED: frozenset({"done", "failed", "refused"}),
+    Event.KEY_RESCOPED: frozenset({"done", "failed"}),
+    Event.KEY_DELETED: frozenset({"done", "failed"}),
+    Event.SWEEP_STOPPED: frozenset({"failed"}),
+    Event.PEOPLE_STOPPED: frozenset({"failed"}),
+    Event.ATTEMPT_REFUSED: frozenset({"refused"}),
+    Event.SIGNED_IN: frozenset({"done", "refused"}),
+}
+"""How an event may end; one that is not listed is only ever done."""
+
+URGENT = frozenset(
+    {
+        Event.KEY_REVEALED,
+        Event.KEY_DELETION_STARTED,
+        Event.KEY_DELETED,
+        Event.QUARANTINE_STARTED,
+        Event.QUARANTINE_ENDED,
+        Event.PERSON_ADDED,
+        Event.PERSON_CHANGED,
+        Event.PERSON_ERASED,
+        Event.ROLES_REFRESHED,
+    }
+)
+"""What is signed for as soon as it is sealed: reveals, deletions, changes of who may do what."""

@@ -1,4 +1,4 @@
-"""The tables: people, keys, the one view of a key, what happened, figures, the jobs, what holds them back."""
+"""The tables: people, keys, one view of each, what happened and its tree, figures, jobs, what holds them."""
 
 from keys.models.alert import Alert, Reminder
 from keys.models.api_key import LISTED, ApiKey, KeyScope, SearchDocument, SearchIndex
@@ -8,6 +8,7 @@ from keys.models.folding import fold
 from keys.models.job import PeriodicJob
 from keys.models.reveal import RevealGrant
 from keys.models.standing import HeldBack, Pause, Quarantine
+from keys.models.tree import Checkpoint, Sealed, TreeHead, TreeNode, Unsealed
 from keys.models.user import User
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Alert",
     "ApiKey",
     "AuditEvent",
+    "Checkpoint",
     "DashboardFigures",
     "HeldBack",
     "KeyScope",
@@ -23,8 +25,12 @@ __all__ = [
     "Quarantine",
     "Reminder",
     "RevealGrant",
+    "Sealed",
     "SearchDocument",
     "SearchIndex",
+    "TreeHead",
+    "TreeNode",
+    "Unsealed",
     "User",
     "fold",
 ]

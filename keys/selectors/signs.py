@@ -45,14 +45,7 @@ def background_work(late_jobs: Sequence[str]) -> Sign:
 
 
 def revoking() -> Sign:
-    found = quarantine_on()
-    if found is None:
-        return Sign(
-            "Revoking", "The portal revokes by itself what should not live.", "ok", reverse("keys:health")
-        )
-    return Sign(
-        "Revoking",
-        "Quarantine: nothing is revoked until somebody has looked.",
-        "danger",
-        reverse("keys:health"),
-    )
+    words, tone = "The portal revokes by itself what should not live.", "ok"
+    if quarantine_on() is not None:
+        words, tone = "Quarantine: nothing is revoked until somebody has looked.", "danger"
+    return Sign("Revoking", words, tone, reverse("keys:health"))

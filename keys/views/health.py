@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from keys.actions.quarantine import end_quarantine
 from keys.jobs.health import health as jobs_health
 from keys.jobs.health import late_jobs
+from keys.selectors.audit import audit_health
 from keys.selectors.peppers import peppers
 from keys.selectors.standing import standing
 from keys.selectors.troubles import OF_THE_QUARANTINE, alerts_shown
@@ -28,6 +29,7 @@ def health(request: HttpRequest) -> HttpResponse:
         "standing": standing(actor),
         "alerts": alerts_shown(actor, besides=OF_THE_QUARANTINE),
         "peppers": peppers(),
+        "audit": audit_health(),
     }
     return render(request, "keys/health.html", {"section": "settings", "tab": "health", **shown})
 
@@ -58,4 +60,4 @@ def readyz(_request: HttpRequest) -> JsonResponse:
             cursor.execute("SELECT 1 FROM keys_apikey LIMIT 1")
     except DatabaseError:
         return JsonResponse({"status": "the database does not answer"}, status=503)
-    return JsonResponse({"status": "ok", "late_jobs": late_jobs()})
+    return JsonResponse({"status": "ok", "late_jobs": late_jobs(), "audit": audit_health().status})

@@ -36,6 +36,19 @@ def database(_migrated: Path, tmp_path: Path, django_db_blocker) -> Iterator[Pat
 
 
 @pytest.fixture
+def audit_files(tmp_path: Path, settings: Any) -> Path:
+    """The audit log's files of this test alone."""
+    settings.PORTAL_AUDIT_DIR = tmp_path / "audit"
+    return settings.PORTAL_AUDIT_DIR
+
+
+@pytest.fixture
+def signed_here(db: None, audit_files: Path) -> Path:
+    """A log that begins with this test, and the folder in which the signer remembers it."""
+    return audit_files
+
+
+@pytest.fixture
 def committed_cast(database: Path, workspace: Workspace) -> Cast:
     """The cast in that file: what a test commits there is committed."""
     return people_in_portal(workspace.ids)

@@ -22,6 +22,7 @@ from keys.actions.await_key import await_key
 from keys.actions.claim import claim
 from keys.actions.confirm_removal import confirm_removal
 from keys.actions.delete import delete
+from keys.actions.erase_person import erase_person
 from keys.actions.export import export_activity, export_inventory
 from keys.actions.find import find
 from keys.actions.import_keys import import_keys
@@ -153,6 +154,11 @@ def settling(scene: Scene) -> Act:
     return lambda: settle(key)
 
 
+def erasing(scene: Scene) -> Act:
+    User.objects.filter(pk=scene.cast.guest.pk).update(is_active=False)
+    return lambda: erase_person(None, scene.cast.guest.email)
+
+
 def held_back(scene: Scene) -> uuid.UUID:
     """The highest roles alone may keep it."""
     User.objects.filter(pk=scene.cast.admin.pk).update(role=Role.SUPER_ADMIN)
@@ -195,6 +201,7 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
         lambda scene: lambda: sign_in.record(scene.cast.admin, ip="192.0.2.7", browser="Chrome on Linux"),
         ["session:start"],
     ),
+    "erase_person": (erasing, ["person:erase"]),
     "adopt": (
         on(adopt, lambda scene: scene.key(origin="discovered", purpose=""), purpose="Exports."),
         ["key:adopt"],

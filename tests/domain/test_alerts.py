@@ -15,9 +15,9 @@ from keys.jobs.alerts import MAILS_AN_HOUR, keep_alerts
 from keys.jobs.schedule import make_rows
 from keys.jobs.tasks import alerts as alerts_job
 from keys.lifecycle import State
-from keys.models import Alert, ApiKey, AuditEvent, PeriodicJob, RevealGrant
+from keys.models import Alert, ApiKey, PeriodicJob, RevealGrant
 from keys.selectors.troubles import Kind, troubles
-from tests.cast import a_key, actor, email_of
+from tests.cast import a_key, actor, an_event, email_of
 from tests.cerby.bad_server import free_port
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -188,7 +188,7 @@ def test_a_job_that_does_not_run_is_told(cast):
 
 def test_reading_roles_that_stopped_is_told_until_it_succeeds(cast):
     make_rows()
-    AuditEvent.objects.create(at=timezone.now(), type="roles:stop", outcome="failed", reason="5 of 95 people")
+    an_event(type="roles:stop", outcome="failed", reason="5 of 95 people").save()
     assert kinds() == [Kind.PEOPLE_STOPPED]
     PeriodicJob.objects.filter(name="people").update(succeeded_at=timezone.now())
     assert kinds() == []

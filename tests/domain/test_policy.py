@@ -37,6 +37,7 @@ WORKSPACE = {
     Action.REGISTER_KEY: ADMINS,
     Action.FIND_KEY: MEMBERS,
     Action.ADOPT_KEY: ADMINS,
+    Action.ERASE_PERSON: "O",
     Action.KEEP_KEY: HIGHEST,
     Action.END_QUARANTINE: HIGHEST,
 }

@@ -14,7 +14,7 @@ from keys.actors import actor_for
 from keys.errors import CerbyNeverReached, CerbyNotFound
 from keys.models import ApiKey, AuditEvent, User
 from keys.policy import Role
-from tests.cast import a_key, actor, signed_in
+from tests.cast import a_key, actor, said_by, signed_in
 from tests.cerby.bad_server import data, free_port, serving
 from tests.cerby.bad_server import user as resource_of_user
 
@@ -32,7 +32,7 @@ def unreachable(settings: object) -> None:
 
 def changes() -> list[tuple[str, dict, dict]]:
     events = AuditEvent.objects.filter(type="person:change").order_by("id")
-    return [(event.details["email"], event.details["before"], event.details["after"]) for event in events]
+    return [tuple(map(said_by(event).get, ("email", "before", "after"))) for event in events]
 
 
 def test_a_new_role_is_kept_and_recorded(cast, sandbox, workspace):

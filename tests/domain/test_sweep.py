@@ -14,7 +14,7 @@ from keys.actions.sweep import sweep
 from keys.errors import CerbyError
 from keys.lifecycle import State, Status
 from keys.models import ApiKey, AuditEvent, RevealGrant, User
-from tests.cast import a_key, a_live_key, actor, email_of
+from tests.cast import a_key, a_live_key, actor, email_of, said_by
 from tests.domain.background import state_of, story_of
 
 LONG_AGO = timedelta(days=2)
@@ -31,7 +31,8 @@ def workspace_of_ours(cast, sandbox):
 def the_change(key: ApiKey) -> tuple[dict, dict]:
     event = AuditEvent.objects.get(key_id=key.pk, type="key:change")
     assert (event.actor_name, event.outcome) == ("The portal", "done")
-    return event.details["before"], event.details["after"]
+    said = said_by(event)
+    return said["before"], said["after"]
 
 
 def again(key: ApiKey) -> ApiKey:
