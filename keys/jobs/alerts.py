@@ -16,7 +16,11 @@ from keys.selectors.troubles import Kind, Trouble, troubles
 
 MAILS_AN_HOUR = 6
 KEPT_FOR = timedelta(days=90)
-GRACE = {Kind.CERBY_AWAY: timedelta(minutes=30), Kind.JOB_LATE: timedelta(minutes=5)}
+GRACE = {
+    Kind.CERBY_AWAY: timedelta(minutes=30),
+    Kind.JOB_LATE: timedelta(minutes=5),
+    Kind.AUDIT_LOG: timedelta(minutes=5),
+}
 """What may pass by itself is mailed when it has lasted that long."""
 
 logger = structlog.get_logger(__name__)

@@ -15,6 +15,7 @@ from keys.audit.guard import authorize
 from keys.lifecycle import QUICK_RETRIES, State
 from keys.models import Alert, ApiKey, AuditEvent, PeriodicJob, Quarantine
 from keys.policy import Action, Actor
+from keys.selectors.audit import audit_health
 from keys.selectors.standing import quarantine_on
 
 AT_MOST = 20
@@ -32,13 +33,15 @@ class Kind(enum.StrEnum):
     REMOVAL_STUCK = "removal-stuck"
     CERBY_AWAY = "cerby-away"
     JOB_LATE = "job-late"
+    AUDIT_LOG = "audit-log"
 
     @property
     def heading(self) -> str:
         return _TITLES[self]
 
 
-OF_THE_QUARANTINE = frozenset({Kind.QUARANTINE, Kind.SWEEP_STOPPED})
+SHOWN_BY_THEMSELVES = frozenset({Kind.QUARANTINE, Kind.SWEEP_STOPPED, Kind.AUDIT_LOG})
+"""The Health page has a section for each of these."""
 
 _TITLES = {
     Kind.QUARANTINE: "The quarantine is on",
@@ -48,6 +51,7 @@ _TITLES = {
     Kind.REMOVAL_STUCK: "An API key that should be gone may still work",
     Kind.CERBY_AWAY: "Cerby cannot be compared with",
     Kind.JOB_LATE: "A background job does not run",
+    Kind.AUDIT_LOG: "The audit log needs attention",
 }
 
 
@@ -91,6 +95,7 @@ def troubles(now: datetime) -> list[Trouble]:
         *_stuck_removals(),
         *_cerby_away(jobs.get("sweep")),
         *_late(jobs, now),
+        *_audit_log(),
     ]
 
 
@@ -165,6 +170,18 @@ def _cerby_away(sweep: PeriodicJob | None) -> Iterator[Trouble]:
             subject="",
             words=sweep.summary,
             advice="Look whether Cerby answers, and whether the portal's credentials are still valid there.",
+            path=reverse("keys:health"),
+        )
+
+
+def _audit_log() -> Iterator[Trouble]:
+    found = audit_health()
+    if found.problem:
+        yield Trouble(
+            kind=Kind.AUDIT_LOG,
+            subject=found.status,
+            words=found.problem,
+            advice="Look at the audit log's figures on the Health page, and at the worker's log.",
             path=reverse("keys:health"),
         )
 

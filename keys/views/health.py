@@ -17,7 +17,7 @@ from keys.jobs.health import late_jobs
 from keys.selectors.audit import audit_health
 from keys.selectors.peppers import peppers
 from keys.selectors.standing import standing
-from keys.selectors.troubles import OF_THE_QUARANTINE, alerts_shown
+from keys.selectors.troubles import SHOWN_BY_THEMSELVES, alerts_shown
 from keys.views.people import actor_of, require_fresh_sign_in
 
 
@@ -27,7 +27,7 @@ def health(request: HttpRequest) -> HttpResponse:
     shown = {
         "health": jobs_health(actor),
         "standing": standing(actor),
-        "alerts": alerts_shown(actor, besides=OF_THE_QUARANTINE),
+        "alerts": alerts_shown(actor, besides=SHOWN_BY_THEMSELVES),
         "peppers": peppers(),
         "audit": audit_health(),
     }
