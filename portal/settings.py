@@ -252,3 +252,4 @@ CERBY_WORKSPACE = CONFIG.cerby_workspace
 CERBY_TOKEN = CONFIG.cerby_token
 CERBY_API_KEY = CONFIG.cerby_api_key
 CERBY_ISSUE_MODE = CONFIG.cerby_issue_mode
+CERBY_LIMITS: dict[str, Any] = {}  # where other ones are wanted than those of keys.cerby.Limits

@@ -10,10 +10,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser import sessions, steps
+from tests.browser.conftest import WIDE
 
 pytestmark = pytest.mark.browser
 
-WIDE = {"width": 1360, "height": 850}
 NARROW = {"width": 360, "height": 740}
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 EVERYTHING = {"type": "tag", "values": STANDARDS}
@@ -127,20 +127,20 @@ STATES: dict[str, tuple[Callable[[Page], Any], int]] = {
 def test_pages_of_an_admin(open_browser, complaints, state):
     arrive, status = STATES[state]
     complaints.expect_status(status)
-    page = open_browser("owner", viewport=WIDE)
+    page = open_browser("owner")
     arrive(page)
     look_over(page)
 
 
 def test_pages_of_whoever_may_not(open_browser, complaints):
     complaints.expect_status(403)
-    page = open_browser("guest", viewport=WIDE)
+    page = open_browser("guest")
     page.goto("/keys/new/")
     look_over(page)
 
 
 def test_pages_of_whoever_is_not_signed_in(open_browser):
-    page = open_browser(viewport=WIDE)
+    page = open_browser()
     page.goto("/accounts/password/reset/")
     look_over(page)
     page.goto("/keys/")
@@ -161,8 +161,8 @@ def test_the_drawer_when_narrow(open_browser):
 
 
 def test_the_pages_of_a_new_key(open_browser):
-    page = open_browser(viewport=WIDE)
-    sessions.sign_in(page, "owner")
+    page = open_browser()
+    sessions.sign_in(page.context, "owner")
     key_id = steps.generate(page, steps.new_name())
     look_over(page)
     steps.show(page)
