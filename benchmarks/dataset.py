@@ -19,12 +19,11 @@ from typing import Any
 
 from django.core.management import call_command
 
-from benchmarks import people
+from benchmarks import people, record
 from benchmarks.databases import connect, using
-from benchmarks.people import BIG, SMALL, add_people, weights
+from benchmarks.people import SMALL, add_people, weights
 from benchmarks.settings import FOLDER
 from keys import migrations
-from keys.audit.events import Event
 from keys.jobs.figures import keep_figures
 from keys.lifecycle import State
 from keys.models import User, fold
@@ -72,7 +71,8 @@ def _age(path: Path) -> int:
 
 def _recipe() -> str:
     """A hash of what decides a database's contents."""
-    sources = [*sorted(Path(migrations.__path__[0]).glob("0*.py")), Path(__file__), Path(people.__file__)]
+    here = [Path(file) for file in (__file__, people.__file__, record.__file__)]
+    sources = [*sorted(Path(migrations.__path__[0]).glob("0*.py")), *here]
     lines = [line for source in sources for line in source.read_text().splitlines() if line[:1] != "#"]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:8]
 
@@ -92,7 +92,7 @@ def _build(path: Path, size: int, events: int) -> None:
     plain.execute("BEGIN")
     indexes = _drop_indexes(plain)
     _insert(plain, "keys_apikey", _keys(size, owners))
-    _insert(plain, "keys_auditevent", _events(events, owners))
+    record.write(plain, events, owners)
     for sql in indexes:
         plain.execute(sql)
     plain.execute("COMMIT")
@@ -240,34 +240,3 @@ def _mark(lives: list[dict[str, Any]], luck: random.Random, now: datetime) -> No
     ):
         for life in luck.sample(among, max(FULL_PAGE, round(len(lives) * share))):
             life.update(marks)
-
-
-def _events(size: int, owners: list[User]) -> Iterator[dict[str, Any]]:
-    """Rows of keys_auditevent, oldest first: what keys, people and downloads leave behind."""
-    luck = random.Random(size + 1)
-    now = datetime.now(tz=UTC).replace(tzinfo=None)
-    kinds = [
-        Event.KEY_REQUESTED, Event.KEY_CALLED, Event.KEY_ISSUED, Event.KEY_REVEALED, Event.KEY_STORED,
-        Event.SIGNED_IN, Event.SIGNED_IN, Event.INVENTORY_EXPORTED, Event.KEY_DELETED, Event.ATTEMPT_REFUSED,
-    ]  # fmt: skip
-    who = luck.choices(owners, weights(), k=size)
-    key_ids = [uuid.UUID(int=luck.getrandbits(128), version=4).hex for _ in range(max(10, size // 60))]
-    for number in range(size):
-        kind = luck.choice(kinds)
-        about_key = kind.value.startswith("key:")
-        refused = kind is Event.ATTEMPT_REFUSED
-        yield {
-            "at": (now - timedelta(seconds=(size - number) * 3 * _YEAR / size)).isoformat(" "),
-            "type": kind.value,
-            "outcome": "refused" if refused else "done",
-            "actor_id": who[number].pk,
-            "actor_name": who[number].name,
-            "actor_email": who[number].email,
-            "actor_role": "Owner" if who[number] is owners[BIG] else "Admin",
-            "key_id": luck.choice(key_ids) if about_key else None,
-            "key_name": f"billing deploy production {number:06}" if about_key else "",
-            "ip": "192.0.2.7",
-            "browser": "Chrome on Linux",
-            "reason": "Your role, User, may not generate an API key." if refused else "",
-            "details": "{}",
-        }

@@ -16,7 +16,7 @@ from pathlib import Path
 import django
 from django.core.management import call_command
 
-from benchmarks import cases, plans, sync, writes
+from benchmarks import cases, plans, sealing, sync, writes
 from benchmarks.databases import connect
 from benchmarks.dataset import database_of
 from benchmarks.requests import Browser
@@ -32,6 +32,10 @@ def main() -> None:
     if choices.only == "sync":
         print(f"\n{_machine()}.\n")
         sync.show()
+        return
+    if choices.only == "sealing":
+        print(f"\n{_machine()}.\n")
+        sealing.show()
         return
     call_command("collectstatic", interactive=False, verbosity=0)
     sizes = ((SMALL, SMALL), (choices.size, choices.events or choices.size))
@@ -57,6 +61,7 @@ def main() -> None:
     _verdict(results)
     if not choices.only:
         sync.show()
+        sealing.show()
 
 
 def _choices() -> argparse.Namespace:

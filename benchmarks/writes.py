@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 import time
 from pathlib import Path
@@ -11,7 +12,8 @@ from benchmarks.databases import using
 from keys.actors import actor_for
 from keys.audit import log
 from keys.audit.events import Event
-from keys.models import User
+from keys.audit.nodes import tree
+from keys.models import TreeHead, User
 
 if TYPE_CHECKING:
     from benchmarks.requests import Browser
@@ -29,6 +31,7 @@ def show(small: Browser, large: Browser) -> None:
         for browser in (small, large):
             _download(name, browser, address)
     _append(small, large)
+    _prove(small, large)
 
 
 def _download(name: str, browser: Browser, address: str) -> None:
@@ -67,3 +70,17 @@ def _append(small: Browser, large: Browser) -> None:
                 taken[name].append((time.perf_counter() - started) * 1000)
     said = ", ".join(f"{statistics.median(times):.2f} ms among {name}" for name, times in taken.items())
     print(f"Audit event, committed: {said}")
+
+
+def _prove(small: Browser, large: Browser) -> None:
+    """That one event is in the tree."""
+    taken: dict[str, list[float]] = {"1,000": [], "1,000,000": []}
+    for _ in range(APPENDS):
+        for name, browser in zip(taken, (small, large), strict=True):
+            with using(browser.database):
+                size = TreeHead.objects.get().size
+                started = time.perf_counter()
+                tree(size).inclusion_proof(random.randrange(size))
+                taken[name].append((time.perf_counter() - started) * 1000)
+    said = ", ".join(f"{statistics.median(times):.2f} ms among {name}" for name, times in taken.items())
+    print(f"Inclusion proof: {said}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -11,13 +12,20 @@ from django.utils import timezone
 
 from keys.actions.pause import begin_pause
 from keys.actions.quarantine import Cause, start_quarantine
+from keys.audit.signing import sign
 from keys.jobs.schedule import JOBS, make_rows
+from keys.jobs.sealing import seal_all
 from keys.lifecycle import State
-from keys.models import ApiKey, HeldBack, PeriodicJob
-from tests.cast import a_key, a_live_key
+from keys.models import ApiKey, AuditEvent, HeldBack, PeriodicJob, TreeHead
+from tests.cast import a_key, a_live_key, an_event
 from tests.pages.helpers import elements, links, messages_of, queries, rows, text, the, words
 
 HEALTH = "/settings/health/"
+
+
+@pytest.fixture
+def own_audit_files(settings, tmp_path) -> None:
+    settings.PORTAL_AUDIT_DIR = tmp_path / "audit"
 
 
 def finished(ago: timedelta = timedelta(seconds=5), **columns) -> None:
@@ -132,6 +140,70 @@ def test_a_pause_that_cerby_asked_for_is_shown(browser_of):
 
 def test_they_are_for_admins_only(browser_of):
     assert browser_of("user").get("/settings/health/").status_code == 403
+
+
+def told_of_the_log(browser) -> tuple[str, str]:
+    """What the page says of the audit log, and what the probe does."""
+    section = the(browser.get(HEALTH), "section", aria_labelledby="audit")
+    return words(section), Client().get("/readyz").json()["audit"]
+
+
+def test_it_says_how_far_the_log_is_sealed_and_signed(browser_of, own_audit_files):
+    admin = browser_of("admin")
+    assert told_of_the_log(admin) == ("Audit log Sealed 0 events Waiting None Last signed Never", "ok")
+    AuditEvent.objects.bulk_create(an_event() for _ in range(3))
+    assert "Waiting 3 events, since" in told_of_the_log(admin)[0]
+    seal_all(uuid.UUID(int=1))
+    sign()
+    an_event().save()
+    said, status = told_of_the_log(admin)
+    assert "Sealed 3 events, up to" in said
+    assert "Waiting 1 events, since" in said
+    assert "Last signed 3 events," in said
+    assert status == "ok"
+
+
+LONG_AGO = timezone.now() - timedelta(hours=1)
+
+
+def waiting(_: object) -> None:
+    an_event(at=LONG_AGO).save()
+
+
+def unsigned(_: object) -> None:
+    an_event(at=LONG_AGO).save()
+    seal_all(uuid.UUID(int=1))
+
+
+def without_a_key(settings) -> None:
+    settings.PORTAL_AUDIT_SIGNING_KEY = b""
+
+
+def refused(_: object) -> None:
+    TreeHead.objects.update(refusal="The tree is damaged.")
+
+
+def forged(_: object) -> None:
+    TreeHead.objects.update(refusal="The tree is damaged.", forged=1234)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status", "sentence"),
+    [
+        (waiting, "late", "Is a worker running?"),
+        (unsigned, "unsigned", "wait to be signed"),
+        (without_a_key, "unsigned", "PORTAL_AUDIT_SIGNING_KEY is not set"),
+        (refused, "refused", "refuses to sign. The tree is damaged."),
+        (forged, "forged", "Event 1,234 was changed before it was sealed"),
+    ],
+)
+@pytest.mark.usefixtures("own_audit_files")
+def test_it_says_what_is_wrong_with_the_log(browser_of, settings, trouble, status, sentence):
+    trouble(settings)
+    said, probed = told_of_the_log(browser_of("admin"))
+    assert "The audit log needs attention" in said
+    assert sentence in said
+    assert probed == status
 
 
 @pytest.mark.parametrize("url", ["/livez", "/readyz"])
