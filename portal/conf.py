@@ -47,6 +47,7 @@ NAMES = frozenset(
         "PORTAL_ALLOW_SANDBOX",
         "PORTAL_EMAIL_URL",
         "PORTAL_EMAIL_FROM",
+        "PORTAL_ALERT_EMAILS",
         "PORTAL_LOG_LEVEL",
         "CERBY_BASE_URL",
         "CERBY_WORKSPACE",
@@ -92,6 +93,7 @@ class Config:
     allow_sandbox: bool
     email: Mapping[str, object] = field(repr=False)
     email_from: str
+    alert_emails: tuple[str, ...]
     log_level: str
     cerby_base_url: str
     cerby_workspace: str
@@ -147,6 +149,7 @@ def read() -> Config:
         allow_sandbox=_flag(env, "PORTAL_ALLOW_SANDBOX", demo),
         email=env.email_url_config(_text(env, "PORTAL_EMAIL_URL", "consolemail://")),
         email_from=_text(env, "PORTAL_EMAIL_FROM", "Cerby key portal <portal@localhost>"),
+        alert_emails=_addresses(env, "PORTAL_ALERT_EMAILS"),
         log_level=_choice(env, "PORTAL_LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR"], "INFO"),
         cerby_base_url=base_url,
         cerby_workspace=_text(env, "CERBY_WORKSPACE", "contenzilla" if demo else ""),
@@ -185,6 +188,13 @@ def _choice(env: environ.Env, name: str, allowed: list[str], default: str) -> st
     if value not in allowed:
         raise ImproperlyConfigured(f"{name} is {value!r}; it must be one of {', '.join(allowed)}.")
     return value
+
+
+def _addresses(env: environ.Env, name: str) -> tuple[str, ...]:
+    addresses = tuple(_text(env, name, "").replace(",", " ").split())
+    if any("@" not in address for address in addresses):
+        raise ImproperlyConfigured(f"{name} must be e-mail addresses, separated by spaces or commas.")
+    return addresses
 
 
 def _positive(env: environ.Env, name: str, default: int) -> int:
@@ -227,7 +237,9 @@ def _host_and_port(env: environ.Env, name: str) -> str:
 def _https(env: environ.Env, name: str) -> str:
     text = _text(env, name, "")
     if text and (urlsplit(text).scheme != "https" or not urlsplit(text).hostname):
-        raise ImproperlyConfigured(f"{name} must be an HTTPS address, such as https://hooks.example.com/portal.")
+        raise ImproperlyConfigured(
+            f"{name} must be an HTTPS address, such as https://hooks.example.com/portal."
+        )
     return text
 
 

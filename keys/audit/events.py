@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import enum
 
+ASKED_ELSEWHERE = "(Asked from another session.)"
+"""Ends the reason of a refused view that came from another session than the first: alerts look for it."""
+
 
 class Event(enum.StrEnum):
     """``resource:verb``; the outcome stands beside it. docs/audit.md describes them one by one."""

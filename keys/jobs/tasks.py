@@ -20,7 +20,9 @@ from keys.actions.verify_record import carry_out
 from keys.actions.watermark import check_watermark
 from keys.audit import anchors
 from keys.errors import CerbyRefused, PortalError
+from keys.jobs.alerts import keep_alerts
 from keys.jobs.figures import keep_figures
+from keys.jobs.reminders import remind_owners
 from keys.models import PeriodicJob, Verification
 
 RESULTS_KEPT_FOR = timedelta(hours=1)
@@ -51,6 +53,16 @@ def anchor() -> None:
 @task
 def tidy() -> None:
     _run("tidy", _tidy)
+
+
+@task
+def alerts() -> None:
+    _run("alerts", keep_alerts)
+
+
+@task
+def reminders() -> None:
+    _run("reminders", remind_owners)
 
 
 @task

@@ -1,5 +1,6 @@
 """The tables: people, keys, one view of each, what happened and its tree, figures, jobs, what holds them."""
 
+from keys.models.alert import Alert, Reminder
 from keys.models.api_key import LISTED, ApiKey, KeyScope, SearchDocument, SearchIndex
 from keys.models.event import AuditEvent
 from keys.models.figures import DashboardFigures
@@ -13,6 +14,7 @@ from keys.models.verification import Anchor, Verification
 
 __all__ = [
     "LISTED",
+    "Alert",
     "Anchor",
     "ApiKey",
     "AuditEvent",
@@ -23,6 +25,7 @@ __all__ = [
     "Pause",
     "PeriodicJob",
     "Quarantine",
+    "Reminder",
     "RevealGrant",
     "Sealed",
     "SearchDocument",

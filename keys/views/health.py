@@ -16,7 +16,9 @@ from keys.jobs.health import health as jobs_health
 from keys.jobs.health import late_jobs
 from keys.selectors.anchors import anchors_health
 from keys.selectors.audit import audit_health
+from keys.selectors.peppers import peppers
 from keys.selectors.standing import standing
+from keys.selectors.troubles import SHOWN_BY_THEMSELVES, alerts_shown
 from keys.views.people import actor_of, require_fresh_sign_in
 
 
@@ -26,6 +28,8 @@ def health(request: HttpRequest) -> HttpResponse:
     shown = {
         "health": jobs_health(actor),
         "standing": standing(actor),
+        "alerts": alerts_shown(actor, besides=SHOWN_BY_THEMSELVES),
+        "peppers": peppers(),
         "audit": audit_health(),
         "anchors": anchors_health(),
     }
@@ -37,7 +41,7 @@ def release(request: HttpRequest) -> HttpResponse:
     """End the quarantine."""
     require_fresh_sign_in(request, reverse("keys:health"))
     held = end_quarantine(actor_of(request))
-    messages.success(request, f"The quarantine is over. The next sweep may revoke {held} keys.")
+    messages.success(request, f"The quarantine is over. Keys that the next sweep may revoke: {held}.")
     return HttpResponseRedirect(reverse("keys:health"))
 
 

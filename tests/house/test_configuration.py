@@ -126,6 +126,7 @@ def test_every_name_may_be_given_as_a_file(environment, tmp_path, name):
         "PORTAL_PROXIES": "1",
         "PORTAL_ALLOW_SANDBOX": "true",
         "PORTAL_EMAIL_FROM": "portal@example.com",
+        "PORTAL_ALERT_EMAILS": "ops@example.com, oncall@example.com",
         "PORTAL_LOG_LEVEL": "DEBUG",
         "CERBY_ISSUE_MODE": "direct",
         "PORTAL_AUDIT_ORIGIN": "log.example.com/audit",
@@ -208,6 +209,7 @@ BAD = {
     "PORTAL_ALLOW_SANDBOX": ["perhaps", "2"],
     "PORTAL_MAX_LIFETIME_DAYS": ["", "-1", "1.5", "a year", "²"],
     "PORTAL_PROXIES": ["", "-1", "many"],
+    "PORTAL_ALERT_EMAILS": ["the admins", "ops@example.com; oncall"],
     "PORTAL_LOG_LEVEL": ["", "debug", "LOUD"],
     "PORTAL_PEPPERS": [
         "",
