@@ -72,10 +72,12 @@ def migrated_postgresql(postgresql: Server, django_db_blocker: Any) -> str:
 
 
 @pytest.fixture(scope="session")
-def _shared_postgresql(postgresql: Server, migrated_postgresql: str) -> BaseDatabaseWrapper:
+def _shared_postgresql(postgresql: Server, migrated_postgresql: str) -> Iterator[BaseDatabaseWrapper]:
     """Where tests come and go in a transaction each, as they do in the SQLite database."""
     postgresql.create("shared", template=migrated_postgresql)
-    return own_database.connection_to(postgresql.url("shared"))
+    connection = own_database.connection_to(postgresql.url("shared"))
+    yield connection
+    connection.close()
 
 
 @pytest.fixture

@@ -83,8 +83,7 @@ def keep(person: cerby.Person, user: User) -> User:
     """
     before = _describe(user)
     role = person.role if person.role is not None else Role.GUEST
-    user.name = person.name or user.email
-    user.email = person.email.lower()
+    user.name, user.email = _name_and_email(person)
     user.role = role
     user.role_checked_at = timezone.now()
     user.is_active = user.added_at is not None and person.status == LIVE
@@ -107,6 +106,11 @@ def keep(person: cerby.Person, user: User) -> User:
     return user
 
 
+def _name_and_email(person: cerby.Person) -> tuple[str, str]:
+    """As much of them as there is room for: Cerby publishes no longest name."""
+    return (person.name or person.email)[:200], person.email.lower()[:254]
+
+
 def _free_address(user: User) -> None:
     """An address that Cerby gives to ``user`` now is no longer the one of whoever had it before."""
     for earlier in User.objects.filter(email=user.email).exclude(pk=user.pk):
@@ -125,18 +129,16 @@ def _describe(user: User) -> dict[str, str]:
 
 def remember(people: Iterable[cerby.Person]) -> None:
     """Make a row for each of ``people`` whom the portal has not met yet; they can't sign in by that."""
-    now = timezone.now()
-    User.objects.bulk_create(
-        [
-            User(
-                cerby_id=person.id,
-                email=person.email.lower(),
-                name=person.name or person.email,
-                role=person.role or Role.GUEST,
-                role_checked_at=now,
-                password="!",  # noqa: S106 - an unusable password, in Django's own spelling
-            )
-            for person in people
-        ],
-        ignore_conflicts=True,
+    User.objects.bulk_create([_met(person) for person in people], ignore_conflicts=True)
+
+
+def _met(person: cerby.Person) -> User:
+    name, email = _name_and_email(person)
+    return User(
+        cerby_id=person.id,
+        email=email,
+        name=name,
+        role=person.role or Role.GUEST,
+        role_checked_at=timezone.now(),
+        password="!",  # noqa: S106 - an unusable password, in Django's own spelling
     )

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any
 
 import structlog
-from django.db import IntegrityError, transaction
+from django.db import DataError, IntegrityError, transaction
 from django.db.models import Count, Q
 from django.utils import timezone
 
@@ -104,7 +104,8 @@ def _compare(page: list[cerby.UpstreamKey], found: Sweep) -> None:
             if upstream.id not in ours and (pasted := _pasted(upstream)) is not None:
                 ours[upstream.id] = pasted
             _compare_one(ours.get(upstream.id), upstream, owners.get(upstream.owner_id), found)
-        except IntegrityError:  # such as a name that another key has here; the next key may do better
+        except (IntegrityError, DataError):
+            # Such as a name that another key has here; the next key may do better.
             found.not_taken += 1
             logger.exception("key_not_taken_over", cerby_id=str(upstream.id))
     listed = [key.pk for key in ours.values()]

@@ -30,7 +30,7 @@ def _migrated_sqlite(tmp_path_factory: pytest.TempPathFactory, django_db_blocker
 
 
 @pytest.fixture
-def _sqlite(_migrated_sqlite: Path, tmp_path: Path) -> Path:
+def sqlite_address(_migrated_sqlite: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(_migrated_sqlite, tmp_path / "portal.sqlite3"))
 
 
@@ -41,7 +41,7 @@ def _own_postgresql(postgresql: PostgreSQL, migrated_postgresql: str) -> str:
 
 
 @pytest.fixture
-def _postgresql(postgresql: PostgreSQL, _own_postgresql: str) -> str:
+def postgresql_address(postgresql: PostgreSQL, _own_postgresql: str) -> str:
     postgresql.empty(_own_postgresql)
     return postgresql.url(_own_postgresql)
 
@@ -49,7 +49,7 @@ def _postgresql(postgresql: PostgreSQL, _own_postgresql: str) -> str:
 @pytest.fixture
 def database(vendor: str, request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[Address]:
     """One that other processes and connections see as well, and that Django uses in this test."""
-    address = request.getfixturevalue(f"_{vendor}")
+    address = request.getfixturevalue(f"{vendor}_address")
     with django_db_blocker.unblock(), own_database.using(address):
         yield address
 
