@@ -11,7 +11,7 @@ from django.http import QueryDict
 from benchmarks.dataset import MIDDLE_WORD, RARE_SCOPE, RARE_WORD, UNCOMMON_WORD
 from benchmarks.people import BIG, SMALL
 from keys.models import ApiKey, AuditEvent, User
-from keys.selectors.inventory_filter import EXPIRY_WINDOWS, SORTS, STATUSES, InventoryFilter
+from keys.selectors.inventory_filter import EXPIRY_WINDOWS, NEEDS, SORTS, STATUSES, InventoryFilter
 from keys.selectors.keyset import order_by
 
 Address = Callable[[], str]
@@ -63,7 +63,9 @@ def inventory() -> Iterator[Case]:
     yield Case("page", "deep page", _deep(first))
     yield Case("page", "deep page, backwards", _deep(first, "before"))
     filters = {f"status {status}": _keys({"status": status}) for status, _ in STATUSES}
+    filters |= {f"needs {words}": _keys({"needs": need}) for need, words in NEEDS}
     filters |= {
+        "origin discovered": _keys({"origin": "discovered"}),
         "scope of half the keys": _keys({"scope": COMMON_SCOPE}),
         "scope of 10 keys": _keys({"scope": RARE_SCOPE}),
         "owner of 30 % of the keys": _owned(BIG),
@@ -125,8 +127,7 @@ def _event(position: float) -> int:
 
 
 def other_pages() -> Iterator[Case]:
-    # It counts to a thousand: with 1,000 keys there is less to count.
-    yield Case("dashboard", "dashboard", lambda: "/", promised=False)
+    yield Case("dashboard", "dashboard", lambda: "/")
     yield Case("activity", "first page", lambda: "/activity/")
     yield Case("activity", "deep page", lambda: f"/activity/?after={_event(0.5)}")
     yield Case("activity", "what: viewed", lambda: "/activity/?type=key:reveal")

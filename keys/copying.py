@@ -17,14 +17,16 @@ from django.db import connections, transaction
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Model
 
-from keys.models import KeyScope, SearchDocument
+from keys.models import KeyScope, SearchDocument, TreeHead, Unsealed
 
 CHUNK = 2_000
 """Rows in memory at a time."""
 
 MADE_BY_MIGRATING = frozenset({ContentType, Permission})
-MADE_BY_TRIGGERS = frozenset({KeyScope, SearchDocument})
-"""Copied by nobody: they follow from the keys, under numbers of their own. They are compared all the same."""
+MADE_BY_TRIGGERS = frozenset({KeyScope, SearchDocument, Unsealed})
+"""Not copied: they follow from the keys and the events. They are compared all the same."""
+
+NUMBERED_ANEW = frozenset({KeyScope, SearchDocument})
 
 
 class CannotCopyError(Exception):
@@ -52,6 +54,7 @@ def copy_all(source: str, target: str) -> dict[str, int]:
         with transaction.atomic(using=source):
             for model in _copied():
                 _copy(model, source, target)
+            _bring_tree_up_to_date(source, target)
             _continue_numbering(target)
             counts = {model._meta.db_table: _compare(model, source, target) for model in _compared()}  # noqa: SLF001
         if _version(source) != before:
@@ -75,7 +78,7 @@ def _compared() -> list[type[Model]]:
 
 
 def _copied() -> list[type[Model]]:
-    return [model for model in _compared() if model not in MADE_BY_TRIGGERS]
+    return [model for model in _compared() if model not in MADE_BY_TRIGGERS | {TreeHead}]
 
 
 def _check_versions(source: str, target: str) -> None:
@@ -91,7 +94,7 @@ def _applied(alias: str) -> set[tuple[str, str]]:
 
 
 def _check_is_empty(target: str) -> None:
-    filled = [model._meta.db_table for model in _compared() if model._base_manager.using(target).exists()]  # noqa: SLF001
+    filled = [model._meta.db_table for model in _copied() if model._base_manager.using(target).exists()]  # noqa: SLF001
     if filled:
         raise CannotCopyError(
             f"The PostgreSQL database is not empty: there are rows in {', '.join(sorted(filled))}. "
@@ -116,6 +119,13 @@ def _copy(model: type[Model], source: str, target: str) -> None:
             copy.write_row([field.get_db_prep_save(value, connection) for field, value in pairs])
 
 
+def _bring_tree_up_to_date(source: str, target: str) -> None:
+    """The head of the audit log's tree is one row from the start; each event that arrived was queued for it."""
+    for head in TreeHead.objects.using(source).values():
+        TreeHead.objects.using(target).filter(pk=head.pop("id")).update(**head)
+    Unsealed.objects.using(target).filter(event__sealed__isnull=False).delete()
+
+
 def _continue_numbering(target: str) -> None:
     connection = connections[target]
     with connection.cursor() as cursor:
@@ -134,7 +144,7 @@ def _compare(model: type[Model], source: str, target: str) -> int:
 
 
 def _content(model: type[Model], alias: str) -> Content:
-    own_numbers = model in MADE_BY_TRIGGERS
+    own_numbers = model in NUMBERED_ANEW
     fields = [field for field in model._meta.concrete_fields if not (own_numbers and field.primary_key)]  # noqa: SLF001
     count = digest = 0
     for row in _rows(model, alias, [field.attname for field in fields]):

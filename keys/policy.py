@@ -38,6 +38,7 @@ _ROLE_LABELS = {
 }
 
 ADMINS = frozenset({Role.ADMIN, Role.SUPER_ADMIN, Role.OWNER})
+HIGHEST = frozenset({Role.SUPER_ADMIN, Role.OWNER})
 MEMBERS = ADMINS | {Role.USER}
 EVERYONE = frozenset(Role)
 
@@ -58,6 +59,9 @@ class Action(enum.StrEnum):
     DELETE_KEY = "key:delete"
     REVEAL_KEY = "key:reveal"
     ADOPT_KEY = "key:adopt"
+    ERASE_PERSON = "person:erase"
+    KEEP_KEY = "key:keep"
+    END_QUARANTINE = "quarantine:end"
 
     @property
     def words(self) -> str:
@@ -81,6 +85,9 @@ _ACTION_WORDS = {
     Action.DELETE_KEY: "delete an API key",
     Action.REVEAL_KEY: "view a newly generated API key",
     Action.ADOPT_KEY: "adopt an API key that was discovered in Cerby",
+    Action.ERASE_PERSON: "erase a person who has left",
+    Action.KEEP_KEY: "keep an API key that the quarantine holds back",
+    Action.END_QUARANTINE: "end the quarantine",
 }
 
 
@@ -131,6 +138,9 @@ MATRIX: dict[Action, Rule] = {
     Action.WIDEN_KEY: Rule(ADMINS, at_least_key_owner=True, fresh_role=True),
     Action.DELETE_KEY: Rule(ADMINS, OwnKey.SUFFICES),
     Action.ADOPT_KEY: Rule(ADMINS),
+    Action.ERASE_PERSON: Rule(frozenset({Role.OWNER})),
+    Action.KEEP_KEY: Rule(HIGHEST, fresh_role=True),
+    Action.END_QUARANTINE: Rule(HIGHEST, fresh_role=True),
 }
 
 OWNER_ONLY_MATRIX: dict[Action, Rule] = MATRIX | {

@@ -52,6 +52,7 @@ urlpatterns = [
     # API key settings
     path("keys/<uuid:key_id>/", key.key, name="key"),
     path("keys/<uuid:key_id>/adopt/", key.adopt, name="key-adopt"),
+    path("keys/<uuid:key_id>/keep/", key.keep, name="key-keep"),
     path("keys/<uuid:key_id>/rescope/", key.rescope, name="key-rescope"),
     path("keys/<uuid:key_id>/delete/", key.delete, name="key-delete"),
     # Activity
@@ -60,6 +61,7 @@ urlpatterns = [
     # Workspace Configuration
     path("settings/", settings_page.settings, name="settings"),
     path("settings/health/", health.health, name="health"),
+    path("settings/health/release/", health.release, name="health-release"),
     path("roles/", roles.roles, name="roles"),
     path("roles/refresh/", roles.refresh, name="roles-refresh"),
     # Probes

@@ -132,6 +132,7 @@ def _data_dir(data: Path) -> IO[str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _keep_secret(data / "secret-key", secrets.token_urlsafe(64))
         _keep_secret(data / "peppers.json", json.dumps({"p1": secrets.token_hex(32)}))
+        _keep_secret(data / "audit-signing-key", secrets.token_hex(32))
     except BlockingIOError:
         sentence = f"The portal is already running on {data}. Set PORTAL_DATA_DIR to run a second one."
         raise RunError(sentence) from None
@@ -159,6 +160,8 @@ def _environment(choices: Choices) -> dict[str, str]:
         env.setdefault("PORTAL_SECRET_KEY_FILE", str(choices.data / "secret-key"))
     if "PORTAL_PEPPERS" not in env:
         env.setdefault("PORTAL_PEPPERS_FILE", str(choices.data / "peppers.json"))
+    if "PORTAL_AUDIT_SIGNING_KEY" not in env:
+        env.setdefault("PORTAL_AUDIT_SIGNING_KEY_FILE", str(choices.data / "audit-signing-key"))
     return env if choices.has_own_workspace else _for_sandbox(env, choices)
 
 

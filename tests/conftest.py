@@ -15,8 +15,14 @@ from tests import cast as people
 from tests.cerby.sandbox_server import serve
 from tests.domain import own_database
 from tests.postgresql_server import Server, serving
+from tests.scheduling import OneWorkerForBrowsers
 
 _TOKEN_SCOPES = ["read:users", "read:vaults", "read:items", "read:items:secrets", "write:items:secrets"]
+
+
+@pytest.hookimpl(optionalhook=True)  # pytest runs without pytest-xdist as well
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneWorkerForBrowsers:
+    return OneWorkerForBrowsers(config, log)
 
 
 class Workspace:

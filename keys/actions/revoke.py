@@ -15,7 +15,7 @@ from keys.audit import log
 from keys.audit.events import Event
 from keys.errors import CerbyError, CerbyInDoubt, CerbyNotFound, Conflict
 from keys.lifecycle import QUICK_RETRIES, Move, State, retry_after
-from keys.models import ApiKey
+from keys.models import ApiKey, HeldBack
 from keys.moves import move
 from keys.policy import Actor
 
@@ -37,7 +37,9 @@ def revoke(key: ApiKey, actor: Actor | None) -> None:
     except CerbyError as error:
         _note_failure(key, actor, error)
         raise
-    move(key, Move.CONFIRM_REVOKED, Event.KEY_DELETED, actor, changes={"removed_at": timezone.now()})
+    with transaction.atomic():
+        move(key, Move.CONFIRM_REVOKED, Event.KEY_DELETED, actor, changes={"removed_at": timezone.now()})
+        HeldBack.objects.filter(pk=key.pk).delete()
 
 
 def _note_failure(key: ApiKey, actor: Actor | None, error: CerbyError) -> None:

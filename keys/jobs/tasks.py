@@ -12,9 +12,15 @@ from django.utils import timezone
 from django_tasks import task
 from django_tasks_db.models import DBTaskResult
 
+from keys.actions.quarantine import compared, silent_since
+from keys.actions.refresh_people import read_everyone
 from keys.actions.settle import settle_due
 from keys.actions.sweep import sweep as compare_with_cerby
+from keys.actions.watermark import check_watermark
 from keys.errors import CerbyRefused, PortalError
+from keys.jobs.alerts import keep_alerts
+from keys.jobs.figures import keep_figures
+from keys.jobs.reminders import remind_owners
 from keys.models import PeriodicJob
 
 RESULTS_KEPT_FOR = timedelta(hours=1)
@@ -24,7 +30,7 @@ logger = structlog.get_logger(__name__)
 
 @task
 def reconcile() -> None:
-    _run("reconcile", lambda: f"{settle_due()} keys looked at")
+    _run("reconcile", _reconcile)
 
 
 @task
@@ -37,13 +43,40 @@ def tidy() -> None:
     _run("tidy", _tidy)
 
 
+@task
+def alerts() -> None:
+    _run("alerts", keep_alerts)
+
+
+@task
+def reminders() -> None:
+    _run("reminders", remind_owners)
+
+
+@task
+def people() -> None:
+    _run("people", lambda: f"{read_everyone()} people read from Cerby")
+
+
+@task
+def figures() -> None:
+    _run("figures", keep_figures)
+
+
+def _reconcile() -> str:
+    check_watermark()
+    return f"{settle_due()} keys looked at"
+
+
 def _sweep() -> str:
     """Where keys are made by hand, Cerby publishes no list of them: then there is nothing to compare with."""
+    check_watermark()
     try:
         return str(compare_with_cerby())
     except CerbyRefused:
         if settings.CERBY_ISSUE_MODE != "assisted":
             raise
+        compared(silent_since())
         return "This Cerby lists no API keys, so there is nothing to compare the inventory with"
 
 

@@ -1,21 +1,36 @@
-"""The tables: people, keys, the one view of a new key, what happened, and the background jobs."""
+"""The tables: people, keys, one view of each, what happened and its tree, figures, jobs, what holds them."""
 
+from keys.models.alert import Alert, Reminder
 from keys.models.api_key import LISTED, ApiKey, KeyScope, SearchDocument, SearchIndex
 from keys.models.event import AuditEvent
+from keys.models.figures import DashboardFigures
 from keys.models.folding import fold
 from keys.models.job import PeriodicJob
 from keys.models.reveal import RevealGrant
+from keys.models.standing import HeldBack, Pause, Quarantine
+from keys.models.tree import Checkpoint, Sealed, TreeHead, TreeNode, Unsealed
 from keys.models.user import User
 
 __all__ = [
     "LISTED",
+    "Alert",
     "ApiKey",
     "AuditEvent",
+    "Checkpoint",
+    "DashboardFigures",
+    "HeldBack",
     "KeyScope",
+    "Pause",
     "PeriodicJob",
+    "Quarantine",
+    "Reminder",
     "RevealGrant",
+    "Sealed",
     "SearchDocument",
     "SearchIndex",
+    "TreeHead",
+    "TreeNode",
+    "Unsealed",
     "User",
     "fold",
 ]

@@ -18,6 +18,7 @@ from django.utils import timezone
 from keys import wording
 from keys.audit.events import Event
 from keys.audit.guard import authorize
+from keys.audit.leaf import ERASED, readable
 from keys.errors import Invalid
 from keys.models import ApiKey, AuditEvent
 from keys.policy import Action, Actor
@@ -42,6 +43,7 @@ COLUMNS = (
     "browser",
     "reason",
     "details",
+    "personal",
 )
 
 
@@ -155,14 +157,15 @@ def story_of(key: ApiKey, count: int = 100) -> list[EventRow]:
 
 
 def _row(values: tuple[Any, ...]) -> EventRow:
-    (id_, at, type_, outcome, who, email, role, key_id, key_name, ip, browser, reason, details) = values
+    *columns, details, personal = values
+    id_, at, type_, outcome, who, email, role, key_id, key_name, ip, browser, reason = columns
     return EventRow(
         id=id_,
         at=f"{wording.day(at)}, {timezone.localtime(at):%H:%M}",
         at_exact=wording.exact(at),
         label=Event(type_).label,
         outcome=outcome,
-        who=who,
+        who=who or ERASED,
         who_email=email,
         who_role=role,
         key_id=key_id,
@@ -170,7 +173,10 @@ def _row(values: tuple[Any, ...]) -> EventRow:
         ip=ip,
         browser=browser,
         reason=reason,
-        details=[(name.replace("_", " "), _detail(name, value)) for name, value in details.items()],
+        details=[
+            (name.replace("_", " "), _detail(name, value))
+            for name, value in readable(details, personal).items()
+        ],
     )
 
 
@@ -219,9 +225,10 @@ def _export_rows(first: Any, others: Iterator[Any]) -> Iterator[list[str]]:
 
 
 def _export_row(values: tuple[Any, ...]) -> list[str]:
-    (id_, at, type_, outcome, who, email, role, key_id, key_name, ip, browser, reason, details, _) = values
-    said = "; ".join(f"{name}: {_detail(name, value)}" for name, value in details.items())
+    *columns, details, personal, _count = values
+    id_, at, type_, outcome, who, email, role, key_id, key_name, ip, browser, reason = columns
+    said = "; ".join(f"{name}: {_detail(name, value)}" for name, value in readable(details, personal).items())
     return [
-        str(id_), wording.utc(at), Event(type_).label, outcome, who, email, role, str(key_id or ""), key_name,
-        ip, browser, reason, said,
+        str(id_), wording.utc(at), Event(type_).label, outcome, who or ERASED, email, role, str(key_id or ""),
+        key_name, ip, browser, reason, said,
     ]  # fmt: skip

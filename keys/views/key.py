@@ -14,6 +14,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from keys import scopes as catalogue
 from keys.actions.adopt import adopt as adopt_key
 from keys.actions.delete import delete as delete_key
+from keys.actions.keep import keep as keep_key
 from keys.actions.rescope import needs
 from keys.actions.rescope import rescope as rescope_key
 from keys.forms import AdoptForm
@@ -40,6 +41,15 @@ def adopt(request: HttpRequest, key_id: UUID) -> HttpResponse:
     adopt_key(actor, key_id, purpose=form.cleaned_data["purpose"])
     messages.success(request, "The key is adopted: its purpose is recorded.")
     return HttpResponseRedirect(reverse("keys:key", args=[key_id]))
+
+
+@require_POST
+def keep(request: HttpRequest, key_id: UUID) -> HttpResponse:
+    """Say of a key that the quarantine holds back that it is in use."""
+    require_fresh_sign_in(request, reverse("keys:health"))
+    kept = keep_key(actor_of(request), key_id)
+    messages.success(request, f"“{kept.name}” is kept: it is an active key of the inventory again.")
+    return HttpResponseRedirect(reverse("keys:health"))
 
 
 @require_POST

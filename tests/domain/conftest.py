@@ -41,8 +41,8 @@ def _own_postgresql(postgresql: PostgreSQL, migrated_postgresql: str) -> str:
 
 
 @pytest.fixture
-def postgresql_address(postgresql: PostgreSQL, _own_postgresql: str) -> str:
-    postgresql.empty(_own_postgresql)
+def postgresql_address(postgresql: PostgreSQL, migrated_postgresql: str, _own_postgresql: str) -> str:
+    postgresql.reset(_own_postgresql, like=migrated_postgresql)
     return postgresql.url(_own_postgresql)
 
 
@@ -52,6 +52,18 @@ def database(vendor: str, request: pytest.FixtureRequest, django_db_blocker: Any
     address = request.getfixturevalue(f"{vendor}_address")
     with django_db_blocker.unblock(), own_database.using(address):
         yield address
+
+
+def audit_files(tmp_path: Path, settings: Any) -> Path:
+    """The audit log's files of this test alone."""
+    settings.PORTAL_AUDIT_DIR = tmp_path / "audit"
+    return settings.PORTAL_AUDIT_DIR
+
+
+@pytest.fixture
+def signed_here(db: None, audit_files: Path) -> Path:
+    """A log that begins with this test, and the folder in which the signer remembers it."""
+    return audit_files
 
 
 @pytest.fixture

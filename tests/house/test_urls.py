@@ -12,9 +12,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 
+from keys.actions.quarantine import Cause, start_quarantine
 from keys.lifecycle import State
-from keys.models import ApiKey, User
+from keys.models import ApiKey, HeldBack, User
 from tests.cast import PASSWORD, a_live_key, email_of
 from tests.pages.helpers import text
 from tests.pages.journey import Tab, answers, claim, generate
@@ -49,6 +51,7 @@ def signed_in(status: int, *, outsider: int) -> dict[str, int]:
 ADMINS = who(200, 403)
 ADMINS_AND_OWN = who(200, 403, key_owner=200)
 CHANGED_BY_ADMINS = who(302, 403)
+CHANGED_BY_THE_HIGHEST = CHANGED_BY_ADMINS | {"admin": 403}
 KEY_READ, KEY_CHANGED = who(200, 404, key_owner=200), who(302, 404, key_owner=302)
 # The views of django-allauth are class-based: they answer OPTIONS, and take PUT for a POST, here of an
 # empty form. Two of them say that there is nothing to do here before they look at the method.
@@ -78,12 +81,14 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:removal-confirm": {"POST": KEY_CHANGED},
     "keys:key": {"GET HEAD": KEY_READ},
     "keys:key-adopt": {"POST": KEY_CHANGED | {"key_owner": 403}},
+    "keys:key-keep": {"POST": CHANGED_BY_THE_HIGHEST},
     "keys:key-rescope": {"POST": KEY_CHANGED},
     "keys:key-delete": {"GET HEAD": KEY_READ, "POST": KEY_CHANGED},
     "keys:activity": {"GET HEAD": ADMINS},
     "keys:activity-export": {"GET HEAD": ADMINS},
     "keys:settings": {"GET HEAD": ADMINS},
     "keys:health": {"GET HEAD": ADMINS},
+    "keys:health-release": {"POST": CHANGED_BY_THE_HIGHEST},
     "keys:roles": {"GET HEAD": signed_in(200, outsider=302)},
     "keys:roles-refresh": {"POST": CHANGED_BY_ADMINS},
     "keys:livez": {"GET HEAD": everybody(200)},
@@ -136,6 +141,7 @@ BY_HAND = {
     "keys:removal-confirm": State.REVOKING,
 }
 """The state of the key that such a page is for: one that a person made in Cerby's web app."""
+QUARANTINED = {"keys:key-keep", "keys:health-release"}
 AFTER_THE_VIEW = {"keys:store-save", "keys:store-done"}
 
 
@@ -164,6 +170,10 @@ def ask(cast, browser_of, sandbox, workspace):
         else:
             found = {"origin": "discovered", "purpose": ""} if name == "keys:key-adopt" else {}
             key, secret = a_live_key(sandbox, cast[holder], scopes=["read:users", "read:teams"], **found)
+        if name in QUARANTINED:
+            start_quarantine(Cause.OPERATOR, "A restore.")
+            HeldBack.objects.create(key=key, reason="R", since=timezone.now())
+            ApiKey.objects.filter(pk=key.pk).update(state=State.READY)
         if name in BY_HAND:
             ApiKey.objects.filter(pk=key.pk).update(cerby_id=None, origin="pasted", state=BY_HAND[name])
         body = _bodies(secret, workspace.vaults[0]).get(name, {}) if method == "POST" else {}

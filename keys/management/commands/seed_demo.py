@@ -67,12 +67,12 @@ def _row(key: cerby.UpstreamKey, expires_at: datetime, owner: User, number: int)
         id=key.external_id or uuid.uuid4(),
         cerby_id=key.id,
         name=key.name,
-        purpose="Made before the portal was there."
-        if key.external_id is None
-        else f"{key.name}, for {owner.name}.",
+        purpose=f"{key.name}, for {owner.name}." if key.external_id else "",
+        origin=ApiKey.Origin.GENERATED if key.external_id else ApiKey.Origin.DISCOVERED,
         owner=owner,
         owner_name=owner.name,
         owner_email=owner.email,
+        owner_left_at=owner.left_at,
         scopes=in_order(key.scopes),
         state=state,
         created_at=key.created_at,

@@ -1,0 +1,27 @@
+"""The tree as the database keeps it."""
+
+from __future__ import annotations
+
+from keys.audit.tree import TILE, Tree, edge_of
+from keys.models import Sealed, TreeNode
+
+
+def tree(size: int) -> Tree:
+    """The tree of the first ``size`` sealed events. What it is asked raises ``tree.Damaged``."""
+    return Tree(size, lambda level, tile: _hashes(level, tile * TILE, (tile + 1) * TILE))
+
+
+def edge(size: int) -> list[list[bytes]]:
+    """What ``tree.grow`` needs to know of a tree of ``size`` leaves: one short read for each level."""
+    return [_hashes(level, start, end) for level, (start, end) in enumerate(edge_of(size))]
+
+
+def _hashes(level: int, start: int, end: int) -> list[bytes]:
+    """Those of a level from index ``start`` to before ``end``; a gap ends them."""
+    within = {"index__gte": start, "index__lt": end}
+    if level == 0:
+        rows = list(Sealed.objects.filter(**within).order_by("index").values_list("index", "leaf_hash"))
+    else:
+        nodes = TreeNode.objects.filter(level=level, **within).order_by("index")
+        rows = list(nodes.values_list("index", "hash"))
+    return [bytes(digest) for place, (index, digest) in enumerate(rows, start) if index == place]
