@@ -230,7 +230,7 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("scope", models.CharField(max_length=50)),
+                ("scope", models.TextField()),
                 ("created_at", models.DateTimeField()),
             ],
         ),
