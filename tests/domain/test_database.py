@@ -13,7 +13,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from keys.lifecycle import State
-from keys.models import ApiKey, AuditEvent, KeyScope, RevealGrant, User
+from keys.models import ApiKey, AuditEvent, DashboardFigures, KeyScope, RevealGrant, User
 from tests.cast import Cast, a_key
 
 Wrong = Callable[[Cast], object]
@@ -108,6 +108,9 @@ WRONG: dict[str, list[Wrong]] = {
     "grant_state_is_known": [grant(state="open", sealed=None)],
     "event_outcome_is_known": [
         lambda cast: AuditEvent.objects.create(at=timezone.now(), type="session:start", outcome="fine")
+    ],
+    "figures_are_one_row": [
+        lambda cast: DashboardFigures.objects.create(id=2, as_of=timezone.now(), seconds=0, figures={})
     ],
 }
 
