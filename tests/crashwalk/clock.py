@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import socket
 import time
 from datetime import UTC, datetime, timedelta
@@ -16,20 +17,21 @@ BEGINNING = datetime.now(UTC)
 
 
 class Clock:
-    """Goes on by itself from wherever it was last set. No pause is waited for: see ``hurry``."""
+    """Goes on by itself from wherever it was last set, in this process and in those that are forked from it."""
 
     def __init__(self, sandbox: SandboxProcess) -> None:
         self._sandbox = sandbox
-        self.offset = timedelta()
+        self._offset = multiprocessing.RawValue("d")  # seconds, shared
         timezone.now = self.now
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + self.offset
+        return datetime.now(UTC) + timedelta(seconds=self._offset.value)
 
     def set(self, moment: datetime) -> None:
         """Cerby carries out what has become due there, and its port is open afterwards if it was to be."""
-        self.offset = moment - datetime.now(UTC)
-        self._sandbox.set_clock(self.offset)
+        offset = moment - datetime.now(UTC)
+        self._offset.value = offset.total_seconds()
+        self._sandbox.set_clock(offset)
 
     def step(self, amount: timedelta) -> None:
         self.set(self.now() + amount)

@@ -21,6 +21,7 @@ from tests.crashwalk.world import World
 Unit = tuple[str, str]
 """A job, and a fault or ""."""
 
+SAMPLE = "every crash, so many of the pairs, and whether a portal that lacks a guard is caught"
 SHOW_EVERY = 5.0  # seconds
 
 
@@ -30,12 +31,11 @@ def run() -> int:
     logging.getLogger().handlers[:] = [logging.NullHandler()]  # what is logged under faults is no news here
     jobs = asked.job or list(JOBS)
     if asked.at is not None:
-        return _one(Case(jobs[0], asked.at, asked.fault, asked.nth, asked.again, asked.without))
-    if asked.guards:
-        return _guards()
+        case = Case(jobs[0], asked.at, asked.fault, asked.nth, asked.again, asked.stopped, asked.without)
+        return _one(case)
     if asked.sample is not None:
         with World() as world:
-            return _count(sample(world, jobs, asked.sample))
+            return _count(sample(world, jobs, asked.sample)) or _guards(world)
     faults = [] if asked.crashes_only else [asked.fault] if asked.fault else list(RULES)
     units = [(job, fault) for fault in ["", *faults] for job in jobs]
     return _count(_side_by_side(units, asked.processes))
@@ -46,13 +46,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--job", action="append", choices=JOBS, help="this job alone; may be repeated")
     parser.add_argument("--fault", choices=RULES, default="", metavar="FAULT", help="this fault alone")
     parser.add_argument("--crashes-only", action="store_true", help="no faults")
-    parser.add_argument("--sample", type=int, metavar="PAIRS", help="every crash, and so many of the pairs")
-    parser.add_argument("--guards", action="store_true", help="whether a portal without a guard is caught")
+    parser.add_argument("--sample", type=int, metavar="PAIRS", help=SAMPLE)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     one = parser.add_argument_group("one case again, as a failure prints it")
     one.add_argument("--at", type=int, help="the operation before which it dies, from 1; 0: none")
     one.add_argument("--nth", type=int, default=0, help="the request that the fault happens to, from 0")
     one.add_argument("--again", action="store_true", help="the job is done once more after the crash")
+    one.add_argument("--stopped", action="store_true", help="it is stopped after it, and goes on in the end")
     one.add_argument("--without", choices=GUARDS, default="", metavar="GUARD", help="a guard is missing")
     return parser.parse_args()
 
@@ -68,16 +68,15 @@ def _one(case: Case) -> int:
     return 1 if outcome.wrong else 0
 
 
-def _guards() -> int:
+def _guards(world: World) -> int:
     """Each guard of ``GUARDS`` taken away: what the oracle says. 0 where it always says what it should."""
     unseen = 0
-    with World() as world:
-        for name, guard in GUARDS.items():
-            case = Case(guard.job, guard.at, guard.fault, guard.nth, without=name)
-            outcome = walk_one(world, case)
-            said = [wrong for wrong in outcome.wrong if guard.wrong in wrong]
-            unseen += not said
-            print(f"{name}: {said[0] if said else f'NOT SEEN; repeat it with {case.command()}'}")
+    for name, guard in GUARDS.items():
+        case = Case(guard.job, guard.at, guard.fault, guard.nth, stopped=guard.stopped, without=name)
+        outcome = walk_one(world, case)
+        said = [wrong for wrong in outcome.wrong if guard.wrong in wrong]
+        unseen += not said
+        print(f"without {name}: {said[0] if said else f'NOT SEEN; repeat it with {case.command()}'}")
     return 1 if unseen else 0
 
 

@@ -9,9 +9,10 @@ import gc
 import multiprocessing
 import os
 import pickle
+import signal
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from uuid import UUID
 from django.db import connection
 
 from keys.errors import PortalError
-from tests.crashwalk.clock import Clock, lose_patience
+from tests.crashwalk.clock import lose_patience
 from tests.crashwalk.jobs import JOBS, Facts
 from tests.crashwalk.operations import Operations, watch
 from tests.crashwalk.without import GUARDS
@@ -29,7 +30,7 @@ from tests.domain import own_database
 
 @dataclass(frozen=True)
 class Fate:
-    """What a process is to do, where, and the operation that it does not reach; None: none.
+    """What a process is to do, and where. ``die_at``, ``stop_after``: see ``Operations``.
 
     ``patience``: seconds that it waits for the network at most. ``without``: the guard that it lacks, or "".
     """
@@ -37,8 +38,8 @@ class Fate:
     job: str
     facts: Facts
     database: Path
-    now: timedelta
-    die_at: int | None
+    die_at: int = 0
+    stop_after: int = 0
     patience: float | None = None
     without: str = ""
 
@@ -62,24 +63,29 @@ class Life:
 class Lives:
     """Forks: make it before any thread is, and with everything loaded that a job needs."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self) -> None:
         self._pipe, theirs = multiprocessing.Pipe()
         fork = multiprocessing.get_context("fork")
-        self._process = fork.Process(target=_fork_on_demand, args=(theirs, self._pipe, clock), daemon=True)
+        self._process = fork.Process(target=_fork_on_demand, args=(theirs, self._pipe), daemon=True)
         self._process.start()
         theirs.close()
 
-    def live(self, fate: Fate) -> Life:
-        """The life of a process that has ended."""
+    def live(self, fate: Fate, meanwhile: Callable[[], None]) -> Life:
+        """The life of a process that has ended; ``meanwhile`` happens while it is stopped."""
         self._pipe.send(fate)
-        return self._pipe.recv()
+        said = self._pipe.recv()
+        if said is None:
+            meanwhile()
+            self._pipe.send("go on")
+            said = self._pipe.recv()
+        return said
 
     def close(self) -> None:
         self._pipe.close()
         self._process.join()
 
 
-def _fork_on_demand(pipe: Connection, other_end: Connection, clock: Clock) -> None:
+def _fork_on_demand(pipe: Connection, other_end: Connection) -> None:
     other_end.close()
     gc.disable()  # looking for garbage would write to every page
     while True:
@@ -87,21 +93,24 @@ def _fork_on_demand(pipe: Connection, other_end: Connection, clock: Clock) -> No
             fate = pipe.recv()
         except EOFError:
             return
-        clock.offset = fate.now
-        pipe.send(_lived(fate))
+        pipe.send(_lived(fate, pipe))
 
 
-def _lived(fate: Fate) -> Life:
+def _lived(fate: Fate, pipe: Connection) -> Life:
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(ours)
         _live_and_die(fate, theirs)
     os.close(theirs)
+    _, status = os.waitpid(child, os.WUNTRACED)
+    if os.WIFSTOPPED(status):
+        pipe.send(None)
+        pipe.recv()
+        os.kill(child, signal.SIGCONT)
+        os.waitpid(child, 0)
     with open(ours, "rb") as said:  # noqa: PTH123 - a descriptor
-        life = _heard(said)
-    os.waitpid(child, 0)
-    return life
+        return _heard(said)
 
 
 def _live_and_die(fate: Fate, pipe: int) -> None:
@@ -119,7 +128,10 @@ def _live_and_die(fate: Fate, pipe: int) -> None:
                 lose_patience(fate.patience)
             if fate.without:
                 GUARDS[fate.without].remove()
-            watch(Operations(fate.die_at, lambda what: say("operation", what)), connection)
+            operations = Operations(
+                lambda what: say("operation", what), die_at=fate.die_at, stop_after=fate.stop_after
+            )
+            watch(operations, connection)
             JOBS[fate.job].run(fate.facts, tell)
     except PortalError as refusal:
         say("refusal", f"{type(refusal).__name__}: {refusal.sentence}")

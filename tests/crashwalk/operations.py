@@ -1,4 +1,4 @@
-"""Count what a process does for good, and die right before one of it.
+"""Count what a process does for good, and die right before one of it, or stop right after it.
 
 Three things last when a process dies: a commit, bytes that Cerby has been sent, bytes that Cerby has sent. Between
 two of them only memory changes, so that dying after one is dying before the next. They are counted where the portal's
@@ -26,19 +26,34 @@ PATIENCE = 5.0  # seconds to wait for an answer that nobody will read
 
 
 class Operations:
-    """Counts from 1. ``die_at``: the operation that is not reached; None: none. ``tell`` hears of each."""
+    """Counts from 1. ``die_at``: the operation that is not reached; ``stop_after``: the one after which the
+    process waits for a SIGCONT. 0: neither. ``tell`` hears of each that is done.
 
-    def __init__(self, die_at: int | None, tell: Callable[[str], None]) -> None:
-        self.count = 0
-        self._die_at = die_at
+    It stops where the next thing begins that is no memory: in front of a commit it would hold SQLite's only lock,
+    as it would while an INSERT still has its id to tell, and nothing else could go on.
+    """
+
+    def __init__(self, tell: Callable[[str], None], *, die_at: int = 0, stop_after: int = 0) -> None:
+        self._count = 0
+        self._die_at, self._stop_after = die_at, stop_after
+        self._stop_is_due = False
         self._tell = tell
 
-    def next(self, what: str, *, before_death: Callable[[], object] = lambda: None) -> None:
-        self.count += 1
-        if self.count == self._die_at:
+    def stop_if_due(self) -> None:
+        if self._stop_is_due:
+            self._stop_is_due = False
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    def do(self, what: str, act: Callable[[], Any], *, before_death: Callable[[], Any] = lambda: None) -> Any:
+        self.stop_if_due()
+        self._count += 1
+        if self._count == self._die_at:
             before_death()
             os.kill(os.getpid(), signal.SIGKILL)
+        result = act()
         self._tell(what)
+        self._stop_is_due = self._count == self._stop_after
+        return result
 
 
 def watch(operations: Operations, connection: BaseDatabaseWrapper) -> None:
@@ -51,13 +66,13 @@ def _watch_database(operations: Operations, connection: BaseDatabaseWrapper) -> 
     commit = connection.commit
 
     def counted_commit() -> None:
-        operations.next("commit")
-        commit()
+        operations.do("commit", commit)
 
     def counted_statement(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if sql.lstrip().upper().startswith(WRITES) and not connection.in_atomic_block:
-            operations.next("statement")
-        return execute(sql, params, many, context)
+        operations.stop_if_due()
+        if connection.in_atomic_block or not sql.lstrip().upper().startswith(WRITES):
+            return execute(sql, params, many, context)
+        return operations.do("statement", lambda: execute(sql, params, many, context))
 
     connection.commit = counted_commit
     connection.execute_wrappers.append(counted_statement)
@@ -69,15 +84,18 @@ def _watch_sockets(operations: Operations) -> None:
     asked: WeakSet[socket.socket] = WeakSet()
 
     def counted_send(sock: socket.socket, *args: Any) -> None:
-        operations.next("send")
         asked.add(sock)
-        send(sock, *args)
+        operations.do("send", lambda: send(sock, *args))
 
     def counted_receive(sock: socket.socket, *args: Any) -> int:
-        if sock in asked:
-            asked.discard(sock)
-            operations.next("receive", before_death=lambda: select.select([sock], [], [], PATIENCE))
-        return receive(sock, *args)
+        if sock not in asked:
+            return receive(sock, *args)
+        asked.discard(sock)
+
+        def wait() -> None:
+            select.select([sock], [], [], PATIENCE)
+
+        return operations.do("receive", lambda: receive(sock, *args), before_death=wait)
 
     socket.socket.sendall = counted_send
     socket.socket.recv_into = counted_receive

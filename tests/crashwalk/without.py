@@ -12,9 +12,12 @@ from django.utils import timezone
 
 from keys import cerby, seal
 from keys.actions import issue, revoke
+from keys.audit import log
+from keys.audit.events import Event
 from keys.cerby.client import CerbyClient
 from keys.errors import CerbyInDoubt
 from keys.key_request import KeyRequest
+from keys.lifecycle import TRANSITIONS, Move
 from keys.models import ApiKey, RevealGrant
 from keys.policy import Actor
 from tests.crashwalk import jobs
@@ -34,6 +37,7 @@ class Missing:
     remove: Callable[[], None] = field(default=lambda: None)
     fault: str = ""
     nth: int = 0
+    stopped: bool = False
     recovery: dict[str, bool] = field(default_factory=dict)
 
 
@@ -80,6 +84,18 @@ def _a_second_post() -> None:
     CerbyClient.issue_key = twice
 
 
+def _an_unconditional_move() -> None:
+    """Store the answer, whoever has taken the key over in the meantime."""
+
+    def careless(key: ApiKey, step: Move, event: Event, actor: Actor, **more: Any) -> None:
+        columns = {"lease": None, **more.pop("changes", {}), "state": TRANSITIONS[step][1]}
+        ApiKey.objects.filter(pk=key.pk).update(**columns)
+        details = {name: value for name, value in more.items() if name not in {"holding", "still"}}
+        log.append(event, actor=actor, key=key, **details)
+
+    issue.move = careless
+
+
 def _a_view_that_stays() -> None:
     """Hand the sealed bytes out, and leave them for the next who asks."""
     jobs.claim = lambda _actor, key_id, *, session: bytes(RevealGrant.objects.get(pk=key_id).sealed)
@@ -106,6 +122,9 @@ GUARDS: dict[str, Missing] = {
     "intent before effect": Missing("issue-acknowledge", 4, "has no row", _intent_after_effect),
     "one POST": Missing(
         "issue-acknowledge", 0, "requests for a key on the wire", _a_second_post, "reset-after-commit", 1
+    ),
+    "the lease on the answer": Missing(
+        "issue-acknowledge", 8, "do not lead from", _an_unconditional_move, stopped=True
     ),
     "one claim": Missing("issue-save", 0, "revealed 2 times", _a_view_that_stays),
     "the seal": Missing("issue-save", 10, "plain text in", _no_seal),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from django.conf import settings
 
+from keys import cerby
 from keys.actions.sweep import sweep
 from keys.models import User
 from tests import cast as people
@@ -61,7 +62,9 @@ class World:
         self._vaults = workspace.vaults
         self._before_any_job(workspace)
         self.scene = cache(self._set)
-        self._lives = Lives(self.clock)
+        cerby.connect()._exchange.close()  # nor must one to Cerby
+        cerby._client.cache_clear()
+        self._lives = Lives()
 
     def __enter__(self) -> Self:
         return self
@@ -71,10 +74,11 @@ class World:
         self.sandbox.close()
         shutil.rmtree(self._folder)
 
-    def live(self, job: str, database: Path, **fate: Any) -> Life:
-        """A process that does ``job`` and dies; see ``Fate``."""
-        fate = {"die_at": None, **fate}
-        return self._lives.live(Fate(job, self.scene(job).facts, database, self.clock.offset, **fate))
+    def live(
+        self, job: str, database: Path, *, meanwhile: Callable[[], None] = lambda: None, **fate: Any
+    ) -> Life:
+        """A process that does ``job``; see ``Fate`` and ``Lives.live``."""
+        return self._lives.live(Fate(job, self.scene(job).facts, database, **fate), meanwhile)
 
     @contextmanager
     def case(self, job: str) -> Iterator[Path]:
