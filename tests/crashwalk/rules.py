@@ -11,6 +11,9 @@ PATIENCE = 0.3
 """How long, in seconds, whoever asks waits under a fault that keeps silent."""
 
 HANGS = {"hang-after-commit", "hang-uncommitted", "slow-bytes"}
+CARRIED_OUT = {"reset-after-commit", "hang-after-commit", "500-committed"}
+"""As another fault, but that the request was carried out."""
+
 QUICK: dict[str, dict[str, Any]] = {
     "go-down": {"seconds": 0.02},
     "huge-body": {"size": 5_300_000},  # more than the client reads
@@ -53,12 +56,17 @@ def happening_to(rule: Rule, nth: int) -> list[Rule]:
     return [{**rule, "after": nth, "count": 1, "seed": 7}]
 
 
-def places(rule: Rule, requests: list[tuple[str, str]]) -> int:
-    """To how many of the ``requests`` (method and path) of a run it can happen, one at a time; at least one:
-    where the run has none, it may still happen to the recovery.
+def places(rule: Rule, requests: list[tuple[str, str]]) -> list[int]:
+    """To which of the ``requests`` (method and path) of a run it can happen, counting those that it fits.
+
+    Where a run has none, it may still happen to the recovery. A read that was answered badly is the same
+    whether or not it was carried out, so that it is walked once.
     """
     fault = CATALOGUE[rule["fault"]]
     if rule["fault"] == ALWAYS:
-        return 1
+        return [0]
     fitting = [one for one in requests if fault.fits(SimpleNamespace(method=one[0], path=one[1]))]
-    return max(1, len(fitting))
+    if not fitting:
+        return [0]
+    tells_writes_apart = rule["fault"] in CARRIED_OUT or "committed" in rule
+    return [n for n, (method, _) in enumerate(fitting) if method != "GET" or not tells_writes_apart]

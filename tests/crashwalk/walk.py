@@ -140,7 +140,7 @@ def under(world: World, job: str, fault: str) -> Iterator[Outcome]:
     A fault of a later request than the first is not walked where the crash comes before it: that is the crash
     without a fault.
     """
-    for nth in range(places(RULES[fault], _requests_of(world, job))):
+    for nth in places(RULES[fault], _requests_of(world, job)):
         disturbed = walk_one(world, Case(job, 0, fault, nth))
         yield disturbed
         first = _end_of_answer(disturbed.life, nth) + 1
@@ -164,8 +164,9 @@ def sample(world: World, jobs: Sequence[str], pairs: int) -> Iterator[Outcome]:
     for number in range(pairs):
         job = jobs[number % len(jobs)]
         fault = faults[number * len(faults) // pairs]
-        nth = number % places(RULES[fault], _requests_of(world, job))
-        yield walk_one(world, Case(job, 1 + 7 * number % counts[job], fault, nth))
+        at = 1 + 7 * number % counts[job]
+        for nth in places(RULES[fault], _requests_of(world, job))[:1]:
+            yield walk_one(world, Case(job, at, fault, nth))
 
 
 @cache
