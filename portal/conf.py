@@ -11,8 +11,11 @@ import ipaddress
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
@@ -22,6 +25,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 NAMES = frozenset(
     {
+        "DATABASE_URL",
         "PORTAL_ENV",
         "PORTAL_DATA_DIR",
         "PORTAL_URL",
@@ -60,6 +64,7 @@ class Environment(enum.StrEnum):
 class Config:
     env: Environment
     data_dir: Path
+    database: Mapping[str, Any] | None = field(repr=False)
     url: str
     secret_key: str = field(repr=False)
     secret_key_fallbacks: tuple[str, ...] = field(repr=False)
@@ -103,6 +108,7 @@ def read() -> Config:
     return Config(
         env=Environment(kind),
         data_dir=data_dir,
+        database=_database(_text(env, "DATABASE_URL", "")),
         url=_text(env, "PORTAL_URL", "http://localhost:8000" if demo else "").rstrip("/"),
         secret_key=_secret(env, "PORTAL_SECRET_KEY", data_dir / "secret-key"),
         secret_key_fallbacks=tuple(_text(env, "PORTAL_SECRET_KEY_FALLBACKS", "").split()),
@@ -170,6 +176,27 @@ def _secret(env: environ.Env, name: str, demo_file: Path, *, required: bool = Tr
     if not value and required:
         raise ImproperlyConfigured(f"{name} (or {name}_FILE) is not set. `make run` makes one for the demo.")
     return value
+
+
+def _database(url: str) -> Mapping[str, Any] | None:
+    """The database at ``url`` as Django's DATABASES describes it; None: the embedded SQLite file."""
+    if not url:
+        return None
+    found: dict[str, Any] = {}
+    with suppress(ValueError):  # such as a port that is no number
+        if urlsplit(url).scheme in {"postgres", "postgresql"}:
+            found = dict(environ.Env.db_url_config(url))
+    if not found.get("NAME"):
+        raise ImproperlyConfigured(
+            "DATABASE_URL must be the address of a PostgreSQL database, such as "
+            "postgres://user:password@host:5432/name."
+        )
+    if find_spec("psycopg") is None:
+        raise ImproperlyConfigured(
+            "DATABASE_URL is set, and the packages for PostgreSQL are not installed: run "
+            ".ci/venv requirements-postgresql.txt."
+        )
+    return found
 
 
 def _peppers(text: str) -> Mapping[str, bytes]:

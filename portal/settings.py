@@ -87,7 +87,9 @@ _SQLITE_OPTIONS: dict[str, Any] = {
     # FULL: what was committed before a call to Cerby survives a power cut.
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;",
 }
-DATABASES = {
+# As many connections as a process can use at a time: gunicorn's 8 threads, and one to spare.
+_POOL: dict[str, Any] = {"min_size": 1, "max_size": 9, "timeout": 10}
+DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": CONFIG.data_dir / "portal.sqlite3",
@@ -95,6 +97,12 @@ DATABASES = {
         "OPTIONS": _SQLITE_OPTIONS,
     }
 }
+if CONFIG.database is not None:
+    DATABASES["default"] = {
+        **CONFIG.database,
+        "CONN_HEALTH_CHECKS": True,  # after a restart of PostgreSQL, nobody is given a dead connection
+        "OPTIONS": {**CONFIG.database.get("OPTIONS", {}), "pool": _POOL},
+    }
 # Throttling counts here: it must be shared by every process.
 CACHES = {
     "default": {

@@ -1,4 +1,4 @@
-"""Real processes that do one thing at the same moment, on one database file.
+"""Real processes that do one thing at the same moment, on one database.
 
 Run as a script in a process of its own, ``python -m tests.domain.racing``, because forking a test runner,
 which has threads, may hang.
@@ -20,18 +20,26 @@ from typing import Any
 import django
 
 from tests.domain import own_database
+from tests.domain.own_database import Address
 
 Runner = Callable[[int, Any], Any]
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120  # seconds
 
 
-def race(database: Path, runner: str, subjects: list[Any], *, processes: int) -> list[list[Any]]:
+def race(database: Address, runner: str, subjects: list[Any], *, processes: int) -> list[list[Any]]:
     """What each of ``processes`` got from ``runner(number, subject)`` for each of ``subjects``, in their order.
 
     ``runner`` is ``module:function``. For every subject all processes wait for the last one, then begin together.
     """
-    task = {"database": str(database), "runner": runner, "subjects": subjects, "processes": processes}
+    kind = "file" if isinstance(database, Path) else "url"
+    task = {
+        "database": str(database),
+        "kind": kind,
+        "runner": runner,
+        "subjects": subjects,
+        "processes": processes,
+    }
     done = subprocess.run(
         [sys.executable, "-m", "tests.domain.racing"],
         input=json.dumps(task),
@@ -67,7 +75,8 @@ def _run(task: dict[str, Any]) -> list[list[Any]]:
 
 def _race(number: int, runner: Runner, task: dict[str, Any], start: Any, answers: Any) -> None:
     try:
-        with own_database.using(Path(task["database"])):
+        database = task["database"]
+        with own_database.using(Path(database) if task["kind"] == "file" else database):
             got = []
             for subject in task["subjects"]:
                 start.wait(PATIENCE)

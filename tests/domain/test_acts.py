@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -210,14 +210,10 @@ def test_each_act_leaves_its_events(scene, name):
 
 
 @pytest.mark.parametrize("name", DONE)
-def test_no_event_no_act(scene, name):
+def test_no_event_no_act(scene, fill_the_disk, name):
     """Where the record cannot be written, nothing of the act is kept and Cerby is not changed."""
     act = DONE[name][0](scene)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE TRIGGER the_disk_is_full BEFORE INSERT ON keys_auditevent"
-            " BEGIN SELECT RAISE(ABORT, 'no room'); END"
-        )
+    fill_the_disk()
     before, held_by_cerby = everything(), cerby_holds(scene.sandbox)
 
     with pytest.raises((IntegrityError, Conflict)):  # a Conflict where another cause is likelier

@@ -46,10 +46,10 @@ def upsert(event: AuditEvent) -> None:
     )
 
 
-def sql(statement: str) -> Callable[[AuditEvent], None]:
+def sql(statement: str = "", **by_vendor: str) -> Callable[[AuditEvent], None]:
     def run(event: AuditEvent) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(statement)
+            cursor.execute(by_vendor.get(connection.vendor, statement))
 
     return run
 
@@ -65,9 +65,10 @@ ATTACKS = {
     "raw UPDATE of its id": sql("UPDATE keys_auditevent SET id = id + 1"),
     "raw DELETE": sql("DELETE FROM keys_auditevent"),
     "raw DELETE of some": sql("DELETE FROM keys_auditevent WHERE type LIKE 'session:%'"),
-    "raw REPLACE": sql(
-        "REPLACE INTO keys_auditevent SELECT id, at, type, outcome, actor_id, 'Somebody else', actor_email,"
-        " actor_role, key_id, key_name, ip, browser, reason, details FROM keys_auditevent"
+    "raw REPLACE or TRUNCATE": sql(
+        sqlite="REPLACE INTO keys_auditevent SELECT id, at, type, outcome, actor_id, 'Somebody else', actor_email,"
+        " actor_role, key_id, key_name, ip, browser, reason, details FROM keys_auditevent",
+        postgresql="TRUNCATE keys_auditevent",
     ),
 }
 

@@ -235,14 +235,10 @@ def test_what_cannot_be_written_down_does_not_stop_the_rest(workspace_of_ours, s
     assert again(other).scopes == ["read:items"]
 
 
-def test_no_event_no_change(workspace_of_ours, sandbox):
+def test_no_event_no_change(workspace_of_ours, sandbox, fill_the_disk):
     key, _ = a_live_key(sandbox, workspace_of_ours.admin, name="Nightly")
     sandbox.change_key(str(key.cerby_id), name="Weekly")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE TRIGGER the_disk_is_full BEFORE INSERT ON keys_auditevent"
-            " BEGIN SELECT RAISE(ABORT, 'no room'); END"
-        )
+    fill_the_disk()
     assert sweep().not_taken == 1
     assert again(key).name == "Nightly"
 

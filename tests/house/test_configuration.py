@@ -17,6 +17,7 @@ from portal import conf
 from tests.house.project import texts
 
 SECRETS = {
+    "DATABASE_URL": "postgres://portal:CANARY-database@db.example.com:5432/portal?sslmode=require",
     "PORTAL_SECRET_KEY": "CANARY-secret-key",
     "PORTAL_SECRET_KEY_FALLBACKS": "CANARY-older CANARY-oldest",
     "PORTAL_PEPPERS": '{"p1": "' + "c0" * 32 + '"}',
@@ -37,7 +38,7 @@ PRODUCTION = {
 def environment(monkeypatch, tmp_path):
     """Sets exactly these names and no other that the portal reads; None takes one away."""
     for name in list(os.environ):
-        if name.startswith(("PORTAL_", "CERBY_")):
+        if name.startswith(("PORTAL_", "CERBY_", "DATABASE_URL")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("PORTAL_DATA_DIR", str(tmp_path))
     monkeypatch.setattr(
@@ -134,6 +135,22 @@ def test_every_name_may_be_given_as_a_file(environment, tmp_path, name):
     assert conf.read() == directly
 
 
+def test_the_database_is_the_embedded_one_unless_an_address_says_otherwise(environment):
+    environment(**PRODUCTION | {"DATABASE_URL": None})
+    assert conf.read().database is None
+    environment(DATABASE_URL="postgresql://portal:p%40ss%2F@db.example.com/keys?sslmode=require")
+    database = conf.read().database
+    assert database["ENGINE"] == "django.db.backends.postgresql"
+    assert (database["HOST"], database["NAME"], database["PASSWORD"]) == ("db.example.com", "keys", "p@ss/")
+    assert database["OPTIONS"] == {"sslmode": "require"}
+
+
+def test_an_address_without_the_packages_for_it_says_what_to_install(environment, monkeypatch):
+    environment(**PRODUCTION)
+    monkeypatch.setattr(conf, "find_spec", lambda name: None)
+    assert "requirements-postgresql.txt" in sentence()
+
+
 @pytest.mark.parametrize(
     ("base_url", "mode"),
     [
@@ -156,6 +173,16 @@ def test_a_file_that_is_not_there_is_an_error_that_names_the_setting(environment
 
 
 BAD = {
+    "DATABASE_URL": [
+        "postgres",
+        "postgres://",
+        "postgres://db.example.com/",
+        "postgres://db.example.com:port/portal",
+        "postgres://db.example.com:99999/portal",
+        "postgres://[db/portal",
+        "mysql://db.example.com/portal",
+        "sqlite:////tmp/portal.sqlite3",
+    ],
     "PORTAL_ENV": ["", "prod", "Production"],
     "PORTAL_KEY_MANAGEMENT": ["", "everybody", "owner_only"],
     "PORTAL_EXTRA_SCOPES": ["perhaps", "2"],
