@@ -32,13 +32,13 @@ def run() -> int:
     jobs = asked.job or list(JOBS)
     if asked.at is not None:
         case = Case(jobs[0], asked.at, asked.fault, asked.nth, asked.again, asked.stopped, asked.without)
-        return _one(case)
+        return _one(case, asked.database)
     if asked.sample is not None:
-        with World() as world:
-            return _count(sample(world, jobs, asked.sample)) or _guards(world)
+        with World(asked.database) as world:
+            return _count(sample(world, jobs, asked.sample), asked.database) or _guards(world)
     faults = [] if asked.crashes_only else [asked.fault] if asked.fault else list(RULES)
     units = [(job, fault) for fault in ["", *faults] for job in jobs]
-    return _count(_side_by_side(units, asked.processes))
+    return _count(_side_by_side(units, asked.processes, asked.database), asked.database)
 
 
 def _arguments() -> argparse.Namespace:
@@ -46,6 +46,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--job", action="append", choices=JOBS, help="this job alone; may be repeated")
     parser.add_argument("--fault", choices=RULES, default="", metavar="FAULT", help="this fault alone")
     parser.add_argument("--crashes-only", action="store_true", help="no faults")
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--sample", type=int, metavar="PAIRS", help=SAMPLE)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     one = parser.add_argument_group("one case again, as a failure prints it")
@@ -57,8 +58,8 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _one(case: Case) -> int:
-    with World() as world:
+def _one(case: Case, kind: str) -> int:
+    with World(kind) as world:
         outcome = walk_one(world, case)
     life = outcome.life
     print(f"operations: {' '.join(life.operations)}")
@@ -80,12 +81,12 @@ def _guards(world: World) -> int:
     return 1 if unseen else 0
 
 
-def _count(outcomes: Iterable[Outcome]) -> int:
+def _count(outcomes: Iterable[Outcome], kind: str) -> int:
     tally, began, shown = Tally(), time.monotonic(), 0.0
     for outcome in outcomes:
         tally.add(outcome)
         if outcome.wrong:
-            print(f"\n{outcome.case.command()}", *outcome.wrong, sep="\n  ", flush=True)
+            print(f"\n{outcome.case.command()} --database {kind}", *outcome.wrong, sep="\n  ", flush=True)
         if time.monotonic() - shown > SHOW_EVERY:
             shown = time.monotonic()
             _show_progress(tally, began)
@@ -94,11 +95,13 @@ def _count(outcomes: Iterable[Outcome]) -> int:
     return 1 if tally.wrong or not tally.cases else 0
 
 
-def _side_by_side(units: list[Unit], processes: int) -> Iterator[Outcome]:
+def _side_by_side(units: list[Unit], processes: int, kind: str) -> Iterator[Outcome]:
     """Each process walks every n-th unit. Raises RuntimeError where one of them broke off."""
     fork = multiprocessing.get_context("fork")
     results: Any = fork.SimpleQueue()  # without a thread, so that who puts into it may fork
-    walkers = [fork.Process(target=_walk, args=(units[n::processes], results)) for n in range(processes)]
+    walkers = [
+        fork.Process(target=_walk, args=(units[n::processes], kind, results)) for n in range(processes)
+    ]
     for walker in walkers:
         walker.start()
     ended = 0
@@ -114,9 +117,9 @@ def _side_by_side(units: list[Unit], processes: int) -> Iterator[Outcome]:
             raise RuntimeError("A part of the walk broke off; its error stands above.")
 
 
-def _walk(units: list[Unit], results: Any) -> None:
+def _walk(units: list[Unit], kind: str, results: Any) -> None:
     try:
-        with World() as world:
+        with World(kind) as world:
             for job, fault in units:
                 for outcome in under(world, job, fault) if fault else crash_points(world, job):
                     results.put(outcome)

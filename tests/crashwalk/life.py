@@ -14,7 +14,6 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +25,7 @@ from tests.crashwalk.jobs import JOBS, Facts
 from tests.crashwalk.operations import Operations, watch
 from tests.crashwalk.without import GUARDS
 from tests.domain import own_database
+from tests.domain.own_database import Address
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Fate:
 
     job: str
     facts: Facts
-    database: Path
+    database: Address
     die_at: int = 0
     stop_after: int = 0
     patience: float | None = None

@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +20,6 @@ from tests import cast as people
 from tests.crashwalk.life import Life
 from tests.crashwalk.story import scopes_told, told
 
-PLAIN_TEXT = re.compile(rb"sbx_[\w-]{20,}")
 RESTING = {State.HELD, State.REVOKED, State.REFUSED, State.ABSENT}
 WAITING = {State.CLAIMED, State.AWAITED}
 """Inside a timer that is longer than a recovery takes."""
@@ -61,7 +59,7 @@ class Upstream:
         return [one for one in self.requests if one["method"] == method and re.fullmatch(path, one["path"])]
 
 
-def wrong_at_any_moment(before: Before, upstream: Upstream, lives: Iterable[Life], disk: Path) -> list[str]:
+def wrong_at_any_moment(before: Before, upstream: Upstream, lives: Iterable[Life]) -> list[str]:
     """Also right after the crash."""
     return [
         *_ghosts(upstream),
@@ -70,7 +68,6 @@ def wrong_at_any_moment(before: Before, upstream: Upstream, lives: Iterable[Life
         *_sealed(),
         *_stories(before),
         *_wire(before, upstream),
-        *_plain_text(disk),
         *(f"broke off: {life.broke}" for life in lives if life.broke),
     ]
 
@@ -146,12 +143,6 @@ def _wire(before: Before, upstream: Upstream) -> Iterator[str]:
     yield from (
         f"deleted in Cerby, and {rows.get(one)} here" for one in deleted if rows.get(one) not in going
     )
-
-
-def _plain_text(disk: Path) -> Iterator[str]:
-    for file in disk.iterdir():
-        if file.is_file() and PLAIN_TEXT.search(file.read_bytes()):
-            yield f"plain text in {file.name}"
 
 
 def _inventory(upstream: Upstream) -> Iterator[str]:

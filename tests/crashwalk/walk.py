@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from tests.crashwalk.jobs import JOBS
@@ -19,6 +18,7 @@ from tests.crashwalk.rules import ALWAYS, HANGS, PATIENCE, RULES, happening_to, 
 from tests.crashwalk.without import GUARDS
 from tests.crashwalk.world import World
 from tests.domain import own_database
+from tests.domain.own_database import Address
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def walk_one(world: World, case: Case) -> Outcome:
 class _Walk:
     """One case, on a scene that is set."""
 
-    def __init__(self, world: World, case: Case, database: Path) -> None:
+    def __init__(self, world: World, case: Case, database: Address) -> None:
         self._world, self._case, self._database = world, case, database
         self._before = world.scene(case.job).before
         guard = GUARDS.get(case.without)
@@ -111,14 +111,15 @@ class _Walk:
         """Ask the oracle, let the worker work until all is at rest, and ask again."""
         world = self._world
         with own_database.using(self._database):
-            self._wrong += wrong_at_any_moment(self._before, self._upstream(), self._lives, world.disk)
+            self._wrong += wrong_at_any_moment(self._before, self._upstream(), self._lives)
             if self._case.fault == ALWAYS:
                 world.sandbox.set_faults([])
             if recover(world.sandbox, world.clock, **self._recovery) is None:
                 self._wrong.append("does not come to rest")
             upstream = self._upstream()
-            self._wrong += wrong_at_any_moment(self._before, upstream, self._lives, world.disk)
+            self._wrong += wrong_at_any_moment(self._before, upstream, self._lives)
             self._wrong += wrong_at_rest(upstream, self._lives)
+            self._wrong += [f"plain text in {place}" for place in world.plain_text()]
 
     def _upstream(self) -> Upstream:
         return self._world.upstream(self._before.last_request)

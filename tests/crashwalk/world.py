@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -20,16 +20,18 @@ from keys.models import User
 from tests import cast as people
 from tests.conftest import Workspace
 from tests.crashwalk.clock import BEGINNING, Clock, hurry
+from tests.crashwalk.databases import databases
 from tests.crashwalk.jobs import JOBS, Facts, Stage
 from tests.crashwalk.life import Fate, Life, Lives
 from tests.crashwalk.oracle import Before, Upstream
 from tests.crashwalk.sandbox_process import SandboxProcess
 from tests.domain import own_database
+from tests.domain.own_database import Address
 
 IN_MEMORY = Path("/dev/shm")
 """No case waits for a disk, where this can be had: nothing here cuts the power."""
 
-EMPTY = "empty"
+EMPTY, CASE = "empty", "case"
 
 A_MOMENT = timedelta(minutes=1)
 """After the scene was set, the job begins: what was due then is due."""
@@ -44,14 +46,15 @@ class Scene:
 
 
 class World:
-    """Made by a process without threads. ``disk`` is the folder of all that a case writes."""
+    """Made by a process without threads; ``kind`` is that of its databases, sqlite or postgresql."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str = "sqlite") -> None:
+        self._open = ExitStack()
         self._folder = Path(
             tempfile.mkdtemp(prefix="crashwalk-", dir=IN_MEMORY if IN_MEMORY.is_dir() else None)
         )
-        self.disk = self._folder / "case"
-        self.disk.mkdir()
+        self._open.callback(shutil.rmtree, self._folder)
+        self._databases = self._open.enter_context(databases(kind, self._folder))
         workspace = Workspace(self._folder / "sandbox.sqlite3")
         workspace.sandbox.close()  # a connection to SQLite must not live on across the fork
         self.sandbox = SandboxProcess(self._folder / "sandbox.sqlite3")
@@ -72,24 +75,25 @@ class World:
     def __exit__(self, *_: object) -> None:
         self._lives.close()
         self.sandbox.close()
-        shutil.rmtree(self._folder)
+        self._open.close()
 
     def live(
-        self, job: str, database: Path, *, meanwhile: Callable[[], None] = lambda: None, **fate: Any
+        self, job: str, database: Address, *, meanwhile: Callable[[], None] = lambda: None, **fate: Any
     ) -> Life:
         """A process that does ``job``; see ``Fate`` and ``Lives.live``."""
         return self._lives.live(Fate(job, self.scene(job).facts, database, **fate), meanwhile)
 
     @contextmanager
-    def case(self, job: str) -> Iterator[Path]:
+    def case(self, job: str) -> Iterator[Address]:
         """The scene of ``job``, set afresh; yields the database."""
         self.scene(job)
-        for file in self.disk.iterdir():
-            file.unlink()
-        database = self.disk / "portal.sqlite3"
-        shutil.copyfile(self._folder / f"{job}.sqlite3", database)
+        database = self._databases.copy(job, CASE)
         self._back_to(job, BEGINNING + A_MOMENT)
         yield database
+
+    def plain_text(self) -> list[str]:
+        """Where the case's database holds an API key as it is."""
+        return self._databases.plain_text(CASE)
 
     def upstream(self, since: int) -> Upstream:
         requests = [one for one in self.sandbox.journal() if one["sequence"] > since]
@@ -101,7 +105,7 @@ class World:
 
     def _before_any_job(self, workspace: Workspace) -> None:
         """The cast, and the portal's own key in the inventory."""
-        database = self._folder / f"{EMPTY}.sqlite3"
+        database = self._databases.make(EMPTY)
         own_database.create(database)
         self.clock.set(BEGINNING)
         with own_database.using(database):
@@ -111,8 +115,7 @@ class World:
 
     def _set(self, job: str) -> Scene:
         """Once: the next time, its files are copied."""
-        database = self._folder / f"{job}.sqlite3"
-        shutil.copyfile(self._folder / f"{EMPTY}.sqlite3", database)
+        database = self._databases.copy(EMPTY, job)
         self._back_to(EMPTY, BEGINNING)
         with own_database.using(database):
             cast = people.Cast(
