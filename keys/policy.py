@@ -48,6 +48,7 @@ class Action(enum.StrEnum):
     EXPORT_INVENTORY = "inventory:export"
     SEE_ACTIVITY = "activity:see"
     EXPORT_ACTIVITY = "activity:export"
+    VERIFY_RECORD = "record:verify"
     SEE_CONFIGURATION = "configuration:see"
     REFRESH_ROLES = "roles:refresh"
     GENERATE_KEY = "key:generate"
@@ -74,6 +75,7 @@ _ACTION_WORDS = {
     Action.EXPORT_INVENTORY: "download the inventory",
     Action.SEE_ACTIVITY: "see the activity of the workspace",
     Action.EXPORT_ACTIVITY: "download the activity",
+    Action.VERIFY_RECORD: "verify the record of what happened",
     Action.SEE_CONFIGURATION: "see the workspace configuration",
     Action.REFRESH_ROLES: "read everybody's role from Cerby again",
     Action.GENERATE_KEY: "generate an API key",
@@ -127,6 +129,7 @@ MATRIX: dict[Action, Rule] = {
     Action.EXPORT_INVENTORY: Rule(ADMINS),
     Action.SEE_ACTIVITY: Rule(ADMINS),
     Action.EXPORT_ACTIVITY: Rule(ADMINS),
+    Action.VERIFY_RECORD: Rule(ADMINS),
     Action.SEE_CONFIGURATION: Rule(ADMINS),
     Action.REFRESH_ROLES: Rule(ADMINS),
     Action.GENERATE_KEY: Rule(ADMINS, fresh_role=True),

@@ -7,6 +7,7 @@ from django.urls import path
 from keys.views import (
     activity,
     dashboard,
+    event,
     find,
     health,
     imports,
@@ -17,6 +18,7 @@ from keys.views import (
     removal,
     roles,
     store,
+    verification,
     wizard,
 )
 from keys.views import settings as settings_page
@@ -58,6 +60,12 @@ urlpatterns = [
     # Activity
     path("activity/", activity.activity, name="activity"),
     path("activity/export/", activity.export, name="activity-export"),
+    # Verify the record
+    path("activity/verify/", verification.verification, name="verification"),
+    path("activity/verify/start/", verification.start, name="verification-start"),
+    # One event, and the proof of it
+    path("activity/<uuid:uid>/", event.event, name="event"),
+    path("activity/<uuid:uid>/proof/", event.proof, name="event-proof"),
     # Workspace Configuration
     path("settings/", settings_page.settings, name="settings"),
     path("settings/health/", health.health, name="health"),

@@ -228,6 +228,7 @@ PERMISSIONS_POLICY: dict[str, Any] = {
 EMAIL_CONFIG = dict(CONFIG.email)
 vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = CONFIG.email_from
+EMAIL_TIMEOUT = 10
 
 # Logs
 LOGGING["root"]["level"] = CONFIG.log_level
@@ -235,11 +236,18 @@ LOGGING["root"]["level"] = CONFIG.log_level
 # The portal
 PORTAL_URL = CONFIG.url
 PORTAL_ENV = CONFIG.env
+PORTAL_ALERT_EMAILS = CONFIG.alert_emails
 PORTAL_DATA_DIR = CONFIG.data_dir
 PORTAL_PEPPERS = CONFIG.peppers
 PORTAL_AUDIT_DIR = CONFIG.data_dir / "audit"
 PORTAL_AUDIT_ORIGIN = CONFIG.audit_origin
 PORTAL_AUDIT_SIGNING_KEY = CONFIG.audit_signing_key
+PORTAL_AUDIT_FORMER_VKEYS = CONFIG.audit_former_vkeys
+PORTAL_AUDIT_ANCHOR_FILE = CONFIG.anchor_file
+PORTAL_AUDIT_ANCHOR_SYSLOG = CONFIG.anchor_syslog
+PORTAL_AUDIT_ANCHOR_WEBHOOK = CONFIG.anchor_webhook
+PORTAL_AUDIT_ANCHOR_WEBHOOK_PRIVATE = CONFIG.anchor_webhook_private
+PORTAL_AUDITOR_EMAILS = CONFIG.auditor_emails
 PORTAL_KEY_MANAGEMENT = CONFIG.key_management
 PORTAL_EXTRA_SCOPES = CONFIG.extra_scopes
 PORTAL_MAX_LIFETIME_DAYS = CONFIG.max_lifetime_days
@@ -250,3 +258,4 @@ CERBY_WORKSPACE = CONFIG.cerby_workspace
 CERBY_TOKEN = CONFIG.cerby_token
 CERBY_API_KEY = CONFIG.cerby_api_key
 CERBY_ISSUE_MODE = CONFIG.cerby_issue_mode
+CERBY_LIMITS: dict[str, Any] = {}  # where other ones are wanted than those of keys.cerby.Limits

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -11,8 +12,14 @@ from django.test import Client
 from keys.cerby.sandbox import Sandbox
 from tests import cast as people
 from tests.cerby.sandbox_server import serve
+from tests.scheduling import OneWorkerForBrowsers
 
 _TOKEN_SCOPES = ["read:users", "read:vaults", "read:items", "read:items:secrets", "write:items:secrets"]
+
+
+@pytest.hookimpl(optionalhook=True)  # pytest runs without pytest-xdist as well
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneWorkerForBrowsers:
+    return OneWorkerForBrowsers(config, log)
 
 
 class Workspace:

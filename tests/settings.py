@@ -39,3 +39,4 @@ STORAGES = {
 }
 WHITENOISE_AUTOREFRESH = True  # no collected folder to list
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+CERBY_LIMITS = {"pauses": (0.01, 0.02, 0.04)}  # before a read is repeated

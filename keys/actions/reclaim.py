@@ -23,7 +23,7 @@ logger = structlog.get_logger(__name__)
 
 
 def reclaim(keys: Sequence[tuple[UUID, UUID]], *, listed: int) -> int:
-    """Revoke ``keys``, our id and Cerby's of each, of ``listed`` that Cerby knows. Returns how many were.
+    """Revoke ``keys``, each by our id and Cerby's, of ``listed`` that Cerby knows. Returns how many were.
 
     The breaker: more than three, and more than one in twenty, is no accident of single keys; it starts the
     quarantine. What somebody looked at when they ended the last one does not count.
@@ -32,7 +32,7 @@ def reclaim(keys: Sequence[tuple[UUID, UUID]], *, listed: int) -> int:
     _stop_if_too_many(keys, {held.key_id for held in approved} if keys else set(), listed)
     revoked = 0
     for key_id, cerby_id in keys:
-        key = ApiKey.objects.get(pk=key_id)
+        key = ApiKey.objects.select_related("owner").get(pk=key_id)
         if not held_back(key, REASON):
             with suppress(Conflict, CerbyError):  # recorded; the reconciler goes on
                 _revoke(key, cerby_id)

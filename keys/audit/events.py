@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import enum
 
+ASKED_ELSEWHERE = "(Asked from another session.)"
+"""Ends the reason of a refused view that came from another session than the first: alerts look for it."""
+
 
 class Event(enum.StrEnum):
     """``resource:verb``; the outcome stands beside it. docs/audit.md describes them one by one."""
@@ -45,6 +48,8 @@ class Event(enum.StrEnum):
     PERSON_CHANGED = "person:change"
     PERSON_ERASED = "person:erase"
     ROLES_REFRESHED = "roles:refresh"
+    VERIFICATION_STARTED = "record:start-verify"
+    RECORD_VERIFIED = "record:verify"
     PEOPLE_STOPPED = "roles:stop"
 
     @property
@@ -90,6 +95,8 @@ _LABELS = {
     Event.PERSON_CHANGED: "Person changed in Cerby",
     Event.PERSON_ERASED: "Person erased from the record",
     Event.ROLES_REFRESHED: "Roles read from Cerby",
+    Event.VERIFICATION_STARTED: "Verification of the record started",
+    Event.RECORD_VERIFIED: "Record verified",
     Event.PEOPLE_STOPPED: "Reading roles stopped",
 }
 
@@ -124,6 +131,7 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.PERSON_CHANGED: frozenset({"email", "before", "after"}),
     Event.PERSON_ERASED: frozenset({"person", "events"}),
     Event.ROLES_REFRESHED: frozenset({"count"}),
+    Event.RECORD_VERIFIED: frozenset({"events", "damage"}),
     Event.PEOPLE_STOPPED: frozenset({"losing", "people"}),
 }
 """The details an event may carry; an event that is not listed carries none."""
@@ -139,6 +147,7 @@ OUTCOMES: dict[Event, frozenset[str]] = {
     Event.PEOPLE_STOPPED: frozenset({"failed"}),
     Event.ATTEMPT_REFUSED: frozenset({"refused"}),
     Event.SIGNED_IN: frozenset({"done", "refused"}),
+    Event.RECORD_VERIFIED: frozenset({"done", "failed"}),
 }
 """How an event may end; one that is not listed is only ever done."""
 

@@ -8,7 +8,12 @@ from keys.models import Sealed, TreeNode
 
 def tree(size: int) -> Tree:
     """The tree of the first ``size`` sealed events. What it is asked raises ``tree.Damaged``."""
-    return Tree(size, lambda level, tile: _hashes(level, tile * TILE, (tile + 1) * TILE))
+    return Tree(size, tile)
+
+
+def tile(level: int, number: int) -> list[bytes]:
+    """The hashes of tile ``number`` of a level, as many as there are."""
+    return _hashes(level, number * TILE, (number + 1) * TILE)
 
 
 def edge(size: int) -> list[list[bytes]]:

@@ -27,4 +27,4 @@ def keep_figures() -> str:
     DashboardFigures.objects.bulk_create(
         [row], update_conflicts=True, unique_fields=["id"], update_fields=["as_of", "seconds", "figures"]
     )
-    return f"{figures['active']:,} active keys counted in {seconds:.1f} s"
+    return f"Active keys: {figures['active']:,}; counted in {seconds:.1f} s"

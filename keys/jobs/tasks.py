@@ -16,10 +16,14 @@ from keys.actions.quarantine import compared, silent_since
 from keys.actions.refresh_people import read_everyone
 from keys.actions.settle import settle_due
 from keys.actions.sweep import sweep as compare_with_cerby
+from keys.actions.verify_record import carry_out
 from keys.actions.watermark import check_watermark
+from keys.audit import anchors
 from keys.errors import CerbyRefused, PortalError
+from keys.jobs.alerts import keep_alerts
 from keys.jobs.figures import keep_figures
-from keys.models import PeriodicJob
+from keys.jobs.reminders import remind_owners
+from keys.models import PeriodicJob, Verification
 
 RESULTS_KEPT_FOR = timedelta(hours=1)
 
@@ -37,8 +41,28 @@ def sweep() -> None:
 
 
 @task
+def verify_record(verification_id: int) -> None:
+    carry_out(Verification.objects.get(pk=verification_id))
+
+
+@task
+def anchor() -> None:
+    _run("anchor", lambda: anchors.deliver(timezone.now()))
+
+
+@task
 def tidy() -> None:
     _run("tidy", _tidy)
+
+
+@task
+def alerts() -> None:
+    _run("alerts", keep_alerts)
+
+
+@task
+def reminders() -> None:
+    _run("reminders", remind_owners)
 
 
 @task

@@ -1,5 +1,6 @@
 """The tables: people, keys, one view of each, what happened and its tree, figures, jobs, what holds them."""
 
+from keys.models.alert import Alert, Reminder
 from keys.models.api_key import LISTED, ApiKey, KeyScope, SearchDocument, SearchIndex
 from keys.models.event import AuditEvent
 from keys.models.figures import DashboardFigures
@@ -9,9 +10,12 @@ from keys.models.reveal import RevealGrant
 from keys.models.standing import HeldBack, Pause, Quarantine
 from keys.models.tree import Checkpoint, Sealed, TreeHead, TreeNode, Unsealed
 from keys.models.user import User
+from keys.models.verification import Anchor, Verification
 
 __all__ = [
     "LISTED",
+    "Alert",
+    "Anchor",
     "ApiKey",
     "AuditEvent",
     "Checkpoint",
@@ -21,6 +25,7 @@ __all__ = [
     "Pause",
     "PeriodicJob",
     "Quarantine",
+    "Reminder",
     "RevealGrant",
     "Sealed",
     "SearchDocument",
@@ -29,5 +34,6 @@ __all__ = [
     "TreeNode",
     "Unsealed",
     "User",
+    "Verification",
     "fold",
 ]

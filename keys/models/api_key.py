@@ -203,6 +203,11 @@ class ApiKey(models.Model):
             models.Index("phase", "created_at", "id", "expires_at", "listed", name="key_by_phase"),
             models.Index("owner", "created_at", "id", "listed", name="key_by_owner"),
             models.Index(
+                *("pepper_id", "phase", "expires_at"),
+                name="key_by_pepper",
+                condition=Q(fingerprint__isnull=False),
+            ),
+            models.Index(
                 *("created_at", "id", "unconfirmed", "listed"),
                 name="key_unconfirmed",
                 condition=Q(unconfirmed__isnull=False),

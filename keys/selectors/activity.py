@@ -42,6 +42,7 @@ COLUMNS = (
     "ip",
     "browser",
     "reason",
+    "uid",
     "details",
     "personal",
 )
@@ -119,6 +120,7 @@ class EventRow(NamedTuple):
     browser: str
     reason: str
     details: list[tuple[str, str]]
+    uid: UUID
 
 
 @dataclass(frozen=True)
@@ -140,25 +142,25 @@ def activity(actor: Actor, params: QueryDict) -> Activity:
         after=chosen.form.cleaned_data["after"],
         before=chosen.form.cleaned_data["before"],
     )
-    return Activity(Page([_row(values) for values in found.rows], found.after, found.before), chosen)
+    return Activity(Page([row_of(values) for values in found.rows], found.after, found.before), chosen)
 
 
 def newest_activity(actor: Actor, count: int) -> list[EventRow]:
     """Raises ``NotAllowed``."""
     authorize(actor, Action.SEE_ACTIVITY)
     rows = order_by(AuditEvent.objects.values_list(*COLUMNS), NEWEST_FIRST)[:count]
-    return [_row(values) for values in rows]
+    return [row_of(values) for values in rows]
 
 
 def story_of(key: ApiKey, count: int = 100) -> list[EventRow]:
     """The newest ``count`` events of a key that ``key_for`` has handed out."""
     events = AuditEvent.objects.filter(key_id=key.id).values_list(*COLUMNS)
-    return [_row(values) for values in order_by(events, NEWEST_FIRST)[:count]]
+    return [row_of(values) for values in order_by(events, NEWEST_FIRST)[:count]]
 
 
-def _row(values: tuple[Any, ...]) -> EventRow:
+def row_of(values: tuple[Any, ...]) -> EventRow:
     *columns, details, personal = values
-    id_, at, type_, outcome, who, email, role, key_id, key_name, ip, browser, reason = columns
+    id_, at, type_, outcome, who, email, role, key_id, key_name, ip, browser, reason, uid = columns
     return EventRow(
         id=id_,
         at=f"{wording.day(at)}, {timezone.localtime(at):%H:%M}",
@@ -177,6 +179,7 @@ def _row(values: tuple[Any, ...]) -> EventRow:
             (name.replace("_", " "), _detail(name, value))
             for name, value in readable(details, personal).items()
         ],
+        uid=uid,
     )
 
 
@@ -226,7 +229,7 @@ def _export_rows(first: Any, others: Iterator[Any]) -> Iterator[list[str]]:
 
 def _export_row(values: tuple[Any, ...]) -> list[str]:
     *columns, details, personal, _count = values
-    id_, at, type_, outcome, who, email, role, key_id, key_name, ip, browser, reason = columns
+    id_, at, type_, outcome, who, email, role, key_id, key_name, ip, browser, reason, _uid = columns
     said = "; ".join(f"{name}: {_detail(name, value)}" for name, value in readable(details, personal).items())
     return [
         str(id_), wording.utc(at), Event(type_).label, outcome, who or ERASED, email, role, str(key_id or ""),

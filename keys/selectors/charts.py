@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 DAYS_OF_A_WEEK = 7
 LEVELS = 4
@@ -17,13 +17,6 @@ LEVELS = 4
 
 CLIFF_AT_LEAST = 5
 CLIFF_TIMES_USUAL = 3
-
-
-class Box(NamedTuple):
-    x: str
-    y: str
-    width: str
-    height: str
 
 
 class Text(NamedTuple):
@@ -55,15 +48,21 @@ def level(count: int, most: int) -> int:
     return -(-LEVELS * count // most) if count else 0
 
 
-class Cell(NamedTuple):
-    """One day. Only on a cliff its number is written, ``number``; a cliff has no shade among the others."""
+class Cell(TypedDict):
+    """One day; ``words`` say how many, or nothing. Only on a cliff its number is written, in the middle.
 
-    day: date
-    keys: int
-    box: Box
-    level: int
-    cliff: bool
-    number: Text
+    A dictionary, because that is where a template looks first, and there are many.
+    """
+
+    x: str
+    y: str
+    width: str
+    height: str
+    shade: str
+    words: str
+    number: str
+    number_x: str
+    number_y: str
 
 
 @dataclass(frozen=True)
@@ -91,11 +90,20 @@ def calendar(counts: Mapping[date, int], first: date, days: int) -> Calendar:
     for day in (first + timedelta(days=number) for number in range(days)):
         x = _GUTTER + (day - monday).days // DAYS_OF_A_WEEK * column
         y = _HEADER + day.weekday() * _ROW
-        box = Box(percent(x), str(y), percent(column * 0.88), str(_ROW - _GAP))
-        count = counts.get(day, 0)
-        words = compact(count) if day in marked else ""
-        number = Text(percent(x + column * 0.44), str(y + 14), words)
-        cells.append(Cell(day, count, box, 0 if day in marked else level(count, most), day in marked, number))
+        count, is_cliff = counts.get(day, 0), day in marked
+        cells.append(
+            Cell(
+                x=percent(x),
+                y=str(y),
+                width=percent(column * 0.88),
+                height=str(_ROW - _GAP),
+                shade="cliff" if is_cliff else f"level-{level(count, most)}",
+                words=f"{day:%a} {day.day} {day:%b}: {count:,}" if count else "",
+                number=compact(count) if is_cliff else "",
+                number_x=percent(x + column * 0.44),
+                number_y=str(y + 14),
+            )
+        )
     starts = [monday + timedelta(weeks=week) for week in range(weeks)]
     return Calendar(
         height=str(_HEADER + DAYS_OF_A_WEEK * _ROW),
@@ -121,13 +129,20 @@ def cliffs(counts: Mapping[date, int], days: int) -> list[date]:
     return sorted(day for day, count in counts.items() if count >= enough)
 
 
-class Column(NamedTuple):
+class Column(TypedDict):
     """What is counted above the line and what below it, each with its number."""
 
-    above: Box
-    above_number: Text
-    below: Box
-    below_number: Text
+    x: str
+    width: str
+    middle: str
+    above_y: str
+    above_height: str
+    above: str
+    above_number_y: str
+    below_y: str
+    below_height: str
+    below: str
+    below_number_y: str
 
 
 @dataclass(frozen=True)
@@ -154,13 +169,19 @@ def columns(labels: Sequence[str], above: Sequence[int], below: Sequence[int] = 
     for place, up in enumerate(above):
         down = below[place] if below else 0
         tall, deep = _length(up, most), _length(down, most)
-        x, width, middle = percent((place + 0.14) * slot), percent(slot * 0.72), percent((place + 0.5) * slot)
         drawn.append(
             Column(
-                above=Box(x, str(line - tall), width, str(tall)),
-                above_number=Text(middle, str(line - tall - 4), compact(up) if up else ""),
-                below=Box(x, str(line + 1), width, str(deep)),
-                below_number=Text(middle, str(line + deep + 12), compact(down) if down else ""),
+                x=percent((place + 0.14) * slot),
+                width=percent(slot * 0.72),
+                middle=percent((place + 0.5) * slot),
+                above_y=str(line - tall),
+                above_height=str(tall),
+                above=compact(up) if up else "",
+                above_number_y=str(line - tall - 4),
+                below_y=str(line + 1),
+                below_height=str(deep),
+                below=compact(down) if down else "",
+                below_number_y=str(line + deep + 12),
             )
         )
     shown = range((len(labels) - 1) % _LABELLED_EVERY, len(labels), _LABELLED_EVERY)

@@ -39,7 +39,10 @@ class StatusFigure:
 
 @dataclass(frozen=True)
 class Dashboard:
-    """``clear`` are the lines that count nothing. ``drawings`` and ``as_of`` are None until they are made."""
+    """``clear`` are the lines that count nothing; ``is_empty``: there are no keys, and nothing to do.
+
+    ``drawings`` and ``as_of`` are None until the figures have been counted.
+    """
 
     verdict: Verdict
     to_do: list[Line]
@@ -72,7 +75,7 @@ def dashboard(actor: Actor, late_jobs: Sequence[str]) -> Dashboard:
             StatusFigure(status.capitalize(), in_words(count), f"{reverse('keys:inventory')}?status={status}")
             for status, count in counts.items()
         ],
-        is_empty=not any(counts.values()),
+        is_empty=not any(counts.values()) and not to_do,
         drawings=drawings(kept) if kept else None,
         as_of=kept.as_of if kept else None,
         newest=newest_activity(actor, NEWEST_EVENTS),
@@ -85,10 +88,10 @@ def _with_status(status: str, now: datetime) -> int:
 
 def _verdict(to_do: list[Line], health: list[Sign]) -> Verdict:
     things = f"{len(to_do)} thing{'' if len(to_do) == 1 else 's'} to do"
-    broken = [sign for sign in health if sign.tone == "danger"]
+    broken = [sign.name for sign in health if sign.tone == "danger"]
     if broken:
         more = f" There {'is' if len(to_do) == 1 else 'are'} also {things}." if to_do else ""
-        return Verdict("danger", "Something is broken", f"{broken[0].name}: {broken[0].words}{more}")
+        return Verdict("danger", "Something is broken", f"Look after this first: {', '.join(broken)}.{more}")
     if to_do:
         first = to_do[0]
         words = f"Nothing is broken. Begin with “{first.label}”: {first.shown}."

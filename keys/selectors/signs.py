@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from keys import wording
 from keys.selectors.freshness import freshness
+from keys.selectors.standing import quarantine_on
 
 
 class Sign(NamedTuple):
@@ -22,7 +23,7 @@ class Sign(NamedTuple):
 
 
 def signs(now: datetime, late_jobs: Sequence[str]) -> list[Sign]:
-    return [in_step_with_cerby(now), background_work(late_jobs)]
+    return [in_step_with_cerby(now), background_work(late_jobs), revoking()]
 
 
 def in_step_with_cerby(now: datetime) -> Sign:
@@ -41,3 +42,10 @@ def background_work(late_jobs: Sequence[str]) -> Sign:
     """``late_jobs`` are names; none is the best."""
     words = f"Late: {', '.join(late_jobs)}. Is the worker running?" if late_jobs else "Every job ran on time."
     return Sign("Background jobs", words, "danger" if late_jobs else "ok", reverse("keys:health"))
+
+
+def revoking() -> Sign:
+    words, tone = "The portal revokes by itself what should not live.", "ok"
+    if quarantine_on() is not None:
+        words, tone = "Quarantine: nothing is revoked until somebody has looked.", "danger"
+    return Sign("Revoking", words, tone, reverse("keys:health"))

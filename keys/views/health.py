@@ -14,15 +14,25 @@ from django.views.decorators.http import require_POST, require_safe
 from keys.actions.quarantine import end_quarantine
 from keys.jobs.health import health as jobs_health
 from keys.jobs.health import late_jobs
+from keys.selectors.anchors import anchors_health
 from keys.selectors.audit import audit_health
+from keys.selectors.peppers import peppers
 from keys.selectors.standing import standing
+from keys.selectors.troubles import SHOWN_BY_THEMSELVES, alerts_shown
 from keys.views.people import actor_of, require_fresh_sign_in
 
 
 @require_safe
 def health(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
-    shown = {"health": jobs_health(actor), "standing": standing(actor), "audit": audit_health()}
+    shown = {
+        "health": jobs_health(actor),
+        "standing": standing(actor),
+        "alerts": alerts_shown(actor, besides=SHOWN_BY_THEMSELVES),
+        "peppers": peppers(),
+        "audit": audit_health(),
+        "anchors": anchors_health(),
+    }
     return render(request, "keys/health.html", {"section": "settings", "tab": "health", **shown})
 
 
@@ -31,7 +41,7 @@ def release(request: HttpRequest) -> HttpResponse:
     """End the quarantine."""
     require_fresh_sign_in(request, reverse("keys:health"))
     held = end_quarantine(actor_of(request))
-    messages.success(request, f"The quarantine is over. The next sweep may revoke {held} keys.")
+    messages.success(request, f"The quarantine is over. Keys that the next sweep may revoke: {held}.")
     return HttpResponseRedirect(reverse("keys:health"))
 
 

@@ -75,7 +75,7 @@ def _download(page: Page, address: str) -> str:
 def test_the_key_is_nowhere_afterwards(portal, open_browser, way):
     page = open_browser("owner", permissions=["clipboard-read", "clipboard-write"])
     requests = []
-    page.context.on("request", lambda request: requests.append(request))  # noqa: PLW0108  Playwright marks handlers
+    page.on("request", lambda request: requests.append(request))  # noqa: PLW0108  Playwright marks handlers
     name = steps.new_name("Canary")
 
     key_id = steps.generate(page, name)

@@ -13,8 +13,9 @@ import pytest
 from tests.cast import Cast, people_in_portal
 from tests.cerby.bad_server import Server, serving
 from tests.conftest import Workspace
-from tests.domain import own_database
+from tests.domain import own_database, signed_record
 from tests.domain.asking import Script
+from tests.domain.signed_record import Kept
 
 
 @pytest.fixture(scope="session")
@@ -66,3 +67,18 @@ def cerby_that(settings: Any) -> Iterator[Script]:
             return server
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def _written(_migrated, _workspace, tmp_path_factory, django_db_blocker) -> Kept:
+    workspace, url = _workspace
+    workspace.sandbox.restore(workspace.untouched)
+    with django_db_blocker.unblock():
+        return signed_record.write(tmp_path_factory.mktemp("record"), _migrated, workspace, url)
+
+
+@pytest.fixture
+def kept(_written, tmp_path, django_db_blocker) -> Iterator[Kept]:
+    kept = _written.copy_to(tmp_path / "record")
+    with django_db_blocker.unblock(), kept.in_use():
+        yield kept

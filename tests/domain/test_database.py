@@ -14,12 +14,14 @@ from django.utils import timezone
 
 from keys.lifecycle import State
 from keys.models import (
+    Alert,
     ApiKey,
     Checkpoint,
     DashboardFigures,
     KeyScope,
     Pause,
     Quarantine,
+    Reminder,
     RevealGrant,
     Sealed,
     TreeHead,
@@ -71,6 +73,17 @@ def the_same_scope_twice(cast: Cast) -> None:
 def the_same_fingerprint_twice(cast: Cast) -> None:
     for _ in range(2):
         a_key(cast.admin, fingerprint=b"f" * 32, pepper_id="p1")
+
+
+def the_same_alert_twice(_: Cast) -> None:
+    for _ in range(2):
+        Alert.objects.create(kind="job-late", subject="tidy", words="W", since=timezone.now())
+
+
+def the_same_reminder_twice(cast: Cast) -> None:
+    key = a_key(cast.admin)
+    for _ in range(2):
+        Reminder.objects.create(key=key, kind="7", sent_at=timezone.now())
 
 
 HASH = b"h" * 32
@@ -164,6 +177,8 @@ WRONG: dict[str, list[Wrong]] = {
         lambda _: Quarantine.objects.create(id=1, since=timezone.now()),
         lambda _: Quarantine.objects.create(id=1, cause="operator"),
     ],
+    "alert_once_while_it_lasts": [the_same_alert_twice],
+    "reminder_once": [the_same_reminder_twice],
     "figures_are_one_row": [
         lambda _: DashboardFigures.objects.create(id=2, as_of=timezone.now(), seconds=0, figures={})
     ],
@@ -183,6 +198,8 @@ WRONG: dict[str, list[Wrong]] = {
 SAID_ANOTHER_WAY = {
     "key_name_is_unique_while_in_use": "UNIQUE constraint failed: keys_apikey.name_order",
     "key_fingerprint_once": "UNIQUE constraint failed: keys_apikey.fingerprint",
+    "alert_once_while_it_lasts": "UNIQUE constraint failed: keys_alert.kind, keys_alert.subject",
+    "reminder_once": "UNIQUE constraint failed: keys_reminder.key_id, keys_reminder.kind",
     "key_scope_once": "UNIQUE constraint failed: keys_keyscope.key_id, keys_keyscope.scope",
     "checkpoint_size_once": "UNIQUE constraint failed: keys_checkpoint.size",
 }

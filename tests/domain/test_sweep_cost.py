@@ -19,9 +19,7 @@ from tests.domain.background import asked
 PAGES = 3
 KEYS = PAGES * PAGE
 BEGIN_AND_COMMIT = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
-AFTERWARDS = (
-    5  # whether there was a silence, what is missing, what there is, what was looked at, whether to revoke
-)
+AFTERWARDS = 5  # what is missing, what there is, and whether a quarantine is on, before and after
 
 
 @pytest.fixture

@@ -126,9 +126,16 @@ def test_every_name_may_be_given_as_a_file(environment, tmp_path, name):
         "PORTAL_PROXIES": "1",
         "PORTAL_ALLOW_SANDBOX": "true",
         "PORTAL_EMAIL_FROM": "portal@example.com",
+        "PORTAL_ALERT_EMAILS": "ops@example.com, oncall@example.com",
         "PORTAL_LOG_LEVEL": "DEBUG",
         "CERBY_ISSUE_MODE": "direct",
         "PORTAL_AUDIT_ORIGIN": "log.example.com/audit",
+        "PORTAL_AUDIT_FORMER_VKEYS": "log.example.com/audit+00000000+AQ",
+        "PORTAL_AUDIT_ANCHOR_FILE": "/var/lib/anchors/key-portal.jsonl",
+        "PORTAL_AUDIT_ANCHOR_SYSLOG": "tcp://logs.example.com:6514",
+        "PORTAL_AUDIT_ANCHOR_WEBHOOK": "https://hooks.example.com/CANARY-anchor",
+        "PORTAL_AUDIT_ANCHOR_WEBHOOK_PRIVATE": "true",
+        "PORTAL_AUDITOR_EMAILS": "ada@example.com grace@example.com",
         **PRODUCTION,
     }
     environment(**usual)
@@ -188,6 +195,12 @@ BAD = {
         "mysql://db.example.com/portal",
         "sqlite:////tmp/portal.sqlite3",
     ],
+    "PORTAL_AUDIT_ANCHOR_SYSLOG": [
+        "logs.example.com",
+        "http://logs.example.com:514",
+        "logs.example.com:99999",
+    ],
+    "PORTAL_AUDIT_ANCHOR_WEBHOOK": ["http://hooks.example.com/", "hooks.example.com", "https:///path"],
     "PORTAL_AUDIT_ORIGIN": ["two words", "keys+audit"],
     "PORTAL_AUDIT_SIGNING_KEY": ["ab" * 31, "ab" * 33, "not hexadecimal"],
     "PORTAL_ENV": ["", "prod", "Production"],
@@ -196,6 +209,7 @@ BAD = {
     "PORTAL_ALLOW_SANDBOX": ["perhaps", "2"],
     "PORTAL_MAX_LIFETIME_DAYS": ["", "-1", "1.5", "a year", "²"],
     "PORTAL_PROXIES": ["", "-1", "many"],
+    "PORTAL_ALERT_EMAILS": ["the admins", "ops@example.com; oncall"],
     "PORTAL_LOG_LEVEL": ["", "debug", "LOUD"],
     "PORTAL_PEPPERS": [
         "",

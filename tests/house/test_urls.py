@@ -15,9 +15,11 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from keys.actions.quarantine import Cause, start_quarantine
+from keys.audit.signing import sign
+from keys.jobs.sealing import seal_all
 from keys.lifecycle import State
-from keys.models import ApiKey, HeldBack, User
-from tests.cast import PASSWORD, a_live_key, email_of
+from keys.models import ApiKey, HeldBack, User, Verification
+from tests.cast import PASSWORD, a_live_key, an_event, email_of
 from tests.pages.helpers import text
 from tests.pages.journey import Tab, answers, claim, generate
 
@@ -86,6 +88,10 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:key-delete": {"GET HEAD": KEY_READ, "POST": KEY_CHANGED},
     "keys:activity": {"GET HEAD": ADMINS},
     "keys:activity-export": {"GET HEAD": ADMINS},
+    "keys:verification": {"GET HEAD": ADMINS},
+    "keys:verification-start": {"POST": CHANGED_BY_ADMINS},
+    "keys:event": {"GET HEAD": ADMINS},
+    "keys:event-proof": {"GET HEAD": ADMINS},
     "keys:settings": {"GET HEAD": ADMINS},
     "keys:health": {"GET HEAD": ADMINS},
     "keys:health-release": {"POST": CHANGED_BY_THE_HIGHEST},
@@ -142,6 +148,7 @@ BY_HAND = {
 }
 """The state of the key that such a page is for: one that a person made in Cerby's web app."""
 QUARANTINED = {"keys:key-keep", "keys:health-release"}
+ABOUT_AN_EVENT = {"keys:event", "keys:event-proof"}
 AFTER_THE_VIEW = {"keys:store-save", "keys:store-done"}
 
 
@@ -160,8 +167,10 @@ def _nothing_counted_yet() -> None:
 
 
 @pytest.fixture
-def ask(cast, browser_of, sandbox, workspace):
+def ask(cast, browser_of, workspace, settings, tmp_path):
     """``ask("admin", "POST", "keys:key-delete")``: the status of one well-formed request on fresh data."""
+
+    settings.PORTAL_AUDIT_DIR = tmp_path / "audit"  # where it is remembered what was signed
 
     def status(person: str, method: str, name: str) -> int:
         holder = "user" if person == "key_owner" else "super_admin"
@@ -169,11 +178,14 @@ def ask(cast, browser_of, sandbox, workspace):
             key, secret = _new_key(browser_of("super_admin"), cast[holder], viewed=name in AFTER_THE_VIEW)
         else:
             found = {"origin": "discovered", "purpose": ""} if name == "keys:key-adopt" else {}
-            key, secret = a_live_key(sandbox, cast[holder], scopes=["read:users", "read:teams"], **found)
+            key, secret = a_live_key(
+                workspace.sandbox, cast[holder], scopes=["read:users", "read:teams"], **found
+            )
         if name in QUARANTINED:
             start_quarantine(Cause.OPERATOR, "A restore.")
             HeldBack.objects.create(key=key, reason="R", since=timezone.now())
             ApiKey.objects.filter(pk=key.pk).update(state=State.READY)
+        Verification.objects.all().delete()
         if name in BY_HAND:
             ApiKey.objects.filter(pk=key.pk).update(cerby_id=None, origin="pasted", state=BY_HAND[name])
         body = _bodies(secret, workspace.vaults[0]).get(name, {}) if method == "POST" else {}
@@ -200,6 +212,12 @@ def _new_key(maker: Client, holder: User, *, viewed: bool) -> tuple[ApiKey, str]
 def _address(name: str, key: ApiKey) -> str:
     if name == "account_reset_password_from_key":
         return reverse(name, kwargs={"uidb36": "1", "key": "too-old"})
+    if name in ABOUT_AN_EVENT:
+        event = an_event()
+        event.save()
+        seal_all(uuid.UUID(int=1))
+        sign()
+        return reverse(name, kwargs={"uid": event.uid})
     return reverse(name, kwargs={"key_id": key.pk} if name in WITH_KEY else {})
 
 

@@ -182,9 +182,8 @@ def test_without_a_worker_something_is_broken(admin, cast, all_well):
     PeriodicJob.objects.filter(name="reconcile").update(finished_at=NOW - timedelta(hours=1))
     response = admin.get("/")
     assert verdict(response) == "Something is broken"
-    assert "Background jobs: Late: reconcile. Is the worker running? There is also 1 thing to do." in text(
-        response
-    )
+    assert "Look after this first: Background jobs. There is also 1 thing to do." in text(response)
+    assert "Late: reconcile. Is the worker running?" in text(response)
 
 
 def test_while_cerby_is_down_it_says_since_when_and_all_else_stays(admin, cast, all_well, sandbox, settings):
@@ -193,7 +192,8 @@ def test_while_cerby_is_down_it_says_since_when_and_all_else_stays(admin, cast, 
     sweep.func()
     response = admin.get("/")
     assert verdict(response) == "Something is broken"
-    assert "Cerby: Last compared just now. Cerby could not be asked" in text(response)
+    assert "Look after this first: Cerby. There is also 1 thing to do." in text(response)
+    assert "Last compared just now. Cerby could not be asked" in text(response)
     assert lines(response)["Expiring within 7 days"][0] == "1"
 
 

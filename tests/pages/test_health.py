@@ -28,6 +28,12 @@ def own_audit_files(settings, tmp_path) -> None:
     settings.PORTAL_AUDIT_DIR = tmp_path / "audit"
 
 
+NO_ANCHOR = (
+    "Anchors None is set up: whoever rules the database and has the signing key could rewrite what happened. "
+    "docs/audit.md says how to set one up."
+)
+
+
 def finished(ago: timedelta = timedelta(seconds=5), **columns) -> None:
     """Every job ran ``ago``, for two seconds."""
     make_rows()
@@ -63,8 +69,8 @@ def test_a_job_that_never_ran_or_not_lately_is_late(browser_of):
     late = [
         row["Job"].split()[0] for row in rows(admin.get("/settings/health/")) if "late" in row["Last run"]
     ]
-    assert late == ["Reconcile", "Figures"]
-    assert Client().get("/readyz").json()["late_jobs"] == ["reconcile", "figures"]
+    assert late == ["Reconcile", "Anchor", "Figures", "Alerts"]
+    assert Client().get("/readyz").json()["late_jobs"] == ["reconcile", "anchor", "figures", "alerts"]
 
 
 def test_the_page_counts_what_waits(browser_of, cast):
@@ -75,7 +81,7 @@ def test_the_page_counts_what_waits(browser_of, cast):
         a_key(cast.admin, state=State.REVOKING, due_at=past)
     a_key(cast.admin, state=State.READY, due_at=timezone.now() + timedelta(minutes=1))
     assert "2 keys wait to be looked at." in text(admin.get("/settings/health/"))
-    assert queries(admin, "/settings/health/") == 12
+    assert queries(admin, "/settings/health/") == 30
 
 
 @pytest.fixture
@@ -109,7 +115,7 @@ def test_keeping_and_ending_by_their_buttons(browser_of, quarantined):
     assert "“Nightly” is kept" in messages_of(page)
     assert "No key is held back" in text(page)
     page = owner.post(f"{HEALTH}release/", follow=True)
-    assert "The quarantine is over. The next sweep may revoke 0 keys." in messages_of(page)
+    assert "The quarantine is over. Keys that the next sweep may revoke: 0." in messages_of(page)
     assert "Quarantine" not in [words(found) for found in elements(page, "h2")]
     assert owner.post(f"{HEALTH}release/").status_code == 409
 
@@ -119,6 +125,18 @@ def test_both_want_a_fresh_sign_in(browser_of, quarantined, path):
     response = browser_of("owner", seconds_ago=3600).post(path.format(quarantined.pk))
     assert response["Location"] == f"/accounts/reauthenticate/?next={HEALTH.replace('/', '%2F')}"
     assert HeldBack.objects.filter(pk=quarantined.pk, approved_at=None).exists()
+
+
+def test_what_is_wrong_is_shown_with_what_to_do_here_and_on_the_dashboard(browser_of, cast):
+    key = a_key(cast.admin, name="Nightly", state=State.REVOKING, attempts=6, due_at=timezone.now())
+    for url in (HEALTH, "/"):
+        page = browser_of("admin").get(url)
+        section = the(page, "section", aria_labelledby="alerts")
+        assert "Cerby has not confirmed that “Nightly” is removed" in words(section)
+        assert "Delete the key in Cerby's web app." in words(section)
+        assert links(page)["An API key that should be gone may still work"] == f"/keys/{key.pk}/"
+    ApiKey.objects.update(attempts=5)
+    assert not elements(browser_of("admin").get(HEALTH), "section", aria_labelledby="alerts")
 
 
 def test_a_pause_that_cerby_asked_for_is_shown(browser_of):
@@ -138,7 +156,10 @@ def told_of_the_log(browser) -> tuple[str, str]:
 
 def test_it_says_how_far_the_log_is_sealed_and_signed(browser_of, own_audit_files):
     admin = browser_of("admin")
-    assert told_of_the_log(admin) == ("Audit log Sealed 0 events Waiting None Last signed Never", "ok")
+    assert told_of_the_log(admin) == (
+        f"Audit log Sealed 0 events Waiting None Last signed Never {NO_ANCHOR}",
+        "ok",
+    )
     AuditEvent.objects.bulk_create(an_event() for _ in range(3))
     assert "Waiting 3 events, since" in told_of_the_log(admin)[0]
     seal_all(uuid.UUID(int=1))

@@ -15,6 +15,8 @@ from django.db import transaction
 from keys import cerby
 from keys.actions.add_person import add_person
 from keys.actions.refresh_person import remember
+from keys.audit import log
+from keys.audit.events import Event
 from keys.lifecycle import State
 from keys.models import ApiKey, User
 from keys.policy import Role
@@ -51,12 +53,27 @@ class Command(BaseCommand):
             if key.expires_at is not None
         ]
         with transaction.atomic():
-            ApiKey.objects.bulk_create(keys)
+            for key in ApiKey.objects.bulk_create(keys):
+                _record(key)
 
     def _print_sign_in_table(self, password: str) -> None:
         self.stdout.write(f"{'Role':<12}  {'E-mail':<36}  Password")
         for user in User.objects.filter(email__in=PEOPLE).order_by("-role"):
             self.stdout.write(f"{Role(user.role).label:<12}  {user.email:<36}  {password}")
+
+
+def _record(key: ApiKey) -> None:
+    """Tell how the key came to be as it is: without, its story would look as if somebody had removed it."""
+    if key.state == State.CLAIMED:
+        for event in (Event.KEY_REQUESTED, Event.KEY_CALLED, Event.KEY_ISSUED, Event.KEY_REVEALED):
+            log.append(event, actor=None, key=key)
+        return
+    log.append(
+        Event.KEY_REGISTERED, actor=None, key=key, origin="Filled in for the demo", owner=key.owner_email
+    )
+    if key.state == State.REVOKED:
+        before, after = {"status": "active"}, {"status": "removed"}
+        log.append(Event.KEY_CHANGED, actor=None, key=key, before=before, after=after)
 
 
 def _row(key: cerby.UpstreamKey, expires_at: datetime, owner: User, number: int) -> ApiKey:
