@@ -13,6 +13,7 @@ from keys.views import (
     inventory,
     key,
     paste,
+    person,
     register,
     removal,
     roles,
@@ -57,6 +58,9 @@ urlpatterns = [
     # Activity
     path("activity/", activity.activity, name="activity"),
     path("activity/export/", activity.export, name="activity-export"),
+    path("activity/filters/", activity.save, name="activity-save"),
+    path("activity/filters/<int:filter_id>/delete/", activity.forget, name="activity-forget"),
+    path("people/<int:user_id>/", person.person, name="person"),
     # Workspace Configuration
     path("settings/", settings_page.settings, name="settings"),
     path("settings/health/", health.health, name="health"),

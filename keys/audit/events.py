@@ -32,6 +32,8 @@ class Event(enum.StrEnum):
     KEY_CHANGED = "key:change"
     KEY_MISSING = "key:miss"
     SWEEP_STOPPED = "sweep:stop"
+    INVENTORY_VIEWED = "inventory:view"
+    INVENTORY_SEARCHED = "inventory:search"
     INVENTORY_EXPORTED = "inventory:export"
     ACTIVITY_EXPORTED = "activity:export"
     ATTEMPT_REFUSED = "attempt:refuse"
@@ -71,6 +73,8 @@ _LABELS = {
     Event.KEY_CHANGED: "API key changed in Cerby",
     Event.KEY_MISSING: "API key missing in Cerby",
     Event.SWEEP_STOPPED: "Sweep stopped",
+    Event.INVENTORY_VIEWED: "Inventory viewed",
+    Event.INVENTORY_SEARCHED: "Inventory searched",
     Event.INVENTORY_EXPORTED: "Inventory downloaded",
     Event.ACTIVITY_EXPORTED: "Activity downloaded",
     Event.ATTEMPT_REFUSED: "Attempt refused",
@@ -101,6 +105,7 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.KEY_ADOPTED: frozenset({"purpose"}),
     Event.KEY_CHANGED: frozenset({"before", "after"}),
     Event.SWEEP_STOPPED: frozenset({"revocations", "keys"}),
+    Event.INVENTORY_SEARCHED: frozenset({"filter"}),
     Event.INVENTORY_EXPORTED: frozenset({"filter", "count"}),
     Event.ACTIVITY_EXPORTED: frozenset({"filter", "count"}),
     Event.ATTEMPT_REFUSED: frozenset({"action"}),

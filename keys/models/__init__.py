@@ -1,10 +1,11 @@
-"""The tables: people, keys, the one view of a new key, what happened, and the background jobs."""
+"""The tables: people, keys, the one view of a new key, what happened, saved filters, the background jobs."""
 
 from keys.models.api_key import LISTED, ApiKey, KeyScope, SearchDocument, SearchIndex
 from keys.models.event import AuditEvent
 from keys.models.folding import fold
 from keys.models.job import PeriodicJob
 from keys.models.reveal import RevealGrant
+from keys.models.saved_filter import SavedFilter
 from keys.models.user import User
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "KeyScope",
     "PeriodicJob",
     "RevealGrant",
+    "SavedFilter",
     "SearchDocument",
     "SearchIndex",
     "User",

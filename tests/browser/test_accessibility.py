@@ -122,6 +122,7 @@ STATES: dict[str, tuple[Callable[[Page], Any], int]] = {
     "wizard, step 2 with an error": (_step_2_with_an_error, 422),
     "activity": (_at("/activity/?type=person:change"), 200),
     "activity, invalid filter": (_at("/activity/?type=no-such"), 422),
+    "person": (_at("/people/1/"), 200),
     "register": (_at("/keys/register/"), 200),
     "register, invalid": (_an_empty_registration, 422),
     "import": (_at("/keys/import/"), 200),

@@ -26,6 +26,7 @@ from keys.actions.export import export_activity, export_inventory
 from keys.actions.find import find
 from keys.actions.import_keys import import_keys
 from keys.actions.issue import issue
+from keys.actions.look import look
 from keys.actions.paste import paste
 from keys.actions.refresh_person import refresh_everyone, refresh_person
 from keys.actions.register import register
@@ -182,6 +183,8 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
         ["key:adopt"],
     ),
     "settle": (settling, ["key:lose-answer"]),
+    "look": (lambda scene: lambda: look(scene.me, QueryDict()), ["inventory:view"]),
+    "look: search": (lambda scene: lambda: look(scene.me, QueryDict("q=robot")), ["inventory:search"]),
     "sign_in: end": (lambda scene: lambda: sign_in.record_end(scene.me), ["session:end"]),
 }
 NO_ACT_OF_ITS_OWN = {
@@ -190,6 +193,7 @@ NO_ACT_OF_ITS_OWN = {
     "discover": "what the sweep does with keys that are new to it: test_sweep.py",
     "owners": "a step of the sweep; reads people, and makes rows for those who are new",
     "revoke": "the last step of delete and of issue, whose events are above",
+    "save_filter": "a person's own bookmark, which governs nothing",
     "intent": "the first step of issue and of await_key",
     "prove": "a step of paste and of register; it changes nothing",
     "identify": "a step of delete and of the sweep; tests/domain/test_assisted.py has its event",

@@ -13,7 +13,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from keys.lifecycle import State
-from keys.models import ApiKey, AuditEvent, KeyScope, RevealGrant, User
+from keys.models import ApiKey, AuditEvent, KeyScope, RevealGrant, SavedFilter, User
 from tests.cast import Cast, a_key
 
 Wrong = Callable[[Cast], object]
@@ -61,6 +61,11 @@ def the_same_fingerprint_twice(cast: Cast) -> None:
         a_key(cast.admin, fingerprint=b"f" * 32, pepper_id="p1")
 
 
+def the_same_filter_name_twice(cast: Cast) -> None:
+    for query in ("outcome=refused", "outcome=failed"):
+        SavedFilter.objects.create(user=cast.admin, name="Trouble", query=query)
+
+
 WRONG: dict[str, list[Wrong]] = {
     "user_email_is_lower_case": [person(email="New@contenzilla.example")],
     "user_role_is_known": [person(role=0), person(role=41), person(role=70)],
@@ -106,6 +111,7 @@ WRONG: dict[str, list[Wrong]] = {
     ],
     "grant_claimed_has_a_time": [grant(state="claimed", sealed=None)],
     "grant_state_is_known": [grant(state="open", sealed=None)],
+    "saved_filter_name_once": [the_same_filter_name_twice],
     "event_outcome_is_known": [
         lambda cast: AuditEvent.objects.create(at=timezone.now(), type="session:start", outcome="fine")
     ],
@@ -114,6 +120,7 @@ WRONG: dict[str, list[Wrong]] = {
 SAID_ANOTHER_WAY = {
     "key_name_is_unique_while_in_use": "UNIQUE constraint failed: keys_apikey.name_order",
     "key_fingerprint_once": "UNIQUE constraint failed: keys_apikey.fingerprint",
+    "saved_filter_name_once": "UNIQUE constraint failed: keys_savedfilter.user_id, keys_savedfilter.name",
     "key_scope_once": "UNIQUE constraint failed: keys_keyscope.key_id, keys_keyscope.scope",
 }
 """SQLite names a check that fails; of a unique index it names the columns."""

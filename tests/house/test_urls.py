@@ -14,7 +14,7 @@ from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from keys.lifecycle import State
-from keys.models import ApiKey, User
+from keys.models import ApiKey, SavedFilter, User
 from tests.cast import PASSWORD, a_live_key, email_of
 from tests.pages.helpers import text
 from tests.pages.journey import Tab, answers, claim, generate
@@ -82,6 +82,9 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:key-delete": {"GET HEAD": KEY_READ, "POST": KEY_CHANGED},
     "keys:activity": {"GET HEAD": ADMINS},
     "keys:activity-export": {"GET HEAD": ADMINS},
+    "keys:activity-save": {"POST": CHANGED_BY_ADMINS},
+    "keys:activity-forget": {"POST": CHANGED_BY_ADMINS},
+    "keys:person": {"GET HEAD": ADMINS},
     "keys:settings": {"GET HEAD": ADMINS},
     "keys:health": {"GET HEAD": ADMINS},
     "keys:roles": {"GET HEAD": signed_in(200, outsider=302)},
@@ -168,7 +171,9 @@ def ask(cast, browser_of, sandbox, workspace):
             ApiKey.objects.filter(pk=key.pk).update(cerby_id=None, origin="pasted", state=BY_HAND[name])
         body = _bodies(secret, workspace.vaults[0]).get(name, {}) if method == "POST" else {}
         browser = browser_of("user" if person == "key_owner" else person)
-        response = browser.generic(method, _address(name, key), **_encoded(body))
+        asker = cast["user" if person == "key_owner" else person] or cast.admin
+        saved = SavedFilter.objects.create(user=asker, name=uuid.uuid4().hex, query="outcome=refused")
+        response = browser.generic(method, _address(name, key, saved), **_encoded(body))
         if response.streaming:
             b"".join(response.streaming_content)
         return response.status_code
@@ -187,9 +192,13 @@ def _new_key(maker: Client, holder: User, *, viewed: bool) -> tuple[ApiKey, str]
     return key, secret
 
 
-def _address(name: str, key: ApiKey) -> str:
+def _address(name: str, key: ApiKey, saved: SavedFilter) -> str:
     if name == "account_reset_password_from_key":
         return reverse(name, kwargs={"uidb36": "1", "key": "too-old"})
+    if name == "keys:activity-forget":
+        return reverse(name, kwargs={"filter_id": saved.pk})
+    if name == "keys:person":
+        return reverse(name, kwargs={"user_id": key.owner_id})
     return reverse(name, kwargs={"key_id": key.pk} if name in WITH_KEY else {})
 
 
@@ -206,6 +215,7 @@ def _bodies(secret: str, vault: str) -> dict[str, dict[str, Any]]:
     )
     return {
         **dict.fromkeys(("keys:wizard-details", "keys:wizard-scopes", "keys:wizard-generate"), answers()),
+        "keys:activity-save": {"name": uuid.uuid4().hex, "query": "outcome=refused"},
         "keys:key-adopt": {"purpose": "Exports the payroll."},
         "keys:key-rescope": {"scope": "read:teams", "on": "false"},
         "keys:paste": {"api_key": secret},
