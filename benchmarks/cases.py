@@ -138,6 +138,9 @@ def other_pages() -> Iterator[Case]:
     yield Case("activity", "what: viewed", lambda: "/activity/?type=key:reveal")
     yield Case("activity", "outcome: refused", lambda: "/activity/?outcome=refused")
     yield Case("activity", "who: 30 % of all", lambda: f"/activity/?actor={_email(BIG)}")
+    yield Case("activity", "from: an address of all", lambda: "/activity/?ip=192.0.2.7")
+    yield Case("activity", "keys of an owner of 30 %", lambda: f"/activity/?owner={_email(BIG)}")
+    yield Case("activity", "keys of an owner of 60", lambda: f"/activity/?owner={_email(SMALL)}")
     yield Case("activity", "until a year ago", lambda: f"/activity/?until={_day_of(0.66)}")
     yield Case(
         "activity", "until a year ago, deep", lambda: f"/activity/?until={_day_of(0.66)}&after={_event(0.3)}"

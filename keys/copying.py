@@ -120,9 +120,9 @@ def _copy(model: type[Model], source: str, target: str) -> None:
 
 
 def _bring_tree_up_to_date(source: str, target: str) -> None:
-    """The head of the audit log's tree is one row from the start; each event that arrived was queued for it."""
-    for head in TreeHead.objects.using(source).values():
-        TreeHead.objects.using(target).filter(pk=head.pop("id")).update(**head)
+    """The tree's head is one row from the start; each event that arrived was queued for sealing."""
+    for head in TreeHead.objects.using(source).all():
+        head.save(using=target, force_update=True)
     Unsealed.objects.using(target).filter(event__sealed__isnull=False).delete()
 
 

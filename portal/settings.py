@@ -30,7 +30,6 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "django.contrib.staticfiles",
     "csp",
-    "django_filters",
     "django_tasks",
     "django_tasks_db",
     "template_partials.apps.SimpleAppConfig",  # its loader is named in TEMPLATES below

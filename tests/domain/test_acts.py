@@ -28,6 +28,7 @@ from keys.actions.find import find
 from keys.actions.import_keys import import_keys
 from keys.actions.issue import issue
 from keys.actions.keep import keep
+from keys.actions.look import look
 from keys.actions.paste import paste
 from keys.actions.pause import begin_pause
 from keys.actions.quarantine import Cause, end_quarantine, start_quarantine
@@ -211,6 +212,8 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
     "quarantine: end": (ending, ["quarantine:end"]),
     "pause": (lambda _: lambda: begin_pause(0), ["pause:start"]),
     "settle": (settling, ["key:lose-answer"]),
+    "look": (lambda scene: lambda: look(scene.me, QueryDict()), ["inventory:view"]),
+    "look: search": (lambda scene: lambda: look(scene.me, QueryDict("q=robot")), ["inventory:search"]),
     "sign_in: end": (lambda scene: lambda: sign_in.record_end(scene.me), ["session:end"]),
 }
 NO_ACT_OF_ITS_OWN = {
@@ -221,6 +224,7 @@ NO_ACT_OF_ITS_OWN = {
     "discover": "what the sweep does with keys that are new to it: test_sweep.py",
     "owners": "a step of the sweep; reads people, and makes rows for those who are new",
     "revoke": "the last step of delete and of issue, whose events are above",
+    "save_filter": "a person's own bookmark, which governs nothing",
     "intent": "the first step of issue and of await_key",
     "prove": "a step of paste and of register; it changes nothing",
     "identify": "a step of delete and of the sweep; tests/domain/test_assisted.py has its event",

@@ -23,6 +23,7 @@ from keys.models import (
     Quarantine,
     Reminder,
     RevealGrant,
+    SavedFilter,
     Sealed,
     SearchDocument,
     TreeHead,
@@ -126,6 +127,11 @@ def the_same_checkpoint_twice(cast: Cast) -> None:
         checkpoint()(cast)
 
 
+def the_same_filter_name_twice(cast: Cast) -> None:
+    for query in ("outcome=refused", "outcome=failed"):
+        SavedFilter.objects.create(user=cast.admin, name="Trouble", query=query)
+
+
 WRONG: dict[str, list[Wrong]] = {
     "user_email_is_lower_case": [person(email="New@contenzilla.example")],
     "user_role_is_known": [person(role=0), person(role=41), person(role=70)],
@@ -171,6 +177,7 @@ WRONG: dict[str, list[Wrong]] = {
     ],
     "grant_claimed_has_a_time": [grant(state="claimed", sealed=None)],
     "grant_state_is_known": [grant(state="open", sealed=None)],
+    "saved_filter_name_once": [the_same_filter_name_twice],
     "pause_ends_after_it_began": [
         lambda _: Pause.objects.create(what="create", since=(now := timezone.now()), until=now)
     ],
@@ -202,6 +209,7 @@ SAID_ANOTHER_WAY_BY_SQLITE = {
     "key_fingerprint_once": "UNIQUE constraint failed: keys_apikey.fingerprint",
     "alert_once_while_it_lasts": "UNIQUE constraint failed: keys_alert.kind, keys_alert.subject",
     "reminder_once": "UNIQUE constraint failed: keys_reminder.key_id, keys_reminder.kind",
+    "saved_filter_name_once": "UNIQUE constraint failed: keys_savedfilter.user_id, keys_savedfilter.name",
     "key_scope_once": "UNIQUE constraint failed: keys_keyscope.key_id, keys_keyscope.scope",
     "checkpoint_size_once": "UNIQUE constraint failed: keys_checkpoint.size",
 }
