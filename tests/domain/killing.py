@@ -33,7 +33,8 @@ def walk(database: Path, files: Path, events: int) -> list[dict[str, Any]]:
 
     Goes on until a process is not killed any more. Returns what was found after each.
     """
-    task = {"database": str(database), "files": str(files), "events": events}
+    is_file = isinstance(database, Path)
+    task = {"database": str(database), "is_file": is_file, "files": str(files), "events": events}
     done = subprocess.run(
         [sys.executable, "-m", "tests.domain.killing"],
         input=json.dumps(task),
@@ -94,7 +95,7 @@ def _next(last: int, task: dict[str, Any]) -> dict[str, Any]:
 
 def _in_a_process(task: dict[str, Any], act: Callable[[], Any]) -> int:
     def run() -> None:
-        with own_database.using(Path(task["database"])):
+        with own_database.using(Path(task["database"]) if task["is_file"] else task["database"]):
             act()
 
     child = multiprocessing.get_context("fork").Process(target=run)
