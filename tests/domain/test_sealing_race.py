@@ -13,9 +13,11 @@ from django.db import DatabaseError, transaction
 
 from keys.audit import log, tree
 from keys.audit.events import Event
+from keys.audit.nodes import head
 from keys.audit.sequence import seal
 from keys.errors import Conflict
 from keys.models import AuditEvent, Sealed, TreeHead, Unsealed
+from tests.domain.own_database import Address
 from tests.domain.racing import race
 from tests.domain.sealed_log import is_whole, let_the_lease_end
 
@@ -90,18 +92,18 @@ def seal_naively() -> str:
     try:
         while not all_is_written() or Unsealed.objects.exists():
             assert time.monotonic() < deadline
-            size = TreeHead.objects.get().size
+            size = head().size
             for place, event in enumerate(Unsealed.objects.order_by("event_id")[:10], size):
                 digest = tree.leaf_hash(bytes(event.event.leaf))
                 Sealed.objects.create(index=place, event_id=event.event_id, leaf_hash=digest)
                 event.delete()
-                TreeHead.objects.update(size=place + 1, root=digest)
+                TreeHead.objects.update_or_create(pk=1, defaults={"size": place + 1, "root": digest})
     except (DatabaseError, Conflict) as refused:
         return type(refused).__name__
     return "unharmed"
 
 
-def test_sixteen_writers_and_three_sequencers_make_one_tree(database: Path, audit_files: Path) -> None:
+def test_sixteen_writers_and_three_sequencers_make_one_tree(database: Address, audit_files: Path) -> None:
     (answers,) = race(database, f"{__name__}:write_or_seal", [1], processes=WRITERS + SEQUENCERS)
 
     kept = sorted(reason for answer in answers if isinstance(answer, list) for reason in answer)
@@ -112,6 +114,6 @@ def test_sixteen_writers_and_three_sequencers_make_one_tree(database: Path, audi
     assert sum(answer for answer in answers if isinstance(answer, int)) == len(kept) + WRITERS
 
 
-def test_the_same_storm_stops_a_sequencer_that_is_naive(database: Path, audit_files: Path) -> None:
+def test_the_same_storm_stops_a_sequencer_that_is_naive(database: Address, audit_files: Path) -> None:
     (answers,) = race(database, f"{__name__}:write_or_seal_naively", [1], processes=WRITERS + SEQUENCERS)
     assert "IntegrityError" in answers

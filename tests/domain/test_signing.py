@@ -182,6 +182,17 @@ def test_a_lost_file_is_made_up_for_by_the_last_checkpoint(signed_here):
     assert "not those that were signed" in TreeHead.objects.get().refusal
 
 
+def test_an_emptied_database_is_not_signed(signed_here):
+    seal_and_sign(2)
+    without_triggers()
+    for table in ("unsealed", "checkpoint", "sealed", "treehead", "auditevent"):
+        run(f"DELETE FROM keys_{table}")
+    assert sign() is None
+    assert "some are gone" in TreeHead.objects.get().refusal
+    assert seal_and_sign(5) is None
+    assert "not those that were signed" in TreeHead.objects.get().refusal
+
+
 def test_it_signs_again_when_all_is_well_again(signed_here):
     seal_and_sign(1)
     kept = (signed_here / "signed.json").read_text()
