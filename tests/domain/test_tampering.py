@@ -12,6 +12,7 @@ from unittest import mock
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.db import connection
 from django.db.models import F
 from django.test import override_settings
 from django.utils import timezone
@@ -142,7 +143,7 @@ def the_end_cut_off_with_what_signs_it(kept):
 
 @case(EMPTY=0)
 def the_table_dropped(kept):
-    execute("DROP TABLE keys_auditevent")
+    execute("DROP TABLE keys_auditevent" + (" CASCADE" if connection.vendor == "postgresql" else ""))
 
 
 @case(EMPTY=0)
@@ -346,6 +347,8 @@ def test_no_column_is_left_out():
 )
 def test_columns_that_hold_what_they_never_could_do_not_stop_it(kept, junk):
     """SQLite keeps whatever it is given."""
+    if connection.vendor != "sqlite":
+        return  # other databases keep their types
     without_triggers()
     execute(f'{junk} WHERE id = (SELECT event_id FROM keys_sealed WHERE "index" = 8)')
     assert found(kept) == {Kind.HASH: 8, Kind.FORM: 8, Kind.ROOT: 6}
