@@ -63,9 +63,7 @@ def inventory() -> Iterator[Case]:
     yield Case("page", "deep page", _deep(first))
     yield Case("page", "deep page, backwards", _deep(first, "before"))
     filters = {f"status {status}": _keys({"status": status}) for status, _ in STATUSES}
-    filters |= {f"needs {words}": _keys({"needs": need}) for need, words in NEEDS}
     filters |= {
-        "origin discovered": _keys({"origin": "discovered"}),
         "scope of half the keys": _keys({"scope": COMMON_SCOPE}),
         "scope of 10 keys": _keys({"scope": RARE_SCOPE}),
         "owner of 30 % of the keys": _owned(BIG),
@@ -79,6 +77,13 @@ def inventory() -> Iterator[Case]:
     for sort in (f"{sign}{name}" for name in SORTS for sign in ("", "-")):
         yield Case("sort", sort, _keys({"sort": sort}))
         yield Case("sort", f"{sort}, deep", _deep(_keys({"sort": sort})))
+
+
+def needs() -> Iterator[Case]:
+    """The lists that the dashboard's lines lead to."""
+    for need, words in NEEDS:
+        yield Case("needs", words.lower(), _keys({"needs": need}))
+    yield Case("needs", "origin discovered", _keys({"origin": "discovered"}))
 
 
 def search() -> Iterator[Case]:
@@ -133,6 +138,9 @@ def other_pages() -> Iterator[Case]:
     yield Case("activity", "what: viewed", lambda: "/activity/?type=key:reveal")
     yield Case("activity", "outcome: refused", lambda: "/activity/?outcome=refused")
     yield Case("activity", "who: 30 % of all", lambda: f"/activity/?actor={_email(BIG)}")
+    yield Case("activity", "from: an address of all", lambda: "/activity/?ip=192.0.2.7")
+    yield Case("activity", "keys of an owner of 30 %", lambda: f"/activity/?owner={_email(BIG)}")
+    yield Case("activity", "keys of an owner of 60", lambda: f"/activity/?owner={_email(SMALL)}")
     yield Case("activity", "until a year ago", lambda: f"/activity/?until={_day_of(0.66)}")
     yield Case(
         "activity", "until a year ago, deep", lambda: f"/activity/?until={_day_of(0.66)}&after={_event(0.3)}"

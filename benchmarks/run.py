@@ -42,7 +42,7 @@ def main() -> None:
     databases = [connect(database_of(keys, events)) for keys, events in sizes]
     small, large = (Browser(database) for database in databases)
     all_cases = itertools.chain(
-        cases.inventory(), cases.search(), cases.together(), cases.other_pages(), cases.admin()
+        cases.inventory(), cases.needs(), cases.search(), cases.together(), cases.other_pages(), cases.admin()
     )
     chosen = [case for case in all_cases if choices.only in {"", case.group}]
     if choices.plans:

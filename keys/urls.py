@@ -14,6 +14,7 @@ from keys.views import (
     inventory,
     key,
     paste,
+    person,
     register,
     removal,
     roles,
@@ -66,6 +67,9 @@ urlpatterns = [
     # One event, and the proof of it
     path("activity/<uuid:uid>/", event.event, name="event"),
     path("activity/<uuid:uid>/proof/", event.proof, name="event-proof"),
+    path("activity/filters/", activity.save, name="activity-save"),
+    path("activity/filters/<int:filter_id>/delete/", activity.forget, name="activity-forget"),
+    path("people/<int:user_id>/", person.person, name="person"),
     # Workspace Configuration
     path("settings/", settings_page.settings, name="settings"),
     path("settings/health/", health.health, name="health"),

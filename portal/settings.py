@@ -30,7 +30,6 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "django.contrib.staticfiles",
     "csp",
-    "django_filters",
     "django_tasks",
     "django_tasks_db",
     "template_partials.apps.SimpleAppConfig",  # its loader is named in TEMPLATES below
@@ -87,12 +86,13 @@ _SQLITE_OPTIONS: dict[str, Any] = {
     # FULL: what was committed before a call to Cerby survives a power cut.
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;",
 }
+EMBEDDED_DATABASE = CONFIG.data_dir / "portal.sqlite3"
 # As many connections as a process can use at a time: gunicorn's 8 threads, and one to spare.
 _POOL: dict[str, Any] = {"min_size": 1, "max_size": 9, "timeout": 10}
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": CONFIG.data_dir / "portal.sqlite3",
+        "NAME": EMBEDDED_DATABASE,
         "CONN_MAX_AGE": None,
         "OPTIONS": _SQLITE_OPTIONS,
     }

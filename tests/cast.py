@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
 from django.test import Client
 from django.utils import timezone
 
@@ -89,18 +92,21 @@ def people_in_portal(ids: dict[str, str]) -> Cast:
     for row in rows:
         row.set_password(PASSWORD)
     User.objects.bulk_create(rows)
-    return Cast(**{name: User.objects.get(email=email_of(name)) for name in MEMBERS})
+    added = User.objects.in_bulk(field_name="email")
+    return Cast(**{name: added[email_of(name)] for name in MEMBERS})
 
 
 def signed_in(user: User | None, *, seconds_ago: float = 0) -> Client:
     """A browser in which ``user`` gave their password ``seconds_ago``; nobody's for None."""
     client = Client(headers={"user-agent": CHROME})
     if user is not None:
-        client.force_login(user)
-        session = client.session
+        session = SessionStore()
+        session[SESSION_KEY] = session["account_authentication_methods_user"] = str(user.pk)
+        session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
         session["account_authentication_methods"] = [{"method": "password", "at": time.time() - seconds_ago}]
-        session["account_authentication_methods_user"] = str(user.pk)
-        session.save()
+        session.create()
+        client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
     return client
 
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from django.db import IntegrityError, transaction
+from django.db import DataError, IntegrityError, transaction
 from django.db.models import Q
 
 from keys import cerby
@@ -143,7 +143,7 @@ def _one_of_many(upstream: cerby.UpstreamKey, found: Sweep) -> Iterator[None]:
     """What cannot be written down, such as a name that another key has here, does not stop the rest."""
     try:
         yield
-    except IntegrityError:
+    except (IntegrityError, DataError):
         found.not_taken += 1
         logger.exception("key_not_taken_over", cerby_id=str(upstream.id))
 

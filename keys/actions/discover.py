@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
-from django.db import IntegrityError, transaction
+from django.db import DataError, IntegrityError, transaction
 
 from keys import cerby
 from keys.audit import log
@@ -27,7 +27,7 @@ def discover(strangers: Iterable[cerby.UpstreamKey], owners: Mapping[UUID, User]
     keys = [key for upstream in strangers if (key := _row(upstream, owners, at))]
     try:
         _add(keys)
-    except IntegrityError:
+    except (IntegrityError, DataError):
         return sum(_added_alone(key) for key in keys)
     return len(keys)
 
@@ -56,7 +56,7 @@ def _row(upstream: cerby.UpstreamKey, owners: Mapping[UUID, User], at: datetime)
 def _added_alone(key: ApiKey) -> bool:
     try:
         _add([key])
-    except IntegrityError:
+    except (IntegrityError, DataError):
         logger.exception("key_not_taken_over", cerby_id=str(key.cerby_id))
         return False
     return True

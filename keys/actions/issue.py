@@ -7,7 +7,7 @@ from contextlib import suppress
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 
 from keys import cerby, seal
@@ -100,7 +100,8 @@ def _keep_answer(
 ) -> None:
     try:
         _seal_and_store(key, actor, request, lease, issued)
-    except IntegrityError:  # such as the identifier of another key: the database is the second lock
+    except (IntegrityError, DataError):
+        # Such as the identifier of another key: the database is the second lock.
         reason = "Cerby's answer contradicts what the portal knows, so it was not kept."
         move(key, Move.LOSE_ANSWER, Event.KEY_ANSWER_LOST, actor, holding=lease, reason=reason)
 

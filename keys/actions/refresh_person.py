@@ -79,12 +79,16 @@ def keep(person: cerby.Person, user: User) -> User:
 def facts_of(person: cerby.Person, user: User) -> dict[str, Any]:
     """The columns of ``user`` as ``person``, from Cerby, would have them."""
     return {
-        "name": person.name or user.email,
-        "email": person.email.lower(),
+        **_name_and_email(person),
         "role": person.role if person.role is not None else Role.GUEST,
         "is_active": user.added_at is not None and person.status == LIVE,
         "left_at": (user.left_at or timezone.now()) if person.status == DISABLED else None,
     }
+
+
+def _name_and_email(person: cerby.Person) -> dict[str, str]:
+    """As much of them as there is room for: Cerby publishes no longest name."""
+    return {"name": (person.name or person.email)[:200], "email": person.email.lower()[:254]}
 
 
 def _record(user: User, before: dict[str, str], reason: str = "") -> None:
@@ -142,8 +146,7 @@ def remember(people: Iterable[cerby.Person]) -> None:
         [
             User(
                 cerby_id=person.id,
-                email=person.email.lower(),
-                name=person.name or person.email,
+                **_name_and_email(person),
                 role=person.role or Role.GUEST,
                 role_checked_at=now,
                 left_at=now if person.status == DISABLED else None,

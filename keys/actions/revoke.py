@@ -59,12 +59,19 @@ def _delete_and_verify(key: ApiKey, cerby_id: UUID) -> None:
     with suppress(CerbyNotFound, CerbyInDoubt):  # gone already, or perhaps done: what Cerby lists tells
         client.delete_key(cerby_id)
     try:
-        listed = [client.key(cerby_id)]
-    except CerbyNotFound:
-        # A server that knows no such address says 404 as well: its list must answer, and not hold the key.
-        listed = client.keys_by_external_id(key.id)
+        listed = _listed(client, key, cerby_id)
+    except CerbyError as error:
+        raise CerbyInDoubt(f"Cerby has not confirmed the deletion. {error.sentence}") from error
     if any(key.status != REMOVED for key in listed):
         raise CerbyInDoubt("Cerby still lists this key as not removed. Delete it again in a moment.")
+
+
+def _listed(client: cerby.CerbyClient, key: ApiKey, cerby_id: UUID) -> list[cerby.UpstreamKey]:
+    try:
+        return [client.key(cerby_id)]
+    except CerbyNotFound:
+        # A server that knows no such address says 404 as well: its list must answer, and not hold the key.
+        return client.keys_by_external_id(key.id)
 
 
 def _its_id(client: cerby.CerbyClient, key: ApiKey) -> UUID | None:

@@ -39,6 +39,8 @@ class Event(enum.StrEnum):
     QUARANTINE_STARTED = "quarantine:start"
     QUARANTINE_ENDED = "quarantine:end"
     KEY_KEPT = "key:keep"
+    INVENTORY_VIEWED = "inventory:view"
+    INVENTORY_SEARCHED = "inventory:search"
     INVENTORY_EXPORTED = "inventory:export"
     ACTIVITY_EXPORTED = "activity:export"
     ATTEMPT_REFUSED = "attempt:refuse"
@@ -86,6 +88,8 @@ _LABELS = {
     Event.QUARANTINE_STARTED: "Quarantine started",
     Event.QUARANTINE_ENDED: "Quarantine ended",
     Event.KEY_KEPT: "API key kept",
+    Event.INVENTORY_VIEWED: "Inventory viewed",
+    Event.INVENTORY_SEARCHED: "Inventory searched",
     Event.INVENTORY_EXPORTED: "Inventory downloaded",
     Event.ACTIVITY_EXPORTED: "Activity downloaded",
     Event.ATTEMPT_REFUSED: "Attempt refused",
@@ -124,6 +128,7 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.QUARANTINE_STARTED: frozenset({"cause"}),
     Event.QUARANTINE_ENDED: frozenset({"keys"}),
     Event.KEY_KEPT: frozenset({"cerby_id", "from_state"}),
+    Event.INVENTORY_SEARCHED: frozenset({"filter"}),
     Event.INVENTORY_EXPORTED: frozenset({"filter", "count"}),
     Event.ACTIVITY_EXPORTED: frozenset({"filter", "count"}),
     Event.ATTEMPT_REFUSED: frozenset({"action"}),

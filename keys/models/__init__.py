@@ -1,4 +1,4 @@
-"""The tables: people, keys, one view of each, what happened and its tree, figures, jobs, what holds them."""
+"""The tables: people and keys, what happened and its tree, what is counted, what runs in the background."""
 
 from keys.models.alert import Alert, Reminder
 from keys.models.api_key import LISTED, ApiKey, KeyScope, SearchDocument, SearchIndex
@@ -7,6 +7,7 @@ from keys.models.figures import DashboardFigures
 from keys.models.folding import fold
 from keys.models.job import PeriodicJob
 from keys.models.reveal import RevealGrant
+from keys.models.saved_filter import SavedFilter
 from keys.models.standing import HeldBack, Pause, Quarantine
 from keys.models.tree import Checkpoint, Sealed, TreeHead, TreeNode, Unsealed
 from keys.models.user import User
@@ -27,6 +28,7 @@ __all__ = [
     "Quarantine",
     "Reminder",
     "RevealGrant",
+    "SavedFilter",
     "Sealed",
     "SearchDocument",
     "SearchIndex",

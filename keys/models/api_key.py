@@ -262,7 +262,7 @@ class KeyScope(models.Model):
     """Which keys hold a scope, newest first. Kept by database triggers from ``ApiKey.scopes``; read only."""
 
     key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="held", db_index=False)
-    scope = models.CharField(max_length=50)
+    scope = models.TextField()  # as long as Cerby makes it
     created_at = models.DateTimeField()
 
     class Meta:

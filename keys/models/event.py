@@ -72,6 +72,7 @@ class AuditEvent(models.Model):
             models.Index("type", "at", "id", name="event_by_type"),
             models.Index("actor_email", "at", "id", name="event_by_actor"),
             models.Index("outcome", "at", "id", name="event_by_outcome"),
+            models.Index("ip", "at", "id", name="event_by_ip"),
         )
 
     def __str__(self) -> str:

@@ -14,6 +14,7 @@ from django.db.models import F
 from django.http import QueryDict
 from django.utils import timezone
 
+from keys import plain_text
 from keys import scopes as catalogue
 from keys.lifecycle import Phase
 from keys.models import LISTED, ApiKey, User
@@ -204,10 +205,17 @@ class InventoryFilter:
         chosen = self.chosen
         return chosen["sort"] or default_sort(chosen["status"], chosen["expires"], chosen["needs"])
 
-    def in_words(self) -> str:
-        """The filter as one line, for the first line of an export and for the audit event."""
+    def in_use(self) -> dict[str, str]:
+        """The filters that narrow the list."""
         names = ("q", "status", "scope", "owner", "expires", "needs", "origin")
-        parts = [f"{name}={self.chosen[name]}" for name in names if self.chosen[name]]
+        return {name: self.chosen[name] for name in names if self.chosen[name]}
+
+    def in_words(self) -> str:
+        """The filter as one line, for the first line of an export and for audit events, which last.
+
+        A key that somebody has pasted into a field by mistake is left out.
+        """
+        parts = [f"{name}={plain_text.withheld(value)}" for name, value in self.in_use().items()]
         return ", ".join(parts) or "all but failed"
 
     def reasons(self) -> str:

@@ -17,6 +17,7 @@ from keys.actions.delete import delete as delete_key
 from keys.actions.keep import keep as keep_key
 from keys.actions.rescope import needs
 from keys.actions.rescope import rescope as rescope_key
+from keys.errors import CerbyError, Conflict
 from keys.forms import AdoptForm
 from keys.lifecycle import State
 from keys.models import ApiKey
@@ -78,7 +79,13 @@ def delete(request: HttpRequest, key_id: UUID) -> HttpResponse:
         context = {"section": "settings", "page": key_page(actor, key_id)}
         template = "keys/delete.html#dialog" if request.htmx else "keys/delete.html"  # type: ignore[attr-defined]
         return render(request, template, context)
-    deleted = delete_key(actor, key_id)
+    try:
+        deleted = delete_key(actor, key_id)
+    except (CerbyError, Conflict) as error:
+        if not request.htmx:  # type: ignore[attr-defined]
+            raise
+        messages.error(request, error.sentence)  # above the page as it is now: the attempt has left its mark
+        return HttpResponseClientRedirect(reverse("keys:key", args=[key_id]))
     if deleted.state == State.REVOKING:  # only a person can delete it
         url = reverse("keys:removal", args=[key_id])
     else:

@@ -100,6 +100,29 @@ def _step_2_with_an_error(page: Page) -> None:
     expect(page.get_by_text("Select at least one scope.")).to_be_visible()
 
 
+def _an_empty_registration(page: Page) -> None:
+    page.goto("/keys/register/")
+    page.get_by_role("button", name="Register key").click()
+    expect(page.get_by_text("Enter the day on which the key expires.")).to_be_visible()
+
+
+def _a_dry_run(page: Page) -> None:
+    page.goto("/keys/import/")
+    lines = "name,owner,expires,purpose,scopes\nNew,owner@contenzilla.example,2099-01-31,Tests.,Read users\nBad,,,,\n"
+    page.get_by_label("CSV file").set_input_files(
+        {"name": "keys.csv", "mimeType": "text/csv", "buffer": lines.encode()}
+    )
+    page.get_by_role("button", name="Show what would happen").click()
+    expect(page.get_by_text("1 of 2 lines can be imported.")).to_be_visible()
+
+
+def _nothing_found(page: Page) -> None:
+    page.goto("/keys/find/")
+    page.get_by_label("Suspicious text").fill("sbx_nobodys_key_that_was_ever_made_anywhere")
+    page.get_by_role("button", name="Find out").click()
+    expect(page.get_by_text("Not in the inventory")).to_be_visible()
+
+
 STATES: dict[str, tuple[Callable[[Page], Any], int]] = {
     "dashboard": (_dashboard_with_its_numbers, 200),
     "inventory": (_at("/keys/?owner=jonas.weiss@contenzilla.example"), 200),
@@ -113,6 +136,13 @@ STATES: dict[str, tuple[Callable[[Page], Any], int]] = {
     "wizard, step 2 with an error": (_step_2_with_an_error, 422),
     "activity": (_at("/activity/?type=person:change"), 200),
     "activity, invalid filter": (_at("/activity/?type=no-such"), 422),
+    "person": (_at("/people/1/"), 200),
+    "register": (_at("/keys/register/"), 200),
+    "register, invalid": (_an_empty_registration, 422),
+    "import": (_at("/keys/import/"), 200),
+    "import, dry run": (_a_dry_run, 200),
+    "find, nothing found": (_nothing_found, 200),
+    "health": (_at("/settings/health/"), 200),
     "settings": (_at("/settings/"), 200),
     "roles": (_at("/roles/"), 200),
     "no such page": (_at("/no/such/page/"), 404),

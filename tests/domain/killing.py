@@ -21,6 +21,7 @@ import django
 from django.db import connection
 
 from tests.domain import own_database
+from tests.domain.own_database import Address
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120  # seconds
@@ -28,13 +29,12 @@ KILLED = 77
 """The exit status of a process that reached its operation."""
 
 
-def walk(database: Path, files: Path, events: int) -> list[dict[str, Any]]:
+def walk(database: Address, files: Path, events: int) -> list[dict[str, Any]]:
     """Seal and sign ``events`` new ones for each k, killed at operation k and then taken up by another process.
 
     Goes on until a process is not killed any more. Returns what was found after each.
     """
-    is_file = isinstance(database, Path)
-    task = {"database": str(database), "is_file": is_file, "files": str(files), "events": events}
+    task = {"database": str(database), "files": str(files), "events": events}
     done = subprocess.run(
         [sys.executable, "-m", "tests.domain.killing"],
         input=json.dumps(task),
@@ -95,7 +95,7 @@ def _next(last: int, task: dict[str, Any]) -> dict[str, Any]:
 
 def _in_a_process(task: dict[str, Any], act: Callable[[], Any]) -> int:
     def run() -> None:
-        with own_database.using(Path(task["database"]) if task["is_file"] else task["database"]):
+        with own_database.using(own_database.address(task["database"])):
             act()
 
     child = multiprocessing.get_context("fork").Process(target=run)

@@ -47,10 +47,10 @@ def upsert(event: AuditEvent) -> None:
     )
 
 
-def sql(statement: str) -> Callable[[AuditEvent], None]:
+def sql(statement: str = "", **by_vendor: str) -> Callable[[AuditEvent], None]:
     def run(event: AuditEvent) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(statement)
+            cursor.execute(by_vendor.get(connection.vendor, statement))
 
     return run
 
@@ -68,12 +68,14 @@ ATTACKS = {
     "raw UPDATE of its id": sql("UPDATE keys_auditevent SET id = id + 1"),
     "raw DELETE": sql("DELETE FROM keys_auditevent"),
     "raw DELETE of some": sql("DELETE FROM keys_auditevent WHERE type LIKE 'session:%'"),
-    "raw REPLACE": sql(
-        f"REPLACE INTO keys_auditevent ({COLUMNS}) SELECT {COLUMNS} FROM keys_auditevent"  # as it was
+    "raw REPLACE or TRUNCATE": sql(
+        sqlite=f"REPLACE INTO keys_auditevent ({COLUMNS}) SELECT {COLUMNS} FROM keys_auditevent",  # as it was
+        postgresql="TRUNCATE keys_auditevent",
     ),
     "raw REPLACE of its uid": sql(
-        f"REPLACE INTO keys_auditevent ({COLUMNS})"
-        f" SELECT {COLUMNS.replace('id, uid', 'id + 1, uid')} FROM keys_auditevent"
+        sqlite=f"REPLACE INTO keys_auditevent ({COLUMNS})"
+        f" SELECT {COLUMNS.replace('id, uid', 'id + 1, uid')} FROM keys_auditevent",
+        postgresql="DELETE FROM ONLY keys_auditevent",
     ),
 }
 

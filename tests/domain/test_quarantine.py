@@ -33,6 +33,8 @@ from keys.selectors.standing import quarantine_on, standing
 from tests.cast import a_key, a_live_key, actor
 from tests.domain.asking import a_request
 from tests.domain.background import asked, let_pass_in_both, state_of, story_of
+from tests.domain.own_database import Address
+from tests.postgresql_server import Server
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
@@ -60,23 +62,37 @@ def time_goes_by(sandbox, amount: timedelta, file: Path) -> None:
 
 
 @pytest.fixture
-def backup(database: Path, tmp_path: Path) -> Callable[[], Callable[[], None]]:
+def backup(database: Address, request: pytest.FixtureRequest) -> Callable[[], Callable[[], None]]:
     """``restore = backup()`` copies the database; ``restore()`` puts the copy in its place."""
+    if isinstance(database, Path):
+        return lambda: copy_of_file(database)
+    return lambda: copy_of_rows(request.getfixturevalue("postgresql"))
 
-    def make() -> Callable[[], None]:
-        kept = tmp_path / "backup.sqlite3"
-        with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(kept)) as target:
-            source.backup(target)
 
-        def restore() -> None:
-            connection.close()
-            for side in ("-wal", "-shm"):
-                Path(f"{database}{side}").unlink(missing_ok=True)
-            database.write_bytes(kept.read_bytes())
+def copy_of_file(database: Path) -> Callable[[], None]:
+    kept = database.with_name("backup.sqlite3")
+    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(kept)) as target:
+        source.backup(target)
 
-        return restore
+    def restore() -> None:
+        connection.close()
+        for side in ("-wal", "-shm"):
+            Path(f"{database}{side}").unlink(missing_ok=True)
+        database.write_bytes(kept.read_bytes())
 
-    return make
+    return restore
+
+
+def copy_of_rows(server: Server) -> Callable[[], None]:
+    connection.close()
+    server.create("backup", template="own")
+
+    def restore() -> None:
+        connection.close()
+        server.reset("own", like="backup")
+        server.drop("backup")
+
+    return restore
 
 
 def held() -> dict[str, str]:

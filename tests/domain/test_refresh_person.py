@@ -106,6 +106,15 @@ def test_a_new_name_and_address_reach_the_keys_of_that_person(cast, settings):
     assert owner == ("Grace H", "new.address@contenzilla.example")
 
 
+def test_of_a_very_long_name_the_beginning_is_kept(cast, settings):
+    key = a_key(cast.admin)
+    answer = data(resource_of_user(cast.admin.email, str(cast.admin.cerby_id), firstName="ß" * 300))
+    with serving(answer) as server:
+        settings.CERBY_BASE_URL = server.url
+        refresh_person(cast.admin)
+    assert ApiKey.objects.values_list("owner_name", "owner_order").get(pk=key.pk) == ("ß" * 200, "ss" * 200)
+
+
 @pytest.mark.parametrize("role", ["workspace_emperor", "", None, "WORKSPACE_OWNER"])
 def test_a_role_that_the_portal_does_not_know_is_the_least(cast, settings, role):
     answer = data(resource_of_user(cast.owner.email, str(cast.owner.cerby_id), role=role))

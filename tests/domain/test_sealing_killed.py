@@ -7,13 +7,14 @@ from pathlib import Path
 from keys.audit.nodes import tree
 from keys.models import Checkpoint, TreeHead
 from tests.domain.killing import walk
+from tests.domain.own_database import Address
 from tests.domain.sealed_log import is_whole
 
 EVENTS = 12
 """In each round: the 256th, which completes a tile, is sealed in one that is killed, too."""
 
 
-def test_a_sequencer_that_is_killed_leaves_nothing_half_done(database: Path, audit_files: Path) -> None:
+def test_a_sequencer_that_is_killed_leaves_nothing_half_done(database: Address, audit_files: Path) -> None:
     rounds = walk(database, audit_files, EVENTS)
 
     assert len(rounds) > 15

@@ -17,6 +17,7 @@ from keys.audit.nodes import head
 from keys.audit.sequence import seal
 from keys.errors import Conflict
 from keys.models import AuditEvent, Sealed, TreeHead, Unsealed
+from tests.domain.own_database import Address
 from tests.domain.racing import race
 from tests.domain.sealed_log import is_whole, let_the_lease_end
 
@@ -102,7 +103,7 @@ def seal_naively() -> str:
     return "unharmed"
 
 
-def test_sixteen_writers_and_three_sequencers_make_one_tree(database: Path, audit_files: Path) -> None:
+def test_sixteen_writers_and_three_sequencers_make_one_tree(database: Address, audit_files: Path) -> None:
     (answers,) = race(database, f"{__name__}:write_or_seal", [1], processes=WRITERS + SEQUENCERS)
 
     kept = sorted(reason for answer in answers if isinstance(answer, list) for reason in answer)
@@ -113,6 +114,6 @@ def test_sixteen_writers_and_three_sequencers_make_one_tree(database: Path, audi
     assert sum(answer for answer in answers if isinstance(answer, int)) == len(kept) + WRITERS
 
 
-def test_the_same_storm_stops_a_sequencer_that_is_naive(database: Path, audit_files: Path) -> None:
+def test_the_same_storm_stops_a_sequencer_that_is_naive(database: Address, audit_files: Path) -> None:
     (answers,) = race(database, f"{__name__}:write_or_seal_naively", [1], processes=WRITERS + SEQUENCERS)
     assert "IntegrityError" in answers

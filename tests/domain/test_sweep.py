@@ -6,7 +6,6 @@ import uuid
 from datetime import datetime, timedelta
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from keys.actions.rescope import rescope
@@ -262,13 +261,9 @@ def test_a_new_key_that_cannot_be_written_down_does_not_keep_the_others_away(
     assert AuditEvent.objects.filter(type="key:discover").count() == 3
 
 
-def test_no_event_no_change(workspace_of_ours, sandbox):
+def test_no_event_no_change(workspace_of_ours, sandbox, fill_the_disk):
     key, _ = a_live_key(sandbox, workspace_of_ours.admin, name="Nightly")
     sandbox.change_key(str(key.cerby_id), name="Weekly")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE TRIGGER the_disk_is_full BEFORE INSERT ON keys_auditevent"
-            " BEGIN SELECT RAISE(ABORT, 'no room'); END"
-        )
+    fill_the_disk()
     assert sweep().not_taken == 1
     assert again(key).name == "Nightly"

@@ -16,12 +16,14 @@ from django.db.models import F
 from django.test import override_settings
 from django.utils import timezone
 
+from keys.actions.erase_person import erase_person
 from keys.audit import log, ratchet
+from keys.audit.check import check
 from keys.audit.checkpoint import Signer
 from keys.audit.events import Event
 from keys.audit.tree import leaf_hash
 from keys.audit.verify_bundle import Kind
-from keys.models import ApiKey, AuditEvent, Checkpoint, Sealed, TreeHead, TreeNode, Unsealed
+from keys.models import ApiKey, AuditEvent, Checkpoint, Sealed, TreeHead, TreeNode, Unsealed, User
 from tests.domain import signed_record
 from tests.domain.signed_record import (
     STORY,
@@ -323,6 +325,15 @@ def test_each_column_alone_is_found(kept, column):
     without_triggers()
     event(4).update(**{column: COLUMNS[column]})
     assert found(kept) == {Kind.PERSONAL if column in READABLE else Kind.COLUMNS: 4}
+
+
+def test_a_person_who_is_erased_leaves_the_record_whole(kept):
+    newcomer = "new@contenzilla.example"
+    User.objects.filter(email=newcomer).update(is_active=False)
+    assert erase_person(None, newcomer) == 2
+    signed_record.seal_and_sign()
+    report = check(escrows=[kept.escrow()])
+    assert (report.damage, report.erased) == ([], 2)
 
 
 def test_no_column_is_left_out():

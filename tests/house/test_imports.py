@@ -20,7 +20,7 @@ LAYERS = [
     {"keys.urls", "keys.apps", "keys.management"},
     {"keys.templatetags"},
     {"keys.views"},
-    {"keys.jobs", "keys.forms_existing"},
+    {"keys.jobs", "keys.forms_existing", "keys.copying"},
     {"keys.forms", "keys.actions", "keys.checks"},
     {"keys.selectors"},
     {"keys.moves", "keys.audit.guard", "keys.registration"},

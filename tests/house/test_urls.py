@@ -18,7 +18,7 @@ from keys.actions.quarantine import Cause, start_quarantine
 from keys.audit.signing import sign
 from keys.jobs.sealing import seal_all
 from keys.lifecycle import State
-from keys.models import ApiKey, HeldBack, User, Verification
+from keys.models import ApiKey, HeldBack, SavedFilter, User, Verification
 from tests.cast import PASSWORD, a_live_key, an_event, email_of
 from tests.pages.helpers import text
 from tests.pages.journey import Tab, answers, claim, generate
@@ -92,6 +92,9 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:verification-start": {"POST": CHANGED_BY_ADMINS},
     "keys:event": {"GET HEAD": ADMINS},
     "keys:event-proof": {"GET HEAD": ADMINS},
+    "keys:activity-save": {"POST": CHANGED_BY_ADMINS},
+    "keys:activity-forget": {"POST": CHANGED_BY_ADMINS},
+    "keys:person": {"GET HEAD": ADMINS},
     "keys:settings": {"GET HEAD": ADMINS},
     "keys:health": {"GET HEAD": ADMINS},
     "keys:health-release": {"POST": CHANGED_BY_THE_HIGHEST},
@@ -190,7 +193,9 @@ def ask(cast, browser_of, workspace, settings, tmp_path):
             ApiKey.objects.filter(pk=key.pk).update(cerby_id=None, origin="pasted", state=BY_HAND[name])
         body = _bodies(secret, workspace.vaults[0]).get(name, {}) if method == "POST" else {}
         browser = browser_of("user" if person == "key_owner" else person)
-        response = browser.generic(method, _address(name, key), **_encoded(body))
+        asker = cast["user" if person == "key_owner" else person] or cast.admin
+        saved = SavedFilter.objects.create(user=asker, name=uuid.uuid4().hex, query="outcome=refused")
+        response = browser.generic(method, _address(name, key, saved), **_encoded(body))
         if response.streaming:
             b"".join(response.streaming_content)
         return response.status_code
@@ -209,7 +214,7 @@ def _new_key(maker: Client, holder: User, *, viewed: bool) -> tuple[ApiKey, str]
     return key, secret
 
 
-def _address(name: str, key: ApiKey) -> str:
+def _address(name: str, key: ApiKey, saved: SavedFilter) -> str:
     if name == "account_reset_password_from_key":
         return reverse(name, kwargs={"uidb36": "1", "key": "too-old"})
     if name in ABOUT_AN_EVENT:
@@ -218,6 +223,10 @@ def _address(name: str, key: ApiKey) -> str:
         seal_all(uuid.UUID(int=1))
         sign()
         return reverse(name, kwargs={"uid": event.uid})
+    if name == "keys:activity-forget":
+        return reverse(name, kwargs={"filter_id": saved.pk})
+    if name == "keys:person":
+        return reverse(name, kwargs={"user_id": key.owner_id})
     return reverse(name, kwargs={"key_id": key.pk} if name in WITH_KEY else {})
 
 
@@ -234,6 +243,7 @@ def _bodies(secret: str, vault: str) -> dict[str, dict[str, Any]]:
     )
     return {
         **dict.fromkeys(("keys:wizard-details", "keys:wizard-scopes", "keys:wizard-generate"), answers()),
+        "keys:activity-save": {"name": uuid.uuid4().hex, "query": "outcome=refused"},
         "keys:key-adopt": {"purpose": "Exports the payroll."},
         "keys:key-rescope": {"scope": "read:teams", "on": "false"},
         "keys:paste": {"api_key": secret},

@@ -212,15 +212,15 @@ def test_each_order_is_that_of_a_plain_sort(admin, cast, sort, sign):
     assert words(header).lower().startswith(sort.replace("-", " "))
 
 
-@pytest.mark.parametrize("sort", [f"{sign}{name}" for name in SORTS for sign in ("", "-")])
+@pytest.mark.parametrize("sort", ["-created", "name"])
 def test_paging_over_equal_values_shows_each_key_once_there_and_back(admin, cast, sort):
     gone = {"state": State.REVOKED, "removed_at": NOW}
     keys = many_keys(cast.owner, 120, numbered=False, name="Same", **gone)
-    there = [ids_of(page) for page in walk_pages(admin, f"/keys/?sort={sort}")]
+    pages = list(walk_pages(admin, f"/keys/?sort={sort}"))
+    there = [ids_of(page) for page in pages]
     assert [len(page) for page in there] == [50, 50, 20]
     assert sorted(chain(*there)) == sorted(str(key.pk) for key in keys)
-    last = list(walk_pages(admin, f"/keys/?sort={sort}"))[-1]
-    [previous] = elements(last, "a", rel="prev")
+    [previous] = elements(pages[-1], "a", rel="prev")
     back = [ids_of(page) for page in walk_pages(admin, f"/keys/{attribute(previous, 'href')}", rel="prev")]
     assert back == [there[1], there[0]]
 

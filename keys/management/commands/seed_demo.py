@@ -17,6 +17,7 @@ from keys.actions.add_person import add_person
 from keys.actions.refresh_person import remember
 from keys.audit import log
 from keys.audit.events import Event
+from keys.errors import CerbyError
 from keys.lifecycle import State
 from keys.models import ApiKey, User
 from keys.policy import Role
@@ -37,13 +38,19 @@ class Command(BaseCommand):
         password = os.environ.get("DEMO_PASSWORD")
         if not password:
             raise CommandError("Set DEMO_PASSWORD to the password that the demo people are to have.")
+        try:
+            self._add(password)
+        except CerbyError as error:
+            raise CommandError(error.sentence) from error
+        self._print_sign_in_table(password)
+
+    def _add(self, password: str) -> None:
         remember(cerby.connect().people())
         for email in PEOPLE:
             add_person(email)
         User.objects.filter(email__in=PEOPLE).update(password=make_password(password))
         if not ApiKey.objects.exists():
             self._add_keys()
-        self._print_sign_in_table(password)
 
     def _add_keys(self) -> None:
         owners = {user.cerby_id: user for user in User.objects.all()}
