@@ -15,9 +15,10 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import CharField, Max, Model, QuerySet
+from django.db.models import CharField, Max, Model, Q, QuerySet
 from django.db.models.functions import Cast
 
+from keys.audit.events import Event
 from keys.audit.log import moment
 from keys.models import AuditEvent, Checkpoint, Sealed
 
@@ -38,7 +39,7 @@ def record() -> dict[str, Iterator[Line]]:
         "anchors": anchors,
         "checkpoints": _checkpoints(newest),
         "events": _events(size),
-        "unsealed": _unsealed(last),
+        "unsealed": _unsealed(size, last),
     }
 
 
@@ -86,12 +87,18 @@ def _events(last: int) -> Iterator[Line]:
         yield {"index": index, "hash": _hex(digest), **_line(key, values)}
 
 
-def _unsealed(last: int) -> Iterator[Line]:
-    """Every event without a place in the tree, whether it stands in the queue or was taken out of it."""
+def _unsealed(size: int, last: int) -> Iterator[Line]:
+    """Every event without a place in the tree, whether it stands in the queue or was taken out of it.
+
+    What was sealed since the reading began, too, and the erasures since then: their blanks have been read.
+    """
     rows = AuditEvent.objects.order_by("id").annotate(its_key=Cast("key_id", CharField()))
     if _is_there(Sealed):
-        rows = rows.filter(sealed__isnull=True)
+        rows = rows.filter(Q(sealed__isnull=True) | Q(sealed__index__gt=size))
     for _, key, *values in _pages(rows.values_list("id", "its_key", *COLUMNS, *_BESIDE), "id", last):
+        yield _line(key, values)
+    erasures = rows.filter(id__gt=last, type=Event.PERSON_ERASED)
+    for _, key, *values in erasures.values_list("id", "its_key", *COLUMNS, *_BESIDE):
         yield _line(key, values)
 
 

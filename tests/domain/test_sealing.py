@@ -215,6 +215,8 @@ def test_the_database_refuses_to_change_the_tree(a_signed_log, sql):
 
 
 def test_nor_does_it_let_its_own_dialect_do_so(a_signed_log):
+    if connection.vendor == "postgresql":
+        run("SET CONSTRAINTS ALL IMMEDIATE")  # a table with pending checks cannot be truncated anyhow
     for sql in ATTACKS_ON[connection.vendor]:
         is_refused(sql)
 
