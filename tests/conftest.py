@@ -15,8 +15,14 @@ from tests import cast as people
 from tests.cerby.sandbox_server import serve
 from tests.domain import own_database
 from tests.postgresql_server import Server, serving
+from tests.scheduling import OneWorkerForBrowsers
 
 _TOKEN_SCOPES = ["read:users", "read:vaults", "read:items", "read:items:secrets", "write:items:secrets"]
+
+
+@pytest.hookimpl(optionalhook=True)  # pytest runs without pytest-xdist as well
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneWorkerForBrowsers:
+    return OneWorkerForBrowsers(config, log)
 
 
 class Workspace:
@@ -72,10 +78,12 @@ def migrated_postgresql(postgresql: Server, django_db_blocker: Any) -> str:
 
 
 @pytest.fixture(scope="session")
-def _shared_postgresql(postgresql: Server, migrated_postgresql: str) -> BaseDatabaseWrapper:
+def _shared_postgresql(postgresql: Server, migrated_postgresql: str) -> Iterator[BaseDatabaseWrapper]:
     """Where tests come and go in a transaction each, as they do in the SQLite database."""
     postgresql.create("shared", template=migrated_postgresql)
-    return own_database.connection_to(postgresql.url("shared"))
+    connection = own_database.connection_to(postgresql.url("shared"))
+    yield connection
+    connection.close()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ os.environ |= {
     "PORTAL_URL": "http://testserver",
     "PORTAL_SECRET_KEY": "for-tests-only-" * 4,
     "PORTAL_PEPPERS": '{"p0": "' + "0a" * 32 + '", "p1": "' + "1b" * 32 + '"}',
+    "PORTAL_AUDIT_SIGNING_KEY": "5a" * 32,
     "PORTAL_EMAIL_URL": "memorymail://",
     "CERBY_BASE_URL": "http://127.0.0.1:9",  # nobody listens; the sandbox fixture names the real one
     "CERBY_WORKSPACE": "contenzilla",
@@ -23,6 +24,7 @@ for name in (
     "DATABASE_URL_FILE",
     "PORTAL_SECRET_KEY_FILE",
     "PORTAL_PEPPERS_FILE",
+    "PORTAL_AUDIT_SIGNING_KEY_FILE",
     "CERBY_TOKEN_FILE",
     "CERBY_API_KEY_FILE",
 ):
@@ -37,3 +39,4 @@ STORAGES = {
 }
 WHITENOISE_AUTOREFRESH = True  # no collected folder to list
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+CERBY_LIMITS = {"pauses": (0.01, 0.02, 0.04)}  # before a read is repeated

@@ -34,7 +34,8 @@ def connect() -> CerbyClient:
 
     Raises ValueError where they cannot be used.
     """
-    return _client(settings.CERBY_BASE_URL, settings.CERBY_TOKEN, settings.CERBY_API_KEY)
+    limits = Limits(**settings.CERBY_LIMITS)
+    return _client(settings.CERBY_BASE_URL, settings.CERBY_TOKEN, settings.CERBY_API_KEY, limits)
 
 
 def probe(secret: str) -> dict[Probe, Access]:
@@ -43,5 +44,5 @@ def probe(secret: str) -> dict[Probe, Access]:
 
 
 @cache
-def _client(base_url: str, token: str, api_key: str) -> CerbyClient:
-    return CerbyClient(base_url, token=token or None, api_key=api_key or None)
+def _client(base_url: str, token: str, api_key: str, limits: Limits) -> CerbyClient:
+    return CerbyClient(base_url, token=token or None, api_key=api_key or None, limits=limits)

@@ -5,28 +5,26 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    WebError,
+    expect,
+    sync_playwright,
+)
 
-from tests.browser import steps
+from tests.browser import sessions
+from tests.browser.browsers import ARGUMENTS, PATIENCE, Browsers
 from tests.browser.portal_process import Portal
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 FRESH_SECONDS = 120  # of the 300 for which the portal takes a sign-in as fresh
-REPORT_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) => {
-  console.error(`Content-Security-Policy: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`);
-});"""
-
-PATIENCE = 15_000  # milliseconds, for a loaded machine
+WIDE = {"width": 1360, "height": 850}
 
 Open = Callable[..., Page]
 
@@ -38,14 +36,19 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     portal.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    # By module: while it runs, its event loop makes Django's ORM refuse to work in the same thread.
+    # By package: while it runs, its event loop makes Django's ORM refuse to work in the same thread.
     with sync_playwright() as playwright:
         expect.set_options(timeout=PATIENCE)
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="package")
+def browsers(chromium: Browser) -> Browsers:
+    return Browsers(chromium)
 
 
 class Complaints:
@@ -59,10 +62,16 @@ class Complaints:
         """Chromium reports each answer of 400 and above on the console; these are what the test is about."""
         self._expected.update(statuses)
 
-    def listen_to(self, context: BrowserContext) -> None:
-        context.add_init_script(REPORT_VIOLATIONS)
+    @contextmanager
+    def of(self, context: BrowserContext) -> Iterator[None]:
         context.on("console", self._on_console)
-        context.on("weberror", lambda error: self.heard.append(f"uncaught: {error.error}"))
+        context.on("weberror", self._on_error)
+        yield
+        context.remove_listener("console", self._on_console)
+        context.remove_listener("weberror", self._on_error)
+
+    def _on_error(self, error: WebError) -> None:
+        self.heard.append(f"uncaught: {error.error}")
 
     def _on_console(self, message: ConsoleMessage) -> None:
         status = re.search(r"the server responded with a status of (\d+)", message.text)
@@ -84,51 +93,45 @@ def complaints() -> Iterator[Complaints]:
 class SignIns:
     """One sign-in per person, used by many browsers and renewed while it still counts as fresh."""
 
-    def __init__(self, portal: Portal) -> None:
-        self._portal = portal
-        self._states: dict[str, tuple[float, Any]] = {}
+    def __init__(self) -> None:
+        self._cookies: dict[str, tuple[float, Any]] = {}
 
-    def state_of(self, who: str, chromium: Browser) -> Any:
-        signed_in_at, state = self._states.get(who, (0.0, None))
-        if time.monotonic() - signed_in_at > FRESH_SECONDS:
-            signed_in_at, state = time.monotonic(), self._sign_in(who, chromium)
-            self._states[who] = signed_in_at, state
-        return state
-
-    def _sign_in(self, who: str, chromium: Browser) -> Any:
-        with chromium.new_context(base_url=self._portal.url) as context:
-            page = context.new_page()
-            page.goto("/accounts/login/?next=/roles/")
-            steps.fill_in_sign_in(page, who)
-            page.wait_for_url("**/roles/")
-            return context.storage_state()
+    def sign_in(self, who: str, context: BrowserContext) -> None:
+        signed_in_at, cookies = self._cookies.get(who, (0.0, None))
+        if time.monotonic() - signed_in_at < FRESH_SECONDS:
+            context.add_cookies(cookies)
+            return
+        signed_in_at = time.monotonic()
+        sessions.sign_in(context, who)
+        self._cookies[who] = signed_in_at, context.cookies()
 
 
 @pytest.fixture(scope="session")
 def sign_ins(portal: Portal) -> SignIns:
-    return SignIns(portal)
+    return SignIns()
 
 
 @pytest.fixture
 def open_browser(
-    chromium: Browser, portal: Portal, sign_ins: SignIns, complaints: Complaints
+    browsers: Browsers, portal: Portal, sign_ins: SignIns, complaints: Complaints
 ) -> Iterator[Open]:
     """``open_browser("owner")`` is a page of a new browser in which the Owner is signed in; without a name nobody is.
 
-    Further arguments go to Playwright's ``new_context``.
+    ``once`` is for a test after which the browser cannot be emptied. Further arguments go to Playwright's
+    ``new_context``.
     """
-    contexts: list[BrowserContext] = []
+    with ExitStack() as stack:
 
-    def open_browser(who: str | None = None, **options: Any) -> Page:
-        if who is not None:
-            options["storage_state"] = sign_ins.state_of(who, chromium)
-        options = {"base_url": portal.url, "reduced_motion": "reduce"} | options
-        context = chromium.new_context(**options)
-        contexts.append(context)
-        context.set_default_timeout(PATIENCE)
-        complaints.listen_to(context)
-        return context.new_page()
+        def open_browser(who: str | None = None, *, once: bool = False, **options: Any) -> Page:
+            options = {"base_url": portal.url, "viewport": WIDE, "reduced_motion": "reduce"} | options
+            browser = browsers.take(**options)
+            stack.enter_context(complaints.of(browser.context))
+            if once:
+                stack.callback(browser.context.close)
+            else:
+                stack.callback(browsers.give_back, browser)
+            if who is not None:
+                sign_ins.sign_in(who, browser.context)
+            return browser.context.new_page()
 
-    yield open_browser
-    for context in contexts:
-        context.close()
+        yield open_browser

@@ -8,7 +8,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from tests.browser import steps
-from tests.browser.conftest import ARGUMENTS
+from tests.browser.browsers import ARGUMENTS
 from tests.browser.portal_process import ROOT, Portal
 
 INVENTORY = ROOT / "docs" / "images" / "inventory.png"

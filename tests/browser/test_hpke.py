@@ -10,7 +10,6 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from keys import seal
 
@@ -19,14 +18,6 @@ pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 PAGE = Path(__file__).parent / "hpke_page"
 VECTOR = json.loads((ROOT / "tests/domain/vectors/hpke_p256_sha256_aes256gcm.json").read_text())
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 SECRET = "sbx_live_4f9a1c77e2b04d7f8c1d2e3f4a5b6c7d"
 KEY_ID = UUID("0190b0d2-6f3e-7c1a-9d55-3b1f6a7c8e90")
 PLACE = {"workspace": "contenzilla", "keyId": str(KEY_ID), "userId": "7"}
@@ -64,14 +55,6 @@ def address():
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
         thread.join()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 def _visit(chromium, address):

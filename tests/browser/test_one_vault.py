@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.browser import steps
 from tests.browser.portal_process import Portal
-from tests.browser.test_accessibility import WIDE, look_over
+from tests.browser.test_accessibility import look_over
 
 pytestmark = pytest.mark.browser
 
@@ -39,7 +39,7 @@ def _each_job_has_run(portal: Portal) -> bool:
 
 
 def test_the_first_key_of_a_workspace_with_one_vault(new_portal, open_browser):
-    page = open_browser(viewport=WIDE, base_url=new_portal.url)
+    page = open_browser(once=True, base_url=new_portal.url)
     page.goto("/keys/")
     steps.fill_in_sign_in(page, "owner")
     expect(page.get_by_role("heading", name="No API keys yet")).to_be_visible()

@@ -111,7 +111,7 @@ def test_another_person_is_refused(open_browser, complaints, name):
 
 def test_a_session_that_ends_before_the_view_uses_nothing_up(open_browser, name):
     page = open_browser()
-    sessions.sign_in(page, "admin")
+    sessions.sign_in(page.context, "admin")
     steps.generate(page, name)
     sessions.end(page)
     page.get_by_role("button", name="Show").click()
@@ -124,7 +124,7 @@ def test_a_session_that_ends_before_the_view_uses_nothing_up(open_browser, name)
 def test_an_old_sign_in_is_confirmed_before_the_view(portal, open_browser, complaints, name):
     complaints.expect_status(401)
     page = open_browser()
-    sessions.sign_in(page, "admin")
+    sessions.sign_in(page.context, "admin")
     steps.generate(page, name)
     sessions.age(portal, page, seconds=6 * 60)
     page.get_by_role("button", name="Show").click()
@@ -136,7 +136,7 @@ def test_an_old_sign_in_is_confirmed_before_the_view(portal, open_browser, compl
 def test_a_session_that_ends_after_the_view_keeps_the_key_for_saving(open_browser, complaints, name):
     complaints.expect_status(403)  # the first try after the new sign-in, with the page's old CSRF token
     page = open_browser()
-    sessions.sign_in(page, "admin")
+    sessions.sign_in(page.context, "admin")
     steps.generate(page, name)
     key = steps.show(page)
     sessions.end(page)
@@ -154,7 +154,7 @@ def test_a_session_that_ends_after_the_view_keeps_the_key_for_saving(open_browse
 
 
 def test_two_minutes_on_screen_clear_the_key(open_browser, name):
-    page = open_browser("owner", permissions=["clipboard-read", "clipboard-write"])
+    page = open_browser("owner", once=True, permissions=["clipboard-read", "clipboard-write"])
     page.clock.install()
     steps.generate(page, name)
     key = steps.show(page)

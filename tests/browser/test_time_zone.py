@@ -15,7 +15,8 @@ pytestmark = pytest.mark.browser
 @pytest.mark.parametrize(("zone", "words"), [("Asia/Kolkata", "IST"), ("Pacific/Honolulu", "HST")])
 def test_times_are_in_the_readers_zone(portal, open_browser, zone, words):
     page = open_browser(timezone_id=zone)
-    sessions.sign_in(page, "owner")
+    sessions.sign_in(page.context, "owner")
+    page.goto("/roles/")
     page.goto("/activity/?type=session:start&actor=owner@contenzilla.example")
     [(newest,)] = portal.rows("SELECT max(at) FROM keys_auditevent WHERE type = 'session:start'")
     local = datetime.fromisoformat(newest).replace(tzinfo=UTC).astimezone(ZoneInfo(zone))

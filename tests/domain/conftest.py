@@ -14,9 +14,10 @@ from django.db import connection
 from tests.cast import Cast, people_in_portal
 from tests.cerby.bad_server import Server, serving
 from tests.conftest import Workspace
-from tests.domain import own_database
+from tests.domain import own_database, signed_record
 from tests.domain.asking import Script
 from tests.domain.own_database import Address
+from tests.domain.signed_record import Kept
 from tests.postgresql_server import Server as PostgreSQL
 
 
@@ -30,7 +31,7 @@ def _migrated_sqlite(tmp_path_factory: pytest.TempPathFactory, django_db_blocker
 
 
 @pytest.fixture
-def _sqlite(_migrated_sqlite: Path, tmp_path: Path) -> Path:
+def sqlite_address(_migrated_sqlite: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(_migrated_sqlite, tmp_path / "portal.sqlite3"))
 
 
@@ -41,17 +42,29 @@ def _own_postgresql(postgresql: PostgreSQL, migrated_postgresql: str) -> str:
 
 
 @pytest.fixture
-def _postgresql(postgresql: PostgreSQL, _own_postgresql: str) -> str:
-    postgresql.empty(_own_postgresql)
+def postgresql_address(postgresql: PostgreSQL, migrated_postgresql: str, _own_postgresql: str) -> str:
+    postgresql.reset(_own_postgresql, like=migrated_postgresql)
     return postgresql.url(_own_postgresql)
 
 
 @pytest.fixture
 def database(vendor: str, request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[Address]:
     """One that other processes and connections see as well, and that Django uses in this test."""
-    address = request.getfixturevalue(f"_{vendor}")
+    address = request.getfixturevalue(f"{vendor}_address")
     with django_db_blocker.unblock(), own_database.using(address):
         yield address
+
+
+def audit_files(tmp_path: Path, settings: Any) -> Path:
+    """The audit log's files of this test alone."""
+    settings.PORTAL_AUDIT_DIR = tmp_path / "audit"
+    return settings.PORTAL_AUDIT_DIR
+
+
+@pytest.fixture
+def signed_here(db: None, audit_files: Path) -> Path:
+    """A log that begins with this test, and the folder in which the signer remembers it."""
+    return audit_files
 
 
 @pytest.fixture
@@ -103,3 +116,18 @@ def cerby_that(settings: Any) -> Iterator[Script]:
             return server
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def _written(_migrated, _workspace, tmp_path_factory, django_db_blocker) -> Kept:
+    workspace, url = _workspace
+    workspace.sandbox.restore(workspace.untouched)
+    with django_db_blocker.unblock():
+        return signed_record.write(tmp_path_factory.mktemp("record"), _migrated, workspace, url)
+
+
+@pytest.fixture
+def kept(_written, tmp_path, django_db_blocker) -> Iterator[Kept]:
+    kept = _written.copy_to(tmp_path / "record")
+    with django_db_blocker.unblock(), kept.in_use():
+        yield kept

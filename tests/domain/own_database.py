@@ -23,6 +23,11 @@ from django.db.utils import ConnectionHandler
 Address = Path | str
 
 
+def address(text: str) -> Address:
+    """The address whose ``str`` is ``text``: what a process is told."""
+    return text if text.startswith("postgresql:") else Path(text)
+
+
 def connection_to(address: Address) -> BaseDatabaseWrapper:
     """A connection of Django's, not open yet, to stand in for the one that the settings describe."""
     described = _postgresql(address) if isinstance(address, str) else _sqlite(address)

@@ -32,14 +32,7 @@ def race(database: Address, runner: str, subjects: list[Any], *, processes: int)
 
     ``runner`` is ``module:function``. For every subject all processes wait for the last one, then begin together.
     """
-    kind = "file" if isinstance(database, Path) else "url"
-    task = {
-        "database": str(database),
-        "kind": kind,
-        "runner": runner,
-        "subjects": subjects,
-        "processes": processes,
-    }
+    task = {"database": str(database), "runner": runner, "subjects": subjects, "processes": processes}
     done = subprocess.run(
         [sys.executable, "-m", "tests.domain.racing"],
         input=json.dumps(task),
@@ -75,8 +68,7 @@ def _run(task: dict[str, Any]) -> list[list[Any]]:
 
 def _race(number: int, runner: Runner, task: dict[str, Any], start: Any, answers: Any) -> None:
     try:
-        database = task["database"]
-        with own_database.using(Path(database) if task["kind"] == "file" else database):
+        with own_database.using(own_database.address(task["database"])):
             got = []
             for subject in task["subjects"]:
                 start.wait(PATIENCE)

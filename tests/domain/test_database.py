@@ -13,9 +13,25 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from keys.lifecycle import State
-from keys.models import ApiKey, AuditEvent, KeyScope, RevealGrant, SearchDocument, User
+from keys.models import (
+    Alert,
+    ApiKey,
+    Checkpoint,
+    DashboardFigures,
+    KeyScope,
+    Pause,
+    Quarantine,
+    Reminder,
+    RevealGrant,
+    SavedFilter,
+    Sealed,
+    SearchDocument,
+    TreeHead,
+    TreeNode,
+    User,
+)
 from keys.selectors.search import containing
-from tests.cast import Cast, a_key
+from tests.cast import Cast, a_key, an_event
 
 Wrong = Callable[[Cast], object]
 """Tries to write a row that must not be."""
@@ -60,6 +76,60 @@ def the_same_scope_twice(cast: Cast) -> None:
 def the_same_fingerprint_twice(cast: Cast) -> None:
     for _ in range(2):
         a_key(cast.admin, fingerprint=b"f" * 32, pepper_id="p1")
+
+
+def the_same_alert_twice(_: Cast) -> None:
+    for _ in range(2):
+        Alert.objects.create(kind="job-late", subject="tidy", words="W", since=timezone.now())
+
+
+def the_same_reminder_twice(cast: Cast) -> None:
+    key = a_key(cast.admin)
+    for _ in range(2):
+        Reminder.objects.create(key=key, kind="7", sent_at=timezone.now())
+
+
+HASH = b"h" * 32
+
+
+def event(**columns: object) -> Wrong:
+    def write(_cast: Cast) -> None:
+        row = an_event()
+        for name, value in columns.items():
+            setattr(row, name, value)
+        row.save()
+
+    return write
+
+
+def sealed(**columns: object) -> Wrong:
+    def write(_cast: Cast) -> None:
+        row = an_event()
+        row.save()
+        Sealed.objects.create(**{"index": 0, "event": row, "leaf_hash": HASH} | columns)
+
+    return write
+
+
+def node(**columns: object) -> Wrong:
+    return lambda _cast: TreeNode.objects.create(**{"level": 1, "index": 0, "hash": HASH} | columns)
+
+
+def checkpoint(**columns: object) -> Wrong:
+    facts = {"size": 1, "root": HASH, "at": timezone.now(), "note": "…"}
+    return lambda _cast: Checkpoint.objects.create(**facts | columns)
+
+
+def the_same_checkpoint_twice(cast: Cast) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TRIGGER keys_checkpoint_no_replace")  # which would refuse it as well
+    for _ in range(2):
+        checkpoint()(cast)
+
+
+def the_same_filter_name_twice(cast: Cast) -> None:
+    for query in ("outcome=refused", "outcome=failed"):
+        SavedFilter.objects.create(user=cast.admin, name="Trouble", query=query)
 
 
 WRONG: dict[str, list[Wrong]] = {
@@ -107,15 +177,41 @@ WRONG: dict[str, list[Wrong]] = {
     ],
     "grant_claimed_has_a_time": [grant(state="claimed", sealed=None)],
     "grant_state_is_known": [grant(state="open", sealed=None)],
-    "event_outcome_is_known": [
-        lambda cast: AuditEvent.objects.create(at=timezone.now(), type="session:start", outcome="fine")
+    "saved_filter_name_once": [the_same_filter_name_twice],
+    "pause_ends_after_it_began": [
+        lambda _: Pause.objects.create(what="create", since=(now := timezone.now()), until=now)
     ],
+    "quarantine_is_one": [lambda _: Quarantine.objects.create(id=2)],
+    "quarantine_has_a_cause": [
+        lambda _: Quarantine.objects.create(id=1, since=timezone.now()),
+        lambda _: Quarantine.objects.create(id=1, cause="operator"),
+    ],
+    "alert_once_while_it_lasts": [the_same_alert_twice],
+    "reminder_once": [the_same_reminder_twice],
+    "figures_are_one_row": [
+        lambda _: DashboardFigures.objects.create(id=2, as_of=timezone.now(), seconds=0, figures={})
+    ],
+    "event_outcome_is_known": [event(outcome="fine")],
+    "event_leaf_fits": [event(leaf=b""), event(leaf=b" " * 8193)],
+    "event_mac_is_whole": [event(mac=b"")],
+    "event_salt_is_whole": [event(salt=b"pepper")],
+    "sealed_index_is_positive": [sealed(index=-1)],
+    "sealed_hash_is_whole": [sealed(leaf_hash=b"")],
+    "node_is_above_the_leaves": [node(level=0), node(index=-1)],
+    "node_hash_is_whole": [node(hash=b"h" * 31)],
+    "head_is_one_row": [lambda _cast: TreeHead.objects.create(id=2, root=HASH)],
+    "checkpoint_size_once": [the_same_checkpoint_twice],
+    "checkpoint_root_is_whole": [checkpoint(root=b"")],
 }
 
 SAID_ANOTHER_WAY_BY_SQLITE = {
     "key_name_is_unique_while_in_use": "UNIQUE constraint failed: keys_apikey.name_order",
     "key_fingerprint_once": "UNIQUE constraint failed: keys_apikey.fingerprint",
+    "alert_once_while_it_lasts": "UNIQUE constraint failed: keys_alert.kind, keys_alert.subject",
+    "reminder_once": "UNIQUE constraint failed: keys_reminder.key_id, keys_reminder.kind",
+    "saved_filter_name_once": "UNIQUE constraint failed: keys_savedfilter.user_id, keys_savedfilter.name",
     "key_scope_once": "UNIQUE constraint failed: keys_keyscope.key_id, keys_keyscope.scope",
+    "checkpoint_size_once": "UNIQUE constraint failed: keys_checkpoint.size",
 }
 """SQLite names a check that fails; of a unique index it names the columns."""
 
@@ -154,18 +250,16 @@ def test_a_name_is_free_again_when_its_key_is_nobodys_to_use(cast, state):
 
 TRIGGERS = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
-    "postgresql": "SELECT DISTINCT trigger_name FROM information_schema.triggers",
+    "postgresql": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal",
 }
 
 
 def test_every_trigger_is_there_after_all_migrations(db):
     search = import_module("keys.migrations.0002_inventory_search")
+    audit = import_module("keys.migrations.0003_append_only_audit")
     made = {
-        "sqlite": {
-            *search.TRIGGERS,
-            *(f"keys_auditevent_no_{verb}" for verb in ("update", "delete", "replace")),
-        },
-        "postgresql": {*search.POSTGRESQL_TRIGGERS, "keys_auditevent_append_only"},
+        "sqlite": {*search.TRIGGERS, *audit.TRIGGERS},
+        "postgresql": {*search.POSTGRESQL_TRIGGERS, *audit.POSTGRESQL_TRIGGERS},
     }
     with connection.cursor() as cursor:
         cursor.execute(TRIGGERS[connection.vendor])

@@ -66,7 +66,7 @@ def a_naive_issue(number: int, subject: dict[str, Any]) -> str:
             )
         except CerbyError:
             return "refused"
-        AuditEvent.objects.create(at=timezone.now(), type="key:issue", outcome="done", key_id=request.id)
+        people.an_event(type="key:issue", key_id=request.id).save()
         return "made"
 
 

@@ -32,6 +32,11 @@ def _parsed(content: bytes) -> Element:
     return parse_html(content.decode())
 
 
+def within(element: Element, tag: str = "", /, **attributes: str | None) -> list[Element]:
+    """The same, of one element's inside."""
+    return list(_matching(element, tag, attributes))
+
+
 def _matching(root: Element, tag: str, wanted: dict[str, str | None]) -> Iterator[Element]:
     for element in _walk(root):
         own = dict(element.attributes)
