@@ -55,6 +55,7 @@ def database(vendor: str, request: pytest.FixtureRequest, django_db_blocker: Any
         yield address
 
 
+@pytest.fixture
 def audit_files(tmp_path: Path, settings: Any) -> Path:
     """The audit log's files of this test alone."""
     settings.PORTAL_AUDIT_DIR = tmp_path / "audit"

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
@@ -22,6 +21,7 @@ from keys.audit.signing import sign
 from keys.jobs.sealing import seal_all
 from keys.models import Checkpoint, TreeHead
 from tests.domain.sealed_log import add_events
+from tests.domain.tampering import run, without_triggers
 
 ME = uuid.UUID(int=1)
 
@@ -30,18 +30,6 @@ def seal_and_sign(count: int) -> Checkpoint | None:
     add_events(count)
     seal_all(ME)
     return sign()
-
-
-def without_triggers() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'keys_%_no_%'")
-        for (name,) in cursor.fetchall():
-            cursor.execute(f"DROP TRIGGER {name}")
-
-
-def run(sql: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
 
 
 def test_a_note_is_the_one_of_the_reference():
@@ -97,8 +85,8 @@ def test_without_a_key_nothing_is_signed(signed_here, settings):
 
 def test_a_clock_that_was_set_back_makes_no_checkpoint_that_looks_older(signed_here):
     seal_and_sign(1)
-    without_triggers()
-    Checkpoint.objects.update(at=F("at") + timedelta(hours=1))
+    with without_triggers():
+        Checkpoint.objects.update(at=F("at") + timedelta(hours=1))
     ahead = Checkpoint.objects.get().at
     assert ahead > timezone.now()
     assert seal_and_sign(1).at == ahead
@@ -118,8 +106,8 @@ REWRITTEN = {
     ),
     "two leaves swapped": (
         (
-            'UPDATE keys_sealed SET "index" = -3 - "index" WHERE "index" IN (1, 2);'
-            'UPDATE keys_sealed SET "index" = 6 + "index" WHERE "index" < 0'
+            'UPDATE keys_sealed SET "index" = 1003 - "index" WHERE "index" IN (1, 2);'
+            'UPDATE keys_sealed SET "index" = "index" - 1000 WHERE "index" > 1000'
         ),
         "not those that were signed",
     ),
@@ -134,11 +122,9 @@ def a_rewritten_log(signed_here) -> Any:
         seal_and_sign(2)
         earlier = bytes(TreeHead.objects.get().root)
         seal_and_sign(3)
-        run("PRAGMA ignore_check_constraints = ON")
-        without_triggers()
-        for statement in REWRITTEN[how][0].replace(":earlier", f"x'{earlier.hex()}'").split(";"):
-            run(statement)
-        run("PRAGMA ignore_check_constraints = OFF")
+        with without_triggers():
+            for statement in REWRITTEN[how][0].replace(":earlier", f"x'{earlier.hex()}'").split(";"):
+                run(statement)
 
     return rewrite
 
@@ -165,8 +151,8 @@ def test_a_fork_that_grows_past_what_was_signed_is_not_signed_either(a_rewritten
 def test_what_was_signed_is_remembered_before_it_is_given_out(signed_here):
     """Whoever dies in between has given nothing out that the file does not know."""
     seal_and_sign(2)
-    without_triggers()
-    run("DELETE FROM keys_checkpoint")
+    with without_triggers():
+        run("DELETE FROM keys_checkpoint")
     assert sign().size == 2  # the same size and root again: no contradiction
     assert TreeHead.objects.get().refusal == ""
 
@@ -176,8 +162,8 @@ def test_a_lost_file_is_made_up_for_by_the_last_checkpoint(signed_here):
     (signed_here / "signed.json").unlink()
     assert seal_and_sign(1).size == 3
     (signed_here / "signed.json").unlink()
-    without_triggers()
-    run('UPDATE keys_sealed SET leaf_hash = zeroblob(32) WHERE "index" = 1')
+    with without_triggers():
+        run('UPDATE keys_sealed SET leaf_hash = zeroblob(32) WHERE "index" = 1')
     assert sign() is None
     assert "not those that were signed" in TreeHead.objects.get().refusal
 
