@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
 from django.test import Client
 from django.utils import timezone
 
@@ -94,11 +97,18 @@ def signed_in(user: User | None, *, seconds_ago: float = 0) -> Client:
     """A browser in which ``user`` gave their password ``seconds_ago``; nobody's for None."""
     client = Client(headers={"user-agent": CHROME})
     if user is not None:
-        client.force_login(user)
-        session = client.session
-        session["account_authentication_methods"] = [{"method": "password", "at": time.time() - seconds_ago}]
-        session["account_authentication_methods_user"] = str(user.pk)
+        session = SessionStore()
+        session.update(
+            {
+                SESSION_KEY: str(user.pk),
+                BACKEND_SESSION_KEY: settings.AUTHENTICATION_BACKENDS[0],
+                HASH_SESSION_KEY: user.get_session_auth_hash(),
+                "account_authentication_methods": [{"method": "password", "at": time.time() - seconds_ago}],
+                "account_authentication_methods_user": str(user.pk),
+            }
+        )
         session.save()
+        client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
     return client
 
 
