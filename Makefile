@@ -1,16 +1,20 @@
 # Cerby Key Portal. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench format lock clean
+.PHONY: help run test crashwalk check bench format lock clean
 python := .venv/bin/python
+needed := $(if $(DATABASE_URL)$(DATABASE_URL_FILE),requirements-postgresql.txt,requirements.txt)
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 14
 
-run: ## set up, then run the portal with a Cerby sandbox until Ctrl-C (PORT, PORTAL_DATA_DIR, DEMO_PASSWORD, DEMO_VAULTS, CHAOS=1)
-	@.ci/venv requirements.txt && exec $(python) -m portal.run --parent $$PPID
+run: ## set up, then run the portal with a Cerby sandbox until Ctrl-C (PORT, PORTAL_DATA_DIR, DEMO_PASSWORD, DEMO_VAULTS, CHAOS=1, DATABASE_URL)
+	@.ci/venv $(needed) && exec $(python) -m portal.run --parent $$PPID
 
 test: ## run every test; ARGS goes to pytest
 	@.ci/venv requirements-dev.txt && .ci/browser && exec $(python) -m pytest $(ARGS)
+
+crashwalk: ## kill the portal at every step under every fault; ARGS goes to python -m tests.crashwalk
+	@.ci/venv requirements-dev.txt && exec $(python) -m tests.crashwalk $(ARGS)
 
 check: ## lint, format, types, templates, migrations, deployment
 	@.ci/venv requirements-dev.txt && exec .ci/check

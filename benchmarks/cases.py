@@ -11,7 +11,7 @@ from django.http import QueryDict
 from benchmarks.dataset import MIDDLE_WORD, RARE_SCOPE, RARE_WORD, UNCOMMON_WORD
 from benchmarks.people import BIG, SMALL
 from keys.models import ApiKey, AuditEvent, User
-from keys.selectors.inventory_filter import EXPIRY_WINDOWS, SORTS, STATUSES, InventoryFilter
+from keys.selectors.inventory_filter import EXPIRY_WINDOWS, NEEDS, SORTS, STATUSES, InventoryFilter
 from keys.selectors.keyset import order_by
 
 Address = Callable[[], str]
@@ -79,6 +79,13 @@ def inventory() -> Iterator[Case]:
         yield Case("sort", f"{sort}, deep", _deep(_keys({"sort": sort})))
 
 
+def needs() -> Iterator[Case]:
+    """The lists that the dashboard's lines lead to."""
+    for need, words in NEEDS:
+        yield Case("needs", words.lower(), _keys({"needs": need}))
+    yield Case("needs", "origin discovered", _keys({"origin": "discovered"}))
+
+
 def search() -> Iterator[Case]:
     words = {
         "three letters of a third of the keys": COMMON_LETTERS,
@@ -125,13 +132,15 @@ def _event(position: float) -> int:
 
 
 def other_pages() -> Iterator[Case]:
-    # It counts to a thousand: with 1,000 keys there is less to count.
-    yield Case("dashboard", "dashboard", lambda: "/", promised=False)
+    yield Case("dashboard", "dashboard", lambda: "/")
     yield Case("activity", "first page", lambda: "/activity/")
     yield Case("activity", "deep page", lambda: f"/activity/?after={_event(0.5)}")
     yield Case("activity", "what: viewed", lambda: "/activity/?type=key:reveal")
     yield Case("activity", "outcome: refused", lambda: "/activity/?outcome=refused")
     yield Case("activity", "who: 30 % of all", lambda: f"/activity/?actor={_email(BIG)}")
+    yield Case("activity", "from: an address of all", lambda: "/activity/?ip=192.0.2.7")
+    yield Case("activity", "keys of an owner of 30 %", lambda: f"/activity/?owner={_email(BIG)}")
+    yield Case("activity", "keys of an owner of 60", lambda: f"/activity/?owner={_email(SMALL)}")
     yield Case("activity", "until a year ago", lambda: f"/activity/?until={_day_of(0.66)}")
     yield Case(
         "activity", "until a year ago, deep", lambda: f"/activity/?until={_day_of(0.66)}&after={_event(0.3)}"

@@ -19,12 +19,12 @@ from typing import Any
 
 from django.core.management import call_command
 
-from benchmarks import people
+from benchmarks import people, record
 from benchmarks.databases import connect, using
-from benchmarks.people import BIG, SMALL, add_people, weights
+from benchmarks.people import SMALL, add_people, weights
 from benchmarks.settings import FOLDER
 from keys import migrations
-from keys.audit.events import Event
+from keys.jobs.figures import keep_figures
 from keys.lifecycle import State
 from keys.models import User, fold
 
@@ -47,14 +47,14 @@ _PLACES = ("production", "production", "staging", "development", "test", "sandbo
 _YEAR = 365 * 24 * 3600
 
 
-def database_of(size: int) -> Path:
-    """The database of ``size`` keys and as many events: as it was made for an earlier run, else made now."""
-    path = FOLDER / f"keys-{size}-{_recipe()}.sqlite3"
+def database_of(size: int, events: int) -> Path:
+    """The database of so many keys and events: as it was made for an earlier run, else made now."""
+    path = FOLDER / f"keys-{size}-events-{events}-{_recipe()}.sqlite3"
     if not path.is_file() or _age(path) > KEPT_FOR:
-        for outdated in FOLDER.glob(f"keys-{size}-*"):
+        for outdated in FOLDER.glob(f"keys-{size}-events-{events}-*"):
             outdated.unlink()
         started = time.perf_counter()
-        _build(path, size)
+        _build(path, size, events)
         seconds = time.perf_counter() - started
         print(f"Made {path} in {seconds:.0f} s: {path.stat().st_size / 1e6:,.0f} MB.", flush=True)
     return path
@@ -71,12 +71,13 @@ def _age(path: Path) -> int:
 
 def _recipe() -> str:
     """A hash of what decides a database's contents."""
-    sources = [*sorted(Path(migrations.__path__[0]).glob("0*.py")), Path(__file__), Path(people.__file__)]
+    here = [Path(file) for file in (__file__, people.__file__, record.__file__)]
+    sources = [*sorted(Path(migrations.__path__[0]).glob("0*.py")), *here]
     lines = [line for source in sources for line in source.read_text().splitlines() if line[:1] != "#"]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:8]
 
 
-def _build(path: Path, size: int) -> None:
+def _build(path: Path, size: int, events: int) -> None:
     unfinished = path.with_suffix(".unfinished")
     unfinished.unlink(missing_ok=True)
     database = connect(unfinished)
@@ -91,13 +92,17 @@ def _build(path: Path, size: int) -> None:
     plain.execute("BEGIN")
     indexes = _drop_indexes(plain)
     _insert(plain, "keys_apikey", _keys(size, owners))
-    _insert(plain, "keys_auditevent", _events(size, owners))
+    record.write(plain, events, owners)
     for sql in indexes:
         plain.execute(sql)
     plain.execute("COMMIT")
     plain.execute("PRAGMA journal_mode=WAL")
     plain.execute(f"PRAGMA user_version={_today()}")
     plain.close()
+    database = connect(unfinished)
+    with using(database):
+        print(f"{size:,} keys, {events:,} events: {keep_figures()}.", flush=True)
+    database.close()
     unfinished.rename(path)
 
 
@@ -129,6 +134,7 @@ def _keys(size: int, owners: list[User]) -> Iterator[dict[str, Any]]:
         key=lambda life: life["created_at"],
         reverse=True,
     )
+    _mark(lives, luck, now)
     shares = weights()
     owner_of = luck.choices(range(len(owners)), shares, k=size)
     for position in luck.sample(range(size), FULL_PAGE):
@@ -156,6 +162,8 @@ def _keys(size: int, owners: list[User]) -> Iterator[dict[str, Any]]:
             "failure": "",
             "attempts": 0,
             "origin": "generated",
+            "missing_since": None,
+            "owner_left_at": None,
             "pepper_id": "",
             "last_four": "",
             "stored_in": "",
@@ -220,32 +228,15 @@ def _life(kind: str, luck: random.Random, now: datetime) -> dict[str, Any]:
     }
 
 
-def _events(size: int, owners: list[User]) -> Iterator[dict[str, Any]]:
-    """Rows of keys_auditevent, oldest first: what keys, people and downloads leave behind."""
-    luck = random.Random(size + 1)
-    now = datetime.now(tz=UTC).replace(tzinfo=None)
-    kinds = [
-        Event.KEY_REQUESTED, Event.KEY_CALLED, Event.KEY_ISSUED, Event.KEY_REVEALED, Event.KEY_STORED,
-        Event.SIGNED_IN, Event.SIGNED_IN, Event.INVENTORY_EXPORTED, Event.KEY_DELETED, Event.ATTEMPT_REFUSED,
-    ]  # fmt: skip
-    who = luck.choices(owners, weights(), k=size)
-    key_ids = [uuid.UUID(int=luck.getrandbits(128), version=4).hex for _ in range(max(10, size // 60))]
-    for number in range(size):
-        kind = luck.choice(kinds)
-        about_key = kind.value.startswith("key:")
-        refused = kind is Event.ATTEMPT_REFUSED
-        yield {
-            "at": (now - timedelta(seconds=(size - number) * 3 * _YEAR / size)).isoformat(" "),
-            "type": kind.value,
-            "outcome": "refused" if refused else "done",
-            "actor_id": who[number].pk,
-            "actor_name": who[number].name,
-            "actor_email": who[number].email,
-            "actor_role": "Owner" if who[number] is owners[BIG] else "Admin",
-            "key_id": luck.choice(key_ids) if about_key else None,
-            "key_name": f"billing deploy production {number:06}" if about_key else "",
-            "ip": "192.0.2.7",
-            "browser": "Chrome on Linux",
-            "reason": "Your role, User, may not generate an API key." if refused else "",
-            "details": "{}",
-        }
+def _mark(lives: list[dict[str, Any]], luck: random.Random, now: datetime) -> None:
+    """Give some of the active keys, and some that are to be removed, what somebody should look at."""
+    active = [life for life in lives if life["state"] == State.HELD.value and life["expires_at"] > now]
+    removed = [life for life in lives if life["state"] == State.REVOKED.value]
+    for share, among, marks in (
+        (0.005, active, {"missing_since": now}),
+        (0.01, active, {"owner_left_at": now}),
+        (0.01, active, {"origin": "discovered", "purpose": ""}),
+        (0.001, removed, {"state": State.REVOKING.value, "attempts": 6, "removed_at": None}),
+    ):
+        for life in luck.sample(among, max(FULL_PAGE, round(len(lives) * share))):
+            life.update(marks)

@@ -16,7 +16,7 @@ from pathlib import Path
 import django
 from django.core.management import call_command
 
-from benchmarks import cases, plans, writes
+from benchmarks import cases, plans, sealing, sync, writes
 from benchmarks.databases import connect
 from benchmarks.dataset import database_of
 from benchmarks.requests import Browser
@@ -29,11 +29,20 @@ TIMES_EMPTY = 5.0
 
 def main() -> None:
     choices = _choices()
+    if choices.only == "sync":
+        print(f"\n{_machine()}.\n")
+        sync.show()
+        return
+    if choices.only == "sealing":
+        print(f"\n{_machine()}.\n")
+        sealing.show()
+        return
     call_command("collectstatic", interactive=False, verbosity=0)
-    databases = [connect(database_of(size)) for size in (SMALL, choices.size)]
+    sizes = ((SMALL, SMALL), (choices.size, choices.events or choices.size))
+    databases = [connect(database_of(keys, events)) for keys, events in sizes]
     small, large = (Browser(database) for database in databases)
     all_cases = itertools.chain(
-        cases.inventory(), cases.search(), cases.together(), cases.other_pages(), cases.admin()
+        cases.inventory(), cases.needs(), cases.search(), cases.together(), cases.other_pages(), cases.admin()
     )
     chosen = [case for case in all_cases if choices.only in {"", case.group}]
     if choices.plans:
@@ -50,6 +59,9 @@ def main() -> None:
         results.append(measure(case, small, large, choices.rounds))
         print(_line(results[-1]), flush=True)
     _verdict(results)
+    if not choices.only:
+        sync.show()
+        sealing.show()
 
 
 def _choices() -> argparse.Namespace:
@@ -57,6 +69,7 @@ def _choices() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="one group of cases, such as sort")
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--size", type=int, default=LARGE, help="keys in the large database")
+    parser.add_argument("--events", type=int, default=0, help="events in it; by default as many as keys")
     parser.add_argument("--plans", action="store_true", help="show SQLite's query plans; measure nothing")
     return parser.parse_args()
 

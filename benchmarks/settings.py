@@ -15,6 +15,7 @@ os.environ |= {
     "PORTAL_DATA_DIR": str(FOLDER),
     "PORTAL_URL": "http://localhost",
     "PORTAL_SECRET_KEY": "for-measuring-only-" * 4,
+    "PORTAL_AUDIT_SIGNING_KEY": "0a" * 32,
     "PORTAL_PEPPERS": '{"p1": "' + "0a" * 32 + '"}',
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from benchmarks.databases import using
 from keys.actors import actor_for
 from keys.audit import log
 from keys.audit.events import Event
+from keys.audit.nodes import head, tree
 from keys.models import User
 
 if TYPE_CHECKING:
@@ -29,10 +31,11 @@ def show(small: Browser, large: Browser) -> None:
         for browser in (small, large):
             _download(name, browser, address)
     _append(small, large)
+    _prove(small, large)
 
 
 def _download(name: str, browser: Browser, address: str) -> None:
-    before = peak = _resident()
+    before = peak = resident()
     started = time.perf_counter()
     first, size, lines = 0.0, 0, 0
     for chunk in browser.stream(address):
@@ -40,7 +43,7 @@ def _download(name: str, browser: Browser, address: str) -> None:
         size += len(chunk)
         lines += 1
         if lines % 5000 == 0:
-            peak = max(peak, _resident())
+            peak = max(peak, resident())
     seconds = time.perf_counter() - started
     print(
         f"CSV, {name}: {lines - 2:,} lines, {size / 1e6:,.1f} MB in {seconds:.1f} s, first byte after"
@@ -49,10 +52,10 @@ def _download(name: str, browser: Browser, address: str) -> None:
     )
 
 
-def _resident() -> float:
-    """Megabytes of this process in memory."""
+def resident(which: str = "VmRSS") -> float:
+    """Megabytes of this process in memory: now (VmRSS), or the most that it had (VmHWM)."""
     fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return int(fields["VmRSS"].split()[0]) / 1024
+    return int(fields[which].split()[0]) / 1024
 
 
 def _append(small: Browser, large: Browser) -> None:
@@ -67,3 +70,17 @@ def _append(small: Browser, large: Browser) -> None:
                 taken[name].append((time.perf_counter() - started) * 1000)
     said = ", ".join(f"{statistics.median(times):.2f} ms among {name}" for name, times in taken.items())
     print(f"Audit event, committed: {said}")
+
+
+def _prove(small: Browser, large: Browser) -> None:
+    """That one event is in the tree."""
+    taken: dict[str, list[float]] = {"1,000": [], "1,000,000": []}
+    for _ in range(APPENDS):
+        for name, browser in zip(taken, (small, large), strict=True):
+            with using(browser.database):
+                size = head().size
+                started = time.perf_counter()
+                tree(size).inclusion_proof(random.randrange(size))
+                taken[name].append((time.perf_counter() - started) * 1000)
+    said = ", ".join(f"{statistics.median(times):.2f} ms among {name}" for name, times in taken.items())
+    print(f"Inclusion proof: {said}")

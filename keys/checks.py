@@ -39,6 +39,7 @@ def production_says_where_it_is(**_: Any) -> list[CheckMessage]:
             "PORTAL_URL": settings.PORTAL_URL,
             "CERBY_BASE_URL": settings.CERBY_BASE_URL,
             "CERBY_WORKSPACE": settings.CERBY_WORKSPACE,
+            "PORTAL_AUDIT_SIGNING_KEY": settings.PORTAL_AUDIT_SIGNING_KEY,
             "CERBY_TOKEN or CERBY_API_KEY": settings.CERBY_TOKEN or settings.CERBY_API_KEY,
         }.items()
         if not value

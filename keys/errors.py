@@ -16,6 +16,7 @@ PortalError
     │   ├── CerbyNotFound       no such resource
     │   ├── CerbyConflict       the resource's state forbids it
     │   └── CerbyTooMany        asked too often; says when to ask again
+    │       └── CerbyPaused         429  the pause that Cerby asked for is not over: it was not asked
     └── CerbyInDoubt        504  the request may or may not have been carried out
         └── CerbyKeyWithoutSecret   a key was made, but its plain text did not arrive
 """
@@ -135,6 +136,12 @@ class CerbyTooMany(CerbyRefused):
     def __init__(self, sentence: str, *, retry_after: int = 300) -> None:
         super().__init__(sentence, upstream_status=HTTPStatus.TOO_MANY_REQUESTS, code="too_many_requests")
         self.retry_after = retry_after
+
+
+class CerbyPaused(CerbyTooMany):
+    """Not sent, because of an earlier 429."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
 
 
 class CerbyInDoubt(CerbyError):

@@ -160,6 +160,16 @@ class ScopesForm(forms.Form):
         return set(self.data.getlist("scopes")) if hasattr(self.data, "getlist") else set()
 
 
+class SaveFilterForm(forms.Form):
+    """The name of a filter. The filter itself is the page's query string."""
+
+    name = forms.CharField(
+        label="Save this filter as",
+        max_length=60,
+        error_messages={"required": "Give the filter a name."},
+    )
+
+
 def request_of(details: DetailsForm, scopes: ScopesForm) -> KeyRequest:
     """Both pages, valid, as one request. Raises ``Invalid`` where the tab's key is missing or damaged."""
     data = details.cleaned_data

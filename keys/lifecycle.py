@@ -11,6 +11,7 @@
     READY, CLAIMED, HELD --revoke--> REVOKING --confirm_revoked--> REVOKED
     ABSENT, REFUSED, REVOKED --reappear--> REVOKING     Cerby lists it as live all the same
     READY, CLAIMED, HELD --vanish--> REVOKED            it was removed in Cerby itself
+    IN_DOUBT, READY, CLAIMED, ABSENT, REFUSED, REVOKED --keep--> HELD    a person says that it is in use
 
 Time moves keys too: each state has a moment at which somebody must look again (``DUE_AFTER``), and
 keys.actions.settle says what happens then. Every move is one conditional UPDATE (keys.moves), with its
@@ -54,6 +55,7 @@ class Move(enum.StrEnum):
     CONFIRM_REVOKED = "confirm_revoked"
     REAPPEAR = "reappear"
     VANISH = "vanish"
+    KEEP = "keep"
 
 
 TRANSITIONS: dict[Move, tuple[frozenset[State], State]] = {
@@ -73,6 +75,10 @@ TRANSITIONS: dict[Move, tuple[frozenset[State], State]] = {
     Move.CONFIRM_REVOKED: (frozenset({State.REVOKING}), State.REVOKED),
     Move.REAPPEAR: (frozenset({State.ABSENT, State.REFUSED, State.REVOKED}), State.REVOKING),
     Move.VANISH: (frozenset({State.READY, State.CLAIMED, State.HELD}), State.REVOKED),
+    Move.KEEP: (
+        frozenset({State.IN_DOUBT, State.READY, State.CLAIMED, State.ABSENT, State.REFUSED, State.REVOKED}),
+        State.HELD,
+    ),
 }
 
 

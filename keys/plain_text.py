@@ -20,6 +20,7 @@ _SHAPES = (
     re.compile(r"[A-Za-z0-9_.~+/-]{20,}={0,2}"),  # Base64, also padded, and tokens with dots
     re.compile(r"[^\s\"'`<>(){}\[\],;|\\]{20,}"),  # anything else between spaces, quotes and brackets
 )
+_MAY_BE_A_KEY = re.compile(r"(?<!\S)[^\s@]{20,}(?!\S)")
 _NOT_AT_THE_ENDS = ".:/="
 
 
@@ -54,6 +55,11 @@ def _of_good_length(tokens: Iterable[str]) -> Iterator[str]:
         for form in (token, token.strip(_NOT_AT_THE_ENDS)):
             if SHORTEST <= len(form) <= LONGEST_IN_A_TEXT:
                 yield form
+
+
+def withheld(text: str) -> str:
+    """``text`` without the words that may be a key: of a key's length, and no e-mail address."""
+    return _MAY_BE_A_KEY.sub("[withheld: may be a key]", text)
 
 
 def decoded(content: bytes) -> str:

@@ -38,6 +38,7 @@ _ROLE_LABELS = {
 }
 
 ADMINS = frozenset({Role.ADMIN, Role.SUPER_ADMIN, Role.OWNER})
+HIGHEST = frozenset({Role.SUPER_ADMIN, Role.OWNER})
 MEMBERS = ADMINS | {Role.USER}
 EVERYONE = frozenset(Role)
 
@@ -47,6 +48,7 @@ class Action(enum.StrEnum):
     EXPORT_INVENTORY = "inventory:export"
     SEE_ACTIVITY = "activity:see"
     EXPORT_ACTIVITY = "activity:export"
+    VERIFY_RECORD = "record:verify"
     SEE_CONFIGURATION = "configuration:see"
     REFRESH_ROLES = "roles:refresh"
     GENERATE_KEY = "key:generate"
@@ -58,6 +60,9 @@ class Action(enum.StrEnum):
     DELETE_KEY = "key:delete"
     REVEAL_KEY = "key:reveal"
     ADOPT_KEY = "key:adopt"
+    ERASE_PERSON = "person:erase"
+    KEEP_KEY = "key:keep"
+    END_QUARANTINE = "quarantine:end"
 
     @property
     def words(self) -> str:
@@ -70,6 +75,7 @@ _ACTION_WORDS = {
     Action.EXPORT_INVENTORY: "download the inventory",
     Action.SEE_ACTIVITY: "see the activity of the workspace",
     Action.EXPORT_ACTIVITY: "download the activity",
+    Action.VERIFY_RECORD: "verify the record of what happened",
     Action.SEE_CONFIGURATION: "see the workspace configuration",
     Action.REFRESH_ROLES: "read everybody's role from Cerby again",
     Action.GENERATE_KEY: "generate an API key",
@@ -81,6 +87,9 @@ _ACTION_WORDS = {
     Action.DELETE_KEY: "delete an API key",
     Action.REVEAL_KEY: "view a newly generated API key",
     Action.ADOPT_KEY: "adopt an API key that was discovered in Cerby",
+    Action.ERASE_PERSON: "erase a person who has left",
+    Action.KEEP_KEY: "keep an API key that the quarantine holds back",
+    Action.END_QUARANTINE: "end the quarantine",
 }
 
 
@@ -120,6 +129,7 @@ MATRIX: dict[Action, Rule] = {
     Action.EXPORT_INVENTORY: Rule(ADMINS),
     Action.SEE_ACTIVITY: Rule(ADMINS),
     Action.EXPORT_ACTIVITY: Rule(ADMINS),
+    Action.VERIFY_RECORD: Rule(ADMINS),
     Action.SEE_CONFIGURATION: Rule(ADMINS),
     Action.REFRESH_ROLES: Rule(ADMINS),
     Action.GENERATE_KEY: Rule(ADMINS, fresh_role=True),
@@ -131,6 +141,9 @@ MATRIX: dict[Action, Rule] = {
     Action.WIDEN_KEY: Rule(ADMINS, at_least_key_owner=True, fresh_role=True),
     Action.DELETE_KEY: Rule(ADMINS, OwnKey.SUFFICES),
     Action.ADOPT_KEY: Rule(ADMINS),
+    Action.ERASE_PERSON: Rule(frozenset({Role.OWNER})),
+    Action.KEEP_KEY: Rule(HIGHEST, fresh_role=True),
+    Action.END_QUARANTINE: Rule(HIGHEST, fresh_role=True),
 }
 
 OWNER_ONLY_MATRIX: dict[Action, Rule] = MATRIX | {

@@ -7,16 +7,19 @@ from django.urls import path
 from keys.views import (
     activity,
     dashboard,
+    event,
     find,
     health,
     imports,
     inventory,
     key,
     paste,
+    person,
     register,
     removal,
     roles,
     store,
+    verification,
     wizard,
 )
 from keys.views import settings as settings_page
@@ -52,14 +55,25 @@ urlpatterns = [
     # API key settings
     path("keys/<uuid:key_id>/", key.key, name="key"),
     path("keys/<uuid:key_id>/adopt/", key.adopt, name="key-adopt"),
+    path("keys/<uuid:key_id>/keep/", key.keep, name="key-keep"),
     path("keys/<uuid:key_id>/rescope/", key.rescope, name="key-rescope"),
     path("keys/<uuid:key_id>/delete/", key.delete, name="key-delete"),
     # Activity
     path("activity/", activity.activity, name="activity"),
     path("activity/export/", activity.export, name="activity-export"),
+    # Verify the record
+    path("activity/verify/", verification.verification, name="verification"),
+    path("activity/verify/start/", verification.start, name="verification-start"),
+    # One event, and the proof of it
+    path("activity/<uuid:uid>/", event.event, name="event"),
+    path("activity/<uuid:uid>/proof/", event.proof, name="event-proof"),
+    path("activity/filters/", activity.save, name="activity-save"),
+    path("activity/filters/<int:filter_id>/delete/", activity.forget, name="activity-forget"),
+    path("people/<int:user_id>/", person.person, name="person"),
     # Workspace Configuration
     path("settings/", settings_page.settings, name="settings"),
     path("settings/health/", health.health, name="health"),
+    path("settings/health/release/", health.release, name="health-release"),
     path("roles/", roles.roles, name="roles"),
     path("roles/refresh/", roles.refresh, name="roles-refresh"),
     # Probes

@@ -56,6 +56,12 @@ def relative(moment: datetime, now: datetime) -> str:
     return "in less than a minute" if ahead else "just now"
 
 
+def clock(moment: datetime) -> str:
+    """``12:07 CET`` in the reader's zone, rounded up to the minute: by then the moment has come."""
+    rounded = moment.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    return f"{timezone.localtime(rounded):%H:%M %Z}"
+
+
 def in_minutes(moment: datetime, now: datetime) -> str:
     """``in 3 minutes``, rounded up: by then the moment has come."""
     count = int((moment - now).total_seconds() // 60) + 1

@@ -34,6 +34,9 @@ errorlog = "-"
 loglevel = "warning"
 
 
-def post_fork(_server: Arbiter, _worker: Worker) -> None:
-    """A database connection opened while the application was loaded must not be shared by workers."""
-    connections.close_all()
+def pre_fork(_server: Arbiter, _worker: Worker) -> None:
+    """Workers share no database connection, and no pool: its threads would not be in the new process."""
+    for connection in connections.all(initialized_only=True):
+        connection.close()
+        if hasattr(connection, "close_pool"):
+            connection.close_pool()

@@ -1,7 +1,8 @@
 """Run the portal, and a Cerby sandbox beside it, as real processes until Ctrl-C: what `make run` starts.
 
-Reads PORT, PORTAL_DATA_DIR, DEMO_PASSWORD, DEMO_VAULTS and CHAOS from the environment. Where CERBY_BASE_URL
-is set, the portal speaks to that workspace instead: no sandbox, no demo people, all settings passed on.
+Reads PORT, PORTAL_DATA_DIR, DEMO_PASSWORD, DEMO_VAULTS, CHAOS and CHAOS_SEED from the environment. Where
+CERBY_BASE_URL is set, the portal speaks to that workspace instead: no sandbox, no demo people, all settings
+passed on.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import fcntl
 import http.client
 import json
 import os
+import re
 import secrets
 import socket
 import sys
@@ -30,6 +32,7 @@ from portal.processes import Processes, RunError, end_with_parent
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 READY_SECONDS = 30
+CALM_REQUESTS = 10  # with which the demo's people and keys are fetched
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Choices:
     vaults: int
     demo_password: str
     has_own_workspace: bool
-    chaos: bool
+    chaos: tuple[str, ...]
 
     @classmethod
     def from_environment(cls) -> Choices:
@@ -51,7 +54,7 @@ class Choices:
             vaults=_whole_number("DEMO_VAULTS", default=2, lowest=1, highest=2),
             demo_password=os.environ.get("DEMO_PASSWORD") or _new_password(),
             has_own_workspace=bool(os.environ.get("CERBY_BASE_URL")),
-            chaos=os.environ.get("CHAOS", "") not in {"", "0"},
+            chaos=_chaos(),
         )
 
 
@@ -99,6 +102,18 @@ def _whole_number(name: str, *, default: int, lowest: int, highest: int) -> int:
     return int(text)
 
 
+def _chaos() -> tuple[str, ...]:
+    """The sandbox's options for CHAOS, 1 or the share of requests that a fault happens to, and CHAOS_SEED."""
+    share = os.environ.get("CHAOS") or "0"
+    if share == "0":
+        return ()
+    if not re.fullmatch(r"1|0?\.\d+", share):
+        raise RunError(f"CHAOS must be 1, or a share of all requests such as 0.1, not {share!r}.")
+    seed = os.environ.get("CHAOS_SEED") or str(secrets.randbelow(2**31))
+    rate = () if share == "1" else (share,)
+    return ("--chaos", *rate, "--calm", str(CALM_REQUESTS), "--seed", seed)
+
+
 def _new_password() -> str:
     """64 random bits in four groups that can be read out and typed."""
     return "-".join(secrets.token_hex(2) for _ in range(4))
@@ -132,6 +147,7 @@ def _data_dir(data: Path) -> IO[str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _keep_secret(data / "secret-key", secrets.token_urlsafe(64))
         _keep_secret(data / "peppers.json", json.dumps({"p1": secrets.token_hex(32)}))
+        _keep_secret(data / "audit-signing-key", secrets.token_hex(32))
     except BlockingIOError:
         sentence = f"The portal is already running on {data}. Set PORTAL_DATA_DIR to run a second one."
         raise RunError(sentence) from None
@@ -159,6 +175,8 @@ def _environment(choices: Choices) -> dict[str, str]:
         env.setdefault("PORTAL_SECRET_KEY_FILE", str(choices.data / "secret-key"))
     if "PORTAL_PEPPERS" not in env:
         env.setdefault("PORTAL_PEPPERS_FILE", str(choices.data / "peppers.json"))
+    if "PORTAL_AUDIT_SIGNING_KEY" not in env:
+        env.setdefault("PORTAL_AUDIT_SIGNING_KEY_FILE", str(choices.data / "audit-signing-key"))
     return env if choices.has_own_workspace else _for_sandbox(env, choices)
 
 
@@ -199,8 +217,7 @@ def _start_sandbox(processes: Processes, choices: Choices, env: dict[str, str]) 
     url = urlsplit(env["CERBY_BASE_URL"])
     command = [sys.executable, "manage.py", "cerby_sandbox", "--port", str(url.port)]
     command += ["--data-dir", str(choices.data / "sandbox"), "--vaults", str(choices.vaults)]
-    if choices.chaos:
-        command.append("--chaos")
+    command += choices.chaos
     sandbox = processes.start("sandbox", command, env)
     processes.wait_until_ready(sandbox, lambda: _answers(url, url.port, "/healthz"), READY_SECONDS)
 
@@ -245,6 +262,8 @@ def _announce(choices: Choices, env: dict[str, str], sign_in_table: str) -> None
     print(f"Data and logs: {choices.data}\n")
     if sign_in_table:
         print(f"{sign_in_table}\n")
+    if choices.chaos:
+        print(f"Chaos: the sandbox misbehaves. CHAOS_SEED={choices.chaos[-1]} repeats what it does.\n")
     print("Ctrl-C stops everything.", flush=True)
 
 

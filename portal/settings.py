@@ -30,7 +30,6 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "django.contrib.staticfiles",
     "csp",
-    "django_filters",
     "django_tasks",
     "django_tasks_db",
     "template_partials.apps.SimpleAppConfig",  # its loader is named in TEMPLATES below
@@ -87,14 +86,23 @@ _SQLITE_OPTIONS: dict[str, Any] = {
     # FULL: what was committed before a call to Cerby survives a power cut.
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;",
 }
-DATABASES = {
+EMBEDDED_DATABASE = CONFIG.data_dir / "portal.sqlite3"
+# As many connections as a process can use at a time: gunicorn's 8 threads, and one to spare.
+_POOL: dict[str, Any] = {"min_size": 1, "max_size": 9, "timeout": 10}
+DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": CONFIG.data_dir / "portal.sqlite3",
+        "NAME": EMBEDDED_DATABASE,
         "CONN_MAX_AGE": None,
         "OPTIONS": _SQLITE_OPTIONS,
     }
 }
+if CONFIG.database is not None:
+    DATABASES["default"] = {
+        **CONFIG.database,
+        "CONN_HEALTH_CHECKS": True,  # after a restart of PostgreSQL, nobody is given a dead connection
+        "OPTIONS": {**CONFIG.database.get("OPTIONS", {}), "pool": _POOL},
+    }
 # Throttling counts here: it must be shared by every process.
 CACHES = {
     "default": {
@@ -220,6 +228,7 @@ PERMISSIONS_POLICY: dict[str, Any] = {
 EMAIL_CONFIG = dict(CONFIG.email)
 vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = CONFIG.email_from
+EMAIL_TIMEOUT = 10
 
 # Logs
 LOGGING["root"]["level"] = CONFIG.log_level
@@ -227,7 +236,18 @@ LOGGING["root"]["level"] = CONFIG.log_level
 # The portal
 PORTAL_URL = CONFIG.url
 PORTAL_ENV = CONFIG.env
+PORTAL_ALERT_EMAILS = CONFIG.alert_emails
+PORTAL_DATA_DIR = CONFIG.data_dir
 PORTAL_PEPPERS = CONFIG.peppers
+PORTAL_AUDIT_DIR = CONFIG.data_dir / "audit"
+PORTAL_AUDIT_ORIGIN = CONFIG.audit_origin
+PORTAL_AUDIT_SIGNING_KEY = CONFIG.audit_signing_key
+PORTAL_AUDIT_FORMER_VKEYS = CONFIG.audit_former_vkeys
+PORTAL_AUDIT_ANCHOR_FILE = CONFIG.anchor_file
+PORTAL_AUDIT_ANCHOR_SYSLOG = CONFIG.anchor_syslog
+PORTAL_AUDIT_ANCHOR_WEBHOOK = CONFIG.anchor_webhook
+PORTAL_AUDIT_ANCHOR_WEBHOOK_PRIVATE = CONFIG.anchor_webhook_private
+PORTAL_AUDITOR_EMAILS = CONFIG.auditor_emails
 PORTAL_KEY_MANAGEMENT = CONFIG.key_management
 PORTAL_EXTRA_SCOPES = CONFIG.extra_scopes
 PORTAL_MAX_LIFETIME_DAYS = CONFIG.max_lifetime_days

@@ -5,6 +5,8 @@ from __future__ import annotations
 from allauth.account import views as accounts
 from django.urls import include, path, re_path
 
+handler429 = "keys.views.accounts.too_many_requests"  # django-allauth looks for it here
+
 urlpatterns = [
     path("", include("keys.urls")),
     # Sign-in: only what is used of allauth

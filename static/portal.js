@@ -56,7 +56,7 @@ document.addEventListener("click", (event) => {
   if (at === dialog || at.closest("#dialog [data-close]")) dialog.close();
   const dismiss = at.closest("[data-dismiss]");
   if (dismiss) {
-    dismiss.closest("li").remove();
+    dismiss.closest(".callout").remove();
     (dialog.open ? dialog.querySelector("input, button") : document.getElementById("main"))?.focus();
   }
 });
@@ -91,8 +91,9 @@ document.addEventListener("htmx:after:swap", (event) => {
   const swapped = typeof target === "string" ? document.querySelector(target) : target;
   const inDialog = dialog.contains(swapped);
   if (inDialog && dialog.childElementCount > 0 && !dialog.open) openDialog();
-  const answeredElsewhere = !inDialog && dialog.contains(sourceElement) && response?.status < 400;
+  const answeredElsewhere = !inDialog && dialog.contains(sourceElement);
   if (dialog.open && (answeredElsewhere || dialog.childElementCount === 0)) dialog.close();
+  if (swapped?.id === "messages") swapped.scrollIntoView({ block: "nearest" });
   if (response?.status === 422) (dialog.open ? dialog : document).querySelector('[aria-invalid="true"]')?.focus();
 });
 

@@ -15,9 +15,11 @@ from django.test import Client
 from django.utils import timezone
 
 from keys.actors import actor_for
+from keys.audit import log
+from keys.audit.leaf import readable
 from keys.cerby.sandbox import Sandbox
 from keys.lifecycle import State
-from keys.models import ApiKey, User
+from keys.models import ApiKey, AuditEvent, User
 from keys.policy import Actor, Role
 
 PASSWORD = "a long enough password"
@@ -90,7 +92,8 @@ def people_in_portal(ids: dict[str, str]) -> Cast:
     for row in rows:
         row.set_password(PASSWORD)
     User.objects.bulk_create(rows)
-    return Cast(**{name: User.objects.get(email=email_of(name)) for name in MEMBERS})
+    added = User.objects.in_bulk(field_name="email")
+    return Cast(**{name: added[email_of(name)] for name in MEMBERS})
 
 
 def signed_in(user: User | None, *, seconds_ago: float = 0) -> Client:
@@ -98,16 +101,11 @@ def signed_in(user: User | None, *, seconds_ago: float = 0) -> Client:
     client = Client(headers={"user-agent": CHROME})
     if user is not None:
         session = SessionStore()
-        session.update(
-            {
-                SESSION_KEY: str(user.pk),
-                BACKEND_SESSION_KEY: settings.AUTHENTICATION_BACKENDS[0],
-                HASH_SESSION_KEY: user.get_session_auth_hash(),
-                "account_authentication_methods": [{"method": "password", "at": time.time() - seconds_ago}],
-                "account_authentication_methods_user": str(user.pk),
-            }
-        )
-        session.save()
+        session[SESSION_KEY] = session["account_authentication_methods_user"] = str(user.pk)
+        session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+        session["account_authentication_methods"] = [{"method": "password", "at": time.time() - seconds_ago}]
+        session.create()
         client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
     return client
 
@@ -152,3 +150,27 @@ def a_live_key(sandbox: Sandbox, owner: User, **columns: Any) -> tuple[ApiKey, s
     }
     cerby_id, plain = sandbox.add_key(owner_email=owner.email, external_id=str(key_id), **facts)
     return a_key(owner, id=key_id, cerby_id=uuid.UUID(cerby_id), **facts, **columns), plain
+
+
+def an_event(**columns: Any) -> AuditEvent:
+    """An event of the record that says what ``columns`` say, not yet saved: ``save`` or ``bulk_create`` it."""
+    facts = {"type": "session:start", "outcome": "done", "actor_name": "Somebody", "actor_id": 0} | columns
+    who = {name: facts.get(f"actor_{name}", "") for name in ("name", "email", "role")}
+    return log.row(
+        {
+            "id": str(uuid.uuid4()),
+            "at": log.moment(facts.get("at", timezone.now())),
+            "type": f"{facts['type']}:{facts['outcome']}",
+            "actor": who | {"id": str(facts["actor_id"]), "ip": "", "browser": facts.get("browser", "")},
+            "key": {"id": str(facts["key_id"]), "name": facts.get("key_name", "")}
+            if "key_id" in facts
+            else None,
+            "reason": facts.get("reason", ""),
+            "details": facts.get("details", {}),
+        }
+    )
+
+
+def said_by(event: AuditEvent) -> dict[str, Any]:
+    """The details with personal values in clear."""
+    return readable(event.details, event.personal)

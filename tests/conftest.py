@@ -1,4 +1,4 @@
-"""What every test may ask for: a real sandbox on a socket, the cast, and browsers for them."""
+"""What every test may ask for: each database, a real sandbox on a socket, the cast, and browsers for them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import Client
 
 from keys.cerby.sandbox import Sandbox
 from tests import cast as people
 from tests.cerby.sandbox_server import serve
+from tests.domain import own_database
+from tests.postgresql_server import Server, serving
 from tests.scheduling import OneWorkerForBrowsers
 
 _TOKEN_SCOPES = ["read:users", "read:vaults", "read:items", "read:items:secrets", "write:items:secrets"]
@@ -41,6 +44,60 @@ class Workspace:
             expires_at=now + timedelta(days=365),
         )
         self.untouched = self.sandbox.snapshot()
+
+
+VENDORS = ("sqlite", "postgresql")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that touches a database runs once on each kind."""
+    if {"db", "database"} & set(metafunc.fixturenames):
+        metafunc.parametrize("vendor", VENDORS, indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def vendor(request: pytest.FixtureRequest) -> str | None:
+    """The kind of database that this test runs on; None for one that touches none."""
+    return getattr(request, "param", None)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A PostgreSQL server for the tests of this process, started when the first of them needs it."""
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql(postgresql: Server, django_db_blocker: Any) -> str:
+    """The name of a database to copy: migrating takes a second, copying what came of it next to nothing."""
+    postgresql.create("migrated")
+    with django_db_blocker.unblock():
+        own_database.create(postgresql.url("migrated"))
+    return "migrated"
+
+
+@pytest.fixture(scope="session")
+def _shared_postgresql(postgresql: Server, migrated_postgresql: str) -> Iterator[BaseDatabaseWrapper]:
+    """Where tests come and go in a transaction each, as they do in the SQLite database."""
+    postgresql.create("shared", template=migrated_postgresql)
+    connection = own_database.connection_to(postgresql.url("shared"))
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def _on_vendor(vendor: str, request: pytest.FixtureRequest) -> Iterator[None]:
+    if vendor == "sqlite":  # which is what the settings say
+        yield
+    else:
+        with own_database.standing_in(request.getfixturevalue("_shared_postgresql")):
+            yield
+
+
+@pytest.fixture
+def db(_on_vendor: None, db: None) -> None:
+    """pytest-django's, begun after the database was chosen."""
 
 
 @pytest.fixture(scope="session")

@@ -14,11 +14,20 @@ os.environ |= {
     "PORTAL_URL": "http://testserver",
     "PORTAL_SECRET_KEY": "for-tests-only-" * 4,
     "PORTAL_PEPPERS": '{"p0": "' + "0a" * 32 + '", "p1": "' + "1b" * 32 + '"}',
+    "PORTAL_AUDIT_SIGNING_KEY": "5a" * 32,
     "PORTAL_EMAIL_URL": "memorymail://",
     "CERBY_BASE_URL": "http://127.0.0.1:9",  # nobody listens; the sandbox fixture names the real one
     "CERBY_WORKSPACE": "contenzilla",
 }
-for name in ("PORTAL_SECRET_KEY_FILE", "PORTAL_PEPPERS_FILE", "CERBY_TOKEN_FILE", "CERBY_API_KEY_FILE"):
+for name in (
+    "DATABASE_URL",
+    "DATABASE_URL_FILE",
+    "PORTAL_SECRET_KEY_FILE",
+    "PORTAL_PEPPERS_FILE",
+    "PORTAL_AUDIT_SIGNING_KEY_FILE",
+    "CERBY_TOKEN_FILE",
+    "CERBY_API_KEY_FILE",
+):
     os.environ.pop(name, None)
 
 from portal.settings import *  # noqa: E402, F403

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from keys.audit import log
-from keys.audit.events import Event
+from keys.audit.events import ASKED_ELSEWHERE, Event
 from keys.audit.guard import authorize
 from keys.errors import Gone
 from keys.lifecycle import Move
@@ -74,6 +74,6 @@ def _refusal(actor: Actor, key: ApiKey, session: str) -> Gone:
         actor=actor,
         key=key,
         outcome=log.Outcome.REFUSED,
-        reason=f"{sentence} (Asked from another session.)" if elsewhere else sentence,
+        reason=f"{sentence} {ASKED_ELSEWHERE}" if elsewhere else sentence,
     )
     return Gone(sentence)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from keys import cerby
@@ -14,27 +15,35 @@ from keys.audit import log
 from keys.audit.events import Event
 from keys.errors import CerbyError
 from keys.lifecycle import State
-from keys.models import ApiKey, fold
+from keys.models import LISTED, ApiKey, fold
 from keys.policy import Actor
 
 CLOCKS_DIFFER = timedelta(minutes=2)
 NOT_ENDED = (State.CLAIMED, State.HELD, State.REVOKING)
 
 
-def recognise(upstream: cerby.UpstreamKey) -> ApiKey | None:
-    """The one row without Cerby's id that ``upstream`` fits, which has it from now on; None where none does.
+def recognise(strangers: list[cerby.UpstreamKey]) -> dict[UUID, ApiKey]:
+    """Rows without Cerby's id that one of ``strangers`` fits, and that have its id from now on; by that id.
 
-    It fits by owner, name and, where the portal saw the request, by not being older than that. Two rows
+    A key fits by owner, name and, where the portal saw the request, by not being older than that. Two rows
     that fit are told apart by nothing, so neither is taken.
     """
-    rows = ApiKey.objects.filter(
+    if not strangers:
+        return {}
+    rows = ApiKey.objects.select_related("owner").filter(
+        LISTED,  # what the index on names has
         cerby_id__isnull=True,
         state__in=NOT_ENDED,
-        owner__cerby_id=upstream.owner_id,
-        name_order=fold(upstream.name),
+        owner__cerby_id__in={upstream.owner_id for upstream in strangers},
+        name_order__in={fold(upstream.name) for upstream in strangers},
     )
-    fitting = [row for row in rows.select_related("owner") if _fits(row, upstream)]
-    return fitting[0] if len(fitting) == 1 and _take_id(fitting[0], upstream, None) else None
+    waiting = list(rows)
+    found = {}
+    for upstream in strangers if waiting else ():
+        fitting = [row for row in waiting if _is(row, upstream) and _fits(row, upstream)]
+        if len(fitting) == 1 and _take_id(fitting[0], upstream, None):
+            found[upstream.id] = fitting[0]
+    return found
 
 
 def identify(key: ApiKey, actor: Actor | None) -> None:
@@ -47,7 +56,7 @@ def identify(key: ApiKey, actor: Actor | None) -> None:
 
 
 def _is(key: ApiKey, upstream: cerby.UpstreamKey) -> bool:
-    return key.owner_cerby_id == upstream.owner_id and key.name.lower() == upstream.name.lower()
+    return key.owner_cerby_id == upstream.owner_id and key.name_order == fold(upstream.name)
 
 
 def _fits(key: ApiKey, upstream: cerby.UpstreamKey) -> bool:
@@ -64,7 +73,8 @@ def _take_id(key: ApiKey, upstream: cerby.UpstreamKey, actor: Actor | None) -> b
     if key.state == State.REVOKING:
         columns["due_at"] = timezone.now()  # what waited for a person can be done by the reconciler now
     rows = ApiKey.objects.filter(pk=key.pk, cerby_id__isnull=True, state__in=NOT_ENDED)
-    with transaction.atomic():
+    taken = False
+    with suppress(IntegrityError), transaction.atomic():  # another row may have this id by now
         taken = rows.update(**columns) == 1
         if taken:
             log.append(Event.KEY_IDENTIFIED, actor=actor, key=key, cerby_id=str(upstream.id))

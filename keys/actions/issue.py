@@ -7,11 +7,12 @@ from contextlib import suppress
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 
 from keys import cerby, seal
 from keys.actions.intent import requested
+from keys.actions.pause import begin_pause, check_pause
 from keys.actions.refresh_person import with_confirmed_role
 from keys.actions.revoke import revoke
 from keys.audit import log
@@ -23,6 +24,7 @@ from keys.errors import (
     CerbyKeyWithoutSecret,
     CerbyNeverReached,
     CerbyRefused,
+    CerbyTooMany,
 )
 from keys.key_request import KeyRequest
 from keys.lifecycle import LEASE, NEVER_CALLED_AFTER, REVEAL_WITHIN, Move
@@ -39,10 +41,13 @@ def issue(actor: Actor, request: KeyRequest) -> UUID:
     id, as a double click does, returns it without a second call. When Cerby's answer is lost the key
     stays "Pending"; nothing is raised, since the request may have been carried out.
 
-    Raises ``NotAllowed``, ``Invalid``, ``CerbyRefused`` and ``CerbyNeverReached`` (nothing was made).
+    Raises ``NotAllowed``, ``Invalid``, ``CerbyRefused`` and ``CerbyNeverReached`` (nothing was made);
+    ``CerbyPaused``, with nothing recorded, while Cerby wants no create.
     """
     actor = with_confirmed_role(actor)
     authorize(actor, Action.GENERATE_KEY)
+    if not ApiKey.objects.filter(pk=request.id).exists():  # a double click leads to the key of the first
+        check_pause()
     key, is_new = requested(actor, request, due_at=timezone.now() + NEVER_CALLED_AFTER)
     if not is_new:
         return key.id
@@ -60,13 +65,7 @@ def _take_lease(key: ApiKey, actor: Actor) -> UUID:
 
 def _call_cerby(key: ApiKey, actor: Actor, request: KeyRequest, lease: UUID) -> None:
     try:
-        issued = cerby.connect().issue_key(
-            name=key.name,
-            scopes=key.scopes,
-            expires_at=key.expires_at,
-            owner_id=actor.cerby_id,
-            external_id=key.id,
-        )
+        issued = _ask_cerby(key, actor)
     except (CerbyNeverReached, CerbyRefused) as refusal:
         _refused(key, actor, lease, refusal.sentence)
         raise
@@ -81,12 +80,28 @@ def _call_cerby(key: ApiKey, actor: Actor, request: KeyRequest, lease: UUID) -> 
         _keep_answer(key, actor, request, lease, issued)
 
 
+def _ask_cerby(key: ApiKey, actor: Actor) -> cerby.IssuedKey:
+    """The one POST, unless Cerby has asked for a pause meanwhile; a 429 begins one."""
+    check_pause()
+    try:
+        return cerby.connect().issue_key(
+            name=key.name,
+            scopes=key.scopes,
+            expires_at=key.expires_at,
+            owner_id=actor.cerby_id,
+            external_id=key.id,
+        )
+    except CerbyTooMany as too_many:
+        raise begin_pause(too_many.retry_after) from too_many
+
+
 def _keep_answer(
     key: ApiKey, actor: Actor, request: KeyRequest, lease: UUID, issued: cerby.IssuedKey
 ) -> None:
     try:
         _seal_and_store(key, actor, request, lease, issued)
-    except IntegrityError:  # such as the identifier of another key: the database is the second lock
+    except (IntegrityError, DataError):
+        # Such as the identifier of another key: the database is the second lock.
         reason = "Cerby's answer contradicts what the portal knows, so it was not kept."
         move(key, Move.LOSE_ANSWER, Event.KEY_ANSWER_LOST, actor, holding=lease, reason=reason)
 

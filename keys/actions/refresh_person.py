@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -12,12 +13,11 @@ from keys import cerby
 from keys.actors import actor_for
 from keys.audit import log
 from keys.audit.events import Event
-from keys.audit.guard import authorize
 from keys.errors import CerbyError, CerbyNotFound
 from keys.models import ApiKey, User, fold
-from keys.policy import Action, Actor, Role
+from keys.policy import Actor, Role
 
-LIVE = "live"
+LIVE, DISABLED = "live", "disabled"
 FRESH_ENOUGH = timedelta(minutes=5)
 
 
@@ -29,39 +29,21 @@ def refresh_person(user: User) -> User:
     try:
         person = cerby.connect().person(user.cerby_id)
     except CerbyNotFound:
-        _deactivate(user)
+        _part_from(user)
         raise
     return keep(person, user)
 
 
-def _deactivate(user: User) -> None:
+def _part_from(user: User) -> None:
     """Cerby does not know ``user`` any more: every session of theirs ends with its next request."""
-    if not user.is_active:
+    if user.left_at is not None:
         return
-    user.is_active = False
+    before = _describe(user)
+    user.left_at, user.is_active = timezone.now(), False
     with transaction.atomic():
-        user.save(update_fields=["is_active"])
-        log.append(
-            Event.PERSON_CHANGED,
-            actor=None,
-            reason="Cerby does not know this person any more.",
-            email=user.email,
-            before={"may sign in": "yes"},
-            after={"may sign in": "no"},
-        )
-
-
-def refresh_everyone(actor: Actor) -> int:
-    """Read everybody whom the portal knows from Cerby again. Returns how many were read."""
-    authorize(actor, Action.REFRESH_ROLES)
-    people = {person.id: person for person in cerby.connect().people()}
-    known = list(User.objects.filter(cerby_id__in=people))
-    for user in known:
-        keep(people[user.cerby_id], user)
-    for user in User.objects.filter(is_active=True).exclude(cerby_id__in=people):
-        _deactivate(user)
-    log.append(Event.ROLES_REFRESHED, actor=actor, count=len(known))
-    return len(known)
+        user.save(update_fields=["is_active", "left_at"])
+        _tell_keys(user)
+        _record(user, before, reason="Cerby does not know this person any more.")
 
 
 def with_confirmed_role(actor: Actor) -> Actor:
@@ -82,44 +64,78 @@ def keep(person: cerby.Person, user: User) -> User:
     request. One whose role it does not name counts as a Guest User.
     """
     before = _describe(user)
-    role = person.role if person.role is not None else Role.GUEST
-    user.name = person.name or user.email
-    user.email = person.email.lower()
-    user.role = role
+    for name, value in facts_of(person, user).items():
+        setattr(user, name, value)
     user.role_checked_at = timezone.now()
-    user.is_active = user.added_at is not None and person.status == LIVE
-    after = _describe(user)
     with transaction.atomic():
         _free_address(user)
-        user.save(update_fields=["name", "email", "role", "role_checked_at", "is_active"])
-        if before != after:
-            ApiKey.objects.filter(owner=user).update(
-                owner_name=user.name, owner_order=fold(user.name), owner_email=user.email
-            )
-            changed = {name for name in after if before[name] != after[name]}
-            log.append(
-                Event.PERSON_CHANGED,
-                actor=None,
-                email=user.email,
-                before={name: before[name] for name in sorted(changed)},
-                after={name: after[name] for name in sorted(changed)},
-            )
+        user.save(update_fields=["name", "email", "role", "role_checked_at", "is_active", "left_at"])
+        if before != _describe(user):
+            _tell_keys(user)
+            _record(user, before)
     return user
+
+
+def facts_of(person: cerby.Person, user: User) -> dict[str, Any]:
+    """The columns of ``user`` as ``person``, from Cerby, would have them."""
+    return {
+        **_name_and_email(person),
+        "role": person.role if person.role is not None else Role.GUEST,
+        "is_active": user.added_at is not None and person.status == LIVE,
+        "left_at": (user.left_at or timezone.now()) if person.status == DISABLED else None,
+    }
+
+
+def _name_and_email(person: cerby.Person) -> dict[str, str]:
+    """As much of them as there is room for: Cerby publishes no longest name."""
+    return {"name": (person.name or person.email)[:200], "email": person.email.lower()[:254]}
+
+
+def _record(user: User, before: dict[str, str], reason: str = "") -> None:
+    after = _describe(user)
+    changed = sorted(name for name in after if before[name] != after[name])
+    log.append(
+        Event.PERSON_CHANGED,
+        actor=None,
+        reason=reason,
+        email=user.email,
+        before={name: before[name] for name in changed},
+        after={name: after[name] for name in changed},
+    )
+
+
+def _tell_keys(user: User) -> None:
+    """What lists sort, search and filter by stands beside each key."""
+    ApiKey.objects.filter(owner=user).update(
+        owner_name=user.name,
+        owner_order=fold(user.name),
+        owner_email=user.email,
+        owner_left_at=user.left_at,
+    )
+
+
+def tell_all_keys() -> None:
+    """Also the keys that came to their owner after the owner had left."""
+    ApiKey.objects.filter(owner_left_at=None, owner__left_at__isnull=False).update(
+        owner_left_at=timezone.now()
+    )
+    ApiKey.objects.filter(owner_left_at__isnull=False, owner__left_at=None).update(owner_left_at=None)
 
 
 def _free_address(user: User) -> None:
     """An address that Cerby gives to ``user`` now is no longer the one of whoever had it before."""
     for earlier in User.objects.filter(email=user.email).exclude(pk=user.pk):
-        _deactivate(earlier)
+        _part_from(earlier)
         User.objects.filter(pk=earlier.pk).update(email=f"{earlier.cerby_id}@moved.invalid")
 
 
 def _describe(user: User) -> dict[str, str]:
     return {
-        "name": user.name,
+        "full name": user.name,
         "email": user.email,
         "role": Role(user.role).label,
         "may sign in": "yes" if user.is_active else "no",
+        "in the workspace": "yes" if user.left_at is None else "no",
     }
 
 
@@ -130,10 +146,10 @@ def remember(people: Iterable[cerby.Person]) -> None:
         [
             User(
                 cerby_id=person.id,
-                email=person.email.lower(),
-                name=person.name or person.email,
+                **_name_and_email(person),
                 role=person.role or Role.GUEST,
                 role_checked_at=now,
+                left_at=now if person.status == DISABLED else None,
                 password="!",  # noqa: S106 - an unusable password, in Django's own spelling
             )
             for person in people

@@ -88,6 +88,7 @@ def add(actor: Actor, what: Registration, owner: User, proved: Proved | None = N
             owner=owner,
             owner_name=owner.name,
             owner_email=owner.email,
+            owner_left_at=owner.left_at,
             state=State.HELD,
             created_at=what.created_at or now,
             expires_at=what.expires_at,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from uuid import UUID
 
 from django.db import transaction
@@ -68,10 +69,11 @@ def _rescope_in_cerby(cerby_id: UUID, wanted: list[str]) -> cerby.UpstreamKey:
     try:
         return client.rescope_key(cerby_id, wanted)
     except CerbyInDoubt:
-        seen = client.key(cerby_id)
-        if set(seen.scopes) != set(wanted):
-            raise
-        return seen
+        with suppress(CerbyError):  # what is worth telling is the change that is in doubt
+            seen = client.key(cerby_id)
+            if set(seen.scopes) == set(wanted):
+                return seen
+        raise
 
 
 def _keep(actor: Actor, key: ApiKey, before: list[str], after: list[str]) -> None:

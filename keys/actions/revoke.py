@@ -15,7 +15,7 @@ from keys.audit import log
 from keys.audit.events import Event
 from keys.errors import CerbyError, CerbyInDoubt, CerbyNotFound, Conflict
 from keys.lifecycle import QUICK_RETRIES, Move, State, retry_after
-from keys.models import ApiKey
+from keys.models import ApiKey, HeldBack
 from keys.moves import move
 from keys.policy import Actor
 
@@ -37,7 +37,9 @@ def revoke(key: ApiKey, actor: Actor | None) -> None:
     except CerbyError as error:
         _note_failure(key, actor, error)
         raise
-    move(key, Move.CONFIRM_REVOKED, Event.KEY_DELETED, actor, changes={"removed_at": timezone.now()})
+    with transaction.atomic():
+        move(key, Move.CONFIRM_REVOKED, Event.KEY_DELETED, actor, changes={"removed_at": timezone.now()})
+        HeldBack.objects.filter(pk=key.pk).delete()
 
 
 def _note_failure(key: ApiKey, actor: Actor | None, error: CerbyError) -> None:
@@ -57,12 +59,19 @@ def _delete_and_verify(key: ApiKey, cerby_id: UUID) -> None:
     with suppress(CerbyNotFound, CerbyInDoubt):  # gone already, or perhaps done: what Cerby lists tells
         client.delete_key(cerby_id)
     try:
-        listed = [client.key(cerby_id)]
-    except CerbyNotFound:
-        # A server that knows no such address says 404 as well: its list must answer, and not hold the key.
-        listed = client.keys_by_external_id(key.id)
+        listed = _listed(client, key, cerby_id)
+    except CerbyError as error:
+        raise CerbyInDoubt(f"Cerby has not confirmed the deletion. {error.sentence}") from error
     if any(key.status != REMOVED for key in listed):
         raise CerbyInDoubt("Cerby still lists this key as not removed. Delete it again in a moment.")
+
+
+def _listed(client: cerby.CerbyClient, key: ApiKey, cerby_id: UUID) -> list[cerby.UpstreamKey]:
+    try:
+        return [client.key(cerby_id)]
+    except CerbyNotFound:
+        # A server that knows no such address says 404 as well: its list must answer, and not hold the key.
+        return client.keys_by_external_id(key.id)
 
 
 def _its_id(client: cerby.CerbyClient, key: ApiKey) -> UUID | None:

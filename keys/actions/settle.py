@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from keys import cerby
+from keys.actions.quarantine import held_back
 from keys.actions.revoke import revoke
 from keys.audit import log
 from keys.audit.events import Event
@@ -80,8 +81,10 @@ def _find_out(key: ApiKey) -> None:
 
 
 def _time_is_over(key: ApiKey) -> None:
-    start_revoking(key, None, still=State.READY, reason="Nobody viewed the key within 15 minutes.")
-    revoke(key, None)
+    reason = "Nobody viewed the key within 15 minutes."
+    if not held_back(key, reason):
+        start_revoking(key, None, still=State.READY, reason=reason)
+        revoke(key, None)
 
 
 def _unconfirmed(key: ApiKey) -> None:
@@ -90,8 +93,9 @@ def _unconfirmed(key: ApiKey) -> None:
         _rest(key)
         return
     reason = "Never used, and nobody confirmed within 72 hours that it is stored."
-    start_revoking(key, None, still=State.CLAIMED, reason=reason)
-    revoke(key, None)
+    if not held_back(key, reason):
+        start_revoking(key, None, still=State.CLAIMED, reason=reason)
+        revoke(key, None)
 
 
 def _was_used(key: ApiKey) -> bool:
@@ -105,7 +109,7 @@ def _was_used(key: ApiKey) -> bool:
 def _revoke(key: ApiKey) -> None:
     if key.cerby_id is None:
         _rest(key)  # until a person says that it is deleted in Cerby's web app
-    else:
+    elif not held_back(key, "Its removal was begun, and Cerby has not confirmed it."):
         revoke(key, None)
 
 
@@ -135,7 +139,9 @@ def find_out(key: ApiKey, actor: Actor | None) -> None:
     Presence counts at once; absence only when it is settled. Until then the key stays IN_DOUBT.
     """
     found = cerby.connect().keys_by_external_id(key.id)
-    if found:
+    if found and actor is None and held_back(key, "Its request was lost, and Cerby lists the key."):
+        _look_again(key)
+    elif found:
         changes = {"cerby_id": found[0].id}
         move(key, Move.FIND, Event.KEY_LOOKED_UP, actor, changes=changes, found=True)
         revoke(key, actor)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.core.cache import cache
+
 from keys.actions.refresh_person import refresh_person
 from keys.actors import actor_for
 from keys.audit import log
@@ -9,6 +11,9 @@ from keys.audit.events import Event
 from keys.errors import CerbyError
 from keys.models import User
 from keys.policy import Actor
+
+TOLD_ONCE_IN = 60
+"""Seconds."""
 
 
 def confirm(user: User) -> bool:
@@ -37,6 +42,17 @@ def record_failure(email: str, *, ip: str, browser: str) -> None:
 def record_inactive(user: User, *, ip: str, browser: str) -> None:
     """The right password of somebody whom ``confirm`` did not let in."""
     _refuse(user, "Not a live member of the workspace in Cerby.", ip=ip, browser=browser)
+
+
+def record_throttled(email: str, *, ip: str, browser: str) -> None:
+    """An attempt that was not even looked at, at most once a minute for an address of each kind.
+
+    Otherwise whoever guesses passwords could fill the record. As with a wrong password, what was typed
+    for nobody is not kept.
+    """
+    user = User.objects.filter(email=email.lower()).first()
+    if user is not None and cache.add(f"throttled:{user.pk}:{ip}", 1, timeout=TOLD_ONCE_IN):
+        _refuse(user, "Too many attempts.", ip=ip, browser=browser)
 
 
 def _refuse(user: User, reason: str, *, ip: str, browser: str) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import enum
 
+ASKED_ELSEWHERE = "(Asked from another session.)"
+"""Ends the reason of a refused view that came from another session than the first: alerts look for it."""
+
 
 class Event(enum.StrEnum):
     """``resource:verb``; the outcome stands beside it. docs/audit.md describes them one by one."""
@@ -32,6 +35,12 @@ class Event(enum.StrEnum):
     KEY_CHANGED = "key:change"
     KEY_MISSING = "key:miss"
     SWEEP_STOPPED = "sweep:stop"
+    PAUSE_STARTED = "pause:start"
+    QUARANTINE_STARTED = "quarantine:start"
+    QUARANTINE_ENDED = "quarantine:end"
+    KEY_KEPT = "key:keep"
+    INVENTORY_VIEWED = "inventory:view"
+    INVENTORY_SEARCHED = "inventory:search"
     INVENTORY_EXPORTED = "inventory:export"
     ACTIVITY_EXPORTED = "activity:export"
     ATTEMPT_REFUSED = "attempt:refuse"
@@ -39,7 +48,11 @@ class Event(enum.StrEnum):
     SIGNED_OUT = "session:end"
     PERSON_ADDED = "person:add"
     PERSON_CHANGED = "person:change"
+    PERSON_ERASED = "person:erase"
     ROLES_REFRESHED = "roles:refresh"
+    VERIFICATION_STARTED = "record:start-verify"
+    RECORD_VERIFIED = "record:verify"
+    PEOPLE_STOPPED = "roles:stop"
 
     @property
     def label(self) -> str:
@@ -71,6 +84,12 @@ _LABELS = {
     Event.KEY_CHANGED: "API key changed in Cerby",
     Event.KEY_MISSING: "API key missing in Cerby",
     Event.SWEEP_STOPPED: "Sweep stopped",
+    Event.PAUSE_STARTED: "Cerby asked for a pause",
+    Event.QUARANTINE_STARTED: "Quarantine started",
+    Event.QUARANTINE_ENDED: "Quarantine ended",
+    Event.KEY_KEPT: "API key kept",
+    Event.INVENTORY_VIEWED: "Inventory viewed",
+    Event.INVENTORY_SEARCHED: "Inventory searched",
     Event.INVENTORY_EXPORTED: "Inventory downloaded",
     Event.ACTIVITY_EXPORTED: "Activity downloaded",
     Event.ATTEMPT_REFUSED: "Attempt refused",
@@ -78,7 +97,11 @@ _LABELS = {
     Event.SIGNED_OUT: "Signed out",
     Event.PERSON_ADDED: "Person added",
     Event.PERSON_CHANGED: "Person changed in Cerby",
+    Event.PERSON_ERASED: "Person erased from the record",
     Event.ROLES_REFRESHED: "Roles read from Cerby",
+    Event.VERIFICATION_STARTED: "Verification of the record started",
+    Event.RECORD_VERIFIED: "Record verified",
+    Event.PEOPLE_STOPPED: "Reading roles stopped",
 }
 
 DETAILS: dict[Event, frozenset[str]] = {
@@ -101,11 +124,49 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.KEY_ADOPTED: frozenset({"purpose"}),
     Event.KEY_CHANGED: frozenset({"before", "after"}),
     Event.SWEEP_STOPPED: frozenset({"revocations", "keys"}),
+    Event.PAUSE_STARTED: frozenset({"until"}),
+    Event.QUARANTINE_STARTED: frozenset({"cause"}),
+    Event.QUARANTINE_ENDED: frozenset({"keys"}),
+    Event.KEY_KEPT: frozenset({"cerby_id", "from_state"}),
+    Event.INVENTORY_SEARCHED: frozenset({"filter"}),
     Event.INVENTORY_EXPORTED: frozenset({"filter", "count"}),
     Event.ACTIVITY_EXPORTED: frozenset({"filter", "count"}),
     Event.ATTEMPT_REFUSED: frozenset({"action"}),
     Event.PERSON_ADDED: frozenset({"email", "role"}),
     Event.PERSON_CHANGED: frozenset({"email", "before", "after"}),
+    Event.PERSON_ERASED: frozenset({"person", "events"}),
     Event.ROLES_REFRESHED: frozenset({"count"}),
+    Event.RECORD_VERIFIED: frozenset({"events", "damage"}),
+    Event.PEOPLE_STOPPED: frozenset({"losing", "people"}),
 }
 """The details an event may carry; an event that is not listed carries none."""
+
+DONE = frozenset({"done"})
+OUTCOMES: dict[Event, frozenset[str]] = {
+    Event.KEY_ISSUED: frozenset({"done", "failed"}),
+    Event.KEY_REVEALED: frozenset({"done", "refused"}),
+    Event.KEY_STORED: frozenset({"done", "failed", "refused"}),
+    Event.KEY_RESCOPED: frozenset({"done", "failed"}),
+    Event.KEY_DELETED: frozenset({"done", "failed"}),
+    Event.SWEEP_STOPPED: frozenset({"failed"}),
+    Event.PEOPLE_STOPPED: frozenset({"failed"}),
+    Event.ATTEMPT_REFUSED: frozenset({"refused"}),
+    Event.SIGNED_IN: frozenset({"done", "refused"}),
+    Event.RECORD_VERIFIED: frozenset({"done", "failed"}),
+}
+"""How an event may end; one that is not listed is only ever done."""
+
+URGENT = frozenset(
+    {
+        Event.KEY_REVEALED,
+        Event.KEY_DELETION_STARTED,
+        Event.KEY_DELETED,
+        Event.QUARANTINE_STARTED,
+        Event.QUARANTINE_ENDED,
+        Event.PERSON_ADDED,
+        Event.PERSON_CHANGED,
+        Event.PERSON_ERASED,
+        Event.ROLES_REFRESHED,
+    }
+)
+"""What is signed for as soon as it is sealed: reveals, deletions, changes of who may do what."""

@@ -178,6 +178,8 @@ def _refused(call: Call, answer: Answer, hide: Iterable[str]) -> CerbyRefused:
     code, detail = wire.problem(answer.body)
     said = f" It says: “{_quotable(detail, hide)}”" if detail and call.quotes else ""
     kind, advice = _REFUSALS.get(answer.status, (CerbyRefused, "Nothing was done."))
+    if answer.status == HTTPStatus.NOT_FOUND and call.method == "POST":
+        advice = "This server may not offer it. Ask whoever runs the portal to check CERBY_BASE_URL."
     if answer.status == HTTPStatus.UNAUTHORIZED and call.manages_keys:
         advice = (
             "The portal's bearer token is not accepted; such tokens live one hour. "

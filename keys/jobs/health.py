@@ -11,9 +11,9 @@ from keys.audit.guard import authorize
 from keys.jobs.schedule import JOBS, Job
 from keys.models import ApiKey, PeriodicJob
 from keys.policy import Action, Actor
+from keys.selectors.troubles import LATE_AFTER_PERIODS
 
 COUNTED_UP_TO = 1000
-LATE_AFTER_PERIODS = 3
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,11 @@ class Job:
 JOBS: dict[str, Job] = {
     "reconcile": Job(tasks.reconcile, timedelta(seconds=30), "Settles requests, views and deletions"),
     "sweep": Job(tasks.sweep, timedelta(minutes=15), "Compares the inventory with Cerby"),
+    "anchor": Job(tasks.anchor, timedelta(minutes=1), "Takes signed checkpoints out of the database"),
+    "people": Job(tasks.people, timedelta(hours=1), "Reads roles and who has left from Cerby"),
+    "figures": Job(tasks.figures, timedelta(minutes=1), "Counts what the dashboard's charts show"),
+    "alerts": Job(tasks.alerts, timedelta(minutes=1), "Notes what is wrong and mails it"),
+    "reminders": Job(tasks.reminders, timedelta(hours=1), "Reminds owners of their keys by mail"),
     "tidy": Job(tasks.tidy, timedelta(hours=1), "Removes expired sessions and old results"),
 }
 
@@ -32,9 +37,8 @@ JOBS: dict[str, Job] = {
 def make_rows() -> None:
     """A row for each job, due at once; those that are there stay as they are."""
     now = timezone.now()
-    PeriodicJob.objects.bulk_create(
-        [PeriodicJob(name=name, due_at=now) for name in JOBS], ignore_conflicts=True
-    )
+    rows = [PeriodicJob(name=name, due_at=now, every=job.every) for name, job in JOBS.items()]
+    PeriodicJob.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def enqueue_due(now: datetime | None = None) -> list[str]:
@@ -49,7 +53,8 @@ def enqueue_due(now: datetime | None = None) -> list[str]:
 
 def _enqueue_if_due(name: str, job: Job, now: datetime) -> bool:
     with transaction.atomic():
-        mine = PeriodicJob.objects.filter(name=name, due_at__lte=now).update(due_at=now + job.every) == 1
+        due = PeriodicJob.objects.filter(name=name, due_at__lte=now)
+        mine = due.update(due_at=now + job.every, every=job.every) == 1
         if mine:
             job.task.enqueue()
     return mine

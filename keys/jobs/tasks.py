@@ -12,10 +12,18 @@ from django.utils import timezone
 from django_tasks import task
 from django_tasks_db.models import DBTaskResult
 
+from keys.actions.quarantine import compared, silent_since
+from keys.actions.refresh_people import read_everyone
 from keys.actions.settle import settle_due
 from keys.actions.sweep import sweep as compare_with_cerby
+from keys.actions.verify_record import carry_out
+from keys.actions.watermark import check_watermark
+from keys.audit import anchors
 from keys.errors import CerbyRefused, PortalError
-from keys.models import PeriodicJob
+from keys.jobs.alerts import keep_alerts
+from keys.jobs.figures import keep_figures
+from keys.jobs.reminders import remind_owners
+from keys.models import PeriodicJob, Verification
 
 RESULTS_KEPT_FOR = timedelta(hours=1)
 
@@ -24,7 +32,7 @@ logger = structlog.get_logger(__name__)
 
 @task
 def reconcile() -> None:
-    _run("reconcile", lambda: f"{settle_due()} keys looked at")
+    _run("reconcile", _reconcile)
 
 
 @task
@@ -33,17 +41,54 @@ def sweep() -> None:
 
 
 @task
+def verify_record(verification_id: int) -> None:
+    carry_out(Verification.objects.get(pk=verification_id))
+
+
+@task
+def anchor() -> None:
+    _run("anchor", lambda: anchors.deliver(timezone.now()))
+
+
+@task
 def tidy() -> None:
     _run("tidy", _tidy)
 
 
+@task
+def alerts() -> None:
+    _run("alerts", keep_alerts)
+
+
+@task
+def reminders() -> None:
+    _run("reminders", remind_owners)
+
+
+@task
+def people() -> None:
+    _run("people", lambda: f"{read_everyone()} people read from Cerby")
+
+
+@task
+def figures() -> None:
+    _run("figures", keep_figures)
+
+
+def _reconcile() -> str:
+    check_watermark()
+    return f"{settle_due()} keys looked at"
+
+
 def _sweep() -> str:
     """Where keys are made by hand, Cerby publishes no list of them: then there is nothing to compare with."""
+    check_watermark()
     try:
         return str(compare_with_cerby())
     except CerbyRefused:
         if settings.CERBY_ISSUE_MODE != "assisted":
             raise
+        compared(silent_since())
         return "This Cerby lists no API keys, so there is nothing to compare the inventory with"
 
 

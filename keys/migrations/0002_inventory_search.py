@@ -2,17 +2,25 @@
 
 from django.db import migrations
 
+from keys.migrations._vendor import SqlOn
+
+# One line of text per key, without regard to case. The separator keeps a match from spanning two columns.
+# The character's number is 31, "unit separator", and the function that makes it has a name on each database.
+TEXT = "NEW.name_order || {char}(31) || NEW.owner_order || {char}(31) || NEW.owner_email"
+TEXT_COLUMNS = "name_order, owner_order, owner_email"
+
+# ---- SQLite: an FTS5 index of trigrams
+
 TABLE = """
     CREATE VIRTUAL TABLE keys_search USING fts5 (
-        text, content='keys_search_document', content_rowid='id', tokenize='trigram', detail='full'
+        text, content='keys_search_document', content_rowid='id', tokenize='trigram case_sensitive 1', detail='full'
     )
 """
 
 # Writes are rare here: merge early, so that a search has few pieces of the index to look into.
 MERGED = "INSERT INTO keys_search (keys_search, rank) VALUES ('automerge', 2)"
 
-# One line of text per key. The separator keeps a match from spanning two columns.
-TEXT = "NEW.name || char(31) || NEW.owner_name || char(31) || NEW.owner_email"
+SQLITE_TEXT = TEXT.format(char="char")
 
 # Documents are numbered by their key's time of creation, in milliseconds, and six digits that tell those
 # of one millisecond apart. The newest has the lowest number: FTS5 is quick to find a place in a long list
@@ -28,7 +36,7 @@ NUMBERED = f"""
                 moment.last
             ),
             NEW.id,
-            {TEXT}
+            {SQLITE_TEXT}
         FROM (
             SELECT 999999 + 1000000 * (
                 9000000000000
@@ -67,8 +75,8 @@ TRIGGERS = {
         END
     """,
     "keys_apikey_reindexed": f"""
-        AFTER UPDATE OF name, owner_name, owner_email ON keys_apikey BEGIN
-            UPDATE keys_search_document SET text = {TEXT} WHERE key_id = NEW.id;
+        AFTER UPDATE OF {TEXT_COLUMNS} ON keys_apikey BEGIN
+            UPDATE keys_search_document SET text = {SQLITE_TEXT} WHERE key_id = NEW.id;
         END
     """,
     "keys_apikey_moved": f"""
@@ -93,14 +101,85 @@ TRIGGERS = {
 }
 
 
+# ---- PostgreSQL: a GIN index of trigrams, made of what every PostgreSQL has; no extension is needed
+
+TRIGRAMS = """
+    CREATE FUNCTION keys_trigrams(text) RETURNS text[] LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+        SELECT coalesce(array_agg(DISTINCT substr($1, place, 3)), ARRAY[]::text[])
+        FROM generate_series(1, length($1) - 2) AS place
+    $$
+"""
+# Without a list of pending entries, which each search would have to read through: writes are rare here.
+INDEX = """
+    CREATE INDEX keys_search ON keys_search_document USING gin (keys_trigrams(text)) WITH (fastupdate = off)
+"""
+
+# The same numbers as on SQLite. What tells the documents of one millisecond apart comes from a sequence:
+# two transactions at the same moment get two numbers.
+INSERT_DOCUMENT = f"""
+    INSERT INTO keys_search_document (id, key_id, text) VALUES (
+        999999 + 1000000 * (9000000000000 - floor(extract(epoch FROM NEW.created_at) * 1000)::bigint)
+            - nextval(pg_get_serial_sequence('keys_search_document', 'id')) % 1000000,
+        NEW.id,
+        {TEXT.format(char="chr")}
+    );
+"""
+INSERT_SCOPES = """
+    INSERT INTO keys_keyscope (key_id, scope, created_at)
+        SELECT NEW.id, scope, NEW.created_at FROM jsonb_array_elements_text(NEW.scopes) AS scope;
+"""
+DELETE_DOCUMENT = "DELETE FROM keys_search_document WHERE key_id = OLD.id;"
+DELETE_SCOPES = "DELETE FROM keys_keyscope WHERE key_id = OLD.id;"
+
+# When each trigger fires, and what it does.
+POSTGRESQL_TRIGGERS = {
+    "keys_apikey_indexed": ("AFTER INSERT ON keys_apikey", f"{INSERT_DOCUMENT} {INSERT_SCOPES}"),
+    "keys_apikey_reindexed": (
+        f"AFTER UPDATE OF {TEXT_COLUMNS} ON keys_apikey",
+        f"UPDATE keys_search_document SET text = {TEXT.format(char='chr')} WHERE key_id = NEW.id;",
+    ),
+    "keys_apikey_moved": (
+        "AFTER UPDATE OF created_at ON keys_apikey",
+        f"""
+            IF NEW.created_at <> OLD.created_at THEN
+                {DELETE_DOCUMENT} {INSERT_DOCUMENT}
+                UPDATE keys_keyscope SET created_at = NEW.created_at WHERE key_id = NEW.id;
+            END IF;
+        """,
+    ),
+    "keys_apikey_rescoped": (
+        "AFTER UPDATE OF scopes ON keys_apikey",
+        f"IF NEW.scopes <> OLD.scopes THEN {DELETE_SCOPES} {INSERT_SCOPES} END IF;",
+    ),
+    "keys_apikey_unindexed": ("BEFORE DELETE ON keys_apikey", f"{DELETE_DOCUMENT} {DELETE_SCOPES}"),
+}
+
+
+def postgresql_trigger(name: str, when: str, body: str) -> SqlOn:
+    result = "OLD" if "DELETE" in when else "NEW"  # what a row-level trigger has to hand back
+    return SqlOn(
+        "postgresql",
+        f"""
+            CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN {body} RETURN {result}; END
+            $$;
+            CREATE TRIGGER {name} {when} FOR EACH ROW EXECUTE FUNCTION {name}();
+        """,
+        f"DROP TRIGGER {name} ON keys_apikey; DROP FUNCTION {name}();",
+    )
+
+
 class Migration(migrations.Migration):
     dependencies = [("keys", "0001_initial")]
 
     operations = [
-        migrations.RunSQL(TABLE, "DROP TABLE keys_search"),
-        migrations.RunSQL(MERGED, migrations.RunSQL.noop),
+        SqlOn("sqlite", TABLE, "DROP TABLE keys_search"),
+        SqlOn("sqlite", MERGED),
         *(
-            migrations.RunSQL(f"CREATE TRIGGER {name} {body}", f"DROP TRIGGER {name}")
+            SqlOn("sqlite", f"CREATE TRIGGER {name} {body}", f"DROP TRIGGER {name}")
             for name, body in TRIGGERS.items()
         ),
+        SqlOn("postgresql", TRIGRAMS, "DROP FUNCTION keys_trigrams(text)"),
+        SqlOn("postgresql", INDEX, "DROP INDEX keys_search"),
+        *(postgresql_trigger(name, when, body) for name, (when, body) in POSTGRESQL_TRIGGERS.items()),
     ]

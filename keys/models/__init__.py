@@ -1,21 +1,41 @@
-"""The tables: people, keys, the one view of a new key, what happened, and the background jobs."""
+"""The tables: people and keys, what happened and its tree, what is counted, what runs in the background."""
 
+from keys.models.alert import Alert, Reminder
 from keys.models.api_key import LISTED, ApiKey, KeyScope, SearchDocument, SearchIndex
 from keys.models.event import AuditEvent
+from keys.models.figures import DashboardFigures
 from keys.models.folding import fold
 from keys.models.job import PeriodicJob
 from keys.models.reveal import RevealGrant
+from keys.models.saved_filter import SavedFilter
+from keys.models.standing import HeldBack, Pause, Quarantine
+from keys.models.tree import Checkpoint, Sealed, TreeHead, TreeNode, Unsealed
 from keys.models.user import User
+from keys.models.verification import Anchor, Verification
 
 __all__ = [
     "LISTED",
+    "Alert",
+    "Anchor",
     "ApiKey",
     "AuditEvent",
+    "Checkpoint",
+    "DashboardFigures",
+    "HeldBack",
     "KeyScope",
+    "Pause",
     "PeriodicJob",
+    "Quarantine",
+    "Reminder",
     "RevealGrant",
+    "SavedFilter",
+    "Sealed",
     "SearchDocument",
     "SearchIndex",
+    "TreeHead",
+    "TreeNode",
+    "Unsealed",
     "User",
+    "Verification",
     "fold",
 ]

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import models
 from django.db.models import Case, F, Func, Q, Value, When
 
-from keys.lifecycle import HOLDS_ITS_NAME, PHASE, Phase, State
+from keys.lifecycle import HOLDS_ITS_NAME, PHASE, QUICK_RETRIES, Phase, State
 from keys.models.folding import Folded
 from keys.models.user import User
 from keys.policy import Role
@@ -38,6 +38,7 @@ class ApiKey(models.Model):
     ``id`` is made by the wizard and is also Cerby's ``externalId``; ``cerby_id`` is Cerby's own.
     ``due_at``: when the reconciler must look at the key; None: never. ``attempts``: how often revoking
     failed in a row. ``confirmed_at``: when Cerby last listed the key; ``missing_since``: since when not.
+    ``owner_left_at``: since when the owner is disabled in Cerby or unknown to it, as their own row says.
     ``scopes`` is the list of scope identifiers in the catalogue's order. ``cerby_id`` of a live key may
     be unknown only where ``origin`` says that a person made the key in Cerby's web app.
     """
@@ -91,6 +92,24 @@ class ApiKey(models.Model):
         output_field=models.PositiveSmallIntegerField(null=True),
         db_persist=True,
     )
+    unadopted = models.GeneratedField(
+        expression=Case(When(origin="discovered", purpose="", then=Value(1)), default=None),
+        output_field=models.PositiveSmallIntegerField(null=True),
+        db_persist=True,
+    )
+    # Quick attempts have failed, or nobody but a person can delete the key in Cerby.
+    removal_stuck = models.GeneratedField(
+        expression=Case(
+            When(
+                Q(attempts__gte=QUICK_RETRIES) | Q(cerby_id__isnull=True),
+                state=State.REVOKING.value,
+                then=Value(1),
+            ),
+            default=None,
+        ),
+        output_field=models.PositiveSmallIntegerField(null=True),
+        db_persist=True,
+    )
     lease = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
     failure = models.CharField(max_length=500, blank=True)
@@ -100,6 +119,7 @@ class ApiKey(models.Model):
     origin = models.CharField(max_length=10, choices=Origin.choices, default=Origin.GENERATED)
     confirmed_at = models.DateTimeField(null=True)
     missing_since = models.DateTimeField(null=True)
+    owner_left_at = models.DateTimeField(null=True)
 
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
@@ -172,7 +192,7 @@ class ApiKey(models.Model):
         indexes = (
             models.Index("due_at", name="key_by_due", condition=Q(due_at__isnull=False)),
             models.Index("confirmed_at", name="key_by_confirmed"),
-            models.Index("origin", "created_at", "id", name="key_by_origin_created"),
+            models.Index("origin", "created_at", "id", "listed", name="key_by_origin_created"),
             models.Index("created_at", "id", name="key_by_created", condition=LISTED),
             models.Index("expires_at", "id", name="key_by_expires", condition=LISTED),
             models.Index("last_used_order", "id", name="key_by_last_used", condition=LISTED),
@@ -183,6 +203,11 @@ class ApiKey(models.Model):
             models.Index("phase", "created_at", "id", "expires_at", "listed", name="key_by_phase"),
             models.Index("owner", "created_at", "id", "listed", name="key_by_owner"),
             models.Index(
+                *("pepper_id", "phase", "expires_at"),
+                name="key_by_pepper",
+                condition=Q(fingerprint__isnull=False),
+            ),
+            models.Index(
                 *("created_at", "id", "unconfirmed", "listed"),
                 name="key_unconfirmed",
                 condition=Q(unconfirmed__isnull=False),
@@ -192,6 +217,29 @@ class ApiKey(models.Model):
                 name="key_never_used",
                 condition=Q(last_used_at__isnull=True),
             ),
+            models.Index(
+                *("phase", "last_used_order", "id", "created_at", "expires_at", "listed"),
+                name="key_unused",
+                condition=LISTED,
+            ),
+            *(
+                models.Index(
+                    *("phase", "expires_at", "id", column, "listed"),
+                    name=f"key_{name}",
+                    condition=Q((f"{column}__isnull", False)),
+                )
+                for name, column in (
+                    ("missing", "missing_since"),
+                    ("unadopted", "unadopted"),
+                    ("owner_left", "owner_left_at"),
+                )
+            ),
+            models.Index(
+                *("created_at", "id", "removal_stuck", "listed"),
+                name="key_removal_stuck",
+                condition=Q(removal_stuck__isnull=False),
+            ),
+            models.Index("removed_at", name="key_by_removed", condition=Q(removed_at__isnull=False)),
         )
 
     def __str__(self) -> str:
@@ -214,7 +262,7 @@ class KeyScope(models.Model):
     """Which keys hold a scope, newest first. Kept by database triggers from ``ApiKey.scopes``; read only."""
 
     key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="held", db_index=False)
-    scope = models.CharField(max_length=50)
+    scope = models.TextField()  # as long as Cerby makes it
     created_at = models.DateTimeField()
 
     class Meta:

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import uuid
+
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Length
+from django.db.models.lookups import Exact, LessThanOrEqual
+
+LARGEST_LEAF = 8192
+"""Bytes."""
 
 
 class AuditEvent(models.Model):
     """One thing that happened, or was refused. Rows are only ever added: triggers refuse the rest.
+
+    ``leaf`` holds the exact bytes that the tree is made of (keys.audit.leaf), ``mac`` proves that somebody
+    with the key of that time wrote them (keys.audit.ratchet). All other columns are there to be asked and
+    shown; they say the same, and personal values in clear, which the leaf has only as salted hashes.
+    ``personal`` maps the path of such a value in ``details`` to the value. Erasing a person blanks those
+    columns together with ``salt``; that is the one change which the triggers let pass.
 
     People and keys are copied in as they were, not referenced: the record outlives both.
     """
@@ -18,6 +31,11 @@ class AuditEvent(models.Model):
         FAILED = "failed"
 
     id = models.BigAutoField(primary_key=True)
+    uid = models.UUIDField(unique=True, default=uuid.uuid4)
+    leaf = models.BinaryField(max_length=LARGEST_LEAF)
+    mac = models.BinaryField(max_length=32)
+    mac_chain = models.CharField(max_length=8)
+    mac_epoch = models.IntegerField()
     at = models.DateTimeField()
     type = models.CharField(max_length=40)
     outcome = models.CharField(max_length=8, choices=Outcome.choices)
@@ -31,11 +49,21 @@ class AuditEvent(models.Model):
     browser = models.CharField(max_length=200, blank=True)
     reason = models.CharField(max_length=500, blank=True)
     details = models.JSONField(default=dict)
+    personal = models.JSONField(default=dict)
+    salt = models.BinaryField(max_length=16, null=True)
 
     class Meta:
         constraints = (
             models.CheckConstraint(
                 name="event_outcome_is_known", condition=Q(outcome__in=["done", "refused", "failed"])
+            ),
+            models.CheckConstraint(
+                name="event_leaf_fits",
+                condition=Q(~Exact(Length("leaf"), 0), LessThanOrEqual(Length("leaf"), LARGEST_LEAF)),
+            ),
+            models.CheckConstraint(name="event_mac_is_whole", condition=Q(Exact(Length("mac"), 32))),
+            models.CheckConstraint(
+                name="event_salt_is_whole", condition=Q(salt__isnull=True) | Q(Exact(Length("salt"), 16))
             ),
         )
         indexes = (
@@ -44,6 +72,7 @@ class AuditEvent(models.Model):
             models.Index("type", "at", "id", name="event_by_type"),
             models.Index("actor_email", "at", "id", name="event_by_actor"),
             models.Index("outcome", "at", "id", name="event_by_outcome"),
+            models.Index("ip", "at", "id", name="event_by_ip"),
         )
 
     def __str__(self) -> str:

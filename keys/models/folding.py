@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 if TYPE_CHECKING:
     _Text = models.CharField[str, str]
@@ -26,6 +27,11 @@ class Folded(_Text):
     def deconstruct(self) -> Any:
         name, path, args, options = super().deconstruct()
         return name, path, [self.source, *args], options
+
+    def db_parameters(self, connection: BaseDatabaseWrapper) -> Any:
+        """Compared character by character everywhere, not by the rules of the database's language."""
+        collation = {"collation": "C"} if connection.vendor == "postgresql" else {}
+        return super().db_parameters(connection) | collation
 
     def pre_save(self, model_instance: models.Model, add: bool) -> str:  # noqa: ARG002 - Django's
         folded = fold(getattr(model_instance, self.source))

@@ -10,6 +10,7 @@ class PeriodicJob(models.Model):
 
     name = models.CharField(max_length=40, primary_key=True)
     due_at = models.DateTimeField()
+    every = models.DurationField(null=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     succeeded = models.BooleanField(null=True)

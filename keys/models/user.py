@@ -22,6 +22,7 @@ class User(AbstractBaseUser):
 
     Key owners are here whether or not they use the portal; only people who were added to the portal
     (``added_at``) and are live in Cerby are ``is_active``, which is what sign-in and every request check.
+    ``left_at``: when it was noticed that Cerby has disabled the person, or does not know them any more.
     """
 
     email = models.EmailField(unique=True)
@@ -31,6 +32,7 @@ class User(AbstractBaseUser):
     role_checked_at = models.DateTimeField(null=True)
     added_at = models.DateTimeField(null=True)
     is_active = models.BooleanField(default=False)
+    left_at = models.DateTimeField(null=True)
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]

@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import django_filters
-from django import forms
-from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db.models import F, QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 
 from keys import wording
 from keys.audit.events import Event
 from keys.audit.guard import authorize
+from keys.audit.leaf import ERASED, readable
 from keys.errors import Invalid
-from keys.models import ApiKey, AuditEvent
+from keys.models import ApiKey, AuditEvent, User
 from keys.policy import Action, Actor
 from keys.scopes import label
+from keys.selectors.activity_filter import NEWEST_FIRST, ActivityFilter, Events
+from keys.selectors.changes import Change, changes_in
 from keys.selectors.inventory import Export
-from keys.selectors.keyset import CountOf, Order, Page, Window, order_by, page
-from keys.selectors.widgets import PlainSelect
+from keys.selectors.keyset import CountOf, Page, order_by, page
 
-NEWEST_FIRST = Order((F("at"), F("id")), descending=True)
-_INSTANT = datetime.resolution
 COLUMNS = (
     "id",
     "at",
     "type",
     "outcome",
+    "actor_id",
     "actor_name",
     "actor_email",
     "actor_role",
@@ -41,65 +38,10 @@ COLUMNS = (
     "ip",
     "browser",
     "reason",
+    "uid",
     "details",
+    "personal",
 )
-
-
-_DAY: dict[str, Any] = {
-    "widget": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-    # Near either end of the calendar, a day's start in some zone is no time in UTC.
-    "validators": [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2999, 12, 31))],
-}
-
-
-class ActivityFilter(django_filters.FilterSet):
-    actor = django_filters.CharFilter(method="by_actor", label="Who (e-mail)")
-    key = django_filters.UUIDFilter(field_name="key_id", label="Key id")
-    type = django_filters.ChoiceFilter(
-        label="What",
-        choices=[(event.value, event.label) for event in Event],
-        empty_label="Anything",
-        widget=PlainSelect,
-    )
-    outcome = django_filters.ChoiceFilter(
-        label="Outcome",
-        choices=AuditEvent.Outcome.choices,
-        empty_label="Any outcome",
-        widget=PlainSelect,
-    )
-    since = django_filters.DateFilter(method="unchanged", label="From", **_DAY)
-    until = django_filters.DateFilter(method="unchanged", label="To", **_DAY)
-    after = django_filters.NumberFilter(method="unchanged", min_value=0)
-    before = django_filters.NumberFilter(method="unchanged", min_value=0)
-
-    class Meta:
-        model = AuditEvent
-        fields = ()
-
-    def by_actor(self, events: QuerySet[AuditEvent], _name: str, email: str) -> QuerySet[AuditEvent]:
-        return events.filter(actor_email=email.lower())
-
-    def unchanged(self, events: QuerySet[AuditEvent], _name: str, _value: Any) -> QuerySet[AuditEvent]:
-        return events
-
-    def order(self) -> Order:
-        """Newest first, between the first moment of one day and the last of another."""
-        since, until = self.form.cleaned_data["since"], self.form.cleaned_data["until"]
-        low = _start_of(since) - _INSTANT if since else None
-        high = _start_of(until + timedelta(days=1)) - _INSTANT if until else None
-        return replace(NEWEST_FIRST, window=Window(low, high))
-
-    def in_words(self) -> str:
-        chosen = self.form.cleaned_data
-        names = ("actor", "key", "type", "outcome", "since", "until")
-        return ", ".join(f"{name}={chosen[name]}" for name in names if chosen[name]) or "everything"
-
-    def reasons(self) -> str:
-        return " ".join(str(reason) for reasons in self.form.errors.values() for reason in reasons)
-
-
-def _start_of(day: Any) -> datetime:
-    return datetime.combine(day, time.min, tzinfo=timezone.get_current_timezone())
 
 
 class EventRow(NamedTuple):
@@ -108,6 +50,7 @@ class EventRow(NamedTuple):
     at_exact: str
     label: str
     outcome: str
+    who_id: int | None
     who: str
     who_email: str
     who_role: str
@@ -117,52 +60,77 @@ class EventRow(NamedTuple):
     browser: str
     reason: str
     details: list[tuple[str, str]]
+    uid: UUID
+    changes: list[Change]
 
 
 @dataclass(frozen=True)
 class Activity:
+    """``key`` or ``person``: whose whole story this is, where the filter asks for one of them alone."""
+
     page: Page[EventRow]
     filter: ActivityFilter
+    key: ApiKey | None = None
+    person: User | None = None
 
 
 def activity(actor: Actor, params: QueryDict) -> Activity:
     """The page of the record that the query string asks for. Raises ``NotAllowed``."""
     authorize(actor, Action.SEE_ACTIVITY)
-    chosen = ActivityFilter(params, queryset=AuditEvent.objects.all())
-    if not chosen.is_valid():
-        return Activity(Page([], None, None), chosen)
+    wanted = ActivityFilter(params)
+    if not wanted.is_valid():
+        return Activity(Page([], None, None), wanted)
     found = page(
-        chosen.qs.values_list(*COLUMNS),
-        chosen.order(),
+        wanted.events().values_list(*COLUMNS),
+        wanted.order(),
         AuditEvent.objects.all(),
-        after=chosen.form.cleaned_data["after"],
-        before=chosen.form.cleaned_data["before"],
+        after=wanted.chosen["after"],
+        before=wanted.chosen["before"],
     )
-    return Activity(Page([_row(values) for values in found.rows], found.after, found.before), chosen)
+    rows = Page([row_of(values) for values in found.rows], found.after, found.before)
+    return Activity(rows, wanted, **_subject(wanted))
+
+
+def _subject(wanted: ActivityFilter) -> dict[str, Any]:
+    alone = wanted.in_use()
+    if alone.keys() == {"key"}:
+        return {"key": ApiKey.objects.filter(pk=alone["key"]).first()}
+    if alone.keys() == {"actor"}:
+        return {"person": User.objects.filter(email=alone["actor"].lower()).first()}
+    return {}
 
 
 def newest_activity(actor: Actor, count: int) -> list[EventRow]:
     """Raises ``NotAllowed``."""
     authorize(actor, Action.SEE_ACTIVITY)
-    rows = order_by(AuditEvent.objects.values_list(*COLUMNS), NEWEST_FIRST)[:count]
-    return [_row(values) for values in rows]
+    return newest(AuditEvent.objects.all(), count)
+
+
+def newest(events: Events, count: int) -> list[EventRow]:
+    """The newest ``count`` of ``events``, which whoever asks has been allowed to see."""
+    rows = order_by(events.values_list(*COLUMNS), NEWEST_FIRST)[:count]
+    return [row_of(values) for values in rows]
 
 
 def story_of(key: ApiKey, count: int = 100) -> list[EventRow]:
     """The newest ``count`` events of a key that ``key_for`` has handed out."""
-    events = AuditEvent.objects.filter(key_id=key.id).values_list(*COLUMNS)
-    return [_row(values) for values in order_by(events, NEWEST_FIRST)[:count]]
+    return newest(AuditEvent.objects.filter(key_id=key.id), count)
 
 
-def _row(values: tuple[Any, ...]) -> EventRow:
-    (id_, at, type_, outcome, who, email, role, key_id, key_name, ip, browser, reason, details) = values
+def row_of(values: tuple[Any, ...]) -> EventRow:
+    """``values`` are those of ``COLUMNS``."""
+    *columns, hidden, personal = values
+    id_, at, type_, outcome, who_id, who, email, role, key_id, key_name, ip, browser, reason, uid = columns
+    details = readable(hidden, personal)
+    changes = changes_in(details)
     return EventRow(
         id=id_,
         at=f"{wording.day(at)}, {timezone.localtime(at):%H:%M}",
         at_exact=wording.exact(at),
         label=Event(type_).label,
         outcome=outcome,
-        who=who,
+        who_id=who_id,
+        who=who or ERASED,
         who_email=email,
         who_role=role,
         key_id=key_id,
@@ -170,7 +138,13 @@ def _row(values: tuple[Any, ...]) -> EventRow:
         ip=ip,
         browser=browser,
         reason=reason,
-        details=[(name.replace("_", " "), _detail(name, value)) for name, value in details.items()],
+        details=[
+            (name.replace("_", " "), _detail(name, value))
+            for name, value in details.items()
+            if not (changes and name in {"before", "after"})
+        ],
+        uid=uid,
+        changes=changes,
     )
 
 
@@ -196,16 +170,16 @@ EXPORT_HEADER = [
 def activity_export(actor: Actor, params: QueryDict) -> Export:
     """Exactly the filtered events, from one statement. Raises ``NotAllowed`` and ``Invalid``."""
     authorize(actor, Action.EXPORT_ACTIVITY)
-    chosen = ActivityFilter(params, queryset=AuditEvent.objects.all())
-    if not chosen.is_valid():
-        raise Invalid(chosen.reasons())
-    events = order_by(chosen.qs, chosen.order())
+    wanted = ActivityFilter(params)
+    if not wanted.is_valid():
+        raise Invalid(wanted.reasons())
+    events = order_by(wanted.events(), wanted.order())
     rows = events.values_list(*COLUMNS, CountOf(events)).iterator(chunk_size=1000)
     first = next(rows, None)
     return Export(
         count=first[-1] if first else 0,
         as_of=datetime.now(tz=UTC),
-        filter=chosen.in_words(),
+        filter=wanted.in_words(),
         rows=_export_rows(first, rows),
     )
 
@@ -219,9 +193,10 @@ def _export_rows(first: Any, others: Iterator[Any]) -> Iterator[list[str]]:
 
 
 def _export_row(values: tuple[Any, ...]) -> list[str]:
-    (id_, at, type_, outcome, who, email, role, key_id, key_name, ip, browser, reason, details, _) = values
-    said = "; ".join(f"{name}: {_detail(name, value)}" for name, value in details.items())
+    *columns, details, personal, _count = values
+    id_, at, type_, outcome, _, who, email, role, key_id, key_name, ip, browser, reason, _uid = columns
+    said = "; ".join(f"{name}: {_detail(name, value)}" for name, value in readable(details, personal).items())
     return [
-        str(id_), wording.utc(at), Event(type_).label, outcome, who, email, role, str(key_id or ""), key_name,
-        ip, browser, reason, said,
+        str(id_), wording.utc(at), Event(type_).label, outcome, who or ERASED, email, role, str(key_id or ""),
+        key_name, ip, browser, reason, said,
     ]  # fmt: skip

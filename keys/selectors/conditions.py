@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet
-from django.db.models.lookups import Exact, IsNull
+from django.db.models.lookups import Exact, IsNull, LessThanOrEqual
 
 from keys.lifecycle import Phase
 from keys.models import ApiKey, KeyScope, User
@@ -99,11 +99,51 @@ def in_phase(phase: Phase, expires: Window = Window()) -> Condition:  # noqa: B0
     )
 
 
-def unconfirmed() -> Condition:
+def marked(column: str) -> Condition:
+    """Keys that have something in ``column``, which a partial index holds alone, by creation."""
+    found = Q((f"{column}__isnull", False))
     return Condition(
-        found=Q(unconfirmed__isnull=False),
-        checked=Q(IsNull(Unindexed(F("unconfirmed")), False)),
-        walks={"created": Walk(lambda keys: keys.filter(unconfirmed__isnull=False), Order(_CREATED))},
+        found=found,
+        checked=Q(IsNull(Unindexed(F(column)), False)),
+        walks={"created": Walk(lambda keys: keys.filter(found), Order(_CREATED))},
+    )
+
+
+def marked_active(column: str, now: datetime) -> Condition:
+    """Active keys that have something in ``column``, which a partial index holds alone, by expiry."""
+    active = in_phase(Phase.LIVE, Window(low=now))
+    found = Q((f"{column}__isnull", False))
+    by_expiry = active.walks["expires"]
+    walk = Walk(lambda keys: by_expiry.rows(keys).filter(found), by_expiry.order)
+    return Condition(
+        found=active.found & found,
+        checked=active.checked & Q(IsNull(Unindexed(F(column)), False)),
+        walks={"expires": walk, "status": walk},
+    )
+
+
+def unused_since(moment: datetime, now: datetime) -> Condition:
+    """Active keys whose last sign of life, their last use or else their creation, is not after ``moment``."""
+    active = in_phase(Phase.LIVE, Window(low=now))
+    used, created = F("last_used_order"), F("created_at")
+    old = LessThanOrEqual(Unindexed(created), moment)
+    return Condition(
+        found=Q(LessThanOrEqual(used, moment), old, phase=Phase.LIVE) & active.checked,
+        checked=Q(LessThanOrEqual(Unindexed(used), moment), old) & active.checked,
+        walks={
+            "last-used": Walk(
+                lambda keys: keys.filter(active.checked, old, phase=Phase.LIVE),
+                Order((used, F("id")), window=Window(high=moment)),
+            )
+        },
+    )
+
+
+def of_origin(origin: str) -> Condition:
+    return Condition(
+        found=Q(origin=origin),
+        checked=Q(Exact(Unindexed(F("origin")), origin)),
+        walks={"created": Walk(lambda keys: keys.filter(origin=origin), Order(_CREATED))},
     )
 
 

@@ -1,78 +1,99 @@
-"""The dashboard's numbers: bounded counts, so that they cost the same at any size."""
+"""The dashboard: are we all right, what needs doing first, and how things stand."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.urls import reverse
 from django.utils import timezone
 
 from keys.audit.guard import authorize
-from keys.models import LISTED, ApiKey
 from keys.policy import Action, Actor
 from keys.selectors.activity import EventRow, newest_activity
-from keys.selectors.conditions import Condition, narrow
-from keys.selectors.inventory_filter import SORTS, default_sort, expiring, with_status
-from keys.selectors.keyset import order_by
+from keys.selectors.drawings import Drawings, drawings
+from keys.selectors.figures import kept_figures
+from keys.selectors.inventory_filter import default_sort, with_status
+from keys.selectors.signs import Sign, signs
+from keys.selectors.to_do import Line, count_keys, in_words, lines
 
-COUNTED_UP_TO = 1000
-NEWEST_EVENTS = 10
+NEWEST_EVENTS = 5
 
 
 @dataclass(frozen=True)
-class Figure:
-    """``query`` is the inventory's query string that lists what was counted."""
+class Verdict:
+    """The answer to "are we all right?". ``tone`` is success, warning or danger."""
 
+    tone: str
+    headline: str
+    words: str
+
+
+@dataclass(frozen=True)
+class StatusFigure:
     label: str
     count: str
-    query: str
-    tone: str = ""
+    url: str
 
 
 @dataclass(frozen=True)
 class Dashboard:
-    by_status: list[Figure]
-    to_do: list[Figure]
+    """``clear`` are the lines that count nothing; ``is_empty``: there are no keys, and nothing to do.
+
+    ``drawings`` and ``as_of`` are None until the figures have been counted.
+    """
+
+    verdict: Verdict
+    to_do: list[Line]
+    to_know: list[Line]
+    clear: list[Line]
+    signs: list[Sign]
+    by_status: list[StatusFigure]
+    is_empty: bool
+    drawings: Drawings | None
+    as_of: datetime | None
     newest: list[EventRow]
 
 
-def dashboard(actor: Actor) -> Dashboard:
-    """Raises ``NotAllowed``."""
+def dashboard(actor: Actor, late_jobs: Sequence[str]) -> Dashboard:
+    """``late_jobs``: the background jobs that do not run. Raises ``NotAllowed``."""
     authorize(actor, Action.SEE_INVENTORY)
     now = timezone.now()
+    found = lines(now)
+    to_do = [line for line in found if line.is_to_do]
+    health = signs(now, late_jobs)
+    counts = {status: _with_status(status, now) for status in ("active", "pending", "expired", "removed")}
+    kept = kept_figures()
     return Dashboard(
+        verdict=_verdict(to_do, health),
+        to_do=to_do,
+        to_know=[line for line in found if line.count and not line.is_to_do],
+        clear=[line for line in found if not line.count],
+        signs=health,
         by_status=[
-            _by_status("Active", "active", now, "success"),
-            _by_status("Pending", "pending", now),
-            _by_status("Expired", "expired", now),
-            _by_status("Removed", "removed", now),
+            StatusFigure(status.capitalize(), in_words(count), f"{reverse('keys:inventory')}?status={status}")
+            for status, count in counts.items()
         ],
-        to_do=[
-            _by_expiry("Expiring in 7 days", 7, now, "danger"),
-            _by_expiry("Expiring in 30 days", 30, now, "warning"),
-            _by_status("Active, never used", "never-used", now),
-            _by_status("Storage unconfirmed", "unconfirmed", now, "warning"),
-        ],
+        is_empty=not any(counts.values()) and not to_do,
+        drawings=drawings(kept) if kept else None,
+        as_of=kept.as_of if kept else None,
         newest=newest_activity(actor, NEWEST_EVENTS),
     )
 
 
-def _by_status(label: str, status: str, now: datetime, tone: str = "") -> Figure:
-    sort = default_sort(status=status)
-    return _figure(label, _bounded_count(with_status(status, now), sort), f"status={status}", tone)
+def _with_status(status: str, now: datetime) -> int:
+    return count_keys(with_status(status, now), default_sort(status=status))
 
 
-def _by_expiry(label: str, days: int, now: datetime, tone: str) -> Figure:
-    sort = default_sort(expires=str(days))
-    return _figure(label, _bounded_count(expiring(days, now), sort), f"expires={days}", tone)
-
-
-def _figure(label: str, count: int, query: str, tone: str) -> Figure:
-    shown = f"{count:,}" if count <= COUNTED_UP_TO else f"{COUNTED_UP_TO:,}+"
-    return Figure(label, shown, query, tone if count else "")
-
-
-def _bounded_count(which: Condition, sort: str) -> int:
-    """Counted along the walk that lists the same keys, so that it stops as soon as there are too many."""
-    listed = narrow(ApiKey.objects.filter(LISTED), [which], sort, SORTS[sort.lstrip("-")])
-    return order_by(*listed)[: COUNTED_UP_TO + 1].count()
+def _verdict(to_do: list[Line], health: list[Sign]) -> Verdict:
+    things = f"{len(to_do)} thing{'' if len(to_do) == 1 else 's'} to do"
+    broken = [sign.name for sign in health if sign.tone == "danger"]
+    if broken:
+        more = f" There {'is' if len(to_do) == 1 else 'are'} also {things}." if to_do else ""
+        return Verdict("danger", "Something is broken", f"Look after this first: {', '.join(broken)}.{more}")
+    if to_do:
+        first = to_do[0]
+        words = f"Nothing is broken. Begin with “{first.label}”: {first.shown}."
+        return Verdict("warning", things, words)
+    return Verdict("success", "All is well", "Nothing is broken, and nothing waits to be done.")

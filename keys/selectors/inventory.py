@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict
@@ -13,7 +13,7 @@ from django.utils import timezone
 from keys import wording
 from keys.audit.guard import authorize
 from keys.errors import Invalid
-from keys.lifecycle import CAVEAT, State, status
+from keys.lifecycle import CAVEAT, State, Status, status
 from keys.models import ApiKey
 from keys.policy import Action, Actor
 from keys.selectors.conditions import Condition, of_owner
@@ -34,6 +34,9 @@ COLUMNS = (
     "purpose",
     "stored_at",
     "stored_in",
+    "origin",
+    "missing_since",
+    "owner_left_at",
 )
 
 
@@ -103,7 +106,7 @@ def inventory(actor: Actor, params: QueryDict) -> Inventory:
 
 
 def _row(values: tuple[Any, ...], now: datetime) -> KeyRow:
-    (id_, name, owner_name, owner_email, scopes, created, expires, used, phase, state, *_) = values
+    (id_, name, owner_name, owner_email, scopes, created, expires, used, phase, state, *others) = values
     seen = status(phase, expires, now)
     created_on, created_exact = wording.day_and_exact(created)
     expires_on, expires_exact = wording.day_and_exact(expires)
@@ -122,8 +125,24 @@ def _row(values: tuple[Any, ...], now: datetime) -> KeyRow:
         last_used_exact=wording.exact(used) if used else "",
         status=seen.value,
         status_label=seen.label,
-        caveat=CAVEAT.get(State(state), ""),
+        caveat=_caveat(seen, state, others),
     )
+
+
+def _caveat(seen: Status, state: str, others: Sequence[Any]) -> str:
+    """What must be said beside the status, of the state, and of an active key that needs attention.
+
+    ``others`` are the values of ``COLUMNS`` from the purpose on.
+    """
+    purpose, _, _, origin, missing_since, owner_left_at, *_ = others
+    said = [CAVEAT.get(State(state), "")]
+    if seen is Status.ACTIVE:
+        said += [
+            "missing in Cerby" if missing_since else "",
+            "not adopted" if origin == ApiKey.Origin.DISCOVERED and not purpose else "",
+            "owner left" if owner_left_at else "",
+        ]
+    return ", ".join(filter(None, said))
 
 
 @dataclass(frozen=True)
@@ -136,7 +155,7 @@ class Export:
 
 EXPORT_HEADER = [
     "Key id", "Name", "Owner", "Owner e-mail", "Scopes", "Created on (UTC)", "Expires (UTC)",
-    "Last used (UTC)", "Status", "Note", "Purpose", "Stored at (UTC)", "Stored in",
+    "Last used (UTC)", "Status", "Note", "Purpose", "Stored at (UTC)", "Stored in", "Origin",
 ]  # fmt: skip
 
 
@@ -172,11 +191,11 @@ def _export_rows(first: Any, others: Iterator[Any], now: datetime) -> Iterator[l
 
 
 def _export_row(values: tuple[Any, ...], now: datetime) -> list[str]:
-    (id_, name, owner, email, scopes, created, expires, used, phase, state, purpose, stored, where, _) = (
-        values
-    )
+    (id_, name, owner, email, scopes, created, expires, used, phase, state, *others) = values
+    purpose, stored, where, origin, *_ = others
+    seen = status(phase, expires, now)
     return [
         str(id_), name, owner, email, wording.scope_list(scopes), wording.utc(created), wording.utc(expires),
-        wording.utc(used), status(phase, expires, now).label, CAVEAT.get(State(state), ""), purpose,
-        wording.utc(stored), where,
+        wording.utc(used), seen.label, _caveat(seen, state, others), purpose, wording.utc(stored), where,
+        ApiKey.Origin(origin).label,
     ]  # fmt: skip

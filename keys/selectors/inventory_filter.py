@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
@@ -12,6 +14,7 @@ from django.db.models import F
 from django.http import QueryDict
 from django.utils import timezone
 
+from keys import plain_text
 from keys import scopes as catalogue
 from keys.lifecycle import Phase
 from keys.models import LISTED, ApiKey, User
@@ -26,10 +29,21 @@ STATUSES = [
     ("expired", "Expired"),
     ("removed", "Removed"),
     ("failed", "Failed"),
-    ("unconfirmed", "Storage unconfirmed"),
-    ("never-used", "Active, never used"),
 ]
+NEEDS = [
+    ("unconfirmed", "Storage unconfirmed"),
+    ("not-adopted", "Discovered, not adopted"),
+    ("missing", "Missing in Cerby"),
+    ("owner-left", "Owner disabled or left"),
+    ("removal-stuck", "Removal stuck"),
+    ("unused-90", "Unused for 90 days"),
+    ("unused-45", "Unused for 45 days"),
+    ("never-used", "Never used"),
+]
+"""Why somebody should look at a key. All but the first and "Removal stuck" are asked of active keys alone."""
+
 EXPIRY_WINDOWS = [("7", "in 7 days"), ("30", "in 30 days"), ("90", "in 90 days")]
+EXPIRES = [("", "Any time"), *EXPIRY_WINDOWS]
 
 SORTS: dict[str, tuple[Any, ...]] = {
     "name": (F("name_order"), F("id")),
@@ -48,16 +62,29 @@ _WITH_STATUS: dict[str, Callable[[datetime], Condition]] = {
     "expired": lambda now: conditions.in_phase(Phase.LIVE, Window(high=now)),
     "removed": lambda _: conditions.in_phase(Phase.REMOVED),
     "failed": lambda _: conditions.in_phase(Phase.FAILED),
-    "unconfirmed": lambda _: conditions.unconfirmed(),
+}
+_NEEDING: dict[str, Callable[[datetime], Condition]] = {
+    "unconfirmed": lambda _: conditions.marked("unconfirmed"),
+    "not-adopted": lambda now: conditions.marked_active("unadopted", now),
+    "missing": lambda now: conditions.marked_active("missing_since", now),
+    "owner-left": lambda now: conditions.marked_active("owner_left_at", now),
+    "removal-stuck": lambda _: conditions.marked("removal_stuck"),
+    "unused-90": lambda now: conditions.unused_since(now - timedelta(days=90), now),
+    "unused-45": lambda now: conditions.unused_since(now - timedelta(days=45), now),
     "never-used": conditions.never_used,
 }
+_SORT_OF_NEED = dict.fromkeys(("not-adopted", "missing", "owner-left"), "expires") | dict.fromkeys(
+    ("unused-90", "unused-45"), "-last-used"
+)
 
 
-def default_sort(status: str = "", expires: str = "") -> str:
-    """Soonest expiry first in an expiry window, latest first of what has expired, else newest first."""
+def default_sort(status: str = "", expires: str = "", needs: str = "") -> str:
+    """The order that an index has: soonest expiry first in an expiry window, latest first of what has
+    expired, the latest use first of what has not been used since, else newest first.
+    """
     if expires:
         return "expires"
-    return "-expires" if status == "expired" else "-created"
+    return _SORT_OF_NEED.get(needs) or ("-expires" if status == "expired" else "-created")
 
 
 def with_status(status: str, now: datetime) -> Condition:
@@ -65,8 +92,27 @@ def with_status(status: str, now: datetime) -> Condition:
     return _WITH_STATUS[status](now)
 
 
-def expiring(days: int, now: datetime) -> Condition:
-    return conditions.in_phase(Phase.LIVE, Window(now, now + timedelta(days=days)))
+def needing(need: str, now: datetime) -> Condition:
+    """``need`` is one of ``NEEDS``."""
+    return _NEEDING[need](now)
+
+
+def expiring(when: str, now: datetime) -> Condition:
+    """Active keys that expire within so many days from ``now``, or on a day such as 2026-11-03, in UTC."""
+    day = _day(when)
+    if day is None:
+        return conditions.in_phase(Phase.LIVE, Window(now, now + timedelta(days=int(when))))
+    start = datetime.combine(day, time.min, tzinfo=UTC) - datetime.resolution
+    return conditions.in_phase(Phase.LIVE, Window(max(now, start), start + timedelta(days=1)))
+
+
+def _day(text: str) -> date | None:
+    """What is written as 2026-11-03, within the years that every database and time zone can handle."""
+    if re.fullmatch(r"2\d{3}-\d\d-\d\d", text, re.ASCII) is None:
+        return None
+    with suppress(ValueError):
+        return date.fromisoformat(text)
+    return None
 
 
 class InventoryForm(forms.Form):
@@ -82,8 +128,15 @@ class InventoryForm(forms.Form):
     )
     scope = forms.ChoiceField(required=False, label="Scope", widget=PlainSelect)
     owner = forms.CharField(required=False, label="Owner's e-mail", max_length=254, widget=PlainInput)
-    expires = forms.ChoiceField(
-        required=False, label="Expires", choices=[("", "Any time"), *EXPIRY_WINDOWS], widget=PlainSelect
+    expires = forms.ChoiceField(required=False, label="Expires", choices=EXPIRES, widget=PlainSelect)
+    needs = forms.ChoiceField(
+        required=False, label="Needs attention", choices=[("", "All keys"), *NEEDS], widget=PlainSelect
+    )
+    origin = forms.ChoiceField(
+        required=False,
+        label="Origin",
+        choices=[("", "Any origin"), *ApiKey.Origin.choices],
+        widget=PlainSelect,
     )
     sort = forms.ChoiceField(required=False, choices=[("", ""), *SORT_CHOICES])
     after = forms.UUIDField(required=False)
@@ -95,6 +148,11 @@ class InventoryForm(forms.Form):
         assert isinstance(scope, forms.ChoiceField)
         offered = catalogue.offered(settings.PORTAL_EXTRA_SCOPES)
         scope.choices = [("", "Any scope"), *((scope.id, scope.label) for scope in offered)]
+        day = _day(params.get("expires", ""))
+        if day is not None:  # a link leads to it; it is not on offer otherwise
+            expires = self.fields["expires"]
+            assert isinstance(expires, forms.ChoiceField)
+            expires.choices = [*EXPIRES, (day.isoformat(), f"on {day.day} {day:%b %Y} (UTC)")]
 
 
 class InventoryFilter:
@@ -131,7 +189,11 @@ class InventoryFilter:
             person = User.objects.filter(email=chosen["owner"].lower())
             found.append(conditions.of_owner(person.values("pk")[:1]))
         if chosen["expires"]:
-            found.append(expiring(int(chosen["expires"]), now))
+            found.append(expiring(chosen["expires"], now))
+        if chosen["needs"]:
+            found.append(needing(chosen["needs"], now))
+        if chosen["origin"]:
+            found.append(conditions.of_origin(chosen["origin"]))
         if chosen["status"]:
             found.append(with_status(chosen["status"], now))
         return found
@@ -140,12 +202,20 @@ class InventoryFilter:
         """The sort as the query string would name it; empty where the filter is not valid."""
         if not self.is_valid():
             return ""
-        return self.chosen["sort"] or default_sort(self.chosen["status"], self.chosen["expires"])
+        chosen = self.chosen
+        return chosen["sort"] or default_sort(chosen["status"], chosen["expires"], chosen["needs"])
+
+    def in_use(self) -> dict[str, str]:
+        """The filters that narrow the list."""
+        names = ("q", "status", "scope", "owner", "expires", "needs", "origin")
+        return {name: self.chosen[name] for name in names if self.chosen[name]}
 
     def in_words(self) -> str:
-        """The filter as one line, for the first line of an export and for the audit event."""
-        names = ("q", "status", "scope", "owner", "expires")
-        parts = [f"{name}={self.chosen[name]}" for name in names if self.chosen[name]]
+        """The filter as one line, for the first line of an export and for audit events, which last.
+
+        A key that somebody has pasted into a field by mistake is left out.
+        """
+        parts = [f"{name}={plain_text.withheld(value)}" for name, value in self.in_use().items()]
         return ", ".join(parts) or "all but failed"
 
     def reasons(self) -> str:

@@ -108,7 +108,7 @@ class CountOf(Subquery):
     A window function would say it as well, and would hold every row in memory to do so.
     """
 
-    template = "(SELECT COUNT(*) FROM (%(subquery)s))"
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) AS counted)"
     output_field = IntegerField()
 
     def __init__(self, rows: QuerySet[Any, Any]) -> None:

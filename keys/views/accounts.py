@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any, cast
 
 from allauth.account.adapter import DefaultAccountAdapter
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import reverse
 
 from keys.actions import sign_in
@@ -41,7 +44,26 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             sign_in.record_end(actor_of(request))
         super().logout(request)
 
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        try:
+            super().pre_authenticate(request, **credentials)
+        except ValidationError:
+            _record_throttled(request, str(credentials.get("email") or ""))
+            raise
+
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         email = str(credentials.get("email") or "")
         sign_in.record_failure(email, ip=ip_of(request), browser=browser_of(request))
         super().authentication_failed(request, **credentials)
+
+
+def too_many_requests(request: HttpRequest) -> HttpResponse:
+    """What allauth answers with where its limits are exceeded (portal.urls.handler429)."""
+    user = request.user
+    typed = user.email if isinstance(user, User) else request.POST.get("login", "")
+    _record_throttled(request, typed)
+    return render(request, "429.html", status=HTTPStatus.TOO_MANY_REQUESTS)
+
+
+def _record_throttled(request: HttpRequest, email: str) -> None:
+    sign_in.record_throttled(email, ip=ip_of(request), browser=browser_of(request))

@@ -2,27 +2,63 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict, StreamingHttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
 
 from keys.actions.export import export_activity
+from keys.actions.save_filter import forget_filter, save_filter
+from keys.errors import Invalid
+from keys.forms import SaveFilterForm
 from keys.selectors.activity import EXPORT_HEADER
 from keys.selectors.activity import activity as activity_for
+from keys.selectors.activity_filter import saved_filters
 from keys.views.exports import csv_response
 from keys.views.links import ListLinks
 from keys.views.people import actor_of
 
+UNPROCESSABLE = 422
+
 
 @require_safe
 def activity(request: HttpRequest) -> HttpResponse:
-    found = activity_for(actor_of(request), request.GET)
-    context = {"section": "activity", "activity": found, "links": ListLinks(request.GET, found.page)}
-    template = "keys/activity.html#table" if request.htmx else "keys/activity.html"  # type: ignore[attr-defined]
-    return render(request, template, context, status=200 if found.filter.is_valid() else 422)
+    return _page(request, request.GET, SaveFilterForm())
 
 
 @require_safe
 def export(request: HttpRequest) -> StreamingHttpResponse:
     events = export_activity(actor_of(request), request.GET)
     return csv_response("activity", EXPORT_HEADER, events)
+
+
+@require_POST
+def save(request: HttpRequest) -> HttpResponse:
+    """Keep the filter in use under a name."""
+    form, params = SaveFilterForm(request.POST), QueryDict(request.POST.get("query", ""))
+    try:
+        if form.is_valid():
+            saved = save_filter(actor_of(request), params, form.cleaned_data["name"])
+            messages.success(request, f"The filter “{saved.name}” is saved.")
+            return HttpResponseRedirect(f"{reverse('keys:activity')}?{saved.query}")
+    except Invalid as invalid:
+        form.add_error("name", invalid.fields["name"])
+    return _page(request, params, form)
+
+
+@require_POST
+def forget(request: HttpRequest, filter_id: int) -> HttpResponse:
+    forget_filter(actor_of(request), filter_id)
+    messages.success(request, "The saved filter is deleted.")
+    return HttpResponseRedirect(reverse("keys:activity"))
+
+
+def _page(request: HttpRequest, params: QueryDict, form: SaveFilterForm) -> HttpResponse:
+    actor = actor_of(request)
+    found = activity_for(actor, params)
+    context = {"section": "activity", "activity": found, "links": ListLinks(params, found.page)}
+    context |= {"save": form, "saved": saved_filters(actor)}
+    template = "keys/activity.html#table" if request.htmx else "keys/activity.html"  # type: ignore[attr-defined]
+    status = UNPROCESSABLE if form.errors or not found.filter.is_valid() else 200
+    return render(request, template, context, status=status)

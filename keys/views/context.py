@@ -19,5 +19,6 @@ def portal(request: HttpRequest) -> dict[str, Any]:
         "actor": actor,
         "may_generate": actor is not None and actor.may(Action.GENERATE_KEY),
         "may_register": actor is not None and actor.may(Action.REGISTER_KEY),
+        "may_see_people": actor is not None and actor.may(Action.SEE_ACTIVITY),
         "may_find": actor is not None and actor.may(Action.FIND_KEY),
     }

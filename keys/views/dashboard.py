@@ -6,11 +6,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from keys.jobs.health import late_jobs
 from keys.selectors.dashboard import dashboard as dashboard_for
+from keys.selectors.troubles import alerts_shown
 from keys.views.people import actor_of
 
 
 @require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
-    board = dashboard_for(actor_of(request))
-    return render(request, "keys/dashboard.html", {"section": "dashboard", "board": board})
+    actor = actor_of(request)
+    shown = {"board": dashboard_for(actor, late_jobs()), "alerts": alerts_shown(actor)}
+    return render(request, "keys/dashboard.html", {"section": "dashboard", **shown})

@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
+from keys.actions.quarantine import end_quarantine
 from keys.jobs.health import health as jobs_health
 from keys.jobs.health import late_jobs
-from keys.views.people import actor_of
+from keys.selectors.anchors import anchors_health
+from keys.selectors.audit import audit_health
+from keys.selectors.peppers import peppers
+from keys.selectors.standing import standing
+from keys.selectors.troubles import SHOWN_BY_THEMSELVES, alerts_shown
+from keys.views.people import actor_of, require_fresh_sign_in
 
 
 @require_safe
 def health(request: HttpRequest) -> HttpResponse:
-    context = {"section": "settings", "tab": "health", "health": jobs_health(actor_of(request))}
-    return render(request, "keys/health.html", context)
+    actor = actor_of(request)
+    shown = {
+        "health": jobs_health(actor),
+        "standing": standing(actor),
+        "alerts": alerts_shown(actor, besides=SHOWN_BY_THEMSELVES),
+        "peppers": peppers(),
+        "audit": audit_health(),
+        "anchors": anchors_health(),
+    }
+    return render(request, "keys/health.html", {"section": "settings", "tab": "health", **shown})
+
+
+@require_POST
+def release(request: HttpRequest) -> HttpResponse:
+    """End the quarantine."""
+    require_fresh_sign_in(request, reverse("keys:health"))
+    held = end_quarantine(actor_of(request))
+    messages.success(request, f"The quarantine is over. Keys that the next sweep may revoke: {held}.")
+    return HttpResponseRedirect(reverse("keys:health"))
 
 
 @login_not_required
@@ -37,4 +62,4 @@ def readyz(_request: HttpRequest) -> JsonResponse:
             cursor.execute("SELECT 1 FROM keys_apikey LIMIT 1")
     except DatabaseError:
         return JsonResponse({"status": "the database does not answer"}, status=503)
-    return JsonResponse({"status": "ok", "late_jobs": late_jobs()})
+    return JsonResponse({"status": "ok", "late_jobs": late_jobs(), "audit": audit_health().status})

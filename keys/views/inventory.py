@@ -7,9 +7,9 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from keys.actions.export import export_inventory
+from keys.actions.look import look
 from keys.selectors.freshness import freshness
 from keys.selectors.inventory import EXPORT_HEADER
-from keys.selectors.inventory import inventory as inventory_for
 from keys.views.exports import csv_response
 from keys.views.links import ListLinks
 from keys.views.people import actor_of
@@ -17,7 +17,7 @@ from keys.views.people import actor_of
 
 @require_safe
 def inventory(request: HttpRequest) -> HttpResponse:
-    found = inventory_for(actor_of(request), request.GET)
+    found = look(actor_of(request), request.GET)
     links = ListLinks(request.GET, found.page, sort=found.filter.sort_in_use(), sorts=found.filter.sort_names)
     context = {"section": "settings", "tab": "keys", "inventory": found, "links": links}
     context["freshness"] = freshness()

@@ -14,8 +14,10 @@ from django_htmx.http import HttpResponseClientRedirect
 from keys import scopes as catalogue
 from keys.actions.adopt import adopt as adopt_key
 from keys.actions.delete import delete as delete_key
+from keys.actions.keep import keep as keep_key
 from keys.actions.rescope import needs
 from keys.actions.rescope import rescope as rescope_key
+from keys.errors import CerbyError, Conflict
 from keys.forms import AdoptForm
 from keys.lifecycle import State
 from keys.models import ApiKey
@@ -40,6 +42,15 @@ def adopt(request: HttpRequest, key_id: UUID) -> HttpResponse:
     adopt_key(actor, key_id, purpose=form.cleaned_data["purpose"])
     messages.success(request, "The key is adopted: its purpose is recorded.")
     return HttpResponseRedirect(reverse("keys:key", args=[key_id]))
+
+
+@require_POST
+def keep(request: HttpRequest, key_id: UUID) -> HttpResponse:
+    """Say of a key that the quarantine holds back that it is in use."""
+    require_fresh_sign_in(request, reverse("keys:health"))
+    kept = keep_key(actor_of(request), key_id)
+    messages.success(request, f"“{kept.name}” is kept: it is an active key of the inventory again.")
+    return HttpResponseRedirect(reverse("keys:health"))
 
 
 @require_POST
@@ -68,7 +79,13 @@ def delete(request: HttpRequest, key_id: UUID) -> HttpResponse:
         context = {"section": "settings", "page": key_page(actor, key_id)}
         template = "keys/delete.html#dialog" if request.htmx else "keys/delete.html"  # type: ignore[attr-defined]
         return render(request, template, context)
-    deleted = delete_key(actor, key_id)
+    try:
+        deleted = delete_key(actor, key_id)
+    except (CerbyError, Conflict) as error:
+        if not request.htmx:  # type: ignore[attr-defined]
+            raise
+        messages.error(request, error.sentence)  # above the page as it is now: the attempt has left its mark
+        return HttpResponseClientRedirect(reverse("keys:key", args=[key_id]))
     if deleted.state == State.REVOKING:  # only a person can delete it
         url = reverse("keys:removal", args=[key_id])
     else:

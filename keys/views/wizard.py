@@ -21,6 +21,7 @@ from keys.errors import CerbyNeverReached, CerbyRefused, Invalid
 from keys.forms import DetailsForm, ScopesForm, request_of
 from keys.key_request import KeyRequest
 from keys.policy import Action, Actor
+from keys.selectors.pause import paused_until
 from keys.views.people import actor_of, require_fresh_sign_in
 
 UNPROCESSABLE = 422
@@ -96,7 +97,9 @@ def _go_to(request: HttpRequest, url: str) -> HttpResponse:
 def _page(
     request: HttpRequest, *, step: int, form: DetailsForm, status: int = 200, **more: Any
 ) -> HttpResponse:
-    context = {"section": "settings", "step": step, "form": form, **more}
+    until = paused_until() if settings.CERBY_ISSUE_MODE == "direct" else None
+    paused = wording.clock(until) if until else ""
+    context = {"section": "settings", "step": step, "form": form, "paused": paused, **more}
     expires_at = form.cleaned_data.get("expires_at") if step == 2 else None  # noqa: PLR2004 - the second page
     if expires_at:
         context["expires"] = wording.spoken(expires_at, timezone.now())

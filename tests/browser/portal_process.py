@@ -21,9 +21,12 @@ PASSWORD = "correct horse battery"
 
 
 class Portal:
-    """`python -m portal.run` on a free port. ``data`` is its data directory, ``url`` has no slash at its end."""
+    """`python -m portal.run` on a free port. ``data`` is its data directory, ``url`` has no slash at its end.
 
-    def __init__(self, data: Path, *, vaults: int = 2) -> None:
+    ``env`` are further settings.
+    """
+
+    def __init__(self, data: Path, *, vaults: int = 2, **env: str) -> None:
         self.data = data
         port = _free_port()
         self.url = f"http://localhost:{port}"
@@ -40,7 +43,7 @@ class Portal:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "portal.run"],
                 cwd=ROOT,
-                env=inherited | mine,
+                env=inherited | mine | env,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -54,13 +54,13 @@ PRIVATE_KEY = """(id) => new Promise((resolve) => {
 })"""
 
 
-def _files_with(folder: Path, text: str) -> set[str]:
+def files_with(folder: Path, text: str) -> set[str]:
     needles = [text.encode(), text.encode("utf-16-le"), base64.b64encode(text.encode())[:-4]]
     files = [path for path in folder.rglob("*") if path.is_file()]
     return {path.name for path in files if any(needle in path.read_bytes() for needle in needles)}
 
 
-def _everything_stored(page: Page) -> str:
+def everything_stored(page: Page) -> str:
     return page.evaluate(STORED) + json.dumps([page.context.cookies(), page.context.storage_state()])
 
 
@@ -80,11 +80,11 @@ def test_the_key_is_nowhere_afterwards(portal, open_browser, way):
 
     key_id = steps.generate(page, name)
     assert page.evaluate(PRIVATE_KEY, key_id) == ["private", False, ["InvalidAccessError"] * 3]
-    assert key_id in _everything_stored(page)  # this is where a key would be found
+    assert key_id in everything_stored(page)  # this is where a key would be found
     with page.expect_response("**/claim/") as claim:
         key = steps.show(page)
     assert key not in claim.value.text()
-    assert key not in _everything_stored(page)
+    assert key not in everything_stored(page)
     page.get_by_role("button", name="Copy").click()
     expect(page.get_by_role("status").filter(has_text="Copied.")).to_be_visible()
     if way == "save in Cerby":
@@ -107,13 +107,13 @@ def test_the_key_is_nowhere_afterwards(portal, open_browser, way):
     for address in addresses:
         assert key not in page.goto(address).text()
         assert key not in page.content()
-        assert key not in _everything_stored(page)
+        assert key not in everything_stored(page)
     carriers = [
         request for request in requests if key in f"{request.url} {request.headers} {request.post_data}"
     ]
     assert [request.url.split("/")[-2] for request in carriers] == ["save"] * (way == "save in Cerby")
     assert all(key not in request.url for request in requests)
 
-    assert {"portal.sqlite3", "portal.sqlite3-wal", "sandbox.sqlite3-wal"} & _files_with(portal.data, name)
+    assert {"portal.sqlite3", "portal.sqlite3-wal", "sandbox.sqlite3-wal"} & files_with(portal.data, name)
     assert {path.name for path in (portal.data / "log").iterdir()} >= {"portal.log", "sandbox.log"}
-    assert _files_with(portal.data, key) == set()
+    assert files_with(portal.data, key) == set()

@@ -115,6 +115,13 @@ def test_chaos_can_be_repeated(tmp_path):
     assert outcomes[0].count("404") > 5
 
 
+def test_the_first_requests_may_be_left_alone(tmp_path):
+    with running(tmp_path, "--chaos", "0.4", "--seed", "18", "--calm", "30") as (_, url):
+        outcomes = [outcome(url) for _ in range(60)]
+    assert set(outcomes[:30]) == {"404"}
+    assert len(set(outcomes[30:])) > 2
+
+
 def outcome(url: str) -> str:
     """What becomes of a request without a credential; a port that is closed for a while is waited for."""
     for _ in range(200):

@@ -70,7 +70,7 @@ def test_there_are_keys_in_every_state(keys):
     active = [key for key in keys if key["status"] == "active"]
     used = [moment(key["lastUsedAt"]) for key in active if key["lastUsedAt"]]
     counts = Counter(key["status"] for key in keys)
-    assert 55 <= len(keys) <= 65
+    assert 60 <= len(keys) <= 75
     assert counts["active"] >= 40
     assert counts["expired"] >= 5
     assert counts["removed"] >= 5

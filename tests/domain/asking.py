@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -50,7 +49,3 @@ def send(**changes: Any) -> Callable[[Conversation], None]:
 
 def events() -> list[str]:
     return list(AuditEvent.objects.order_by("id").values_list("type", flat=True))
-
-
-def everything_in(database: Path) -> bytes:
-    return b"".join(file.read_bytes() for file in database.parent.glob(f"{database.name}*"))

@@ -1,24 +1,28 @@
-"""Fixtures of the domain's tests: a database file of one's own."""
+"""Fixtures of the domain's tests: a database of one's own."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from tests.cast import Cast, people_in_portal
 from tests.cerby.bad_server import Server, serving
 from tests.conftest import Workspace
-from tests.domain import own_database
+from tests.domain import own_database, signed_record
 from tests.domain.asking import Script
+from tests.domain.own_database import Address
+from tests.domain.signed_record import Kept
+from tests.postgresql_server import Server as PostgreSQL
 
 
 @pytest.fixture(scope="session")
-def _migrated(tmp_path_factory: pytest.TempPathFactory, django_db_blocker) -> Path:
+def _migrated_sqlite(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any) -> Path:
     """Migrating takes a second; copying what came of it, nothing."""
     path = tmp_path_factory.mktemp("migrated") / "portal.sqlite3"
     with django_db_blocker.unblock():
@@ -27,18 +31,77 @@ def _migrated(tmp_path_factory: pytest.TempPathFactory, django_db_blocker) -> Pa
 
 
 @pytest.fixture
-def database(_migrated: Path, tmp_path: Path, django_db_blocker) -> Iterator[Path]:
-    """A file that other processes and connections see as well, and that Django uses in this test."""
-    path = tmp_path / "portal.sqlite3"
-    shutil.copy(_migrated, path)
-    with django_db_blocker.unblock(), own_database.using(path):
-        yield path
+def sqlite_address(_migrated_sqlite: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(_migrated_sqlite, tmp_path / "portal.sqlite3"))
+
+
+@pytest.fixture(scope="session")
+def _own_postgresql(postgresql: PostgreSQL, migrated_postgresql: str) -> str:
+    postgresql.create("own", template=migrated_postgresql)
+    return "own"
 
 
 @pytest.fixture
-def committed_cast(database: Path, workspace: Workspace) -> Cast:
-    """The cast in that file: what a test commits there is committed."""
+def postgresql_address(postgresql: PostgreSQL, migrated_postgresql: str, _own_postgresql: str) -> str:
+    postgresql.reset(_own_postgresql, like=migrated_postgresql)
+    return postgresql.url(_own_postgresql)
+
+
+@pytest.fixture
+def database(vendor: str, request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[Address]:
+    """One that other processes and connections see as well, and that Django uses in this test."""
+    address = request.getfixturevalue(f"{vendor}_address")
+    with django_db_blocker.unblock(), own_database.using(address):
+        yield address
+
+
+def audit_files(tmp_path: Path, settings: Any) -> Path:
+    """The audit log's files of this test alone."""
+    settings.PORTAL_AUDIT_DIR = tmp_path / "audit"
+    return settings.PORTAL_AUDIT_DIR
+
+
+@pytest.fixture
+def signed_here(db: None, audit_files: Path) -> Path:
+    """A log that begins with this test, and the folder in which the signer remembers it."""
+    return audit_files
+
+
+@pytest.fixture
+def committed_cast(database: Address, workspace: Workspace) -> Cast:
+    """The cast in that database: what a test commits there is committed."""
     return people_in_portal(workspace.ids)
+
+
+FULL = {
+    "sqlite": """
+        CREATE TRIGGER the_disk_is_full BEFORE INSERT ON keys_auditevent
+        BEGIN SELECT RAISE(ABORT, 'no room'); END
+    """,
+    "postgresql": """
+        CREATE FUNCTION the_disk_is_full() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = 'integrity_constraint_violation'; END
+        $$;
+        CREATE TRIGGER the_disk_is_full BEFORE INSERT ON keys_auditevent
+            FOR EACH ROW EXECUTE FUNCTION the_disk_is_full();
+    """,
+}
+EMPTIED = {
+    "sqlite": "DROP TRIGGER IF EXISTS the_disk_is_full",
+    "postgresql": "DROP FUNCTION IF EXISTS the_disk_is_full CASCADE",
+}
+
+
+@pytest.fixture
+def fill_the_disk() -> Iterator[Callable[[], None]]:
+    """``fill_the_disk()``: from now on the database has no room for an event."""
+
+    def tell(statement: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    yield lambda: tell(FULL[connection.vendor])
+    tell(EMPTIED[connection.vendor])
 
 
 @pytest.fixture
@@ -53,3 +116,18 @@ def cerby_that(settings: Any) -> Iterator[Script]:
             return server
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def _written(_migrated, _workspace, tmp_path_factory, django_db_blocker) -> Kept:
+    workspace, url = _workspace
+    workspace.sandbox.restore(workspace.untouched)
+    with django_db_blocker.unblock():
+        return signed_record.write(tmp_path_factory.mktemp("record"), _migrated, workspace, url)
+
+
+@pytest.fixture
+def kept(_written, tmp_path, django_db_blocker) -> Iterator[Kept]:
+    kept = _written.copy_to(tmp_path / "record")
+    with django_db_blocker.unblock(), kept.in_use():
+        yield kept

@@ -1,6 +1,7 @@
-"""A database file of a test's own, for what the test transaction would hide: other processes and connections.
+"""A database of a test's own, for what the test transaction would hide: other processes and connections.
 
-Never Django's transactional tests: their flush deletes rows, which the audit triggers refuse.
+Its address is the path of an SQLite file, or ``postgresql://…``. Never Django's transactional tests: their
+flush deletes rows, which the audit triggers refuse.
 """
 
 from __future__ import annotations
@@ -11,26 +12,31 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import environ
+import psycopg
+from django.conf import settings
 from django.core.management import call_command
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import ConnectionHandler
 
-
-@contextmanager
-def using(path: Path) -> Iterator[None]:
-    """In this thread, the portal's database is the file at ``path``; each thread asks for itself."""
-    usual = connections[DEFAULT_DB_ALIAS]
-    connections[DEFAULT_DB_ALIAS] = ConnectionHandler({DEFAULT_DB_ALIAS: _described(path)})[DEFAULT_DB_ALIAS]
-    try:
-        yield
-    finally:
-        connections[DEFAULT_DB_ALIAS].close()
-        connections[DEFAULT_DB_ALIAS] = usual
+Address = Path | str
 
 
-def _described(path: Path) -> dict[str, Any]:
+def address(text: str) -> Address:
+    """The address whose ``str`` is ``text``: what a process is told."""
+    return text if text.startswith("postgresql:") else Path(text)
+
+
+def connection_to(address: Address) -> BaseDatabaseWrapper:
+    """A connection of Django's, not open yet, to stand in for the one that the settings describe."""
+    described = _postgresql(address) if isinstance(address, str) else _sqlite(address)
+    return ConnectionHandler({DEFAULT_DB_ALIAS: described})[DEFAULT_DB_ALIAS]
+
+
+def _sqlite(path: Path) -> dict[str, Any]:
     """The portal's own settings, without waiting for the disk: no test here cuts the power."""
-    usual = connections[DEFAULT_DB_ALIAS].settings_dict
+    usual = settings.DATABASES[DEFAULT_DB_ALIAS]
     options = {
         **usual["OPTIONS"],
         "init_command": usual["OPTIONS"]["init_command"] + "PRAGMA synchronous=OFF;",
@@ -38,20 +44,76 @@ def _described(path: Path) -> dict[str, Any]:
     return {**usual, "NAME": str(path), "OPTIONS": options}
 
 
-def create(path: Path) -> None:
-    """Write a migrated, empty database."""
-    with using(path):
+def _postgresql(url: str) -> dict[str, Any]:
+    """Without the pool, which outlives the test that opens it."""
+    return {**environ.Env.db_url_config(url), "CONN_MAX_AGE": None}
+
+
+@contextmanager
+def standing_in(other: BaseDatabaseWrapper) -> Iterator[None]:
+    """In this thread, ``other`` is the portal's database; each thread asks for itself."""
+    usual = connections[DEFAULT_DB_ALIAS]
+    connections[DEFAULT_DB_ALIAS] = other
+    try:
+        yield
+    finally:
+        connections[DEFAULT_DB_ALIAS] = usual
+
+
+@contextmanager
+def using(address: Address) -> Iterator[None]:
+    """In this thread, the portal's database is the one at ``address``, until the end of the block."""
+    connection = connection_to(address)
+    with standing_in(connection):
+        try:
+            yield
+        finally:
+            connection.close()
+
+
+def create(address: Address) -> None:
+    """Migrate an empty database."""
+    with using(address):
         call_command("migrate", verbosity=0)
         call_command("createcachetable", verbosity=0)
 
 
-def rows(path: Path, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-    """What a second connection, outside of Django, reads from the file: committed rows only."""
-    with closing(sqlite3.connect(path)) as other:
+def rows(address: Address, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    """What a second connection, outside of Django, reads: committed rows only. Placeholders are ``?``."""
+    if isinstance(address, str):
+        with psycopg.connect(address) as other:
+            return other.execute(sql.replace("?", "%s"), values).fetchall()
+    with closing(sqlite3.connect(address)) as other:
         return other.execute(sql, values).fetchall()
 
 
-def write(path: Path, sql: str, *values: Any) -> None:
-    """Write through a second connection; fails within half a second where a transaction is open elsewhere."""
-    with closing(sqlite3.connect(path, timeout=0.5)) as other, other:
+def write(address: Address, sql: str, *values: Any) -> None:
+    """Write through a second connection; fails, at once or after half a second, where a transaction is open."""
+    if isinstance(address, str):
+        with psycopg.connect(address) as other:
+            assert other.execute(_OPEN).fetchall() == []
+            other.execute(sql.replace("?", "%s"), values)
+        return
+    with closing(sqlite3.connect(address, timeout=0.5)) as other, other:
         other.execute(sql, values)
+
+
+_OPEN = """
+    SELECT query FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'
+"""
+
+
+def everything_in(address: Address) -> bytes:
+    """All that the database has written to its files."""
+    return b"".join(file.read_bytes() for file in _files_of(address))
+
+
+def _files_of(address: Address) -> list[Path]:
+    if isinstance(address, Path):
+        return sorted(address.parent.glob(f"{address.name}*"))
+    with psycopg.connect(address, autocommit=True) as other:
+        other.execute("CHECKPOINT")
+        folder, number = other.execute(
+            "SELECT current_setting('data_directory'), oid FROM pg_database WHERE datname = current_database()"
+        ).fetchone()
+    return sorted(Path(folder, "base", str(number)).iterdir())

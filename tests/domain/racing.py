@@ -1,4 +1,4 @@
-"""Real processes that do one thing at the same moment, on one database file.
+"""Real processes that do one thing at the same moment, on one database.
 
 Run as a script in a process of its own, ``python -m tests.domain.racing``, because forking a test runner,
 which has threads, may hang.
@@ -20,13 +20,14 @@ from typing import Any
 import django
 
 from tests.domain import own_database
+from tests.domain.own_database import Address
 
 Runner = Callable[[int, Any], Any]
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120  # seconds
 
 
-def race(database: Path, runner: str, subjects: list[Any], *, processes: int) -> list[list[Any]]:
+def race(database: Address, runner: str, subjects: list[Any], *, processes: int) -> list[list[Any]]:
     """What each of ``processes`` got from ``runner(number, subject)`` for each of ``subjects``, in their order.
 
     ``runner`` is ``module:function``. For every subject all processes wait for the last one, then begin together.
@@ -67,7 +68,7 @@ def _run(task: dict[str, Any]) -> list[list[Any]]:
 
 def _race(number: int, runner: Runner, task: dict[str, Any], start: Any, answers: Any) -> None:
     try:
-        with own_database.using(Path(task["database"])):
+        with own_database.using(own_database.address(task["database"])):
             got = []
             for subject in task["subjects"]:
                 start.wait(PATIENCE)

@@ -199,7 +199,7 @@ def test_two_rows_that_fit_are_told_apart_by_nothing(cast, sandbox):
         by_hand(cast.admin, name="Night job")
     in_cerby(sandbox, cast.admin, "Night job")
     [upstream] = [one for one in connect().keys(statuses=["active"]) if one.name == "Night job"]
-    assert recognise(upstream) is None
+    assert recognise([upstream]) == {}
 
 
 def test_cerby_being_down_leaves_the_key_as_it_is(cast, settings):

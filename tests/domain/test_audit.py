@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -11,10 +12,10 @@ from django.db import IntegrityError, connection, transaction
 
 from keys.actions import sign_in
 from keys.audit import log
-from keys.audit.events import DETAILS, Event
+from keys.audit.events import DETAILS, DONE, OUTCOMES, Event
 from keys.models import AuditEvent
 from tests import cast as people
-from tests.cast import Cast, a_key
+from tests.cast import Cast, a_key, said_by
 
 TAB_KEY = (
     ec.derive_private_key(7, ec.SECP256R1())
@@ -46,14 +47,16 @@ def upsert(event: AuditEvent) -> None:
     )
 
 
-def sql(statement: str) -> Callable[[AuditEvent], None]:
+def sql(statement: str = "", **by_vendor: str) -> Callable[[AuditEvent], None]:
     def run(event: AuditEvent) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(statement)
+            cursor.execute(by_vendor.get(connection.vendor, statement))
 
     return run
 
 
+COLUMNS = ", ".join(field.column for field in AuditEvent._meta.concrete_fields)
+WRITTEN_WITH_IT = {"id", "uid", "at", "leaf", "mac", "mac_chain", "mac_epoch", "salt"}
 ATTACKS = {
     "save": save,
     "QuerySet.update": lambda event: AuditEvent.objects.update(reason="Nothing happened."),
@@ -65,9 +68,14 @@ ATTACKS = {
     "raw UPDATE of its id": sql("UPDATE keys_auditevent SET id = id + 1"),
     "raw DELETE": sql("DELETE FROM keys_auditevent"),
     "raw DELETE of some": sql("DELETE FROM keys_auditevent WHERE type LIKE 'session:%'"),
-    "raw REPLACE": sql(
-        "REPLACE INTO keys_auditevent SELECT id, at, type, outcome, actor_id, 'Somebody else', actor_email,"
-        " actor_role, key_id, key_name, ip, browser, reason, details FROM keys_auditevent"
+    "raw REPLACE or TRUNCATE": sql(
+        sqlite=f"REPLACE INTO keys_auditevent ({COLUMNS}) SELECT {COLUMNS} FROM keys_auditevent",  # as it was
+        postgresql="TRUNCATE keys_auditevent",
+    ),
+    "raw REPLACE of its uid": sql(
+        sqlite=f"REPLACE INTO keys_auditevent ({COLUMNS})"
+        f" SELECT {COLUMNS.replace('id, uid', 'id + 1, uid')} FROM keys_auditevent",
+        postgresql="DELETE FROM ONLY keys_auditevent",
     ),
 }
 
@@ -88,6 +96,10 @@ def test_further_events_are_still_added_to_it(event, cast):
     ]
 
 
+def an_outcome_of(kind: Event) -> log.Outcome:
+    return log.Outcome(min(OUTCOMES.get(kind, DONE)))
+
+
 @pytest.mark.parametrize("kind", Event)
 def test_an_event_carries_only_the_details_that_are_listed(db, kind):
     with pytest.raises(ValueError, match=f"{kind} carries no secret"):
@@ -97,18 +109,27 @@ def test_an_event_carries_only_the_details_that_are_listed(db, kind):
 
 @pytest.mark.parametrize("kind", Event)
 def test_an_event_keeps_each_detail_that_is_listed(db, kind):
-    details = {name: [name] for name in DETAILS.get(kind, frozenset())}
-    log.append(kind, actor=None, **details)
+    details = {name: f"some {name}" for name in DETAILS.get(kind, frozenset())}
+    log.append(kind, actor=None, outcome=an_outcome_of(kind), **details)
     written = AuditEvent.objects.get()
-    assert (written.details, written.actor_name, written.actor_id) == (details, "The portal", None)
+    assert (said_by(written), written.actor_name, written.actor_id) == (details, "The portal", None)
     assert kind.label
+
+
+@pytest.mark.parametrize("kind", Event)
+@pytest.mark.parametrize("outcome", log.Outcome)
+def test_an_event_ends_only_as_it_may(db, kind, outcome):
+    may = outcome in OUTCOMES.get(kind, DONE)
+    with nullcontext() if may else pytest.raises(ValueError, match=f"{kind} is never {outcome}"):
+        log.append(kind, actor=None, outcome=outcome)
+    assert AuditEvent.objects.count() == may
 
 
 def test_an_event_copies_who_and_from_where(cast):
     key = a_key(cast.owner)
     log.append(Event.KEY_CALLED, actor=people.actor(cast.admin), key=key)
     written = AuditEvent.objects.values().get()
-    assert {name: written[name] for name in written if name not in {"id", "at"}} == {
+    assert {name: written[name] for name in written if name not in WRITTEN_WITH_IT} == {
         "type": "key:call",
         "outcome": "done",
         "actor_id": cast.admin.pk,
@@ -121,6 +142,7 @@ def test_an_event_copies_who_and_from_where(cast):
         "browser": "Chrome on Linux",
         "reason": "",
         "details": {},
+        "personal": {},
     }
 
 

@@ -8,7 +8,6 @@ import traceback
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +32,8 @@ from keys.policy import Actor
 from portal.logs import LOGGING
 from tests.cast import actor, signed_in
 from tests.cerby.bad_server import data, listing, refusal, serving, vault
+from tests.domain import own_database
+from tests.domain.own_database import Address
 from tests.pages.journey import Tab
 
 
@@ -97,10 +98,8 @@ def opened(tab: Tab, me: Actor, request: KeyRequest) -> str:
     return tab.open(sealed, key_id=request.id, user_id=me.user_id)
 
 
-def files_of(database: Path) -> str:
-    files = sorted(database.parent.glob(f"{database.name}*"))
-    assert [file.name for file in files] == ["portal.sqlite3", "portal.sqlite3-shm", "portal.sqlite3-wal"]
-    return "".join(file.read_bytes().decode("latin-1") for file in files)
+def files_of(database: Address) -> str:
+    return own_database.everything_in(database).decode("latin-1")
 
 
 def rows() -> str:

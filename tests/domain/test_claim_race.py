@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import uuid
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.utils import timezone
@@ -16,6 +15,7 @@ from keys.lifecycle import State
 from keys.models import ApiKey, AuditEvent, RevealGrant, User
 from keys.policy import Role
 from tests import cast
+from tests.domain.own_database import Address
 from tests.domain.racing import race
 
 PROCESSES, GRANTS = 24, 100
@@ -39,7 +39,7 @@ def a_naive_claim(number: int, key_id: str) -> str | None:
 
 
 @pytest.fixture
-def sealed(database: Path) -> dict[str, str]:
+def sealed(database: Address) -> dict[str, str]:
     """What is sealed for each key of the database, in hexadecimal digits."""
     now = timezone.now()
     owner = User.objects.create(
@@ -78,13 +78,13 @@ def sealed(database: Path) -> dict[str, str]:
     return {str(grant.key_id): grant.sealed.hex() for grant in grants}
 
 
-def given_out(database: Path, runner: str, sealed: dict[str, str]) -> list[list[str]]:
+def given_out(database: Address, runner: str, sealed: dict[str, str]) -> list[list[str]]:
     """For each key, everything that the processes were given."""
     answers = race(database, f"{__name__}:{runner}", list(sealed), processes=PROCESSES)
     return [[answer for answer in column if answer is not None] for column in answers]
 
 
-def test_each_sealed_key_is_given_out_exactly_once(database: Path, sealed: dict[str, str]) -> None:
+def test_each_sealed_key_is_given_out_exactly_once(database: Address, sealed: dict[str, str]) -> None:
     assert given_out(database, "the_portals_claim", sealed) == [[value] for value in sealed.values()]
 
     revealed = AuditEvent.objects.filter(type="key:reveal")
@@ -94,6 +94,8 @@ def test_each_sealed_key_is_given_out_exactly_once(database: Path, sealed: dict[
     assert set(ApiKey.objects.values_list("state", flat=True)) == {State.CLAIMED}
 
 
-def test_the_same_race_finds_doubles_where_the_claim_is_naive(database: Path, sealed: dict[str, str]) -> None:
+def test_the_same_race_finds_doubles_where_the_claim_is_naive(
+    database: Address, sealed: dict[str, str]
+) -> None:
     doubles = [values for values in given_out(database, "a_naive_claim", sealed) if len(values) > 1]
     assert doubles

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ from keys.key_request import KeyRequest
 from keys.lifecycle import State
 from keys.models import ApiKey, AuditEvent, User
 from tests import cast as people
+from tests.domain.own_database import Address
 from tests.domain.racing import race
 
 PROCESSES, ROUNDS = 6, 5
@@ -66,12 +66,12 @@ def a_naive_issue(number: int, subject: dict[str, Any]) -> str:
             )
         except CerbyError:
             return "refused"
-        AuditEvent.objects.create(at=timezone.now(), type="key:issue", outcome="done", key_id=request.id)
+        people.an_event(type="key:issue", key_id=request.id).save()
         return "made"
 
 
 @pytest.fixture
-def subjects(workspace, database: Path) -> list[dict[str, Any]]:
+def subjects(workspace, database: Address) -> list[dict[str, Any]]:
     """A request for each round, the same in each process."""
     people.people_in_portal(workspace.ids)
     rounds = [[str(uuid.uuid4())] * PROCESSES for _ in range(ROUNDS)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,10 +23,11 @@ from tests.domain.asking import (
     events,
     send,
 )
+from tests.domain.own_database import Address
 
 
 @pytest.fixture
-def cast(database: Path) -> people.Cast:
+def cast(database: Address) -> people.Cast:
     return people.people_in_portal({name: str(uuid.uuid4()) for name in people.MEMBERS})
 
 

@@ -112,6 +112,8 @@ def people(world: World, without: str) -> Iterator[World]:
                 yield replace(world, **taken)
     if world.reveals:
         yield from moved(world, Move.STORE)
+    if world.cerby == "live":  # a person keeps what the quarantine held back, as Cerby lists it
+        yield from moved(world, Move.KEEP, sealed=world.sealed and without == "sealed bytes are not kept")
     yield from deleting(world, without)
 
 
@@ -244,6 +246,7 @@ GUARDS = {
     "one claim": "revealed twice",
     "sealed bytes go with the key": "sealed bytes outside READY",
     "sealed bytes vanish too": "sealed bytes outside READY",
+    "sealed bytes are not kept": "sealed bytes outside READY",
     "absence is settled": "said to be absent while its request is under way",
     "a lease ends": "rests with a live key that nobody holds",
     "a view's timer": "rests with a live key that nobody holds",

@@ -6,7 +6,7 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError
 from django.utils import timezone
 
 from keys.audit.events import Event
@@ -93,14 +93,10 @@ def test_where_the_event_is_refused_by_its_words_the_state_stays(cast):
     assert key.state == State.CLAIMED
 
 
-def test_where_the_database_refuses_the_event_the_state_stays(cast):
+def test_where_the_database_refuses_the_event_the_state_stays(cast, fill_the_disk):
     key = a_key(cast.admin, state=State.CLAIMED)
     before = columns_of(key)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE TRIGGER the_disk_is_full BEFORE INSERT ON keys_auditevent"
-            " BEGIN SELECT RAISE(ABORT, 'no room'); END"
-        )
+    fill_the_disk()
     with pytest.raises(IntegrityError, match="no room"):
         move(key, Move.STORE, Event.KEY_STORED, actor(cast.admin))
     assert columns_of(key) == before

@@ -24,7 +24,7 @@ LETTERS = {
     "S": Role.SUPER_ADMIN,
     "O": Role.OWNER,
 }
-ALL, MEMBERS, ADMINS, NOBODY = "GLUASO", "UASO", "ASO", ""
+ALL, MEMBERS, ADMINS, HIGHEST, NOBODY = "GLUASO", "UASO", "ASO", "SO", ""
 
 WORKSPACE = {
     Action.SEE_INVENTORY: ADMINS,
@@ -37,6 +37,9 @@ WORKSPACE = {
     Action.REGISTER_KEY: ADMINS,
     Action.FIND_KEY: MEMBERS,
     Action.ADOPT_KEY: ADMINS,
+    Action.ERASE_PERSON: "O",
+    Action.KEEP_KEY: HIGHEST,
+    Action.END_QUARANTINE: HIGHEST,
 }
 """Who may, whichever reading of Cerby's pages is configured."""
 
@@ -49,7 +52,7 @@ KEYS = {
     Action.REVEAL_KEY: {KeyManagement.ADMINS: (ALL, NOBODY), KeyManagement.OWNER_ONLY: (ALL, NOBODY)},
 }
 
-NEEDS_A_FRESH_ROLE = {Action.GENERATE_KEY, Action.WIDEN_KEY}
+NEEDS_A_FRESH_ROLE = {Action.GENERATE_KEY, Action.WIDEN_KEY, Action.KEEP_KEY, Action.END_QUARANTINE}
 
 roles = st.sampled_from(Role)
 actions = st.sampled_from(Action)

@@ -9,14 +9,16 @@ import pytest
 from django.utils import timezone
 
 from keys.actions import sign_in
-from keys.actions.refresh_person import refresh_everyone, refresh_person, with_confirmed_role
+from keys.actions.refresh_person import refresh_person, with_confirmed_role
 from keys.actors import actor_for
-from keys.errors import CerbyNeverReached, CerbyNotFound, NotAllowed
+from keys.errors import CerbyNeverReached, CerbyNotFound
 from keys.models import ApiKey, AuditEvent, User
 from keys.policy import Role
-from tests.cast import a_key, actor, signed_in
+from tests.cast import a_key, actor, said_by, signed_in
 from tests.cerby.bad_server import data, free_port, serving
 from tests.cerby.bad_server import user as resource_of_user
+
+LEFT = ({"in the workspace": "yes", "may sign in": "yes"}, {"in the workspace": "no", "may sign in": "no"})
 
 
 def checked(person: User, ago: timedelta) -> User:
@@ -30,7 +32,7 @@ def unreachable(settings: object) -> None:
 
 def changes() -> list[tuple[str, dict, dict]]:
     events = AuditEvent.objects.filter(type="person:change").order_by("id")
-    return [(event.details["email"], event.details["before"], event.details["after"]) for event in events]
+    return [tuple(map(said_by(event).get, ("email", "before", "after"))) for event in events]
 
 
 def test_a_new_role_is_kept_and_recorded(cast, sandbox, workspace):
@@ -61,7 +63,7 @@ def test_whom_cerby_disables_is_signed_out_everywhere(cast, sandbox, workspace):
     refresh_person(cast.admin)
 
     assert not User.objects.get(pk=cast.admin.pk).is_active
-    assert changes() == [(cast.admin.email, {"may sign in": "yes"}, {"may sign in": "no"})]
+    assert changes() == [(cast.admin.email, *LEFT)]
     answer = browser.get("/keys/")
     assert (answer.status_code, answer["Location"]) == (302, "/accounts/login/?next=/keys/")
 
@@ -79,7 +81,7 @@ def test_whom_cerby_does_not_know_any_more_is_no_longer_active(cast, sandbox):
     with pytest.raises(CerbyNotFound):
         refresh_person(admin)
     assert not User.objects.get(pk=admin.pk).is_active
-    assert changes() == [(admin.email, {"may sign in": "yes"}, {"may sign in": "no"})]
+    assert changes() == [(admin.email, *LEFT)]
     assert not sign_in.confirm(admin)
     assert len(changes()) == 1
 
@@ -102,6 +104,15 @@ def test_a_new_name_and_address_reach_the_keys_of_that_person(cast, settings):
         refresh_person(cast.admin)
     owner = ApiKey.objects.values_list("owner_name", "owner_email").get(pk=key.pk)
     assert owner == ("Grace H", "new.address@contenzilla.example")
+
+
+def test_of_a_very_long_name_the_beginning_is_kept(cast, settings):
+    key = a_key(cast.admin)
+    answer = data(resource_of_user(cast.admin.email, str(cast.admin.cerby_id), firstName="ß" * 300))
+    with serving(answer) as server:
+        settings.CERBY_BASE_URL = server.url
+        refresh_person(cast.admin)
+    assert ApiKey.objects.values_list("owner_name", "owner_order").get(pk=key.pk) == ("ß" * 200, "ss" * 200)
 
 
 @pytest.mark.parametrize("role", ["workspace_emperor", "", None, "WORKSPACE_OWNER"])
@@ -146,20 +157,3 @@ def test_a_role_that_was_read_minutes_ago_is_not_asked_for_again(cast, workspace
 def test_the_confirmed_actor_is_still_at_the_same_place(cast):
     before = actor(cast.admin)
     assert with_confirmed_role(before) == before
-
-
-def test_everybody_is_read_at_once_on_demand(cast, sandbox, workspace):
-    sandbox.set_person(workspace.ids["user"], role="workspace_admin")
-    sandbox.set_person(workspace.ids["guest"], status="disabled")
-
-    assert refresh_everyone(actor(cast.owner)) == 6
-
-    assert User.objects.get(pk=cast.user.pk).role == Role.ADMIN
-    assert not User.objects.get(pk=cast.guest.pk).is_active
-    assert AuditEvent.objects.get(type="roles:refresh").details == {"count": 6}
-
-
-def test_reading_everybody_is_not_for_everybody(cast, workspace):
-    with pytest.raises(NotAllowed):
-        refresh_everyone(actor(cast.user))
-    assert workspace.sandbox.journal() == []

@@ -19,6 +19,7 @@ from django_tasks_db.models import DBTaskResult
 from keys.jobs.schedule import JOBS, enqueue_due, make_rows
 from keys.jobs.tasks import sweep, tidy
 from keys.models import PeriodicJob
+from tests.domain.own_database import Address
 from tests.domain.racing import ROOT, race
 
 PATIENCE = 40  # seconds
@@ -44,7 +45,7 @@ def enqueue(_number: int, _subject: Any) -> list[str]:
     return enqueue_due()
 
 
-def test_of_many_workers_one_enqueues(database: Path):
+def test_of_many_workers_one_enqueues(database: Address):
     make_rows()
     rounds = 5
     answers = race(database, f"{__name__}:enqueue", [0] * rounds, processes=4)
@@ -73,11 +74,14 @@ def test_old_results_go_also_those_of_workers_that_died(db):
 
 
 @pytest.fixture
-def start(database: Path, settings: Any) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
-    """``start()`` is a real worker on the test's own database file and sandbox."""
+def start(
+    database: Address, settings: Any, tmp_path: Path
+) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    """``start()`` is a real worker on the test's own database and sandbox."""
     mine = {
         "DJANGO_SETTINGS_MODULE": "portal.settings",
-        "PORTAL_DATA_DIR": str(database.parent),
+        "PORTAL_DATA_DIR": str(tmp_path),
+        "DATABASE_URL": database if isinstance(database, str) else "",
         "CERBY_BASE_URL": settings.CERBY_BASE_URL,
         "CERBY_TOKEN": settings.CERBY_TOKEN,
         "CERBY_API_KEY": settings.CERBY_API_KEY,
@@ -85,7 +89,7 @@ def start(database: Path, settings: Any) -> Iterator[Callable[[], subprocess.Pop
     running: list[subprocess.Popen[bytes]] = []
 
     def worker() -> subprocess.Popen[bytes]:
-        with (database.parent / "worker.log").open("ab") as log:
+        with (tmp_path / "worker.log").open("ab") as log:
             command = [sys.executable, "manage.py", "worker"]
             process = subprocess.Popen(command, cwd=ROOT, env=os.environ | mine, stdout=log, stderr=log)
         running.append(process)

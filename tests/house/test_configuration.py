@@ -17,8 +17,10 @@ from portal import conf
 from tests.house.project import texts
 
 SECRETS = {
+    "DATABASE_URL": "postgres://portal:CANARY-database@db.example.com:5432/portal?sslmode=require",
     "PORTAL_SECRET_KEY": "CANARY-secret-key",
     "PORTAL_SECRET_KEY_FALLBACKS": "CANARY-older CANARY-oldest",
+    "PORTAL_AUDIT_SIGNING_KEY": "ca" * 32,
     "PORTAL_PEPPERS": '{"p1": "' + "c0" * 32 + '"}',
     "PORTAL_EMAIL_URL": "smtp+tls://user:CANARY-mail@mail.example.com:587",
     "CERBY_TOKEN": "CANARY-token",
@@ -37,7 +39,7 @@ PRODUCTION = {
 def environment(monkeypatch, tmp_path):
     """Sets exactly these names and no other that the portal reads; None takes one away."""
     for name in list(os.environ):
-        if name.startswith(("PORTAL_", "CERBY_")):
+        if name.startswith(("PORTAL_", "CERBY_", "DATABASE_URL")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("PORTAL_DATA_DIR", str(tmp_path))
     monkeypatch.setattr(
@@ -68,6 +70,7 @@ def test_the_demo_needs_nothing_but_what_make_run_leaves(environment, tmp_path):
     for name, text in {
         "secret-key": "a secret key\n",
         "peppers.json": SECRETS["PORTAL_PEPPERS"],
+        "audit-signing-key": "5e" * 32 + "\n",
         "sandbox/cerby-token": "a token\n",
         "sandbox/cerby-api-key": "a key\n",
     }.items():
@@ -80,6 +83,7 @@ def test_the_demo_needs_nothing_but_what_make_run_leaves(environment, tmp_path):
         "a key",
     )
     assert (config.extra_scopes, config.allow_sandbox, config.key_management) == (True, True, "admins")
+    assert (config.audit_origin, config.audit_signing_key) == ("localhost:8000/audit", b"\x5e" * 32)
 
 
 def test_production_takes_nothing_from_the_demos_files(environment, tmp_path):
@@ -100,6 +104,7 @@ def test_production_as_it_should_be(environment):
     assert (config.extra_scopes, config.allow_sandbox) == (False, False)
     assert config.secret_key_fallbacks == ("CANARY-older", "CANARY-oldest")
     assert config.peppers == {"p1": bytes.fromhex("c0" * 32)}
+    assert config.audit_origin == "keys.example.com/audit"
 
 
 @pytest.mark.parametrize(
@@ -121,8 +126,16 @@ def test_every_name_may_be_given_as_a_file(environment, tmp_path, name):
         "PORTAL_PROXIES": "1",
         "PORTAL_ALLOW_SANDBOX": "true",
         "PORTAL_EMAIL_FROM": "portal@example.com",
+        "PORTAL_ALERT_EMAILS": "ops@example.com, oncall@example.com",
         "PORTAL_LOG_LEVEL": "DEBUG",
         "CERBY_ISSUE_MODE": "direct",
+        "PORTAL_AUDIT_ORIGIN": "log.example.com/audit",
+        "PORTAL_AUDIT_FORMER_VKEYS": "log.example.com/audit+00000000+AQ",
+        "PORTAL_AUDIT_ANCHOR_FILE": "/var/lib/anchors/key-portal.jsonl",
+        "PORTAL_AUDIT_ANCHOR_SYSLOG": "tcp://logs.example.com:6514",
+        "PORTAL_AUDIT_ANCHOR_WEBHOOK": "https://hooks.example.com/CANARY-anchor",
+        "PORTAL_AUDIT_ANCHOR_WEBHOOK_PRIVATE": "true",
+        "PORTAL_AUDITOR_EMAILS": "ada@example.com grace@example.com",
         **PRODUCTION,
     }
     environment(**usual)
@@ -132,6 +145,22 @@ def test_every_name_may_be_given_as_a_file(environment, tmp_path, name):
     file.write_text(usual[name] + "\n")
     environment(**{name: None, f"{name}_FILE": str(file)})
     assert conf.read() == directly
+
+
+def test_the_database_is_the_embedded_one_unless_an_address_says_otherwise(environment):
+    environment(**PRODUCTION | {"DATABASE_URL": None})
+    assert conf.read().database is None
+    environment(DATABASE_URL="postgresql://portal:p%40ss%2F@db.example.com/keys?sslmode=require")
+    database = conf.read().database
+    assert database["ENGINE"] == "django.db.backends.postgresql"
+    assert (database["HOST"], database["NAME"], database["PASSWORD"]) == ("db.example.com", "keys", "p@ss/")
+    assert database["OPTIONS"] == {"sslmode": "require"}
+
+
+def test_an_address_without_the_packages_for_it_says_what_to_install(environment, monkeypatch):
+    environment(**PRODUCTION)
+    monkeypatch.setattr(conf, "find_spec", lambda name: None)
+    assert "requirements-postgresql.txt" in sentence()
 
 
 @pytest.mark.parametrize(
@@ -156,12 +185,31 @@ def test_a_file_that_is_not_there_is_an_error_that_names_the_setting(environment
 
 
 BAD = {
+    "DATABASE_URL": [
+        "postgres",
+        "postgres://",
+        "postgres://db.example.com/",
+        "postgres://db.example.com:port/portal",
+        "postgres://db.example.com:99999/portal",
+        "postgres://[db/portal",
+        "mysql://db.example.com/portal",
+        "sqlite:////tmp/portal.sqlite3",
+    ],
+    "PORTAL_AUDIT_ANCHOR_SYSLOG": [
+        "logs.example.com",
+        "http://logs.example.com:514",
+        "logs.example.com:99999",
+    ],
+    "PORTAL_AUDIT_ANCHOR_WEBHOOK": ["http://hooks.example.com/", "hooks.example.com", "https:///path"],
+    "PORTAL_AUDIT_ORIGIN": ["two words", "keys+audit"],
+    "PORTAL_AUDIT_SIGNING_KEY": ["ab" * 31, "ab" * 33, "not hexadecimal"],
     "PORTAL_ENV": ["", "prod", "Production"],
     "PORTAL_KEY_MANAGEMENT": ["", "everybody", "owner_only"],
     "PORTAL_EXTRA_SCOPES": ["perhaps", "2"],
     "PORTAL_ALLOW_SANDBOX": ["perhaps", "2"],
     "PORTAL_MAX_LIFETIME_DAYS": ["", "-1", "1.5", "a year", "²"],
     "PORTAL_PROXIES": ["", "-1", "many"],
+    "PORTAL_ALERT_EMAILS": ["the admins", "ops@example.com; oncall"],
     "PORTAL_LOG_LEVEL": ["", "debug", "LOUD"],
     "PORTAL_PEPPERS": [
         "",
@@ -237,6 +285,7 @@ def production(settings):
     settings.CERBY_WORKSPACE = "my-workspace"
     settings.CERBY_TOKEN = "a token"
     settings.CERBY_API_KEY = "a key"
+    settings.PORTAL_AUDIT_SIGNING_KEY = b"s" * 32
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     return settings
 
@@ -258,7 +307,9 @@ def test_production_does_not_run_on_a_sandbox(production):
     assert found() == []
 
 
-@pytest.mark.parametrize("name", ["CERBY_BASE_URL", "CERBY_WORKSPACE", "PORTAL_URL"])
+@pytest.mark.parametrize(
+    "name", ["CERBY_BASE_URL", "CERBY_WORKSPACE", "PORTAL_URL", "PORTAL_AUDIT_SIGNING_KEY"]
+)
 def test_production_says_what_is_missing(production, name):
     setattr(production, name, "")
     (message,) = production_says_where_it_is()

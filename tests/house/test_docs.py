@@ -35,7 +35,7 @@ def test_every_setting_is_described(name):
 
 def test_no_other_setting_is_described():
     described = set(
-        re.findall(r"^\| `((?:PORTAL|CERBY)_\w+)` ", PAGES["docs/configuration.md"], re.MULTILINE)
+        re.findall(r"^\| `((?:PORTAL|CERBY|DATABASE)_\w+)` ", PAGES["docs/configuration.md"], re.MULTILINE)
     )
     assert described == conf.NAMES
 

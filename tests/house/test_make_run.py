@@ -198,6 +198,13 @@ def test_a_number_out_of_range_is_said_in_a_sentence(start, name, value):
     assert run.said.count("\n") == 1
 
 
+def test_a_share_of_chaos_that_is_none_is_said_in_a_sentence(start):
+    run = start(CHAOS="often")
+    assert run.wait_until_ended() == 1
+    assert run.said.startswith("CHAOS must be 1, or a share of all requests such as 0.1")
+    assert run.said.count("\n") == 1
+
+
 def test_a_setting_that_does_not_exist_is_said_in_a_sentence(start):
     run = start(PORTAL_COLOUR="blue")
     assert run.wait_until_ended() == 1

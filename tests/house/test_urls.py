@@ -12,10 +12,14 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 
+from keys.actions.quarantine import Cause, start_quarantine
+from keys.audit.signing import sign
+from keys.jobs.sealing import seal_all
 from keys.lifecycle import State
-from keys.models import ApiKey, User
-from tests.cast import PASSWORD, a_live_key, email_of
+from keys.models import ApiKey, HeldBack, SavedFilter, User, Verification
+from tests.cast import PASSWORD, a_live_key, an_event, email_of
 from tests.pages.helpers import text
 from tests.pages.journey import Tab, answers, claim, generate
 
@@ -49,6 +53,7 @@ def signed_in(status: int, *, outsider: int) -> dict[str, int]:
 ADMINS = who(200, 403)
 ADMINS_AND_OWN = who(200, 403, key_owner=200)
 CHANGED_BY_ADMINS = who(302, 403)
+CHANGED_BY_THE_HIGHEST = CHANGED_BY_ADMINS | {"admin": 403}
 KEY_READ, KEY_CHANGED = who(200, 404, key_owner=200), who(302, 404, key_owner=302)
 # The views of django-allauth are class-based: they answer OPTIONS, and take PUT for a POST, here of an
 # empty form. Two of them say that there is nothing to do here before they look at the method.
@@ -78,12 +83,21 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:removal-confirm": {"POST": KEY_CHANGED},
     "keys:key": {"GET HEAD": KEY_READ},
     "keys:key-adopt": {"POST": KEY_CHANGED | {"key_owner": 403}},
+    "keys:key-keep": {"POST": CHANGED_BY_THE_HIGHEST},
     "keys:key-rescope": {"POST": KEY_CHANGED},
     "keys:key-delete": {"GET HEAD": KEY_READ, "POST": KEY_CHANGED},
     "keys:activity": {"GET HEAD": ADMINS},
     "keys:activity-export": {"GET HEAD": ADMINS},
+    "keys:verification": {"GET HEAD": ADMINS},
+    "keys:verification-start": {"POST": CHANGED_BY_ADMINS},
+    "keys:event": {"GET HEAD": ADMINS},
+    "keys:event-proof": {"GET HEAD": ADMINS},
+    "keys:activity-save": {"POST": CHANGED_BY_ADMINS},
+    "keys:activity-forget": {"POST": CHANGED_BY_ADMINS},
+    "keys:person": {"GET HEAD": ADMINS},
     "keys:settings": {"GET HEAD": ADMINS},
     "keys:health": {"GET HEAD": ADMINS},
+    "keys:health-release": {"POST": CHANGED_BY_THE_HIGHEST},
     "keys:roles": {"GET HEAD": signed_in(200, outsider=302)},
     "keys:roles-refresh": {"POST": CHANGED_BY_ADMINS},
     "keys:livez": {"GET HEAD": everybody(200)},
@@ -136,6 +150,8 @@ BY_HAND = {
     "keys:removal-confirm": State.REVOKING,
 }
 """The state of the key that such a page is for: one that a person made in Cerby's web app."""
+QUARANTINED = {"keys:key-keep", "keys:health-release"}
+ABOUT_AN_EVENT = {"keys:event", "keys:event-proof"}
 AFTER_THE_VIEW = {"keys:store-save", "keys:store-done"}
 
 
@@ -154,8 +170,10 @@ def _nothing_counted_yet() -> None:
 
 
 @pytest.fixture
-def ask(cast, browser_of, sandbox, workspace):
+def ask(cast, browser_of, workspace, settings, tmp_path):
     """``ask("admin", "POST", "keys:key-delete")``: the status of one well-formed request on fresh data."""
+
+    settings.PORTAL_AUDIT_DIR = tmp_path / "audit"  # where it is remembered what was signed
 
     def status(person: str, method: str, name: str) -> int:
         holder = "user" if person == "key_owner" else "super_admin"
@@ -163,12 +181,21 @@ def ask(cast, browser_of, sandbox, workspace):
             key, secret = _new_key(browser_of("super_admin"), cast[holder], viewed=name in AFTER_THE_VIEW)
         else:
             found = {"origin": "discovered", "purpose": ""} if name == "keys:key-adopt" else {}
-            key, secret = a_live_key(sandbox, cast[holder], scopes=["read:users", "read:teams"], **found)
+            key, secret = a_live_key(
+                workspace.sandbox, cast[holder], scopes=["read:users", "read:teams"], **found
+            )
+        if name in QUARANTINED:
+            start_quarantine(Cause.OPERATOR, "A restore.")
+            HeldBack.objects.create(key=key, reason="R", since=timezone.now())
+            ApiKey.objects.filter(pk=key.pk).update(state=State.READY)
+        Verification.objects.all().delete()
         if name in BY_HAND:
             ApiKey.objects.filter(pk=key.pk).update(cerby_id=None, origin="pasted", state=BY_HAND[name])
         body = _bodies(secret, workspace.vaults[0]).get(name, {}) if method == "POST" else {}
         browser = browser_of("user" if person == "key_owner" else person)
-        response = browser.generic(method, _address(name, key), **_encoded(body))
+        asker = cast["user" if person == "key_owner" else person] or cast.admin
+        saved = SavedFilter.objects.create(user=asker, name=uuid.uuid4().hex, query="outcome=refused")
+        response = browser.generic(method, _address(name, key, saved), **_encoded(body))
         if response.streaming:
             b"".join(response.streaming_content)
         return response.status_code
@@ -187,9 +214,19 @@ def _new_key(maker: Client, holder: User, *, viewed: bool) -> tuple[ApiKey, str]
     return key, secret
 
 
-def _address(name: str, key: ApiKey) -> str:
+def _address(name: str, key: ApiKey, saved: SavedFilter) -> str:
     if name == "account_reset_password_from_key":
         return reverse(name, kwargs={"uidb36": "1", "key": "too-old"})
+    if name in ABOUT_AN_EVENT:
+        event = an_event()
+        event.save()
+        seal_all(uuid.UUID(int=1))
+        sign()
+        return reverse(name, kwargs={"uid": event.uid})
+    if name == "keys:activity-forget":
+        return reverse(name, kwargs={"filter_id": saved.pk})
+    if name == "keys:person":
+        return reverse(name, kwargs={"user_id": key.owner_id})
     return reverse(name, kwargs={"key_id": key.pk} if name in WITH_KEY else {})
 
 
@@ -206,6 +243,7 @@ def _bodies(secret: str, vault: str) -> dict[str, dict[str, Any]]:
     )
     return {
         **dict.fromkeys(("keys:wizard-details", "keys:wizard-scopes", "keys:wizard-generate"), answers()),
+        "keys:activity-save": {"name": uuid.uuid4().hex, "query": "outcome=refused"},
         "keys:key-adopt": {"purpose": "Exports the payroll."},
         "keys:key-rescope": {"scope": "read:teams", "on": "false"},
         "keys:paste": {"api_key": secret},

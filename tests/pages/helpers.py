@@ -6,6 +6,7 @@ import csv
 import io
 import uuid
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection
@@ -22,7 +23,18 @@ HTMX = {"HX-Request": "true"}
 
 def elements(response: HttpResponse, tag: str = "", /, **attributes: str | None) -> list[Element]:
     """Every element called ``tag`` with these attributes; ``_`` stands for ``-``, ``class_`` for a class."""
-    return list(_matching(parse_html(response.content.decode()), tag, attributes))
+    return list(_matching(_parsed(response.content), tag, attributes))
+
+
+@lru_cache(maxsize=4)
+def _parsed(content: bytes) -> Element:
+    """A page is parsed once, however much is asked of it."""
+    return parse_html(content.decode())
+
+
+def within(element: Element, tag: str = "", /, **attributes: str | None) -> list[Element]:
+    """The same, of one element's inside."""
+    return list(_matching(element, tag, attributes))
 
 
 def _matching(root: Element, tag: str, wanted: dict[str, str | None]) -> Iterator[Element]:
@@ -65,7 +77,7 @@ def words(element: Element | str) -> str:
 
 def text(response: HttpResponse) -> str:
     """The words of the page's content, or of the whole fragment."""
-    return words((elements(response, "main") or [parse_html(response.content.decode())])[0])
+    return words((elements(response, "main") or [_parsed(response.content)])[0])
 
 
 def links(response: HttpResponse) -> dict[str, str]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 
 import pytest
+from django.http import QueryDict
 from django.utils import timezone
 
 from keys.models import AuditEvent
+from keys.selectors.activity_filter import ActivityFilter
+from keys.selectors.conditions import FEW
+from keys.selectors.keyset import order_by
 from tests import cast as people
 from tests.cast import a_key, a_live_key
 from tests.pages.helpers import (
@@ -18,6 +23,7 @@ from tests.pages.helpers import (
     elements,
     events,
     links,
+    many_keys,
     queries,
     reason_beside,
     rows,
@@ -36,9 +42,8 @@ def admin(browser_of):
     return browser_of("admin")
 
 
-def an_event(**columns) -> AuditEvent:
-    facts = {"at": JULY, "type": "session:start", "outcome": "done", "actor_name": "Somebody"}
-    return AuditEvent.objects.create(**facts | columns)
+def an_event(**columns) -> None:
+    people.an_event(**{"at": JULY} | columns).save()
 
 
 def whats(response) -> list[str]:
@@ -80,7 +85,7 @@ def test_refused_attempts_exports_sign_ins_and_sign_outs_are_there(admin, browse
 def some_events(cast):
     key = a_key(cast.owner, name="Payroll")
     an_event(type="key:delete", key_id=key.pk, key_name="Payroll", actor_email="owner@contenzilla.example")
-    an_event(type="key:reveal", outcome="refused", actor_email="user@contenzilla.example")
+    an_event(type="key:reveal", outcome="refused", actor_email="user@contenzilla.example", ip="192.0.2.7")
     an_event(type="key:issue", outcome="failed", at=JULY + timedelta(days=1))
     an_event(type="inventory:export", at=JULY.replace(hour=23, minute=30))
     return key
@@ -95,6 +100,10 @@ def some_events(cast):
         ("outcome=failed", {"API key generated"}),
         ("actor=owner@contenzilla.example", {"API key deleted"}),
         ("actor= Owner@Contenzilla.example ", {"API key deleted"}),
+        ("ip=192.0.2.7", {"API key viewed"}),
+        ("ip=192.0.2.8", set()),
+        ("owner=owner@contenzilla.example", {"API key deleted"}),
+        ("owner=user@contenzilla.example", set()),
         ("since=2026-07-02", {"API key generated"}),
         ("until=2026-07-01", {"API key deleted", "API key viewed", "Inventory downloaded"}),
         ("since=2026-07-02&until=2026-07-01", set()),
@@ -112,8 +121,74 @@ def test_filters_find_exactly_and_the_csv_is_the_same_set(admin, some_events, qu
         assert "No event matches" in text(response)
 
 
-def test_one_key_has_its_own_list(admin, some_events):
-    assert whats(admin.get(f"/activity/?key={some_events.pk}")) == ["API key deleted"]
+def test_one_key_has_its_own_list_and_says_whose(admin, some_events):
+    page = admin.get(f"/activity/?key={some_events.pk}")
+    assert whats(page) == ["API key deleted"]
+    assert words(the(page, "h2")) == "Everything that happened to Payroll"
+
+
+def test_one_person_has_their_own_list_and_it_says_whose(admin, cast, some_events):
+    page = admin.get("/activity/?actor=owner@contenzilla.example")
+    assert words(the(page, "h2")) == "Everything that Owner Person did"
+    assert links(page)["Owner Person"] == f"/people/{cast.owner.pk}/"
+
+
+@pytest.mark.parametrize(
+    ("details", "shown"),
+    [
+        (
+            {"before": ["read:users", "read:items"], "after": ["read:items", "read:teams"]},
+            "scopes removed: Read users added: Read teams",
+        ),
+        ({"before": {"name": "Nightly"}, "after": {"name": "Weekly"}}, "name removed: Nightly added: Weekly"),
+        (
+            {"before": {"scopes": ["read:users"]}, "after": {"scopes": ["read:users", "read:teams"]}},
+            "scopes added: Read teams",
+        ),
+        (
+            {"before": {"cerby_id": None}, "after": {"cerby_id": "one"}},
+            "Cerby's identifier added: one",
+        ),
+        (
+            {"before": {"expires_at": "2026-07-01T12:00:00+00:00"}, "after": {"expires_at": None}},
+            "expiry removed: 1 July 2026, 12:00:00 UTC",
+        ),
+    ],
+)
+def test_a_change_is_shown_as_what_was_taken_away_and_what_was_added(admin, details, shown):
+    an_event(type="key:change", details=details)
+    assert rows(admin.get("/activity/?type=key:change"))[0]["Reason and details"] == shown
+    *_, line = csv_rows(admin.get("/activity/export/?type=key:change"))
+    assert line[-1].startswith("before: ")
+
+
+PLANS = {
+    "": "event_by_time",
+    "actor=a@contenzilla.example": "event_by_actor",
+    "key=00000000-0000-4000-8000-000000000000": "event_by_key",
+    "type=key:delete": "event_by_type",
+    "outcome=refused": "event_by_outcome",
+    "ip=192.0.2.7": "event_by_ip",
+    "since=2026-07-01&until=2026-07-02": "event_by_time",
+}
+
+
+@pytest.mark.parametrize("query", PLANS)
+def test_each_filter_walks_an_index_in_the_order_of_the_page(cast, query):
+    wanted = ActivityFilter(QueryDict(query))
+    assert wanted.is_valid()
+    plan = order_by(wanted.events(), wanted.order())[:50].explain()
+    assert PLANS[query] in plan
+    assert "TEMP B-TREE" not in plan
+    assert "SCAN keys_auditevent USING INDEX" in plan or "SEARCH keys_auditevent USING INDEX" in plan
+
+
+@pytest.mark.parametrize(("count", "index"), [(1, "event_by_key"), (FEW + 1, "event_by_time")])
+def test_of_an_owner_of_few_keys_events_are_looked_up_by_key_and_of_many_met_on_the_way(cast, count, index):
+    many_keys(cast.admin, count)
+    wanted = ActivityFilter(QueryDict(f"owner={cast.admin.email}"))
+    assert wanted.is_valid()
+    assert index in order_by(wanted.events(), wanted.order())[:50].explain()
 
 
 def test_a_day_is_a_day_in_the_readers_zone(admin, some_events):
@@ -130,7 +205,7 @@ def test_a_day_is_a_day_in_the_readers_zone(admin, some_events):
     [
         "type=nonsense", "outcome=maybe", "key=1", "since=yesterday", "until=2026-02-30", "after=abc", "before=NaN",
         "after=1e51", "after=-1e9999999", "before=Infinity", "actor=%00", "until=9999-12-31", "since=0001-01-01",
-        "after=" + "9" * 300,
+        "after=" + "9" * 300, "ip=300.1.1.1", "ip=%00", "owner=%00",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/Los_Angeles"])
@@ -152,8 +227,7 @@ def test_the_reason_is_beside_the_field(admin, field, value):
 
 def test_paging_shows_each_event_once_there_and_back(admin):
     AuditEvent.objects.bulk_create(
-        AuditEvent(at=JULY, type="key:call", outcome="done", reason=f"number {number}")
-        for number in range(120)
+        people.an_event(at=JULY, type="key:call", reason=f"number {number}") for number in range(120)
     )
     there = [[row["Reason and details"] for row in rows(page)] for page in walk_pages(admin, "/activity/")]
     assert [len(page) for page in there] == [50, 50, 20]
@@ -173,7 +247,7 @@ def test_the_filter_stays_in_every_link(admin):
 
 
 def test_the_csv_is_dated_in_utc_and_holds_no_formula(admin):
-    an_event(reason="=cmd|' /C calc'!A0", browser="@SUM(1)", key_name="+1")
+    an_event(reason="=cmd|' /C calc'!A0", browser="@SUM(1)", key_id=uuid.uuid4(), key_name="+1")
     admin.cookies["portal_tz"] = "Asia/Kolkata"
     response = admin.get("/activity/export/")
     assert response.streaming
@@ -183,7 +257,7 @@ def test_the_csv_is_dated_in_utc_and_holds_no_formula(admin):
     assert cells["At (UTC)"] == "2026-07-01T12:00:00Z"
     assert (cells["Reason"], cells["Browser"]) == ("'=cmd|' /C calc'!A0", "'@SUM(1)")
     [event] = events(type="activity:export")
-    assert event.details == {"filter": "everything", "count": 1}
+    assert people.said_by(event) == {"filter": "everything", "count": 1}
 
 
 def test_htmx_gets_the_table_alone(admin, some_events):

@@ -1,20 +1,36 @@
-"""Dashboard: counts that lead to what was counted, and the newest activity."""
+"""Dashboard: are we all right, lines that lead to exactly what they count, and charts with their numbers."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.test.html import Element
 from django.utils import timezone
 
+from keys.jobs.schedule import make_rows
+from keys.jobs.tasks import figures, sweep
 from keys.lifecycle import State
-from keys.models import AuditEvent
-from tests.cast import a_key
-from tests.pages.helpers import elements, many_keys, names, queries, text, the, walk_pages, words
+from keys.models import AuditEvent, DashboardFigures, PeriodicJob, User
+from tests.cast import a_key, an_event
+from tests.pages.helpers import (
+    attribute,
+    elements,
+    many_keys,
+    names,
+    queries,
+    rows,
+    text,
+    the,
+    walk_pages,
+    within,
+    words,
+)
 from tests.pages.journey import viewed
 
 NOW = timezone.now()
 USED = {"last_used_at": NOW}
+FAR = NOW + timedelta(days=200)
 
 
 @pytest.fixture
@@ -22,52 +38,259 @@ def admin(browser_of):
     return browser_of("admin")
 
 
-def figures(response) -> dict[str, tuple[int, str]]:
-    """Each number's label, the number, and where it leads."""
-    found = {}
-    for link in elements(response, "a"):
-        number, _, label = words(link).partition(" ")
-        if number.replace(",", "").isdigit():
-            found[label] = (int(number.replace(",", "")), dict(link.attributes)["href"])
-    return found
+@pytest.fixture
+def all_well(db):
+    """Every background job ran a moment ago; the inventory is as Cerby's list."""
+    make_rows()
+    now = timezone.now()
+    PeriodicJob.objects.update(
+        started_at=now,
+        finished_at=now,
+        succeeded_at=now,
+        succeeded=True,
+        summary="2 of 2 live keys confirmed",
+    )
+
+
+def event(**columns) -> AuditEvent:
+    return an_event(**{"at": NOW} | columns)
 
 
 @pytest.fixture
-def some_keys(cast):
-    many_keys(cast.owner, 2, name="In week", expires_at=NOW + timedelta(days=6), **USED)
-    many_keys(cast.owner, 3, name="In month", expires_at=NOW + timedelta(days=20), **USED)
-    many_keys(cast.owner, 4, name="Never used", expires_at=NOW + timedelta(days=99))
-    many_keys(
-        cast.owner, 5, name="Unconfirmed", state=State.CLAIMED, expires_at=NOW + timedelta(days=99), **USED
-    )
-    many_keys(cast.owner, 6, name="Expired", expires_at=NOW - timedelta(hours=1), **USED)
-    many_keys(cast.owner, 7, name="Removed", state=State.REVOKED, removed_at=NOW, **USED)
+def a_lot_to_do(cast):
+    many_keys(cast.owner, 2, name="Stuck", state=State.REVOKING, attempts=6)
+    many_keys(cast.owner, 3, name="Left", expires_at=FAR, owner_left_at=NOW, **USED)
+    many_keys(cast.owner, 4, name="In week", expires_at=NOW + timedelta(days=6), **USED)
+    many_keys(cast.owner, 5, name="Missing", expires_at=FAR, missing_since=NOW, **USED)
+    many_keys(cast.owner, 6, name="Found", expires_at=FAR, origin="discovered", purpose="", **USED)
+    many_keys(cast.owner, 7, name="Unconfirmed", expires_at=FAR, state=State.CLAIMED, **USED)
+    old = {"created_at": NOW - timedelta(days=120), "expires_at": FAR}
+    many_keys(cast.owner, 8, name="Quiet", last_used_at=NOW - timedelta(days=91), **old)
+    many_keys(cast.owner, 9, name="Quieter", last_used_at=NOW - timedelta(days=50), **old)
+    many_keys(cast.owner, 10, name="In month", expires_at=NOW + timedelta(days=20), **USED)
+    many_keys(cast.owner, 11, name="In quarter", expires_at=NOW + timedelta(days=80), **USED)
+    many_keys(cast.owner, 12, name="Never used", expires_at=FAR)
+    many_keys(cast.owner, 13, name="Expired", expires_at=NOW - timedelta(hours=1), **USED)
+    many_keys(cast.owner, 14, name="Removed", state=State.REVOKED, removed_at=NOW, **USED)
     a_key(cast.owner, name="Pending", state=State.IN_DOUBT, cerby_id=None)
     a_key(cast.owner, name="Failed", state=State.REFUSED, cerby_id=None)
+    before = NOW - timedelta(days=9)
+    AuditEvent.objects.bulk_create(
+        [
+            event(type="sweep:stop", outcome="failed"),
+            *(event(type="key:change", key_name="Robot") for _ in range(3)),
+            *(event(outcome="refused") for _ in range(4)),
+            event(type="key:change", at=before),
+            event(outcome="refused", at=before),
+        ]
+    )
 
 
-def test_the_numbers(admin, some_keys):
-    counts = {label: count for label, (count, _) in figures(admin.get("/")).items()}
-    assert counts == {
-        "Active": 2 + 3 + 4 + 5,
-        "Pending": 1,
-        "Expired": 6,
-        "Removed": 7,
-        "Expiring in 7 days": 2,
-        "Expiring in 30 days": 2 + 3,
-        "Active, never used": 4,
-        "Storage unconfirmed": 5,
+def lines(response) -> dict[str, tuple[str, str]]:
+    """Of each line and status its number and where it leads, by its label."""
+    found = {}
+    for listed in ("ol", "lines"), ("ul", "stats"):
+        for line in elements(response, listed[0], class_=listed[1]):
+            for link in within(line, "a"):
+                label = within(link, "span")[0].children[0] if within(link, "span") else link.children[-1]
+                found[words(label)] = words(within(link, "b")[0]), str(attribute(link, "href"))
+    return found
+
+
+def verdict(response) -> str:
+    return words(the(response, id="verdict"))
+
+
+def test_the_numbers_and_what_comes_first(admin, a_lot_to_do):
+    found = lines(admin.get("/"))
+    assert {label: count for label, (count, _) in found.items()} == {
+        "Removal stuck": "2",
+        "Sweeps stopped in 7 days": "1",
+        "Owner disabled or left": "3",
+        "Expiring within 7 days": "4",
+        "Missing in Cerby": "5",
+        "Changes in Cerby in 7 days": "3",
+        "Discovered, not adopted": "6",
+        "Storage unconfirmed": "7",
+        "Unused for 90 days": "8",
+        "Expiring within 30 days": str(4 + 10),
+        "Expiring within 90 days": str(4 + 10 + 11),
+        "Unused for 45 days": str(8 + 9),
+        "Never used": "12",
+        "Attempts refused in 7 days": "4",
+        "Active": str(3 + 4 + 5 + 6 + 7 + 8 + 9 + 10 + 11 + 12),
+        "Pending": "1",
+        "Expired": "13",
+        "Removed": str(2 + 14),
     }
+    assert list(found)[:4] == [
+        "Removal stuck",
+        "Sweeps stopped in 7 days",
+        "Owner disabled or left",
+        "Expiring within 7 days",
+    ]
 
 
-def test_each_number_leads_to_exactly_the_keys_that_were_counted(admin, some_keys):
-    for label, (count, url) in figures(admin.get("/")).items():
-        assert url.startswith("/keys/?"), label
-        assert sum(len(names(page)) for page in walk_pages(admin, url)) == count, label
+def test_each_line_leads_to_exactly_what_was_counted(admin, a_lot_to_do):
+    for label, (count, url) in lines(admin.get("/")).items():
+        listed = names if url.startswith("/keys/?") else rows
+        assert sum(len(listed(page)) for page in walk_pages(admin, url)) == int(count), label
 
 
-def test_an_empty_workspace_is_all_zeros(admin):
-    assert {count for count, _ in figures(admin.get("/")).values()} == {0}
+def test_what_counts_nothing_is_named_and_leads_to_an_empty_list(admin, cast):
+    a_key(cast.owner, expires_at=FAR, **USED)
+    clear = within(the(admin.get("/"), "details", class_="clear"), "a")
+    assert len(clear) == 14
+    for link in clear:
+        assert "tbody" not in str(admin.get(str(attribute(link, "href"))).content), words(link)
+
+
+def test_more_than_a_thousand_is_said_so(admin, cast, monkeypatch):
+    monkeypatch.setattr("keys.selectors.to_do.COUNTED_UP_TO", 3)
+    many_keys(cast.owner, 3, name="Stuck", state=State.REVOKING, attempts=6)
+    assert lines(admin.get("/"))["Removal stuck"][0] == "3"
+    a_key(cast.owner, state=State.REVOKING, attempts=6)
+    assert lines(admin.get("/"))["Removal stuck"][0] == "3+"
+
+
+def test_nothing_to_do_is_all_well(admin, cast, all_well):
+    a_key(cast.owner, expires_at=FAR, **USED)
+    response = admin.get("/")
+    assert verdict(response) == "All is well"
+    assert "Compared just now: 2 of 2 live keys confirmed." in text(response)
+    assert "Every job ran on time." in text(response)
+
+
+def test_what_is_only_good_to_know_is_not_to_do(admin, cast, all_well):
+    a_key(cast.owner, expires_at=NOW + timedelta(days=20), **USED)
+    response = admin.get("/")
+    assert verdict(response) == "All is well"
+    assert lines(response)["Expiring within 30 days"][0] == "1"
+
+
+def test_things_to_do_are_counted_and_the_first_is_named(admin, cast, all_well):
+    a_key(cast.owner, expires_at=NOW + timedelta(days=2), **USED)
+    assert verdict(admin.get("/")) == "1 thing to do"
+    a_key(cast.owner, state=State.REVOKING, attempts=6)
+    response = admin.get("/")
+    assert verdict(response) == "2 things to do"
+    assert "Begin with “Removal stuck”: 1." in text(response)
+
+
+def test_without_a_worker_something_is_broken(admin, cast, all_well):
+    a_key(cast.owner, expires_at=NOW + timedelta(days=2), **USED)
+    PeriodicJob.objects.filter(name="reconcile").update(finished_at=NOW - timedelta(hours=1))
+    response = admin.get("/")
+    assert verdict(response) == "Something is broken"
+    assert "Look after this first: Background jobs. There is also 1 thing to do." in text(response)
+    assert "Late: reconcile. Is the worker running?" in text(response)
+
+
+def test_while_cerby_is_down_it_says_since_when_and_all_else_stays(admin, cast, all_well, sandbox, settings):
+    a_key(cast.owner, expires_at=NOW + timedelta(days=2), **USED)
+    settings.CERBY_BASE_URL = "http://127.0.0.1:9"
+    sweep.func()
+    response = admin.get("/")
+    assert verdict(response) == "Something is broken"
+    assert "Look after this first: Cerby. There is also 1 thing to do." in text(response)
+    assert "Last compared just now. Cerby could not be asked" in text(response)
+    assert lines(response)["Expiring within 7 days"][0] == "1"
+
+
+def test_an_empty_workspace_says_how_to_begin(admin, all_well):
+    response = admin.get("/")
+    assert verdict(response) == "All is well"
+    assert "No API keys yet" in text(response)
+    assert lines(response) == {}
+
+
+def table(response, caption: str) -> list[list[str]]:
+    """The cells of a chart's table, line by line."""
+    [found] = [one for one in elements(response, "table") if words(within(one, "caption")[0]) == caption]
+    cells = [
+        [words(cell) for cell in line.children if isinstance(cell, Element)] for line in within(found, "tr")
+    ]
+    return cells[1:]
+
+
+def test_before_they_are_counted_the_charts_say_that_they_are_being_made(admin, cast):
+    a_key(cast.owner)
+    response = admin.get("/")
+    assert "The figures are being made" in text(response)
+    assert elements(response, "svg", role="img") == []
+    figures.func()
+    response = admin.get("/")
+    assert "being made" not in text(response)
+    assert "Days and weeks are those of UTC." in text(response)
+
+
+def test_the_calendar_marks_the_days_on_which_many_keys_expire(admin, cast):
+    noon = datetime.combine(NOW.date() + timedelta(days=40), datetime.min.time(), tzinfo=UTC) + timedelta(
+        hours=12
+    )
+    many_keys(cast.owner, 7, name="Rollout", expires_at=noon)
+    many_keys(cast.owner, 2, name="Pair", expires_at=noon + timedelta(days=7))
+    a_key(cast.owner, name="Far", expires_at=FAR)
+    make_rows()
+    figures.func()
+    response = admin.get("/")
+    cliff = f"{noon:%a} {noon.day} {noon:%b %Y}"
+    assert [words(one) for one in elements(response, "text", class_="on-cliff")] == ["7"]
+    assert f"Many on one day: 7 on {cliff}" in text(response)
+    assert [line[1] for line in table(response, "Active keys that expire, by day")] == ["7", "2"]
+    assert (
+        words(the(response, id="expiries-said"))
+        == f"9 keys of 10 active, on 2 days. The most on one day: 7, on {cliff}."
+    )
+    [link] = [one for one in elements(response, "a") if words(one) == f"7 on {cliff}"]
+    assert len(names(admin.get(str(attribute(link, "href"))))) == 7
+
+
+def test_owners_scopes_and_reach(admin, cast):
+    many_keys(cast.owner, 2, name="Wide", scopes=["read:users", "write:users"])
+    many_keys(cast.admin, 3, name="Reader", scopes=["read:users"])
+    a_key(cast.guest, name="Unknown", scopes=["read:minds"])
+    a_key(cast.guest, name="Over", scopes=["read:users"], expires_at=NOW - timedelta(hours=1))
+    User.objects.filter(pk=cast.admin.pk).update(left_at=NOW)
+    make_rows()
+    figures.func()
+    response = admin.get("/")
+    assert [line[:2] for line in table(response, "The owners of the most active keys")] == [
+        ["Admin Person left Admin", "3"],
+        ["Owner Person Owner", "2"],
+        ["Guest Person Guest User", "1"],
+    ]
+    reach = table(response, "Active keys by scope and by the role of their owner")
+    assert [[line[0], line[1], *line[3:]] for line in reach] == [
+        ["Write users", "2", "2", "0", "0"],
+        ["read:minds", "1", "0", "0", "1"],
+        ["Read users", "5", "2", "3", "0"],
+    ]
+    assert "2 keys can “Write users” as Owner; 1 key can “read:minds” as Guest User" in text(response)
+    for bars in elements(response, "table", class_="bars"):
+        for line in within(bars, "tr"):
+            for link in within(line, "a"):
+                count = words(within(line, "td")[0])
+                assert str(len(names(admin.get(str(attribute(link, "href")))))) == count, words(link)
+
+
+def test_the_weeks_count_what_was_made_removed_and_refused(admin, cast):
+    monday = (NOW - timedelta(days=NOW.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
+    instant = timedelta(microseconds=1)
+    a_key(cast.owner, created_at=monday - instant)
+    a_key(cast.owner, created_at=monday)
+    a_key(
+        cast.owner, created_at=monday - timedelta(weeks=11), state=State.REVOKED, removed_at=monday - instant
+    )
+    a_key(cast.owner, created_at=monday - timedelta(weeks=11) - instant)
+    a_key(cast.owner, created_at=monday, state=State.REFUSED, cerby_id=None)
+    AuditEvent.objects.bulk_create(event(at=monday - instant, outcome="refused") for _ in range(3))
+    make_rows()
+    figures.func()
+    response = admin.get("/")
+    made = [line[1:] for line in table(response, "Keys made and removed, by week")]
+    assert made == [["1", "0"], *[["0", "0"]] * 9, ["1", "1"], ["1", "0"]]
+    assert [line[1] for line in table(response, "Attempts refused, by week")] == [*"00000000003", "0"]
 
 
 def test_the_newest_activity_is_here(admin):
@@ -89,8 +312,12 @@ def test_a_user_is_told_who_may_see_it(browser_of):
 
 def test_fifty_keys_and_events_cost_as_many_queries_as_one(admin, cast):
     a_key(cast.owner)
-    AuditEvent.objects.create(at=NOW, type="session:start", outcome="done")
+    AuditEvent.objects.bulk_create([event()])
+    make_rows()
+    figures.func()
     one = queries(admin, "/")
     many_keys(cast.admin, 49, name="Robot")
-    AuditEvent.objects.bulk_create(AuditEvent(at=NOW, type="key:call", outcome="done") for _ in range(49))
+    AuditEvent.objects.bulk_create(event(type="key:call") for _ in range(49))
+    DashboardFigures.objects.all().delete()
+    figures.func()
     assert queries(admin, "/") == one

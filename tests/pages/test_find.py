@@ -214,11 +214,11 @@ def test_others_are_refused(browser_of, person):
 
 def test_the_look_up_uses_the_index(leaked):
     leaked()
+    rows = ApiKey.objects.filter(fingerprint__in=[b"0", b"1"]).order_by()
     with connection.cursor() as cursor:
-        plan = cursor.execute(
-            "EXPLAIN QUERY PLAN SELECT id FROM keys_apikey WHERE fingerprint IN (x'00', x'01')"
-        ).fetchall()
-    assert "key_fingerprint_once" in str(plan)
+        if connection.vendor == "postgresql":  # so few rows are quicker read than looked up
+            cursor.execute("SET LOCAL enable_seqscan = off")
+    assert "key_fingerprint_once" in rows.explain()
 
 
 def test_the_fields_are_not_sent_to_spelling_services_or_password_managers(admin):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -9,11 +10,29 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from keys.actions.pause import begin_pause
+from keys.actions.quarantine import Cause, start_quarantine
+from keys.audit.signing import sign
+from keys.audit.tree import EMPTY
 from keys.jobs.schedule import JOBS, make_rows
+from keys.jobs.sealing import seal_all
 from keys.lifecycle import State
-from keys.models import PeriodicJob
-from tests.cast import a_key
-from tests.pages.helpers import queries, rows, text
+from keys.models import ApiKey, AuditEvent, HeldBack, PeriodicJob, TreeHead
+from tests.cast import a_key, a_live_key, an_event
+from tests.pages.helpers import elements, links, messages_of, queries, rows, text, the, words
+
+HEALTH = "/settings/health/"
+
+
+@pytest.fixture
+def own_audit_files(settings, tmp_path) -> None:
+    settings.PORTAL_AUDIT_DIR = tmp_path / "audit"
+
+
+NO_ANCHOR = (
+    "Anchors None is set up: whoever rules the database and has the signing key could rewrite what happened. "
+    "docs/audit.md says how to set one up."
+)
 
 
 def finished(ago: timedelta = timedelta(seconds=5), **columns) -> None:
@@ -51,8 +70,8 @@ def test_a_job_that_never_ran_or_not_lately_is_late(browser_of):
     late = [
         row["Job"].split()[0] for row in rows(admin.get("/settings/health/")) if "late" in row["Last run"]
     ]
-    assert late == ["Reconcile"]
-    assert Client().get("/readyz").json()["late_jobs"] == ["reconcile"]
+    assert late == ["Reconcile", "Anchor", "Figures", "Alerts"]
+    assert Client().get("/readyz").json()["late_jobs"] == ["reconcile", "anchor", "figures", "alerts"]
 
 
 def test_the_page_counts_what_waits(browser_of, cast):
@@ -63,18 +82,145 @@ def test_the_page_counts_what_waits(browser_of, cast):
         a_key(cast.admin, state=State.REVOKING, due_at=past)
     a_key(cast.admin, state=State.READY, due_at=timezone.now() + timedelta(minutes=1))
     assert "2 keys wait to be looked at." in text(admin.get("/settings/health/"))
-    assert queries(admin, "/settings/health/") == 4
+    assert queries(admin, "/settings/health/") == 30
+
+
+@pytest.fixture
+def quarantined(cast, sandbox) -> ApiKey:
+    """A key that the quarantine holds back; it waits for its one view, whose time is over."""
+    key, _ = a_live_key(sandbox, cast.admin, name="Nightly", state=State.READY, stored_at=None)
+    start_quarantine(Cause.OPERATOR, "A backup was restored.")
+    HeldBack.objects.create(key=key, reason="Nobody viewed the key.", since=timezone.now())
+    return key
+
+
+def test_the_quarantine_shows_what_is_held_back_and_why(browser_of, quarantined):
+    page = browser_of("owner").get(HEALTH)
+    section = the(page, "section", aria_labelledby="quarantine")
+    assert "The portal revokes nothing by itself" in words(section)
+    assert "A backup was restored." in words(section)
+    assert "Nightly Admin Person (admin@contenzilla.example) Nobody viewed the key." in words(section)
+    assert links(page)["Nightly"] == f"/keys/{quarantined.pk}/"
+    assert {"Keep Nightly", "End the quarantine"} <= {words(found) for found in elements(page, "button")}
+
+
+def test_an_admin_is_told_who_ends_it(browser_of, quarantined):
+    page = browser_of("admin").get(HEALTH)
+    assert "An Owner or a Super Admin can keep keys and end the quarantine" in text(page)
+    assert not {"Keep Nightly", "End the quarantine"} & {words(found) for found in elements(page, "button")}
+
+
+def test_keeping_and_ending_by_their_buttons(browser_of, quarantined):
+    owner = browser_of("owner")
+    page = owner.post(f"/keys/{quarantined.pk}/keep/", follow=True)
+    assert "“Nightly” is kept" in messages_of(page)
+    assert "No key is held back" in text(page)
+    page = owner.post(f"{HEALTH}release/", follow=True)
+    assert "The quarantine is over. Keys that the next sweep may revoke: 0." in messages_of(page)
+    assert "Quarantine" not in [words(found) for found in elements(page, "h2")]
+    assert owner.post(f"{HEALTH}release/").status_code == 409
+
+
+@pytest.mark.parametrize("path", ["/settings/health/release/", "/keys/{}/keep/"])
+def test_both_want_a_fresh_sign_in(browser_of, quarantined, path):
+    response = browser_of("owner", seconds_ago=3600).post(path.format(quarantined.pk))
+    assert response["Location"] == f"/accounts/reauthenticate/?next={HEALTH.replace('/', '%2F')}"
+    assert HeldBack.objects.filter(pk=quarantined.pk, approved_at=None).exists()
+
+
+def test_what_is_wrong_is_shown_with_what_to_do_here_and_on_the_dashboard(browser_of, cast):
+    key = a_key(cast.admin, name="Nightly", state=State.REVOKING, attempts=6, due_at=timezone.now())
+    for url in (HEALTH, "/"):
+        page = browser_of("admin").get(url)
+        section = the(page, "section", aria_labelledby="alerts")
+        assert "Cerby has not confirmed that “Nightly” is removed" in words(section)
+        assert "Delete the key in Cerby's web app." in words(section)
+        assert links(page)["An API key that should be gone may still work"] == f"/keys/{key.pk}/"
+    ApiKey.objects.update(attempts=5)
+    assert not elements(browser_of("admin").get(HEALTH), "section", aria_labelledby="alerts")
+
+
+def test_a_pause_that_cerby_asked_for_is_shown(browser_of):
+    begin_pause(0)
+    assert "Cerby asked us to wait No API key is generated until" in text(browser_of("admin").get(HEALTH))
 
 
 def test_they_are_for_admins_only(browser_of):
     assert browser_of("user").get("/settings/health/").status_code == 403
 
 
+def told_of_the_log(browser) -> tuple[str, str]:
+    """What the page says of the audit log, and what the probe does."""
+    section = the(browser.get(HEALTH), "section", aria_labelledby="audit")
+    return words(section), Client().get("/readyz").json()["audit"]
+
+
+def test_it_says_how_far_the_log_is_sealed_and_signed(browser_of, own_audit_files):
+    admin = browser_of("admin")
+    assert told_of_the_log(admin) == (
+        f"Audit log Sealed 0 events Waiting None Last signed Never {NO_ANCHOR}",
+        "ok",
+    )
+    AuditEvent.objects.bulk_create(an_event() for _ in range(3))
+    assert "Waiting 3 events, since" in told_of_the_log(admin)[0]
+    seal_all(uuid.UUID(int=1))
+    sign()
+    an_event().save()
+    said, status = told_of_the_log(admin)
+    assert "Sealed 3 events, up to" in said
+    assert "Waiting 1 events, since" in said
+    assert "Last signed 3 events," in said
+    assert status == "ok"
+
+
+LONG_AGO = timezone.now() - timedelta(hours=1)
+
+
+def waiting(_: object) -> None:
+    an_event(at=LONG_AGO).save()
+
+
+def unsigned(_: object) -> None:
+    an_event(at=LONG_AGO).save()
+    seal_all(uuid.UUID(int=1))
+
+
+def without_a_key(settings) -> None:
+    settings.PORTAL_AUDIT_SIGNING_KEY = b""
+
+
+def refused(_: object) -> None:
+    TreeHead.objects.create(root=EMPTY, refusal="The tree is damaged.")
+
+
+def forged(_: object) -> None:
+    TreeHead.objects.create(root=EMPTY, refusal="The tree is damaged.", forged=1234)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status", "sentence"),
+    [
+        (waiting, "late", "Is a worker running?"),
+        (unsigned, "unsigned", "wait to be signed"),
+        (without_a_key, "unsigned", "PORTAL_AUDIT_SIGNING_KEY is not set"),
+        (refused, "refused", "refuses to sign. The tree is damaged."),
+        (forged, "forged", "Event 1,234 was changed before it was sealed"),
+    ],
+)
+@pytest.mark.usefixtures("own_audit_files")
+def test_it_says_what_is_wrong_with_the_log(browser_of, settings, trouble, status, sentence):
+    trouble(settings)
+    said, probed = told_of_the_log(browser_of("admin"))
+    assert "The audit log needs attention" in said
+    assert sentence in said
+    assert probed == status
+
+
 @pytest.mark.parametrize("url", ["/livez", "/readyz"])
 def test_they_answer_without_a_sign_in_and_are_never_kept(db, url):
     finished()
     response = Client().get(url)
-    said = {"status": "ok"} if url == "/livez" else {"status": "ok", "late_jobs": []}
+    said = {"status": "ok"} if url == "/livez" else {"status": "ok", "late_jobs": [], "audit": "ok"}
     assert (response.status_code, response.json()) == (200, said)
     assert "no-store" in response["Cache-Control"]
     assert "Set-Cookie" not in response

@@ -165,6 +165,24 @@ def test_where_cerby_cannot_be_asked_nothing_is_promised_and_it_can_be_tried_aga
     assert not sandbox.accepts(plain)
 
 
+def test_under_htmx_a_failed_deletion_leads_to_the_page_as_it_is_then(admin, cast, sandbox, settings):
+    key, _ = a_live_key(sandbox, cast.owner)
+    settings.CERBY_BASE_URL = CLOSED_PORT
+    there = delete(admin, key, headers=HTMX)["HX-Redirect"]
+    assert there == f"/keys/{key.pk}/"
+    page = text(admin.get(there))
+    assert "Cerby could not be asked to delete the API key" in page
+    assert "Removal is not confirmed" in page
+
+
+def test_what_went_wrong_after_the_deletion_is_told_as_being_about_the_deletion(admin, cast, sandbox):
+    key, _ = a_live_key(sandbox, cast.owner)
+    sandbox.faults.set([{"fault": "403", "route": "GET /api/v1/api-keys/*"}])
+    assert "Cerby has not confirmed the deletion. Cerby refused to look up" in text(delete(admin, key))
+    sandbox.faults.clear()
+    assert delete(admin, key).status_code == 302
+
+
 def test_in_doubt_and_cerby_cannot_be_asked(admin, cast, settings):
     key = never_live(cast.owner, state=State.IN_DOUBT)
     settings.CERBY_BASE_URL = CLOSED_PORT

@@ -11,7 +11,7 @@ from django.utils import timezone
 from keys import seal
 from keys.lifecycle import State
 from keys.models import ApiKey, User
-from tests.cast import a_key, a_live_key
+from tests.cast import a_key, a_live_key, said_by
 from tests.pages.helpers import (
     attribute,
     elements,
@@ -71,7 +71,7 @@ def test_a_key_is_declared_on_the_persons_word(admin, cast):
     assert (key.expires_at.hour, key.expires_at.minute) == (14, 30)
     assert key.created_at == datetime(2026, 1, 5, tzinfo=UTC)
     [event] = events(type="key:register")
-    assert (event.details["origin"], event.details["owner"]) == (
+    assert (event.details["origin"], said_by(event)["owner"]) == (
         "Declared without its value",
         cast.owner.email,
     )

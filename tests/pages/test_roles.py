@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from keys.models import User
 from keys.policy import MATRIX, OWNER_ONLY_MATRIX, Action, OwnKey, Role
+from tests.cast import said_by
 from tests.pages.helpers import elements, events, messages_of, queries, rows, text, words
 
 ROLE_LABELS = ["Guest User", "Login-Only", "User", "Admin", "Super Admin", "Owner"]
@@ -52,7 +53,7 @@ def test_an_admin_reads_them_again(admin, cast, workspace):
     cast.user.refresh_from_db()
     assert cast.user.role == Role.ADMIN
     [changed] = events(type="person:change")
-    assert changed.details == {
+    assert said_by(changed) == {
         "email": "user@contenzilla.example", "before": {"role": "User"}, "after": {"role": "Admin"},
     }  # fmt: skip
     assert events(type="roles:refresh")[0].details == {"count": 6}

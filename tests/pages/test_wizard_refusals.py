@@ -7,8 +7,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from keys import wording
 from keys.lifecycle import State
 from keys.models import ApiKey
+from keys.selectors.pause import paused_until
 from tests.pages.helpers import HTMX, elements, events, text, words
 from tests.pages.journey import DETAILS, GENERATE, NEW, SCOPES, answers
 from tests.pages.test_wizard import posts_to_cerby, ticked, value_of
@@ -145,3 +147,40 @@ def test_an_expired_session_never_leads_to_another_site(browser_of):
     headers = HTMX | {"HX-Current-URL": "https://evil.example/keys/new/"}
     response = browser_of("outsider").post(SCOPES, answers(), headers=headers)
     assert response["HX-Redirect"] == "/accounts/login/?next=%2F"
+
+
+@pytest.fixture
+def paused(super_admin, sandbox) -> str:
+    """Cerby has answered a create with 429. Until when, as the page says it."""
+    sandbox.faults.set([{"fault": "429", "route": "POST /api/v1/api-keys", "count": 1}])
+    assert super_admin.post(GENERATE, answers()).status_code == 502
+    return wording.clock(paused_until())
+
+
+def test_while_cerby_wants_a_pause_the_wizard_says_until_when_before_anything_is_sent(
+    super_admin, sandbox, paused
+):
+    before = posts_to_cerby(sandbox)
+    assert f"Cerby asked us to wait: until {paused}" in text(super_admin.get(NEW))
+    assert f"Cerby asked us to wait: until {paused}" in text(
+        super_admin.post(SCOPES, answers(), headers=HTMX)
+    )
+    sent = answers()
+    response = super_admin.post(GENERATE, sent, headers=HTMX)
+    assert response.status_code == 429
+    alert = " ".join(words(found) for found in elements(response, "div", role="alert"))
+    assert f"Cerby asked us to wait: until {paused}" in alert
+    assert value_of(response, "name") == sent["name"]
+    assert ticked(response) == sent["scopes"]
+    assert posts_to_cerby(sandbox) == before
+    assert not ApiKey.objects.filter(pk=sent["id"]).exists()
+
+
+def test_without_a_pause_the_wizard_says_nothing_of_one(super_admin):
+    assert "asked us to wait" not in text(super_admin.get(NEW))
+
+
+def test_where_keys_are_made_by_hand_a_pause_stops_nobody(super_admin, paused, settings):
+    settings.CERBY_ISSUE_MODE = "assisted"
+    assert "asked us to wait" not in text(super_admin.get(NEW))
+    assert super_admin.post(GENERATE, answers()).status_code == 302

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
 _LONGEST_NAME = 255
 
-_ALL = """
-SELECT api_keys.*, people.email FROM api_keys JOIN people ON people.id = api_keys.owner_id
-ORDER BY api_keys.created_at, api_keys.rowid
+# The keys are cut before their owners are looked up, so that a page costs the same however many there are.
+_PAGE = """
+SELECT cut.*, people.email
+FROM (SELECT *, rowid AS position FROM api_keys ORDER BY created_at, rowid LIMIT ? OFFSET ?) AS cut
+JOIN people ON people.id = cut.owner_id ORDER BY cut.created_at, cut.position
 """
+_NO_LIMIT = -1
 _ONE = """
 SELECT api_keys.*, people.email FROM api_keys JOIN people ON people.id = api_keys.owner_id
 WHERE api_keys.id = ?
@@ -78,8 +81,9 @@ def add(
 
 def every(db: sqlite3.Connection, now: str) -> list[dict[str, Any]]:
     """All keys with their status at ``now``, oldest first, without their hash."""
-    rows = [dict(row) | {"status": _status(row, now)} for row in db.execute(_ALL)]
-    return [{name: value for name, value in row.items() if name != "sha256"} for row in rows]
+    rows = [dict(row) | {"status": _status(row, now)} for row in db.execute(_PAGE, [_NO_LIMIT, 0])]
+    hidden = {"sha256", "position"}
+    return [{name: value for name, value in row.items() if name not in hidden} for row in rows]
 
 
 def change(
@@ -124,8 +128,25 @@ def change(
 
 def list_keys(call: Call) -> Response:
     then = call.request.as_of
-    rows = call.db.execute(_ALL).fetchall() if then is None else key_history.as_of(call.db, then)
-    return answer(call, [_resource(row, then or call.now) for row in rows], _LISTING)
+    if then is None:
+        return answer(call, _AllKeys(call), _LISTING)
+    return answer(call, [_resource(row, then) for row in key_history.as_of(call.db, then)], _LISTING)
+
+
+class _AllKeys:
+    """Every key, oldest first; those that a slice asks for become resources."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def __len__(self) -> int:
+        (count,) = self._call.db.execute("SELECT count(*) FROM api_keys").fetchone()
+        return int(count)
+
+    def __getitem__(self, which: slice) -> list[Json]:
+        first, last, _ = which.indices(len(self))
+        rows = self._call.db.execute(_PAGE, [max(0, last - first), first])
+        return [_resource(row, self._call.now) for row in rows]
 
 
 def get_key(call: Call) -> Response:

@@ -57,7 +57,10 @@ PEOPLE = (
 
 
 class DemoKey(NamedTuple):
-    """Ages and lifetime are in days; ages count back from now. ``known`` keys have an external id."""
+    """Ages and lifetime are in days; ages count back from now. ``known`` keys have an external id.
+
+    Keys of a ``batch`` were made at the same time of the day.
+    """
 
     name: str
     owner: str
@@ -67,7 +70,10 @@ class DemoKey(NamedTuple):
     last_used: float | None
     removed: float | None = None
     known: bool = True
+    batch: bool = False
 
+
+_SHOPS = ("Lisbon", "Lyon", "Leeds", "Leipzig", "Linz", "Lugano", "Ljubljana")
 
 KEYS = (
     # In use.
@@ -120,6 +126,11 @@ KEYS = (
     DemoKey("Hackathon project", "grace.abiola", _ITEMS, 205, 365, 190),
     DemoKey("Trial of identity graph", "priya.raman", _USERS, 160, 365, 102),
     DemoKey("Printer fleet inventory", "jonas.weiss", _INTEGRATIONS, 310, 365, 97, None, False),
+    # Made in one go, and expiring in one go.
+    *(
+        DemoKey(f"Shop terminals {city}", "jonas.weiss", _ACCOUNTS, 48, 90, 0.1, None, True, True)
+        for city in _SHOPS
+    ),
     # Expired.
     DemoKey("Black Friday campaign", "mei.tanaka", _ACCOUNTS_WRITE, 100, 30, 71),
     DemoKey("Load test", "jonas.weiss", _READ_ALL, 16, 1, 15.5),

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Protocol
 from urllib.parse import parse_qsl, quote, urlencode
 
 from keys.cerby.sandbox.messages import Call, Json, Response
@@ -62,19 +63,27 @@ class Listing:
     search: Callable[[Json], tuple[str, ...]] | None = None
 
 
-def answer(call: Call, resources: list[Json], listing: Listing) -> Response:
+class Resources(Protocol):
+    """A list, or what can be cut like one without being read whole."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, which: slice, /) -> list[Json]: ...
+
+
+def answer(call: Call, resources: Resources, listing: Listing) -> Response:
     """One page of ``resources`` (in their default order). Raises ApiError 400."""
     if call.request.as_of is not None:
         as_of = call.request.as_of
-        resources = [resource for resource in resources if resource["attributes"]["createdAt"] <= as_of]
+        resources = [resource for resource in resources[:] if resource["attributes"]["createdAt"] <= as_of]
     parameters = _parameters(call.request.query)
     number = _whole_number(parameters.pop("page[number]", "1"), "page[number]")
     size = _whole_number(parameters.pop("page[size]", str(_DEFAULT_SIZE)), "page[size]", _MAX_SIZE)
     for name, value in parameters.items():
-        resources = _narrowed(resources, listing, name, value)
+        resources = _narrowed(resources[:], listing, name, value)
     total = len(resources)
     if call.request.rearrange is not None:
-        resources = call.request.rearrange(resources, size)
+        resources = call.request.rearrange(resources[:], size)
     last = max(1, -(-len(resources) // size))
 
     def link(page: int) -> str:

@@ -56,7 +56,7 @@ def _add_people(db: sqlite3.Connection, now: datetime) -> None:
 def _add_keys(db: sqlite3.Connection, now: datetime) -> None:
     for number, key in enumerate(KEYS):
         created_at = now - timedelta(days=key.age)
-        if key.lifetime >= _LONG:
+        if key.lifetime >= _LONG and not key.batch:
             created_at -= timedelta(seconds=number * 7919 % 36_000)  # not all at the same time of day
         api_keys.add(
             db,

@@ -46,6 +46,7 @@ CREATE TABLE IF NOT EXISTS api_keys (
     last_used_at TEXT,
     removed_at TEXT
 );
+CREATE INDEX IF NOT EXISTS api_keys_by_creation ON api_keys (created_at);
 
 -- What a key was until someone changed it, for a listing of an earlier moment.
 CREATE TABLE IF NOT EXISTS key_history (

@@ -60,6 +60,9 @@ class Command(BaseCommand):
             help=f"let a fault happen to this share of all requests; {_CHAOS_RATE} without a number",
         )
         parser.add_argument("--seed", type=int, help="repeat the chaos of an earlier run")
+        parser.add_argument(
+            "--calm", type=int, default=0, metavar="N", help="let no chaos happen to the first N requests"
+        )
 
     def handle(
         self,
@@ -71,6 +74,7 @@ class Command(BaseCommand):
         control_port: int | None,
         chaos: float | None,
         seed: int | None,
+        calm: int,
         verbosity: int,
         **_others: Any,
     ) -> None:
@@ -90,7 +94,7 @@ class Command(BaseCommand):
         if control_listener is not None:
             told.append(f"Its control port is {_url(control_listener)}")
         if chaos is not None:
-            told.append(_misbehave(sandbox, chaos, seed))
+            told.append(_misbehave(sandbox, chaos, seed, calm))
         if verbosity:
             self.stdout.write("\n".join(told))
             self.stdout.flush()
@@ -177,10 +181,12 @@ def _url(listener: socket.socket) -> str:
     return f"http://{address}:{port}"
 
 
-def _misbehave(sandbox: Sandbox, rate: float, seed: int | None) -> str:
+def _misbehave(sandbox: Sandbox, rate: float, seed: int | None, calm: int) -> str:
     """Set the faults; what to tell the person. Raises CommandError for a rate that is none."""
     try:
-        (rule,) = sandbox.faults.set([{"route": "*", "fault": ANY, "rate": rate, "seed": seed}])
+        (rule,) = sandbox.faults.set(
+            [{"route": "*", "fault": ANY, "rate": rate, "seed": seed, "after": calm}]
+        )
     except ValueError as error:
         raise CommandError(str(error)) from error
     share = f"Chaos: a fault happens to {rate:.1%} of all requests."

@@ -15,6 +15,9 @@ from django.db import transaction
 from keys import cerby
 from keys.actions.add_person import add_person
 from keys.actions.refresh_person import remember
+from keys.audit import log
+from keys.audit.events import Event
+from keys.errors import CerbyError
 from keys.lifecycle import State
 from keys.models import ApiKey, User
 from keys.policy import Role
@@ -35,13 +38,19 @@ class Command(BaseCommand):
         password = os.environ.get("DEMO_PASSWORD")
         if not password:
             raise CommandError("Set DEMO_PASSWORD to the password that the demo people are to have.")
+        try:
+            self._add(password)
+        except CerbyError as error:
+            raise CommandError(error.sentence) from error
+        self._print_sign_in_table(password)
+
+    def _add(self, password: str) -> None:
         remember(cerby.connect().people())
         for email in PEOPLE:
             add_person(email)
         User.objects.filter(email__in=PEOPLE).update(password=make_password(password))
         if not ApiKey.objects.exists():
             self._add_keys()
-        self._print_sign_in_table(password)
 
     def _add_keys(self) -> None:
         owners = {user.cerby_id: user for user in User.objects.all()}
@@ -51,12 +60,27 @@ class Command(BaseCommand):
             if key.expires_at is not None
         ]
         with transaction.atomic():
-            ApiKey.objects.bulk_create(keys)
+            for key in ApiKey.objects.bulk_create(keys):
+                _record(key)
 
     def _print_sign_in_table(self, password: str) -> None:
         self.stdout.write(f"{'Role':<12}  {'E-mail':<36}  Password")
         for user in User.objects.filter(email__in=PEOPLE).order_by("-role"):
             self.stdout.write(f"{Role(user.role).label:<12}  {user.email:<36}  {password}")
+
+
+def _record(key: ApiKey) -> None:
+    """Tell how the key came to be as it is: without, its story would look as if somebody had removed it."""
+    if key.state == State.CLAIMED:
+        for event in (Event.KEY_REQUESTED, Event.KEY_CALLED, Event.KEY_ISSUED, Event.KEY_REVEALED):
+            log.append(event, actor=None, key=key)
+        return
+    log.append(
+        Event.KEY_REGISTERED, actor=None, key=key, origin="Filled in for the demo", owner=key.owner_email
+    )
+    if key.state == State.REVOKED:
+        before, after = {"status": "active"}, {"status": "removed"}
+        log.append(Event.KEY_CHANGED, actor=None, key=key, before=before, after=after)
 
 
 def _row(key: cerby.UpstreamKey, expires_at: datetime, owner: User, number: int) -> ApiKey:
@@ -67,12 +91,12 @@ def _row(key: cerby.UpstreamKey, expires_at: datetime, owner: User, number: int)
         id=key.external_id or uuid.uuid4(),
         cerby_id=key.id,
         name=key.name,
-        purpose="Made before the portal was there."
-        if key.external_id is None
-        else f"{key.name}, for {owner.name}.",
+        purpose=f"{key.name}, for {owner.name}." if key.external_id else "",
+        origin=ApiKey.Origin.GENERATED if key.external_id else ApiKey.Origin.DISCOVERED,
         owner=owner,
         owner_name=owner.name,
         owner_email=owner.email,
+        owner_left_at=owner.left_at,
         scopes=in_order(key.scopes),
         state=state,
         created_at=key.created_at,

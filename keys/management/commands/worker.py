@@ -11,6 +11,7 @@ from django.db import DatabaseError, close_old_connections
 from django.utils.crypto import get_random_string
 from django_tasks_db.management.commands.db_worker import Worker
 
+from keys.jobs import sealing
 from keys.jobs.schedule import enqueue_due, make_rows
 
 TICK_SECONDS = 1.0
@@ -26,6 +27,8 @@ class Command(BaseCommand):
         stop = threading.Event()
         clock = threading.Thread(target=_tick, args=[stop], daemon=True)
         clock.start()
+        sealer = threading.Thread(target=sealing.run, args=[stop], daemon=True)
+        sealer.start()
         worker = Worker(
             queue_names=["default"],
             interval=TICK_SECONDS,
@@ -42,6 +45,7 @@ class Command(BaseCommand):
         finally:
             stop.set()
             clock.join(timeout=5)
+            sealer.join(timeout=5)
 
 
 def _tick(stop: threading.Event) -> None:

@@ -1,0 +1,164 @@
+"""What comparing the inventory with Cerby takes: time, queries, calls, memory; 1,000 keys and 10,000."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.core.management import call_command
+from django.db import connection
+from django.test import override_settings
+
+from benchmarks.databases import connect, using
+from benchmarks.writes import resident
+from keys.actions.sweep import sweep
+from keys.cerby.sandbox import Sandbox, api_keys
+from keys.cerby.sandbox.moments import stamp
+from keys.cerby.sandbox.seed import OWNER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+FEW, MANY = 1_000, 10_000
+OWNERS = 300
+_ROOT = Path(__file__).resolve().parent.parent
+_CHANGE_EVERY_KEY = "UPDATE api_keys SET scopes = 'read:items'"
+_USE_EVERY_KEY = "UPDATE api_keys SET last_used_at = '{now}'"
+_REMOVE_EVERY_KEY = "UPDATE api_keys SET removed_at = '{now}' WHERE name <> 'Key portal'"
+
+
+@dataclass
+class Cost:
+    """``busy``: seconds that this process computed; ``seconds`` holds what it waited for as well.
+
+    ``megabytes``: how far its memory rose above what it was before.
+    """
+
+    busy: float
+    seconds: float
+    queries: int
+    calls: int
+    megabytes: float
+
+
+class Workspace:
+    """A sandbox of ``size`` keys as a process of its own, and an empty portal that looks at it."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self._folder = folder
+        self.sandbox = Sandbox(folder / "sandbox.sqlite3")
+        owners = [
+            self.sandbox.add_person(email=OWNER, first_name="The", last_name="Owner", role="workspace_owner")
+        ]
+        for number in range(1, OWNERS):
+            email = f"robot-{number}@contenzilla.example"
+            owners.append(
+                self.sandbox.add_person(email=email, first_name="A", last_name="Robot", role="workspace_user")
+            )
+        now = self.sandbox.clock()
+        with self.sandbox.store.transaction() as db:
+            for number, owner in zip(range(size - 1), itertools.cycle(owners)):
+                api_keys.add(
+                    db,
+                    owner_id=owner,
+                    name=f"billing deploy production {number:06}",
+                    scopes=["read:users", "read:items"],
+                    created_at=stamp(now - timedelta(days=30, seconds=number)),
+                    expires_at=stamp(now + timedelta(days=90)),
+                )
+
+    def _person(self, email: str, role: str) -> str:
+        return self.sandbox.add_person(email=email, first_name="A", last_name="Robot", role=role)
+
+    def happens(self, statement: str) -> None:
+        with self.sandbox.store.transaction() as db:
+            db.execute(statement.format(now=stamp(self.sandbox.clock())))
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        database = connect(self._folder / "portal.sqlite3")
+        command = [sys.executable, "manage.py", "cerby_sandbox", "--port=0", f"--data-dir={self._folder}"]
+        with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own
+            try:
+                assert process.stdout is not None
+                url = re.search(r"http://\S+", process.stdout.readline())
+                assert url is not None
+                token = (self._folder / "cerby-token").read_text().strip()
+                with using(database), override_settings(CERBY_BASE_URL=url[0], CERBY_TOKEN=token):
+                    call_command("migrate", verbosity=0)
+                    yield
+            finally:
+                process.terminate()
+
+
+def show() -> None:
+    """Each case with few keys, with many, and how much more many take."""
+    print("| what Cerby has to say | keys | s | of which busy | queries | calls | memory grew by, MB |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
+    costs = {size: _all(size) for size in (FEW, MANY)}
+    for name in costs[FEW]:
+        for size in (FEW, MANY):
+            cost = costs[size][name]
+            _line(name, f"{size:,}", f"{cost.seconds:.1f}", f"{cost.busy:.1f}", f"{cost.queries:,}",
+                  f"{cost.calls}", f"{cost.megabytes:.1f}")  # fmt: skip
+        few, many = costs[FEW][name], costs[MANY][name]
+        _line(name, _times(FEW, MANY), _times(few.seconds, many.seconds), _times(few.busy, many.busy),
+              _times(few.queries, many.queries), _times(few.calls, many.calls), "")  # fmt: skip
+
+
+def _line(*cells: str) -> None:
+    print("| " + " | ".join(cells) + " |", flush=True)
+
+
+def _times(few: float, many: float) -> str:
+    return f"x {many / few:.1f}"
+
+
+def _all(size: int) -> dict[str, Cost]:
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Workspace(Path(folder), size)
+        with workspace.open():
+            costs = {"every key is new": _cost(workspace), "nothing is new": _cost(workspace)}
+            for name, statement in {
+                "every key was used": _USE_EVERY_KEY,
+                "every key has other scopes": _CHANGE_EVERY_KEY,
+                "every key was removed": _REMOVE_EVERY_KEY,
+            }.items():
+                workspace.happens(statement)
+                costs[name] = _cost(workspace)
+        workspace.sandbox.close()
+    return costs
+
+
+def _cost(workspace: Workspace) -> Cost:
+    queries = 0
+
+    def count(execute: Callable[..., Any], *query: Any) -> Any:
+        nonlocal queries
+        queries += 1
+        return execute(*query)
+
+    gc.collect()
+    calls = _calls(workspace)
+    Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak begins anew
+    before = resident("VmRSS")
+    started, started_busy = time.perf_counter(), time.process_time()
+    with connection.execute_wrapper(count):
+        print(f"  {sweep()}", file=sys.stderr)
+    seconds, busy = time.perf_counter() - started, time.process_time() - started_busy
+    return Cost(busy, seconds, queries, _calls(workspace) - calls, max(0.0, resident("VmHWM") - before))
+
+
+def _calls(workspace: Workspace) -> int:
+    with workspace.sandbox.store.transaction() as db:
+        return int(db.execute("SELECT max(id) FROM journal").fetchone()[0] or 0)

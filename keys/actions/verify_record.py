@@ -1,0 +1,79 @@
+"""Verify the record of what happened, in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.db import DatabaseError, transaction
+from django.utils import timezone
+
+from keys.audit import log
+from keys.audit.check import check
+from keys.audit.events import Event
+from keys.audit.guard import authorize
+from keys.audit.verify_bundle import CANNOT_READ, Damage, Report
+from keys.errors import Conflict
+from keys.models import Verification
+from keys.policy import Action, Actor
+from keys.selectors.verification import running
+
+logger = structlog.get_logger(__name__)
+
+
+def ask(actor: Actor, enqueue: Callable[[int], object]) -> None:
+    """Record that somebody wants to know, and ``enqueue`` the verification by its id, or neither.
+
+    Raises ``NotAllowed``, and ``Conflict`` while one is going on.
+    """
+    authorize(actor, Action.VERIFY_RECORD)
+    with transaction.atomic():
+        if running() is not None:
+            raise Conflict("The record is being verified at this moment. Wait for that to end.")
+        log.append(Event.VERIFICATION_STARTED, actor=actor)
+        enqueue(Verification.objects.create(asked_at=timezone.now(), asked_by=actor.name).pk)
+
+
+def carry_out(verification: Verification) -> None:
+    """Read the whole record, and keep what was found; once, however often it is asked."""
+    failure, report = "", Report()
+    try:
+        report = check()
+    except (*CANNOT_READ, DatabaseError) as error:
+        logger.exception("the_record_could_not_be_read")
+        failure = (
+            f"The record could not be read to its end ({type(error).__name__}). The worker's log says more."
+        )
+    columns = _columns(report) | {"finished_at": timezone.now(), "failure": failure}
+    with transaction.atomic():
+        if Verification.objects.filter(pk=verification.pk, finished_at=None).update(**columns) == 1:
+            log.append(
+                Event.RECORD_VERIFIED,
+                actor=None,
+                outcome=log.Outcome.FAILED if report.found or failure else log.Outcome.DONE,
+                reason=failure,
+                events=report.events,
+                damage=[f"{damage.kind.name} at {damage.where}" for damage in report.damage],
+            )
+
+
+def _columns(report: Report) -> dict[str, Any]:
+    signed = {"size": report.checkpoint.size, "signed_at": report.checkpoint.at} if report.checkpoint else {}
+    return {
+        "events": report.events,
+        "unsealed": report.unsealed,
+        "erased": report.erased,
+        "damage": [_described(damage) for damage in report.damage],
+        **signed,
+    }
+
+
+def _described(damage: Damage) -> dict[str, Any]:
+    return {
+        "kind": damage.kind.name,
+        "meaning": damage.kind.value,
+        "where": damage.where,
+        "words": damage.words,
+        "times": damage.times,
+    }

@@ -1,0 +1,132 @@
+"""Take signed checkpoints to places outside the database, at least once, and never in anybody's way.
+
+What an anchor holds cannot be taken back by whoever rules the database: a record that was cut off, rolled
+back or rewritten disagrees with it in size or root. Each has a row that says how far it has come.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+import structlog
+from django.conf import settings
+from django.core.mail import send_mail
+
+from keys import outbound
+from keys.audit.log import moment
+from keys.models import Anchor, Checkpoint
+
+MAIL_EVERY = timedelta(hours=24)
+SYSLOG_TIMEOUT = 5.0
+"""Seconds."""
+NOTICE, AUDIT = 5, 13
+"""Severity and facility of RFC 5424, 6.2.1."""
+
+logger = structlog.get_logger(__name__)
+
+Deliver = Callable[[Checkpoint], None]
+
+
+def deliver(now: datetime) -> str:
+    """Take the newest checkpoint to each anchor that is set up and lacks it. Returns how far each is."""
+    newest = Checkpoint.objects.order_by("-size").first()
+    if newest is None:
+        return "Nothing is signed yet"
+    said = [f"{name}: {_deliver_to(name, way, newest, now)}" for name, way in set_up().items()]
+    return "; ".join(said) or "No anchor is set up"
+
+
+def set_up() -> dict[str, Deliver]:
+    """The anchors that the settings name, and how each is reached."""
+    ways: dict[str, tuple[object, Deliver]] = {
+        "file": (settings.PORTAL_AUDIT_ANCHOR_FILE, _to_file),
+        "syslog": (settings.PORTAL_AUDIT_ANCHOR_SYSLOG, _to_syslog),
+        "webhook": (settings.PORTAL_AUDIT_ANCHOR_WEBHOOK, _to_webhook),
+        "mail": (settings.PORTAL_AUDITOR_EMAILS, _to_mail),
+    }
+    return {name: way for name, (setting, way) in ways.items() if setting}
+
+
+def _deliver_to(name: str, way: Deliver, newest: Checkpoint, now: datetime) -> str:
+    """The row moves on after the delivery: who dies in between delivers twice, and that does no harm."""
+    row, _ = Anchor.objects.get_or_create(name=name)
+    early = name == "mail" and row.delivered_at is not None and now - row.delivered_at < MAIL_EVERY
+    if row.size >= newest.size or early:
+        return f"holds {row.size:,}"
+    try:
+        way(newest)
+    except (OSError, outbound.NotDelivered) as error:
+        reason = error.sentence if isinstance(error, outbound.NotDelivered) else _why(error)
+        Anchor.objects.filter(name=name).update(failing_since=row.failing_since or now, failure=reason[:300])
+        logger.warning("anchor_failed", job=name)
+        return f"fails, {reason}"
+    Anchor.objects.filter(name=name).update(
+        size=newest.size, delivered_at=now, failing_since=None, failure=""
+    )
+    return f"holds {newest.size:,}"
+
+
+def _why(error: OSError) -> str:
+    return f"{error.strerror or type(error).__name__}."
+
+
+def line_of(name: str, checkpoint: Checkpoint) -> str:
+    """One line of JSON, as verify_bundle.py reads anchors."""
+    return json.dumps({"anchor": name, "at": moment(checkpoint.at), "note": checkpoint.note})
+
+
+def _to_file(checkpoint: Checkpoint) -> None:
+    """One write to the end of the file, which may be one that even its owner can only append to."""
+    path = str(settings.PORTAL_AUDIT_ANCHOR_FILE)
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+    try:
+        os.write(file, line_of("file", checkpoint).encode() + b"\n")
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _to_syslog(checkpoint: Checkpoint) -> None:
+    """RFC 5424; over TCP with the octet count of RFC 6587, 3.4.1."""
+    address = urlsplit(settings.PORTAL_AUDIT_ANCHOR_SYSLOG)
+    priority = AUDIT * 8 + NOTICE
+    header = (
+        f"<{priority}>1 {moment(checkpoint.at)} {socket.gethostname()} key-portal {os.getpid()} checkpoint -"
+    )
+    message = f"{header} {line_of('syslog', checkpoint)}".encode()
+    target = (str(address.hostname), int(address.port or 0))
+    if address.scheme == "tcp":
+        with socket.create_connection(target, timeout=SYSLOG_TIMEOUT) as connection:
+            connection.sendall(f"{len(message)} ".encode() + message)
+        return
+    family, kind, _, _, where = socket.getaddrinfo(*target, type=socket.SOCK_DGRAM)[0]
+    with socket.socket(family, kind) as sender:
+        sender.sendto(message, where)
+
+
+def _to_webhook(checkpoint: Checkpoint) -> None:
+    """The signed note itself: whoever has the public key can check it."""
+    outbound.post(
+        settings.PORTAL_AUDIT_ANCHOR_WEBHOOK,
+        checkpoint.note.encode(),
+        content_type="text/plain; charset=utf-8",
+        private=settings.PORTAL_AUDIT_ANCHOR_WEBHOOK_PRIVATE,
+    )
+
+
+MAIL = """\
+The key portal at {url} has signed its record of what happened. Keep this mail: with it you can
+show later that no event was changed or taken away. docs/audit.md says how.
+
+{note}"""
+
+
+def _to_mail(checkpoint: Checkpoint) -> None:
+    body = MAIL.format(url=settings.PORTAL_URL, note=checkpoint.note)
+    subject = f"Key portal: {checkpoint.size} events are signed"
+    send_mail(subject, body, settings.DEFAULT_FROM_EMAIL, list(settings.PORTAL_AUDITOR_EMAILS))

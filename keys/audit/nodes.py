@@ -1,0 +1,37 @@
+"""The tree as the database keeps it."""
+
+from __future__ import annotations
+
+from keys.audit.tree import EMPTY, TILE, Tree, edge_of
+from keys.models import Sealed, TreeHead, TreeNode
+
+
+def head() -> TreeHead:
+    """How far the tree goes; before anything was ever sealed there is no row, and nothing to save it for."""
+    return TreeHead.objects.first() or TreeHead(root=EMPTY)
+
+
+def tree(size: int) -> Tree:
+    """The tree of the first ``size`` sealed events. What it is asked raises ``tree.Damaged``."""
+    return Tree(size, tile)
+
+
+def tile(level: int, number: int) -> list[bytes]:
+    """The hashes of tile ``number`` of a level, as many as there are."""
+    return _hashes(level, number * TILE, (number + 1) * TILE)
+
+
+def edge(size: int) -> list[list[bytes]]:
+    """What ``tree.grow`` needs to know of a tree of ``size`` leaves: one short read for each level."""
+    return [_hashes(level, start, end) for level, (start, end) in enumerate(edge_of(size))]
+
+
+def _hashes(level: int, start: int, end: int) -> list[bytes]:
+    """Those of a level from index ``start`` to before ``end``; a gap ends them."""
+    within = {"index__gte": start, "index__lt": end}
+    if level == 0:
+        rows = list(Sealed.objects.filter(**within).order_by("index").values_list("index", "leaf_hash"))
+    else:
+        nodes = TreeNode.objects.filter(level=level, **within).order_by("index")
+        rows = list(nodes.values_list("index", "hash"))
+    return [bytes(digest) for place, (index, digest) in enumerate(rows, start) if index == place]

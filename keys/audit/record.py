@@ -1,0 +1,144 @@
+"""Read the record out of the database, line by line, as keys.audit.verify_bundle wants it. Memory stays flat.
+
+What is appended while it is read is not in it. A database that somebody has changed is read as it is:
+nothing here takes a column's word for what it holds, and a table that is gone reads as an empty one.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import CharField, Max, Model, QuerySet
+from django.db.models.functions import Cast
+
+from keys.audit.log import moment
+from keys.models import AuditEvent, Checkpoint, Sealed
+
+Line = dict[str, Any]
+PAGE = 1000
+COLUMNS = (
+    *("at", "type", "outcome", "actor_id", "actor_name", "actor_email", "actor_role"),
+    *("key_name", "ip", "browser", "reason", "details"),
+)
+_BESIDE = ("leaf", "salt", "personal", "mac", "mac_chain", "mac_epoch")
+
+
+def record() -> dict[str, Iterator[Line]]:
+    """What the database and the anchor file hold now: events, unsealed events, checkpoints, anchors."""
+    anchors = _anchors()  # first: an anchor holds nothing that was not in the database before
+    newest, size, last = _last(Checkpoint, "id"), _last(Sealed, "index"), _last(AuditEvent, "id")
+    return {
+        "anchors": anchors,
+        "checkpoints": _checkpoints(newest),
+        "events": _events(size),
+        "unsealed": _unsealed(last),
+    }
+
+
+def _last(model: type[Model], column: str) -> int:
+    """-1 where there is none."""
+    if not _is_there(model):
+        return -1
+    found: int | None = model._default_manager.aggregate(last=Max(column))["last"]  # noqa: SLF001 - of any model
+    return -1 if found is None else found
+
+
+def _is_there(model: type[Model]) -> bool:
+    return model._meta.db_table in connection.introspection.table_names()  # noqa: SLF001 - Django's own name for it
+
+
+def _anchors() -> Iterator[Line]:
+    """What the anchor file holds at this moment."""
+    path = settings.PORTAL_AUDIT_ANCHOR_FILE
+    if path is None or not path.exists():
+        return iter(())
+    return _lines_until(path, path.stat().st_size)
+
+
+def _lines_until(path: Path, end: int) -> Iterator[Line]:
+    with path.open("rb") as file:
+        while file.tell() < end:
+            yield json.loads(file.readline())
+
+
+def _checkpoints(last: int) -> Iterator[Line]:
+    rows = Checkpoint.objects.order_by("id").values_list("id", "size", "at", "note")
+    for _, size, at, note in _pages(rows, "id", last):
+        yield {"size": size, "at": _moment(at), "note": note}
+
+
+def _events(last: int) -> Iterator[Line]:
+    """In the order of their numbers. A number whose event is gone is left out, as a gap."""
+    if not _is_there(AuditEvent):
+        return
+    names = [f"event__{name}" for name in (*COLUMNS, *_BESIDE)]
+    rows = Sealed.objects.order_by("index").annotate(its_key=Cast("event__key_id", CharField()))
+    for index, digest, key, *values in _pages(
+        rows.values_list("index", "leaf_hash", "its_key", *names), "index", last
+    ):
+        yield {"index": index, "hash": _hex(digest), **_line(key, values)}
+
+
+def _unsealed(last: int) -> Iterator[Line]:
+    """Every event without a place in the tree, whether it stands in the queue or was taken out of it."""
+    rows = AuditEvent.objects.order_by("id").annotate(its_key=Cast("key_id", CharField()))
+    if _is_there(Sealed):
+        rows = rows.filter(sealed__isnull=True)
+    for _, key, *values in _pages(rows.values_list("id", "its_key", *COLUMNS, *_BESIDE), "id", last):
+        yield _line(key, values)
+
+
+def _pages(rows: QuerySet[Any, Any], column: str, last: int) -> Iterator[tuple[Any, ...]]:
+    """Of ``rows``, whose first value is ``column``, those up to ``last``, by walking its index."""
+    after = -1
+    while after < last:
+        page = list(rows.filter(**{f"{column}__gt": after, f"{column}__lte": last})[:PAGE])
+        yield from page
+        if len(page) < PAGE:
+            return
+        after = page[-1][0]
+
+
+def _line(key: str | None, values: list[Any]) -> Line:
+    columns = dict(zip((*COLUMNS, *_BESIDE), values, strict=True))
+    leaf, salt, personal, mac, chain, epoch = (columns.pop(name) for name in _BESIDE)
+    actor_id = columns["actor_id"]
+    return {
+        "leaf": _bytes(leaf).decode("utf-8", "surrogateescape"),
+        "columns": columns
+        | {
+            "at": _moment(columns["at"]),
+            "actor_id": None if actor_id is None else str(actor_id),
+            "key_id": _uuid(key),
+        },
+        "salt": None if salt is None else _hex(salt),
+        "personal": personal,
+        "mac": {"chain": chain, "epoch": epoch, "tag": _hex(mac)},
+    }
+
+
+def _bytes(value: Any) -> bytes:
+    return value.encode() if isinstance(value, str) else bytes(value)
+
+
+def _hex(value: Any) -> str:
+    return _bytes(value).hex()
+
+
+def _moment(value: Any) -> str:
+    return moment(value) if isinstance(value, datetime) else str(value)
+
+
+def _uuid(value: str | None) -> str | None:
+    """As a leaf spells it. SQLite keeps it without hyphens."""
+    try:
+        return None if value is None else str(uuid.UUID(value))
+    except ValueError:
+        return value

@@ -1,0 +1,89 @@
+"""Seal events: give each its place in the tree, without a gap, in one transaction that nobody can fork.
+
+Any number of processes may try. One of them leads; what keeps the tree right is not that, but that the
+transaction moves the head on from the very size it has read, or does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+from django.utils import timezone
+
+from keys.audit import nodes, ratchet, tree
+from keys.audit.events import URGENT
+from keys.errors import Conflict
+from keys.models import Sealed, TreeHead, TreeNode, Unsealed
+
+BATCH = 512
+LEASE = timedelta(seconds=10)
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Sealing:
+    """What one transaction sealed. ``urgent``: something is among it that is to be signed at once."""
+
+    count: int = 0
+    urgent: bool = False
+
+
+def seal(leader: UUID) -> Sealing:
+    """Seal at most ``BATCH`` of what waits. Nothing where nothing waits or another process leads."""
+    if not Unsealed.objects.exists():
+        return Sealing()
+    with transaction.atomic():
+        head, _ = TreeHead.objects.select_for_update().get_or_create(pk=1, defaults={"root": tree.EMPTY})
+        if not leads(leader, head):
+            return Sealing()
+        return _seal_waiting(head, leader)
+
+
+def leads(leader: UUID, head: TreeHead) -> bool:
+    """A lease that ends later than any given now was given before the clock was set back."""
+    now = timezone.now()
+    until = head.leader_until
+    return head.leader in {None, leader} or until is None or not now < until <= now + LEASE
+
+
+def _seal_waiting(head: TreeHead, leader: UUID) -> Sealing:
+    columns = ("event_id", "event__leaf", "event__type")
+    macs = ("event__mac", "event__mac_chain", "event__mac_epoch")
+    waiting = list(Unsealed.objects.order_by("event_id").values_list(*columns, *macs)[:BATCH])
+    leaves = [tree.leaf_hash(bytes(leaf)) for _, leaf, *_ in waiting]
+    growth = tree.grow(head.size, nodes.edge(head.size), leaves)
+    Sealed.objects.bulk_create(
+        Sealed(index=index, event_id=event_id, leaf_hash=digest)
+        for index, ((event_id, *_), digest) in enumerate(zip(waiting, leaves, strict=True), head.size)
+    )
+    TreeNode.objects.bulk_create(
+        TreeNode(level=level, index=index, hash=digest) for level, index, digest in growth.nodes
+    )
+    Unsealed.objects.filter(event_id__in=[event_id for event_id, *_ in waiting]).delete()
+    _move_on(head, growth, leader, timezone.now(), _forged(head, waiting))
+    return Sealing(len(waiting), any(kind in URGENT for _, _, kind, *_ in waiting))
+
+
+def _forged(head: TreeHead, waiting: Sequence[tuple[Any, ...]]) -> int | None:
+    """The first index ever whose event was changed, or written by somebody else, before it was sealed."""
+    for index, (_, leaf, _, tag, chain, epoch) in enumerate(waiting, head.size):
+        if ratchet.is_wrong(bytes(leaf), ratchet.Mac(bytes(tag), chain, epoch)):
+            logger.error("audit_event_forged", count=index)
+            return index if head.forged is None else head.forged
+    return head.forged
+
+
+def _move_on(head: TreeHead, growth: tree.Growth, leader: UUID, now: datetime, forged: int | None) -> None:
+    unmoved = TreeHead.objects.filter(size=head.size)
+    moved = unmoved.update(
+        size=growth.size, root=growth.root, leader=leader, leader_until=now + LEASE, forged=forged
+    )
+    if moved != 1:
+        raise Conflict("Another process has sealed at the same moment.")

@@ -1,0 +1,163 @@
+"""Copy every row of an SQLite database into an empty PostgreSQL one, and prove that all of them arrived."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.apps import apps
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
+from django.core.management.color import no_style
+from django.db import connections, transaction
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import Model
+
+from keys.models import KeyScope, SearchDocument, TreeHead, Unsealed
+
+CHUNK = 2_000
+"""Rows in memory at a time."""
+
+MADE_BY_MIGRATING = frozenset({ContentType, Permission})
+MADE_BY_TRIGGERS = frozenset({KeyScope, SearchDocument, Unsealed})
+"""Not copied: they follow from the keys and the events. They are compared all the same."""
+
+NUMBERED_ANEW = frozenset({KeyScope, SearchDocument})
+
+
+class CannotCopyError(Exception):
+    """What is wrong with one of the databases, as a sentence."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """How many rows a table has, and the sum of their hashes, in whatever order they come."""
+
+    count: int
+    digest: int
+
+
+def copy_all(source: str, target: str) -> dict[str, int]:
+    """Copy from the alias ``source``, an SQLite database, to ``target``, a PostgreSQL one. Rows by table.
+
+    All or nothing. Raises ``CannotCopyError`` where the versions differ, the target holds rows, somebody
+    writes to the source meanwhile, or what arrived is not what was read.
+    """
+    _check_versions(source, target)
+    before = _version(source)
+    with transaction.atomic(using=target):
+        _check_is_empty(target)
+        with transaction.atomic(using=source):
+            for model in _copied():
+                _copy(model, source, target)
+            _bring_tree_up_to_date(source, target)
+            _continue_numbering(target)
+            counts = {model._meta.db_table: _compare(model, source, target) for model in _compared()}  # noqa: SLF001
+        if _version(source) != before:
+            raise CannotCopyError(
+                "The SQLite database was written to meanwhile: a portal or a worker still runs on it. "
+                "Stop it and move again. Nothing was kept."
+            )
+    return counts
+
+
+def _version(source: str) -> int:
+    """A number that changes when another connection writes."""
+    with connections[source].cursor() as cursor:
+        cursor.execute("PRAGMA data_version")
+        return int(cursor.fetchone()[0])
+
+
+def _compared() -> list[type[Model]]:
+    models = apps.get_models(include_auto_created=True)
+    return [model for model in models if model._meta.managed and model not in MADE_BY_MIGRATING]  # noqa: SLF001
+
+
+def _copied() -> list[type[Model]]:
+    return [model for model in _compared() if model not in MADE_BY_TRIGGERS | {TreeHead}]
+
+
+def _check_versions(source: str, target: str) -> None:
+    if _applied(source) != _applied(target):
+        raise CannotCopyError(
+            "The two databases are not of the same version. Run `manage.py migrate` on both: "
+            "without DATABASE_URL, then with it."
+        )
+
+
+def _applied(alias: str) -> set[tuple[str, str]]:
+    return set(MigrationRecorder(connections[alias]).applied_migrations())
+
+
+def _check_is_empty(target: str) -> None:
+    filled = [model._meta.db_table for model in _copied() if model._base_manager.using(target).exists()]  # noqa: SLF001
+    if filled:
+        raise CannotCopyError(
+            f"The PostgreSQL database is not empty: there are rows in {', '.join(sorted(filled))}. "
+            "Make a new one, run `manage.py migrate` on it, and start nothing on it before the move."
+        )
+
+
+def _rows(model: type[Model], alias: str, columns: list[str]) -> Iterator[tuple[Any, ...]]:
+    rows = model._base_manager.using(alias).order_by().values_list(*columns)  # noqa: SLF001
+    return rows.iterator(chunk_size=CHUNK)
+
+
+def _copy(model: type[Model], source: str, target: str) -> None:
+    meta, connection = model._meta, connections[target]  # noqa: SLF001
+    fields = [field for field in meta.concrete_fields if not field.generated]
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(str(field.column)) for field in fields)
+    statement = f"COPY {quote(meta.db_table)} ({columns}) FROM STDIN"
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in _rows(model, source, [field.attname for field in fields]):
+            pairs = zip(fields, row, strict=True)
+            copy.write_row([field.get_db_prep_save(value, connection) for field, value in pairs])
+
+
+def _bring_tree_up_to_date(source: str, target: str) -> None:
+    """The tree's head is one row from the start; each event that arrived was queued for sealing."""
+    for head in TreeHead.objects.using(source).all():
+        head.save(using=target, force_update=True)
+    Unsealed.objects.using(target).filter(event__sealed__isnull=False).delete()
+
+
+def _continue_numbering(target: str) -> None:
+    connection = connections[target]
+    with connection.cursor() as cursor:
+        for statement in connection.ops.sequence_reset_sql(no_style(), _copied()):
+            cursor.execute(statement)
+
+
+def _compare(model: type[Model], source: str, target: str) -> int:
+    sent, arrived = _content(model, source), _content(model, target)
+    if sent != arrived:
+        raise CannotCopyError(
+            f"What arrived in {model._meta.db_table} is not what was read: "  # noqa: SLF001
+            f"{sent.count} rows were read, {arrived.count} arrived. Nothing was kept."
+        )
+    return sent.count
+
+
+def _content(model: type[Model], alias: str) -> Content:
+    own_numbers = model in NUMBERED_ANEW
+    fields = [field for field in model._meta.concrete_fields if not (own_numbers and field.primary_key)]  # noqa: SLF001
+    count = digest = 0
+    for row in _rows(model, alias, [field.attname for field in fields]):
+        count += 1
+        digest += int.from_bytes(hashlib.sha256(_canonical(row)).digest())
+    return Content(count, digest)
+
+
+def _canonical(row: tuple[Any, ...]) -> bytes:
+    return json.dumps([_plain(value) for value in row], sort_keys=True, default=str).encode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return bytes(value).hex() if isinstance(value, bytes | memoryview) else value

@@ -1,0 +1,25 @@
+"""Write the record as static files that the tools of any transparency log can check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from keys.audit.tiles import write
+
+
+class Command(BaseCommand):
+    help = (
+        "Write checkpoint, tiles and entries (C2SP, tlog-tiles) to a folder; again later, to add what is new."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("folder", type=Path)
+
+    def handle(self, *_: Any, folder: Path, **__: Any) -> None:
+        checkpoint = write(folder)
+        if checkpoint is None:
+            raise CommandError("Nothing is signed yet, so there is nothing to write.")
+        self.stdout.write(f"{folder} holds the {checkpoint.size:,} events of the newest checkpoint.")

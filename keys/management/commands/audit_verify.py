@@ -1,0 +1,45 @@
+"""Verify the record, in the database or in a bundle. Exit status 1: it is damaged, 2: it cannot be read."""
+
+from __future__ import annotations
+
+import json
+import sys
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from keys.audit.check import check, vkeys
+from keys.audit.verify_bundle import CANNOT_READ, Report, bundle_at, known_keys, notes_of, verify
+
+
+class Command(BaseCommand):
+    help = "Read the whole record and compare it with what was sealed, signed and anchored."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--bundle", type=Path, help="a bundle, instead of the database")
+        parser.add_argument(
+            "--anchors", type=Path, action="append", default=[], help="a file of signed notes"
+        )
+        parser.add_argument(
+            "--ratchet", type=Path, action="append", default=[], help="what audit_init printed"
+        )
+
+    def handle(
+        self, *_: Any, bundle: Path | None, anchors: list[Path], ratchet: list[Path], **__: Any
+    ) -> None:
+        try:
+            report = _report(bundle, anchors, [json.loads(path.read_text()) for path in ratchet])
+        except CANNOT_READ as error:
+            raise CommandError(f"This cannot be checked: {error}", returncode=2) from error
+        self.stdout.write(str(report))
+        if report.found:
+            sys.exit(1)
+
+
+def _report(bundle: Path | None, anchors: list[Path], escrows: list[dict[str, Any]]) -> Report:
+    if bundle is None:
+        return check(chain(*map(notes_of, anchors)), escrows)
+    record, _ = bundle_at(bundle, anchors)
+    return verify(record, known_keys(vkeys()), escrows)

@@ -1,0 +1,25 @@
+"""Erase what the portal knows of a person who has left."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from keys.actions.erase_person import erase_person
+from keys.errors import PortalError
+
+
+class Command(BaseCommand):
+    help = "Erase a person who has left: name, e-mail, addresses and browsers, also from the record."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("email")
+
+    def handle(self, *_: Any, email: str, **__: Any) -> None:
+        try:
+            count = erase_person(None, email)
+        except PortalError as error:
+            raise CommandError(error.sentence) from error
+        self.stdout.write(f"Erased from {count:,} events. Backups still hold what was erased.")

@@ -1,0 +1,43 @@
+"""Start or end the quarantine, or say whether it is on."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from keys.actions.quarantine import Cause, end_quarantine, start_quarantine
+from keys.errors import PortalError
+from keys.models import HeldBack
+from keys.selectors.standing import quarantine_on
+
+
+class Command(BaseCommand):
+    help = "While the quarantine is on, the portal revokes no API key by itself. Start it after a restore."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("what", nargs="?", choices=["on", "off", "status"], default="status")
+        parser.add_argument("--reason", default="An operator started it.", help="why, for the record")
+
+    def handle(self, *_: Any, what: str, reason: str, **__: Any) -> None:
+        if what == "on":
+            start_quarantine(Cause.OPERATOR, reason)
+        elif what == "off":
+            try:
+                held = end_quarantine(None)
+            except PortalError as error:
+                raise CommandError(error.sentence) from error
+            self.stdout.write(f"The next sweep may revoke {held} keys that were held back.")
+        self.stdout.write(_status())
+
+
+def _status() -> str:
+    quarantine = quarantine_on()
+    if quarantine is None:
+        return "The quarantine is off."
+    held = HeldBack.objects.filter(approved_at__isnull=True).count()
+    return (
+        f"The quarantine is on since {quarantine.since:%Y-%m-%d %H:%M:%S} UTC: {quarantine.reason} "
+        f"{held} keys are held back."
+    )

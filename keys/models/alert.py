@@ -1,0 +1,49 @@
+"""What the portal has told people of its own accord, so that it is told once."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from keys.models.api_key import ApiKey
+
+
+class Alert(models.Model):
+    """Something that is wrong, from when to when. ``subject`` tells two of a kind apart, such as a key's id.
+
+    ``mailed_at`` and ``over_mailed_at``: when people were told that it began, and that it is over.
+    """
+
+    kind = models.CharField(max_length=20)
+    subject = models.CharField(max_length=64, blank=True)
+    words = models.CharField(max_length=700)
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True)
+    mailed_at = models.DateTimeField(null=True)
+    over_mailed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["kind", "subject"], name="alert_once_while_it_lasts", condition=Q(until__isnull=True)
+            ),
+        )
+        indexes = (models.Index("until", name="alert_by_end"),)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject}".strip()
+
+
+class Reminder(models.Model):
+    """That the owner of a key was reminded of it, once for each ``kind`` (keys.jobs.reminders)."""
+
+    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="reminders", db_index=False)
+    kind = models.CharField(max_length=10)
+    sent_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["key", "kind"], name="reminder_once"),)
+        indexes = (models.Index("sent_at", name="reminder_by_time"),)
+
+    def __str__(self) -> str:
+        return f"{self.key_id} {self.kind}"

@@ -1,0 +1,44 @@
+"""What came of verifying the record, and what the anchors outside the database hold."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Verification(models.Model):
+    """One verification of the whole record, asked for on the page.
+
+    ``damage`` lists, for each kind, where it shows first: {"kind", "meaning", "where", "words", "times"}.
+    ``failure``: why it broke off, as a sentence. ``size`` and ``signed_at``: of the newest checkpoint.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    asked_at = models.DateTimeField()
+    asked_by = models.CharField(max_length=200)
+    finished_at = models.DateTimeField(null=True)
+    events = models.BigIntegerField(default=0)
+    unsealed = models.BigIntegerField(default=0)
+    erased = models.BigIntegerField(default=0)
+    size = models.BigIntegerField(default=0)
+    signed_at = models.DateTimeField(null=True)
+    damage = models.JSONField(default=list)
+    failure = models.CharField(max_length=500, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.asked_at:%Y-%m-%d %H:%M:%S}"
+
+
+class Anchor(models.Model):
+    """How far a place outside the database holds the checkpoints: up to ``size``, since ``delivered_at``.
+
+    ``failing_since``: since when it has not taken what there is, and ``failure`` why, as a sentence.
+    """
+
+    name = models.CharField(max_length=10, primary_key=True)
+    size = models.BigIntegerField(default=0)
+    delivered_at = models.DateTimeField(null=True)
+    failing_since = models.DateTimeField(null=True)
+    failure = models.CharField(max_length=300, blank=True)
+
+    def __str__(self) -> str:
+        return self.name

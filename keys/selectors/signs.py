@@ -1,0 +1,51 @@
+"""Whether the portal itself is well, as a few lines for the dashboard. A new line is a new function here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from django.urls import reverse
+
+from keys import wording
+from keys.selectors.freshness import freshness
+from keys.selectors.standing import quarantine_on
+
+
+class Sign(NamedTuple):
+    """``tone`` is ok, warning, or danger: then something is broken, and ``words`` say what."""
+
+    name: str
+    words: str
+    tone: str
+    url: str
+
+
+def signs(now: datetime, late_jobs: Sequence[str]) -> list[Sign]:
+    return [in_step_with_cerby(now), background_work(late_jobs), revoking()]
+
+
+def in_step_with_cerby(now: datetime) -> Sign:
+    found = freshness()
+    when = wording.relative(found.compared_at, now) if found.compared_at else "never"
+    if found.trouble:
+        words, tone = f"Last compared {when}. {found.trouble}", "danger"
+    elif found.compared_at:
+        words, tone = f"Compared {when}: {found.found}.", "ok"
+    else:
+        words, tone = "The inventory has not been compared with Cerby yet.", "warning"
+    return Sign("Cerby", words, tone, reverse("keys:inventory"))
+
+
+def background_work(late_jobs: Sequence[str]) -> Sign:
+    """``late_jobs`` are names; none is the best."""
+    words = f"Late: {', '.join(late_jobs)}. Is the worker running?" if late_jobs else "Every job ran on time."
+    return Sign("Background jobs", words, "danger" if late_jobs else "ok", reverse("keys:health"))
+
+
+def revoking() -> Sign:
+    words, tone = "The portal revokes by itself what should not live.", "ok"
+    if quarantine_on() is not None:
+        words, tone = "Quarantine: nothing is revoked until somebody has looked.", "danger"
+    return Sign("Revoking", words, tone, reverse("keys:health"))

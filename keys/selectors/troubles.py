@@ -1,0 +1,198 @@
+"""What is wrong with the portal at this moment and wants a person: a few indexed queries at any size."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.urls import reverse
+from django.utils import timezone
+
+from keys.audit.events import ASKED_ELSEWHERE, Event
+from keys.audit.guard import authorize
+from keys.lifecycle import QUICK_RETRIES, State
+from keys.models import Alert, ApiKey, AuditEvent, PeriodicJob, Quarantine
+from keys.policy import Action, Actor
+from keys.selectors.audit import audit_health
+from keys.selectors.standing import quarantine_on
+
+AT_MOST = 20
+"""Of each kind: whoever has twenty stuck removals is not helped by the twenty-first."""
+TOLD_FOR = timedelta(hours=24)
+"""A second view is a moment and not a state: it is shown for a day."""
+LATE_AFTER_PERIODS = 3
+
+
+class Kind(enum.StrEnum):
+    QUARANTINE = "quarantine"
+    SWEEP_STOPPED = "sweep-stopped"
+    PEOPLE_STOPPED = "people-stopped"
+    SECOND_VIEW = "second-view"
+    REMOVAL_STUCK = "removal-stuck"
+    CERBY_AWAY = "cerby-away"
+    JOB_LATE = "job-late"
+    AUDIT_LOG = "audit-log"
+
+    @property
+    def heading(self) -> str:
+        return _TITLES[self]
+
+
+SHOWN_BY_THEMSELVES = frozenset({Kind.QUARANTINE, Kind.SWEEP_STOPPED, Kind.AUDIT_LOG})
+"""The Health page has a section for each of these."""
+
+_TITLES = {
+    Kind.QUARANTINE: "The quarantine is on",
+    Kind.SWEEP_STOPPED: "The sweep stopped",
+    Kind.PEOPLE_STOPPED: "Reading roles from Cerby stopped",
+    Kind.SECOND_VIEW: "Somebody else tried to view an API key",
+    Kind.REMOVAL_STUCK: "An API key that should be gone may still work",
+    Kind.CERBY_AWAY: "Cerby cannot be compared with",
+    Kind.JOB_LATE: "A background job does not run",
+    Kind.AUDIT_LOG: "The audit log needs attention",
+}
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """``words`` say what is wrong, ``advice`` what to do; ``path`` is the page on which to do it."""
+
+    kind: Kind
+    subject: str
+    words: str
+    advice: str
+    path: str
+
+    @property
+    def heading(self) -> str:
+        return self.kind.heading
+
+
+@dataclass(frozen=True)
+class Shown:
+    """``since`` is None for what the background job has not seen yet."""
+
+    trouble: Trouble
+    since: datetime | None
+
+
+def alerts_shown(actor: Actor, *, besides: Collection[Kind] = ()) -> list[Shown]:
+    """What is wrong now ``besides`` what the page shows anyway, gravest first. Raises ``NotAllowed``."""
+    authorize(actor, Action.SEE_CONFIGURATION)
+    since = {(row.kind, row.subject): row.since for row in Alert.objects.filter(until__isnull=True)}
+    found = [trouble for trouble in troubles(timezone.now()) if trouble.kind not in besides]
+    return [Shown(trouble, since.get((trouble.kind, trouble.subject))) for trouble in found]
+
+
+def troubles(now: datetime) -> list[Trouble]:
+    jobs = {row.name: row for row in PeriodicJob.objects.all()}
+    return [
+        *_quarantine(),
+        *_people_stopped(jobs.get("people")),
+        *_second_views(now),
+        *_stuck_removals(),
+        *_cerby_away(jobs.get("sweep")),
+        *_late(jobs, now),
+        *_audit_log(),
+    ]
+
+
+def is_late(row: PeriodicJob, now: datetime) -> bool:
+    """No run has finished for three of its periods."""
+    if row.every is None or row.finished_at is None:
+        return False
+    return now - row.finished_at > row.every * LATE_AFTER_PERIODS
+
+
+def _quarantine() -> Iterator[Trouble]:
+    found = quarantine_on()
+    if found is not None:
+        stopped = found.cause == Quarantine.Cause.TOO_MANY
+        yield Trouble(
+            kind=Kind.SWEEP_STOPPED if stopped else Kind.QUARANTINE,
+            subject="",
+            words=f"The portal revokes nothing by itself. {found.reason}",
+            advice="Look at the keys that are held back, keep what is in use, then end the quarantine.",
+            path=reverse("keys:health"),
+        )
+
+
+def _people_stopped(job: PeriodicJob | None) -> Iterator[Trouble]:
+    stopped = AuditEvent.objects.filter(type=Event.PEOPLE_STOPPED).order_by("-at", "-id").first()
+    if stopped is None or (job and job.succeeded_at and job.succeeded_at > stopped.at):
+        return
+    yield Trouble(
+        kind=Kind.PEOPLE_STOPPED,
+        subject="",
+        words=stopped.reason,
+        advice="Look at the list of people in Cerby.",
+        path=reverse("keys:roles"),
+    )
+
+
+def _second_views(now: datetime) -> Iterator[Trouble]:
+    attempts = AuditEvent.objects.filter(
+        type=Event.KEY_REVEALED,
+        outcome=AuditEvent.Outcome.REFUSED,
+        at__gte=now - TOLD_FOR,
+        reason__endswith=ASKED_ELSEWHERE,
+    )
+    latest = {event.key_id: event for event in attempts.order_by("at", "id")[: 5 * AT_MOST]}
+    for event in list(latest.values())[:AT_MOST]:
+        yield Trouble(
+            kind=Kind.SECOND_VIEW,
+            subject=str(event.key_id),
+            words=f"“{event.key_name}” had been viewed, and was asked for again from another session.",
+            advice="Ask its owner whether both were them. If not, delete the key now.",
+            path=reverse("keys:key", args=[event.key_id]),
+        )
+
+
+def _stuck_removals() -> Iterator[Trouble]:
+    stuck = ApiKey.objects.filter(due_at__isnull=False, state=State.REVOKING, attempts__gte=QUICK_RETRIES)
+    for key in stuck.order_by("due_at")[:AT_MOST]:
+        yield Trouble(
+            kind=Kind.REMOVAL_STUCK,
+            subject=str(key.pk),
+            words=f"Cerby has not confirmed that “{key.name}” is removed, after {QUICK_RETRIES} attempts or "
+            "more. It is tried again every hour.",
+            advice="Delete the key in Cerby's web app.",
+            path=reverse("keys:key", args=[key.pk]),
+        )
+
+
+def _cerby_away(sweep: PeriodicJob | None) -> Iterator[Trouble]:
+    if sweep is not None and sweep.succeeded is False:
+        yield Trouble(
+            kind=Kind.CERBY_AWAY,
+            subject="",
+            words=sweep.summary,
+            advice="Look whether Cerby answers, and whether the portal's credentials are still valid there.",
+            path=reverse("keys:health"),
+        )
+
+
+def _audit_log() -> Iterator[Trouble]:
+    found = audit_health()
+    if found.problem:
+        yield Trouble(
+            kind=Kind.AUDIT_LOG,
+            subject=found.status,
+            words=found.problem,
+            advice="Look at the audit log's figures on the Health page, and at the worker's log.",
+            path=reverse("keys:health"),
+        )
+
+
+def _late(jobs: dict[str, PeriodicJob], now: datetime) -> Iterator[Trouble]:
+    for name, row in jobs.items():
+        if is_late(row, now):
+            yield Trouble(
+                kind=Kind.JOB_LATE,
+                subject=name,
+                words=f"No run of the job “{name}” has finished for three of its periods.",
+                advice="Look at the worker's log; if no worker runs, start one.",
+                path=reverse("keys:health"),
+            )

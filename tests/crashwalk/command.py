@@ -1,0 +1,133 @@
+"""The whole walk, a part of it, or one case again."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from tests.crashwalk.jobs import JOBS
+from tests.crashwalk.rules import RULES
+from tests.crashwalk.tally import Tally
+from tests.crashwalk.walk import Case, Outcome, crash_points, sample, under, walk_one
+from tests.crashwalk.without import GUARDS
+from tests.crashwalk.world import World
+
+Unit = tuple[str, str]
+"""A job, and a fault or ""."""
+
+SAMPLE = "every crash, so many of the pairs, and whether a portal that lacks a guard is caught"
+SHOW_EVERY = 5.0  # seconds
+
+
+def run() -> int:
+    """The exit code: 0 where nothing is wrong."""
+    asked = _arguments()
+    logging.getLogger().handlers[:] = [logging.NullHandler()]  # what is logged under faults is no news here
+    jobs = asked.job or list(JOBS)
+    if asked.at is not None:
+        case = Case(jobs[0], asked.at, asked.fault, asked.nth, asked.again, asked.stopped, asked.without)
+        return _one(case, asked.database)
+    if asked.sample is not None:
+        with World(asked.database) as world:
+            return _count(sample(world, jobs, asked.sample), asked.database) or _guards(world)
+    faults = [] if asked.crashes_only else [asked.fault] if asked.fault else list(RULES)
+    units = [(job, fault) for fault in ["", *faults] for job in jobs]
+    return _count(_side_by_side(units, asked.processes, asked.database), asked.database)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.crashwalk", description=__doc__)
+    parser.add_argument("--job", action="append", choices=JOBS, help="this job alone; may be repeated")
+    parser.add_argument("--fault", choices=RULES, default="", metavar="FAULT", help="this fault alone")
+    parser.add_argument("--crashes-only", action="store_true", help="no faults")
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.add_argument("--sample", type=int, metavar="PAIRS", help=SAMPLE)
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    one = parser.add_argument_group("one case again, as a failure prints it")
+    one.add_argument("--at", type=int, help="the operation before which it dies, from 1; 0: none")
+    one.add_argument("--nth", type=int, default=0, help="the request that the fault happens to, from 0")
+    one.add_argument("--again", action="store_true", help="the job is done once more after the crash")
+    one.add_argument("--stopped", action="store_true", help="it is stopped after it, and goes on in the end")
+    one.add_argument("--without", choices=GUARDS, default="", metavar="GUARD", help="a guard is missing")
+    return parser.parse_args()
+
+
+def _one(case: Case, kind: str) -> int:
+    with World(kind) as world:
+        outcome = walk_one(world, case)
+    life = outcome.life
+    print(f"operations: {' '.join(life.operations)}")
+    print(f"asked of Cerby: {', '.join(' '.join(one) for one in outcome.requests) or 'nothing'}")
+    print(f"answered: {', '.join(word for word, _ in life.answers) or 'nothing'} {life.refusal}")
+    print("\n".join(outcome.wrong) or "Nothing is wrong.")
+    return 1 if outcome.wrong else 0
+
+
+def _guards(world: World) -> int:
+    """Each guard of ``GUARDS`` taken away: what the oracle says. 0 where it always says what it should."""
+    unseen = 0
+    for name, guard in GUARDS.items():
+        case = Case(guard.job, guard.at, guard.fault, guard.nth, stopped=guard.stopped, without=name)
+        outcome = walk_one(world, case)
+        said = [wrong for wrong in outcome.wrong if guard.wrong in wrong]
+        unseen += not said
+        print(f"without {name}: {said[0] if said else f'NOT SEEN; repeat it with {case.command()}'}")
+    return 1 if unseen else 0
+
+
+def _count(outcomes: Iterable[Outcome], kind: str) -> int:
+    tally, began, shown = Tally(), time.monotonic(), 0.0
+    for outcome in outcomes:
+        tally.add(outcome)
+        if outcome.wrong:
+            print(f"\n{outcome.case.command()} --database {kind}", *outcome.wrong, sep="\n  ", flush=True)
+        if time.monotonic() - shown > SHOW_EVERY:
+            shown = time.monotonic()
+            _show_progress(tally, began)
+    _show_progress(tally, began)
+    print(f"\n\n{tally}")
+    return 1 if tally.wrong or not tally.cases else 0
+
+
+def _side_by_side(units: list[Unit], processes: int, kind: str) -> Iterator[Outcome]:
+    """Each process walks every n-th unit. Raises RuntimeError where one of them broke off."""
+    fork = multiprocessing.get_context("fork")
+    results: Any = fork.SimpleQueue()  # without a thread, so that who puts into it may fork
+    walkers = [
+        fork.Process(target=_walk, args=(units[n::processes], kind, results)) for n in range(processes)
+    ]
+    for walker in walkers:
+        walker.start()
+    ended = 0
+    while ended < len(walkers):
+        outcome = results.get()
+        if outcome is None:
+            ended += 1
+        else:
+            yield outcome
+    for walker in walkers:
+        walker.join()
+        if walker.exitcode:
+            raise RuntimeError("A part of the walk broke off; its error stands above.")
+
+
+def _walk(units: list[Unit], kind: str, results: Any) -> None:
+    try:
+        with World(kind) as world:
+            for job, fault in units:
+                for outcome in under(world, job, fault) if fault else crash_points(world, job):
+                    results.put(outcome)
+    finally:
+        results.put(None)
+
+
+def _show_progress(tally: Tally, began: float) -> None:
+    minutes, seconds = divmod(int(time.monotonic() - began), 60)
+    lead, end = ("\r", "") if sys.stdout.isatty() else ("", "\n")
+    print(f"{lead}{minutes}:{seconds:02} {tally.cases} cases, {tally.wrong} wrong", end=end, flush=True)

@@ -1,0 +1,211 @@
+"""The portal's main jobs, each as a person or the worker does it, and the scene that it needs."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+
+from keys import seal
+from keys.actions.acknowledge import acknowledge
+from keys.actions.await_key import await_key
+from keys.actions.claim import claim
+from keys.actions.delete import delete
+from keys.actions.issue import issue
+from keys.actions.paste import paste
+from keys.actions.rescope import rescope
+from keys.actions.save_in_cerby import save_in_cerby
+from keys.actions.settle import settle_due
+from keys.actions.sweep import sweep
+from keys.lifecycle import State
+from keys.models import ApiKey, RevealGrant, User
+from keys.policy import Actor
+from tests import cast as people
+from tests.domain.asking import TAB, TAB_KEY, a_request
+
+Facts = dict[str, Any]
+"""What a job is about, by name: ids, and the plain text of a key that a person made by hand."""
+
+Tell = Callable[..., None]
+"""``tell("held", key_id)``: what the person has been answered, so that it may not be lost any more."""
+
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where a scene is set: the cast, and the sandbox as it is asked."""
+
+    cast: people.Cast
+    sandbox: Any
+    vaults: list[str]
+
+
+@dataclass(frozen=True)
+class Job:
+    """``prepare`` sets the scene and returns what ``run`` is told of it. ``run`` ends with a PortalError where
+    the portal says no. Before its operation ``first_of_its_own`` it does what another job does.
+    """
+
+    run: Callable[[Facts, Tell], None]
+    prepare: Callable[[Stage], Facts] = field(default=lambda stage: {})
+    first_of_its_own: int = 1
+
+
+def _me() -> Actor:
+    return people.actor(User.objects.get(email=people.email_of("admin")))
+
+
+def _a_new_key(stage: Stage) -> Facts:
+    """The role is due to be read from Cerby again."""
+    User.objects.update(role_checked_at=timezone.now() - DAY)
+    return {"key": uuid.uuid4(), "vault": UUID(stage.vaults[0])}
+
+
+def _issue_and_claim(facts: Facts, tell: Tell) -> str:
+    me = _me()
+    issue(me, a_request(id=facts["key"]))
+    sealed = claim(me, facts["key"], session="tab")
+    tell("revealed", facts["key"])
+    info = seal.reveal_info(
+        workspace=settings.CERBY_WORKSPACE,
+        key_id=facts["key"],
+        user_id=me.user_id,
+        thumbprint=seal.thumbprint(TAB_KEY),
+    )
+    return seal.SUITE.decrypt(sealed, TAB, info).decode()
+
+
+def _issue_and_save(facts: Facts, tell: Tell) -> None:
+    plain = _issue_and_claim(facts, tell)
+    save_in_cerby(_me(), facts["key"], secret=plain, vault_id=facts["vault"])
+    tell("held", facts["key"])
+
+
+def _issue_and_acknowledge(facts: Facts, tell: Tell) -> None:
+    _issue_and_claim(facts, tell)
+    acknowledge(_me(), facts["key"])
+    tell("held", facts["key"])
+
+
+def _a_held_key(stage: Stage) -> Facts:
+    User.objects.update(role_checked_at=timezone.now() - DAY)
+    key, _ = people.a_live_key(stage.sandbox, stage.cast.admin)
+    return {"key": key.pk}
+
+
+def _delete(facts: Facts, tell: Tell) -> None:
+    if delete(_me(), facts["key"]).state == State.REVOKED:
+        tell("removed", facts["key"])
+
+
+def _rescope(facts: Facts, tell: Tell) -> None:
+    rescope(_me(), facts["key"], ["read:users", "read:items"])
+    tell("rescoped", facts["key"])
+
+
+def _made_by_hand(stage: Stage) -> Facts:
+    """What a person makes in Cerby's web app, between asking for it and pasting it."""
+    request = _by_hand(uuid.uuid4())
+    cerby_id, plain = stage.sandbox.add_key(
+        owner_email=stage.cast.admin.email,
+        name=request.name,
+        scopes=list(request.scopes),
+        created_at=timezone.now(),
+        expires_at=request.expires_at,
+    )
+    return {"key": request.id, "cerby_id": cerby_id, "plain": plain}
+
+
+def _by_hand(key_id: UUID) -> Any:
+    return a_request(id=key_id, name="By hand", tab_key=b"")
+
+
+def _await_and_paste(facts: Facts, tell: Tell) -> None:
+    me = _me()
+    await_key(me, _by_hand(facts["key"]))
+    paste(me, facts["key"], facts["plain"])
+    acknowledge(me, facts["key"])
+    tell("held", facts["key"])
+
+
+def _in_state(stage: Stage, state: State, **columns: Any) -> ApiKey:
+    """A key that lives in Cerby, and that somebody must look at now."""
+    key, _ = people.a_live_key(stage.sandbox, stage.cast.admin, stored_at=None)
+    ApiKey.objects.filter(pk=key.pk).update(state=state, due_at=timezone.now(), **columns)
+    return key
+
+
+def _lost_answers(stage: Stage) -> Facts:
+    """One whose process died while it called, and one that never was."""
+    now = timezone.now()
+    _in_state(stage, State.CALLING, lease=uuid.uuid4(), cerby_id=None, lease_until=now - MINUTE)
+    never = people.a_key(stage.cast.admin, state=State.IN_DOUBT, stored_at=None, due_at=now)
+    ApiKey.objects.filter(pk=never.pk).update(cerby_id=None, lease_until=now - 20 * MINUTE)
+    return {}
+
+
+def _timers_that_are_over(stage: Stage) -> Facts:
+    """One key that nobody viewed, one that nobody confirmed."""
+    ready = _in_state(stage, State.READY)
+    RevealGrant.objects.create(
+        key=ready, user=stage.cast.admin, sealed=b"sealed", thumbprint="t", expires_at=timezone.now()
+    )
+    _in_state(stage, State.CLAIMED)
+    return {}
+
+
+def _reconcile(_facts: Facts, _tell: Tell) -> None:
+    settle_due()
+
+
+def _an_unknown_key(stage: Stage) -> Facts:
+    """Made in Cerby's web app, and one that was given other scopes there."""
+    now: datetime = timezone.now()
+    stage.sandbox.add_key(
+        owner_email=stage.cast.owner.email,
+        name="Made elsewhere",
+        scopes=["read:users"],
+        created_at=now - DAY,
+        expires_at=now + 30 * DAY,
+    )
+    key, _ = people.a_live_key(stage.sandbox, stage.cast.admin)
+    stage.sandbox.change_key(str(key.cerby_id), scopes=["read:items"])
+    return {}
+
+
+def _one_that_should_not_live(stage: Stage) -> Facts:
+    """Removed here half an hour ago, and live in Cerby; and one that somebody removed in Cerby before its view."""
+    now = timezone.now()
+    revived, _ = people.a_live_key(stage.sandbox, stage.cast.admin)
+    ApiKey.objects.filter(pk=revived.pk).update(state=State.REVOKED, removed_at=now - 30 * MINUTE)
+    removed = _in_state(stage, State.READY)
+    ApiKey.objects.filter(pk=removed.pk).update(due_at=now + 14 * MINUTE)
+    RevealGrant.objects.create(
+        key=removed, user=stage.cast.admin, sealed=b"sealed", thumbprint="t", expires_at=now + 14 * MINUTE
+    )
+    stage.sandbox.change_key(str(removed.cerby_id), removed=True)
+    return {}
+
+
+def _sweep(_facts: Facts, _tell: Tell) -> None:
+    sweep()
+
+
+JOBS: dict[str, Job] = {
+    "issue-save": Job(_issue_and_save, _a_new_key),
+    "issue-acknowledge": Job(_issue_and_acknowledge, _a_new_key, first_of_its_own=11),
+    "delete": Job(_delete, _a_held_key),
+    "rescope": Job(_rescope, _a_held_key),
+    "paste": Job(_await_and_paste, _made_by_hand),
+    "settle": Job(_reconcile, _lost_answers),
+    "timers": Job(_reconcile, _timers_that_are_over),
+    "sweep-discover": Job(_sweep, _an_unknown_key),
+    "sweep-revoke": Job(_sweep, _one_that_should_not_live),
+}

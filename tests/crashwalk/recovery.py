@@ -1,0 +1,70 @@
+"""What goes on by itself after a crash: the worker's reconciler and sweep, by a clock that is stepped."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from keys.actions.settle import settle_due
+from keys.actions.sweep import Sweep, sweep
+from keys.errors import CerbyError
+from keys.jobs.schedule import JOBS
+from keys.models import ApiKey
+from tests.crashwalk.clock import Clock
+from tests.crashwalk.sandbox_process import SandboxProcess
+
+SOON = timedelta(hours=2)
+"""A timer that is further away than this is rest: a viewed key waits 72 hours, a paste 24."""
+
+SWEEP_EVERY = JOBS["sweep"].every
+RECONCILERS_PACE = JOBS["reconcile"].every
+SLOWEST_PACE = timedelta(minutes=2)
+AT_MOST = 100  # steps
+
+
+def recover(
+    sandbox: SandboxProcess, clock: Clock, *, reconciles: bool = True, sweeps: bool = True
+) -> timedelta | None:
+    """Let the worker work until everything is at rest. Returns how long that took, None where it never is.
+
+    ``reconciles``, ``sweeps``: False for a portal that lacks one of the two.
+    """
+    began, pace = timezone.now(), RECONCILERS_PACE
+    next_sweep, calm = began, 0
+    for _ in range(AT_MOST):
+        if reconciles and settle_due():
+            calm = 0
+        if timezone.now() >= next_sweep:
+            next_sweep += SWEEP_EVERY
+            calm = calm + 1 if _is_calm(_swept() if sweeps else None, sweeps=sweeps) else 0
+        if calm > 1 and _next_due() is None and not sandbox.has_late_work():
+            return timezone.now() - began
+        due = _next_due()
+        # A worker may be late: later and later here, so that a long wait takes few steps.
+        clock.set(min(next_sweep, max(due, timezone.now() + pace)) if due else next_sweep)
+        pace = min(2 * pace, SLOWEST_PACE)
+    return None
+
+
+def _swept() -> Sweep | None:
+    try:
+        return sweep()
+    except CerbyError:
+        return None
+
+
+def _is_calm(found: Sweep | None, *, sweeps: bool) -> bool:
+    if found is None:
+        return not sweeps
+    return not (found.discovered or found.changed or found.missing or found.revoked or found.stopped)
+
+
+def _next_due() -> Any:
+    return (
+        ApiKey.objects.filter(due_at__lte=timezone.now() + SOON)
+        .order_by("due_at")
+        .values_list("due_at", flat=True)
+        .first()
+    )

@@ -1,0 +1,109 @@
+"""The sandbox in a process of its own, which outlives those that die, and is asked through a pipe."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+import time
+from datetime import timedelta
+from functools import partial
+from multiprocessing.connection import Connection
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from keys.cerby.sandbox import Sandbox
+from tests.cerby.sandbox_server import serve
+
+PATIENCE = 20.0  # seconds
+
+
+class SandboxProcess:
+    """Methods of ``Sandbox`` by their names, and a few of ``_Served``. Forks: make it before any thread is."""
+
+    def __init__(self, path: Path) -> None:
+        self._pipe, theirs = multiprocessing.Pipe()
+        fork = multiprocessing.get_context("fork")
+        self._process = fork.Process(target=_serve, args=(path, theirs, self._pipe), daemon=True)
+        self._process.start()
+        theirs.close()
+        self.url: str = self._pipe.recv()
+
+    def __getattr__(self, name: str) -> Any:
+        return partial(self._ask, name)
+
+    def set_faults(self, rules: list[dict[str, Any]]) -> None:
+        self._ask("sandbox.faults.set", rules)
+
+    def fired(self) -> dict[str, int]:
+        return self._ask("sandbox.faults.fired")
+
+    def close(self) -> None:
+        self._pipe.close()
+        self._process.join(PATIENCE)
+
+    def _ask(self, name: str, /, *args: Any, **more: Any) -> Any:
+        self._pipe.send((name, args, more))
+        error, answer = self._pipe.recv()
+        if error is not None:
+            raise error
+        return answer
+
+
+class _Served:
+    """What the walk needs besides ``Sandbox``."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self._kept: dict[str, bytes] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.sandbox, name)
+
+    def keep(self, name: str) -> None:
+        self._kept[name] = self.sandbox.snapshot()
+
+    def back_to(self, name: str) -> None:
+        self.sandbox.restore(self._kept[name])
+
+    def set_clock(self, offset: timedelta) -> None:
+        self.sandbox.clock.offset = offset
+        self.sandbox.settle()
+        _wait(lambda: not self._will_open_soon())
+
+    def has_late_work(self) -> bool:
+        return bool(self.sandbox.due._due)  # what is to be carried out later stands nowhere else
+
+    def connections(self) -> int:
+        """How many there are: each has its thread."""
+        return threading.active_count()
+
+    def wait_for_connections(self, count: int) -> None:
+        """Until there are no more than so many: what a dead process had sent has been dealt with then."""
+        _wait(lambda: threading.active_count() <= count)
+
+    def _will_open_soon(self) -> bool:
+        return any(isinstance(thread, threading.Timer) for thread in threading.enumerate())
+
+
+def _wait(is_so: Any) -> None:
+    ends = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < ends, "The sandbox does not come to rest."
+        time.sleep(0.001)
+
+
+def _serve(path: Path, pipe: Connection, other_end: Connection) -> None:
+    other_end.close()
+    served = _Served(Sandbox(path))
+    with serve(served.sandbox) as url:
+        pipe.send(url)
+        while True:
+            try:
+                name, args, more = pipe.recv()
+            except EOFError:
+                return
+            try:
+                pipe.send((None, attrgetter(name)(served)(*args, **more)))
+            except Exception as error:  # noqa: BLE001 - it is raised where it was asked for
+                pipe.send((error, None))

@@ -1,0 +1,74 @@
+"""Read the record of one key as the moves that it tells, and say where they lead: every act has its event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from keys.audit.events import Event
+from keys.lifecycle import TRANSITIONS, Move, State
+from keys.models import AuditEvent
+
+States = frozenset[State | None]
+
+_DONE = {
+    Event.KEY_CALLED: {Move.CALL},
+    Event.KEY_AWAITED: {Move.AWAIT_PASTE},
+    Event.KEY_PASTED: {Move.PASTE},
+    Event.KEY_ISSUED: {Move.ANSWER},
+    Event.KEY_ANSWER_LOST: {Move.LOSE_ANSWER, Move.LOSE_SECRET},
+    Event.KEY_CANCELLED: {Move.CANCEL},
+    Event.KEY_REVEALED: {Move.CLAIM},
+    Event.KEY_STORED: {Move.STORE},
+    Event.KEY_DELETION_STARTED: {Move.REVOKE, Move.REAPPEAR},
+    Event.KEY_DELETED: {Move.CONFIRM_REVOKED},
+    Event.KEY_REMOVAL_CONFIRMED: {Move.CONFIRM_REVOKED},
+}
+_FAILED = {Event.KEY_ISSUED: {Move.REFUSE}}
+_BEGINNINGS = {Event.KEY_REQUESTED: State.REQUESTED, Event.KEY_DISCOVERED: State.HELD}
+
+
+def told(state: State | None, events: Iterable[AuditEvent]) -> States:
+    """The states to which ``events`` may have led from ``state``; none where no way does."""
+    states: States = frozenset({state})
+    for event in events:
+        states = _after(states, event)
+    return states
+
+
+def _after(states: States, event: AuditEvent) -> States:
+    kind = Event(event.type)
+    if kind in _BEGINNINGS:
+        return frozenset({_BEGINNINGS[kind]}) if states == {None} else frozenset()
+    moves = _moves(kind, event)
+    if not moves:
+        return states
+    return frozenset(
+        TRANSITIONS[move][1] for move in moves for state in states if state in TRANSITIONS[move][0]
+    )
+
+
+def _moves(kind: Event, event: AuditEvent) -> set[Move]:
+    details: dict[str, Any] = event.details
+    if kind is Event.KEY_LOOKED_UP and event.outcome == "done":
+        if details["found"]:
+            return {Move.FIND}
+        return {Move.FIND_ABSENT} if event.actor_id is None else set()
+    if kind is Event.KEY_CHANGED:
+        return {Move.VANISH} if details["after"].get("status") == "removed" else set()
+    table = {"done": _DONE, "failed": _FAILED}.get(event.outcome, {})
+    return table.get(kind, set())
+
+
+def scopes_told(scopes: list[str] | None, events: Iterable[AuditEvent]) -> list[str] | None:
+    """The scopes that the record says a key has now."""
+    for event in events:
+        if event.outcome != "done":
+            continue
+        if event.type == Event.KEY_RESCOPED:
+            scopes = event.details["after"]
+        elif event.type == Event.KEY_CHANGED:
+            scopes = event.details["after"].get("scopes", scopes)
+        elif "scopes" in event.details:
+            scopes = event.details["scopes"]
+    return scopes

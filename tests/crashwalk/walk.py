@@ -1,0 +1,204 @@
+"""One case: a job, where it dies, and which fault happens to which request; then recovery, then the oracle."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from tests.crashwalk.jobs import JOBS
+from tests.crashwalk.life import Life
+from tests.crashwalk.oracle import Upstream, wrong_at_any_moment, wrong_at_rest
+from tests.crashwalk.recovery import recover
+from tests.crashwalk.rules import ALWAYS, HANGS, PATIENCE, RULES, happening_to, places
+from tests.crashwalk.without import GUARDS
+from tests.crashwalk.world import World
+from tests.domain import own_database
+from tests.domain.own_database import Address
+
+
+@dataclass(frozen=True)
+class Case:
+    """``at``: the operation, from 1, that the process does not reach any more; 0: the job comes to its end.
+
+    ``fault``: a name of ``RULES``, or "". ``nth``: the request, from 0, of those that it fits.
+    ``again``: the person, or the worker's next round, does the whole job once more before the recovery.
+    ``stopped``: the process does not die; it is stopped after that operation, and goes on when all has recovered.
+    """
+
+    job: str
+    at: int = 0
+    fault: str = ""
+    nth: int = 0
+    again: bool = False
+    stopped: bool = False
+    without: str = ""
+
+    def command(self) -> str:
+        """What repeats it."""
+        said = ["python", "-m", "tests.crashwalk", "--job", self.job, "--at", str(self.at)]
+        if self.fault:
+            said += ["--fault", self.fault, "--nth", str(self.nth)]
+        said += ["--again"] if self.again else []
+        said += ["--stopped"] if self.stopped else []
+        said += ["--without", self.without] if self.without else []
+        return shlex.join(said)
+
+
+@dataclass
+class Outcome:
+    """``fired``: whether the fault happened. ``requests``: method and path of what the job asked."""
+
+    case: Case
+    wrong: list[str]
+    life: Life
+    fired: bool
+    requests: list[tuple[str, str]] = field(default_factory=list)
+
+
+def walk_one(world: World, case: Case) -> Outcome:
+    with world.case(case.job) as database, _errors_in_the_log() as logged:
+        if case.fault:
+            world.sandbox.set_faults(happening_to(RULES[case.fault], case.nth))
+        outcome = _Walk(world, case, database).outcome()
+    outcome.wrong += [f"logged: {line}" for line in logged]
+    outcome.wrong = list(dict.fromkeys(outcome.wrong))
+    return outcome
+
+
+class _Walk:
+    """One case, on a scene that is set."""
+
+    def __init__(self, world: World, case: Case, database: Address) -> None:
+        self._world, self._case, self._database = world, case, database
+        self._before = world.scene(case.job).before
+        guard = GUARDS.get(case.without)
+        self._recovery = guard.recovery if guard else {}
+        self._lives: list[Life] = []
+        self._wrong: list[str] = []
+
+    def outcome(self) -> Outcome:
+        case, world = self._case, self._world
+        connections = world.sandbox.connections()
+        if case.stopped:
+            self._live(stop_after=case.at, meanwhile=self._recover)
+        else:
+            self._live(die_at=case.at)
+        world.sandbox.wait_for_connections(connections)
+        asked = [(one["method"], one["path"]) for one in self._upstream().requests]
+        if case.again:
+            self._live()
+        self._recover()
+        fired = case.fault == ALWAYS or bool(world.sandbox.fired())
+        return Outcome(case, self._wrong, self._lives[0], fired, asked)
+
+    def _live(self, **fate: Any) -> None:
+        is_silent = self._case.fault.partition(",")[0] in HANGS
+        life = self._world.live(
+            self._case.job,
+            self._database,
+            patience=PATIENCE if is_silent else None,
+            without=self._case.without,
+            **fate,
+        )
+        self._lives.append(life)
+
+    def _recover(self) -> None:
+        """Ask the oracle, let the worker work until all is at rest, and ask again."""
+        world = self._world
+        with own_database.using(self._database):
+            self._wrong += wrong_at_any_moment(self._before, self._upstream(), self._lives)
+            if self._case.fault == ALWAYS:
+                world.sandbox.set_faults([])
+            if recover(world.sandbox, world.clock, **self._recovery) is None:
+                self._wrong.append("does not come to rest")
+            upstream = self._upstream()
+            self._wrong += wrong_at_any_moment(self._before, upstream, self._lives)
+            self._wrong += wrong_at_rest(upstream, self._lives)
+            self._wrong += [f"plain text in {place}" for place in world.plain_text()]
+
+    def _upstream(self) -> Upstream:
+        return self._world.upstream(self._before.last_request)
+
+
+def crash_points(world: World, job: str) -> Iterator[Outcome]:
+    """``job`` to its end; each place where it can die; each with the job done again; each where it can stop."""
+    undisturbed = walk_one(world, Case(job))
+    yield undisturbed
+    points = range(1, len(undisturbed.life.operations) + 1)
+    yield from (walk_one(world, Case(job, at)) for at in points)
+    yield from (walk_one(world, Case(job, at, again=True)) for at in [*points, 0])
+    yield from (walk_one(world, Case(job, at, stopped=True)) for at in points)
+
+
+def under(world: World, job: str, fault: str) -> Iterator[Outcome]:
+    """``job`` under ``fault``, which happens to one request after the other; each with every crash.
+
+    A fault of a later request than the first is not walked where the crash comes before it: that is the crash
+    without a fault.
+    """
+    for nth in places(RULES[fault], _requests_of(world, job)):
+        disturbed = walk_one(world, Case(job, 0, fault, nth))
+        yield disturbed
+        first = _end_of_answer(disturbed.life, nth) + 1
+        for at in range(first, len(disturbed.life.operations) + 1):
+            yield walk_one(world, Case(job, at, fault, nth))
+
+
+def sample(world: World, jobs: Sequence[str], pairs: int) -> Iterator[Outcome]:
+    """Every crash point of ``jobs`` once, a stop with Cerby's last answer in hand, and so many pairs: always the
+    same ones, from all over the catalogue.
+    """
+    counts = {}
+    for job in jobs:
+        undisturbed = walk_one(world, Case(job))
+        yield undisturbed
+        counts[job] = len(undisturbed.life.operations)
+        first = JOBS[job].first_of_its_own
+        yield from (walk_one(world, Case(job, at)) for at in range(first, counts[job] + 1))
+        yield walk_one(world, Case(job, _answers(undisturbed.life)[-1], stopped=True))
+    faults = list(RULES)
+    for number in range(pairs):
+        job = jobs[number % len(jobs)]
+        fault = faults[number * len(faults) // pairs]
+        at = 1 + 7 * number % counts[job]
+        for nth in places(RULES[fault], _requests_of(world, job))[:1]:
+            yield walk_one(world, Case(job, at, fault, nth))
+
+
+@cache
+def _requests_of(world: World, job: str) -> list[tuple[str, str]]:
+    return walk_one(world, Case(job)).requests
+
+
+def _end_of_answer(life: Life, nth: int) -> int:
+    """The operation with which the ``nth`` answer came; 0 where none is waited for."""
+    answers = _answers(life)
+    return answers[nth - 1] if 0 < nth <= len(answers) else 0
+
+
+def _answers(life: Life) -> list[int]:
+    """The operations with which Cerby's answers came."""
+    return [number for number, what in enumerate(life.operations, start=1) if what == "receive"]
+
+
+@contextmanager
+def _errors_in_the_log() -> Iterator[list[str]]:
+    """What the recovery took for a mistake of the portal's own: it caught it, and went on."""
+    found: list[str] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.exc_info:
+                found.append(str(record.exc_info[1]))
+
+    handler = Handler(logging.ERROR)
+    logging.getLogger().addHandler(handler)
+    try:
+        yield found
+    finally:
+        logging.getLogger().removeHandler(handler)

@@ -1,0 +1,127 @@
+"""Where the cases happen: one sandbox, and for each job a database and a workspace with its scene set."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, Self
+
+from django.conf import settings
+
+from keys import cerby
+from keys.actions.sweep import sweep
+from keys.models import User
+from tests import cast as people
+from tests.conftest import Workspace
+from tests.crashwalk.clock import BEGINNING, Clock, hurry
+from tests.crashwalk.databases import databases
+from tests.crashwalk.jobs import JOBS, Facts, Stage
+from tests.crashwalk.life import Fate, Life, Lives
+from tests.crashwalk.oracle import Before, Upstream
+from tests.crashwalk.sandbox_process import SandboxProcess
+from tests.domain import own_database
+from tests.domain.own_database import Address
+
+IN_MEMORY = Path("/dev/shm")
+"""No case waits for a disk, where this can be had: nothing here cuts the power."""
+
+EMPTY, CASE = "empty", "case"
+
+A_MOMENT = timedelta(minutes=1)
+"""After the scene was set, the job begins: what was due then is due."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A job's, as it is before the job begins."""
+
+    facts: Facts
+    before: Before
+
+
+class World:
+    """Made by a process without threads; ``kind`` is that of its databases, sqlite or postgresql."""
+
+    def __init__(self, kind: str = "sqlite") -> None:
+        self._open = ExitStack()
+        self._folder = Path(
+            tempfile.mkdtemp(prefix="crashwalk-", dir=IN_MEMORY if IN_MEMORY.is_dir() else None)
+        )
+        self._open.callback(shutil.rmtree, self._folder)
+        self._databases = self._open.enter_context(databases(kind, self._folder))
+        workspace = Workspace(self._folder / "sandbox.sqlite3")
+        workspace.sandbox.close()  # a connection to SQLite must not live on across the fork
+        self.sandbox = SandboxProcess(self._folder / "sandbox.sqlite3")
+        self.clock = Clock(self.sandbox)
+        hurry()
+        settings.CERBY_BASE_URL, settings.CERBY_TOKEN = self.sandbox.url, workspace.token
+        settings.CERBY_API_KEY = workspace.api_key
+        self._vaults = workspace.vaults
+        self._before_any_job(workspace)
+        self.scene = cache(self._set)
+        cerby.connect()._exchange.close()  # nor must one to Cerby
+        cerby._client.cache_clear()
+        self._lives = Lives()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lives.close()
+        self.sandbox.close()
+        self._open.close()
+
+    def live(
+        self, job: str, database: Address, *, meanwhile: Callable[[], None] = lambda: None, **fate: Any
+    ) -> Life:
+        """A process that does ``job``; see ``Fate`` and ``Lives.live``."""
+        return self._lives.live(Fate(job, self.scene(job).facts, database, **fate), meanwhile)
+
+    @contextmanager
+    def case(self, job: str) -> Iterator[Address]:
+        """The scene of ``job``, set afresh; yields the database."""
+        self.scene(job)
+        database = self._databases.copy(job, CASE)
+        self._back_to(job, BEGINNING + A_MOMENT)
+        yield database
+
+    def plain_text(self) -> list[str]:
+        """Where the case's database holds an API key as it is."""
+        return self._databases.plain_text(CASE)
+
+    def upstream(self, since: int) -> Upstream:
+        requests = [one for one in self.sandbox.journal() if one["sequence"] > since]
+        return Upstream(self.sandbox.api_keys(), requests)
+
+    def _back_to(self, name: str, moment: datetime) -> None:
+        self.sandbox.back_to(name)
+        self.clock.set(moment)
+
+    def _before_any_job(self, workspace: Workspace) -> None:
+        """The cast, and the portal's own key in the inventory."""
+        database = self._databases.make(EMPTY)
+        own_database.create(database)
+        self.clock.set(BEGINNING)
+        with own_database.using(database):
+            people.people_in_portal(workspace.ids)
+            sweep()
+        self.sandbox.keep(EMPTY)
+
+    def _set(self, job: str) -> Scene:
+        """Once: the next time, its files are copied."""
+        database = self._databases.copy(EMPTY, job)
+        self._back_to(EMPTY, BEGINNING)
+        with own_database.using(database):
+            cast = people.Cast(
+                **{name: User.objects.get(email=people.email_of(name)) for name in people.MEMBERS}
+            )
+            facts = JOBS[job].prepare(Stage(cast, self.sandbox, self._vaults))
+            before = Before.now(self.sandbox.journal())
+        self.sandbox.keep(job)
+        return Scene(facts, before)

@@ -1,0 +1,37 @@
+"""What the tests of the audit log's tree share: events, and a tree made from the definition to compare with."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db.models import F
+
+from keys.audit.nodes import tree
+from keys.audit.tree import leaf_hash
+from keys.models import AuditEvent, Sealed, TreeHead, TreeNode, Unsealed
+from tests.cast import an_event
+from tests.domain.test_tree import naive
+
+LONG = timedelta(minutes=10)
+
+
+def add_events(count: int, **columns: object) -> list[AuditEvent]:
+    return AuditEvent.objects.bulk_create(an_event(**columns) for _ in range(count))
+
+
+def is_whole() -> None:
+    """Every event has its place: nothing skipped, doubled or left; the tree is that of the leaves in order."""
+    assert not Unsealed.objects.exists()
+    sealed = list(Sealed.objects.order_by("index").values_list("index", "event__leaf", "leaf_hash"))
+    assert [index for index, _, _ in sealed] == list(range(AuditEvent.objects.count()))
+    leaves = [leaf_hash(bytes(leaf)) for _, leaf, _ in sealed]
+    assert [bytes(digest) for _, _, digest in sealed] == leaves
+    head = TreeHead.objects.get()
+    assert (head.size, bytes(head.root)) == (len(leaves), naive(leaves))
+    assert tree(head.size).root() == naive(leaves)
+    nodes = {(node.level, node.index): bytes(node.hash) for node in TreeNode.objects.all()}
+    assert nodes == {(1, n): naive(leaves[256 * n : 256 * (n + 1)]) for n in range(len(leaves) // 256)}
+
+
+def let_the_lease_end() -> None:
+    TreeHead.objects.filter(leader_until__isnull=False).update(leader_until=F("leader_until") - LONG)

@@ -1,0 +1,189 @@
+"""Sealing: every event gets its place in the tree, once, in order, whoever seals and whatever the clock says."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from keys.audit import log
+from keys.audit.events import Event
+from keys.audit.nodes import tree
+from keys.audit.sequence import BATCH, LEASE, seal
+from keys.audit.signing import sign
+from keys.audit.tree import leaf_hash
+from keys.jobs.sealing import seal_all
+from keys.models import AuditEvent, Sealed, TreeHead, Unsealed
+from tests.cast import an_event
+from tests.domain.sealed_log import add_events, is_whole, let_the_lease_end
+from tests.domain.test_tree import from_path
+
+ME, ANOTHER = uuid.UUID(int=1), uuid.UUID(int=2)
+
+
+def test_events_wait_until_they_are_sealed_in_order(db):
+    events = add_events(3)
+    assert set(Unsealed.objects.values_list("event", flat=True)) == {event.pk for event in events}
+    assert seal(ME).count == 3
+    assert list(Sealed.objects.order_by("index").values_list("event", flat=True)) == [e.pk for e in events]
+    is_whole()
+    assert seal(ME).count == 0
+
+
+def test_more_than_a_batch_is_sealed_in_several(db):
+    add_events(BATCH + 300)
+    assert seal(ME).count == BATCH
+    seal_all(ME)
+    is_whole()
+    add_events(1)
+    seal_all(ME)
+    is_whole()
+
+
+def test_each_event_can_be_proved_to_be_in_the_tree(db):
+    add_events(300)
+    seal_all(ME)
+    head = TreeHead.objects.get()
+    for index in (0, 255, 256, 299):
+        leaf = leaf_hash(bytes(AuditEvent.objects.get(sealed__index=index).leaf))
+        path = tree(head.size).inclusion_proof(index)
+        assert from_path(leaf, index, head.size, path) == bytes(head.root)
+
+
+def test_a_proof_reads_little(db, django_assert_max_num_queries):
+    add_events(600)
+    seal_all(ME)
+    with django_assert_max_num_queries(4):
+        tree(600).inclusion_proof(17)
+
+
+def test_what_is_committed_late_is_not_skipped(db):
+    """Its id was given out early: by now it is lower than those that are sealed."""
+    late, *others = (an_event(reason=f"number {number}") for number in range(4))
+    for place, event in enumerate(others):
+        event.id = 1_000 + place
+        event.save(force_insert=True)
+    assert seal(ME).count == 3
+    late.id = 999
+    late.save(force_insert=True)
+    assert seal(ME).count == 1
+    assert Sealed.objects.get(event=late).index == 3
+    is_whole()
+
+
+def test_only_one_leads_until_its_lease_is_over(db):
+    add_events(1)
+    assert seal(ME).count == 1
+    add_events(1)
+    assert seal(ANOTHER).count == 0
+    assert seal(ME).count == 1
+    add_events(1)
+    let_the_lease_end()
+    assert seal(ANOTHER).count == 1
+    add_events(1)
+    assert seal(ME).count == 0
+    seal_all(ANOTHER)
+    is_whole()
+
+
+def test_a_clock_that_was_set_back_does_not_hold_a_dead_leaders_lease(db):
+    add_events(1)
+    assert seal(ME).count == 1
+    TreeHead.objects.update(leader_until=timezone.now() + LEASE + timedelta(hours=1))
+    add_events(1)
+    assert seal(ANOTHER).count == 1
+    is_whole()
+
+
+def test_events_of_a_clock_that_was_set_back_keep_the_order_of_their_arrival(db):
+    now = timezone.now()
+    for at in (now, now - timedelta(hours=1), now - timedelta(minutes=59)):
+        an_event(at=at).save()
+    seal_all(ME)
+    times = list(Sealed.objects.order_by("index").values_list("event__at", flat=True))
+    assert times == [now, now - timedelta(hours=1), now - timedelta(minutes=59)]
+    is_whole()
+
+
+@pytest.mark.parametrize(
+    ("event", "urgent"),
+    [
+        (Event.KEY_REVEALED, True),
+        (Event.KEY_DELETED, True),
+        (Event.ROLES_REFRESHED, True),
+        (Event.PERSON_CHANGED, True),
+        (Event.KEY_REQUESTED, False),
+        (Event.SIGNED_OUT, False),
+    ],
+)
+def test_what_must_be_signed_at_once_is_said(db, event, urgent):
+    log.append(Event.SIGNED_OUT, actor=None)
+    log.append(event, actor=None)
+    assert seal_all(ME) is urgent
+
+
+BEFORE_SEALING = {
+    "its text": "UPDATE keys_auditevent SET leaf = CAST(replace(CAST(leaf AS TEXT), 'end', 'start') AS BLOB)",
+    "its MAC": "UPDATE keys_auditevent SET mac = zeroblob(32)",
+    "the name of its chain": "UPDATE keys_auditevent SET mac_chain = '00000000'",
+    "the time of its key": "UPDATE keys_auditevent SET mac_epoch = mac_epoch + 2",
+}
+
+
+@pytest.mark.parametrize("what", BEFORE_SEALING)
+def test_what_is_changed_before_it_is_sealed_is_told(db, what):
+    add_events(1)
+    seal_all(ME)
+    assert TreeHead.objects.get().forged is None
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TRIGGER keys_auditevent_no_update")
+    log.append(Event.SIGNED_OUT, actor=None)
+    with connection.cursor() as cursor:
+        cursor.execute(f"{BEFORE_SEALING[what]} WHERE type = 'session:end'")
+    add_events(1)
+    seal_all(ME)
+    assert TreeHead.objects.get().forged == 1
+    is_whole()
+
+
+ATTACKS = {
+    "UPDATE keys_sealed SET leaf_hash = zeroblob(32)",
+    'UPDATE keys_sealed SET "index" = "index" + 10',
+    "DELETE FROM keys_sealed",
+    'REPLACE INTO keys_sealed ("index", event_id, leaf_hash) SELECT "index", event_id, zeroblob(32) FROM keys_sealed',
+    'REPLACE INTO keys_sealed ("index", event_id, leaf_hash) SELECT 10 + "index", event_id, leaf_hash FROM keys_sealed',
+    "UPDATE keys_treenode SET hash = zeroblob(32)",
+    "DELETE FROM keys_treenode",
+    'REPLACE INTO keys_treenode (level, "index", hash) SELECT level, "index", zeroblob(32) FROM keys_treenode',
+    "UPDATE keys_treehead SET size = size - 1",
+    "UPDATE keys_treehead SET root = zeroblob(32)",
+    "UPDATE keys_treehead SET id = 2",
+    "DELETE FROM keys_treehead",
+    "REPLACE INTO keys_treehead (id, size, root, refusal) VALUES (1, 0, zeroblob(32), '')",
+    "UPDATE keys_unsealed SET event_id = event_id + 1",
+    "DELETE FROM keys_unsealed",
+    "UPDATE keys_checkpoint SET size = 1",
+    "DELETE FROM keys_checkpoint",
+    "REPLACE INTO keys_checkpoint (id, size, root, at, note) SELECT 77, size, root, at, '' FROM keys_checkpoint",
+}
+
+
+@pytest.fixture
+def a_signed_log(signed_here):
+    add_events(300)
+    seal_all(ME)
+    sign()
+    add_events(1)
+
+
+@pytest.mark.parametrize("sql", sorted(ATTACKS))
+def test_the_database_refuses_to_change_the_tree(a_signed_log, sql):
+    with (
+        pytest.raises(IntegrityError, match="append-only"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(sql)

@@ -1,0 +1,97 @@
+"""Looking at the inventory is recorded, once where nothing new is said."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from keys.models import AuditEvent
+from tests.cast import a_key, signed_in
+from tests.pages.helpers import HTMX, events, many_keys
+
+
+@pytest.fixture
+def admin(browser_of):
+    return browser_of("admin")
+
+
+def looks() -> list[tuple[str, dict]]:
+    return [(event.type, event.details) for event in events(type__startswith="inventory:")]
+
+
+def test_pages_orders_and_reloads_are_one_look(admin, cast):
+    keys = many_keys(cast.owner, 60)
+    for query in ("", "?sort=name", f"?after={keys[3].pk}", ""):
+        assert admin.get(f"/keys/{query}").status_code == 200
+    assert looks() == [("inventory:view", {})]
+    [event] = events(type="inventory:view")
+    assert (event.actor_email, event.ip, event.browser) == (cast.admin.email, "127.0.0.1", "Chrome on Linux")
+
+
+def test_each_search_is_a_look_of_its_own(admin, cast):
+    for query in (
+        "q=payroll",
+        "q=payroll&sort=name",
+        "q=payroll&status=active",
+        "owner=ada@contenzilla.example",
+    ):
+        admin.get(f"/keys/?{query}", headers=HTMX)
+    assert looks() == [
+        ("inventory:search", {"filter": "q=payroll"}),
+        ("inventory:search", {"filter": "q=payroll, status=active"}),
+        ("inventory:search", {"filter": "owner=ada@contenzilla.example"}),
+    ]
+
+
+def test_another_person_and_another_browser_are_another_look(admin, cast, browser_of):
+    browser_of("owner").get("/keys/")
+    admin.get("/keys/")
+    admin.get("/keys/", headers={"user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0"})
+    assert len(looks()) == 3
+
+
+@pytest.mark.parametrize(("minutes", "count"), [(14, 1), (16, 2)])
+def test_after_a_quarter_of_an_hour_it_is_said_again(cast, minutes, count):
+    AuditEvent.objects.create(
+        at=timezone.now() - timedelta(minutes=minutes), type="inventory:view", outcome="done",
+        actor_email=cast.admin.email, ip="127.0.0.1", browser="Chrome on Linux",
+    )  # fmt: skip
+    signed_in(cast.admin).get("/keys/")
+    assert len(looks()) == count
+
+
+def test_whoever_sees_only_their_own_keys_looks_as_well(browser_of, cast):
+    a_key(cast.user)
+    browser_of("user").get("/keys/")
+    assert looks() == [("inventory:view", {})]
+
+
+def test_what_was_not_answered_was_not_looked_at(admin, browser_of, cast):
+    assert admin.get("/keys/?q=a").status_code == 422
+    assert browser_of("guest").get("/keys/").status_code == 403
+    assert looks() == []
+
+
+@pytest.mark.parametrize("address", ["/keys/", "/keys/export/"])
+def test_a_key_that_was_pasted_into_the_search_is_not_recorded(admin, cast, address):
+    key = "sbx_Zm9vYmFyYmF6cXV4MTIzNDU2Nzg5MA"
+    for query in (f"q={key}", f"q=the+key+{key}+please", f"owner={key}"):
+        response = admin.get(f"{address}?{query}")
+        if response.streaming:
+            assert key.encode() not in b"".join(response.streaming_content)
+    said = str(looks())
+    assert key not in said
+    assert "q=the key [withheld: may be a key] please" in said
+
+
+def test_no_event_no_page(admin):
+    admin.raise_request_exception = False
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TRIGGER the_disk_is_full BEFORE INSERT ON keys_auditevent"
+            " BEGIN SELECT RAISE(ABORT, 'no room'); END"
+        )
+    assert admin.get("/keys/").status_code == 500

@@ -1,0 +1,89 @@
+"""A person's whole story on one page."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from keys.actions.refresh_person import refresh_person
+from keys.actions.rescope import rescope
+from keys.models import AuditEvent
+from tests.cast import a_key, a_live_key, actor
+from tests.pages.helpers import elements, links, many_keys, queries, text, the, words
+
+
+@pytest.fixture
+def admin(browser_of):
+    return browser_of("admin")
+
+
+def section(response, title_id: str) -> str:
+    return words(the(response, "section", aria_labelledby=title_id))
+
+
+def test_role_history_keys_acts_and_what_was_done_to_their_keys(admin, cast, sandbox, workspace):
+    sandbox.set_person(workspace.ids["user"], role="workspace_admin")
+    refresh_person(cast.user)
+    key, _ = a_live_key(sandbox, cast.user, name="Payroll", scopes=["read:users", "read:teams"])
+    rescope(actor(cast.owner), key.pk, ["read:users"])
+    admin_of_late = actor(cast.user)
+    rescope(admin_of_late, a_live_key(sandbox, cast.guest, name="Elsewhere")[0].pk, ["read:items"])
+
+    page = admin.get(f"/people/{cast.user.pk}/")
+    assert words(the(page, "h1")) == "User Person"
+    facts = section(page, "person-facts")
+    assert "user@contenzilla.example" in facts
+    assert "Role Admin" in facts
+    assert "role removed: User added: Admin" in section(page, "person-roles")
+    assert "Payroll Active" in section(page, "person-keys")
+    assert "Elsewhere" in section(page, "person-did")
+    assert "Payroll" not in section(page, "person-did")
+    done = section(page, "person-done-to")
+    assert "Scopes changed · Payroll · Owner Person (Owner) scopes removed: Read teams" in done
+    assert "Elsewhere" not in done
+
+
+def test_each_list_leads_to_all_of_it(admin, cast):
+    found = links(admin.get(f"/people/{cast.user.pk}/"))
+    assert found["In the inventory"] == "/keys/?owner=user%40contenzilla.example"
+    assert found["All that they did"] == "/activity/?actor=user%40contenzilla.example"
+    assert found["All that was done to them"] == "/activity/?owner=user%40contenzilla.example"
+
+
+def test_somebody_who_did_nothing_and_owns_nothing(admin, cast):
+    page = admin.get(f"/people/{cast.guest.pk}/")
+    assert section(page, "person-keys").endswith("None.")
+    assert section(page, "person-did").endswith("Nothing has happened yet.")
+
+
+def test_only_the_newest_of_many_keys_are_shown_and_that_is_said(admin, cast):
+    many_keys(cast.user, 21)
+    page = admin.get(f"/people/{cast.user.pk}/")
+    assert len(elements(page, "span", class_="badge")) == 20
+    assert "the inventory has all of them" in text(page)
+
+
+def test_nobody(admin):
+    assert admin.get("/people/999999/").status_code == 404
+
+
+def test_their_name_leads_there_from_the_activity_and_from_their_key(admin, browser_of, cast):
+    key = a_key(cast.user)
+    browser_of("owner").get("/keys/")
+    address = f"/people/{cast.owner.pk}/"
+    assert links(admin.get("/activity/"))["Owner Person"] == address
+    assert links(admin.get(f"/keys/{key.pk}/"))["User Person"] == f"/people/{cast.user.pk}/"
+    assert "User Person" not in links(browser_of("user").get(f"/keys/{key.pk}/"))
+
+
+def test_fifty_events_cost_as_many_queries_as_one(admin, cast):
+    key = a_key(cast.user)
+    event = {"type": "key:miss", "outcome": "done", "key_id": key.pk, "actor_email": cast.user.email}
+    AuditEvent.objects.create(at=timezone.now(), **event)
+    one = queries(admin, f"/people/{cast.user.pk}/")
+    now = timezone.now()
+    AuditEvent.objects.bulk_create(AuditEvent(at=now - timedelta(seconds=n), **event) for n in range(60))
+    many_keys(cast.user, 30)
+    assert queries(admin, f"/people/{cast.user.pk}/") == one
