@@ -51,7 +51,7 @@ VENDORS = ("sqlite", "postgresql")
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that touches a database runs once on each kind."""
-    if {"db", "database"} & set(metafunc.fixturenames):
+    if {"db", "database", "kept"} & set(metafunc.fixturenames):
         metafunc.parametrize("vendor", VENDORS, indirect=True)
 
 

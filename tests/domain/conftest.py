@@ -55,6 +55,7 @@ def database(vendor: str, request: pytest.FixtureRequest, django_db_blocker: Any
         yield address
 
 
+@pytest.fixture
 def audit_files(tmp_path: Path, settings: Any) -> Path:
     """The audit log's files of this test alone."""
     settings.PORTAL_AUDIT_DIR = tmp_path / "audit"
@@ -119,15 +120,43 @@ def cerby_that(settings: Any) -> Iterator[Script]:
 
 
 @pytest.fixture(scope="session")
-def _written(_migrated, _workspace, tmp_path_factory, django_db_blocker) -> Kept:
-    workspace, url = _workspace
-    workspace.sandbox.restore(workspace.untouched)
+def _written_sqlite(_migrated_sqlite, _workspace, tmp_path_factory, django_db_blocker) -> Kept:
+    folder = tmp_path_factory.mktemp("record")
+    kept = Kept(folder, Path(shutil.copy(_migrated_sqlite, folder / "portal.sqlite3")))
     with django_db_blocker.unblock():
-        return signed_record.write(tmp_path_factory.mktemp("record"), _migrated, workspace, url)
+        signed_record.write(kept, *_workspace)
+    return kept
+
+
+@pytest.fixture(scope="session")
+def _written_postgresql(
+    postgresql, migrated_postgresql, _workspace, tmp_path_factory, django_db_blocker
+) -> Kept:
+    postgresql.create("record", template=migrated_postgresql)
+    kept = Kept(tmp_path_factory.mktemp("record"), postgresql.url("record"))
+    with django_db_blocker.unblock():
+        signed_record.write(kept, *_workspace)
+    return kept
 
 
 @pytest.fixture
-def kept(_written, tmp_path, django_db_blocker) -> Iterator[Kept]:
-    kept = _written.copy_to(tmp_path / "record")
-    with django_db_blocker.unblock(), kept.in_use():
-        yield kept
+def sqlite_record(_written_sqlite: Kept, tmp_path: Path) -> Kept:
+    folder = Path(shutil.copytree(_written_sqlite.folder, tmp_path / "record"))
+    return Kept(folder, folder / "portal.sqlite3")
+
+
+@pytest.fixture
+def postgresql_record(postgresql: PostgreSQL, _written_postgresql: Kept, tmp_path: Path) -> Iterator[Kept]:
+    """Made anew for each test: what is done to it goes beyond its rows."""
+    folder = Path(shutil.copytree(_written_postgresql.folder, tmp_path / "record"))
+    postgresql.create("tampered", template="record")
+    yield Kept(folder, postgresql.url("tampered"))
+    postgresql.drop("tampered")
+
+
+@pytest.fixture
+def kept(vendor: str, request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[Kept]:
+    """A record that the product has written, signed and anchored, and whose database Django uses in this test."""
+    record = request.getfixturevalue(f"{vendor}_record")
+    with django_db_blocker.unblock(), record.in_use():
+        yield record
