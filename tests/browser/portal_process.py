@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 60  # a loaded machine; some 4 on an idle one
-STOP_SECONDS = 20
+START_SECONDS = 180  # a loaded machine; some 4 on an idle one
+STOP_SECONDS = 60
 PASSWORD = "correct horse battery"
 
 

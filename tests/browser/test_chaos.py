@@ -29,7 +29,7 @@ def shaken_portal(tmp_path_factory):
 def page(shaken_portal, open_browser, complaints):
     """Signed in. What Cerby did wrong may be told with these statuses; a 500 is the portal's own fault."""
     complaints.expect_status(409, 502, 503, 504)
-    page = open_browser(base_url=shaken_portal.url)
+    page = open_browser(once=True, base_url=shaken_portal.url)
     page.context.set_default_timeout(STEP_SECONDS * 1000)
     page.goto("/accounts/login/?next=/keys/")
     steps.fill_in_sign_in(page, "admin")

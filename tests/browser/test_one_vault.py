@@ -25,7 +25,7 @@ def new_portal(tmp_path):
 
 
 def _let_the_jobs_rest(portal: Portal) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not _each_job_has_run(portal):
         assert time.monotonic() < deadline, "the jobs did not run"
         time.sleep(0.2)
