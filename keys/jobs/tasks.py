@@ -22,6 +22,7 @@ from keys.audit import anchors
 from keys.errors import CerbyRefused, PortalError
 from keys.jobs.figures import keep_figures
 from keys.models import PeriodicJob, Verification
+from keys.siem.stream import stream
 
 RESULTS_KEPT_FOR = timedelta(hours=1)
 
@@ -46,6 +47,11 @@ def verify_record(verification_id: int) -> None:
 @task
 def anchor() -> None:
     _run("anchor", lambda: anchors.deliver(timezone.now()))
+
+
+@task
+def siem() -> None:
+    _run("siem", stream)
 
 
 @task

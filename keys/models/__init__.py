@@ -6,6 +6,7 @@ from keys.models.figures import DashboardFigures
 from keys.models.folding import fold
 from keys.models.job import PeriodicJob
 from keys.models.reveal import RevealGrant
+from keys.models.siem import SiemTarget
 from keys.models.standing import HeldBack, Pause, Quarantine
 from keys.models.tree import Checkpoint, Sealed, TreeHead, TreeNode, Unsealed
 from keys.models.user import User
@@ -27,6 +28,7 @@ __all__ = [
     "Sealed",
     "SearchDocument",
     "SearchIndex",
+    "SiemTarget",
     "TreeHead",
     "TreeNode",
     "Unsealed",

@@ -16,6 +16,7 @@ from keys.jobs.health import health as jobs_health
 from keys.jobs.health import late_jobs
 from keys.selectors.anchors import anchors_health
 from keys.selectors.audit import audit_health
+from keys.selectors.siem import siem_health
 from keys.selectors.standing import standing
 from keys.views.people import actor_of, require_fresh_sign_in
 
@@ -28,6 +29,7 @@ def health(request: HttpRequest) -> HttpResponse:
         "standing": standing(actor),
         "audit": audit_health(),
         "anchors": anchors_health(),
+        "siem": siem_health(),
     }
     return render(request, "keys/health.html", {"section": "settings", "tab": "health", **shown})
 
