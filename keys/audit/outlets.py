@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from keys.audit.log import moment
 
 SYSLOG_TIMEOUT = 5.0
-"""Seconds, to connect and for each message."""
+"""Seconds to connect, and for all that is sent together."""
 NOTICE, AUDIT = 5, 13
 """Severity and facility of RFC 5424, 6.2.1."""
 
@@ -42,8 +42,7 @@ def to_syslog(address: str, kind: str, messages: Sequence[tuple[datetime, str]])
     lines = [_message(kind, at, text) for at, text in messages]
     if parts.scheme == "tcp":
         with socket.create_connection(target, timeout=SYSLOG_TIMEOUT) as connection:
-            for line in lines:
-                connection.sendall(f"{len(line)} ".encode() + line)
+            connection.sendall(b"".join(f"{len(line)} ".encode() + line for line in lines))
         return
     family, how, _, _, where = socket.getaddrinfo(*target, type=socket.SOCK_DGRAM)[0]
     with socket.socket(family, how) as sender:
