@@ -24,7 +24,7 @@ LAYERS = [
     {"keys.forms", "keys.forms_evidence", "keys.actions", "keys.checks"},
     {"keys.selectors"},
     {"keys.moves", "keys.audit.guard", "keys.registration"},
-    {"keys.audit.bundle", "keys.evidence"},
+    {"keys.audit.bundle", "keys.evidence", "keys.siem"},
     {"keys.audit.check"},
     {
         "keys.audit.signing",
@@ -33,6 +33,7 @@ LAYERS = [
         "keys.audit.tiles",
         "keys.audit.anchors",
     },
+    {"keys.audit.outlets"},
     {"keys.audit.log", "keys.audit.nodes"},
     {"keys.actors", "keys.key_request", "keys.granted", "keys.plain_text", "keys.seal"},
     {"keys.cerby", "keys.outbound"},
