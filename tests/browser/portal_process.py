@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 180  # a loaded machine; some 4 on an idle one
@@ -21,7 +21,7 @@ PASSWORD = "correct horse battery"
 
 
 class Portal:
-    """`python -m portal.run` on a free port. ``data`` is its data directory, ``url`` has no slash at its end.
+    """`python -m portal.run` on a free port, until the block ends. ``data`` is its data directory, ``url`` has no slash at its end.
 
     ``env`` are further settings.
     """
@@ -49,8 +49,19 @@ class Portal:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._wait_until_up()
+        self.sandbox_url = ""
+
+    def __enter__(self) -> Self:
+        try:
+            self._wait_until_up()
+        except AssertionError:
+            self._stop()
+            raise
         self.sandbox_url = re.search(r"Cerby sandbox: (\S+)", self._output.read_text())[1]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
 
     def _wait_until_up(self) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -59,7 +70,7 @@ class Portal:
             assert time.monotonic() < deadline, said
             time.sleep(0.05)
 
-    def stop(self) -> None:
+    def _stop(self) -> None:
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(STOP_SECONDS)
 

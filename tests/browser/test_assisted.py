@@ -21,9 +21,8 @@ ADDRESSES = ("/", "/keys/", "/activity/", "/settings/", "/keys/find/")
 
 @pytest.fixture(scope="module")
 def by_hand(tmp_path_factory):
-    portal = Portal(tmp_path_factory.mktemp("assisted") / "data", CERBY_ISSUE_MODE="assisted")
-    yield portal
-    portal.stop()
+    with Portal(tmp_path_factory.mktemp("assisted") / "data", CERBY_ISSUE_MODE="assisted") as portal:
+        yield portal
 
 
 @pytest.fixture

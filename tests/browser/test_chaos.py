@@ -20,9 +20,8 @@ ATTEMPTS = 12
 
 @pytest.fixture(scope="module")
 def shaken_portal(tmp_path_factory):
-    portal = Portal(tmp_path_factory.mktemp("chaos") / "data", CHAOS="0.25", CHAOS_SEED="11")
-    yield portal
-    portal.stop()
+    with Portal(tmp_path_factory.mktemp("chaos") / "data", CHAOS="0.25", CHAOS_SEED="11") as portal:
+        yield portal
 
 
 @pytest.fixture
@@ -93,8 +92,9 @@ def _delete(page: Page) -> None:
     """Until Cerby confirms it, the page says that the key may still work."""
     for _ in range(ATTEMPTS):
         page.get_by_role("link", name="Delete API key").click()
-        page.get_by_role("dialog").get_by_role("button", name="Delete API key").click()
-        expect(page.locator("#messages")).to_have_text(SENTENCE, timeout=STEP_SECONDS * 1000)
+        with page.expect_navigation(timeout=STEP_SECONDS * 1000):
+            page.get_by_role("dialog").get_by_role("button", name="Delete API key").click()
+        expect(page.locator("#messages")).to_have_text(SENTENCE)
         if page.get_by_text("Cerby has confirmed that it opens nothing any more").count():
             return
         expect(page.get_by_text("Removal is not confirmed")).to_be_visible()

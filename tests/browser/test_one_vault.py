@@ -16,12 +16,17 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def new_portal(tmp_path):
-    portal = Portal(tmp_path / "data", vaults=1)
-    _let_the_jobs_rest(portal)  # the sweep would find the demo's keys again
-    portal.change("DELETE FROM keys_keyscope")
-    portal.change("DELETE FROM keys_apikey")
-    yield portal
-    portal.stop()
+    with Portal(tmp_path / "data", vaults=1) as portal:
+        _let_the_jobs_rest(portal)  # the sweep would find the demo's keys again
+        for table in (*_tables_about_keys(portal), "keys_apikey"):
+            portal.change(f"DELETE FROM {table}")
+        yield portal
+
+
+def _tables_about_keys(portal: Portal) -> list[str]:
+    tables = portal.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
+    references = "SELECT 1 FROM pragma_foreign_key_list(?) WHERE \"table\" = 'keys_apikey'"
+    return [table for (table,) in tables if portal.rows(references, table)]
 
 
 def _let_the_jobs_rest(portal: Portal) -> None:
