@@ -1,4 +1,4 @@
-"""A new workspace: no key yet, and one vault, so that none is selected."""
+"""A new workspace: no key yet, and one vault, so that none is selected. Its portal runs on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def new_portal(tmp_path):
-    portal = Portal(tmp_path / "data", vaults=1)
+def new_portal(tmp_path, postgresql):
+    postgresql.create("browser")
+    portal = Portal(tmp_path / "data", vaults=1, DATABASE_URL=postgresql.url("browser"))
+    assert not (portal.data / "portal.sqlite3").exists()
     _let_the_jobs_rest(portal)  # the sweep would find the demo's keys again
+    portal.change("DELETE FROM keys_reminder")
     portal.change("DELETE FROM keys_keyscope")
     portal.change("DELETE FROM keys_apikey")
     yield portal
