@@ -136,7 +136,7 @@ def _seal(database: sqlite3.Connection) -> None:
             'INSERT INTO keys_treenode (level, "index", hash) VALUES (?, ?, ?)', growth.nodes
         )
         size, root, edge = growth.size, growth.root, _edge(database, growth.size)
-    database.execute("UPDATE keys_treehead SET size = ?, root = ?", (size, root))
+    database.execute("INSERT INTO keys_treehead (id, size, root, refusal) VALUES (1, ?, ?, '')", (size, root))
 
 
 def _edge(database: sqlite3.Connection, size: int) -> list[list[bytes]]:

@@ -19,8 +19,8 @@ from django.test import override_settings
 from benchmarks.databases import connect, using
 from keys.audit import log
 from keys.audit.events import Event
+from keys.audit.nodes import head
 from keys.jobs.sealing import seal_all
-from keys.models import TreeHead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,16 +58,16 @@ def _latency(folder: Path) -> None:
     """Events at an even pace. Each is sealed when the tree has as many leaves as were written until then."""
     worker = _worker(folder)
     try:
-        size = TreeHead.objects.get().size
+        size = head().size
         written: list[float] = []
         sealed: list[float] = []
         for now in _pace(PER_SECOND, SECONDS):
             log.append(Event.SIGNED_OUT, actor=None)
             written.append(time.perf_counter())
-            sealed += [now] * (TreeHead.objects.get().size - size - len(sealed))
+            sealed += [now] * (head().size - size - len(sealed))
         while len(sealed) < len(written):
             time.sleep(0.005)
-            sealed += [time.perf_counter()] * (TreeHead.objects.get().size - size - len(sealed))
+            sealed += [time.perf_counter()] * (head().size - size - len(sealed))
     finally:
         worker.terminate()
         worker.wait()
@@ -85,8 +85,8 @@ def _worker(folder: Path) -> subprocess.Popen[bytes]:
         [sys.executable, "manage.py", "worker"], cwd=_ROOT, env=env, stderr=subprocess.DEVNULL
     )
     log.append(Event.SIGNED_OUT, actor=None)
-    size = TreeHead.objects.get().size
-    while TreeHead.objects.get().size == size:
+    size = head().size
+    while head().size == size:
         time.sleep(0.1)
     return worker
 

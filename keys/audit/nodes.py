@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from keys.audit.tree import TILE, Tree, edge_of
-from keys.models import Sealed, TreeNode
+from keys.audit.tree import EMPTY, TILE, Tree, edge_of
+from keys.models import Sealed, TreeHead, TreeNode
+
+
+def head() -> TreeHead:
+    """How far the tree goes; before anything was ever sealed there is no row, and nothing to save it for."""
+    return TreeHead.objects.first() or TreeHead(root=EMPTY)
 
 
 def tree(size: int) -> Tree:

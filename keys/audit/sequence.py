@@ -40,7 +40,7 @@ def seal(leader: UUID) -> Sealing:
     if not Unsealed.objects.exists():
         return Sealing()
     with transaction.atomic():
-        head = TreeHead.objects.select_for_update().get()
+        head, _ = TreeHead.objects.select_for_update().get_or_create(pk=1, defaults={"root": tree.EMPTY})
         if not leads(leader, head):
             return Sealing()
         return _seal_waiting(head, leader)

@@ -15,7 +15,7 @@ from keys.audit import nodes
 from keys.audit.checkpoint import signer
 from keys.audit.files import locked, path_of, replace
 from keys.audit.log import moment
-from keys.audit.tree import Damaged
+from keys.audit.tree import EMPTY, Damaged
 from keys.models import Checkpoint, TreeHead
 
 FILE = "signed.json"
@@ -32,7 +32,7 @@ def sign() -> Checkpoint | None:
     if mine is None:
         return None
     with locked(path_of(FILE)):
-        head, last = TreeHead.objects.get(), Checkpoint.objects.order_by("-size").first()
+        head, last = nodes.head(), Checkpoint.objects.order_by("-size").first()
         refusal = _refusal(head, *_signed_last(last))
         _note_refusal(head, refusal)
         if refusal or head.size == (last.size if last else 0):
@@ -75,4 +75,5 @@ def _note_refusal(head: TreeHead, refusal: str) -> None:
     if refusal:
         logger.error("audit_signing_refused", count=head.size)
     if refusal != head.refusal:
+        TreeHead.objects.get_or_create(pk=1, defaults={"root": EMPTY})
         TreeHead.objects.update(refusal=refusal)

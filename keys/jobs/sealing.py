@@ -9,9 +9,9 @@ import uuid
 import structlog
 from django.db import close_old_connections
 
+from keys.audit.nodes import head
 from keys.audit.sequence import leads, seal
 from keys.audit.signing import sign
-from keys.models import TreeHead
 
 LOOK_EVERY = 0.25
 SIGN_EVERY = 5.0
@@ -30,7 +30,7 @@ def run(stop: threading.Event) -> None:
             urgent = seal_all(leader)
             if urgent or time.monotonic() - signed_at >= SIGN_EVERY:
                 signed_at = time.monotonic()
-                if leads(leader, TreeHead.objects.get()):
+                if leads(leader, head()):
                     sign()
         except Exception:
             logger.exception("sealing_failed")

@@ -1,8 +1,5 @@
 """The database itself keeps the audit log: it only grows, every event is queued, the tree never shrinks."""
 
-import hashlib
-from typing import Any
-
 from django.db import migrations
 
 from keys.migrations._vendor import SqlOn
@@ -120,16 +117,10 @@ def trigger(name: str, when: str, each: str, calls: str) -> SqlOn:
     return SqlOn("postgresql", made, f"DROP TRIGGER {name} ON {table}")
 
 
-def make_head(apps: Any, _: Any) -> None:
-    """The root of a tree without leaves is the hash of nothing (RFC 6962, section 2.1)."""
-    apps.get_model("keys", "TreeHead").objects.create(root=hashlib.sha256().digest())
-
-
 class Migration(migrations.Migration):
     dependencies = [("keys", "0002_inventory_search")]
 
     operations = [
-        migrations.RunPython(make_head, migrations.RunPython.noop),
         *(
             SqlOn("sqlite", f"CREATE TRIGGER {name} {body}", f"DROP TRIGGER {name}")
             for name, body in TRIGGERS.items()

@@ -66,7 +66,7 @@ class TreeNode(models.Model):
 
 
 class TreeHead(models.Model):
-    """How far the tree goes: one row, made by a migration. ``size`` never shrinks: a trigger refuses it.
+    """How far the tree goes: one row, or none before the first sealing. ``size`` never shrinks.
 
     ``leader`` seals until ``leader_until``, unless it says so anew. ``refusal``: why the signer does not
     sign, as a sentence. ``forged``: the lowest index whose event carried a wrong MAC when it was sealed.

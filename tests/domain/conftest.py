@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from tests.cast import Cast, people_in_portal
 from tests.cerby.bad_server import Server, serving
@@ -74,37 +73,6 @@ def committed_cast(database: Address, workspace: Workspace) -> Cast:
     return people_in_portal(workspace.ids)
 
 
-FULL = {
-    "sqlite": """
-        CREATE TRIGGER the_disk_is_full BEFORE INSERT ON keys_auditevent
-        BEGIN SELECT RAISE(ABORT, 'no room'); END
-    """,
-    "postgresql": """
-        CREATE FUNCTION the_disk_is_full() RETURNS trigger LANGUAGE plpgsql AS $$
-            BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = 'integrity_constraint_violation'; END
-        $$;
-        CREATE TRIGGER the_disk_is_full BEFORE INSERT ON keys_auditevent
-            FOR EACH ROW EXECUTE FUNCTION the_disk_is_full();
-    """,
-}
-EMPTIED = {
-    "sqlite": "DROP TRIGGER IF EXISTS the_disk_is_full",
-    "postgresql": "DROP FUNCTION IF EXISTS the_disk_is_full CASCADE",
-}
-
-
-@pytest.fixture
-def fill_the_disk() -> Iterator[Callable[[], None]]:
-    """``fill_the_disk()``: from now on the database has no room for an event."""
-
-    def tell(statement: str) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(statement)
-
-    yield lambda: tell(FULL[connection.vendor])
-    tell(EMPTIED[connection.vendor])
-
-
 @pytest.fixture
 def cerby_that(settings: Any) -> Iterator[Script]:
     """``cerby_that(step, …)`` is what the portal takes for Cerby from now on."""
@@ -120,15 +88,43 @@ def cerby_that(settings: Any) -> Iterator[Script]:
 
 
 @pytest.fixture(scope="session")
-def _written(_migrated, _workspace, tmp_path_factory, django_db_blocker) -> Kept:
-    workspace, url = _workspace
-    workspace.sandbox.restore(workspace.untouched)
+def _written_sqlite(_migrated_sqlite, _workspace, tmp_path_factory, django_db_blocker) -> Kept:
+    folder = tmp_path_factory.mktemp("record")
+    kept = Kept(folder, Path(shutil.copy(_migrated_sqlite, folder / "portal.sqlite3")))
     with django_db_blocker.unblock():
-        return signed_record.write(tmp_path_factory.mktemp("record"), _migrated, workspace, url)
+        signed_record.write(kept, *_workspace)
+    return kept
+
+
+@pytest.fixture(scope="session")
+def _written_postgresql(
+    postgresql, migrated_postgresql, _workspace, tmp_path_factory, django_db_blocker
+) -> Kept:
+    postgresql.create("record", template=migrated_postgresql)
+    kept = Kept(tmp_path_factory.mktemp("record"), postgresql.url("record"))
+    with django_db_blocker.unblock():
+        signed_record.write(kept, *_workspace)
+    return kept
 
 
 @pytest.fixture
-def kept(_written, tmp_path, django_db_blocker) -> Iterator[Kept]:
-    kept = _written.copy_to(tmp_path / "record")
-    with django_db_blocker.unblock(), kept.in_use():
-        yield kept
+def sqlite_record(_written_sqlite: Kept, tmp_path: Path) -> Kept:
+    folder = Path(shutil.copytree(_written_sqlite.folder, tmp_path / "record"))
+    return Kept(folder, folder / "portal.sqlite3")
+
+
+@pytest.fixture
+def postgresql_record(postgresql: PostgreSQL, _written_postgresql: Kept, tmp_path: Path) -> Iterator[Kept]:
+    """Made anew for each test: what is done to it goes beyond its rows."""
+    folder = Path(shutil.copytree(_written_postgresql.folder, tmp_path / "record"))
+    postgresql.create("tampered", template="record")
+    yield Kept(folder, postgresql.url("tampered"))
+    postgresql.drop("tampered")
+
+
+@pytest.fixture
+def kept(vendor: str, request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[Kept]:
+    """A record that the product has written, signed and anchored, and whose database Django uses in this test."""
+    record = request.getfixturevalue(f"{vendor}_record")
+    with django_db_blocker.unblock(), record.in_use():
+        yield record

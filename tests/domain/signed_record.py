@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -41,6 +40,7 @@ from tests import cast as people
 from tests.conftest import Workspace
 from tests.domain import own_database
 from tests.domain.asking import a_request
+from tests.domain.own_database import Address
 from tests.domain.test_tree import naive
 
 ME = uuid.UUID(int=1)
@@ -58,10 +58,7 @@ class Kept:
     """Where a record is: its database, the portal's own files, the anchor file, and the auditors' escrow."""
 
     folder: Path
-
-    @property
-    def database(self) -> Path:
-        return self.folder / "portal.sqlite3"
+    database: Address
 
     @property
     def anchors(self) -> Path:
@@ -79,24 +76,18 @@ class Kept:
         with own_database.using(self.database), elsewhere:
             yield
 
-    def copy_to(self, folder: Path) -> Kept:
-        shutil.copytree(self.folder, folder)
-        return Kept(folder)
 
-
-def write(folder: Path, migrated: Path, workspace: Workspace, url: str) -> Kept:
+def write(kept: Kept, workspace: Workspace, url: str) -> None:
     """One key's whole life, and what else happens around it, by the product's own actions."""
-    kept = Kept(folder)
-    shutil.copy(migrated, kept.database)
+    workspace.sandbox.restore(workspace.untouched)
     cerby = override_settings(
         CERBY_BASE_URL=url, CERBY_TOKEN=workspace.token, CERBY_API_KEY=workspace.api_key
     )
     with kept.in_use(), cerby:
         first = ratchet.init()
         assert first is not None
-        (folder / "escrow.json").write_text(first.as_json())
+        (kept.folder / "escrow.json").write_text(first.as_json())
         _live(workspace)
-    return kept
 
 
 def _live(workspace: Workspace) -> None:
@@ -128,20 +119,26 @@ def seal_and_sign() -> None:
         anchors.deliver(timezone.now())
 
 
+GUARDS = """
+    SELECT 'DROP TRIGGER ' || tgname || ' ON ' || tgrelid::regclass FROM pg_trigger
+    WHERE NOT tgisinternal AND tgname ~ '^keys_(auditevent|unsealed|sealed|treenode|treehead|checkpoint)_no_'
+    UNION ALL
+    SELECT 'ALTER TABLE ' || conrelid::regclass || ' DROP CONSTRAINT ' || conname FROM pg_constraint
+    WHERE contype IN ('f', 'c') AND conrelid::regclass::text ~ '^keys_(auditevent|unsealed|sealed|treenode|checkpoint)$'
+"""
+
+
 def without_triggers() -> None:
-    """What a database administrator does first."""
+    """What a database administrator does first: triggers, checks and references are in the way."""
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute("PRAGMA foreign_keys = OFF")
             cursor.execute("PRAGMA ignore_check_constraints = ON")
-            cursor.execute("SELECT name, '' FROM sqlite_master WHERE type = 'trigger'")
+            cursor.execute("SELECT 'DROP TRIGGER ' || name FROM sqlite_master WHERE name GLOB 'keys_*_no_*'")
         else:
-            cursor.execute(
-                "SELECT tgname, ' ON ' || tgrelid::regclass FROM pg_trigger WHERE NOT tgisinternal"
-            )
-        for name, table in cursor.fetchall():
-            if name.startswith("keys_") and ("_no_" in name or "_only_" in name):
-                cursor.execute(f"DROP TRIGGER {name}{table}")
+            cursor.execute(GUARDS)
+        for (statement,) in cursor.fetchall():
+            cursor.execute(statement)
 
 
 def execute(sql: str, *values: Any) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import json
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from keys.actions.erase_person import erase_person
 from keys.actions.refresh_people import refresh_everyone
@@ -23,7 +24,6 @@ from keys.lifecycle import State
 from keys.models import AuditEvent, TreeHead, User
 from tests import cast as people
 from tests.cast import Cast, a_key, said_by
-from tests.domain import tampering
 from tests.domain.sealed_log import is_whole
 
 ME = uuid.UUID(int=1)
@@ -55,9 +55,15 @@ def somebody_who_left(cast: Cast, signed_here: Path, sandbox, workspace) -> User
     return User.objects.get(pk=cast.user.pk)
 
 
-def everything() -> str:
-    models = [model for model in apps.get_app_config("keys").get_models() if model._meta.managed]
-    return repr([list(model.objects.values()) for model in models])
+def everything(but: Iterable[int] = ()) -> str:
+    """All rows, but for these events."""
+    others = AuditEvent.objects.exclude(pk__in=but).values()
+    models = [
+        model
+        for model in apps.get_app_config("keys").get_models()
+        if model._meta.managed and model is not AuditEvent
+    ]
+    return repr([*others, *(list(model.objects.values()) for model in models)])
 
 
 def test_nothing_about_them_is_left_and_everything_still_holds(somebody_who_left, cast):
@@ -70,7 +76,7 @@ def test_nothing_about_them_is_left_and_everything_still_holds(somebody_who_left
     erase_person(people.actor(cast.owner), somebody_who_left.email)
 
     about_others = AuditEvent.objects.filter(actor_id__in=[cast.admin.pk, cast.owner.pk], salt__isnull=False)
-    left = everything().replace(repr(list(about_others.values())), "")
+    left = everything(but=about_others)
     for value in GONE[:4]:
         assert value not in left.replace("super" + GONE[0], "")
     assert (
@@ -148,8 +154,8 @@ PARTS = {
     "all but the salt": SET_ALL.replace(", salt = NULL", ""),
     "the name put in place": SET_ALL.replace("actor_name = ''", "actor_name = 'Somebody else'"),
     "with the reason": SET_ALL + ", reason = 'Nothing happened.'",
-    "with the leaf": SET_ALL + ", leaf = zeroblob(10)",
-    "with the MAC": SET_ALL + ", mac = zeroblob(32)",
+    "with the leaf": SET_ALL + ", leaf = mac",
+    "with the MAC": SET_ALL + ", mac = leaf",
     "with the details": SET_ALL + ", details = '{\"a\": 1}'",
     "with the actor": SET_ALL + ", actor_id = 99",
     "with its time": SET_ALL + ", at = '2026-01-01'",
@@ -167,7 +173,8 @@ def test_the_database_lets_only_a_whole_erasure_pass(cast, how):
 
 
 def run(changes: str) -> None:
-    tampering.run(f"UPDATE keys_auditevent SET {changes}")
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE keys_auditevent SET {changes}")
 
 
 def test_every_column_is_either_blanked_or_kept(db):

@@ -13,6 +13,7 @@ from django.db import DatabaseError, transaction
 
 from keys.audit import log, tree
 from keys.audit.events import Event
+from keys.audit.nodes import head
 from keys.audit.sequence import seal
 from keys.errors import Conflict
 from keys.models import AuditEvent, Sealed, TreeHead, Unsealed
@@ -91,12 +92,12 @@ def seal_naively() -> str:
     try:
         while not all_is_written() or Unsealed.objects.exists():
             assert time.monotonic() < deadline
-            size = TreeHead.objects.get().size
+            size = head().size
             for place, event in enumerate(Unsealed.objects.order_by("event_id")[:10], size):
                 digest = tree.leaf_hash(bytes(event.event.leaf))
                 Sealed.objects.create(index=place, event_id=event.event_id, leaf_hash=digest)
                 event.delete()
-                TreeHead.objects.update(size=place + 1, root=digest)
+                TreeHead.objects.update_or_create(pk=1, defaults={"size": place + 1, "root": digest})
     except (DatabaseError, Conflict) as refused:
         return type(refused).__name__
     return "unharmed"

@@ -12,8 +12,9 @@ from django.db import connection
 
 from keys.audit import log
 from keys.audit.events import Event
+from keys.audit.nodes import head
 from keys.jobs import sealing
-from keys.models import Checkpoint, TreeHead
+from keys.models import Checkpoint
 from tests.domain import own_database
 from tests.domain.sealed_log import is_whole
 
@@ -53,7 +54,7 @@ def until(is_so: Callable[[], object]) -> None:
 
 
 def sealed(count: int) -> Callable[[], bool]:
-    return lambda: TreeHead.objects.get().size == count
+    return lambda: head().size == count
 
 
 def signed(count: int) -> Callable[[], bool]:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from keys.actions.pause import begin_pause
 from keys.actions.quarantine import Cause, start_quarantine
 from keys.audit.signing import sign
+from keys.audit.tree import EMPTY
 from keys.jobs.schedule import JOBS, make_rows
 from keys.jobs.sealing import seal_all
 from keys.lifecycle import State
@@ -189,11 +190,11 @@ def without_a_key(settings) -> None:
 
 
 def refused(_: object) -> None:
-    TreeHead.objects.update(refusal="The tree is damaged.")
+    TreeHead.objects.create(root=EMPTY, refusal="The tree is damaged.")
 
 
 def forged(_: object) -> None:
-    TreeHead.objects.update(refusal="The tree is damaged.", forged=1234)
+    TreeHead.objects.create(root=EMPTY, refusal="The tree is damaged.", forged=1234)
 
 
 @pytest.mark.parametrize(

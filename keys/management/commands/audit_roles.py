@@ -14,7 +14,7 @@ ALLOWED = {
     "keys_unsealed": "SELECT, INSERT, DELETE",  # the trigger that queues an event writes as the portal
     "keys_sealed": "SELECT, INSERT",
     "keys_treenode": "SELECT, INSERT",
-    "keys_treehead": "SELECT, UPDATE",
+    "keys_treehead": "SELECT, INSERT, UPDATE",
     "keys_checkpoint": "SELECT, INSERT",
     "django_migrations": "SELECT",
 }
