@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any, Self
+
+from tests.domain import own_database
+from tests.domain.own_database import Address
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 180  # a loaded machine; some 4 on an idle one
@@ -28,6 +29,7 @@ class Portal:
 
     def __init__(self, data: Path, *, vaults: int = 2, **env: str) -> None:
         self.data = data
+        self.database: Address = env.get("DATABASE_URL") or data / "portal.sqlite3"
         port = _free_port()
         self.url = f"http://localhost:{port}"
         self._output = data.with_name(f"{data.name}-output")
@@ -76,24 +78,14 @@ class Portal:
 
     def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """What the portal's own database says."""
-        return _rows(self.data / "portal.sqlite3", sql, parameters)
+        return own_database.rows(self.database, sql, *parameters)
 
     def sandbox_rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        return _rows(self.data / "sandbox" / "sandbox.sqlite3", sql, parameters)
+        return own_database.rows(self.data / "sandbox" / "sandbox.sqlite3", sql, *parameters)
 
     def change(self, sql: str, *parameters: Any) -> None:
         """Write to the portal's database behind its back: for what time alone would bring about."""
-        with (
-            contextlib.closing(sqlite3.connect(self.data / "portal.sqlite3", timeout=20)) as database,
-            database,
-        ):
-            database.execute("PRAGMA foreign_keys = ON")
-            database.execute(sql, parameters)
-
-
-def _rows(path: Path, sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=20)) as database:
-        return database.execute(sql, parameters).fetchall()
+        own_database.write(self.database, sql, *parameters, patience=20)
 
 
 def _free_port() -> int:

@@ -1,4 +1,4 @@
-"""A new workspace: no key yet, and one vault, so that none is selected."""
+"""A new workspace: no key yet, and one vault, so that none is selected. Its portal runs on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -15,18 +15,15 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def new_portal(tmp_path):
-    with Portal(tmp_path / "data", vaults=1) as portal:
+def new_portal(tmp_path, postgresql):
+    """The one portal of these tests that keeps everything in PostgreSQL."""
+    postgresql.create("browser")
+    with Portal(tmp_path / "data", vaults=1, DATABASE_URL=postgresql.url("browser")) as portal:
+        assert not (portal.data / "portal.sqlite3").exists()
         _let_the_jobs_rest(portal)  # the sweep would find the demo's keys again
-        for table in (*_tables_about_keys(portal), "keys_apikey"):
+        for table in ("keys_reminder", "keys_heldback", "keys_keyscope", "keys_apikey"):
             portal.change(f"DELETE FROM {table}")
         yield portal
-
-
-def _tables_about_keys(portal: Portal) -> list[str]:
-    tables = portal.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
-    references = "SELECT 1 FROM pragma_foreign_key_list(?) WHERE \"table\" = 'keys_apikey'"
-    return [table for (table,) in tables if portal.rows(references, table)]
 
 
 def _let_the_jobs_rest(portal: Portal) -> None:

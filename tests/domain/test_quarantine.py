@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from keys.actions.acknowledge import acknowledge
@@ -30,8 +27,8 @@ from keys.selectors.standing import quarantine_on
 from tests.cast import a_key, a_live_key, actor
 from tests.domain.asking import a_request
 from tests.domain.background import asked, let_pass_in_both, state_of, story_of
+from tests.domain.backups import copy_of_file, copy_of_rows
 from tests.domain.own_database import Address
-from tests.postgresql_server import Server
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
@@ -64,32 +61,6 @@ def backup(database: Address, request: pytest.FixtureRequest) -> Callable[[], Ca
     if isinstance(database, Path):
         return lambda: copy_of_file(database)
     return lambda: copy_of_rows(request.getfixturevalue("postgresql"))
-
-
-def copy_of_file(database: Path) -> Callable[[], None]:
-    kept = database.with_name("backup.sqlite3")
-    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(kept)) as target:
-        source.backup(target)
-
-    def restore() -> None:
-        connection.close()
-        for side in ("-wal", "-shm"):
-            Path(f"{database}{side}").unlink(missing_ok=True)
-        database.write_bytes(kept.read_bytes())
-
-    return restore
-
-
-def copy_of_rows(server: Server) -> Callable[[], None]:
-    connection.close()
-    server.create("backup", template="own")
-
-    def restore() -> None:
-        connection.close()
-        server.reset("own", like="backup")
-        server.drop("backup")
-
-    return restore
 
 
 def held() -> dict[str, str]:
