@@ -28,16 +28,16 @@ def look(actor: Actor, params: QueryDict) -> Inventory:
 
 
 def _record_once(actor: Actor, wanted: InventoryFilter) -> None:
-    event, details = Event.INVENTORY_VIEWED, dict[str, Any]()
-    if wanted.in_use():
-        event, details = Event.INVENTORY_SEARCHED, {"filter": wanted.in_words()}
+    event, details, personal = Event.INVENTORY_VIEWED, dict[str, Any](), dict[str, str]()
+    if words := wanted.in_words() if wanted.in_use() else "":
+        event, details, personal = Event.INVENTORY_SEARCHED, {"filter": words}, {"details.filter": words}
     lately = AuditEvent.objects.filter(
         actor_email=actor.email,
         at__gt=timezone.now() - THE_SAME_LOOK,
         type=event.value,
         ip=actor.ip,
         browser=actor.browser,
-        details=details,
+        personal=personal,
     )
     if not lately.exists():
         log.append(event, actor=actor, **details)

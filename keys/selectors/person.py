@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.db.models import Q
 from django.utils import timezone
 
 from keys.audit.events import Event
@@ -32,6 +33,11 @@ class PersonPage:
     done_to_keys: list[EventRow]
 
 
+def _about(person: User) -> Q:
+    """Events whose details name ``person``: personal values stand beside the leaf, by their path in it."""
+    return Q(("personal__details.email", person.email))
+
+
 def _with_status(keys: list[ApiKey]) -> list[tuple[ApiKey, Status]]:
     now = timezone.now()
     return [(key, status(key.phase, key.expires_at, now)) for key in keys]
@@ -50,7 +56,7 @@ def person_page(actor: Actor, user_id: int) -> PersonPage:
         role=Role(person.role).label,
         keys=_with_status(owned[:SHOWN_KEYS]),
         more_keys=len(owned) > SHOWN_KEYS,
-        history=newest(events.filter(type__in=_ROLE_EVENTS, details__email=person.email), SHOWN_EVENTS),
+        history=newest(events.filter(Q(type__in=_ROLE_EVENTS) & _about(person)), SHOWN_EVENTS),
         did=newest(events.filter(actor_email=person.email), SHOWN_EVENTS),
         done_to_keys=newest(by_owner(events, person.email), SHOWN_EVENTS),
     )

@@ -28,7 +28,8 @@ def siem_health() -> list[SiemHealth]:
     names = list(set_up())
     if not names:
         return []
-    size, rows = TreeHead.objects.get().size, {row.name: row for row in SiemTarget.objects.all()}
+    head, rows = TreeHead.objects.first(), {row.name: row for row in SiemTarget.objects.all()}
+    size = head.size if head else 0
     return [_health(rows.get(name) or SiemTarget(name=name), size) for name in names]
 
 
