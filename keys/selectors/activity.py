@@ -140,12 +140,18 @@ def row_of(values: tuple[Any, ...]) -> EventRow:
         reason=reason,
         details=[
             (name.replace("_", " "), _detail(name, value))
-            for name, value in details.items()
+            for name, value in _in_order(details)
             if not (changes and name in {"before", "after"})
         ],
         uid=uid,
         changes=changes,
     )
+
+
+def _in_order(details: dict[str, Any]) -> list[tuple[str, Any]]:
+    """By name, "before" and "after" last: PostgreSQL keeps them in an order of its own."""
+    last = {"before": 1, "after": 2}
+    return sorted(details.items(), key=lambda detail: (last.get(detail[0], 0), detail[0]))
 
 
 _SCOPE_DETAILS = {"scopes", "before", "after"}
@@ -159,7 +165,7 @@ def _detail(name: str, value: Any) -> str:
     if name == "rules":
         return f"of {len(value)} actions"
     if isinstance(value, dict):
-        return ", ".join(f"{part}: {what}" for part, what in value.items())
+        return ", ".join(f"{part}: {what}" for part, what in sorted(value.items()))
     return str(value)
 
 
@@ -197,7 +203,8 @@ def _export_rows(first: Any, others: Iterator[Any]) -> Iterator[list[str]]:
 def _export_row(values: tuple[Any, ...]) -> list[str]:
     *columns, details, personal, _count = values
     id_, at, type_, outcome, _, who, email, role, key_id, key_name, ip, browser, reason, _uid = columns
-    said = "; ".join(f"{name}: {_detail(name, value)}" for name, value in readable(details, personal).items())
+    told = _in_order(readable(details, personal))
+    said = "; ".join(f"{name}: {_detail(name, value)}" for name, value in told)
     return [
         str(id_), wording.utc(at), Event(type_).label, outcome, who or ERASED, email, role, str(key_id or ""),
         key_name, ip, browser, reason, said,

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 
 import pytest
+from django.db import connection
+from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -173,14 +175,23 @@ PLANS = {
 }
 
 
+def plan_of(events: QuerySet[AuditEvent]) -> str:
+    """How the database would answer; PostgreSQL as it would with many rows, which few are not worth."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            for means in ("seqscan", "bitmapscan", "sort"):
+                cursor.execute(f"SET LOCAL enable_{means} = off")
+    return events.explain()
+
+
 @pytest.mark.parametrize("query", PLANS)
 def test_each_filter_walks_an_index_in_the_order_of_the_page(cast, query):
     wanted = ActivityFilter(QueryDict(query))
     assert wanted.is_valid()
-    plan = order_by(wanted.events(), wanted.order())[:50].explain()
+    plan = plan_of(order_by(wanted.events(), wanted.order())[:50])
     assert PLANS[query] in plan
     assert "TEMP B-TREE" not in plan
-    assert "SCAN keys_auditevent USING INDEX" in plan or "SEARCH keys_auditevent USING INDEX" in plan
+    assert "Sort" not in plan
 
 
 @pytest.mark.parametrize(("count", "index"), [(1, "event_by_key"), (FEW + 1, "event_by_time")])
@@ -188,7 +199,8 @@ def test_of_an_owner_of_few_keys_events_are_looked_up_by_key_and_of_many_met_on_
     many_keys(cast.admin, count)
     wanted = ActivityFilter(QueryDict(f"owner={cast.admin.email}"))
     assert wanted.is_valid()
-    assert index in order_by(wanted.events(), wanted.order())[:50].explain()
+    page = order_by(wanted.events(), wanted.order())[:50]
+    assert index in (plan_of(page) if count > FEW else page.explain())
 
 
 def test_a_day_is_a_day_in_the_readers_zone(admin, some_events):
