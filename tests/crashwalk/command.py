@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from portal.processes import end_with_parent
 from tests.crashwalk.jobs import JOBS
 from tests.crashwalk.kills import kill_under_load
 from tests.crashwalk.rules import RULES
@@ -114,9 +115,8 @@ def _side_by_side(units: list[Unit], processes: int, kind: str) -> Iterator[Outc
     """Each process walks every n-th unit. Raises RuntimeError where one of them broke off."""
     fork = multiprocessing.get_context("fork")
     results: Any = fork.SimpleQueue()  # without a thread, so that who puts into it may fork
-    walkers = [
-        fork.Process(target=_walk, args=(units[n::processes], kind, results)) for n in range(processes)
-    ]
+    shares = [units[number::processes] for number in range(processes)]
+    walkers = [fork.Process(target=_walk, args=(share, kind, results, os.getpid())) for share in shares]
     for walker in walkers:
         walker.start()
     ended = 0
@@ -132,7 +132,8 @@ def _side_by_side(units: list[Unit], processes: int, kind: str) -> Iterator[Outc
             raise RuntimeError("A part of the walk broke off; its error stands above.")
 
 
-def _walk(units: list[Unit], kind: str, results: Any) -> None:
+def _walk(units: list[Unit], kind: str, results: Any, parent: int) -> None:
+    end_with_parent(parent)
     try:
         with World(kind) as world:
             for job, fault in units:

@@ -19,6 +19,7 @@ from typing import Any
 
 import django
 
+from portal.processes import end_with_parent
 from tests.domain import own_database
 from tests.domain.own_database import Address
 
@@ -52,7 +53,7 @@ def _run(task: dict[str, Any]) -> list[list[Any]]:
     start, answers = fork.Barrier(task["processes"]), fork.Queue()
     runner = _named(task["runner"])
     racers = [
-        fork.Process(target=_race, args=(number, runner, task, start, answers))
+        fork.Process(target=_race, args=(number, runner, task | {"parent": os.getpid()}, start, answers))
         for number in range(task["processes"])
     ]
     for racer in racers:
@@ -67,6 +68,7 @@ def _run(task: dict[str, Any]) -> list[list[Any]]:
 
 
 def _race(number: int, runner: Runner, task: dict[str, Any], start: Any, answers: Any) -> None:
+    end_with_parent(task["parent"])  # which is killed where the race takes too long
     try:
         with own_database.using(own_database.address(task["database"])):
             got = []
