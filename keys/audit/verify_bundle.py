@@ -348,6 +348,7 @@ class Verifier:
         self.whole = True  # no number is missing so far
         self.erased = -1  # the first event that was, since the last event that says so
         self.ids: dict[str, datetime] = {}
+        self.full_at = REMEMBERED
         self.lives: dict[str, frozenset[str]] = {}
 
     def event(self, line: Line, *, sealed: bool) -> datetime:
@@ -402,8 +403,9 @@ class Verifier:
 
     def repeated(self, uid: str, at: datetime) -> str:
         """Recent ids suffice: an older event that is there again has the wrong time."""
-        if len(self.ids) > REMEMBERED:
+        if len(self.ids) > self.full_at:
             self.ids = {known: then for known, then in self.ids.items() if then >= self.newest - TOLERANCE}
+            self.full_at = max(REMEMBERED, 2 * len(self.ids))
         return "" if self.ids.setdefault(uid, at) is at else f"Its id is {uid}."
 
     def wrong_life(self, leaf: Line) -> str:

@@ -9,13 +9,23 @@ import json
 import subprocess
 import sys
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import rfc8785
 
 from keys.audit import verify_bundle
-from keys.audit.verify_bundle import Kind, Tree, known_keys, read_leaf, root_by_proof
+from keys.audit.verify_bundle import (
+    BEGINNING,
+    REMEMBERED,
+    Kind,
+    Tree,
+    Verifier,
+    known_keys,
+    read_leaf,
+    root_by_proof,
+)
 from tests.domain import bundle_writer as writer
 from tests.domain.bundle_writer import ESCROW, SIGNER, Bundle, a_good_one, changed
 from tests.house.project import ROOT
@@ -219,3 +229,12 @@ def test_it_needs_python_and_cryptography_and_nothing_else():
     }  # fmt: skip
     assert modules <= sys.stdlib_module_names | {"cryptography"}
     assert {name for name in dir(verify_bundle) if "django" in name.lower()} == set()
+
+
+def test_what_it_keeps_in_mind_of_ids_does_not_grow_with_the_record():
+    verifier = Verifier({}, [], BEGINNING)
+    for second in range(5 * REMEMBERED):
+        verifier.newest = BEGINNING + timedelta(seconds=second)
+        assert not verifier.repeated(f"{second}", verifier.newest)
+        assert len(verifier.ids) <= REMEMBERED + 1
+    assert verifier.repeated(f"{second}", verifier.newest + timedelta(0, 1))
