@@ -9,6 +9,7 @@ from typing import NamedTuple
 from django.urls import reverse
 
 from keys import wording
+from keys.selectors.audit import audit_health
 from keys.selectors.freshness import freshness
 from keys.selectors.standing import quarantine_on
 
@@ -23,7 +24,7 @@ class Sign(NamedTuple):
 
 
 def signs(now: datetime, late_jobs: Sequence[str]) -> list[Sign]:
-    return [in_step_with_cerby(now), background_work(late_jobs), revoking()]
+    return [in_step_with_cerby(now), background_work(late_jobs), revoking(), the_record(now)]
 
 
 def in_step_with_cerby(now: datetime) -> Sign:
@@ -49,3 +50,12 @@ def revoking() -> Sign:
     if quarantine_on() is not None:
         words, tone = "Quarantine: nothing is revoked until somebody has looked.", "danger"
     return Sign("Revoking", words, tone, reverse("keys:health"))
+
+
+def the_record(now: datetime) -> Sign:
+    found = audit_health()
+    signed = f", signed {wording.relative(found.signed_at, now)}" if found.signed_at else ""
+    words, tone = f"{found.sealed:,} events sealed{signed}.", "ok"
+    if found.problem:
+        words, tone = found.problem, "danger"
+    return Sign("Audit log", words, tone, reverse("keys:verification"))
