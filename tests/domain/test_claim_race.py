@@ -18,7 +18,7 @@ from tests import cast
 from tests.domain.own_database import Address
 from tests.domain.racing import race
 
-PROCESSES, GRANTS = 24, 100
+PROCESSES, GRANTS = 24, 30
 
 
 def the_portals_claim(number: int, key_id: str) -> str | None:
