@@ -1,6 +1,6 @@
 # Cerby Key Portal. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test crashwalk check bench alarms format lock clean
+.PHONY: help run test crashwalk check cleanruns bench alarms format lock clean
 python := .venv/bin/python
 needed := $(if $(DATABASE_URL)$(DATABASE_URL_FILE),requirements-postgresql.txt,requirements.txt)
 
@@ -18,6 +18,9 @@ crashwalk: ## kill the portal at every step under every fault; ARGS goes to pyth
 
 check: ## lint, format, types, templates, migrations, deployment
 	@.ci/venv requirements-dev.txt && exec .ci/check
+
+cleanruns: ## write, seal, erase and verify the audit log 1,000 times at once, without a false alarm (ARGS=100: 100 times)
+	@.ci/venv requirements-dev.txt && DJANGO_SETTINGS_MODULE=tests.settings exec $(python) -m tests.domain.clean_runs $(or $(ARGS),1000)
 
 bench: ## measure; ARGS goes to the benchmarks
 	@.ci/venv requirements-dev.txt && exec $(python) -m benchmarks $(ARGS)

@@ -17,7 +17,7 @@ from django.db import connections, transaction
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Model
 
-from keys.models import KeyScope, SearchDocument, TreeHead, Unsealed
+from keys.models import KeyScope, SearchDocument, Unsealed
 
 CHUNK = 2_000
 """Rows in memory at a time."""
@@ -54,7 +54,7 @@ def copy_all(source: str, target: str) -> dict[str, int]:
         with transaction.atomic(using=source):
             for model in _copied():
                 _copy(model, source, target)
-            _bring_tree_up_to_date(source, target)
+            _empty_the_queue(target)
             _continue_numbering(target)
             counts = {model._meta.db_table: _compare(model, source, target) for model in _compared()}  # noqa: SLF001
         if _version(source) != before:
@@ -78,7 +78,7 @@ def _compared() -> list[type[Model]]:
 
 
 def _copied() -> list[type[Model]]:
-    return [model for model in _compared() if model not in MADE_BY_TRIGGERS | {TreeHead}]
+    return [model for model in _compared() if model not in MADE_BY_TRIGGERS]
 
 
 def _check_versions(source: str, target: str) -> None:
@@ -119,10 +119,8 @@ def _copy(model: type[Model], source: str, target: str) -> None:
             copy.write_row([field.get_db_prep_save(value, connection) for field, value in pairs])
 
 
-def _bring_tree_up_to_date(source: str, target: str) -> None:
-    """The tree's head is one row from the start; each event that arrived was queued for sealing."""
-    for head in TreeHead.objects.using(source).all():
-        head.save(using=target, force_update=True)
+def _empty_the_queue(target: str) -> None:
+    """Each event that arrived was queued for sealing, also those that were sealed long ago."""
     Unsealed.objects.using(target).filter(event__sealed__isnull=False).delete()
 
 

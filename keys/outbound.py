@@ -36,8 +36,10 @@ class _Pinned(HTTPAdapter):
         super().init_poolmanager(*args, server_hostname=self._host, assert_hostname=self._host, **kwargs)
 
 
-def post(url: str, body: bytes, *, content_type: str, private: bool = False) -> None:
+def post(url: str, body: bytes, *, content_type: str, private: bool = False, token: str = "") -> None:
     """POST ``body`` to ``url``, which must be an HTTPS one; ``private`` allows it a private address.
+
+    ``token`` is sent as a bearer token.
 
     Raises ``NotDelivered`` with a sentence where the answer is not 2xx, or there is none.
     """
@@ -49,6 +51,8 @@ def post(url: str, body: bytes, *, content_type: str, private: bool = False) -> 
     literal = f"[{address}]" if ":" in address else address
     target = parts._replace(netloc=f"{literal}:{port}").geturl()
     headers = {"Host": host if port == 443 else f"{host}:{port}", "Content-Type": content_type}  # noqa: PLR2004 - HTTPS
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
     with requests.Session() as session:
         session.trust_env = False
         session.mount("https://", _Pinned(host))

@@ -49,6 +49,7 @@ class Action(enum.StrEnum):
     SEE_ACTIVITY = "activity:see"
     EXPORT_ACTIVITY = "activity:export"
     VERIFY_RECORD = "record:verify"
+    EXPORT_EVIDENCE = "evidence:export"
     SEE_CONFIGURATION = "configuration:see"
     REFRESH_ROLES = "roles:refresh"
     GENERATE_KEY = "key:generate"
@@ -76,6 +77,7 @@ _ACTION_WORDS = {
     Action.SEE_ACTIVITY: "see the activity of the workspace",
     Action.EXPORT_ACTIVITY: "download the activity",
     Action.VERIFY_RECORD: "verify the record of what happened",
+    Action.EXPORT_EVIDENCE: "download an evidence pack",
     Action.SEE_CONFIGURATION: "see the workspace configuration",
     Action.REFRESH_ROLES: "read everybody's role from Cerby again",
     Action.GENERATE_KEY: "generate an API key",
@@ -130,6 +132,7 @@ MATRIX: dict[Action, Rule] = {
     Action.SEE_ACTIVITY: Rule(ADMINS),
     Action.EXPORT_ACTIVITY: Rule(ADMINS),
     Action.VERIFY_RECORD: Rule(ADMINS),
+    Action.EXPORT_EVIDENCE: Rule(ADMINS),
     Action.SEE_CONFIGURATION: Rule(ADMINS),
     Action.REFRESH_ROLES: Rule(ADMINS),
     Action.GENERATE_KEY: Rule(ADMINS, fresh_role=True),

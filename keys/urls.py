@@ -8,6 +8,7 @@ from keys.views import (
     activity,
     dashboard,
     event,
+    evidence,
     find,
     health,
     imports,
@@ -64,6 +65,9 @@ urlpatterns = [
     # Verify the record
     path("activity/verify/", verification.verification, name="verification"),
     path("activity/verify/start/", verification.start, name="verification-start"),
+    # Evidence pack
+    path("activity/evidence/", evidence.evidence, name="evidence"),
+    path("activity/evidence/download/", evidence.download, name="evidence-download"),
     # One event, and the proof of it
     path("activity/<uuid:uid>/", event.event, name="event"),
     path("activity/<uuid:uid>/proof/", event.proof, name="event-proof"),

@@ -40,6 +40,11 @@ NAMES = frozenset(
         "PORTAL_AUDIT_ANCHOR_WEBHOOK",
         "PORTAL_AUDIT_ANCHOR_WEBHOOK_PRIVATE",
         "PORTAL_AUDITOR_EMAILS",
+        "PORTAL_SIEM_FILE",
+        "PORTAL_SIEM_SYSLOG",
+        "PORTAL_SIEM_URL",
+        "PORTAL_SIEM_URL_PRIVATE",
+        "PORTAL_SIEM_TOKEN",
         "PORTAL_KEY_MANAGEMENT",
         "PORTAL_EXTRA_SCOPES",
         "PORTAL_MAX_LIFETIME_DAYS",
@@ -86,6 +91,11 @@ class Config:
     anchor_webhook: str = field(repr=False)  # its path may be what opens it
     anchor_webhook_private: bool
     auditor_emails: tuple[str, ...]
+    siem_file: Path | None
+    siem_syslog: str
+    siem_url: str = field(repr=False)  # its path may be what opens it
+    siem_url_private: bool
+    siem_token: str = field(repr=False)
     key_management: str
     extra_scopes: bool
     max_lifetime_days: int
@@ -142,6 +152,11 @@ def read() -> Config:
         anchor_webhook=_https(env, "PORTAL_AUDIT_ANCHOR_WEBHOOK"),
         anchor_webhook_private=_flag(env, "PORTAL_AUDIT_ANCHOR_WEBHOOK_PRIVATE", False),
         auditor_emails=tuple(_text(env, "PORTAL_AUDITOR_EMAILS", "").replace(",", " ").split()),
+        siem_file=_path(env, "PORTAL_SIEM_FILE"),
+        siem_syslog=_host_and_port(env, "PORTAL_SIEM_SYSLOG"),
+        siem_url=_https(env, "PORTAL_SIEM_URL"),
+        siem_url_private=_flag(env, "PORTAL_SIEM_URL_PRIVATE", False),
+        siem_token=_text(env, "PORTAL_SIEM_TOKEN", ""),
         key_management=_choice(env, "PORTAL_KEY_MANAGEMENT", ["admins", "owner-only"], "admins"),
         extra_scopes=_flag(env, "PORTAL_EXTRA_SCOPES", _is_loopback(urlsplit(base_url).hostname or "")),
         max_lifetime_days=_positive(env, "PORTAL_MAX_LIFETIME_DAYS", 366),

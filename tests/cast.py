@@ -161,7 +161,8 @@ def an_event(**columns: Any) -> AuditEvent:
             "id": str(uuid.uuid4()),
             "at": log.moment(facts.get("at", timezone.now())),
             "type": f"{facts['type']}:{facts['outcome']}",
-            "actor": who | {"id": str(facts["actor_id"]), "ip": "", "browser": facts.get("browser", "")},
+            "actor": who
+            | {"id": str(facts["actor_id"]), "ip": facts.get("ip", ""), "browser": facts.get("browser", "")},
             "key": {"id": str(facts["key_id"]), "name": facts.get("key_name", "")}
             if "key_id" in facts
             else None,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import Client
 
@@ -137,3 +138,34 @@ def browser_of(cast: people.Cast) -> Callable[..., Client]:
         return people.signed_in(cast[name], seconds_ago=seconds_ago)
 
     return open_browser
+
+
+FULL = {
+    "sqlite": """
+        CREATE TRIGGER the_disk_is_full BEFORE INSERT ON keys_auditevent
+        BEGIN SELECT RAISE(ABORT, 'no room'); END
+    """,
+    "postgresql": """
+        CREATE FUNCTION the_disk_is_full() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = 'integrity_constraint_violation'; END
+        $$;
+        CREATE TRIGGER the_disk_is_full BEFORE INSERT ON keys_auditevent
+            FOR EACH ROW EXECUTE FUNCTION the_disk_is_full();
+    """,
+}
+EMPTIED = {
+    "sqlite": "DROP TRIGGER IF EXISTS the_disk_is_full",
+    "postgresql": "DROP FUNCTION IF EXISTS the_disk_is_full CASCADE",
+}
+
+
+@pytest.fixture
+def fill_the_disk() -> Iterator[Callable[[], None]]:
+    """``fill_the_disk()``: from now on the database has no room for an event."""
+
+    def tell(statement: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    yield lambda: tell(FULL[connection.vendor])
+    tell(EMPTIED[connection.vendor])

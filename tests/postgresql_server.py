@@ -29,6 +29,7 @@ _SEND_AWAY = """
     WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 _TABLES = "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public'"
+_DISARMED = "SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger WHERE tgenabled = 'D'"
 _SEQUENCES = "SELECT quote_ident(sequencename), last_value FROM pg_sequences"
 
 
@@ -78,6 +79,8 @@ class Server:
             target.execute("SET session_replication_role = replica")  # no triggers: they refuse it
             for (table,) in target.execute(_TABLES).fetchall():
                 target.execute(f"DELETE FROM {table}")
+            for (table,) in target.execute(_DISARMED).fetchall():
+                target.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
             with psycopg.connect(self.url(like)) as source:
                 self._copy_rows(source, target)
 

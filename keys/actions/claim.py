@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from uuid import UUID
 
 import structlog
@@ -11,7 +12,7 @@ from django.utils import timezone
 from keys.audit import log
 from keys.audit.events import ASKED_ELSEWHERE, Event
 from keys.audit.guard import authorize
-from keys.errors import Gone
+from keys.errors import Conflict, Gone
 from keys.lifecycle import Move
 from keys.models import ApiKey, RevealGrant
 from keys.moves import move
@@ -38,10 +39,15 @@ def claim(actor: Actor, key_id: UUID, *, session: str) -> bytes:
 
 
 def _take(actor: Actor, key: ApiKey, grant: RevealGrant, session: str) -> bool:
-    """Whether this call, and no other, turned the grant from READY to CLAIMED."""
+    """Whether this call, and no other, turned the grant from READY to CLAIMED.
+
+    The key's row before the grant's, as whoever removes a key does it: otherwise the two would wait for each
+    other on a database that locks by the row.
+    """
     now = timezone.now()
     ready = RevealGrant.objects.filter(pk=grant.pk, state=GrantState.READY, expires_at__gt=now)
-    with transaction.atomic():
+    with suppress(Conflict), transaction.atomic():
+        move(key, Move.CLAIM, Event.KEY_REVEALED, actor, thumbprint=grant.thumbprint)
         taken = ready.update(
             state=GrantState.CLAIMED,
             sealed=None,
@@ -50,9 +56,9 @@ def _take(actor: Actor, key: ApiKey, grant: RevealGrant, session: str) -> bool:
             claimed_browser=actor.browser,
             claimed_session=session,
         )
-        if taken == 1:
-            move(key, Move.CLAIM, Event.KEY_REVEALED, actor, thumbprint=grant.thumbprint)
-    return taken == 1
+        transaction.set_rollback(taken != 1)
+        return taken == 1
+    return False
 
 
 def _refusal(actor: Actor, key: ApiKey, session: str) -> Gone:

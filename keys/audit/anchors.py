@@ -7,25 +7,19 @@ back or rewritten disagrees with it in size or root. Each has a row that says ho
 from __future__ import annotations
 
 import json
-import os
-import socket
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
 from django.core.mail import send_mail
 
 from keys import outbound
+from keys.audit import outlets
 from keys.audit.log import moment
 from keys.models import Anchor, Checkpoint
 
 MAIL_EVERY = timedelta(hours=24)
-SYSLOG_TIMEOUT = 5.0
-"""Seconds."""
-NOTICE, AUDIT = 5, 13
-"""Severity and facility of RFC 5424, 6.2.1."""
 
 logger = structlog.get_logger(__name__)
 
@@ -61,7 +55,7 @@ def _deliver_to(name: str, way: Deliver, newest: Checkpoint, now: datetime) -> s
     try:
         way(newest)
     except (OSError, outbound.NotDelivered) as error:
-        reason = error.sentence if isinstance(error, outbound.NotDelivered) else _why(error)
+        reason = error.sentence if isinstance(error, outbound.NotDelivered) else outlets.why(error)
         Anchor.objects.filter(name=name).update(failing_since=row.failing_since or now, failure=reason[:300])
         logger.warning("anchor_failed", job=name)
         return f"fails, {reason}"
@@ -71,42 +65,18 @@ def _deliver_to(name: str, way: Deliver, newest: Checkpoint, now: datetime) -> s
     return f"holds {newest.size:,}"
 
 
-def _why(error: OSError) -> str:
-    return f"{error.strerror or type(error).__name__}."
-
-
 def line_of(name: str, checkpoint: Checkpoint) -> str:
     """One line of JSON, as verify_bundle.py reads anchors."""
     return json.dumps({"anchor": name, "at": moment(checkpoint.at), "note": checkpoint.note})
 
 
 def _to_file(checkpoint: Checkpoint) -> None:
-    """One write to the end of the file, which may be one that even its owner can only append to."""
-    path = str(settings.PORTAL_AUDIT_ANCHOR_FILE)
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
-    try:
-        os.write(file, line_of("file", checkpoint).encode() + b"\n")
-        os.fsync(file)
-    finally:
-        os.close(file)
+    outlets.append(str(settings.PORTAL_AUDIT_ANCHOR_FILE), line_of("file", checkpoint).encode() + b"\n")
 
 
 def _to_syslog(checkpoint: Checkpoint) -> None:
-    """RFC 5424; over TCP with the octet count of RFC 6587, 3.4.1."""
-    address = urlsplit(settings.PORTAL_AUDIT_ANCHOR_SYSLOG)
-    priority = AUDIT * 8 + NOTICE
-    header = (
-        f"<{priority}>1 {moment(checkpoint.at)} {socket.gethostname()} key-portal {os.getpid()} checkpoint -"
-    )
-    message = f"{header} {line_of('syslog', checkpoint)}".encode()
-    target = (str(address.hostname), int(address.port or 0))
-    if address.scheme == "tcp":
-        with socket.create_connection(target, timeout=SYSLOG_TIMEOUT) as connection:
-            connection.sendall(f"{len(message)} ".encode() + message)
-        return
-    family, kind, _, _, where = socket.getaddrinfo(*target, type=socket.SOCK_DGRAM)[0]
-    with socket.socket(family, kind) as sender:
-        sender.sendto(message, where)
+    line = line_of("syslog", checkpoint)
+    outlets.to_syslog(settings.PORTAL_AUDIT_ANCHOR_SYSLOG, "checkpoint", [(checkpoint.at, line)])
 
 
 def _to_webhook(checkpoint: Checkpoint) -> None:

@@ -53,6 +53,8 @@ class Event(enum.StrEnum):
     VERIFICATION_STARTED = "record:start-verify"
     RECORD_VERIFIED = "record:verify"
     PEOPLE_STOPPED = "roles:stop"
+    POLICY_APPLIED = "policy:apply"
+    EVIDENCE_EXPORTED = "evidence:export"
 
     @property
     def label(self) -> str:
@@ -102,6 +104,8 @@ _LABELS = {
     Event.VERIFICATION_STARTED: "Verification of the record started",
     Event.RECORD_VERIFIED: "Record verified",
     Event.PEOPLE_STOPPED: "Reading roles stopped",
+    Event.POLICY_APPLIED: "Rules in force changed",
+    Event.EVIDENCE_EXPORTED: "Evidence pack downloaded",
 }
 
 DETAILS: dict[Event, frozenset[str]] = {
@@ -138,6 +142,8 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.ROLES_REFRESHED: frozenset({"count"}),
     Event.RECORD_VERIFIED: frozenset({"events", "damage"}),
     Event.PEOPLE_STOPPED: frozenset({"losing", "people"}),
+    Event.POLICY_APPLIED: frozenset({"settings", "rules"}),
+    Event.EVIDENCE_EXPORTED: frozenset({"since", "until", "as_of"}),
 }
 """The details an event may carry; an event that is not listed carries none."""
 
@@ -167,6 +173,7 @@ URGENT = frozenset(
         Event.PERSON_CHANGED,
         Event.PERSON_ERASED,
         Event.ROLES_REFRESHED,
+        Event.POLICY_APPLIED,
     }
 )
 """What is signed for as soon as it is sealed: reveals, deletions, changes of who may do what."""

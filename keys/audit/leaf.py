@@ -71,13 +71,16 @@ def hidden(salt: bytes, path: str, value: str) -> str:
 
 
 def readable(details: dict[str, Any], personal: Mapping[str, str]) -> dict[str, Any]:
-    """The details with personal values in clear again, "erased" where they are gone."""
+    """The details with personal values in clear again, "erased" where they are gone.
+
+    What was before comes before what was after: PostgreSQL's JSON keeps no order.
+    """
 
     def show(path: str, value: str) -> str:
         return personal.get(path, ERASED) if value else value
 
     shown: dict[str, Any] = _replaced(details, "details", show)
-    return shown
+    return {name: shown[name] for name in sorted(shown, key=lambda name: name == "after")}
 
 
 def _hide_actor(actor: Mapping[str, str] | None, salt: bytes) -> dict[str, str] | None:

@@ -7,7 +7,7 @@ Whatever is asked of a tree of any size reads at most two tiles of each level.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 TILE = 256
@@ -79,6 +79,15 @@ class Tree:
             proof.append(self._hash(start, end))
         return proof[::-1]
 
+    def around(self, start: int, end: int) -> tuple[list[bytes], list[bytes]]:
+        """The roots of the full subtrees before leaf ``start``, and from leaf ``end`` on, left to right.
+
+        Together with the leaves in between they give the root: that proves the leaves, their places, and
+        that none between them is missing, with as many hashes as two inclusion proofs.
+        """
+        before = [self._full(*part) for part in subtrees(0, start)]
+        return before, [self._full(*part) for part in subtrees(end, self.size)]
+
     def _hash(self, start: int, end: int) -> bytes:
         """Of the leaves from ``start`` to before ``end``, which are a subtree of some tree that grew."""
         count = end - start
@@ -128,6 +137,16 @@ def grow(size: int, edge: Sequence[Sequence[bytes]], leaves: Sequence[bytes]) ->
         nodes += [(level, first + place, digest) for place, digest in enumerate(added)]
     grown = size + len(leaves)
     return Growth(grown, Tree(grown, lambda level, _tile: rows[level]).root(), nodes)
+
+
+def subtrees(start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The largest full subtrees that cover the leaves from ``start`` to before ``end``: first leaf, count."""
+    while start < end:
+        count = 1 << (end - start).bit_length() - 1
+        if start:
+            count = min(count, start & -start)
+        yield start, count
+        start += count
 
 
 def edge_of(size: int) -> list[tuple[int, int]]:

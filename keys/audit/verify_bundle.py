@@ -276,9 +276,13 @@ class Tree:
         self.size, self.full = 0, list[bytes]()
 
     def add(self, leaf: bytes) -> None:
-        self.size += 1
-        self.full.append(sha256(b"\0", leaf))
-        for _ in range((self.size & -self.size).bit_length() - 1):
+        self.add_subtree(sha256(b"\0", leaf), 1)
+
+    def add_subtree(self, root: bytes, count: int) -> None:
+        """A full one of ``count`` leaves, a power of two, where such a one may begin."""
+        self.size += count
+        self.full.append(root)
+        for _ in range((self.size & -self.size).bit_length() - count.bit_length()):
             right = self.full.pop()
             self.full.append(sha256(b"\1", self.full.pop(), right))
 

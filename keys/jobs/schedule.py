@@ -26,6 +26,7 @@ JOBS: dict[str, Job] = {
     "reconcile": Job(tasks.reconcile, timedelta(seconds=30), "Settles requests, views and deletions"),
     "sweep": Job(tasks.sweep, timedelta(minutes=15), "Compares the inventory with Cerby"),
     "anchor": Job(tasks.anchor, timedelta(minutes=1), "Takes signed checkpoints out of the database"),
+    "siem": Job(tasks.siem, timedelta(seconds=10), "Sends what happened to the SIEM"),
     "people": Job(tasks.people, timedelta(hours=1), "Reads roles and who has left from Cerby"),
     "figures": Job(tasks.figures, timedelta(minutes=1), "Counts what the dashboard's charts show"),
     "alerts": Job(tasks.alerts, timedelta(minutes=1), "Notes what is wrong and mails it"),

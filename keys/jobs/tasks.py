@@ -24,6 +24,7 @@ from keys.jobs.alerts import keep_alerts
 from keys.jobs.figures import keep_figures
 from keys.jobs.reminders import remind_owners
 from keys.models import PeriodicJob, Verification
+from keys.siem.stream import stream
 
 RESULTS_KEPT_FOR = timedelta(hours=1)
 
@@ -48,6 +49,11 @@ def verify_record(verification_id: int) -> None:
 @task
 def anchor() -> None:
     _run("anchor", lambda: anchors.deliver(timezone.now()))
+
+
+@task
+def siem() -> None:
+    _run("siem", stream)
 
 
 @task

@@ -111,7 +111,8 @@ TRIGRAMS = """
 """
 # Without a list of pending entries, which each search would have to read through: writes are rare here.
 INDEX = """
-    CREATE INDEX keys_search ON keys_search_document USING gin (keys_trigrams(text)) WITH (fastupdate = off)
+    CREATE INDEX keys_search_trigrams ON keys_search_document
+        USING gin (keys_trigrams(text)) WITH (fastupdate = off)
 """
 
 # The same numbers as on SQLite. What tells the documents of one millisecond apart comes from a sequence:
@@ -180,6 +181,6 @@ class Migration(migrations.Migration):
             for name, body in TRIGGERS.items()
         ),
         SqlOn("postgresql", TRIGRAMS, "DROP FUNCTION keys_trigrams(text)"),
-        SqlOn("postgresql", INDEX, "DROP INDEX keys_search"),
+        SqlOn("postgresql", INDEX, "DROP INDEX keys_search_trigrams"),
         *(postgresql_trigger(name, when, body) for name, (when, body) in POSTGRESQL_TRIGGERS.items()),
     ]

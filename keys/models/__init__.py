@@ -8,6 +8,7 @@ from keys.models.folding import fold
 from keys.models.job import PeriodicJob
 from keys.models.reveal import RevealGrant
 from keys.models.saved_filter import SavedFilter
+from keys.models.siem import SiemTarget
 from keys.models.standing import HeldBack, Pause, Quarantine
 from keys.models.tree import Checkpoint, Sealed, TreeHead, TreeNode, Unsealed
 from keys.models.user import User
@@ -32,6 +33,7 @@ __all__ = [
     "Sealed",
     "SearchDocument",
     "SearchIndex",
+    "SiemTarget",
     "TreeHead",
     "TreeNode",
     "Unsealed",

@@ -156,6 +156,8 @@ def _detail(name: str, value: Any) -> str:
         return ", ".join(label(scope) for scope in value)
     if name == "expires_at":
         return wording.exact(datetime.fromisoformat(value))
+    if name == "rules":
+        return f"of {len(value)} actions"
     if isinstance(value, dict):
         return ", ".join(f"{part}: {what}" for part, what in value.items())
     return str(value)

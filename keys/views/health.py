@@ -17,6 +17,7 @@ from keys.jobs.health import late_jobs
 from keys.selectors.anchors import anchors_health
 from keys.selectors.audit import audit_health
 from keys.selectors.peppers import peppers
+from keys.selectors.siem import siem_health
 from keys.selectors.standing import standing
 from keys.selectors.troubles import SHOWN_BY_THEMSELVES, alerts_shown
 from keys.views.people import actor_of, require_fresh_sign_in
@@ -32,6 +33,7 @@ def health(request: HttpRequest) -> HttpResponse:
         "peppers": peppers(),
         "audit": audit_health(),
         "anchors": anchors_health(),
+        "siem": siem_health(),
     }
     return render(request, "keys/health.html", {"section": "settings", "tab": "health", **shown})
 

@@ -29,11 +29,10 @@ WIDE = {"width": 1360, "height": 850}
 Open = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
-    portal = Portal(tmp_path_factory.mktemp("portal") / "data")
-    yield portal
-    portal.stop()
+    with Portal(tmp_path_factory.mktemp("portal") / "data") as portal:
+        yield portal
 
 
 @pytest.fixture(scope="package")
@@ -106,7 +105,7 @@ class SignIns:
         self._cookies[who] = signed_in_at, context.cookies()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sign_ins(portal: Portal) -> SignIns:
     return SignIns()
 

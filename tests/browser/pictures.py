@@ -15,8 +15,11 @@ INVENTORY = ROOT / "docs" / "images" / "inventory.png"
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        portal = Portal(Path(folder) / "data")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Portal(Path(folder) / "data") as portal,
+        sync_playwright() as playwright,
+    ):
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
         page = browser.new_page(
             base_url=portal.url, viewport={"width": 1360, "height": 850}, color_scheme="light"
@@ -27,7 +30,6 @@ def main() -> None:
         INVENTORY.parent.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=INVENTORY)
         browser.close()
-        portal.stop()
 
 
 if __name__ == "__main__":

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+from tests.domain import own_database
+from tests.domain.own_database import Address
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 60  # a loaded machine; some 4 on an idle one
-STOP_SECONDS = 20
+START_SECONDS = 180  # a loaded machine; some 4 on an idle one
+STOP_SECONDS = 60
 PASSWORD = "correct horse battery"
 
 
 class Portal:
-    """`python -m portal.run` on a free port. ``data`` is its data directory, ``url`` has no slash at its end.
+    """`python -m portal.run` on a free port, until the block ends. ``data`` is its data directory, ``url`` has no slash at its end.
 
     ``env`` are further settings.
     """
 
     def __init__(self, data: Path, *, vaults: int = 2, **env: str) -> None:
         self.data = data
+        self.database: Address = env.get("DATABASE_URL") or data / "portal.sqlite3"
         port = _free_port()
         self.url = f"http://localhost:{port}"
         self._output = data.with_name(f"{data.name}-output")
@@ -49,8 +51,19 @@ class Portal:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._wait_until_up()
+        self.sandbox_url = ""
+
+    def __enter__(self) -> Self:
+        try:
+            self._wait_until_up()
+        except AssertionError:
+            self._stop()
+            raise
         self.sandbox_url = re.search(r"Cerby sandbox: (\S+)", self._output.read_text())[1]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
 
     def _wait_until_up(self) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -59,30 +72,20 @@ class Portal:
             assert time.monotonic() < deadline, said
             time.sleep(0.05)
 
-    def stop(self) -> None:
+    def _stop(self) -> None:
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(STOP_SECONDS)
 
     def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """What the portal's own database says."""
-        return _rows(self.data / "portal.sqlite3", sql, parameters)
+        return own_database.rows(self.database, sql, *parameters)
 
     def sandbox_rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        return _rows(self.data / "sandbox" / "sandbox.sqlite3", sql, parameters)
+        return own_database.rows(self.data / "sandbox" / "sandbox.sqlite3", sql, *parameters)
 
     def change(self, sql: str, *parameters: Any) -> None:
         """Write to the portal's database behind its back: for what time alone would bring about."""
-        with (
-            contextlib.closing(sqlite3.connect(self.data / "portal.sqlite3", timeout=20)) as database,
-            database,
-        ):
-            database.execute("PRAGMA foreign_keys = ON")
-            database.execute(sql, parameters)
-
-
-def _rows(path: Path, sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=20)) as database:
-        return database.execute(sql, parameters).fetchall()
+        own_database.write(self.database, sql, *parameters, patience=20)
 
 
 def _free_port() -> int:

@@ -56,7 +56,7 @@ def _dashboard_with_its_numbers(page: Page) -> None:
     """With its charts, which the worker's first run counts, and all that can be opened."""
     page.goto("/")
     chart = page.get_by_role("img", name="Calendar of the keys that expire")
-    for _ in range(30):
+    for _ in range(120):
         if chart.is_visible():
             break
         page.wait_for_timeout(1000)

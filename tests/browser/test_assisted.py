@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser import steps
 from tests.browser.portal_process import Portal
-from tests.browser.test_accessibility import WIDE, look_over
+from tests.browser.test_accessibility import look_over
 from tests.browser.test_canary import everything_stored, files_with
 from tests.browser.test_keyboard import tab_to
 
@@ -21,14 +21,13 @@ ADDRESSES = ("/", "/keys/", "/activity/", "/settings/", "/keys/find/")
 
 @pytest.fixture(scope="module")
 def by_hand(tmp_path_factory):
-    portal = Portal(tmp_path_factory.mktemp("assisted") / "data", CERBY_ISSUE_MODE="assisted")
-    yield portal
-    portal.stop()
+    with Portal(tmp_path_factory.mktemp("assisted") / "data", CERBY_ISSUE_MODE="assisted") as portal:
+        yield portal
 
 
 @pytest.fixture
 def page(by_hand, open_browser):
-    page = open_browser(viewport=WIDE, base_url=by_hand.url)
+    page = open_browser(once=True, base_url=by_hand.url)
     page.goto("/accounts/login/?next=/keys/new/")
     steps.fill_in_sign_in(page, "owner")
     steps.wait_for_step_1(page)

@@ -20,16 +20,15 @@ ATTEMPTS = 12
 
 @pytest.fixture(scope="module")
 def shaken_portal(tmp_path_factory):
-    portal = Portal(tmp_path_factory.mktemp("chaos") / "data", CHAOS="0.25", CHAOS_SEED="11")
-    yield portal
-    portal.stop()
+    with Portal(tmp_path_factory.mktemp("chaos") / "data", CHAOS="0.25", CHAOS_SEED="11") as portal:
+        yield portal
 
 
 @pytest.fixture
 def page(shaken_portal, open_browser, complaints):
     """Signed in. What Cerby did wrong may be told with these statuses; a 500 is the portal's own fault."""
     complaints.expect_status(409, 502, 503, 504)
-    page = open_browser(base_url=shaken_portal.url)
+    page = open_browser(once=True, base_url=shaken_portal.url)
     page.context.set_default_timeout(STEP_SECONDS * 1000)
     page.goto("/accounts/login/?next=/keys/")
     steps.fill_in_sign_in(page, "admin")
@@ -93,8 +92,9 @@ def _delete(page: Page) -> None:
     """Until Cerby confirms it, the page says that the key may still work."""
     for _ in range(ATTEMPTS):
         page.get_by_role("link", name="Delete API key").click()
-        page.get_by_role("dialog").get_by_role("button", name="Delete API key").click()
-        expect(page.locator("#messages")).to_have_text(SENTENCE, timeout=STEP_SECONDS * 1000)
+        with page.expect_navigation(timeout=STEP_SECONDS * 1000):
+            page.get_by_role("dialog").get_by_role("button", name="Delete API key").click()
+        expect(page.locator("#messages")).to_have_text(SENTENCE)
         if page.get_by_text("Cerby has confirmed that it opens nothing any more").count():
             return
         expect(page.get_by_text("Removal is not confirmed")).to_be_visible()

@@ -1,4 +1,4 @@
-"""A new workspace: no key yet, and one vault, so that none is selected."""
+"""A new workspace: no key yet, and one vault, so that none is selected. Its portal runs on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def new_portal(tmp_path):
-    portal = Portal(tmp_path / "data", vaults=1)
-    _let_the_jobs_rest(portal)  # the sweep would find the demo's keys again
-    portal.change("DELETE FROM keys_keyscope")
-    portal.change("DELETE FROM keys_apikey")
-    yield portal
-    portal.stop()
+def new_portal(tmp_path, postgresql):
+    """The one portal of these tests that keeps everything in PostgreSQL."""
+    postgresql.create("browser")
+    with Portal(tmp_path / "data", vaults=1, DATABASE_URL=postgresql.url("browser")) as portal:
+        assert not (portal.data / "portal.sqlite3").exists()
+        _let_the_jobs_rest(portal)  # the sweep would find the demo's keys again
+        for table in ("keys_reminder", "keys_heldback", "keys_keyscope", "keys_apikey"):
+            portal.change(f"DELETE FROM {table}")
+        yield portal
 
 
 def _let_the_jobs_rest(portal: Portal) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not _each_job_has_run(portal):
         assert time.monotonic() < deadline, "the jobs did not run"
         time.sleep(0.2)

@@ -98,15 +98,15 @@ def test_injected_markup_with_the_pages_nonce_would_have_asked(open_browser):
 def test_injected_scripts_and_styles_are_stopped(open_browser, complaints):
     page = open_browser("owner")
     page.goto("/")
-    page.evaluate(
-        """() => {
-          const script = document.createElement("script");
-          try { script.textContent = "window.hit = 1"; document.body.append(script); } catch {}
-          try { document.body.insertAdjacentHTML("beforeend", "<img src=x onerror='window.hit = 1'>"); } catch {}
-          document.body.setAttribute("style", "display: none");
-        }"""
-    )
-    page.wait_for_timeout(200)
+    with page.expect_console_message(lambda message: "style-src-attr" in message.text):  # said last
+        page.evaluate(
+            """() => {
+              const script = document.createElement("script");
+              try { script.textContent = "window.hit = 1"; document.body.append(script); } catch {}
+              try { document.body.insertAdjacentHTML("beforeend", "<img src=x onerror='window.hit = 1'>"); } catch {}
+              document.body.setAttribute("style", "display: none");
+            }"""
+        )
     assert page.evaluate("() => window.hit") is None
     expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
     stopped = " ".join(complaints.heard)

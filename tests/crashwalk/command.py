@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tests.crashwalk.jobs import JOBS
+from tests.crashwalk.kills import kill_under_load
 from tests.crashwalk.rules import RULES
 from tests.crashwalk.tally import Tally
 from tests.crashwalk.walk import Case, Outcome, crash_points, sample, under, walk_one
@@ -22,6 +23,7 @@ Unit = tuple[str, str]
 """A job, and a fault or ""."""
 
 SAMPLE = "every crash, so many of the pairs, and whether a portal that lacks a guard is caught"
+KILL_FOR = 60.0  # seconds
 SHOW_EVERY = 5.0  # seconds
 
 
@@ -33,12 +35,16 @@ def run() -> int:
     if asked.at is not None:
         case = Case(jobs[0], asked.at, asked.fault, asked.nth, asked.again, asked.stopped, asked.without)
         return _one(case, asked.database)
+    if asked.kills is not None:
+        return _kills(asked.database, asked.kills)
     if asked.sample is not None:
         with World(asked.database) as world:
             return _count(sample(world, jobs, asked.sample), asked.database) or _guards(world)
     faults = [] if asked.crashes_only else [asked.fault] if asked.fault else list(RULES)
     units = [(job, fault) for fault in ["", *faults] for job in jobs]
-    return _count(_side_by_side(units, asked.processes, asked.database), asked.database)
+    wrong = _count(_side_by_side(units, asked.processes, asked.database), asked.database)
+    is_all = not (asked.job or asked.fault or asked.crashes_only)
+    return _kills(asked.database, KILL_FOR) | wrong if is_all else wrong
 
 
 def _arguments() -> argparse.Namespace:
@@ -48,6 +54,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--crashes-only", action="store_true", help="no faults")
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--sample", type=int, metavar="PAIRS", help=SAMPLE)
+    parser.add_argument(
+        "--kills", type=float, metavar="SECONDS", help="kill real processes under load instead"
+    )
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     one = parser.add_argument_group("one case again, as a failure prints it")
     one.add_argument("--at", type=int, help="the operation before which it dies, from 1; 0: none")
@@ -67,6 +76,12 @@ def _one(case: Case, kind: str) -> int:
     print(f"answered: {', '.join(word for word, _ in life.answers) or 'nothing'} {life.refusal}")
     print("\n".join(outcome.wrong) or "Nothing is wrong.")
     return 1 if outcome.wrong else 0
+
+
+def _kills(kind: str, seconds: float) -> int:
+    killed = kill_under_load(kind, seconds)
+    print(f"{kind}: {killed}", *killed.wrong, sep="\n  ")
+    return 1 if killed.wrong or not killed.rounds else 0
 
 
 def _guards(world: World) -> int:

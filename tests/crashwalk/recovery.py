@@ -58,7 +58,7 @@ def _swept() -> Sweep | None:
 def _is_calm(found: Sweep | None, *, sweeps: bool) -> bool:
     if found is None:
         return not sweeps
-    return not (found.discovered or found.changed or found.missing or found.revoked or found.stopped)
+    return not (found.discovered or found.changed or found.missing or found.revoked or found.quarantined)
 
 
 def _next_due() -> Any:

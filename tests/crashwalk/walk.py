@@ -111,15 +111,18 @@ class _Walk:
         """Ask the oracle, let the worker work until all is at rest, and ask again."""
         world = self._world
         with own_database.using(self._database):
-            self._wrong += wrong_at_any_moment(self._before, self._upstream(), self._lives)
+            self._wrong += self._wrong_now(self._upstream())
             if self._case.fault == ALWAYS:
                 world.sandbox.set_faults([])
             if recover(world.sandbox, world.clock, **self._recovery) is None:
                 self._wrong.append("does not come to rest")
             upstream = self._upstream()
-            self._wrong += wrong_at_any_moment(self._before, upstream, self._lives)
+            self._wrong += self._wrong_now(upstream)
             self._wrong += wrong_at_rest(upstream, self._lives)
-            self._wrong += [f"plain text in {place}" for place in world.plain_text()]
+
+    def _wrong_now(self, upstream: Upstream) -> list[str]:
+        plain_text = [f"plain text in {place}" for place in self._world.plain_text()]
+        return [*wrong_at_any_moment(self._before, upstream, self._lives), *plain_text]
 
     def _upstream(self) -> Upstream:
         return self._world.upstream(self._before.last_request)

@@ -1,4 +1,4 @@
-"""Runs in which nothing is wrong: many write and roll back, one seals and signs, one verifies all the while.
+"""Runs in which nothing is wrong: many write and roll back, one is erased, one seals and signs, one verifies.
 
 ``python -m tests.domain.clean_runs 1000`` makes so many of them, on fresh databases, and says how often the
 verification raised an alarm. The tests make a few.
@@ -21,6 +21,8 @@ import django
 
 RUNNER = f"{__name__}:take_part" if __name__ != "__main__" else "tests.domain.clean_runs:take_part"
 WRITERS, SEALER, VERIFIER, PROCESSES = 4, 4, 5, 6
+LEAVING = 0
+"""Which of the writers is erased after their last act, while the others write on."""
 KEYS = 4
 PATIENCE = 60  # seconds
 ON_ONE_DATABASE = 20
@@ -50,17 +52,19 @@ def write(number: int, run: int) -> int:
     """Several keys' lives, side by side, among transactions that come to nothing. Returns how often."""
     from django.db import transaction
 
+    from keys.actions.erase_person import erase_person
     from keys.audit import log
     from keys.audit.events import Event
     from keys.models import ApiKey
 
     luck = random.Random(run * 100 + number)
+    person = somebody()
     lives = {ApiKey(id=uuid.uuid4(), name=f"{number}"): list(LIFE) for _ in range(KEYS)}
     given_up = 0
     while lives:
         key, ahead = luck.choice(list(lives.items()))
         with suppress(GivenUp), transaction.atomic():
-            log.append(Event[ahead[0]], actor=None, key=key)
+            log.append(Event[ahead[0]], actor=luck.choice([person, None]), key=key)
             time.sleep(luck.random() / 500)
             if luck.random() < 0.3:
                 given_up += 1
@@ -68,8 +72,21 @@ def write(number: int, run: int) -> int:
             ahead.pop(0)
         if not ahead:
             del lives[key]
+    if number == LEAVING:
+        erase_person(None, person.email)
     log.append(Event.SIGNED_OUT, actor=None, reason=f"run {run}")
     return given_up
+
+
+def somebody() -> Any:
+    """A person who may not sign in, and can therefore be erased."""
+    from keys.models import User
+    from tests.cast import actor
+
+    name = uuid.uuid4().hex
+    person = User(email=f"{name}@contenzilla.example", name=name, cerby_id=uuid.uuid4(), role=40)
+    person.save()
+    return actor(person)
 
 
 def is_over(run: int) -> bool:

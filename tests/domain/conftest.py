@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from tests.cast import Cast, people_in_portal
 from tests.cerby.bad_server import Server, serving
@@ -72,37 +71,6 @@ def signed_here(db: None, audit_files: Path) -> Path:
 def committed_cast(database: Address, workspace: Workspace) -> Cast:
     """The cast in that database: what a test commits there is committed."""
     return people_in_portal(workspace.ids)
-
-
-FULL = {
-    "sqlite": """
-        CREATE TRIGGER the_disk_is_full BEFORE INSERT ON keys_auditevent
-        BEGIN SELECT RAISE(ABORT, 'no room'); END
-    """,
-    "postgresql": """
-        CREATE FUNCTION the_disk_is_full() RETURNS trigger LANGUAGE plpgsql AS $$
-            BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = 'integrity_constraint_violation'; END
-        $$;
-        CREATE TRIGGER the_disk_is_full BEFORE INSERT ON keys_auditevent
-            FOR EACH ROW EXECUTE FUNCTION the_disk_is_full();
-    """,
-}
-EMPTIED = {
-    "sqlite": "DROP TRIGGER IF EXISTS the_disk_is_full",
-    "postgresql": "DROP FUNCTION IF EXISTS the_disk_is_full CASCADE",
-}
-
-
-@pytest.fixture
-def fill_the_disk() -> Iterator[Callable[[], None]]:
-    """``fill_the_disk()``: from now on the database has no room for an event."""
-
-    def tell(statement: str) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(statement)
-
-    yield lambda: tell(FULL[connection.vendor])
-    tell(EMPTIED[connection.vendor])
 
 
 @pytest.fixture

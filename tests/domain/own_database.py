@@ -87,15 +87,20 @@ def rows(address: Address, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         return other.execute(sql, values).fetchall()
 
 
-def write(address: Address, sql: str, *values: Any) -> None:
-    """Write through a second connection; fails, at once or after half a second, where a transaction is open."""
+def write(address: Address, sql: str, *values: Any, patience: float = 0.5) -> None:
+    """Write through a second connection; fails where its lock is not to be had within ``patience`` seconds."""
     if isinstance(address, str):
-        with psycopg.connect(address) as other:
-            assert other.execute(_OPEN).fetchall() == []
+        with psycopg.connect(address, options=f"-c lock_timeout={round(patience * 1000)}") as other:
             other.execute(sql.replace("?", "%s"), values)
         return
-    with closing(sqlite3.connect(address, timeout=0.5)) as other, other:
+    with closing(sqlite3.connect(address, timeout=patience)) as other, other:
+        other.execute("PRAGMA foreign_keys = ON")
         other.execute(sql, values)
+
+
+def open_transactions(address: Address) -> list[Any]:
+    """The last statements of those that are open and idle; on SQLite any would have kept ``write`` waiting."""
+    return rows(address, _OPEN) if isinstance(address, str) else []
 
 
 _OPEN = """

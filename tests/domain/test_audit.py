@@ -70,7 +70,7 @@ ATTACKS = {
     "raw DELETE of some": sql("DELETE FROM keys_auditevent WHERE type LIKE 'session:%'"),
     "raw REPLACE or TRUNCATE": sql(
         sqlite=f"REPLACE INTO keys_auditevent ({COLUMNS}) SELECT {COLUMNS} FROM keys_auditevent",  # as it was
-        postgresql="TRUNCATE keys_auditevent",
+        postgresql="SET CONSTRAINTS ALL IMMEDIATE; TRUNCATE keys_auditevent CASCADE",
     ),
     "raw REPLACE of its uid": sql(
         sqlite=f"REPLACE INTO keys_auditevent ({COLUMNS})"

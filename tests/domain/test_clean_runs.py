@@ -10,5 +10,5 @@ def test_verifying_while_others_write_and_seal_raises_no_alarm(database, audit_f
     for answers in race(database, RUNNER, [1, 2], processes=PROCESSES):
         assert answers[VERIFIER]["alarms"] == []
         assert answers[VERIFIER]["verified"] > 1
-        assert answers[SEALER] > 1
+        assert answers[SEALER] > 0
         assert all(given_up > 0 for given_up in answers[:SEALER])

@@ -32,6 +32,7 @@ from keys.models import (
 )
 from keys.selectors.search import containing
 from tests.cast import Cast, a_key, an_event
+from tests.domain.sealed_log import without_triggers
 
 Wrong = Callable[[Cast], object]
 """Tries to write a row that must not be."""
@@ -121,8 +122,7 @@ def checkpoint(**columns: object) -> Wrong:
 
 
 def the_same_checkpoint_twice(cast: Cast) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TRIGGER keys_checkpoint_no_replace")  # which would refuse it as well
+    without_triggers()  # which would refuse it as well
     for _ in range(2):
         checkpoint()(cast)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -54,8 +55,12 @@ def somebody_who_left(cast: Cast, signed_here: Path, sandbox, workspace) -> User
     return User.objects.get(pk=cast.user.pk)
 
 
-def everything() -> str:
-    return repr([list(model.objects.values()) for model in apps.get_app_config("keys").get_models()])
+def everything(but: Iterable[int] = ()) -> str:
+    """All rows, but for these events."""
+    others = AuditEvent.objects.exclude(pk__in=but).values()
+    tables = [model for model in apps.get_app_config("keys").get_models() if model._meta.managed]
+    models = [model for model in tables if model is not AuditEvent]
+    return repr([*others, *(list(model.objects.values()) for model in models)])
 
 
 def test_nothing_about_them_is_left_and_everything_still_holds(somebody_who_left, cast):
@@ -68,7 +73,7 @@ def test_nothing_about_them_is_left_and_everything_still_holds(somebody_who_left
     erase_person(people.actor(cast.owner), somebody_who_left.email)
 
     about_others = AuditEvent.objects.filter(actor_id__in=[cast.admin.pk, cast.owner.pk], salt__isnull=False)
-    left = everything().replace(repr(list(about_others.values())), "")
+    left = everything(but=about_others)
     for value in GONE[:4]:
         assert value not in left.replace("super" + GONE[0], "")
     assert (
@@ -146,8 +151,8 @@ PARTS = {
     "all but the salt": SET_ALL.replace(", salt = NULL", ""),
     "the name put in place": SET_ALL.replace("actor_name = ''", "actor_name = 'Somebody else'"),
     "with the reason": SET_ALL + ", reason = 'Nothing happened.'",
-    "with the leaf": SET_ALL + ", leaf = zeroblob(10)",
-    "with the MAC": SET_ALL + ", mac = zeroblob(32)",
+    "with the leaf": SET_ALL + ", leaf = mac",
+    "with the MAC": SET_ALL + ", mac = leaf",
     "with the details": SET_ALL + ", details = '{\"a\": 1}'",
     "with the actor": SET_ALL + ", actor_id = 99",
     "with its time": SET_ALL + ", at = '2026-01-01'",

@@ -236,6 +236,7 @@ def test_the_intent_is_committed_and_no_transaction_open_while_cerby_is_asked(ca
         seen.extend(own_database.rows(database, "SELECT type FROM keys_auditevent ORDER BY id"))
         own_database.write(database, "UPDATE keys_user SET name = 'Somebody wrote' WHERE role = 10")
         seen.append("wrote")
+        seen.extend(own_database.open_transactions(database))
         conversation.send(answer(conversation))
 
     cerby_that(look_from_another_connection)

@@ -91,14 +91,26 @@ def test_it_is_not_made_longer_by_who_asks_meanwhile_nor_shorter_by_a_later_answ
     assert AuditEvent.objects.filter(type="pause:start").count() == 1
 
 
+ANOTHER_PROCESS = {
+    "sqlite": """
+        CREATE TRIGGER another_process AFTER UPDATE ON keys_apikey WHEN NEW.state = 'calling'
+        BEGIN UPDATE keys_pause SET until = datetime('now', '+5 minutes'); END
+    """,
+    "postgresql": """
+        CREATE FUNCTION another_process() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN UPDATE keys_pause SET until = now() + interval '5 minutes'; RETURN NULL; END
+        $$;
+        CREATE TRIGGER another_process AFTER UPDATE ON keys_apikey FOR EACH ROW WHEN (NEW.state = 'calling')
+            EXECUTE FUNCTION another_process();
+    """,
+}
+
+
 def test_a_create_that_was_on_its_way_when_the_pause_began_is_not_sent(me, sandbox):
     """Another process got the 429 while this one wrote down that it would call."""
     Pause.objects.create(what="create", since=timezone.now() - MINUTE, until=timezone.now())
     with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE TRIGGER another_process AFTER UPDATE ON keys_apikey WHEN NEW.state = 'calling'"
-            " BEGIN UPDATE keys_pause SET until = datetime('now', '+5 minutes'); END"
-        )
+        cursor.execute(ANOTHER_PROCESS[connection.vendor])
     request = a_request()
     with pytest.raises(CerbyPaused):
         issue(me, request)

@@ -6,22 +6,21 @@ import base64
 import hashlib
 import json
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
 from keys.audit.checkpoint import Signer, signer
 from keys.audit.signing import sign
 from keys.jobs.sealing import seal_all
-from keys.models import Checkpoint, TreeHead
-from tests.domain.sealed_log import add_events
+from keys.models import AuditEvent, Checkpoint, Sealed, TreeHead
+from tests.domain.sealed_log import add_events, without_triggers
 
 ME = uuid.UUID(int=1)
 
@@ -30,18 +29,6 @@ def seal_and_sign(count: int) -> Checkpoint | None:
     add_events(count)
     seal_all(ME)
     return sign()
-
-
-def without_triggers() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'keys_%_no_%'")
-        for (name,) in cursor.fetchall():
-            cursor.execute(f"DROP TRIGGER {name}")
-
-
-def run(sql: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
 
 
 def test_a_note_is_the_one_of_the_reference():
@@ -104,41 +91,49 @@ def test_a_clock_that_was_set_back_makes_no_checkpoint_that_looks_older(signed_h
     assert seal_and_sign(1).at == ahead
 
 
+def yesterdays_tree(root: bytes) -> None:
+    Sealed.objects.filter(index__gte=2).delete()
+    TreeHead.objects.update(size=2, root=root)
+    Checkpoint.objects.filter(size__gt=2).delete()
+
+
+def another_leaf(_: bytes) -> None:
+    Sealed.objects.filter(index=1).update(leaf_hash=bytes(32))
+    TreeHead.objects.update(root=bytes(32))
+
+
+def two_leaves_swapped(_: bytes) -> None:
+    Sealed.objects.filter(index__in=[1, 2]).update(index=F("index") + 1000)
+    Sealed.objects.filter(index__gt=1000).update(index=1003 - F("index"))
+
+
+def a_leaf_missing(_: bytes) -> None:
+    Sealed.objects.filter(index=1).delete()
+
+
+def a_head_of_its_own(_: bytes) -> None:
+    TreeHead.objects.update(root=bytes(32))
+
+
 REWRITTEN = {
-    "yesterday's tree": (
-        (
-            'DELETE FROM keys_sealed WHERE "index" >= 2; UPDATE keys_treehead SET size = 2, root = :earlier;'
-            "DELETE FROM keys_checkpoint WHERE size > 2"
-        ),
-        "some are gone",
-    ),
-    "another leaf": (
-        'UPDATE keys_sealed SET leaf_hash = zeroblob(32) WHERE "index" = 1; UPDATE keys_treehead SET root = zeroblob(32)',
-        "not those that were signed",
-    ),
-    "two leaves swapped": (
-        (
-            'UPDATE keys_sealed SET "index" = -3 - "index" WHERE "index" IN (1, 2);'
-            'UPDATE keys_sealed SET "index" = 6 + "index" WHERE "index" < 0'
-        ),
-        "not those that were signed",
-    ),
-    "a leaf missing": ('DELETE FROM keys_sealed WHERE "index" = 1', "damaged"),
-    "a head of its own": ("UPDATE keys_treehead SET root = zeroblob(32)", "does not have the root"),
+    yesterdays_tree: "some are gone",
+    another_leaf: "not those that were signed",
+    two_leaves_swapped: "not those that were signed",
+    a_leaf_missing: "damaged",
+    a_head_of_its_own: "does not have the root",
 }
 
 
 @pytest.fixture
-def a_rewritten_log(signed_here) -> Any:
-    def rewrite(how: str) -> None:
+def a_rewritten_log(signed_here: Path) -> Callable[[Callable[[bytes], None]], None]:
+    """``a_rewritten_log(how)``: two events and three more were signed, then somebody was there."""
+
+    def rewrite(how: Callable[[bytes], None]) -> None:
         seal_and_sign(2)
         earlier = bytes(TreeHead.objects.get().root)
         seal_and_sign(3)
-        run("PRAGMA ignore_check_constraints = ON")
         without_triggers()
-        for statement in REWRITTEN[how][0].replace(":earlier", f"x'{earlier.hex()}'").split(";"):
-            run(statement)
-        run("PRAGMA ignore_check_constraints = OFF")
+        how(earlier)
 
     return rewrite
 
@@ -147,17 +142,17 @@ def a_rewritten_log(signed_here) -> Any:
 def test_what_contradicts_an_earlier_signature_is_never_signed(a_rewritten_log, how):
     a_rewritten_log(how)
     before = Checkpoint.objects.count()
-    if how in {"another leaf", "two leaves swapped"}:
+    if how in {another_leaf, two_leaves_swapped}:
         add_events(1)
         seal_all(ME)
     assert sign() is None
     assert Checkpoint.objects.count() == before
-    assert REWRITTEN[how][1] in TreeHead.objects.get().refusal
+    assert REWRITTEN[how] in TreeHead.objects.get().refusal
 
 
 def test_a_fork_that_grows_past_what_was_signed_is_not_signed_either(a_rewritten_log):
     """Yesterday's backup, restored without a word, and used on."""
-    a_rewritten_log("yesterday's tree")
+    a_rewritten_log(yesterdays_tree)
     assert seal_and_sign(4) is None
     assert "not those that were signed" in TreeHead.objects.get().refusal
 
@@ -166,7 +161,7 @@ def test_what_was_signed_is_remembered_before_it_is_given_out(signed_here):
     """Whoever dies in between has given nothing out that the file does not know."""
     seal_and_sign(2)
     without_triggers()
-    run("DELETE FROM keys_checkpoint")
+    Checkpoint.objects.all().delete()
     assert sign().size == 2  # the same size and root again: no contradiction
     assert TreeHead.objects.get().refusal == ""
 
@@ -177,7 +172,7 @@ def test_a_lost_file_is_made_up_for_by_the_last_checkpoint(signed_here):
     assert seal_and_sign(1).size == 3
     (signed_here / "signed.json").unlink()
     without_triggers()
-    run('UPDATE keys_sealed SET leaf_hash = zeroblob(32) WHERE "index" = 1')
+    Sealed.objects.filter(index=1).update(leaf_hash=bytes(32))
     assert sign() is None
     assert "not those that were signed" in TreeHead.objects.get().refusal
 
@@ -185,8 +180,8 @@ def test_a_lost_file_is_made_up_for_by_the_last_checkpoint(signed_here):
 def test_an_emptied_database_is_not_signed(signed_here):
     seal_and_sign(2)
     without_triggers()
-    for table in ("unsealed", "checkpoint", "sealed", "treehead", "auditevent"):
-        run(f"DELETE FROM keys_{table}")
+    for model in (Checkpoint, Sealed, TreeHead, AuditEvent):
+        model.objects.all().delete()
     assert sign() is None
     assert "some are gone" in TreeHead.objects.get().refusal
     assert seal_and_sign(5) is None

@@ -27,6 +27,7 @@ class Hook:
     status: int = 204
     location: str = ""
     taken: list[tuple[str, str, bytes]] = field(default_factory=list)
+    tokens: list[str | None] = field(default_factory=list)
 
 
 def certificate(folder: Path) -> Path:
@@ -61,6 +62,7 @@ def serving(pem: Path) -> Iterator[Hook]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            hook.tokens.append(self.headers["Authorization"])
             hook.taken.append((self.path, self.headers["Host"], body))
             self.send_response(hook.status)
             if hook.location:

@@ -23,6 +23,7 @@ SECRETS = {
     "PORTAL_AUDIT_SIGNING_KEY": "ca" * 32,
     "PORTAL_PEPPERS": '{"p1": "' + "c0" * 32 + '"}',
     "PORTAL_EMAIL_URL": "smtp+tls://user:CANARY-mail@mail.example.com:587",
+    "PORTAL_SIEM_TOKEN": "CANARY-siem-token",
     "CERBY_TOKEN": "CANARY-token",
     "CERBY_API_KEY": "CANARY-api-key",
 }
@@ -136,6 +137,10 @@ def test_every_name_may_be_given_as_a_file(environment, tmp_path, name):
         "PORTAL_AUDIT_ANCHOR_WEBHOOK": "https://hooks.example.com/CANARY-anchor",
         "PORTAL_AUDIT_ANCHOR_WEBHOOK_PRIVATE": "true",
         "PORTAL_AUDITOR_EMAILS": "ada@example.com grace@example.com",
+        "PORTAL_SIEM_FILE": "/var/log/key-portal/siem.jsonl",
+        "PORTAL_SIEM_SYSLOG": "tcp://logs.example.com:6514",
+        "PORTAL_SIEM_URL": "https://siem.example.com/CANARY-siem",
+        "PORTAL_SIEM_URL_PRIVATE": "true",
         **PRODUCTION,
     }
     environment(**usual)

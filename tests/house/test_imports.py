@@ -21,10 +21,10 @@ LAYERS = [
     {"keys.templatetags"},
     {"keys.views"},
     {"keys.jobs", "keys.forms_existing", "keys.copying"},
-    {"keys.forms", "keys.actions", "keys.checks"},
+    {"keys.forms", "keys.forms_evidence", "keys.actions", "keys.checks"},
     {"keys.selectors"},
     {"keys.moves", "keys.audit.guard", "keys.registration"},
-    {"keys.audit.bundle"},
+    {"keys.audit.bundle", "keys.evidence", "keys.siem"},
     {"keys.audit.check"},
     {
         "keys.audit.signing",
@@ -33,12 +33,13 @@ LAYERS = [
         "keys.audit.tiles",
         "keys.audit.anchors",
     },
+    {"keys.audit.outlets"},
     {"keys.audit.log", "keys.audit.nodes"},
     {"keys.actors", "keys.key_request", "keys.granted", "keys.plain_text", "keys.seal"},
     {"keys.cerby", "keys.outbound"},
     {"keys.models"},
-    {"keys.policy", "keys.wording"},
-    {"keys.audit.ratchet", "keys.audit.checkpoint"},
+    {"keys.policy", "keys.wording", "keys.sheets"},
+    {"keys.audit.ratchet", "keys.audit.checkpoint", "keys.audit.verify_pack"},
     {
         "keys.scopes",
         "keys.lifecycle",
@@ -56,7 +57,13 @@ IMPORT_NOTHING_OF_KEYS = ("portal.conf", "portal.settings", "portal.logs", "keys
 ONLY_IMPORTERS = {
     "requests": ("keys.cerby", "keys.outbound"),
     "urllib3": ("keys.cerby",),
-    "cryptography": ("keys.seal", "keys.audit.ratchet", "keys.audit.checkpoint", "keys.audit.verify_bundle"),
+    "cryptography": (
+        "keys.seal",
+        "keys.audit.ratchet",
+        "keys.audit.checkpoint",
+        "keys.audit.verify_bundle",
+        "keys.audit.verify_pack",
+    ),
     "keys.cerby.sandbox": ("keys.management.commands.cerby_sandbox",),
 }
 INSIDE_A_FUNCTION = {

@@ -90,6 +90,8 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:activity-export": {"GET HEAD": ADMINS},
     "keys:verification": {"GET HEAD": ADMINS},
     "keys:verification-start": {"POST": CHANGED_BY_ADMINS},
+    "keys:evidence": {"GET HEAD": ADMINS},
+    "keys:evidence-download": {"POST": ADMINS},
     "keys:event": {"GET HEAD": ADMINS},
     "keys:event-proof": {"GET HEAD": ADMINS},
     "keys:activity-save": {"POST": CHANGED_BY_ADMINS},
@@ -244,6 +246,7 @@ def _bodies(secret: str, vault: str) -> dict[str, dict[str, Any]]:
     return {
         **dict.fromkeys(("keys:wizard-details", "keys:wizard-scopes", "keys:wizard-generate"), answers()),
         "keys:activity-save": {"name": uuid.uuid4().hex, "query": "outcome=refused"},
+        "keys:evidence-download": {"since": "2026-01-01", "until": "2026-01-31"},
         "keys:key-adopt": {"purpose": "Exports the payroll."},
         "keys:key-rescope": {"scope": "read:teams", "on": "false"},
         "keys:paste": {"api_key": secret},

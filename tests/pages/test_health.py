@@ -70,8 +70,8 @@ def test_a_job_that_never_ran_or_not_lately_is_late(browser_of):
     late = [
         row["Job"].split()[0] for row in rows(admin.get("/settings/health/")) if "late" in row["Last run"]
     ]
-    assert late == ["Reconcile", "Anchor", "Figures", "Alerts"]
-    assert Client().get("/readyz").json()["late_jobs"] == ["reconcile", "anchor", "figures", "alerts"]
+    assert late == ["Reconcile", "Anchor", "Siem", "Figures", "Alerts"]
+    assert Client().get("/readyz").json()["late_jobs"] == ["reconcile", "anchor", "siem", "figures", "alerts"]
 
 
 def test_the_page_counts_what_waits(browser_of, cast):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from keys.models import AuditEvent
@@ -87,11 +86,7 @@ def test_a_key_that_was_pasted_into_the_search_is_not_recorded(admin, cast, addr
     assert "q=the key [withheld: may be a key] please" in said
 
 
-def test_no_event_no_page(admin):
+def test_no_event_no_page(admin, fill_the_disk):
     admin.raise_request_exception = False
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE TRIGGER the_disk_is_full BEFORE INSERT ON keys_auditevent"
-            " BEGIN SELECT RAISE(ABORT, 'no room'); END"
-        )
+    fill_the_disk()
     assert admin.get("/keys/").status_code == 500

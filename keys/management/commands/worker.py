@@ -11,6 +11,7 @@ from django.db import DatabaseError, close_old_connections
 from django.utils.crypto import get_random_string
 from django_tasks_db.management.commands.db_worker import Worker
 
+from keys.evidence.policy_then import note_policy
 from keys.jobs import sealing
 from keys.jobs.schedule import enqueue_due, make_rows
 
@@ -24,6 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **__: Any) -> None:
         make_rows()
+        note_policy()
         stop = threading.Event()
         clock = threading.Thread(target=_tick, args=[stop], daemon=True)
         clock.start()

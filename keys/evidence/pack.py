@@ -1,0 +1,172 @@
+"""Write an evidence pack: what was, as of a time and over a period, and what proves it, signed."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+from keys import sheets
+from keys.audit import nodes, record, verify_bundle
+from keys.audit.check import vkeys
+from keys.audit.checkpoint import Signer, signer
+from keys.audit.log import moment
+from keys.errors import Conflict
+from keys.evidence import keys_then, parts, people_then, policy_then
+from keys.evidence.parts import Period, as_line
+from keys.evidence.readme import README
+from keys.evidence.stream import ZipStream
+from keys.models import AuditEvent, Checkpoint
+from keys.wording import utc
+
+FORMAT = "cerby-key-portal/evidence/1"
+
+
+def pack(period: Period, *, asked_by: str, asked_at: datetime, name: str) -> Generator[bytes, None, None]:
+    """The bytes of the .zip that its reader knows as ``name``.
+
+    What is signed when it begins is proved; what the tables of keys and events say in CSV waits meanwhile in
+    files without a name. Raises ``Conflict`` where the portal has no key to sign with.
+    """
+    mine = signer()
+    if mine is None:
+        raise Conflict("PORTAL_AUDIT_SIGNING_KEY is not set, so an evidence pack cannot be signed.")
+    return _written(mine, period, {"asked_by": asked_by, "asked_at": moment(asked_at), "name": name})
+
+
+def _written(mine: Signer, period: Period, asked: dict[str, str]) -> Generator[bytes, None, None]:
+    with ZipStream() as zipped:
+        yield from _Pack(zipped, mine, period, asked).write()
+
+
+class _Pack:
+    """One pack while it is written. ``manifest`` grows with it, and is written last."""
+
+    def __init__(self, zipped: ZipStream, mine: Signer, period: Period, asked: dict[str, str]) -> None:
+        self._signer, self._period, self._zip = mine, period, zipped
+        self._checkpoint = Checkpoint.objects.order_by("-size").first()
+        self._manifest: dict[str, Any] = {
+            "format": FORMAT,
+            "origin": mine.name,
+            **asked,
+            "since": moment(period.since),
+            "until": moment(period.until),
+            "as_of": moment(period.as_of),
+            "record_begins": _beginning(),
+        }
+
+    def write(self) -> Iterator[bytes]:
+        people = people_then.people_at(self._period.as_of)
+        yield from self._keys(people.emails())
+        rows = (person.cells() for person in people.people)
+        yield from self._zip.add("people.csv", parts.table(people_then.HEADER, rows))
+        self._manifest["people"] = {"count": len(people.people), "changes_not_undone": people.unknown}
+        yield from self._policy()
+        yield from self._events()
+        yield from self._proofs()
+        yield from self._end()
+
+    def _keys(self, emails: dict[int, str]) -> Iterator[bytes]:
+        as_of, by_status = self._period.as_of, Counter[str]()
+        with Aside(sheets.line(parts.KEY_HEADER)) as sheet:
+
+            def lines() -> Iterator[str]:
+                for key in keys_then.keys_at(as_of, emails):
+                    by_status[key.status] += 1
+                    sheet.write(parts.key_line(key))
+                    yield as_line(key.as_json())
+
+            yield from self._zip.add("keys.jsonl", lines())
+            yield from self._zip.add("keys.csv", sheet)
+        query = keys_then.QUERY.format(as_of=utc(as_of))
+        self._manifest["keys"] = {
+            "count": by_status.total(),
+            "by_status": dict(sorted(by_status.items())),
+            "query": query,
+        }
+
+    def _policy(self) -> Iterator[bytes]:
+        policy, since = policy_then.policy_at(self._period.as_of)
+        self._manifest["policy"] = {"recorded_at": moment(since) if since else None}
+        text = json.dumps(policy, indent=2, ensure_ascii=False) + "\n"
+        yield from self._zip.add("policy.json", [text])
+        yield from self._zip.add("policy.csv", parts.policy_lines(policy))
+
+    def _events(self) -> Iterator[bytes]:
+        """The run of sealed events that covers the period, and what no checkpoint signs yet."""
+        period, size = self._period, self._checkpoint.size if self._checkpoint else 0
+        start, end = record.run_of(period.since, period.until, size)
+        counts = Counter[str]()
+        with Aside(sheets.line(parts.EVENT_HEADER)) as sheet:
+
+            def lines(kind: str, events: Iterable[dict[str, Any]]) -> Iterator[str]:
+                for event in events:
+                    if parts.is_within(event, period):
+                        counts[kind] += 1
+                        sheet.write(parts.event_line(event))
+                    yield as_line(event)
+
+            signed = record.events_between(start, end)
+            yield from self._zip.add("events.jsonl", lines("signed", signed))
+            unsigned = record.unsigned_between(period.since, period.until, size)
+            yield from self._zip.add("unsigned.jsonl", lines("unsigned", unsigned))
+            yield from self._zip.add("events.csv", sheet)
+        before, after = nodes.tree(size).around(start, end)
+        proof = {"start": start, "end": end, "size": size, "before": _hex(before), "after": _hex(after)}
+        yield from self._zip.add("proof.json", [json.dumps(proof, indent=1) + "\n"])
+        self._manifest["events"] = {"signed": counts["signed"], "unsigned": counts["unsigned"]}
+
+    def _proofs(self) -> Iterator[bytes]:
+        last = self._checkpoint.size if self._checkpoint else 0
+        yield from self._zip.add("checkpoint", [self._checkpoint.note] if self._checkpoint else [])
+        yield from self._zip.add("checkpoints.jsonl", map(as_line, record.checkpoints_until(last)))
+        yield from self._zip.add("anchors.jsonl", map(as_line, record.anchored()))
+        yield from self._zip.add("vkey", [f"{vkey}\n" for vkey in vkeys()])
+        here = Path(verify_bundle.__file__)
+        yield from self._zip.add("verify_bundle.py", [here.read_text()])
+        yield from self._zip.add("verify_pack.py", [here.with_name("verify_pack.py").read_text()])
+
+    def _end(self) -> Iterator[bytes]:
+        yield from self._zip.add("README.txt", [README.format(**self._manifest)])
+        self._manifest["files"] = {
+            name: {"sha256": file.sha256, "bytes": file.size, "lines": file.lines}
+            for name, file in self._zip.written.items()
+        }
+        yield from self._zip.add("manifest.json", [json.dumps(self._manifest, indent=1) + "\n"])
+        # Another first line than a checkpoint's: neither can be taken for the other.
+        text = f"{FORMAT}\nsha256 {self._zip.written['manifest.json'].sha256}\n"
+        yield from self._zip.add("manifest.sig", [self._signer.note(text)])
+        yield from self._zip.end()
+
+
+class Aside(ExitStack):
+    """Lines that are kept on the disk until their turn comes, in a file that ends with this process."""
+
+    def __init__(self, first: str) -> None:
+        super().__init__()
+        self._file: IO[bytes] = TemporaryFile()  # noqa: SIM115 - closed with this stack
+        self.callback(self._file.close)
+        self.write(first)
+
+    def write(self, text: str) -> None:
+        self._file.write(text.encode())
+
+    def __iter__(self) -> Iterator[str]:
+        """A record of CSV may hold line breaks: these are lines of the file."""
+        self._file.seek(0)
+        for data in self._file:
+            yield data.decode()
+
+
+def _beginning() -> str | None:
+    first = AuditEvent.objects.order_by("at", "id").values_list("at", flat=True).first()
+    return moment(first) if first else None
+
+
+def _hex(hashes: Iterable[bytes]) -> list[str]:
+    return [digest.hex() for digest in hashes]

@@ -1,0 +1,45 @@
+"""How far behind each SIEM is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils import timezone
+
+from keys.models import Sealed, SiemTarget, TreeHead
+from keys.siem.stream import set_up
+
+
+@dataclass(frozen=True)
+class SiemHealth:
+    """``behind`` events wait to be sent, the oldest for ``minutes``."""
+
+    name: str
+    behind: int
+    minutes: int
+    delivered_at: datetime | None
+    failing_since: datetime | None
+    failure: str
+
+
+def siem_health() -> list[SiemHealth]:
+    """Every target that is set up, for any reader: it names nobody."""
+    names = list(set_up())
+    if not names:
+        return []
+    size, rows = TreeHead.objects.get().size, {row.name: row for row in SiemTarget.objects.all()}
+    return [_health(rows.get(name) or SiemTarget(name=name), size) for name in names]
+
+
+def _health(row: SiemTarget, size: int) -> SiemHealth:
+    waiting = Sealed.objects.filter(index=row.next_index).values_list("event__at", flat=True).first()
+    waited = timezone.now() - waiting if waiting else None
+    return SiemHealth(
+        name=row.name,
+        behind=max(0, size - row.next_index),
+        minutes=max(0, int(waited.total_seconds() // 60)) if waited else 0,
+        delivered_at=row.delivered_at,
+        failing_since=row.failing_since,
+        failure=row.failure,
+    )

@@ -1,0 +1,1 @@
+"""Stream what happened to a SIEM, in the shape of OCSF."""

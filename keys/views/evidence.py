@@ -1,0 +1,42 @@
+"""Evidence pack: choose a period and a time, and download everything about it, with its proofs."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_POST, require_safe
+
+from keys.actions.export_evidence import export_evidence
+from keys.audit.guard import authorize
+from keys.errors import Invalid
+from keys.forms_evidence import EvidenceForm
+from keys.forms_existing import refuse
+from keys.policy import Action
+from keys.views.people import actor_of
+
+
+@require_safe
+def evidence(request: HttpRequest) -> HttpResponse:
+    authorize(actor_of(request), Action.EXPORT_EVIDENCE)
+    return _page(request, EvidenceForm())
+
+
+@require_POST
+def download(request: HttpRequest) -> HttpResponseBase:
+    form = EvidenceForm(request.POST)
+    authorize(actor_of(request), Action.EXPORT_EVIDENCE)
+    if not form.is_valid():
+        return _page(request, form, status=422)
+    try:
+        pack = export_evidence(actor_of(request), *form.period())
+    except Invalid as invalid:
+        refuse(form, invalid)
+        return _page(request, form, status=422)
+    response = StreamingHttpResponse(pack, content_type="application/zip")
+    response["Content-Disposition"] = f'attachment; filename="{pack.name}"'
+    response["Cache-Control"] = "no-store, private"
+    return response
+
+
+def _page(request: HttpRequest, form: EvidenceForm, status: int = 200) -> HttpResponse:
+    return render(request, "keys/evidence.html", {"section": "activity", "form": form}, status=status)

@@ -1,0 +1,194 @@
+"""The portal as it runs in earnest: a sandbox, a web server with two workers and a background worker, by hand.
+
+``portal.run`` would end all of them when one dies; here whoever is killed is started again, as a service manager does.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Self
+from urllib.request import Request, urlopen
+
+from portal.processes import end_with_parent
+from tests.domain.own_database import Address
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 60  # seconds, on a machine that has much else to do
+STOP_SECONDS = 20
+FROM_HERE = ("PATH", "HOME", "PORTAL_SECRET_KEY", "PORTAL_PEPPERS", "PORTAL_EMAIL_URL")
+"""What sessions and fingerprints are made with is the same here and there."""
+
+
+class ControlPort:
+    """What the walk asks of its sandbox, asked of a sandbox's control port."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def journal(self) -> list[dict[str, Any]]:
+        return self._ask("GET", "/journal")
+
+    def api_keys(self) -> list[dict[str, Any]]:
+        return self._ask("GET", "/keys")
+
+    def set_clock(self, offset: timedelta) -> None:
+        self._ask("POST", "/clock", {"offset": offset.total_seconds()})
+
+    def has_late_work(self) -> bool:
+        return False
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(self._url + path, data, {"Content-Type": "application/json"}, method=method)
+        with urlopen(request, timeout=PATIENCE) as answer:
+            return json.load(answer)
+
+
+class Fleet:
+    """All processes have ended when the block is left. ``url`` is the portal's, ``sandbox_url`` its Cerby's."""
+
+    def __init__(self, data: Path, database: Address) -> None:
+        self.data = data
+        (data / "sandbox").mkdir(parents=True)
+        port = _free_port()
+        self.url = f"http://localhost:{port}"
+        self._env = {name: os.environ[name] for name in FROM_HERE if name in os.environ} | {
+            "PORTAL_DATA_DIR": str(data),
+            "PORTAL_URL": self.url,
+            "DEMO_PASSWORD": "correct horse battery",
+            "WEB_CONCURRENCY": "2",
+        }
+        if isinstance(database, str):
+            self._env["DATABASE_URL"] = database
+        self._web_command = ["-m", "gunicorn", "--config", "portal/gunicorn.conf.py"]
+        self._web_command += ["--bind", f"127.0.0.1:{port}", "portal.wsgi:application"]
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        try:
+            self._start_all()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._running.values():
+            process.kill()
+        for process in self._running.values():
+            process.wait(STOP_SECONDS)
+
+    def _start_all(self) -> None:
+        ports = ["--port", "0", "--control-port", "0"]
+        self._start(
+            "sandbox", ["manage.py", "cerby_sandbox", "--data-dir", str(self.data / "sandbox"), *ports]
+        )
+        self._wait("sandbox", lambda: "control port" in self._said("sandbox"))
+        self.sandbox_url = re.findall(r"listens on (\S+)", self._said("sandbox"))[0]
+        self.control = ControlPort(re.findall(r"control port is (\S+)", self._said("sandbox"))[0])
+        self._env["CERBY_BASE_URL"] = self.sandbox_url
+        self.run("-m", "portal.prepare", "--with-demo")
+        self.start_worker()
+        self._start("web", self._web_command)
+        self._wait("web", self.answers)
+
+    def run(self, *command: str) -> None:
+        """Raises AssertionError, with what it said, where the command fails."""
+        done = subprocess.run(
+            [sys.executable, *command], cwd=ROOT, env=self._env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def start_worker(self) -> None:
+        self._start("worker", ["manage.py", "worker"])
+
+    def kill_worker(self) -> None:
+        """The background worker, which is started again."""
+        self._running["worker"].kill()
+        self._running["worker"].wait(STOP_SECONDS)
+        self.start_worker()
+
+    def kill_web_worker(self) -> None:
+        """One of the two; gunicorn's first process starts another."""
+        for child in children_of(self._running["web"].pid)[:1]:
+            os.kill(child, signal.SIGKILL)
+
+    def kill_all_of_the_portal(self) -> None:
+        """What is left is the sandbox and the database."""
+        for name in ("web", "worker"):
+            process = self._running.pop(name)
+            workers = children_of(process.pid)
+            process.kill()
+            process.wait(STOP_SECONDS)
+            for child in workers:
+                _kill_if_there(child)
+
+    def answers(self) -> bool:
+        try:
+            with urlopen(f"{self.url}/livez", timeout=5) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    def _start(self, name: str, command: list[str]) -> None:
+        with self._log(name).open("ab") as log:
+            self._running[name] = subprocess.Popen(
+                [sys.executable, *command],
+                cwd=ROOT,
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=functools.partial(end_with_parent, os.getpid()),  # noqa: PLW1509 - no threads yet
+            )
+
+    def _wait(self, name: str, is_ready: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not is_ready():
+            assert self._running[name].poll() is None, self._said(name)
+            assert time.monotonic() < deadline, self._said(name)
+            time.sleep(0.05)
+
+    def _log(self, name: str) -> Path:
+        return self.data / f"{name}.log"
+
+    def _said(self, name: str) -> str:
+        return self._log(name).read_text()
+
+
+def children_of(parent: int) -> list[int]:
+    """The processes whose parent that is, lowest first."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                facts = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue  # it has just ended
+            if int(facts[1]) == parent:
+                found.append(int(entry.name))
+    return sorted(found)
+
+
+def _kill_if_there(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]

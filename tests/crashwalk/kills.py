@@ -1,0 +1,163 @@
+"""Kill real processes under load, let what is left go on, and ask the oracle of the walk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
+from keys.lifecycle import UNCONFIRMED_AFTER, State
+from keys.models import ApiKey, User
+from tests import cast as people
+from tests.crashwalk.clock import Clock
+from tests.crashwalk.databases import PLAIN_TEXT
+from tests.crashwalk.fleet import Fleet, children_of
+from tests.crashwalk.load import Person
+from tests.crashwalk.oracle import Before, Upstream, wrong_at_any_moment, wrong_at_rest
+from tests.crashwalk.recovery import recover
+from tests.domain import own_database
+from tests.domain.own_database import Address
+from tests.postgresql_server import Server, serving
+
+PEOPLE = 4
+BETWEEN_KILLS = 0.7  # seconds
+BACK_WITHIN = 40.0  # seconds, on a machine that has much else to do
+
+
+@dataclass
+class Killed:
+    """``kills``: who was killed, in order. ``keys`` were asked for on the wire; ``rounds`` went all their way, and
+    ``interruptions`` met somebody who was dead.
+    """
+
+    wrong: list[str] = field(default_factory=list)
+    kills: list[str] = field(default_factory=list)
+    rounds: int = 0
+    interruptions: int = 0
+    keys: int = 0
+
+    def __str__(self) -> str:
+        killed = ", ".join(f"{self.kills.count(name)} x {name}" for name in dict.fromkeys(self.kills))
+        return (
+            f"killed {killed}; {self.keys} keys asked for, {self.rounds} all the way; {len(self.wrong)} wrong"
+        )
+
+
+def kill_under_load(kind: str, seconds: float) -> Killed:
+    """Each of the portal's processes in turn, and PostgreSQL's, for so many seconds, on a fresh portal."""
+    with _database(kind) as (folder, database, server), Fleet(folder / "data", database) as fleet:
+        killed = Killed()
+        _be_part_of(fleet)
+        with own_database.using(database):
+            in_time = timezone.now() + UNCONFIRMED_AFTER
+            ApiKey.objects.filter(state=State.CLAIMED).update(due_at=in_time)  # the demo's have no timer
+            before = Before.now(fleet.control.journal())
+            admin = User.objects.get(email=people.email_of("admin"))
+            crowd = [Person(fleet.url, admin) for _ in range(PEOPLE)]
+        for person in crowd:
+            person.start()
+        _kill_in_turn(_victims(fleet, server), seconds, killed)
+        if not _all_go_on(crowd):
+            killed.wrong.append(f"nobody is served {BACK_WITHIN:.0f} seconds after the last kill")
+        for person in crowd:
+            person.stop()
+        fleet.kill_all_of_the_portal()
+        fleet.run("manage.py", "audit_verify")
+        killed.rounds = sum(person.rounds for person in crowd)
+        killed.interruptions = sum(person.interruptions for person in crowd)
+        _ask_the_oracle(killed, before, fleet, database, crowd)
+        return killed
+
+
+def _be_part_of(fleet: Fleet) -> None:
+    """This process, which recovers in the end, is another worker of that portal."""
+    settings.CERBY_BASE_URL = fleet.sandbox_url
+    settings.CERBY_TOKEN = (fleet.data / "sandbox" / "cerby-token").read_text().strip()
+    settings.CERBY_API_KEY = (fleet.data / "sandbox" / "cerby-api-key").read_text().strip()
+    settings.PORTAL_DATA_DIR, settings.PORTAL_AUDIT_DIR = fleet.data, fleet.data / "audit"
+
+
+def _victims(fleet: Fleet, server: Server | None) -> dict[str, Callable[[], None]]:
+    victims = {"web worker": fleet.kill_web_worker, "background worker": fleet.kill_worker}
+    if server is not None:
+        victims["PostgreSQL"] = lambda: _kill_and_restart(server)
+    return victims
+
+
+def _kill_in_turn(victims: dict[str, Callable[[], None]], seconds: float, killed: Killed) -> None:
+    """Each at least once."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends or len(killed.kills) < len(victims):
+        for name, kill in victims.items():
+            time.sleep(BETWEEN_KILLS)
+            kill()
+            killed.kills.append(name)
+
+
+def _kill_and_restart(server: Server) -> None:
+    """The postmaster first, so that it cannot see its children die and tidy up."""
+    children = children_of(server.process.pid)
+    server.process.kill()
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+    server.process.wait()
+    server.start()
+
+
+def _all_go_on(crowd: list[Person]) -> bool:
+    """Everybody gets all the way once more."""
+    before = [person.rounds for person in crowd]
+    deadline = time.monotonic() + BACK_WITHIN
+    while any(person.rounds == count for person, count in zip(crowd, before, strict=True)):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _ask_the_oracle(
+    killed: Killed, before: Before, fleet: Fleet, database: Address, crowd: list[Person]
+) -> None:
+    lives = [person.life for person in crowd]
+    with own_database.using(database):
+        killed.wrong += wrong_at_any_moment(before, _upstream(fleet, before), lives)
+        if recover(fleet.control, Clock(fleet.control)) is None:
+            killed.wrong.append("does not come to rest")
+        upstream = _upstream(fleet, before)
+        killed.wrong += wrong_at_any_moment(before, upstream, lives)
+        killed.wrong += wrong_at_rest(upstream, lives)
+        killed.keys = len(upstream.asked("POST", "/api/v1/api-keys"))
+    if PLAIN_TEXT.search(own_database.everything_in(database)):
+        killed.wrong.append("plain text in the database")
+    logs = [log.name for log in fleet.data.glob("*.log") if PLAIN_TEXT.search(log.read_bytes())]
+    killed.wrong += [f"plain text in {log}" for log in logs]
+    killed.wrong = list(dict.fromkeys(killed.wrong))
+
+
+def _upstream(fleet: Fleet, before: Before) -> Upstream:
+    requests = [one for one in fleet.control.journal() if one["sequence"] > before.last_request]
+    return Upstream(fleet.control.api_keys(), requests)
+
+
+@contextmanager
+def _database(kind: str) -> Iterator[tuple[Path, Address, Server | None]]:
+    """A folder, and an empty database. PostgreSQL writes a commit to its log before it says that it is done."""
+    folder = Path(tempfile.mkdtemp(prefix="kills-"))
+    try:
+        if kind == "sqlite":
+            yield folder, folder / "data" / "portal.sqlite3", None
+        else:
+            with serving(synchronous_commit="on") as server:
+                server.create("portal")
+                yield folder, server.url("portal"), server
+    finally:
+        shutil.rmtree(folder)
