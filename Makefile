@@ -1,6 +1,6 @@
 # Cerby Key Portal. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test crashwalk check cleanruns bench alarms format lock clean
+.PHONY: help run test crashwalk check cleanruns bench format lock clean
 python := .venv/bin/python
 needed := $(if $(DATABASE_URL)$(DATABASE_URL_FILE),requirements-postgresql.txt,requirements.txt)
 
@@ -24,9 +24,6 @@ cleanruns: ## write, seal, erase and verify the audit log 1,000 times at once, w
 
 bench: ## measure; ARGS goes to the benchmarks
 	@.ci/venv requirements-dev.txt && exec $(python) -m benchmarks $(ARGS)
-
-alarms: ## verify the record in RUNS runs (1000) in which many write and nothing is wrong: none may raise an alarm
-	@.ci/venv requirements-dev.txt && exec $(python) -m tests.domain.clean_runs $(or $(RUNS),1000)
 
 format: ## let ruff tidy the code
 	@.ci/venv requirements-dev.txt && $(python) -m ruff check --fix-only --quiet . && $(python) -m ruff format .
