@@ -42,17 +42,19 @@ class Condition:
 
     ``found`` may be answered from an index; ``checked`` means the same and is asked row by row. ``walks``
     has the index that serves a sort, by the sort's name. ``counted`` is what to count to know whether
-    there are few, where that is cheaper than counting keys.
+    there are few, where that is cheaper than counting keys; ``few``: and up to which number there are.
     """
 
     found: Q
     checked: Q
     walks: Mapping[str, Walk] = field(default_factory=dict)
     counted: QuerySet[Any] | None = None
+    few: int | None = None
 
     def holds_few(self, keys: Keys) -> bool:
         rows = keys.filter(self.found) if self.counted is None else self.counted
-        return rows[: FEW + 1].count() <= FEW
+        few = FEW if self.few is None else self.few
+        return rows[: few + 1].count() <= few
 
 
 def narrow(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, Lookup, Q, QuerySet
+from django.db.models import F, Lookup, Q, Subquery
 
 from keys.models import SearchDocument, SearchIndex, fold
 from keys.selectors.conditions import Condition, Walk
@@ -16,6 +15,9 @@ from keys.selectors.keyset import Order
 
 SHORTEST = 3
 """A trigram index knows nothing shorter."""
+
+NEWEST = 2_000
+"""So many documents are read in about a millisecond, to tell common text from rare."""
 
 _LOOKED_THROUGH = ("name_order", "owner_order", "owner_email")
 
@@ -49,45 +51,39 @@ SearchIndex._meta.get_field("text").register_lookup(Matches)  # noqa: SLF001 - d
 SearchDocument._meta.get_field("text").register_lookup(HasTrigrams)  # noqa: SLF001 - as above
 
 
-@dataclass(frozen=True)
-class Index:
-    """One database's index of the documents: its matches, their order, and what to count to know how many."""
-
-    found: Q
-    newest_first: Order
-    counted: QuerySet[Any]
+def containing(text: str) -> Condition:
+    """Keys whose name, or whose owner's name or e-mail, contains ``text`` in any case."""
+    return _CONDITIONS[connection.vendor](fold(text))
 
 
-def _fts5(folded: str) -> Index:
-    return Index(
-        found=Q(document__index__text__matches=folded),
-        newest_first=Order((F("document__index__document"),), read_from=(F("document__id"),)),
+def _on_sqlite(folded: str) -> Condition:
+    """The index gives out its matches in the order of creation, one by one, however many there are."""
+    found = Q(document__index__text__matches=folded)
+    newest_first = Order((F("document__index__document"),), read_from=(F("document__id"),))
+    return Condition(
+        found=found,
+        checked=_checked(folded),
+        walks={"created": Walk(lambda keys: keys.filter(found), newest_first, opposite=True)},
         counted=SearchIndex.objects.filter(text__matches=folded),
     )
 
 
-def _gin(folded: str) -> Index:
-    """The index knows which documents have all the trigrams; whether these are the text, a look tells."""
-    return Index(
-        found=Q(document__text__has_trigrams=folded, document__text__contains=folded),
-        newest_first=Order((F("document__id"),)),
-        counted=SearchDocument.objects.filter(text__has_trigrams=folded, text__contains=folded),
-    )
+def _on_postgresql(folded: str) -> Condition:
+    """The index finds its matches all together: for text that is common among the newest, it is not asked.
 
-
-_INDEXES = {"sqlite": _fts5, "postgresql": _gin}
-
-
-def containing(text: str) -> Condition:
-    """Keys whose name, or whose owner's name or e-mail, contains ``text`` in any case.
-
-    The documents are numbered in the order of creation, the newest first.
+    It knows which documents have all the trigrams; whether these are the text, a look tells.
     """
-    folded = fold(text)
-    index = _INDEXES[connection.vendor](folded)
+    last = SearchDocument.objects.order_by("pk").values("pk")[NEWEST - 1 : NEWEST]
     return Condition(
-        found=index.found,
-        checked=reduce(or_, (Q((f"{column}__contains", folded)) for column in _LOOKED_THROUGH)),
-        walks={"created": Walk(lambda keys: keys.filter(index.found), index.newest_first, opposite=True)},
-        counted=index.counted,
+        found=Q(document__text__has_trigrams=folded, document__text__contains=folded),
+        checked=_checked(folded),
+        counted=SearchDocument.objects.filter(pk__lte=Subquery(last), text__contains=folded),
+        few=NEWEST // 100,
     )
+
+
+_CONDITIONS = {"sqlite": _on_sqlite, "postgresql": _on_postgresql}
+
+
+def _checked(folded: str) -> Q:
+    return reduce(or_, (Q((f"{column}__contains", folded)) for column in _LOOKED_THROUGH))
