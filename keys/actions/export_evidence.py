@@ -66,13 +66,12 @@ def export_evidence(
     name = f"evidence-{period.since:%Y%m%d}-{period.until:%Y%m%d}-as-of-{period.as_of:%Y%m%dT%H%M%SZ}.zip"
     chunks = pack(period, asked_by=actor.name if actor else OPERATOR, asked_at=now, name=name)
     download = Download(chunks, name, _take_lease(actor) if actor else "")
-    log.append(
-        Event.EVIDENCE_EXPORTED,
-        actor=actor,
-        since=moment(period.since),
-        until=moment(period.until),
-        as_of=moment(period.as_of),
-    )
+    bounds = {name: moment(getattr(period, name)) for name in ("since", "until", "as_of")}
+    try:
+        log.append(Event.EVIDENCE_EXPORTED, actor=actor, **bounds)
+    except BaseException:
+        download.close()
+        raise
     return download
 
 

@@ -110,7 +110,23 @@ def _kill_and_restart(server: Server) -> None:
     for child in children:
         os.kill(child, signal.SIGKILL)
     server.process.wait()
+    _wait_until_gone(children)  # PostgreSQL does not start beside what is left of it
     server.start()
+
+
+def _wait_until_gone(processes: list[int]) -> None:
+    deadline = time.monotonic() + BACK_WITHIN
+    while any(_lives(pid) for pid in processes):
+        assert time.monotonic() < deadline, "what was killed does not end"
+        time.sleep(0.02)
+
+
+def _lives(pid: int) -> bool:
+    """A process that has ended and that nobody has asked about yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _all_go_on(crowd: list[Person]) -> bool:

@@ -82,7 +82,9 @@ def rows(address: Address, sql: str, *values: Any) -> list[tuple[Any, ...]]:
     """What a second connection, outside of Django, reads: committed rows only. Placeholders are ``?``."""
     if isinstance(address, str):
         with psycopg.connect(address) as other:
-            return other.execute(sql.replace("?", "%s"), values).fetchall()
+            return other.execute(
+                sql.replace("?", "%s"), values or None
+            ).fetchall()  # no values: % is only a %
     with closing(sqlite3.connect(address)) as other:
         return other.execute(sql, values).fetchall()
 
@@ -91,7 +93,7 @@ def write(address: Address, sql: str, *values: Any, patience: float = 0.5) -> No
     """Write through a second connection; fails where its lock is not to be had within ``patience`` seconds."""
     if isinstance(address, str):
         with psycopg.connect(address, options=f"-c lock_timeout={round(patience * 1000)}") as other:
-            other.execute(sql.replace("?", "%s"), values)
+            other.execute(sql.replace("?", "%s"), values or None)
         return
     with closing(sqlite3.connect(address, timeout=patience)) as other, other:
         other.execute("PRAGMA foreign_keys = ON")

@@ -24,6 +24,7 @@ from keys.actions.confirm_removal import confirm_removal
 from keys.actions.delete import delete
 from keys.actions.erase_person import erase_person
 from keys.actions.export import export_activity, export_inventory
+from keys.actions.export_evidence import export_evidence
 from keys.actions.find import find
 from keys.actions.import_keys import import_keys
 from keys.actions.issue import issue
@@ -38,6 +39,7 @@ from keys.actions.register import register
 from keys.actions.rescope import rescope
 from keys.actions.save_in_cerby import save_in_cerby
 from keys.actions.settle import settle
+from keys.actions.verify_record import ask
 from keys.cerby.sandbox import Sandbox
 from keys.errors import Conflict, Gone, NotAllowed, NotFound
 from keys.lifecycle import SETTLED_AFTER, State
@@ -195,6 +197,13 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
         ["inventory:export"],
     ),
     "export: activity": (lambda scene: lambda: export_activity(scene.me, QueryDict()), ["activity:export"]),
+    "export_evidence": (
+        lambda scene: (
+            lambda: export_evidence(scene.me, timezone.now() - timedelta(days=1), timezone.now()).close()
+        ),
+        ["policy:apply", "evidence:export"],
+    ),
+    "verify_record": (lambda scene: lambda: ask(scene.me, lambda _: None), ["record:start-verify"]),
     "refresh_person": (refreshing, ["person:change"]),
     "refresh_people": (lambda scene: lambda: refresh_everyone(scene.me), ["roles:refresh"]),
     "add_person": (adding, ["person:add", "person:change"]),

@@ -17,17 +17,32 @@ from django.utils import timezone
 from keys import copying
 from keys.audit import log
 from keys.audit.events import Event
+from keys.audit.signing import sign
 from keys.jobs.schedule import enqueue_due, make_rows
+from keys.jobs.sealing import seal_all
 from keys.lifecycle import State
-from keys.models import ApiKey, AuditEvent, KeyScope, PeriodicJob, RevealGrant, SearchDocument, User
+from keys.models import (
+    ApiKey,
+    AuditEvent,
+    Checkpoint,
+    KeyScope,
+    PeriodicJob,
+    RevealGrant,
+    Sealed,
+    SearchDocument,
+    TreeHead,
+    Unsealed,
+    User,
+)
 from keys.selectors.search import containing
 from tests.cast import MEMBERS, a_key, people_in_portal, signed_in
 from tests.domain import own_database
 from tests.domain.own_database import Address
+from tests.domain.sealed_log import is_whole
 
 
 @pytest.fixture
-def source(sqlite_address: Path, django_db_blocker: Any, settings: Any) -> Path:
+def source(sqlite_address: Path, django_db_blocker: Any, settings: Any, audit_files: Path) -> Path:
     """An embedded database with something in each table."""
     settings.EMBEDDED_DATABASE = sqlite_address
     with django_db_blocker.unblock(), own_database.using(sqlite_address):
@@ -44,6 +59,9 @@ def source(sqlite_address: Path, django_db_blocker: Any, settings: Any) -> Path:
             log.append(
                 Event.KEY_REQUESTED, actor=None, key=key, scopes=["read:users"], purpose=f"No. {number} “ü”"
             )
+        seal_all(uuid.UUID(int=1))
+        sign()
+        log.append(Event.KEY_CALLED, actor=None, key=key)  # which waits to be sealed
         make_rows()
         enqueue_due()
     return sqlite_address
@@ -61,7 +79,7 @@ def move(target: Address) -> str:
     return said.getvalue()
 
 
-MODELS = (User, ApiKey, RevealGrant, AuditEvent, PeriodicJob, Session)
+MODELS = (User, ApiKey, RevealGrant, AuditEvent, Unsealed, Sealed, Checkpoint, TreeHead, PeriodicJob, Session)
 
 
 def everything(address: Address) -> list[list[dict[str, Any]]]:
@@ -78,7 +96,7 @@ def _with_databases(django_db_blocker: Any):
 def test_every_row_arrives_and_the_file_stays_as_it_was(source, target):
     before, digest = everything(source), hashlib.sha256(source.read_bytes()).digest()
     said = move(target)
-    assert "5  keys_auditevent" in said
+    assert "6  keys_auditevent" in said
     assert everything(target) == before == everything(source)
     assert hashlib.sha256(source.read_bytes()).digest() == digest
 
@@ -93,6 +111,8 @@ def test_what_triggers_keep_is_there_and_numbers_go_on(source, target):
         log.append(Event.KEY_CALLED, actor=None, key=key)
         assert AuditEvent.objects.latest("pk").pk == last + 1
         a_key(User.objects.first(), scopes=["read:users"])
+        seal_all(uuid.UUID(int=1))
+        is_whole()
 
 
 @pytest.mark.parametrize("chunk", [1, 3])
