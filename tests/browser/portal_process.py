@@ -43,7 +43,7 @@ class Portal:
         }
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "portal.run"],
+                [sys.executable, "-m", "portal.run", "--parent", str(os.getpid())],
                 cwd=ROOT,
                 env=inherited | mine | env,
                 stdin=subprocess.DEVNULL,
