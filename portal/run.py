@@ -31,7 +31,7 @@ from portal.processes import Processes, RunError, end_with_parent
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
-READY_SECONDS = 30
+READY_SECONDS = 120  # a loaded machine; a child that ends is noticed at once
 CALM_REQUESTS = 10  # with which the demo's people and keys are fetched
 
 
