@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator
 from datetime import datetime
+from typing import Any
 
 from django.core.cache import cache
 from django.utils import timezone
@@ -66,7 +67,7 @@ def export_evidence(
     name = f"evidence-{period.since:%Y%m%d}-{period.until:%Y%m%d}-as-of-{period.as_of:%Y%m%dT%H%M%SZ}.zip"
     chunks = pack(period, asked_by=actor.name if actor else OPERATOR, asked_at=now, name=name)
     download = Download(chunks, name, _take_lease(actor) if actor else "")
-    bounds = {name: moment(getattr(period, name)) for name in ("since", "until", "as_of")}
+    bounds: dict[str, Any] = {name: moment(getattr(period, name)) for name in ("since", "until", "as_of")}
     try:
         log.append(Event.EVIDENCE_EXPORTED, actor=actor, **bounds)
     except BaseException:
