@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -96,7 +97,7 @@ class SignIns:
         self._cookies: dict[str, tuple[float, Any]] = {}
 
     def sign_in(self, who: str, context: BrowserContext) -> None:
-        signed_in_at, cookies = self._cookies.get(who, (0.0, None))
+        signed_in_at, cookies = self._cookies.get(who, (-math.inf, None))
         if time.monotonic() - signed_in_at < FRESH_SECONDS:
             context.add_cookies(cookies)
             return
