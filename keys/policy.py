@@ -49,6 +49,7 @@ class Action(enum.StrEnum):
     SEE_ACTIVITY = "activity:see"
     EXPORT_ACTIVITY = "activity:export"
     VERIFY_RECORD = "record:verify"
+    EXPLAIN_DAMAGE = "record:explain"
     EXPORT_EVIDENCE = "evidence:export"
     SEE_CONFIGURATION = "configuration:see"
     REFRESH_ROLES = "roles:refresh"
@@ -77,6 +78,7 @@ _ACTION_WORDS = {
     Action.SEE_ACTIVITY: "see the activity of the workspace",
     Action.EXPORT_ACTIVITY: "download the activity",
     Action.VERIFY_RECORD: "verify the record of what happened",
+    Action.EXPLAIN_DAMAGE: "explain damage to the record",
     Action.EXPORT_EVIDENCE: "download an evidence pack",
     Action.SEE_CONFIGURATION: "see the workspace configuration",
     Action.REFRESH_ROLES: "read everybody's role from Cerby again",
@@ -132,6 +134,7 @@ MATRIX: dict[Action, Rule] = {
     Action.SEE_ACTIVITY: Rule(ADMINS),
     Action.EXPORT_ACTIVITY: Rule(ADMINS),
     Action.VERIFY_RECORD: Rule(ADMINS),
+    Action.EXPLAIN_DAMAGE: Rule(HIGHEST, fresh_role=True),
     Action.EXPORT_EVIDENCE: Rule(ADMINS),
     Action.SEE_CONFIGURATION: Rule(ADMINS),
     Action.REFRESH_ROLES: Rule(ADMINS),

@@ -65,6 +65,7 @@ urlpatterns = [
     # Verify the record
     path("activity/verify/", verification.verification, name="verification"),
     path("activity/verify/start/", verification.start, name="verification-start"),
+    path("activity/verify/explain/", verification.explain, name="verification-explain"),
     # Evidence pack
     path("activity/evidence/", evidence.evidence, name="evidence"),
     path("activity/evidence/download/", evidence.download, name="evidence-download"),

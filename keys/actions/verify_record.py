@@ -1,4 +1,4 @@
-"""Verify the record of what happened, in the background."""
+"""Verify the record of what happened, in the background: when somebody asks, and once a day unasked."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from keys.audit import log
 from keys.audit.check import check
+from keys.audit.damage import name_of
 from keys.audit.events import Event
 from keys.audit.guard import authorize
 from keys.audit.verify_bundle import CANNOT_READ, Damage, Report
@@ -35,8 +36,13 @@ def ask(actor: Actor, enqueue: Callable[[int], object]) -> None:
         enqueue(Verification.objects.create(asked_at=timezone.now(), asked_by=actor.name).pk)
 
 
-def carry_out(verification: Verification) -> None:
-    """Read the whole record, and keep what was found; once, however often it is asked."""
+def verify_unasked() -> str:
+    """What the portal does by itself. Returns what was found, in words."""
+    return carry_out(Verification.objects.create(asked_at=timezone.now(), asked_by=log.THE_PORTAL))
+
+
+def carry_out(verification: Verification) -> str:
+    """Read the whole record, and keep what was found, once, however often it is asked. Says it in words."""
     failure, report = "", Report()
     try:
         report = check()
@@ -45,6 +51,7 @@ def carry_out(verification: Verification) -> None:
         failure = (
             f"The record could not be read to its end ({type(error).__name__}). The worker's log says more."
         )
+    names = [_name(damage) for damage in report.damage]
     columns = _columns(report) | {"finished_at": timezone.now(), "failure": failure}
     with transaction.atomic():
         if Verification.objects.filter(pk=verification.pk, finished_at=None).update(**columns) == 1:
@@ -54,8 +61,9 @@ def carry_out(verification: Verification) -> None:
                 outcome=log.Outcome.FAILED if report.found or failure else log.Outcome.DONE,
                 reason=failure,
                 events=report.events,
-                damage=[f"{damage.kind.name} at {damage.where}" for damage in report.damage],
+                damage=names,
             )
+    return failure or f"{report.events:,} events: {'; '.join(names) or 'nothing is wrong'}"
 
 
 def _columns(report: Report) -> dict[str, Any]:
@@ -71,9 +79,14 @@ def _columns(report: Report) -> dict[str, Any]:
 
 def _described(damage: Damage) -> dict[str, Any]:
     return {
+        "name": _name(damage),
         "kind": damage.kind.name,
         "meaning": damage.kind.value,
         "where": damage.where,
         "words": damage.words,
         "times": damage.times,
     }
+
+
+def _name(damage: Damage) -> str:
+    return name_of(damage.kind.name, damage.where, damage.times)

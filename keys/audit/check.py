@@ -20,9 +20,10 @@ def check(anchors: Iterable[Line] = (), escrows: Iterable[Line] = ()) -> Report:
     found = record()
     found["anchors"] = chain(found["anchors"], kept)
     report = verify(found, known_keys(vkeys()), escrows, timezone.now())
-    forged = TreeHead.objects.values_list("forged", flat=True).first()
-    if forged is not None and Kind.MAC not in report.found:
-        report.add(Kind.MAC, forged, "The portal noticed it when it sealed the event.")
+    head = TreeHead.objects.first()
+    if head is not None and head.forged is not None and Kind.MAC not in report.found:
+        report.add(Kind.MAC, head.forged, "The portal noticed it when it sealed the event.")
+        report.found[Kind.MAC].times = head.forged_times
     return report
 
 

@@ -52,6 +52,7 @@ class Event(enum.StrEnum):
     ROLES_REFRESHED = "roles:refresh"
     VERIFICATION_STARTED = "record:start-verify"
     RECORD_VERIFIED = "record:verify"
+    DAMAGE_EXPLAINED = "record:explain"
     PEOPLE_STOPPED = "roles:stop"
     POLICY_APPLIED = "policy:apply"
     EVIDENCE_EXPORTED = "evidence:export"
@@ -103,6 +104,7 @@ _LABELS = {
     Event.ROLES_REFRESHED: "Roles read from Cerby",
     Event.VERIFICATION_STARTED: "Verification of the record started",
     Event.RECORD_VERIFIED: "Record verified",
+    Event.DAMAGE_EXPLAINED: "Damage to the record explained",
     Event.PEOPLE_STOPPED: "Reading roles stopped",
     Event.POLICY_APPLIED: "Rules in force changed",
     Event.EVIDENCE_EXPORTED: "Evidence pack downloaded",
@@ -141,6 +143,7 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.PERSON_ERASED: frozenset({"person", "events"}),
     Event.ROLES_REFRESHED: frozenset({"count"}),
     Event.RECORD_VERIFIED: frozenset({"events", "damage"}),
+    Event.DAMAGE_EXPLAINED: frozenset({"damage", "explanation"}),
     Event.PEOPLE_STOPPED: frozenset({"losing", "people"}),
     Event.POLICY_APPLIED: frozenset({"settings", "rules"}),
     Event.EVIDENCE_EXPORTED: frozenset({"since", "until", "as_of"}),
@@ -174,6 +177,7 @@ URGENT = frozenset(
         Event.PERSON_ERASED,
         Event.ROLES_REFRESHED,
         Event.POLICY_APPLIED,
+        Event.DAMAGE_EXPLAINED,
     }
 )
 """What is signed for as soon as it is sealed: reveals, deletions, changes of who may do what."""

@@ -71,19 +71,26 @@ def _seal_waiting(head: TreeHead, leader: UUID) -> Sealing:
     return Sealing(len(waiting), any(kind in URGENT for _, _, kind, *_ in waiting))
 
 
-def _forged(head: TreeHead, waiting: Sequence[tuple[Any, ...]]) -> int | None:
-    """The first index ever whose event was changed, or written by somebody else, before it was sealed."""
-    for index, (_, leaf, _, tag, chain, epoch) in enumerate(waiting, head.size):
-        if ratchet.is_wrong(bytes(leaf), ratchet.Mac(bytes(tag), chain, epoch)):
-            logger.error("audit_event_forged", count=index)
-            return index if head.forged is None else head.forged
-    return head.forged
+def _forged(head: TreeHead, waiting: Sequence[tuple[Any, ...]]) -> list[int]:
+    """The indexes of events that were changed, or written by somebody else, before they were sealed."""
+    wrong = [
+        index
+        for index, (_, leaf, _, tag, chain, epoch) in enumerate(waiting, head.size)
+        if ratchet.is_wrong(bytes(leaf), ratchet.Mac(bytes(tag), chain, epoch))
+    ]
+    for index in wrong:
+        logger.error("audit_event_forged", count=index)
+    return wrong
 
 
-def _move_on(head: TreeHead, growth: tree.Growth, leader: UUID, now: datetime, forged: int | None) -> None:
-    unmoved = TreeHead.objects.filter(size=head.size)
-    moved = unmoved.update(
-        size=growth.size, root=growth.root, leader=leader, leader_until=now + LEASE, forged=forged
+def _move_on(head: TreeHead, growth: tree.Growth, leader: UUID, now: datetime, forged: list[int]) -> None:
+    moved = TreeHead.objects.filter(size=head.size).update(
+        size=growth.size,
+        root=growth.root,
+        leader=leader,
+        leader_until=now + LEASE,
+        forged=forged[0] if forged and head.forged is None else head.forged,
+        forged_times=head.forged_times + len(forged),
     )
     if moved != 1:
         raise Conflict("Another process has sealed at the same moment.")

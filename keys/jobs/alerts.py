@@ -20,6 +20,8 @@ GRACE = {
     Kind.CERBY_AWAY: timedelta(minutes=30),
     Kind.JOB_LATE: timedelta(minutes=5),
     Kind.AUDIT_LOG: timedelta(minutes=5),
+    Kind.ANCHOR_FAILS: timedelta(minutes=30),
+    Kind.SIEM_FAILS: timedelta(minutes=30),
 }
 """What may pass by itself is mailed when it has lasted that long."""
 

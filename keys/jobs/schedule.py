@@ -25,6 +25,7 @@ class Job:
 JOBS: dict[str, Job] = {
     "reconcile": Job(tasks.reconcile, timedelta(seconds=30), "Settles requests, views and deletions"),
     "sweep": Job(tasks.sweep, timedelta(minutes=15), "Compares the inventory with Cerby"),
+    "verify": Job(tasks.verify, timedelta(days=1), "Verifies the whole record of what happened"),
     "anchor": Job(tasks.anchor, timedelta(minutes=1), "Takes signed checkpoints out of the database"),
     "siem": Job(tasks.siem, timedelta(seconds=10), "Sends what happened to the SIEM"),
     "people": Job(tasks.people, timedelta(hours=1), "Reads roles and who has left from Cerby"),

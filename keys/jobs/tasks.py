@@ -16,7 +16,7 @@ from keys.actions.quarantine import compared, silent_since
 from keys.actions.refresh_people import read_everyone
 from keys.actions.settle import settle_due
 from keys.actions.sweep import sweep as compare_with_cerby
-from keys.actions.verify_record import carry_out
+from keys.actions.verify_record import carry_out, verify_unasked
 from keys.actions.watermark import check_watermark
 from keys.audit import anchors
 from keys.errors import CerbyRefused, PortalError
@@ -44,6 +44,11 @@ def sweep() -> None:
 @task
 def verify_record(verification_id: int) -> None:
     carry_out(Verification.objects.get(pk=verification_id))
+
+
+@task
+def verify() -> None:
+    _run("verify", verify_unasked)
 
 
 @task

@@ -69,7 +69,8 @@ class TreeHead(models.Model):
     """How far the tree goes: one row, or none before the first sealing. ``size`` never shrinks.
 
     ``leader`` seals until ``leader_until``, unless it says so anew. ``refusal``: why the signer does not
-    sign, as a sentence. ``forged``: the lowest index whose event carried a wrong MAC when it was sealed.
+    sign, as a sentence. ``forged``: the lowest index whose event carried a wrong MAC when it was sealed, and
+    ``forged_times`` how many did.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
@@ -79,6 +80,7 @@ class TreeHead(models.Model):
     leader_until = models.DateTimeField(null=True)
     refusal = models.CharField(max_length=500, blank=True)
     forged = models.BigIntegerField(null=True)
+    forged_times = models.BigIntegerField(default=0)
 
     class Meta:
         constraints = (models.CheckConstraint(name="head_is_one_row", condition=Q(id=1)),)

@@ -164,6 +164,8 @@ def _detail(name: str, value: Any) -> str:
         return wording.exact(datetime.fromisoformat(value))
     if name == "rules":
         return f"of {len(value)} actions"
+    if isinstance(value, list):
+        return "; ".join(str(part) for part in value)
     if isinstance(value, dict):
         return ", ".join(f"{part}: {what}" for part, what in sorted(value.items()))
     return str(value)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.utils import timezone
 
+from keys.audit.damage import name_of
 from keys.audit.nodes import head as tree_head
 from keys.models import Checkpoint, Sealed, TreeHead, Unsealed
+from keys.selectors.damage import explanations, last_verification, unexplained
 
 COUNTED_UP_TO = 1000
 SEALED_WITHIN = timedelta(seconds=10)
@@ -20,8 +23,11 @@ SIGNED_WITHIN = timedelta(minutes=1)
 class AuditHealth:
     """``sealed`` events are in the tree, the newest of them from ``sealed_until``; ``waiting`` are not yet.
 
-    ``status`` is "ok", "forged", "refused", "late" or "unsigned", the worst that holds; ``problem`` says it
-    as a sentence, and is empty while all is well. ``waiting`` is counted to a little over 1,000.
+    ``status`` is "ok", or "damaged", "forged", "refused", "late", "unsigned", the worst that holds;
+    ``problem`` says it as a sentence, and is empty while all is well. ``waiting`` is counted to a little
+    over 1,000.
+    ``verified_at``: when the whole record was last verified; ``unread``: why that broke off, as a sentence;
+    ``damage``: the names of what was found then and nobody has explained.
     """
 
     status: str
@@ -32,6 +38,9 @@ class AuditHealth:
     waiting_since: datetime | None
     signed: int
     signed_at: datetime | None
+    verified_at: datetime | None
+    unread: str
+    damage: list[str]
 
 
 def audit_health() -> AuditHealth:
@@ -40,7 +49,9 @@ def audit_health() -> AuditHealth:
     waiting = Unsealed.objects.order_by("event_id")
     waiting_since = waiting.values_list("event__at", flat=True).first()
     signed = checkpoint.size if checkpoint else 0
-    status, problem = _status(head, waiting_since, _at(signed))
+    verification = last_verification()
+    damage = unexplained(verification)
+    status, problem = next(_troubles(head, damage, waiting_since, _at(signed)), ("ok", ""))
     return AuditHealth(
         status=status,
         problem=problem,
@@ -50,6 +61,9 @@ def audit_health() -> AuditHealth:
         waiting_since=waiting_since,
         signed=signed,
         signed_at=checkpoint.at if checkpoint else None,
+        verified_at=verification.finished_at if verification else None,
+        unread=verification.failure if verification else "",
+        damage=damage,
     )
 
 
@@ -57,20 +71,30 @@ def _at(index: int) -> datetime | None:
     return Sealed.objects.filter(index=index).values_list("event__at", flat=True).first()
 
 
-def _status(
-    head: TreeHead, waiting_since: datetime | None, unsigned_since: datetime | None
-) -> tuple[str, str]:
+def _troubles(
+    head: TreeHead, damage: list[str], waiting_since: datetime | None, unsigned_since: datetime | None
+) -> Iterator[tuple[str, str]]:
+    """A word and a sentence for each that holds, the worst first."""
     now = timezone.now()
-    if head.forged is not None:
-        return "forged", (
-            f"Event {head.forged:,} was changed before it was sealed, or was not written by the portal."
+    if damage:
+        yield "damaged", f"The last verification found damage: {'; '.join(damage)}."
+    if _is_forged(head):
+        yield (
+            "forged",
+            f"Event {head.forged:,} was changed before it was sealed, or was not written by the portal.",
         )
     if head.refusal:
-        return "refused", f"The portal refuses to sign. {head.refusal}"
+        yield "refused", f"The portal refuses to sign. {head.refusal}"
     if waiting_since and now - waiting_since > SEALED_WITHIN:
-        return "late", "Events wait to be sealed. Is a worker running?"
+        yield "late", "Events wait to be sealed. Is a worker running?"
     if not settings.PORTAL_AUDIT_SIGNING_KEY:
-        return "unsigned", "PORTAL_AUDIT_SIGNING_KEY is not set, so nothing is signed."
-    if unsigned_since and now - unsigned_since > SIGNED_WITHIN:
-        return "unsigned", "Sealed events wait to be signed. The worker's log says why."
-    return "ok", ""
+        yield "unsigned", "PORTAL_AUDIT_SIGNING_KEY is not set, so nothing is signed."
+    elif unsigned_since and now - unsigned_since > SIGNED_WITHIN:
+        yield "unsigned", "Sealed events wait to be signed. The worker's log says why."
+
+
+def _is_forged(head: TreeHead) -> bool:
+    """Something was, and nobody has explained just that."""
+    if head.forged is None:
+        return False
+    return not explanations({name_of("MAC", f"event {head.forged}", head.forged_times)})

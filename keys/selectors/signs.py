@@ -55,7 +55,8 @@ def revoking() -> Sign:
 def the_record(now: datetime) -> Sign:
     found = audit_health()
     signed = f", signed {wording.relative(found.signed_at, now)}" if found.signed_at else ""
-    words, tone = f"{found.sealed:,} events sealed{signed}.", "ok"
+    verified = f", verified {wording.relative(found.verified_at, now)}" if found.verified_at else ""
+    words, tone = f"{found.sealed:,} events sealed{signed}{verified}.", "ok"
     if found.problem:
         words, tone = found.problem, "danger"
     return Sign("Audit log", words, tone, reverse("keys:verification"))

@@ -15,7 +15,9 @@ from keys.audit.guard import authorize
 from keys.lifecycle import QUICK_RETRIES, State
 from keys.models import Alert, ApiKey, AuditEvent, PeriodicJob, Quarantine
 from keys.policy import Action, Actor
-from keys.selectors.audit import audit_health
+from keys.selectors.anchors import anchors_health
+from keys.selectors.audit import AuditHealth, audit_health
+from keys.selectors.siem import siem_health
 from keys.selectors.standing import quarantine_on
 
 AT_MOST = 20
@@ -34,13 +36,17 @@ class Kind(enum.StrEnum):
     CERBY_AWAY = "cerby-away"
     JOB_LATE = "job-late"
     AUDIT_LOG = "audit-log"
+    RECORD_DAMAGED = "record-damaged"
+    RECORD_UNREAD = "record-unread"
+    ANCHOR_FAILS = "anchor-fails"
+    SIEM_FAILS = "siem-fails"
 
     @property
     def heading(self) -> str:
         return _TITLES[self]
 
 
-SHOWN_BY_THEMSELVES = frozenset({Kind.QUARANTINE, Kind.SWEEP_STOPPED, Kind.AUDIT_LOG})
+SHOWN_BY_THEMSELVES = frozenset({Kind.QUARANTINE, Kind.SWEEP_STOPPED, Kind.AUDIT_LOG, Kind.RECORD_DAMAGED})
 """The Health page has a section for each of these."""
 
 _TITLES = {
@@ -52,6 +58,10 @@ _TITLES = {
     Kind.CERBY_AWAY: "Cerby cannot be compared with",
     Kind.JOB_LATE: "A background job does not run",
     Kind.AUDIT_LOG: "The audit log needs attention",
+    Kind.RECORD_DAMAGED: "The record of what happened is damaged",
+    Kind.RECORD_UNREAD: "The record of what happened could not be verified",
+    Kind.ANCHOR_FAILS: "An anchor takes no checkpoint",
+    Kind.SIEM_FAILS: "A SIEM takes no events",
 }
 
 
@@ -88,14 +98,18 @@ def alerts_shown(actor: Actor, *, besides: Collection[Kind] = ()) -> list[Shown]
 
 def troubles(now: datetime) -> list[Trouble]:
     jobs = {row.name: row for row in PeriodicJob.objects.all()}
+    audit = audit_health()
     return [
+        *_record(audit),
         *_quarantine(),
         *_people_stopped(jobs.get("people")),
         *_second_views(now),
         *_stuck_removals(),
         *_cerby_away(jobs.get("sweep")),
         *_late(jobs, now),
-        *_audit_log(),
+        *_audit_log(audit),
+        *_anchors(),
+        *_siem(),
     ]
 
 
@@ -174,9 +188,30 @@ def _cerby_away(sweep: PeriodicJob | None) -> Iterator[Trouble]:
         )
 
 
-def _audit_log() -> Iterator[Trouble]:
-    found = audit_health()
-    if found.problem:
+def _record(audit: AuditHealth) -> Iterator[Trouble]:
+    """Each kind of damage is a trouble of its own, so that another one is told as well."""
+    path = reverse("keys:verification")
+    for name in audit.damage:
+        yield Trouble(
+            kind=Kind.RECORD_DAMAGED,
+            subject=name[:64],
+            words=f"The last verification found {name}.",
+            advice="Change nothing, and follow docs/operations.md, “The record is damaged”. Then say what "
+            "came of it, on the same page.",
+            path=path,
+        )
+    if audit.unread:
+        yield Trouble(
+            kind=Kind.RECORD_UNREAD,
+            subject="",
+            words=audit.unread,
+            advice="Look at the worker's log, then verify the record again.",
+            path=path,
+        )
+
+
+def _audit_log(found: AuditHealth) -> Iterator[Trouble]:
+    if found.problem and not found.damage:
         yield Trouble(
             kind=Kind.AUDIT_LOG,
             subject=found.status,
@@ -184,6 +219,30 @@ def _audit_log() -> Iterator[Trouble]:
             advice="Look at the audit log's figures on the Health page, and at the worker's log.",
             path=reverse("keys:health"),
         )
+
+
+def _anchors() -> Iterator[Trouble]:
+    for anchor in anchors_health():
+        if anchor.failing_since:
+            yield Trouble(
+                kind=Kind.ANCHOR_FAILS,
+                subject=anchor.name,
+                words=f"The anchor “{anchor.name}” does not take what the portal signs. {anchor.failure}",
+                advice="Repair that end, or its setting. Nothing is lost: it takes the next checkpoint.",
+                path=reverse("keys:health"),
+            )
+
+
+def _siem() -> Iterator[Trouble]:
+    for target in siem_health():
+        if target.failing_since:
+            yield Trouble(
+                kind=Kind.SIEM_FAILS,
+                subject=target.name,
+                words=f"The SIEM by {target.name} lags by {target.behind:,} events. {target.failure}",
+                advice="Repair that end, or its setting. Nothing is lost: it goes on where it stopped.",
+                path=reverse("keys:health"),
+            )
 
 
 def _late(jobs: dict[str, PeriodicJob], now: datetime) -> Iterator[Trouble]:

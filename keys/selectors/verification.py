@@ -11,6 +11,7 @@ from keys.audit.check import vkeys
 from keys.audit.guard import authorize
 from keys.models import Verification
 from keys.policy import Action, Actor
+from keys.selectors.damage import Found, found_by, last_verification
 
 GIVEN_UP_AFTER = timedelta(hours=6)
 """A verification that has not ended by then never will: its worker is gone."""
@@ -18,18 +19,29 @@ GIVEN_UP_AFTER = timedelta(hours=6)
 
 @dataclass(frozen=True)
 class Verifications:
-    """``running``: the one that has not ended; ``last``: the newest that has. ``vkeys``: our public keys."""
+    """``running``: the one that has not ended; ``last``: the newest that has, and the ``damage`` it found.
+
+    ``may_explain``: something of it is not explained yet, and the actor may. ``vkeys``: our public keys.
+    """
 
     running: Verification | None
     last: Verification | None
+    damage: list[Found]
+    may_explain: bool
     vkeys: list[str]
+
+    @property
+    def is_explained(self) -> bool:
+        return all(found.explanation for found in self.damage)
 
 
 def verifications(actor: Actor) -> Verifications:
     """Raises ``NotAllowed``."""
     authorize(actor, Action.VERIFY_RECORD)
-    newest = Verification.objects.order_by("-id")
-    return Verifications(running(), newest.filter(finished_at__isnull=False).first(), vkeys())
+    last = last_verification()
+    damage = found_by(last)
+    may_explain = any(found.explanation is None for found in damage) and actor.may(Action.EXPLAIN_DAMAGE)
+    return Verifications(running(), last, damage, may_explain, vkeys())
 
 
 def running() -> Verification | None:

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 from keys.actions.export_evidence import export_evidence
 from keys.audit.guard import authorize
 from keys.errors import Invalid
-from keys.forms_evidence import EvidenceForm
+from keys.forms_audit import EvidenceForm
 from keys.forms_existing import refuse
 from keys.policy import Action
 from keys.views.people import actor_of

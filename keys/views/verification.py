@@ -1,4 +1,4 @@
-"""Verify the record: start it, and see what the last verification found."""
+"""Verify the record: start it, see what the last verification found, and say what came of looking into it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from keys.actions.explain_damage import explain_damage
+from keys.errors import Conflict, Invalid
+from keys.forms_audit import ExplanationForm
+from keys.forms_existing import refuse
 from keys.jobs.verification import start as start_verification
 from keys.selectors.verification import verifications
 from keys.views.people import actor_of
@@ -15,12 +19,33 @@ from keys.views.people import actor_of
 
 @require_safe
 def verification(request: HttpRequest) -> HttpResponse:
-    context = {"section": "activity", "found": verifications(actor_of(request))}
-    return render(request, "keys/verification.html", context)
+    return _page(request, ExplanationForm())
 
 
 @require_POST
 def start(request: HttpRequest) -> HttpResponse:
     start_verification(actor_of(request))
-    messages.success(request, "The record is being verified. Reload this page to see what was found.")
     return HttpResponseRedirect(reverse("keys:verification"))
+
+
+@require_POST
+def explain(request: HttpRequest) -> HttpResponse:
+    form = ExplanationForm(request.POST)
+    if not form.is_valid():
+        return _page(request, form, status=422)
+    try:
+        explain_damage(actor_of(request), **form.cleaned_data)
+    except Invalid as invalid:
+        refuse(form, invalid)
+        return _page(request, form, status=invalid.status)
+    except Conflict as conflict:
+        form.add_error(None, conflict.sentence)
+        return _page(request, form, status=conflict.status)
+    messages.success(request, "The explanation is part of the record now.")
+    return HttpResponseRedirect(reverse("keys:verification"))
+
+
+def _page(request: HttpRequest, form: ExplanationForm, status: int = 200) -> HttpResponse:
+    template = "keys/verification.html#found" if request.htmx else "keys/verification.html"  # type: ignore[attr-defined]
+    context = {"section": "activity", "found": verifications(actor_of(request)), "form": form}
+    return render(request, template, context, status=status)

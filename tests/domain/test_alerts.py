@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.db import connection
 from django.utils import timezone
 
 from keys.actions.claim import claim
+from keys.actions.explain_damage import explain_damage
 from keys.actions.quarantine import Cause, end_quarantine, start_quarantine
+from keys.audit.signing import sign
 from keys.errors import Gone
 from keys.jobs.alerts import MAILS_AN_HOUR, keep_alerts
 from keys.jobs.schedule import make_rows
+from keys.jobs.sealing import seal_all
 from keys.jobs.tasks import alerts as alerts_job
+from keys.jobs.tasks import anchor as anchor_job
+from keys.jobs.tasks import siem as siem_job
+from keys.jobs.tasks import verify as verify_job
 from keys.lifecycle import State
-from keys.models import Alert, ApiKey, PeriodicJob, RevealGrant
+from keys.models import Alert, ApiKey, AuditEvent, PeriodicJob, RevealGrant, Verification
 from keys.selectors.troubles import Kind, troubles
 from tests.cast import a_key, actor, an_event, email_of
 from tests.cerby.bad_server import free_port
@@ -205,3 +213,71 @@ def test_a_name_with_a_line_break_does_not_get_into_a_header(cast):
     a_stuck_removal(cast.admin, name="Nightly\nBcc: evil@example.com")
     keep_alerts()
     assert "evil" not in mail.outbox[0].subject
+
+
+@pytest.fixture
+def sealed(cast, settings, tmp_path):
+    """A record of three signed events."""
+    settings.PORTAL_AUDIT_DIR = tmp_path / "audit"
+    for _ in range(3):
+        an_event().save()
+    seal_all(uuid.UUID(int=1))
+    sign()
+
+
+def verified() -> str:
+    make_rows()
+    verify_job.func()
+    return PeriodicJob.objects.get(name="verify").summary
+
+
+def test_a_record_that_is_damaged_is_told_once_for_each_kind_and_over_when_it_is_explained(sealed, cast):
+    assert verified() == "3 events: nothing is wrong"
+    assert kinds() == []
+    with connection.cursor() as cursor:
+        on = " ON keys_auditevent" if connection.vendor == "postgresql" else ""
+        cursor.execute(f"DROP TRIGGER keys_auditevent_no_update{on}")
+    AuditEvent.objects.filter(sealed__index=1).update(actor_role="Owner")
+    assert verified() == "3 events: COLUMNS at event 1"
+    keep_alerts()
+    [letter] = mail.outbox
+    assert letter.subject == "[contenzilla] The record of what happened is damaged"
+    assert "The last verification found COLUMNS at event 1." in letter.body
+    assert "http://testserver/activity/verify/" in letter.body
+
+    AuditEvent.objects.filter(sealed__index=2).update(actor_name="Nobody")
+    assert verified() == "3 events: COLUMNS at event 1; PERSONAL at event 2"
+    keep_alerts()
+    assert "found PERSONAL at event 2." in mail.outbox[1].body
+    assert "COLUMNS" not in mail.outbox[1].body
+
+    explain_damage(actor(cast.owner), Verification.objects.latest("id").pk, "It was a drill.")
+    assert kinds() == []
+    keep_alerts()
+    assert mail.outbox[2].subject == "[contenzilla] Over: The record of what happened is damaged, and 1 more"
+
+
+def test_a_verification_that_breaks_off_is_told(sealed, settings, tmp_path):
+    settings.PORTAL_AUDIT_ANCHOR_FILE = tmp_path / "anchors.jsonl"
+    settings.PORTAL_AUDIT_ANCHOR_FILE.write_text("no JSON\n")
+    assert "could not be read to its end" in verified()
+    assert kinds() == [Kind.RECORD_UNREAD]
+    settings.PORTAL_AUDIT_ANCHOR_FILE.write_text("")
+    verified()
+    assert kinds() == []
+
+
+def test_an_anchor_and_a_siem_that_fail_are_told_after_half_an_hour(sealed, settings, tmp_path):
+    settings.PORTAL_AUDIT_ANCHOR_FILE = settings.PORTAL_SIEM_FILE = tmp_path  # a folder takes no line
+    anchor_job.func()
+    siem_job.func()
+    assert kinds() == [Kind.ANCHOR_FAILS, Kind.SIEM_FAILS]
+    keep_alerts()
+    assert mail.outbox == []
+    Alert.objects.update(since=timezone.now() - 31 * MINUTE)
+    keep_alerts()
+    [letter] = mail.outbox
+    assert "The anchor “file” does not take what the portal signs." in letter.body
+    assert "The SIEM by file lags by 3 events." in letter.body
+    settings.PORTAL_AUDIT_ANCHOR_FILE = settings.PORTAL_SIEM_FILE = None
+    assert kinds() == [], "what is not set up any more is missed by nobody"

@@ -33,6 +33,7 @@ WORKSPACE = {
     Action.EXPORT_ACTIVITY: ADMINS,
     Action.EXPORT_EVIDENCE: ADMINS,
     Action.VERIFY_RECORD: ADMINS,
+    Action.EXPLAIN_DAMAGE: HIGHEST,
     Action.SEE_CONFIGURATION: ADMINS,
     Action.REFRESH_ROLES: ADMINS,
     Action.GENERATE_KEY: ADMINS,
@@ -54,7 +55,13 @@ KEYS = {
     Action.REVEAL_KEY: {KeyManagement.ADMINS: (ALL, NOBODY), KeyManagement.OWNER_ONLY: (ALL, NOBODY)},
 }
 
-NEEDS_A_FRESH_ROLE = {Action.GENERATE_KEY, Action.WIDEN_KEY, Action.KEEP_KEY, Action.END_QUARANTINE}
+NEEDS_A_FRESH_ROLE = {
+    Action.GENERATE_KEY,
+    Action.WIDEN_KEY,
+    Action.KEEP_KEY,
+    Action.END_QUARANTINE,
+    Action.EXPLAIN_DAMAGE,
+}
 
 roles = st.sampled_from(Role)
 actions = st.sampled_from(Action)

@@ -147,8 +147,19 @@ def test_what_is_changed_before_it_is_sealed_is_told(db, what):
     AuditEvent.objects.filter(type="session:end").update(**BEFORE_SEALING[what])
     add_events(1)
     seal_all(ME)
-    assert TreeHead.objects.get().forged == 1
+    head = TreeHead.objects.get()
+    assert (head.forged, head.forged_times) == (1, 1)
     is_whole()
+
+
+def test_what_is_changed_later_is_counted_beside_the_first(db):
+    for _ in range(2):
+        add_events(2)
+        without_triggers()
+        AuditEvent.objects.filter(sealed=None).update(mac=bytes(32))
+        seal_all(ME)
+    head = TreeHead.objects.get()
+    assert (head.forged, head.forged_times) == (0, 4)
 
 
 ATTACKS = [

@@ -90,6 +90,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:activity-export": {"GET HEAD": ADMINS},
     "keys:verification": {"GET HEAD": ADMINS},
     "keys:verification-start": {"POST": CHANGED_BY_ADMINS},
+    "keys:verification-explain": {"POST": CHANGED_BY_THE_HIGHEST},
     "keys:evidence": {"GET HEAD": ADMINS},
     "keys:evidence-download": {"POST": ADMINS},
     "keys:event": {"GET HEAD": ADMINS},
@@ -191,9 +192,10 @@ def ask(cast, browser_of, workspace, settings, tmp_path):
             HeldBack.objects.create(key=key, reason="R", since=timezone.now())
             ApiKey.objects.filter(pk=key.pk).update(state=State.READY)
         Verification.objects.all().delete()
+        damaged = a_damaged_record() if name == "keys:verification-explain" else 0
         if name in BY_HAND:
             ApiKey.objects.filter(pk=key.pk).update(cerby_id=None, origin="pasted", state=BY_HAND[name])
-        body = _bodies(secret, workspace.vaults[0]).get(name, {}) if method == "POST" else {}
+        body = _bodies(secret, workspace.vaults[0], damaged).get(name, {}) if method == "POST" else {}
         browser = browser_of("user" if person == "key_owner" else person)
         asker = cast["user" if person == "key_owner" else person] or cast.admin
         saved = SavedFilter.objects.create(user=asker, name=uuid.uuid4().hex, query="outcome=refused")
@@ -203,6 +205,20 @@ def ask(cast, browser_of, workspace, settings, tmp_path):
         return response.status_code
 
     return status
+
+
+def a_damaged_record() -> int:
+    """The id of a verification that found damage which nobody has explained."""
+    where, now = f"event {uuid.uuid4()}", timezone.now()
+    found = {
+        "name": f"TIME at {where}",
+        "kind": "TIME",
+        "meaning": "M",
+        "where": where,
+        "words": "",
+        "times": 1,
+    }
+    return Verification.objects.create(asked_at=now, finished_at=now, asked_by="X", damage=[found]).pk
 
 
 def _new_key(maker: Client, holder: User, *, viewed: bool) -> tuple[ApiKey, str]:
@@ -232,7 +248,7 @@ def _address(name: str, key: ApiKey, saved: SavedFilter) -> str:
     return reverse(name, kwargs={"key_id": key.pk} if name in WITH_KEY else {})
 
 
-def _bodies(secret: str, vault: str) -> dict[str, dict[str, Any]]:
+def _bodies(secret: str, vault: str, damaged: int) -> dict[str, dict[str, Any]]:
     password = "another long password"
     existing = {
         "name": uuid.uuid4().hex,
@@ -255,6 +271,7 @@ def _bodies(secret: str, vault: str) -> dict[str, dict[str, Any]]:
         "keys:imports": {"file": SimpleUploadedFile("keys.csv", csv.encode())},
         "keys:imports-confirm": {"text": csv},
         "keys:find": {"text": "a suspicious text"},
+        "keys:verification-explain": {"verification": damaged, "explanation": "A backup was restored."},
         "keys:store-save": {"json": {"secret": secret, "vault": vault}},
         "account_login": {"login": email_of("guest"), "password": PASSWORD},
         "account_reauthenticate": {"password": PASSWORD},

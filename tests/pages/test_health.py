@@ -12,13 +12,15 @@ from django.utils import timezone
 
 from keys.actions.pause import begin_pause
 from keys.actions.quarantine import Cause, start_quarantine
+from keys.audit import log
+from keys.audit.events import Event
 from keys.audit.signing import sign
 from keys.audit.tree import EMPTY
 from keys.jobs.schedule import JOBS, make_rows
 from keys.jobs.sealing import seal_all
 from keys.lifecycle import State
 from keys.models import ApiKey, AuditEvent, HeldBack, PeriodicJob, TreeHead
-from tests.cast import a_key, a_live_key, an_event
+from tests.cast import a_key, a_live_key, actor, an_event
 from tests.pages.helpers import elements, links, messages_of, queries, rows, text, the, words
 
 HEALTH = "/settings/health/"
@@ -82,7 +84,7 @@ def test_the_page_counts_what_waits(browser_of, cast):
         a_key(cast.admin, state=State.REVOKING, due_at=past)
     a_key(cast.admin, state=State.READY, due_at=timezone.now() + timedelta(minutes=1))
     assert "2 keys wait to be looked at." in text(admin.get("/settings/health/"))
-    assert queries(admin, "/settings/health/") == 30
+    assert queries(admin, "/settings/health/") == 33
 
 
 @pytest.fixture
@@ -158,7 +160,7 @@ def told_of_the_log(browser) -> tuple[str, str]:
 def test_it_says_how_far_the_log_is_sealed_and_signed(browser_of, own_audit_files):
     admin = browser_of("admin")
     assert told_of_the_log(admin) == (
-        f"Audit log Sealed 0 events Waiting None Last signed Never {NO_ANCHOR}",
+        f"Audit log Last verified Never Sealed 0 events Waiting None Last signed Never {NO_ANCHOR}",
         "ok",
     )
     AuditEvent.objects.bulk_create(an_event() for _ in range(3))
@@ -194,7 +196,7 @@ def refused(_: object) -> None:
 
 
 def forged(_: object) -> None:
-    TreeHead.objects.create(root=EMPTY, refusal="The tree is damaged.", forged=1234)
+    TreeHead.objects.create(root=EMPTY, refusal="The tree is damaged.", forged=1234, forged_times=1)
 
 
 @pytest.mark.parametrize(
@@ -214,6 +216,17 @@ def test_it_says_what_is_wrong_with_the_log(browser_of, settings, trouble, statu
     assert "The audit log needs attention" in said
     assert sentence in said
     assert probed == status
+
+
+@pytest.mark.usefixtures("own_audit_files")
+def test_a_forged_event_that_is_explained_is_no_trouble_until_there_is_another(browser_of, cast):
+    forged(None)
+    TreeHead.objects.update(refusal="")
+    explained = {"damage": ["MAC at event 1234"], "explanation": "ratchet.json was lost."}
+    log.append(Event.DAMAGE_EXPLAINED, actor=actor(cast.owner), **explained)
+    assert told_of_the_log(browser_of("admin"))[1] == "ok"
+    TreeHead.objects.update(forged_times=2)
+    assert told_of_the_log(browser_of("admin"))[1] == "forged"
 
 
 @pytest.mark.parametrize("url", ["/livez", "/readyz"])

@@ -7,6 +7,8 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.http import HttpResponse
+from django.test import Client
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
@@ -16,9 +18,21 @@ from keys.audit.verify_bundle import Kind
 from keys.jobs.sealing import seal_all
 from keys.models import AuditEvent, Verification
 from tests.cast import an_event, said_by
-from tests.pages.helpers import events, messages_of, rows, text
+from tests.pages.helpers import (
+    HTMX,
+    attribute,
+    elements,
+    events,
+    messages_of,
+    reason_beside,
+    rows,
+    text,
+    the,
+    words,
+)
 
-PAGE, START = "/activity/verify/", "/activity/verify/start/"
+PAGE, START, EXPLAIN = "/activity/verify/", "/activity/verify/start/", "/activity/verify/explain/"
+WHY = "The clock of node 2 was wrong from 9 to 10, ticket 4711."
 
 
 @pytest.fixture
@@ -46,12 +60,15 @@ def test_before_anybody_asked_it_says_so(admin):
 def test_the_button_starts_it_and_the_page_says_what_was_found(admin):
     some_sealed_events()
     started = admin.post(START, follow=True)
-    assert messages_of(started) == "The record is being verified. Reload this page to see what was found."
     assert "The record is being verified Admin Person started it" in text(started)
     assert "Verify now" not in text(started)
+    assert attribute(the(started, id="found"), "hx-trigger") == "every 2s"
 
     run_what_is_enqueued()
+    part = admin.get(PAGE, headers=HTMX)
+    assert attribute(the(part, id="found"), "hx-trigger") is None
     found = text(admin.get(PAGE))
+    assert found.endswith(text(part)) or text(part) in found
     assert "Nothing is wrong Every event is as it was sealed, and in its place." in found
     assert "Events 3 sealed, 1 not sealed yet" in found
     assert "Newest checkpoint 3 events, signed" in found
@@ -61,17 +78,26 @@ def test_the_button_starts_it_and_the_page_says_what_was_found(admin):
     assert [event.actor_name for event in events(type="record:start-verify")] == ["Admin Person"]
 
 
-def test_damage_is_told_in_plain_words_and_recorded(admin):
-    some_sealed_events()
+def damage(index: int) -> None:
+    """Somebody who owns the tables promotes whoever did event ``index``."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "DROP TRIGGER keys_auditevent_no_update"
+            "DROP TRIGGER IF EXISTS keys_auditevent_no_update"
             + (" ON keys_auditevent" if connection.vendor == "postgresql" else "")
         )
-    AuditEvent.objects.filter(sealed__index=1).update(actor_role="Owner")
-    admin.post(START)
+    AuditEvent.objects.filter(sealed__index=index).update(actor_role="Owner")
+
+
+def verified(browser: Client) -> HttpResponse:
+    browser.post(START)
     run_what_is_enqueued()
-    page = admin.get(PAGE)
+    return browser.get(PAGE)
+
+
+def test_damage_is_told_in_plain_words_and_recorded(admin):
+    some_sealed_events()
+    damage(1)
+    page = verified(admin)
     assert "The record is damaged" in text(page)
     assert rows(page) == [
         {
@@ -79,8 +105,10 @@ def test_damage_is_told_in_plain_words_and_recorded(admin):
             "What it means": Kind.COLUMNS.value,
             "Details": "actor_role",
             "Times": "1",
+            "Explanation": "none",
         }
     ]
+    assert not elements(page, id="id_explanation"), "an Admin may not explain it away"
     [event] = events(type="record:verify")
     assert (event.outcome, event.details["damage"]) == ("failed", ["COLUMNS at event 1"])
 
@@ -121,3 +149,89 @@ def test_the_page_shows_the_public_key_and_how_to_do_without_the_portal(admin):
     found = text(admin.get(PAGE))
     assert "testserver/audit+" in found
     assert "python verify_bundle.py record.zip --vkey vkey" in found
+
+
+@pytest.fixture
+def owner(admin, browser_of):
+    return browser_of("owner")
+
+
+def explained(browser: Client, **changed: str) -> HttpResponse:
+    shown = the(browser.get(PAGE), name="verification")
+    body = {"verification": attribute(shown, "value"), "explanation": WHY} | changed
+    return browser.post(EXPLAIN, body, follow=True)
+
+
+def test_what_is_explained_is_no_alarm_any_more_and_stays_damage(owner, cast):
+    some_sealed_events()
+    damage(1)
+    assert "The record is damaged Change nothing" in text(verified(owner))
+    assert "The last verification found COLUMNS at event 1." in text(owner.get("/"))
+    assert "Audit log The last verification found damage: COLUMNS at event 1." in text(owner.get("/"))
+    assert owner.get("/readyz").json()["audit"] == "damaged"
+
+    page = explained(owner)
+    assert messages_of(page) == "The explanation is part of the record now."
+    assert "The record is damaged, and all of it is explained" in text(page)
+    assert rows(page)[0]["Explanation"].startswith(f"{WHY} Owner Person, ")
+    assert not elements(page, id="id_explanation")
+    [event] = events(type="record:explain")
+    assert (event.actor_role, event.details) == (
+        "Owner",
+        {"damage": ["COLUMNS at event 1"], "explanation": WHY},
+    )
+    assert "The last verification found" not in text(owner.get("/"))
+    assert owner.get("/readyz").json()["audit"] == "ok"
+    assert "all of it is explained" in text(verified(owner))
+
+
+def test_what_shows_up_later_is_an_alarm_again(owner):
+    some_sealed_events()
+    damage(1)
+    verified(owner)
+    explained(owner)
+    damage(2)
+    page = verified(owner)
+    assert "The record is damaged Change nothing" in text(page)
+    assert [(row["Times"], row["Explanation"]) for row in rows(page)] == [("2", "none")]
+    assert "COLUMNS at event 1, 2 times" in text(owner.get("/"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "reason"),
+    [
+        ("  ", "The explanation is missing. Enter 1 to 500 characters."),
+        ("x" * 501, "The explanation has 501 characters; 500 are allowed."),
+    ],
+)
+def test_an_explanation_says_something_and_is_kept_where_it_cannot_be_used(owner, typed, reason):
+    some_sealed_events()
+    damage(1)
+    verified(owner)
+    refused = explained(owner, explanation=typed)
+    assert refused.status_code == 422
+    assert reason_beside(refused, "id_explanation") == reason
+    assert words(the(refused, id="id_explanation")) == typed.strip()
+    assert events(type="record:explain") == []
+
+
+def test_who_explains_what_somebody_has_verified_again_looks_first(owner):
+    some_sealed_events()
+    damage(1)
+    verified(owner)
+    earlier = Verification.objects.get().pk
+    damage(2)
+    verified(owner)
+    refused = explained(owner, verification=str(earlier))
+    assert refused.status_code == 409
+    assert "The record was verified again in the meantime." in text(refused)
+    assert words(the(refused, id="id_explanation")) == WHY
+    assert events(type="record:explain") == []
+
+
+def test_what_is_explained_already_is_not_explained_twice(owner):
+    some_sealed_events()
+    damage(1)
+    verified(owner)
+    body = {"verification": str(Verification.objects.get().pk), "explanation": WHY}
+    assert [owner.post(EXPLAIN, body).status_code for _ in range(2)] == [302, 409]

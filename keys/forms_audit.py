@@ -1,4 +1,4 @@
-"""What is asked for an evidence pack: a period in days, and the time as of which the tables are."""
+"""What is asked of whoever looks after the record: a period for an evidence pack, a word on damage."""
 
 from __future__ import annotations
 
@@ -46,3 +46,18 @@ class EvidenceForm(forms.Form):
 
 def start_of(day: date) -> datetime:
     return datetime.combine(day, time.min, tzinfo=timezone.get_current_timezone())
+
+
+class ExplanationForm(forms.Form):
+    """``verification`` is the one whose damage was looked at."""
+
+    verification = forms.IntegerField(widget=forms.HiddenInput)
+    explanation = forms.CharField(
+        label="What came of looking into it",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="Why the record is as it is, and who knows of it. It becomes part of the record.",
+    )
+
+    def clean_explanation(self) -> str:
+        return " ".join(self.cleaned_data["explanation"].split())

@@ -1,0 +1,65 @@
+"""What the last verification found, and what people have said of it. The record itself holds both."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from keys.audit.events import Event
+from keys.audit.leaf import ERASED
+from keys.models import AuditEvent, Verification
+
+LOOKED_AT = 200
+"""Explanations, the newest first: more of them have another trouble than to be found here."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    who: str
+    at: datetime
+    words: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """One kind of damage, where it shows first. ``name`` is what an explanation names."""
+
+    name: str
+    kind: str
+    meaning: str
+    where: str
+    words: str
+    times: int
+    explanation: Explanation | None
+
+
+def last_verification() -> Verification | None:
+    """The newest that has come to its end."""
+    return Verification.objects.filter(finished_at__isnull=False).order_by("-id").first()
+
+
+def found_by(verification: Verification | None) -> list[Found]:
+    """What it found, in the order in which it was kept: the earliest event first."""
+    damage: list[dict[str, Any]] = verification.damage if verification else []
+    said = explanations({each["name"] for each in damage})
+    return [Found(**each, explanation=said.get(each["name"])) for each in damage]
+
+
+def unexplained(verification: Verification | None) -> list[str]:
+    """The names of what it found and nobody has explained."""
+    return [found.name for found in found_by(verification) if found.explanation is None]
+
+
+def explanations(names: Collection[str]) -> dict[str, Explanation]:
+    """The newest explanation of each of ``names`` that has one."""
+    if not names:
+        return {}
+    events = AuditEvent.objects.filter(type=Event.DAMAGE_EXPLAINED).order_by("-at", "-id")
+    said: dict[str, Explanation] = {}
+    for who, at, details in events.values_list("actor_name", "at", "details")[:LOOKED_AT]:
+        for name in details["damage"]:
+            if name in names:
+                said.setdefault(name, Explanation(who or ERASED, at, details["explanation"]))
+    return said
