@@ -165,7 +165,7 @@ def _detail(name: str, value: Any) -> str:
     if name == "rules":
         return f"of {len(value)} actions"
     if isinstance(value, list):
-        return "; ".join(str(part) for part in value)
+        return "; ".join(str(part) for part in value) or "none"
     if isinstance(value, dict):
         return ", ".join(f"{part}: {what}" for part, what in sorted(value.items()))
     return str(value)
