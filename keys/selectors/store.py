@@ -11,7 +11,7 @@ from django.utils import timezone
 from keys import cerby
 from keys.audit.guard import authorize
 from keys.errors import CerbyError
-from keys.lifecycle import State, Status, status
+from keys.lifecycle import ENDED, State, Status, status
 from keys.models import ApiKey, RevealGrant
 from keys.policy import Action, Actor
 from keys.selectors.key import grant_of, key_for
@@ -36,6 +36,20 @@ class Storing:
     @property
     def is_pending(self) -> bool:
         return self.key.state in {State.REQUESTED, State.CALLING}
+
+    @property
+    def never_arrived(self) -> bool:
+        """Cerby made the key, its plain text was lost on the way, and so there never was a view of it."""
+        was_made = self.key.origin == ApiKey.Origin.GENERATED and self.key.stored_at is None
+        return self.grant is None and was_made and self.key.state in {State.REVOKING, State.REVOKED}
+
+    @property
+    def has_ended(self) -> bool:
+        return self.key.state in ENDED
+
+    @property
+    def is_to_be_made_again(self) -> bool:
+        return self.has_ended or self.never_arrived
 
     @property
     def can_acknowledge(self) -> bool:

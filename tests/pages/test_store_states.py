@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from keys.lifecycle import State
+from keys.lifecycle import ENDED, State
 from keys.models import ApiKey, RevealGrant
 from tests.cast import a_key
 from tests.pages.helpers import elements, events, links, messages_of, names, text, the, words
@@ -110,7 +110,9 @@ def test_every_other_state_is_explained_and_has_a_way_out(admin, cast, state):
     assert response.status_code == 200
     assert said in text(response)
     assert links(response)["API key settings"] == f"/keys/{key.pk}/"
-    assert links(response)["Delete this key"] == f"/keys/{key.pk}/delete/"
+    ways = {"Delete this key": f"/keys/{key.pk}/delete/", "Generate another key": "/keys/new/"}
+    way = "Generate another key" if state in ENDED else "Delete this key"
+    assert {link: url for link, url in links(response).items() if link in ways} == {way: ways[way]}
     assert not elements(response, id="key-mask")
     assert claim(admin, key).status_code == 410
 
@@ -118,7 +120,7 @@ def test_every_other_state_is_explained_and_has_a_way_out(admin, cast, state):
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        (State.ABSENT, "is failed"),
+        (State.ABSENT, "was not made."),
         (State.REFUSED, "was not made. Cerby said no."),
         (State.REVOKING, "is removed"),
         (State.HELD, "is active"),
@@ -127,6 +129,30 @@ def test_every_other_state_is_explained_and_has_a_way_out(admin, cast, state):
 def test_a_state_is_said_in_the_words_of_the_table(admin, cast, state, said):
     key = a_key(cast.admin, name="Payroll", state=state, **STATES[state][0])
     assert f"“payroll” {said}".lower() in text(admin.get(f"/keys/{key.pk}/store/")).lower()
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("created-without-key", "The portal has deleted it in Cerby. Generate another one."),
+        (
+            "created-without-key, and deletion hangs",
+            "goes on until Cerby confirms that. Generate another one.",
+        ),
+    ],
+)
+def test_a_key_that_did_not_arrive_is_not_called_removed_without_a_reason(admin, sandbox, fault, said):
+    rules = [{"route": "POST /api/v1/api-keys", "fault": "created-without-key", "seed": 1}]
+    if "hangs" in fault:
+        rules.append({"route": "DELETE /api/v1/api-keys/*", "fault": "500-uncommitted", "seed": 1})
+    sandbox.faults.set(rules)
+    key = generate(admin, name="Payroll")
+    sandbox.faults.clear()
+    response = admin.get(f"/keys/{key.pk}/store/")
+    assert "The key did not arrive Cerby made “Payroll”" in text(response)
+    assert said in text(response)
+    assert links(response)["Generate another key"] == "/keys/new/"
+    assert ("Delete this key" in links(response)) is ("hangs" in fault)
 
 
 def test_a_view_whose_time_is_over_says_what_to_do(admin):
