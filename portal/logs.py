@@ -86,6 +86,7 @@ LOGGING: dict[str, Any] = {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
         "urllib3": {"level": "ERROR"},  # its warnings name URLs
+        "psycopg.pool": {"level": "ERROR"},  # warns of each attempt; who needed the connection says it once
     },
 }
 

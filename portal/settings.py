@@ -88,7 +88,8 @@ _SQLITE_OPTIONS: dict[str, Any] = {
 }
 EMBEDDED_DATABASE = CONFIG.data_dir / "portal.sqlite3"
 # As many connections as a process can use at a time: gunicorn's 8 threads, and one to spare.
-_POOL: dict[str, Any] = {"min_size": 1, "max_size": 9, "timeout": 10}
+# After 10 s without PostgreSQL it is tried afresh, and not ever more rarely for five minutes.
+_POOL: dict[str, Any] = {"min_size": 1, "max_size": 9, "timeout": 10, "reconnect_timeout": 10}
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
@@ -131,8 +132,13 @@ TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-gb"
 USE_I18N = False
 
-# Background work
-TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+# Background work: a worker has a thread for each queue
+TASKS = {
+    "default": {
+        "BACKEND": "django_tasks_db.DatabaseBackend",
+        "QUEUES": ["default"],
+    }
+}
 
 # Sign-in
 AUTH_USER_MODEL = "keys.User"

@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import uuid
-
-import structlog
-from django.db import close_old_connections
 
 from keys.audit.nodes import head
 from keys.audit.sequence import leads, seal
 from keys.audit.signing import sign
+from keys.jobs.patience import Patience
 
 LOOK_EVERY = 0.25
 SIGN_EVERY = 5.0
 """Seconds."""
 
-logger = structlog.get_logger(__name__)
 
-
-def run(stop: threading.Event) -> None:
-    """Until ``stop`` is set. Whatever goes wrong, it tries again: an event that waits is never lost."""
+def run(patience: Patience) -> None:
+    """Until told to stop. Whatever goes wrong, it tries again: an event that waits is never lost."""
     leader = uuid.uuid4()
     signed_at = -SIGN_EVERY
-    while not stop.wait(LOOK_EVERY):
-        close_old_connections()
-        try:
-            urgent = seal_all(leader)
-            if urgent or time.monotonic() - signed_at >= SIGN_EVERY:
-                signed_at = time.monotonic()
-                if leads(leader, head()):
-                    sign()
-        except Exception:
-            logger.exception("sealing_failed")
+
+    def look() -> None:
+        nonlocal signed_at
+        urgent = seal_all(leader)
+        if urgent or time.monotonic() - signed_at >= SIGN_EVERY:
+            signed_at = time.monotonic()
+            if leads(leader, head()):
+                sign()
+
+    patience.repeat(look, every=LOOK_EVERY, failed="sealing_failed")
 
 
 def seal_all(leader: uuid.UUID) -> bool:

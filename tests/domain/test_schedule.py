@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import pytest
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
@@ -20,13 +13,8 @@ from keys.jobs.schedule import JOBS, enqueue_due, make_rows
 from keys.jobs.tasks import sweep, tidy
 from keys.models import PeriodicJob
 from tests.domain.own_database import Address
-from tests.domain.racing import ROOT, race
-
-PATIENCE = 40  # seconds
-
-
-def due_again() -> None:
-    PeriodicJob.objects.update(due_at=timezone.now())
+from tests.domain.racing import race
+from tests.domain.workers import PATIENCE, Workers, due_again, noted, wait_until
 
 
 def test_every_job_is_due_at_once_and_then_once_per_period(db):
@@ -73,57 +61,21 @@ def test_old_results_go_also_those_of_workers_that_died(db):
     assert PeriodicJob.objects.get(name="tidy").summary == f"0 sessions and {len(JOBS)} task results removed"
 
 
-@pytest.fixture
-def start(
-    database: Address, settings: Any, tmp_path: Path
-) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
-    """``start()`` is a real worker on the test's own database and sandbox."""
-    mine = {
-        "DJANGO_SETTINGS_MODULE": "portal.settings",
-        "PORTAL_DATA_DIR": str(tmp_path),
-        "DATABASE_URL": database if isinstance(database, str) else "",
-        "CERBY_BASE_URL": settings.CERBY_BASE_URL,
-        "CERBY_TOKEN": settings.CERBY_TOKEN,
-        "CERBY_API_KEY": settings.CERBY_API_KEY,
-    }
-    running: list[subprocess.Popen[bytes]] = []
-
-    def worker() -> subprocess.Popen[bytes]:
-        with (tmp_path / "worker.log").open("ab") as log:
-            command = [sys.executable, "manage.py", "worker"]
-            process = subprocess.Popen(command, cwd=ROOT, env=os.environ | mine, stdout=log, stderr=log)
-        running.append(process)
-        return process
-
-    yield worker
-    for process in running:
-        process.kill()
-        process.wait()
-
-
-def wait_until(happens: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not happens():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.1)
-
-
-def of_the_sweep(**columns: Any) -> bool:
-    return PeriodicJob.objects.filter(name="sweep", **columns).exists()
-
-
-def test_a_job_whose_worker_is_killed_runs_again_within_a_period(committed_cast, sandbox, start):
+def test_a_job_whose_worker_is_killed_runs_again_within_a_period(
+    committed_cast, database, sandbox, settings, tmp_path
+):
+    workers = Workers(tmp_path, database, settings)
     sandbox.faults.set([{"fault": "hang-uncommitted", "route": "GET /api/v1/api-keys", "seconds": 15}])
-    first = start()
-    wait_until(lambda: of_the_sweep(started_at__isnull=False))
-    first.send_signal(signal.SIGKILL)
-    first.wait()
-    assert of_the_sweep(finished_at=None)
+    with workers.one() as first:
+        wait_until(noted("sweep", started_at__isnull=False))
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    assert noted("sweep", finished_at=None)()
     sandbox.faults.clear()
 
-    due_again()  # a period has passed
-    second = start()
-    wait_until(lambda: of_the_sweep(succeeded=True))
-    second.send_signal(signal.SIGTERM)
-    assert second.wait(PATIENCE) == 0
-    assert of_the_sweep(summary__startswith="1 of 1 live keys confirmed, 1 discovered")
+    due_again("sweep")  # a period has passed
+    with workers.one() as second:
+        wait_until(noted("sweep", succeeded=True))
+        second.send_signal(signal.SIGTERM)
+        assert second.wait(PATIENCE) == 0
+    assert noted("sweep", summary__startswith="1 of 1 live keys confirmed, 1 discovered")()

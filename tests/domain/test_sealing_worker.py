@@ -14,6 +14,7 @@ from keys.audit import log
 from keys.audit.events import Event
 from keys.audit.nodes import head
 from keys.jobs import sealing
+from keys.jobs.patience import Patience
 from keys.models import Checkpoint
 from tests.domain import own_database
 from tests.domain.sealed_log import is_whole
@@ -29,18 +30,18 @@ def worker(database, audit_files, monkeypatch) -> Callable[..., object]:
 
     @contextmanager
     def at_work() -> Iterator[None]:
-        stop = threading.Event()
+        patience = Patience()
 
         def run() -> None:
             with own_database.using(database):
-                sealing.run(stop)
+                sealing.run(patience)
 
         thread = threading.Thread(target=run)
         thread.start()
         try:
             yield
         finally:
-            stop.set()
+            patience.stop.set()
             thread.join(PATIENCE)
 
     return at_work

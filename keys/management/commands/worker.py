@@ -1,60 +1,72 @@
-"""Run the background jobs: enqueue what is due, and work off what is enqueued."""
+"""Run the background jobs: enqueue what is due, and work off each queue in a thread of its own."""
 
 from __future__ import annotations
 
+import signal
 import threading
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import structlog
+from django.conf import settings
 from django.core.management.base import BaseCommand
-from django.db import DatabaseError, close_old_connections
-from django.utils.crypto import get_random_string
-from django_tasks_db.management.commands.db_worker import Worker
 
 from keys.evidence.policy_then import note_policy
 from keys.jobs import sealing
+from keys.jobs.lane import LOOK_EVERY, Lane
+from keys.jobs.patience import Patience
 from keys.jobs.schedule import enqueue_due, make_rows
 
 TICK_SECONDS = 1.0
-
-logger = structlog.get_logger(__name__)
+IDLE_SECONDS = 2.0
+"""For threads that work at no task to end in; then the process ends all the same."""
+TO_END = {signal.SIGINT, signal.SIGTERM, signal.SIGQUIT}
 
 
 class Command(BaseCommand):
     help = "Run the background jobs until SIGTERM. Any number of workers may run, on any number of machines."
 
     def handle(self, *_: Any, **__: Any) -> None:
-        make_rows()
-        note_policy()
-        stop = threading.Event()
-        clock = threading.Thread(target=_tick, args=[stop], daemon=True)
-        clock.start()
-        sealer = threading.Thread(target=sealing.run, args=[stop], daemon=True)
-        sealer.start()
-        worker = Worker(
-            queue_names=["default"],
-            interval=TICK_SECONDS,
-            batch=False,
-            backend_name="default",
-            startup_delay=False,
-            max_tasks=None,
-            worker_id=get_random_string(32),
-            excluded_queue_names=[],
-        )
-        worker.configure_signals()
-        try:
-            worker.run()
-        finally:
-            stop.set()
-            clock.join(timeout=5)
-            sealer.join(timeout=5)
+        signal.pthread_sigmask(signal.SIG_BLOCK, TO_END)  # for the threads as well: they inherit it
+        patience = Patience()
+        lanes = [Lane(queue) for queue in settings.TASKS["default"]["QUEUES"]]
+        loops = [lambda: _clock(patience), lambda: sealing.run(patience)]
+        loops += [_loop(lane, patience) for lane in lanes]
+        threads = [threading.Thread(target=loop, daemon=True) for loop in loops]
+        for thread in threads:
+            thread.start()
+        signal.sigwait(TO_END)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, TO_END)  # a second one ends it at once
+        patience.stop.set()
+        for lane in lanes:
+            lane.running = False
+        _wait_for(threads, lanes, patience)
 
 
-def _tick(stop: threading.Event) -> None:
-    """Every second, enqueue what is due. A database that is away for a while is asked again."""
-    while not stop.wait(TICK_SECONDS):
-        close_old_connections()
-        try:
-            enqueue_due()
-        except DatabaseError:
-            logger.exception("the_clock_could_not_ask_the_database")
+def _clock(patience: Patience) -> None:
+    """Every second, enqueue what is due; the first time, see to what that needs."""
+    begun = False
+
+    def tick() -> None:
+        nonlocal begun
+        if not begun:
+            make_rows()
+            note_policy()
+            begun = True
+        enqueue_due()
+
+    patience.repeat(tick, every=TICK_SECONDS, failed="enqueuing_failed")
+
+
+def _loop(lane: Lane, patience: Patience) -> Callable[[], None]:
+    return lambda: patience.repeat(lane.run, every=LOOK_EVERY, failed="lane_failed")
+
+
+def _wait_for(threads: Sequence[threading.Thread], lanes: Sequence[Lane], patience: Patience) -> None:
+    """A task is worked at to its end, unless the database is away: then nobody can note that it is done."""
+    soon = time.monotonic() + IDLE_SECONDS
+    while any(thread.is_alive() for thread in threads):
+        at_work = any(lane.running_task for lane in lanes) and not patience.database_is_away
+        if not at_work and time.monotonic() > soon:
+            return
+        time.sleep(0.05)
