@@ -136,7 +136,7 @@ USE_I18N = False
 TASKS = {
     "default": {
         "BACKEND": "django_tasks_db.DatabaseBackend",
-        "QUEUES": ["default"],
+        "QUEUES": ["default", "slow", "verification"],
     }
 }
 

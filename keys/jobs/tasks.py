@@ -26,6 +26,10 @@ from keys.jobs.reminders import remind_owners
 from keys.models import PeriodicJob, Verification
 from keys.siem.stream import stream
 
+SLOW, VERIFICATION = "slow", "verification"
+"""Queues, each worked off by itself: for what others' servers or much counting can hold up, and for what
+takes minutes. Everything else is on "default", and has to be quick.
+"""
 RESULTS_KEPT_FOR = timedelta(hours=1)
 
 logger = structlog.get_logger(__name__)
@@ -41,22 +45,22 @@ def sweep() -> None:
     _run("sweep", _sweep)
 
 
-@task
+@task(queue_name=VERIFICATION)
 def verify_record(verification_id: int) -> None:
     carry_out(Verification.objects.get(pk=verification_id))
 
 
-@task
+@task(queue_name=VERIFICATION)
 def verify() -> None:
     _run("verify", verify_unasked)
 
 
-@task
+@task(queue_name=SLOW)
 def anchor() -> None:
     _run("anchor", lambda: anchors.deliver(timezone.now()))
 
 
-@task
+@task(queue_name=SLOW)
 def siem() -> None:
     _run("siem", stream)
 
@@ -66,12 +70,12 @@ def tidy() -> None:
     _run("tidy", _tidy)
 
 
-@task
+@task(queue_name=SLOW)
 def alerts() -> None:
     _run("alerts", keep_alerts)
 
 
-@task
+@task(queue_name=SLOW)
 def reminders() -> None:
     _run("reminders", remind_owners)
 
@@ -81,7 +85,7 @@ def people() -> None:
     _run("people", lambda: f"{read_everyone()} people read from Cerby")
 
 
-@task
+@task(queue_name=SLOW)
 def figures() -> None:
     _run("figures", keep_figures)
 

@@ -1,23 +1,30 @@
-"""The worker as a process: it outlives its database."""
+"""The worker as a process: it outlives its database, and what one queue waits for holds up no other."""
 
 from __future__ import annotations
 
 import signal
+import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
 from keys.audit import log
 from keys.audit.events import Event
-from keys.models import Unsealed
+from keys.jobs import tasks
+from keys.jobs.schedule import JOBS
+from keys.models import Unsealed, Verification
 from tests.domain import own_database
-from tests.domain.workers import Workers, noted, wait_until
+from tests.domain.workers import Workers, due_again, noted, wait_until
 from tests.postgresql_server import Server, serving
 
 OUTAGE = 15.0  # seconds; longer than the worker waits for one connection
 PROMPTLY = 6.0
+
+
+# ---- PostgreSQL goes away
 
 
 @pytest.fixture
@@ -76,3 +83,54 @@ def test_it_may_start_before_its_database(server, workers):
         server.start()
         with own_database.using(server.url("portal")):
             wait_until(noted("reconcile", succeeded=True))
+
+
+# ---- Others are slow
+
+
+@pytest.fixture
+def long_anchors(tmp_path) -> Path:
+    """An anchor file with which verifying the record takes a minute and more."""
+    path = tmp_path / "anchors.jsonl"
+    path.write_bytes(b'{"note": ""}\n' * 8_000_000)
+    return path
+
+
+@pytest.fixture
+def mute() -> Iterator[int]:
+    """The port of a server that takes every connection and never says a word."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+        yield listener.getsockname()[1]
+
+
+@pytest.fixture
+def hindered(committed_cast, database, settings, mute, long_anchors) -> Workers:
+    """Workers whose every way out hangs."""
+    hangs = f"https://127.0.0.1:{mute}/"
+    return Workers(
+        long_anchors.parent,
+        database,
+        settings,
+        PORTAL_AUDIT_ANCHOR_FILE=str(long_anchors),
+        PORTAL_AUDIT_ANCHOR_WEBHOOK=hangs,
+        PORTAL_AUDIT_ANCHOR_WEBHOOK_PRIVATE="1",
+        PORTAL_AUDITOR_EMAILS="ada@example.com",
+        PORTAL_EMAIL_URL=f"smtp://127.0.0.1:{mute}",
+        PORTAL_SIEM_URL=hangs,
+        PORTAL_SIEM_URL_PRIVATE="1",
+    )
+
+
+def test_what_hangs_elsewhere_and_a_verification_delay_no_reconcile(hindered):
+    verification = Verification.objects.create(asked_at=timezone.now(), asked_by="Ada")
+    tasks.verify_record.enqueue(verification.pk)
+    with hindered.one():
+        wait_until(noted("anchor", started_at__isnull=False))
+        for _ in range(3):
+            due_again("anchor", "siem", "reconcile")
+            asked = timezone.now()
+            wait_until(noted("reconcile", succeeded_at__gt=asked), JOBS["reconcile"].every.total_seconds())
+        wait_until(noted("anchor", summary__contains="mail: fails"))
+        wait_until(noted("siem", summary__contains="https: fails"))
+        verification.refresh_from_db()
+        assert verification.finished_at is None
