@@ -9,20 +9,55 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import threading
+import time
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPSConnection
+from urllib3.connectionpool import HTTPSConnectionPool
 
 from keys.errors import PortalError
 
 TIMEOUT = (3.0, 10.0)
-"""Seconds to connect, and for each read of the answer."""
+"""Seconds to connect, and for each read or write."""
+TOTAL = 15.0
+"""Seconds for all of it; whatever is going on so long after the connection was made is cut off."""
 
 
 class NotDelivered(PortalError):
     title = "Not delivered"
+
+
+class _Connection(HTTPSConnection):
+    """Is cut off when its time is over: a byte now and then never meets a socket's timeout."""
+
+    _end: threading.Timer | None = None
+
+    def connect(self) -> None:
+        super().connect()
+        assert isinstance(self.sock, socket.socket)
+        self._end = threading.Timer(TOTAL, _cut, [self.sock])
+        self._end.daemon = True
+        self._end.start()
+
+    def close(self) -> None:
+        if self._end is not None:
+            self._end.cancel()
+        super().close()
+
+
+def _cut(sock: socket.socket) -> None:
+    """Whoever reads or writes meets the end of the connection. TLS is another thread's, and left alone."""
+    with suppress(OSError):
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+class _Pool(HTTPSConnectionPool):
+    ConnectionCls = _Connection
 
 
 class _Pinned(HTTPAdapter):
@@ -34,6 +69,7 @@ class _Pinned(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, server_hostname=self._host, assert_hostname=self._host, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"https": _Pool}
 
 
 def post(url: str, body: bytes, *, content_type: str, private: bool = False, token: str = "") -> None:
@@ -56,15 +92,24 @@ def post(url: str, body: bytes, *, content_type: str, private: bool = False, tok
     with requests.Session() as session:
         session.trust_env = False
         session.mount("https://", _Pinned(host))
+        began = time.monotonic()
         try:
             with session.post(
                 target, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False, stream=True
             ) as answer:
                 status = answer.status_code  # which is all that is read of it
         except (requests.RequestException, OSError) as error:
-            raise NotDelivered(f"{host} did not take it: {type(error).__name__}.") from error
+            failure = f"{host} did not take it: {type(error).__name__}."
+            raise NotDelivered(_late(host, began) or failure) from error
+    if late := _late(host, began):  # headers that were cut off look like short ones
+        raise NotDelivered(late)
     if not requests.codes.ok <= status < requests.codes.multiple_choices:
         raise NotDelivered(f"{host} answered {status}.")
+
+
+def _late(host: str, began: float) -> str:
+    """A sentence where there was no time left; else nothing."""
+    return f"{host} did not take it within {TOTAL:.0f} seconds." if time.monotonic() - began >= TOTAL else ""
 
 
 def _address_of(host: str, port: int, *, private: bool) -> str:

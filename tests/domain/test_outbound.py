@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
+import threading
+import time
+from contextlib import suppress
 
 import pytest
 import requests.adapters
@@ -43,13 +47,13 @@ def names(monkeypatch):
     return answers
 
 
-def post(url: str, **how: bool) -> None:
-    outbound.post(url, b"body", content_type="text/plain", **how)
+def post(url: str, body: bytes = b"body", **how: bool) -> None:
+    outbound.post(url, body, content_type="text/plain", **how)
 
 
-def sentence(url: str, **how: bool) -> str:
+def sentence(url: str, body: bytes = b"body", **how: bool) -> str:
     with pytest.raises(NotDelivered) as caught:
-        post(url, **how)
+        post(url, body, **how)
     return caught.value.sentence
 
 
@@ -144,3 +148,40 @@ def test_a_name_that_nobody_knows_is_said(names):
 def test_what_is_closed_is_said(names):
     names[NAME] = [["127.0.0.1"]]
     assert sentence(f"https://{NAME}:9/", private=True) == f"{NAME} did not take it: ConnectionError."
+
+
+def drips_its_headers(sock: ssl.SSLSocket, over: threading.Event) -> None:
+    sock.recv(65536)
+    sock.sendall(b"HTTP/1.1 204 No Content\r\nX-Slow: ")
+    while not over.wait(0.1):
+        sock.sendall(b"x")
+
+
+def reads_a_little(sock: ssl.SSLSocket, over: threading.Event) -> None:
+    while not over.wait(0.1):
+        sock.recv(65536)
+
+
+@pytest.mark.parametrize(("behave", "length"), [(drips_its_headers, 4), (reads_a_little, 20_000_000)])
+def test_a_byte_now_and_then_makes_no_delivery_longer(names, monkeypatch, tmp_path, behave, length):
+    pem = tls.certificate(tmp_path)
+    monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(pem))
+    monkeypatch.setattr(outbound, "TOTAL", 1.0)
+    names[NAME] = [["127.0.0.1"]]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    over = threading.Event()
+
+    def serve() -> None:
+        with suppress(OSError), context.wrap_socket(listener.accept()[0], server_side=True) as sock:
+            behave(sock, over)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve, daemon=True)
+        server.start()
+        began = time.monotonic()
+        said = sentence(f"https://{NAME}:{listener.getsockname()[1]}/", b"x" * length, private=True)
+        assert time.monotonic() - began < 8  # less than one read may last
+        assert said == f"{NAME} did not take it within 1 seconds."
+        over.set()
+        server.join()

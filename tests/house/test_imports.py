@@ -57,7 +57,7 @@ LAYERS = [
 IMPORT_NOTHING_OF_KEYS = ("portal.conf", "portal.settings", "portal.logs", "keys.audit.events", "keys.errors")
 ONLY_IMPORTERS = {
     "requests": ("keys.cerby", "keys.outbound"),
-    "urllib3": ("keys.cerby",),
+    "urllib3": ("keys.cerby", "keys.outbound"),
     "cryptography": (
         "keys.seal",
         "keys.audit.ratchet",
