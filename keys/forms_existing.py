@@ -227,7 +227,7 @@ class FindForm(forms.Form):
         upload: UploadedFile[Any] | None = self.cleaned_data["file"]
         if upload is None:
             return ""
-        if (upload.size or 0) > 10 * MEGABYTE:
+        if (upload.size or 0) > plain_text.LARGEST_FILE:
             raise forms.ValidationError("The file is larger than 10 MB. Cut it into several.")
         return plain_text.decoded(upload.read())
 

@@ -14,6 +14,8 @@ from keys.errors import Invalid
 
 SHORTEST, LONGEST = 20, 4096
 LONGEST_IN_A_TEXT = 200
+LARGEST_FILE = 10 * 1024 * 1024
+"""Bytes that are looked through at once."""
 
 _SHAPES = (
     re.compile(r"[A-Za-z0-9_-]{20,}"),  # the key in "key=…&", in a URL's path, in quotes

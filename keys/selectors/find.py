@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.conf import settings
 from django.utils import timezone
 
 from keys import wording
 from keys.lifecycle import CAVEAT, ENDED, State, Status, status
 from keys.models import ApiKey
-from keys.policy import Action, Actor, roles_that_may
+from keys.policy import Action, Actor, KeyManagement, roles_that_may
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,14 @@ class Answer:
         return self.status is Status.EXPIRED or (self.status is Status.REMOVED and not self.caveat)
 
 
-def answers(actor: Actor, keys: Iterable[ApiKey]) -> list[Answer]:
+def answers(actor: Actor | None, keys: Iterable[ApiKey]) -> list[Answer]:
+    """``actor`` is None for an operator, who may open no page."""
     return [_answer(actor, key) for key in keys]
 
 
-def _answer(actor: Actor, key: ApiKey) -> Answer:
-    may_delete = actor.may(Action.DELETE_KEY, key)
+def _answer(actor: Actor | None, key: ApiKey) -> Answer:
+    may_delete = actor is not None and actor.may(Action.DELETE_KEY, key)
+    management = KeyManagement(settings.PORTAL_KEY_MANAGEMENT)
     return Answer(
         id=key.id,
         name=key.name,
@@ -54,7 +57,7 @@ def _answer(actor: Actor, key: ApiKey) -> Answer:
         caveat=CAVEAT.get(State(key.state), ""),
         expires=wording.exact(key.expires_at),
         last_four=key.last_four,
-        may_see=actor.may(Action.SEE_KEY, key),
+        may_see=actor is not None and actor.may(Action.SEE_KEY, key),
         may_delete=may_delete and key.state not in ENDED,
-        who_may="" if may_delete else ", ".join(roles_that_may(Action.DELETE_KEY, actor.management)),
+        who_may="" if may_delete else ", ".join(roles_that_may(Action.DELETE_KEY, management)),
     )
