@@ -47,6 +47,7 @@ class Event(enum.StrEnum):
     SIGNED_IN = "session:start"
     SIGNED_OUT = "session:end"
     PERSON_ADDED = "person:add"
+    PERSON_REMOVED = "person:remove"
     PERSON_CHANGED = "person:change"
     PERSON_ERASED = "person:erase"
     ROLES_REFRESHED = "roles:refresh"
@@ -99,6 +100,7 @@ _LABELS = {
     Event.SIGNED_IN: "Signed in",
     Event.SIGNED_OUT: "Signed out",
     Event.PERSON_ADDED: "Person added",
+    Event.PERSON_REMOVED: "Person removed from the portal",
     Event.PERSON_CHANGED: "Person changed in Cerby",
     Event.PERSON_ERASED: "Person erased from the record",
     Event.ROLES_REFRESHED: "Roles read from Cerby",
@@ -139,6 +141,7 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.ACTIVITY_EXPORTED: frozenset({"filter", "count"}),
     Event.ATTEMPT_REFUSED: frozenset({"action"}),
     Event.PERSON_ADDED: frozenset({"email", "role"}),
+    Event.PERSON_REMOVED: frozenset({"email", "before", "after"}),
     Event.PERSON_CHANGED: frozenset({"email", "before", "after"}),
     Event.PERSON_ERASED: frozenset({"person", "events"}),
     Event.ROLES_REFRESHED: frozenset({"count"}),
@@ -173,6 +176,7 @@ URGENT = frozenset(
         Event.QUARANTINE_STARTED,
         Event.QUARANTINE_ENDED,
         Event.PERSON_ADDED,
+        Event.PERSON_REMOVED,
         Event.PERSON_CHANGED,
         Event.PERSON_ERASED,
         Event.ROLES_REFRESHED,

@@ -12,7 +12,7 @@ from keys.audit.leaf import ERASED, readable
 from keys.models import AuditEvent, User
 from keys.policy import Role
 
-CHANGES = (Event.PERSON_ADDED, Event.PERSON_CHANGED)
+CHANGES = (Event.PERSON_ADDED, Event.PERSON_REMOVED, Event.PERSON_CHANGED)
 NAMES = {"full name": "name", "may sign in": "may_sign_in", "in the workspace": "in_the_workspace"}
 
 

@@ -17,7 +17,7 @@ from keys.selectors.activity import EventRow, newest
 from keys.selectors.activity_filter import by_owner
 
 SHOWN_KEYS, SHOWN_EVENTS = 20, 50
-_ROLE_EVENTS = (Event.PERSON_ADDED.value, Event.PERSON_CHANGED.value)
+_ROLE_EVENTS = (Event.PERSON_ADDED.value, Event.PERSON_REMOVED.value, Event.PERSON_CHANGED.value)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ from keys.actions.quarantine import Cause, end_quarantine, start_quarantine
 from keys.actions.refresh_people import refresh_everyone
 from keys.actions.refresh_person import refresh_person
 from keys.actions.register import register
+from keys.actions.remove_person import remove_person
 from keys.actions.rescope import rescope
 from keys.actions.save_in_cerby import save_in_cerby
 from keys.actions.settle import settle
@@ -207,6 +208,10 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
     "refresh_person": (refreshing, ["person:change"]),
     "refresh_people": (lambda scene: lambda: refresh_everyone(scene.me), ["roles:refresh"]),
     "add_person": (adding, ["person:add", "person:change"]),
+    "remove_person": (
+        lambda scene: lambda: remove_person(scene.cast.guest.email),
+        ["person:remove"],
+    ),
     "sign_in": (
         lambda scene: lambda: sign_in.record(scene.cast.admin, ip="192.0.2.7", browser="Chrome on Linux"),
         ["session:start"],

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from keys.actions.add_person import add_person
 from keys.actions.refresh_person import refresh_person
+from keys.actions.remove_person import remove_person
 from keys.evidence.keys_then import keys_at
 from keys.evidence.people_then import people_at
 from keys.evidence.policy_then import note_policy
@@ -106,6 +107,7 @@ def test_people_have_the_roles_that_they_had(db, cast, workspace):
     added = timezone.now()
     workspace.sandbox.set_person(workspace.ids["admin"], role="workspace_user")
     refresh_person(cast.admin)
+    remove_person("new@contenzilla.example")
 
     def roles(at: datetime) -> dict[str, tuple[str, str]]:
         return {person.email: (person.role, person.may_sign_in) for person in people_at(at).people}
@@ -118,6 +120,7 @@ def test_people_have_the_roles_that_they_had(db, cast, workspace):
     assert roles(timezone.now())["admin@contenzilla.example"] == ("User", "yes")
     assert roles(before)["new@contenzilla.example"] == ("User", "no")
     assert roles(added)["new@contenzilla.example"] == ("User", "yes")
+    assert roles(timezone.now())["new@contenzilla.example"] == ("User", "no")
 
 
 def test_the_rules_are_those_of_the_time(db, settings, tmp_path):

@@ -10,6 +10,7 @@ from django.core import mail
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from keys.actions.refresh_people import read_everyone
 from keys.models import User
 from keys.policy import Role
 from tests.cast import PASSWORD, email_of, said_by
@@ -115,6 +116,35 @@ def test_cerby_cannot_be_reached(cast, settings):
     settings.CERBY_BASE_URL = "http://127.0.0.1:9"
     with pytest.raises(CommandError, match="no connection could be made"):
         add_person("new@contenzilla.example")
+
+
+def test_whom_an_operator_removes_is_out_at_once_until_they_are_added_again(cast, browser_of):
+    admin, owner = browser_of("admin"), browser_of("owner")
+    assert admin.get("/roles/").status_code == 200
+    out = StringIO()
+    call_command("remove_person", email_of("admin").upper(), stdout=out)
+    assert out.getvalue().startswith("Admin Person may not sign in any more.")
+    read_everyone()  # Cerby goes on listing them as live
+    assert admin.get("/roles/").status_code == 302
+    assert not sign_in(Client(), email_of("admin"), PASSWORD)
+    [removed] = events(type="person:remove")
+    assert (removed.actor_name, said_by(removed)) == (
+        "The portal",
+        {"email": email_of("admin"), "before": {"may sign in": "yes"}, "after": {"may sign in": "no"}},
+    )
+    assert "Person removed from the portal" in text(owner.get(f"/people/{cast.admin.pk}/"))
+
+    add_person(email_of("admin"))
+    assert sign_in(Client(), email_of("admin"), PASSWORD)
+
+
+def test_whom_the_portal_has_not_let_in_it_cannot_remove(cast, newcomer):
+    with pytest.raises(CommandError, match="The portal knows nobody"):
+        call_command("remove_person", newcomer)
+    User.objects.filter(pk=cast.guest.pk).update(added_at=None, is_active=False)
+    with pytest.raises(CommandError, match="was removed from it already"):
+        call_command("remove_person", email_of("guest"))
+    assert events(type="person:remove") == []
 
 
 def test_a_forgotten_password_is_replaced_by_mail(cast):

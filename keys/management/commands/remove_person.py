@@ -1,0 +1,25 @@
+"""Take the portal away from a person who stays in the workspace."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from keys.actions.remove_person import remove_person
+from keys.errors import PortalError
+
+
+class Command(BaseCommand):
+    help = "Take the portal away from a person who stays in the workspace. add_person lets them in again."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("email")
+
+    def handle(self, *_: Any, email: str, **__: Any) -> None:
+        try:
+            user = remove_person(email)
+        except PortalError as error:
+            raise CommandError(error.sentence) from error
+        self.stdout.write(f"{user.name} may not sign in any more. API keys that act as them go on working.")
