@@ -31,11 +31,11 @@ class Lane(Worker):
 
     def run(self) -> None:
         """Until told to end. Raises what the database raises; call it again then."""
-        self._put_back()
+        self.put_back()
         super().run()
 
-    def _put_back(self) -> None:
-        """What an outage broke off would stand as running for good; every task may be begun again."""
+    def put_back(self) -> None:
+        """What was broken off would stand as running for good: let it be begun again, here or elsewhere."""
         for task in DBTaskResult.objects.running().filter(queue_name__in=self.queue_names):
             if self.worker_id in task.worker_ids:
                 DBTaskResult.objects.filter(pk=task.pk).update(status=TaskResultStatus.READY)

@@ -6,10 +6,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
+from django.db import Error
 
 from keys.evidence.policy_then import note_policy
 from keys.jobs import sealing
@@ -18,8 +20,10 @@ from keys.jobs.patience import Patience
 from keys.jobs.schedule import enqueue_due, make_rows
 
 TICK_SECONDS = 1.0
-IDLE_SECONDS = 2.0
-"""For threads that work at no task to end in; then the process ends all the same."""
+IDLE_SECONDS, TASK_SECONDS = 2.0, 15.0
+"""How long threads get to end: those that work at no task, and those that do. The latter is longer than one
+waits for a connection, and so than it takes to notice that the database is away.
+"""
 TO_END = {signal.SIGINT, signal.SIGTERM, signal.SIGQUIT}
 
 
@@ -41,6 +45,10 @@ class Command(BaseCommand):
         for lane in lanes:
             lane.running = False
         _wait_for(threads, lanes, patience)
+        if not patience.database_is_away:
+            with suppress(Error):
+                for lane in lanes:
+                    lane.put_back()
 
 
 def _clock(patience: Patience) -> None:
@@ -63,10 +71,10 @@ def _loop(lane: Lane, patience: Patience) -> Callable[[], None]:
 
 
 def _wait_for(threads: Sequence[threading.Thread], lanes: Sequence[Lane], patience: Patience) -> None:
-    """A task is worked at to its end, unless the database is away: then nobody can note that it is done."""
-    soon = time.monotonic() + IDLE_SECONDS
+    """Nobody waits for a task while the database is away: it cannot be noted then that it is done."""
+    began = time.monotonic()
     while any(thread.is_alive() for thread in threads):
         at_work = any(lane.running_task for lane in lanes) and not patience.database_is_away
-        if not at_work and time.monotonic() > soon:
+        if time.monotonic() - began > (TASK_SECONDS if at_work else IDLE_SECONDS):
             return
         time.sleep(0.05)
