@@ -16,6 +16,7 @@ from keys.actions.verify_record import carry_out
 from keys.audit.signing import sign
 from keys.audit.verify_bundle import Kind
 from keys.jobs.sealing import seal_all
+from keys.jobs.tasks import verify
 from keys.models import AuditEvent, Verification
 from tests.cast import an_event, said_by
 from tests.pages.helpers import (
@@ -51,6 +52,15 @@ def some_sealed_events() -> None:
         an_event().save()
     seal_all(uuid.UUID(int=1))
     sign()
+
+
+def test_what_broke_off_by_itself_is_done_first_and_stands_in_nobodys_way(admin):
+    broken_off = Verification.objects.create(asked_at=timezone.now(), asked_by="The portal")
+    verify.func()
+    [only] = Verification.objects.all()
+    assert (only, only.finished_at is not None) == (broken_off, True)
+    admin.post(START)
+    assert Verification.objects.count() == 2
 
 
 def test_before_anybody_asked_it_says_so(admin):
