@@ -1,31 +1,20 @@
-"""Real processes that do one thing at the same moment, on one database.
-
-Run as a script in a process of its own, ``python -m tests.domain.racing``, because forking a test runner,
-which has threads, may hang.
-"""
+"""Real processes that do one thing at the same moment, on one database."""
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
-import subprocess
 import sys
 import traceback
 from collections.abc import Callable
-from importlib import import_module
-from pathlib import Path
 from typing import Any
-
-import django
 
 from portal.processes import end_with_parent
 from tests.domain import own_database
 from tests.domain.own_database import Address
+from tests.domain.script import PATIENCE, answer_of, named
 
 Runner = Callable[[int, Any], Any]
-ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 120  # seconds
 
 
 def race(database: Address, runner: str, subjects: list[Any], *, processes: int) -> list[list[Any]]:
@@ -34,24 +23,13 @@ def race(database: Address, runner: str, subjects: list[Any], *, processes: int)
     ``runner`` is ``module:function``. For every subject all processes wait for the last one, then begin together.
     """
     task = {"database": str(database), "runner": runner, "subjects": subjects, "processes": processes}
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.domain.racing"],
-        input=json.dumps(task),
-        cwd=ROOT,
-        env=os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return answer_of(f"{__name__}:run", task)
 
 
-def _run(task: dict[str, Any]) -> list[list[Any]]:
+def run(task: dict[str, Any]) -> list[list[Any]]:
     fork = multiprocessing.get_context("fork")
     start, answers = fork.Barrier(task["processes"]), fork.Queue()
-    runner = _named(task["runner"])
+    runner = named(task["runner"])
     racers = [
         fork.Process(target=_race, args=(number, runner, task | {"parent": os.getpid()}, start, answers))
         for number in range(task["processes"])
@@ -80,17 +58,3 @@ def _race(number: int, runner: Runner, task: dict[str, Any], start: Any, answers
         answers.put((number, traceback.format_exc()))
     else:
         answers.put((number, got))
-
-
-def _named(runner: str) -> Runner:
-    module, _, function = runner.partition(":")
-    return getattr(import_module(module), function)
-
-
-def main() -> None:
-    django.setup()
-    json.dump(_run(json.load(sys.stdin)), sys.stdout)
-
-
-if __name__ == "__main__":
-    main()
