@@ -116,8 +116,15 @@ def actor(user: User) -> Actor:
 
 def a_key(owner: User, **columns: Any) -> ApiKey:
     """A key of the inventory, held and active unless ``columns`` say otherwise. Unknown to the sandbox."""
+    key = an_unsaved_key(owner, **columns)
+    key.save(force_insert=True)
+    return ApiKey.objects.select_related("owner").get(pk=key.pk)
+
+
+def an_unsaved_key(owner: User, **columns: Any) -> ApiKey:
+    """The same, not in the database yet: ``bulk_create`` many of them."""
     now = timezone.now()
-    key = ApiKey(
+    return ApiKey(
         **{
             "id": uuid.uuid4(),
             "cerby_id": uuid.uuid4(),
@@ -134,8 +141,6 @@ def a_key(owner: User, **columns: Any) -> ApiKey:
         }
         | columns
     )
-    key.save(force_insert=True)
-    return ApiKey.objects.select_related("owner").get(pk=key.pk)
 
 
 def a_live_key(sandbox: Sandbox, owner: User, **columns: Any) -> tuple[ApiKey, str]:

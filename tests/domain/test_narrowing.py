@@ -16,7 +16,7 @@ from keys.lifecycle import State
 from keys.models import ApiKey
 from keys.selectors import conditions, keyset, search
 from keys.selectors.inventory_filter import NEEDS, SORTS, InventoryFilter
-from tests.cast import a_key
+from tests.cast import an_unsaved_key
 
 NOW = timezone.now()
 STATES = [
@@ -38,31 +38,30 @@ ASKED = {
 def many(cast):
     """Keys of every kind, of which many are equal in what the table is sorted by."""
     luck = random.Random(3)
-    for number in range(80):
-        age = luck.choice([luck.randint(1, 9), 50, 100])
-        created = NOW - timedelta(days=age, microseconds=luck.choice([0, 0, 1]))
-        expires = luck.choice(
-            [created + timedelta(hours=1), NOW + timedelta(days=luck.choice([3, 3, 40, 200]))]
-        )
-        state = luck.choice(STATES)
-        a_key(
-            luck.choice([cast.admin, cast.admin, cast.owner]),
-            name=f"{luck.choice(['Robot', 'robot', 'Übung', 'übung'])} {number}",
-            scopes=luck.choice(
-                [["read:users"], ["read:users", "read:items"], ["read:items"], ["delete:teams"]]
-            ),
-            state=state,
-            created_at=created,
-            expires_at=expires,
-            last_used_at=luck.choice([None, created, NOW - timedelta(days=age / 2)]),
-            removed_at=NOW if state is State.REVOKED else None,
-            origin=luck.choice(["generated", "discovered"]),
-            purpose=luck.choice(["", "To test with."]),
-            missing_since=luck.choice([None, NOW]),
-            owner_left_at=luck.choice([None, NOW]),
-            attempts=luck.choice([0, 6]),
-        )
+    ApiKey.objects.bulk_create(one_of_many(cast, luck, number) for number in range(80))
     return list(ApiKey.objects.select_related("owner"))
+
+
+def one_of_many(cast, luck, number):
+    age = luck.choice([luck.randint(1, 9), 50, 100])
+    created = NOW - timedelta(days=age, microseconds=luck.choice([0, 0, 1]))
+    expires = luck.choice([created + timedelta(hours=1), NOW + timedelta(days=luck.choice([3, 3, 40, 200]))])
+    state = luck.choice(STATES)
+    return an_unsaved_key(
+        luck.choice([cast.admin, cast.admin, cast.owner]),
+        name=f"{luck.choice(['Robot', 'robot', 'Übung', 'übung'])} {number}",
+        scopes=luck.choice([["read:users"], ["read:users", "read:items"], ["read:items"], ["delete:teams"]]),
+        state=state,
+        created_at=created,
+        expires_at=expires,
+        last_used_at=luck.choice([None, created, NOW - timedelta(days=age / 2)]),
+        removed_at=NOW if state is State.REVOKED else None,
+        origin=luck.choice(["generated", "discovered"]),
+        purpose=luck.choice(["", "To test with."]),
+        missing_since=luck.choice([None, NOW]),
+        owner_left_at=luck.choice([None, NOW]),
+        attempts=luck.choice([0, 6]),
+    )
 
 
 def meets(key: ApiKey, asked: dict[str, str]) -> bool:
