@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -26,6 +27,8 @@ from tests.pages.journey import Tab, answers, claim, generate
 PEOPLE = ("owner", "super_admin", "admin", "user", "login_only", "guest", "key_owner", "outsider")
 """The key in an address is ``super_admin``'s; for ``key_owner``, a User, it is their own."""
 METHODS = "GET HEAD POST PUT PATCH DELETE OPTIONS"
+SAFE = ("OPTIONS", "HEAD", "GET")
+"""These change nothing, so that they may be asked one after the other."""
 
 
 def who(admins: int, others: int, *, key_owner: int | None = None, outsider: int = 302) -> dict[str, int]:
@@ -159,12 +162,18 @@ AFTER_THE_VIEW = {"keys:store-save", "keys:store-done"}
 
 
 def cases(table: dict[str, dict[str, dict[str, int]]]) -> list[Any]:
+    """The methods of a row that may be asked one after the other; each of the others is a case of its own."""
     return [
-        pytest.param(name, method, expected, id=f"{name}-{method}")
+        pytest.param(name, methods, expected, id=f"{name}-{'-'.join(methods)}")
         for name, row in table.items()
-        for methods, expected in row.items()
-        for method in methods.split()
+        for listed, expected in row.items()
+        for methods in _asked_together(listed.split())
     ]
+
+
+def _asked_together(listed: list[str]) -> list[tuple[str, ...]]:
+    safe = tuple(method for method in SAFE if method in listed)
+    return [methods for methods in (safe, *((method,) for method in listed if method not in SAFE)) if methods]
 
 
 @pytest.fixture(autouse=True)
@@ -174,11 +183,11 @@ def _nothing_counted_yet() -> None:
 
 @pytest.fixture
 def ask(cast, browser_of, workspace, settings, tmp_path):
-    """``ask("admin", "POST", "keys:key-delete")``: the status of one well-formed request on fresh data."""
+    """``ask("admin", ["POST"], "keys:key-delete")``: the status for each method of a well-formed request on fresh data."""
 
     settings.PORTAL_AUDIT_DIR = tmp_path / "audit"  # where it is remembered what was signed
 
-    def status(person: str, method: str, name: str) -> int:
+    def statuses(person: str, methods: Iterable[str], name: str) -> dict[str, int]:
         holder = "user" if person == "key_owner" else "super_admin"
         if name.startswith("keys:store"):
             key, secret = _new_key(browser_of("super_admin"), cast[holder], viewed=name in AFTER_THE_VIEW)
@@ -195,16 +204,18 @@ def ask(cast, browser_of, workspace, settings, tmp_path):
         damaged = a_damaged_record() if name == "keys:verification-explain" else 0
         if name in BY_HAND:
             ApiKey.objects.filter(pk=key.pk).update(cerby_id=None, origin="pasted", state=BY_HAND[name])
-        body = _bodies(secret, workspace.vaults[0], damaged).get(name, {}) if method == "POST" else {}
-        browser = browser_of("user" if person == "key_owner" else person)
-        asker = cast["user" if person == "key_owner" else person] or cast.admin
-        saved = SavedFilter.objects.create(user=asker, name=uuid.uuid4().hex, query="outcome=refused")
-        response = browser.generic(method, _address(name, key, saved), **_encoded(body))
+        asker = "user" if person == "key_owner" else person
+        browser, address = browser_of(asker), _address(name, key, cast[asker] or cast.admin)
+        body = _bodies(secret, workspace.vaults[0], damaged).get(name, {}) if "POST" in methods else {}
+        return {method: status(browser, method, address, body) for method in methods}
+
+    def status(browser: Client, method: str, address: str, body: dict[str, Any]) -> int:
+        response = browser.generic(method, address, **_encoded(body if method == "POST" else {}))
         if response.streaming:
             b"".join(response.streaming_content)
         return response.status_code
 
-    return status
+    return statuses
 
 
 def a_damaged_record() -> int:
@@ -232,7 +243,7 @@ def _new_key(maker: Client, holder: User, *, viewed: bool) -> tuple[ApiKey, str]
     return key, secret
 
 
-def _address(name: str, key: ApiKey, saved: SavedFilter) -> str:
+def _address(name: str, key: ApiKey, asker: User) -> str:
     if name == "account_reset_password_from_key":
         return reverse(name, kwargs={"uidb36": "1", "key": "too-old"})
     if name in ABOUT_AN_EVENT:
@@ -242,6 +253,7 @@ def _address(name: str, key: ApiKey, saved: SavedFilter) -> str:
         sign()
         return reverse(name, kwargs={"uid": event.uid})
     if name == "keys:activity-forget":
+        saved = SavedFilter.objects.create(user=asker, name=uuid.uuid4().hex, query="outcome=refused")
         return reverse(name, kwargs={"filter_id": saved.pk})
     if name == "keys:person":
         return reverse(name, kwargs={"user_id": key.owner_id})
@@ -301,23 +313,27 @@ def test_every_url_is_in_the_table():
     assert _names(get_resolver().url_patterns) == TABLE.keys()
 
 
-@pytest.mark.parametrize(("name", "method", "expected"), cases(TABLE))
-def test_who_is_answered_what(ask, name, method, expected):
-    assert {person: ask(person, method, name) for person in PEOPLE} == expected
+def same_for_all(methods: tuple[str, ...], expected: dict[str, int]) -> dict[str, dict[str, int]]:
+    return {person: dict.fromkeys(methods, status) for person, status in expected.items()}
 
 
-@pytest.mark.parametrize(("name", "method", "expected"), cases(OWNER_ONLY))
-def test_who_is_answered_what_where_keys_are_their_owners_alone(ask, settings, name, method, expected):
+@pytest.mark.parametrize(("name", "methods", "expected"), cases(TABLE))
+def test_who_is_answered_what(ask, name, methods, expected):
+    assert {person: ask(person, methods, name) for person in PEOPLE} == same_for_all(methods, expected)
+
+
+@pytest.mark.parametrize(("name", "methods", "expected"), cases(OWNER_ONLY))
+def test_who_is_answered_what_where_keys_are_their_owners_alone(ask, settings, name, methods, expected):
     settings.PORTAL_KEY_MANAGEMENT = "owner-only"
-    assert {person: ask(person, method, name) for person in PEOPLE} == expected
+    assert {person: ask(person, methods, name) for person in PEOPLE} == same_for_all(methods, expected)
 
 
 @pytest.mark.parametrize("name", TABLE)
 def test_a_method_that_is_not_listed_is_not_allowed(ask, name):
     listed = {method for methods in TABLE[name] for method in methods.split()}
     person = "outsider" if name == "account_login" else "super_admin"
-    answered = {method: ask(person, method, name) for method in METHODS.split() if method not in listed}
-    assert answered == dict.fromkeys(answered, 405)
+    others = [method for method in METHODS.split() if method not in listed]
+    assert ask(person, others, name) == dict.fromkeys(others, 405)
 
 
 def test_an_outsider_is_sent_to_sign_in_and_comes_back(ask, browser_of):
