@@ -20,6 +20,8 @@ from tests.domain.racing import race
 
 PROCESSES, GRANTS = 24, 30
 
+pytestmark = pytest.mark.long
+
 
 def the_portals_claim(number: int, key_id: str) -> str | None:
     actor = cast.actor(User.objects.get())

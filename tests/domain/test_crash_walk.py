@@ -6,11 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.crashwalk.without import GUARDS
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 240  # seconds, on a machine that has much else to do
 PAIRS = 12
+
+pytestmark = pytest.mark.long
 
 
 def test_wherever_it_dies_no_key_lives_that_nobody_holds_and_a_missing_guard_is_seen():

@@ -6,8 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 300  # seconds, on a machine that has much else to do
+
+pytestmark = pytest.mark.long
 
 
 def test_whoever_is_killed_nothing_is_lost_and_the_others_go_on():

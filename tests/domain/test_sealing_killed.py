@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from keys.audit.nodes import tree
 from keys.models import Checkpoint, TreeHead
 from tests.domain.killing import walk
 from tests.domain.own_database import Address
 from tests.domain.sealed_log import is_whole
+
+pytestmark = pytest.mark.long
 
 EVENTS = 12
 """In each round: the 256th, which completes a tile, is sealed in one that is killed, too."""

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 from django.db import DatabaseError, transaction
 
 from keys.audit import log, tree
@@ -23,6 +24,8 @@ from tests.domain.sealed_log import is_whole, let_the_lease_end
 
 WRITERS, SEQUENCERS, TRANSACTIONS = 16, 3, 8
 PATIENCE = 60  # seconds
+
+pytestmark = pytest.mark.long
 
 
 class GivenUp(Exception):

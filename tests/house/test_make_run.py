@@ -21,7 +21,10 @@ ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 180  # a loaded machine; some 5 on an idle one
 STOP_SECONDS = 60
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for left processes in /proc")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(sys.platform != "linux", reason="looks for left processes in /proc"),
+]
 
 
 class Run:
