@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from keys import seal
 from keys.models import ApiKey
 from tests.cast import a_key
-from tests.domain.racing import ROOT
+from tests.domain.script import ROOT
 from tests.pages.helpers import events
 
 STRANGER = f"ghp_{uuid.uuid4().hex}"

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from keys.models import PeriodicJob
 from tests.domain.own_database import Address
-from tests.domain.racing import ROOT
+from tests.domain.script import ROOT
 
 PATIENCE = 60.0  # seconds, on a machine that has much else to do
 
