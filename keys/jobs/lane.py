@@ -37,5 +37,5 @@ class Lane(Worker):
     def put_back(self) -> None:
         """What was broken off would stand as running for good: let it be begun again, here or elsewhere."""
         for task in DBTaskResult.objects.running().filter(queue_name__in=self.queue_names):
-            if self.worker_id in task.worker_ids:
+            if task.worker_ids[-1] == self.worker_id:  # the last who took it
                 DBTaskResult.objects.filter(pk=task.pk).update(status=TaskResultStatus.READY)
