@@ -9,12 +9,9 @@ from allauth.account.adapter import DefaultAccountAdapter
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
 
 from keys.actions import sign_in
 from keys.models import User
-from keys.policy import Action
-from keys.selectors.people import owns_keys
 from keys.views.people import actor_of, browser_of, ip_of
 
 
@@ -32,12 +29,6 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def login(self, request: HttpRequest, user: User) -> None:
         super().login(request, user)
         sign_in.record(user, ip=ip_of(request), browser=browser_of(request))
-
-    def get_login_redirect_url(self, request: HttpRequest) -> str:
-        """The dashboard, or one's own keys where these are all that one may see."""
-        actor = actor_of(request)
-        own_only = not actor.may(Action.SEE_INVENTORY) and owns_keys(actor.user_id)
-        return reverse("keys:inventory" if own_only else "keys:dashboard")
 
     def logout(self, request: HttpRequest) -> None:
         if request.user.is_authenticated:

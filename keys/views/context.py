@@ -8,15 +8,20 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from keys.policy import Action
+from keys.selectors.people import owns_keys
 from keys.views.people import actor_of
 
 
 def portal(request: HttpRequest) -> dict[str, Any]:
     signed_in = getattr(request, "user", None) is not None and request.user.is_authenticated
     actor = actor_of(request) if signed_in else None
+    sees_all = actor is not None and actor.may(Action.SEE_INVENTORY)
     return {
         "portal": {"sandbox": settings.PORTAL_IS_SANDBOX, "workspace": settings.CERBY_WORKSPACE},
         "actor": actor,
+        "may_see_inventory": sees_all,
+        "has_own_keys_only": actor is not None and not sees_all and owns_keys(actor.user_id),
+        "may_see_configuration": actor is not None and actor.may(Action.SEE_CONFIGURATION),
         "may_generate": actor is not None and actor.may(Action.GENERATE_KEY),
         "may_register": actor is not None and actor.may(Action.REGISTER_KEY),
         "may_see_people": actor is not None and actor.may(Action.SEE_ACTIVITY),

@@ -1,13 +1,15 @@
-"""Dashboard: where an admin starts the day."""
+"""Dashboard: where an admin starts the day, and everybody else is led to what they may see."""
 
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from keys.jobs.health import late_jobs
+from keys.policy import Action
 from keys.selectors.dashboard import dashboard as dashboard_for
+from keys.selectors.people import owns_keys
 from keys.selectors.troubles import alerts_shown
 from keys.views.people import actor_of
 
@@ -15,5 +17,7 @@ from keys.views.people import actor_of
 @require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
+    if not actor.may(Action.SEE_INVENTORY):
+        return redirect("keys:inventory" if owns_keys(actor.user_id) else "keys:roles")
     shown = {"board": dashboard_for(actor, late_jobs()), "alerts": alerts_shown(actor)}
     return render(request, "keys/dashboard.html", {"section": "dashboard", **shown})

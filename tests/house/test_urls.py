@@ -63,7 +63,7 @@ KEY_READ, KEY_CHANGED = who(200, 404, key_owner=200), who(302, 404, key_owner=30
 SHOWN = {"GET HEAD OPTIONS": everybody(200)}
 
 TABLE: dict[str, dict[str, dict[str, int]]] = {
-    "keys:dashboard": {"GET HEAD": ADMINS},
+    "keys:dashboard": {"GET HEAD": who(200, 302)},
     "keys:inventory": {"GET HEAD": ADMINS_AND_OWN},
     "keys:inventory-export": {"GET HEAD": ADMINS_AND_OWN},
     "keys:wizard": {"GET HEAD": ADMINS},

@@ -16,6 +16,7 @@ from tests.cast import a_key, an_event
 from tests.pages.helpers import (
     attribute,
     elements,
+    events,
     many_keys,
     names,
     queries,
@@ -304,10 +305,11 @@ def test_it_is_marked_in_the_navigation(admin):
     assert words(the(admin.get("/"), "a", aria_current="page")) == "Dashboard"
 
 
-def test_a_user_is_told_who_may_see_it(browser_of):
-    response = browser_of("user").get("/")
-    assert response.status_code == 403
-    assert "Owner, Super Admin, Admin" in text(response)
+def test_whoever_may_not_see_it_is_led_to_their_own_keys_or_to_the_roles(browser_of, cast):
+    a_key(cast.login_only)
+    assert browser_of("login_only").get("/")["Location"] == "/keys/"
+    assert browser_of("guest").get("/")["Location"] == "/roles/"
+    assert events(outcome="refused") == []
 
 
 def test_fifty_keys_and_events_cost_as_many_queries_as_one(admin, cast):

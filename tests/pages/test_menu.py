@@ -1,0 +1,47 @@
+"""The menu beside every page: it leads where a person may go, and nowhere else."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cast import a_key
+from tests.pages.helpers import events, links, the, within, words
+
+EVERYTHING = ["Dashboard", "Activity", "Settings"]
+
+
+def menu_of(response) -> dict[str, str]:
+    entries = within(the(response, "nav", aria_label="Portal"), "li")
+    return {words(entry): dict(within(entry, "a")[0].attributes)["href"] for entry in entries}
+
+
+@pytest.mark.parametrize(
+    ("person", "entries"),
+    [
+        ("owner", EVERYTHING),
+        ("super_admin", EVERYTHING),
+        ("admin", EVERYTHING),
+        ("user", ["API keys", "Roles"]),
+        ("login_only", ["Roles"]),
+        ("guest", ["Roles"]),
+    ],
+)
+def test_no_entry_is_refused(browser_of, cast, person, entries):
+    a_key(cast.user)
+    browser = browser_of(person)
+    menu = menu_of(browser.get("/roles/"))
+    assert list(menu) == entries
+    assert {browser.get(address).status_code for address in menu.values()} == {200}
+    assert events(outcome="refused") == []
+
+
+def test_whoever_can_do_nothing_here_is_told_why_and_whom_to_ask(browser_of, cast):
+    a_key(cast.user)
+    told = "There is nothing for you to do here yet"
+    assert told in words(the(browser_of("guest").get("/roles/"), "main"))
+    for person in ("user", "admin"):
+        assert told not in words(the(browser_of(person).get("/roles/"), "main"))
+
+
+def test_the_password_can_be_changed_from_every_page(browser_of):
+    assert links(browser_of("guest").get("/roles/"))["Change password"] == "/accounts/password/change/"
