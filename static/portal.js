@@ -1,4 +1,4 @@
-/* What every page does in the browser: time zone, dialog, messages, row menus, and saying when a request failed. */
+/* What every page does in the browser: time zone, dialog, messages, row menus, and saying when a request is under way or failed. */
 
 const dialog = document.getElementById("dialog");
 const drawer = document.getElementById("drawer");
@@ -72,6 +72,20 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("focusin", (event) => closeMenus(event.target.closest("details.menu")));
 
+const PATIENCE = 90 * 1000; // milliseconds; a deletion asks Cerby three times, 20 seconds each
+
+/* A form that was sent says so, and is not sent again; htmx does both for its own. A download leaves the page as it is. */
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.method !== "post" || "download" in form.dataset) return;
+  if (form.ariaBusy) {
+    event.preventDefault();
+    return;
+  }
+  form.ariaBusy = "true";
+  setTimeout(() => (form.ariaBusy = null), PATIENCE);
+});
+
 /* In the wide layout the drawer stands beside the page and is no popover. */
 matchMedia("(min-width: 80rem)").addEventListener("change", () => {
   if (drawer?.matches(":popover-open")) drawer.hidePopover();
@@ -105,6 +119,12 @@ document.addEventListener("htmx:error", (event) => {
       ? "The portal's answer could not be shown. Reload the page to see where things stand."
       : "The portal did not answer. Nothing was changed as far as this page knows; try again.",
   );
+});
+
+/* A page from the back/forward cache is as it was when its form was sent. */
+window.addEventListener("pageshow", (event) => {
+  if (!event.persisted) return;
+  for (const form of document.querySelectorAll("form[aria-busy]")) form.ariaBusy = null;
 });
 
 rememberTimeZone();
