@@ -61,10 +61,10 @@ class Sweep:
     to_revoke: list[tuple[uuid.UUID, uuid.UUID]] = field(default_factory=list)
 
     def __str__(self) -> str:
-        said = (
-            f"{self.confirmed} of {self.live} live keys confirmed, {self.discovered} discovered, "
-            f"{self.changed} changed, {self.missing} missing, {self.revoked} revoked"
-        )
+        said = f"{self.confirmed} of {self.live} live keys confirmed"
+        for what in ("discovered", "changed", "missing", "revoked"):
+            if count := getattr(self, what):
+                said += f", {count} {what}"
         if self.not_taken:
             said += f", {self.not_taken} not taken over: see the log"
         return f"{said}; quarantine: {len(self.to_revoke)} held back" if self.quarantined else said

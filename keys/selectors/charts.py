@@ -49,7 +49,7 @@ def level(count: int, most: int) -> int:
 
 
 class Cell(TypedDict):
-    """One day; ``words`` say how many, or nothing. Only on a cliff its number is written, in the middle.
+    """One day; ``words`` say how many, or nothing, and ``number`` stands in the middle.
 
     A dictionary, because that is where a template looks first, and there are many.
     """
@@ -99,7 +99,7 @@ def calendar(counts: Mapping[date, int], first: date, days: int) -> Calendar:
                 height=str(_ROW - _GAP),
                 shade="cliff" if is_cliff else f"level-{level(count, most)}",
                 words=f"{day:%a} {day.day} {day:%b}: {count:,}" if count else "",
-                number=compact(count) if is_cliff else "",
+                number=compact(count) if count else "",
                 number_x=percent(x + column * 0.44),
                 number_y=str(y + 14),
             )

@@ -148,7 +148,7 @@ def _owners(owners: list[OwnerFigure]) -> list[Bar]:
         Bar(
             label=owner["name"],
             note=Role(owner["role"]).label,
-            tag="left" if owner["left"] else "",
+            tag="disabled or left" if owner["left"] else "",
             keys=_number(owner["keys"]),
             share=share(owner["keys"], most),
             url=_inventory(owner=owner["email"], status="active"),

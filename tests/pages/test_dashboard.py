@@ -257,7 +257,7 @@ def test_owners_scopes_and_reach(admin, cast):
     figures.func()
     response = admin.get("/")
     assert [line[:2] for line in table(response, "The owners of the most active keys")] == [
-        ["Admin Person left Admin", "3"],
+        ["Admin Person disabled or left Admin", "3"],
         ["Owner Person Owner", "2"],
         ["Guest Person Guest User", "1"],
     ]
