@@ -91,8 +91,8 @@ def _waits_for_a_purpose(key: ApiKey) -> bool:
 
 
 def _switches(actor: Actor, key: ApiKey, *, active: bool) -> list[Switch]:
-    """Every scope that is offered here, and any other that the key holds."""
-    offered = [scope.id for scope in catalogue.offered(settings.PORTAL_EXTRA_SCOPES)]
+    """Every scope that is offered here while the key is ``active``, and any other that it holds."""
+    offered = [scope.id for scope in catalogue.offered(settings.PORTAL_EXTRA_SCOPES)] if active else []
     return [
         _switch(actor, key, scope, active=active)
         for scope in [*offered, *(held for held in key.scopes if held not in offered)]

@@ -63,7 +63,7 @@ def test_it_says_everything_about_the_key(admin, cast):
     response = admin.get(f"/keys/{key.pk}/")
     assert words(the(response, "h1")) == "Payroll"
     said = facts(response)
-    assert (said["Name"], said["Purpose"]) == ("Payroll", "Pays people.")
+    assert said["Purpose"] == "Pays people."
     assert said["Owner"] == "Owner Person owner@contenzilla.example"
     assert said["Last used"] == "Never"
     assert said["Status"] == "Active"
@@ -106,6 +106,16 @@ def test_every_scope_is_a_switch_with_a_name_and_a_description(admin, cast):
         ("super_admin", "admin", True),
         ("admin", "owner", False),
         ("admin", "super_admin", False),
+def test_what_has_ended_shows_the_scopes_that_it_had_and_when_it_was_removed(admin, cast):
+    key = a_key(
+        cast.owner, state=State.REVOKED, removed_at=timezone.now(), scopes=["read:users", "retired:scope"]
+    )
+    response = admin.get(f"/keys/{key.pk}/")
+    assert list(switches(response)) == ["Read users", "retired:scope"]
+    assert "Only an active key's scopes can be changed." in text(response)
+    assert "just now" in facts(response)["Removed on"]
+
+
         ("admin", "admin", True),
         ("admin", "user", True),
         ("user", "user", False),
