@@ -33,6 +33,7 @@ def event(cast) -> AuditEvent:
         type="key:call",
         key_id=key.id,
         key_name=key.name,
+        actor_id=cast.owner.pk,
         actor_name="Ada",
         actor_email="ada@x.example",
         reason="Because.",
@@ -53,6 +54,7 @@ def test_the_page_shows_the_event_whole(admin, event):
     for part in ("Asked Cerby for the key", "Ada ada@x.example", "Reason Because."):
         assert part in shown
     assert links(page)["Payroll"] == f"/keys/{event.key_id}/"
+    assert links(page)["Ada"] == f"/people/{event.actor_id}/"
     [*_, leaf] = elements(page, "pre")
     assert json.loads(words(leaf)) == json.loads(bytes(event.leaf))
 

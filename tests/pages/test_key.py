@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 
 from keys.lifecycle import State
-from keys.models import ApiKey
-from tests.cast import a_key, a_live_key
+from keys.models import ApiKey, AuditEvent
+from tests.cast import a_key, a_live_key, an_event
 from tests.pages.helpers import (
     HTMX,
     attribute,
@@ -80,6 +80,16 @@ def test_its_own_activity_is_on_the_page(admin):
     for label in ("API key requested", "API key generated", "API key viewed"):
         assert label in text(response)
     assert links(response)["In the activity log"] == f"/activity/?key={key.pk}"
+    newest = AuditEvent.objects.filter(key_id=key.pk).latest("id")
+    addresses = {attribute(link, "href") for link in elements(response, "a")}
+    assert {f"/activity/{newest.uid}/", f"/people/{newest.actor_id}/"} <= addresses
+
+
+def test_its_own_owner_is_not_led_to_what_only_admins_may_see(browser_of, cast):
+    key = a_key(cast.user)
+    an_event(key_id=key.pk, key_name=key.name, actor_id=cast.owner.pk).save()
+    led_to = links(browser_of("user").get(f"/keys/{key.pk}/")).values()
+    assert not [address for address in led_to if address.startswith(("/activity/", "/people/"))]
 
 
 def test_every_scope_is_a_switch_with_a_name_and_a_description(admin, cast):
@@ -96,16 +106,6 @@ def test_every_scope_is_a_switch_with_a_name_and_a_description(admin, cast):
         assert words(the(response, id=str(attribute(switch, "aria-describedby"))))
 
 
-@pytest.mark.parametrize(
-    ("person", "holder", "may_widen"),
-    [
-        ("owner", "owner", True),
-        ("owner", "admin", True),
-        ("super_admin", "owner", False),
-        ("super_admin", "super_admin", True),
-        ("super_admin", "admin", True),
-        ("admin", "owner", False),
-        ("admin", "super_admin", False),
 def test_what_has_ended_shows_the_scopes_that_it_had_and_when_it_was_removed(admin, cast):
     key = a_key(
         cast.owner, state=State.REVOKED, removed_at=timezone.now(), scopes=["read:users", "retired:scope"]
@@ -116,6 +116,16 @@ def test_what_has_ended_shows_the_scopes_that_it_had_and_when_it_was_removed(adm
     assert "just now" in facts(response)["Removed on"]
 
 
+@pytest.mark.parametrize(
+    ("person", "holder", "may_widen"),
+    [
+        ("owner", "owner", True),
+        ("owner", "admin", True),
+        ("super_admin", "owner", False),
+        ("super_admin", "super_admin", True),
+        ("super_admin", "admin", True),
+        ("admin", "owner", False),
+        ("admin", "super_admin", False),
         ("admin", "admin", True),
         ("admin", "user", True),
         ("user", "user", False),

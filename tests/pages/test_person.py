@@ -37,7 +37,7 @@ def test_role_history_keys_acts_and_what_was_done_to_their_keys(admin, cast, san
     assert "user@contenzilla.example" in facts
     assert "Role Admin" in facts
     assert "role removed: User added: Admin" in section(page, "person-roles")
-    assert "Payroll Active" in section(page, "person-keys")
+    assert "Payroll Expires" in section(page, "person-keys")
     assert "Elsewhere" in section(page, "person-did")
     assert "Payroll" not in section(page, "person-did")
     done = section(page, "person-done-to")
