@@ -110,7 +110,7 @@ class RegisterForm(_Proof):
         error_messages={"required": "Enter the day on which the key expires."},
     )
     expires_time = forms.TimeField(
-        label="At",
+        label="Expires at",
         required=False,
         widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
         help_text="In your time zone; without it, the start of that day.",

@@ -71,8 +71,8 @@ def sort_header(context: dict[str, Any], label: str, link: SortLink) -> SafeStri
 def scope_choices(form: ScopesForm) -> dict[str, Any]:
     """Cerby's nine, then what the configuration adds; what is ticked stays ticked."""
     groups = [
-        ("Scopes", [scope for scope in form.offered if scope.published]),
-        ("More scopes, offered by this workspace", [scope for scope in form.offered if not scope.published]),
+        ("Published by Cerby", [scope for scope in form.offered if scope.published]),
+        ("More, offered by this workspace", [scope for scope in form.offered if not scope.published]),
     ]
     return {
         "groups": [(heading, scopes) for heading, scopes in groups if scopes],

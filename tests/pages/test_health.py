@@ -78,12 +78,12 @@ def test_a_job_that_never_ran_or_not_lately_is_late(browser_of):
 
 def test_the_page_counts_what_waits(browser_of, cast):
     admin = browser_of("admin")
-    assert "No key waits to be looked at." in text(admin.get("/settings/health/"))
+    assert "No key waits to be settled or deleted." in text(admin.get("/settings/health/"))
     past = timezone.now() - timedelta(minutes=1)
     for _ in range(2):
         a_key(cast.admin, state=State.REVOKING, due_at=past)
     a_key(cast.admin, state=State.READY, due_at=timezone.now() + timedelta(minutes=1))
-    assert "2 keys wait to be looked at." in text(admin.get("/settings/health/"))
+    assert "2 keys wait to be settled or deleted." in text(admin.get("/settings/health/"))
     assert queries(admin, "/settings/health/") == 33
 
 
