@@ -95,7 +95,7 @@ function putOnScreen() {
   screenTimer = setTimeout(endScreenTime, screenTime);
   keyMask.textContent = plaintext;
   keyMask.removeAttribute("aria-label");
-  setLabel(show, "Hide");
+  show.querySelector("span").textContent = "Hide";
   say(`Shown for ${Math.ceil(screenTime / 1000)} seconds at most. Then this tab clears the key for good.`);
 }
 
@@ -106,7 +106,7 @@ function takeOffScreen() {
   shownSince = null;
   keyMask.textContent = mask.text;
   keyMask.setAttribute("aria-label", mask.label);
-  setLabel(show, "Show");
+  show.querySelector("span").textContent = "Show";
 }
 
 function endScreenTime() {
@@ -189,9 +189,4 @@ function complain(sentence) {
   link.href = location.pathname;
   link.textContent = "See where things stand";
   element("store-error").replaceChildren(`${sentence} `, link);
-}
-
-/** A button's words stand in its span, beside an icon, or in the button itself. */
-function setLabel(button, words) {
-  (button.querySelector("span") ?? button).textContent = words;
 }
