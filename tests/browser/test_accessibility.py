@@ -162,6 +162,26 @@ def test_pages_of_an_admin(open_browser, complaints, state):
     look_over(page)
 
 
+def test_a_name_of_a_hundred_letters_fits(open_browser):
+    page = open_browser("owner")
+    name = "Donaudampfschifffahrtselektrizitaetenhauptbetriebswerkbauunterbeamtengesellschaft".ljust(100, "x")
+    key_id = steps.generate(page, name)
+    steps.show(page)
+    steps.tick_and_finish(page)
+    for size in (NARROW, {"width": 1024, "height": 700}, {"width": 1280, "height": 700}):
+        page.set_viewport_size(size)
+        for address in (
+            "/keys/",
+            f"/keys/{key_id}/",
+            f"/keys/{key_id}/delete/",
+            "/activity/",
+            "/people/1/",
+            "/",
+        ):
+            page.goto(address)
+            assert page.evaluate("() => document.documentElement.scrollWidth") <= size["width"], address
+
+
 def test_pages_of_whoever_may_not(open_browser, complaints):
     complaints.expect_status(403)
     page = open_browser("guest")
