@@ -88,8 +88,9 @@ _SQLITE_OPTIONS: dict[str, Any] = {
 }
 EMBEDDED_DATABASE = CONFIG.data_dir / "portal.sqlite3"
 # As many connections as a process can use at a time: gunicorn's 8 threads, and one to spare.
-# After 10 s without PostgreSQL it is tried afresh, and not ever more rarely for five minutes.
-_POOL: dict[str, Any] = {"min_size": 1, "max_size": 9, "timeout": 10, "reconnect_timeout": 10}
+# None of them waits for another, only for PostgreSQL itself, which is away when it has not answered for 3 s. After
+# 10 s without it, it is tried afresh, and not ever more rarely for five minutes.
+_POOL: dict[str, Any] = {"min_size": 1, "max_size": 9, "timeout": 3, "reconnect_timeout": 10}
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",

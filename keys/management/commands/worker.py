@@ -20,9 +20,10 @@ from keys.jobs.patience import Patience
 from keys.jobs.schedule import enqueue_due, make_rows
 
 TICK_SECONDS = 1.0
-IDLE_SECONDS, TASK_SECONDS = 2.0, 15.0
+IDLE_SECONDS, TASK_SECONDS = 2.0, 6.0
 """How long threads get to end: those that work at no task, and those that do. The latter is longer than one
-waits for a connection, and so than it takes to notice that the database is away.
+waits for a connection, and so than it takes to notice that the database is away; and shorter than what stops
+services waits before it kills.
 """
 TO_END = {signal.SIGINT, signal.SIGTERM, signal.SIGQUIT}
 
