@@ -80,7 +80,6 @@ def _columns(report: Report) -> dict[str, Any]:
 
 def _described(damage: Damage) -> dict[str, Any]:
     return {
-        "name": _name(damage),
         "kind": damage.kind.name,
         "meaning": damage.kind.value,
         "where": damage.where,

@@ -23,7 +23,7 @@ def check(anchors: Iterable[Line] = (), escrows: Iterable[Line] = ()) -> Report:
     head = TreeHead.objects.first()
     if head is not None and head.forged is not None and Kind.MAC not in report.found:
         report.add(Kind.MAC, head.forged, "The portal noticed it when it sealed the event.")
-        report.found[Kind.MAC].times = head.forged_times
+        report.found[Kind.MAC].times = head.forged_times or 1
     return report
 
 

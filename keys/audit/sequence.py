@@ -90,7 +90,7 @@ def _move_on(head: TreeHead, growth: tree.Growth, leader: UUID, now: datetime, f
         leader=leader,
         leader_until=now + LEASE,
         forged=forged[0] if forged and head.forged is None else head.forged,
-        forged_times=head.forged_times + len(forged),
+        forged_times=(head.forged_times or 0) + len(forged),
     )
     if moved != 1:
         raise Conflict("Another process has sealed at the same moment.")

@@ -345,7 +345,6 @@ class Migration(migrations.Migration):
                 ("leader_until", models.DateTimeField(null=True)),
                 ("refusal", models.CharField(blank=True, max_length=500)),
                 ("forged", models.BigIntegerField(null=True)),
-                ("forged_times", models.BigIntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(

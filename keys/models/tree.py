@@ -80,7 +80,7 @@ class TreeHead(models.Model):
     leader_until = models.DateTimeField(null=True)
     refusal = models.CharField(max_length=500, blank=True)
     forged = models.BigIntegerField(null=True)
-    forged_times = models.BigIntegerField(default=0)
+    forged_times = models.BigIntegerField(null=True)
 
     class Meta:
         constraints = (models.CheckConstraint(name="head_is_one_row", condition=Q(id=1)),)

@@ -8,8 +8,7 @@ from django.db import models
 class Verification(models.Model):
     """One verification of the whole record, asked for on the page or carried out by the portal itself.
 
-    ``damage`` lists, for each kind, where it shows first: {"name", "kind", "meaning", "where", "words",
-    "times"}; ``name`` is what an explanation names.
+    ``damage`` lists, for each kind, where it shows first: {"kind", "meaning", "where", "words", "times"}.
     ``failure``: why it broke off, as a sentence. ``size`` and ``signed_at``: of the newest checkpoint.
     """
 

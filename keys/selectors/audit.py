@@ -97,4 +97,4 @@ def _is_forged(head: TreeHead) -> bool:
     """Something was, and nobody has explained just that."""
     if head.forged is None:
         return False
-    return not explanations({name_of("MAC", f"event {head.forged}", head.forged_times)})
+    return not explanations({name_of("MAC", f"event {head.forged}", head.forged_times or 1)})

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from keys.audit.damage import name_of
 from keys.audit.events import Event
 from keys.audit.leaf import ERASED
 from keys.models import AuditEvent, Verification
@@ -43,8 +44,9 @@ def last_verification() -> Verification | None:
 def found_by(verification: Verification | None) -> list[Found]:
     """What it found, in the order in which it was kept: the earliest event first."""
     damage: list[dict[str, Any]] = verification.damage if verification else []
-    said = explanations({each["name"] for each in damage})
-    return [Found(**each, explanation=said.get(each["name"])) for each in damage]
+    named = {name_of(each["kind"], each["where"], each["times"]): each for each in damage}
+    said = explanations(named)
+    return [Found(name, **each, explanation=said.get(name)) for name, each in named.items()]
 
 
 def unexplained(verification: Verification | None) -> list[str]:
