@@ -19,7 +19,7 @@ from keys.audit import log
 from keys.audit.leaf import readable
 from keys.cerby.sandbox import Sandbox
 from keys.lifecycle import State
-from keys.models import ApiKey, AuditEvent, User
+from keys.models import ApiKey, AuditEvent, User, Verification
 from keys.policy import Actor, Role
 
 PASSWORD = "a long enough password"
@@ -175,6 +175,13 @@ def an_event(**columns: Any) -> AuditEvent:
             "details": facts.get("details", {}),
         }
     )
+
+
+def a_damaged_record() -> Verification:
+    """A verification that found damage which nobody has explained."""
+    where, now = f"event {uuid.uuid4()}", timezone.now()
+    found = {"kind": "TIME", "meaning": "M", "where": where, "words": "", "times": 1}
+    return Verification.objects.create(asked_at=now, finished_at=now, asked_by="X", damage=[found])
 
 
 def said_by(event: AuditEvent) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from keys.actions.claim import claim
 from keys.actions.confirm_removal import confirm_removal
 from keys.actions.delete import delete
 from keys.actions.erase_person import erase_person
+from keys.actions.explain_damage import explain_damage
 from keys.actions.export import export_activity, export_inventory
 from keys.actions.export_evidence import export_evidence
 from keys.actions.find import find
@@ -171,6 +172,12 @@ def held_back(scene: Scene) -> uuid.UUID:
     return key_id
 
 
+def damaged(scene: Scene) -> int:
+    """The highest roles alone may explain it."""
+    User.objects.filter(pk=scene.cast.admin.pk).update(role=Role.SUPER_ADMIN)
+    return people.a_damaged_record().pk
+
+
 def ending(_: Scene) -> Act:
     Quarantine.objects.create(since=timezone.now(), cause=Cause.OPERATOR)
     return lambda: end_quarantine(None)
@@ -205,6 +212,7 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
         ["policy:apply", "evidence:export"],
     ),
     "verify_record": (lambda scene: lambda: ask(scene.me, lambda _: None), ["record:start-verify"]),
+    "explain_damage": (on(explain_damage, damaged, "A backup was restored."), ["record:explain"]),
     "refresh_person": (refreshing, ["person:change"]),
     "refresh_people": (lambda scene: lambda: refresh_everyone(scene.me), ["roles:refresh"]),
     "add_person": (adding, ["person:add", "person:change"]),

@@ -20,7 +20,7 @@ from keys.audit.signing import sign
 from keys.jobs.sealing import seal_all
 from keys.lifecycle import State
 from keys.models import ApiKey, HeldBack, SavedFilter, User, Verification
-from tests.cast import PASSWORD, a_live_key, an_event, email_of
+from tests.cast import PASSWORD, a_damaged_record, a_live_key, an_event, email_of
 from tests.pages.helpers import text
 from tests.pages.journey import Tab, answers, claim, generate
 
@@ -201,7 +201,7 @@ def ask(cast, browser_of, workspace, settings, tmp_path):
             HeldBack.objects.create(key=key, reason="R", since=timezone.now())
             ApiKey.objects.filter(pk=key.pk).update(state=State.READY)
         Verification.objects.all().delete()
-        damaged = a_damaged_record() if name == "keys:verification-explain" else 0
+        damaged = a_damaged_record().pk if name == "keys:verification-explain" else 0
         if name in BY_HAND:
             ApiKey.objects.filter(pk=key.pk).update(cerby_id=None, origin="pasted", state=BY_HAND[name])
         asker = "user" if person == "key_owner" else person
@@ -216,20 +216,6 @@ def ask(cast, browser_of, workspace, settings, tmp_path):
         return response.status_code
 
     return statuses
-
-
-def a_damaged_record() -> int:
-    """The id of a verification that found damage which nobody has explained."""
-    where, now = f"event {uuid.uuid4()}", timezone.now()
-    found = {
-        "name": f"TIME at {where}",
-        "kind": "TIME",
-        "meaning": "M",
-        "where": where,
-        "words": "",
-        "times": 1,
-    }
-    return Verification.objects.create(asked_at=now, finished_at=now, asked_by="X", damage=[found]).pk
 
 
 def _new_key(maker: Client, holder: User, *, viewed: bool) -> tuple[ApiKey, str]:
