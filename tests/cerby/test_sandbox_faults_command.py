@@ -116,7 +116,8 @@ def test_chaos_can_be_repeated(tmp_path):
 
 
 def test_the_first_requests_may_be_left_alone(tmp_path):
-    with running(tmp_path, "--chaos", "0.4", "--seed", "18", "--calm", "30") as (_, url):
+    # With this seed, none of the faults is one that takes seconds.
+    with running(tmp_path, "--chaos", "0.4", "--seed", "8", "--calm", "30") as (_, url):
         outcomes = [outcome(url) for _ in range(60)]
     assert set(outcomes[:30]) == {"404"}
     assert len(set(outcomes[30:])) > 2
