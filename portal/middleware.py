@@ -1,4 +1,4 @@
-"""Between Django and the views: sessions that end, HTMX's headers, the reader's zone, errors as pages."""
+"""Between Django and the views: no database, sessions that end, HTMX's headers, the reader's zone, errors."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from urllib.parse import urlencode, urlsplit
 import structlog
 from django.conf import settings
 from django.contrib.auth import logout
+from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render, resolve_url
+from django.template.loader import get_template
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
@@ -22,6 +24,37 @@ from keys.selectors.people import owns_keys, whom_to_ask
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 logger = structlog.get_logger(__name__)
+
+PROBES = frozenset({"/livez", "/readyz"})
+"""They say for themselves how it stands with the database."""
+
+
+class DatabaseAwayMiddleware:
+    """While the database is away, say so after one wait for it: all that follows would wait again."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path_info in PROBES:
+            request.COOKIES.clear()  # who asks does not matter, and the session is in the database
+            return self.get_response(request)
+        try:
+            connection.ensure_connection()
+        except OperationalError:
+            logger.exception("database_away")
+            return self._back_in_a_moment(request)
+        return self.get_response(request)
+
+    def _back_in_a_moment(self, request: HttpRequest) -> HttpResponse:
+        is_fragment = "HX-Request" in request.headers
+        page = get_template("503.html#message" if is_fragment else "503.html").render()
+        response = HttpResponse(page, status=HTTPStatus.SERVICE_UNAVAILABLE)
+        response["Retry-After"] = "60"
+        if is_fragment:
+            response["HX-Retarget"], response["HX-Reswap"] = "#messages", "innerHTML"
+        return response
+
 
 STARTED, SEEN = "started_at", "seen_at"
 SEEN_RESOLUTION = 60

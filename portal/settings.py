@@ -41,6 +41,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
+    "portal.middleware.DatabaseAwayMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -87,9 +88,8 @@ _SQLITE_OPTIONS: dict[str, Any] = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;",
 }
 EMBEDDED_DATABASE = CONFIG.data_dir / "portal.sqlite3"
-# As many connections as a process can use at a time: gunicorn's 8 threads, and one to spare.
-# None of them waits for another, only for PostgreSQL itself, which is away when it has not answered for 3 s. After
-# 10 s without it, it is tried afresh, and not ever more rarely for five minutes.
+# As many connections as a process can use at a time: gunicorn's 8 threads, and one to spare. So whoever waits
+# waits for PostgreSQL itself. After 10 s it is tried afresh, and not ever more rarely for five minutes.
 _POOL: dict[str, Any] = {"min_size": 1, "max_size": 9, "timeout": 3, "reconnect_timeout": 10}
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
