@@ -31,9 +31,9 @@ def find(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, form, UNPROCESSABLE)
     found = answers(actor, find_keys(actor, form.everything()))
-    context = {"section": "settings", "form": FindForm(), "asked": True, "found": found}
+    context = {"section": "keys", "form": FindForm(), "asked": True, "found": found}
     return render(request, "keys/find.html", context)
 
 
 def _page(request: HttpRequest, form: FindForm, status: int = 200) -> HttpResponse:
-    return render(request, "keys/find.html", {"section": "settings", "form": form}, status=status)
+    return render(request, "keys/find.html", {"section": "keys", "form": form}, status=status)

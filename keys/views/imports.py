@@ -58,9 +58,9 @@ def _dry_run(request: HttpRequest, actor: Actor, text: str, form: ImportForm) ->
         form.errors.clear()
         form.add_error(None, f"{error.sentence} Nothing was imported.")
         return _page(request, form, error.status)
-    context = {"section": "settings", "form": ImportForm(), "plan": planned, "text": text}
+    context = {"section": "keys", "form": ImportForm(), "plan": planned, "text": text}
     return render(request, "keys/imports.html", context, status=200 if planned.good else UNPROCESSABLE)
 
 
 def _page(request: HttpRequest, form: ImportForm, status: int = 200) -> HttpResponse:
-    return render(request, "keys/imports.html", {"section": "settings", "form": form}, status=status)
+    return render(request, "keys/imports.html", {"section": "keys", "form": form}, status=status)

@@ -19,7 +19,7 @@ from keys.views.people import actor_of
 def inventory(request: HttpRequest) -> HttpResponse:
     found = look(actor_of(request), request.GET)
     links = ListLinks(request.GET, found.page, sort=found.filter.sort_in_use(), sorts=found.filter.sort_names)
-    context = {"section": "settings", "tab": "keys", "inventory": found, "links": links}
+    context = {"section": "keys", "tab": "keys", "inventory": found, "links": links}
     context["freshness"] = freshness()
     template = "keys/inventory.html#table" if request.htmx else "keys/inventory.html"  # type: ignore[attr-defined]
     return render(request, template, context, status=200 if found.filter.is_valid() else 422)

@@ -29,7 +29,7 @@ from keys.views.people import actor_of, require_fresh_sign_in
 @require_safe
 def key(request: HttpRequest, key_id: UUID) -> HttpResponse:
     page = key_page(actor_of(request), key_id)
-    return render(request, "keys/key.html", {"section": "settings", "page": page, "adopt": AdoptForm()})
+    return render(request, "keys/key.html", {"section": "keys", "page": page, "adopt": AdoptForm()})
 
 
 @require_POST
@@ -37,7 +37,7 @@ def adopt(request: HttpRequest, key_id: UUID) -> HttpResponse:
     """Give a discovered key its purpose."""
     actor, form = actor_of(request), AdoptForm(request.POST)
     if not form.is_valid():
-        context = {"section": "settings", "page": key_page(actor, key_id), "adopt": form}
+        context = {"section": "keys", "page": key_page(actor, key_id), "adopt": form}
         return render(request, "keys/key.html", context, status=422)
     adopt_key(actor, key_id, purpose=form.cleaned_data["purpose"])
     messages.success(request, "The key is adopted: its purpose is recorded.")
@@ -76,7 +76,7 @@ def delete(request: HttpRequest, key_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     require_fresh_sign_in(request, reverse("keys:key-delete", args=[key_id]))
     if request.method != "POST":
-        context = {"section": "settings", "page": key_page(actor, key_id)}
+        context = {"section": "keys", "page": key_page(actor, key_id)}
         template = "keys/delete.html#dialog" if request.htmx else "keys/delete.html"  # type: ignore[attr-defined]
         return render(request, template, context)
     try:

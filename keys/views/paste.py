@@ -69,5 +69,5 @@ def _saved(request: HttpRequest, actor: Actor, page: Pasting, form: PasteForm) -
 
 
 def _page(request: HttpRequest, page: Pasting, form: PasteForm, status: int = 200) -> HttpResponse:
-    context = {"section": "settings", "page": page, "form": form}
+    context = {"section": "keys", "page": page, "form": form}
     return render(request, "keys/paste.html", context, status=status)

@@ -55,4 +55,4 @@ def _what_happened(key: ApiKey) -> str:
 
 
 def _page(request: HttpRequest, form: RegisterForm, status: int = 200) -> HttpResponse:
-    return render(request, "keys/register.html", {"section": "settings", "form": form}, status=status)
+    return render(request, "keys/register.html", {"section": "keys", "form": form}, status=status)

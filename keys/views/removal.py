@@ -34,5 +34,5 @@ def confirm(request: HttpRequest, key_id: UUID) -> HttpResponse:
 
 def _page(request: HttpRequest, key_id: UUID, *, error: str = "", status: int = 200) -> HttpResponse:
     page = key_page(actor_of(request), key_id)
-    context = {"section": "settings", "page": page, "cerby_url": workspace_url(), "error": error}
+    context = {"section": "keys", "page": page, "cerby_url": workspace_url(), "error": error}
     return render(request, "keys/removal.html", context, status=status)

@@ -27,7 +27,7 @@ from keys.views.secrecy import secret_page
 def store(request: HttpRequest, key_id: UUID) -> HttpResponse:
     """Never claims: a link scanner or a reload uses nothing up."""
     page = storing(actor_of(request), key_id)
-    return render(request, "keys/store.html", {"section": "settings", "page": page})
+    return render(request, "keys/store.html", {"section": "keys", "page": page})
 
 
 @require_POST

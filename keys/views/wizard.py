@@ -99,7 +99,7 @@ def _page(
 ) -> HttpResponse:
     until = paused_until() if settings.CERBY_ISSUE_MODE == "direct" else None
     paused = wording.clock(until) if until else ""
-    context = {"section": "settings", "step": step, "form": form, "paused": paused, **more}
+    context = {"section": "keys", "step": step, "form": form, "paused": paused, **more}
     expires_at = form.cleaned_data.get("expires_at") if step == 2 else None  # noqa: PLR2004 - the second page
     if expires_at:
         context["expires"] = wording.spoken(expires_at, timezone.now())

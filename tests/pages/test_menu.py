@@ -7,7 +7,7 @@ import pytest
 from tests.cast import a_key
 from tests.pages.helpers import events, links, the, within, words
 
-EVERYTHING = ["Dashboard", "Activity", "Settings"]
+EVERYTHING = ["Dashboard", "API keys", "Activity", "Settings"]
 
 
 def menu_of(response) -> dict[str, str]:
@@ -33,6 +33,21 @@ def test_no_entry_is_refused(browser_of, cast, person, entries):
     assert list(menu) == entries
     assert {browser.get(address).status_code for address in menu.values()} == {200}
     assert events(outcome="refused") == []
+
+
+@pytest.mark.parametrize(
+    ("address", "entry"),
+    [
+        ("/", "Dashboard"),
+        ("/keys/", "API keys"),
+        ("/keys/new/", "API keys"),
+        ("/activity/verify/", "Activity"),
+        ("/roles/", "Settings"),
+    ],
+)
+def test_it_says_where_one_is(browser_of, address, entry):
+    menu = the(browser_of("admin").get(address), "nav", aria_label="Portal")
+    assert words(within(menu, "a", aria_current="page")[0]) == entry
 
 
 def test_whoever_can_do_nothing_here_is_told_why_and_whom_to_ask(browser_of, cast):
