@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -42,11 +44,17 @@ def hurry() -> None:
     time.sleep = lambda _seconds: None
 
 
-def lose_patience(seconds: float) -> None:
-    """From now on no wait for the network lasts longer, so that a hang is one and costs no more than this."""
+@contextmanager
+def patience(seconds: float | None) -> Iterator[None]:
+    """Until the end of the block no wait for the network lasts longer: a hang is one, and costs no more than this."""
     set_timeout = socket.socket.settimeout
 
     def shorter(sock: socket.socket, value: float | None) -> Any:
         return set_timeout(sock, seconds if value is None else min(value, seconds))
 
-    socket.socket.settimeout = shorter
+    if seconds is not None:
+        socket.socket.settimeout = shorter
+    try:
+        yield
+    finally:
+        socket.socket.settimeout = set_timeout

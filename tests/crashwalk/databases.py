@@ -1,34 +1,55 @@
-"""The database of a case, on either kind: copied from the one in which its scene was set."""
+"""The databases of the walk, on either kind: each is kept as it is, and taken back to that as often as is needed."""
 
 from __future__ import annotations
 
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
 import psycopg
+from django.db.backends.base.base import BaseDatabaseWrapper
 
+from tests.domain import own_database
 from tests.domain.own_database import Address
 from tests.postgresql_server import Server, serving
 
 PLAIN_TEXT = re.compile(rb"sbx_[\w-]{20,}")
 _IN_A_ROW = "sbx_[A-Za-z0-9_-]{20}|" + b"sbx_".hex()  # as text, and as PostgreSQL shows bytes
-_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+_TABLES = """
+    SELECT quote_ident(relname), string_agg(quote_ident(attname), ', ')
+    FROM pg_attribute JOIN pg_class ON attrelid = pg_class.oid
+    WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+        AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+    GROUP BY relname
+"""  # with the columns that can be written
+_SEQUENCES = "SELECT quote_ident(sequencename), last_value FROM pg_sequences WHERE schemaname = 'public'"
+_VACUUM_EVERY = 100  # times back
 
 
 class Databases(Protocol):
-    """Databases by name. ``plain_text``: where one holds an API key as it is, as people would say it."""
+    """Databases by name."""
 
     def address(self, name: str) -> Address: ...
 
-    def make(self, name: str) -> Address: ...
+    def make(self, name: str) -> Address:
+        """An empty one."""
 
     def copy(self, source: str, target: str) -> Address: ...
 
-    def plain_text(self, name: str) -> list[str]: ...
+    def keep(self, name: str) -> None:
+        """For ``back_to``."""
+
+    def back_to(self, name: str) -> None:
+        """Nobody may be using it, and whoever has died in it lets go of it."""
+
+    def using(self, name: str) -> AbstractContextManager[None]:
+        """It is the portal's database until the end of the block."""
+
+    def plain_text(self, name: str) -> list[str]:
+        """Where it holds an API key as it is, as people would say it."""
 
 
 class SQLite:
@@ -45,17 +66,39 @@ class SQLite:
         return self.address(name)
 
     def copy(self, source: str, target: str) -> Path:
-        shutil.rmtree(self.address(target).parent, ignore_errors=True)
         return Path(shutil.copyfile(self.address(source), self.make(target)))
+
+    def keep(self, name: str) -> None:
+        shutil.copyfile(self.address(name), self._kept(name))
+
+    def back_to(self, name: str) -> None:
+        for file in self.address(name).parent.iterdir():
+            file.unlink()
+        shutil.copyfile(self._kept(name), self.address(name))
+
+    def using(self, name: str) -> AbstractContextManager[None]:
+        return own_database.using(self.address(name))
 
     def plain_text(self, name: str) -> list[str]:
         files = sorted(self.address(name).parent.iterdir())
         return [file.name for file in files if PLAIN_TEXT.search(file.read_bytes())]
 
+    def _kept(self, name: str) -> Path:
+        return self._folder / f"{name}.kept"
+
 
 class PostgreSQL:
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    """The rows are kept in a schema of their own: to write them again is far quicker than to make a database.
+
+    So is a connection that stays: a new one has the whole catalogue to read.
+    """
+
+    def __init__(self, server: Server, open_: ExitStack) -> None:
+        self._server, self._open = server, open_
+        self._portals: dict[str, BaseDatabaseWrapper] = {}
+        self._own: dict[str, psycopg.Connection] = {}
+        self._way_back: dict[str, str] = {}
+        self._times_back = 0
 
     def address(self, name: str) -> str:
         return self._server.url(_word(name))
@@ -65,17 +108,50 @@ class PostgreSQL:
         return self.address(name)
 
     def copy(self, source: str, target: str) -> str:
-        with psycopg.connect(self._server.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE IF EXISTS {_word(target)} WITH (FORCE)")
         self._server.create(_word(target), template=_word(source))
         return self.address(target)
 
+    def keep(self, name: str) -> None:
+        connection = self._connection(name)
+        connection.execute("CREATE SCHEMA kept")
+        steps = ["SET session_replication_role = replica"]  # no triggers: they would refuse it
+        for table, columns in connection.execute(_TABLES):
+            connection.execute(f"CREATE TABLE kept.{table} AS SELECT {columns} FROM {table}")
+            steps.append(f"DELETE FROM {table}")
+            steps.append(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM kept.{table}")
+        for sequence, last in connection.execute(_SEQUENCES):
+            steps.append(f"SELECT setval('{sequence}', {last or 1}, {last is not None})")
+        self._way_back[name] = "; ".join(steps)
+
+    def back_to(self, name: str) -> None:
+        self._times_back += 1
+        if self._times_back % _VACUUM_EVERY == 0:
+            self._connection(name).execute("VACUUM")
+        self._connection(name).execute(self._way_back[name])
+
+    @contextmanager
+    def using(self, name: str) -> Iterator[None]:
+        if name not in self._portals:
+            self._portals[name] = own_database.connection_to(self.address(name))
+            self._open.callback(self._portals[name].close)
+        with own_database.standing_in(self._portals[name]):
+            yield
+
     def plain_text(self, name: str) -> list[str]:
         """Of what can be selected; dead rows and the write-ahead log are not looked at."""
-        with psycopg.connect(self.address(name)) as connection:
-            tables = [table for (table,) in connection.execute(_TABLES)]
-            found = (connection.execute(f"SELECT 1 FROM {t} WHERE {t}::text ~ '{_IN_A_ROW}'") for t in tables)
-            return [table for table, rows in zip(tables, found, strict=True) if rows.fetchone()]
+        return [table for (table,) in self._connection(name).execute(self._search(name))]
+
+    def _search(self, name: str) -> str:
+        tables = [table for table, _ in self._connection(name).execute(_TABLES)]
+        return " UNION ALL ".join(
+            f"(SELECT '{t}' FROM {t} WHERE {t}::text ~ '{_IN_A_ROW}' LIMIT 1)" for t in tables
+        )
+
+    def _connection(self, name: str) -> psycopg.Connection:
+        if name not in self._own:
+            connection = psycopg.connect(self.address(name), autocommit=True, prepare_threshold=None)
+            self._own[name] = self._open.enter_context(connection)
+        return self._own[name]
 
 
 def _word(name: str) -> str:
@@ -88,5 +164,5 @@ def databases(kind: str, folder: Path) -> Iterator[Databases]:
     if kind == "sqlite":
         yield SQLite(folder)
     else:
-        with serving() as server:
-            yield PostgreSQL(server)
+        with serving() as server, ExitStack() as open_:
+            yield PostgreSQL(server, open_)

@@ -20,7 +20,7 @@ from uuid import UUID
 from django.db import connection
 
 from keys.errors import PortalError
-from tests.crashwalk.clock import lose_patience
+from tests.crashwalk.clock import patience
 from tests.crashwalk.jobs import JOBS, Facts
 from tests.crashwalk.operations import Operations, watch
 from tests.crashwalk.without import GUARDS
@@ -123,9 +123,7 @@ def _live_and_die(fate: Fate, pipe: int) -> None:
         say("answer", (word, key))
 
     try:
-        with own_database.using(fate.database):
-            if fate.patience is not None:
-                lose_patience(fate.patience)
+        with own_database.using(fate.database), patience(fate.patience):
             if fate.without:
                 GUARDS[fate.without].remove()
             operations = Operations(

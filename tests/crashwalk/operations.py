@@ -22,7 +22,6 @@ from weakref import WeakSet
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 WRITES = ("INSERT", "UPDATE", "DELETE")
-PATIENCE = 5.0  # seconds to wait for an answer that nobody will read
 
 
 class Operations:
@@ -93,7 +92,7 @@ def _watch_sockets(operations: Operations) -> None:
         asked.discard(sock)
 
         def wait() -> None:
-            select.select([sock], [], [], PATIENCE)
+            select.select([sock], [], [], sock.gettimeout())
 
         return operations.do("receive", lambda: receive(sock, *args), before_death=wait)
 

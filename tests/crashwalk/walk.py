@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from tests.crashwalk.clock import patience
 from tests.crashwalk.jobs import JOBS
 from tests.crashwalk.life import Life
 from tests.crashwalk.oracle import Upstream, wrong_at_any_moment, wrong_at_rest
@@ -17,8 +18,6 @@ from tests.crashwalk.recovery import recover
 from tests.crashwalk.rules import ALWAYS, HANGS, PATIENCE, RULES, happening_to, places
 from tests.crashwalk.without import GUARDS
 from tests.crashwalk.world import World
-from tests.domain import own_database
-from tests.domain.own_database import Address
 
 
 @dataclass(frozen=True)
@@ -61,10 +60,11 @@ class Outcome:
 
 
 def walk_one(world: World, case: Case) -> Outcome:
-    with world.case(case.job) as database, _errors_in_the_log() as logged:
-        if case.fault:
-            world.sandbox.set_faults(happening_to(RULES[case.fault], case.nth))
-        outcome = _Walk(world, case, database).outcome()
+    world.set_again(case.job)
+    if case.fault:
+        world.sandbox.set_faults(happening_to(RULES[case.fault], case.nth))
+    with _errors_in_the_log() as logged:
+        outcome = _Walk(world, case).outcome()
     outcome.wrong += [f"logged: {line}" for line in logged]
     outcome.wrong = list(dict.fromkeys(outcome.wrong))
     return outcome
@@ -73,11 +73,13 @@ def walk_one(world: World, case: Case) -> Outcome:
 class _Walk:
     """One case, on a scene that is set."""
 
-    def __init__(self, world: World, case: Case, database: Address) -> None:
-        self._world, self._case, self._database = world, case, database
+    def __init__(self, world: World, case: Case) -> None:
+        self._world, self._case = world, case
         self._before = world.scene(case.job).before
         guard = GUARDS.get(case.without)
         self._recovery = guard.recovery if guard else {}
+        is_silent = case.fault.partition(",")[0] in HANGS
+        self._patience = PATIENCE if is_silent else None
         self._lives: list[Life] = []
         self._wrong: list[str] = []
 
@@ -97,20 +99,13 @@ class _Walk:
         return Outcome(case, self._wrong, self._lives[0], fired, asked)
 
     def _live(self, **fate: Any) -> None:
-        is_silent = self._case.fault.partition(",")[0] in HANGS
-        life = self._world.live(
-            self._case.job,
-            self._database,
-            patience=PATIENCE if is_silent else None,
-            without=self._case.without,
-            **fate,
-        )
-        self._lives.append(life)
+        case = self._case
+        self._lives.append(self._world.live(case.job, patience=self._patience, without=case.without, **fate))
 
     def _recover(self) -> None:
         """Ask the oracle, let the worker work until all is at rest, and ask again."""
         world = self._world
-        with own_database.using(self._database):
+        with world.using_database_of(self._case.job), patience(self._patience):
             self._wrong += self._wrong_now(self._upstream())
             if self._case.fault == ALWAYS:
                 world.sandbox.set_faults([])
@@ -121,7 +116,7 @@ class _Walk:
             self._wrong += wrong_at_rest(upstream, self._lives)
 
     def _wrong_now(self, upstream: Upstream) -> list[str]:
-        plain_text = [f"plain text in {place}" for place in self._world.plain_text()]
+        plain_text = [f"plain text in {place}" for place in self._world.plain_text(self._case.job)]
         return [*wrong_at_any_moment(self._before, upstream, self._lives), *plain_text]
 
     def _upstream(self) -> Upstream:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -26,12 +26,11 @@ from tests.crashwalk.life import Fate, Life, Lives
 from tests.crashwalk.oracle import Before, Upstream
 from tests.crashwalk.sandbox_process import SandboxProcess
 from tests.domain import own_database
-from tests.domain.own_database import Address
 
 IN_MEMORY = Path("/dev/shm")
 """No case waits for a disk, where this can be had: nothing here cuts the power."""
 
-EMPTY, CASE = "empty", "case"
+EMPTY = "empty"
 
 A_MOMENT = timedelta(minutes=1)
 """After the scene was set, the job begins: what was due then is due."""
@@ -77,23 +76,25 @@ class World:
         self.sandbox.close()
         self._open.close()
 
-    def live(
-        self, job: str, database: Address, *, meanwhile: Callable[[], None] = lambda: None, **fate: Any
-    ) -> Life:
+    def live(self, job: str, *, meanwhile: Callable[[], None] = lambda: None, **fate: Any) -> Life:
         """A process that does ``job``; see ``Fate`` and ``Lives.live``."""
-        return self._lives.live(Fate(job, self.scene(job).facts, database, **fate), meanwhile)
+        return self._lives.live(
+            Fate(job, self.scene(job).facts, self._databases.address(job), **fate), meanwhile
+        )
 
-    @contextmanager
-    def case(self, job: str) -> Iterator[Address]:
-        """The scene of ``job``, set afresh; yields the database."""
+    def set_again(self, job: str) -> None:
+        """The scene of ``job``, for the next case."""
         self.scene(job)
-        database = self._databases.copy(job, CASE)
+        self._databases.back_to(job)
         self._back_to(job, BEGINNING + A_MOMENT)
-        yield database
 
-    def plain_text(self) -> list[str]:
-        """Where the case's database holds an API key as it is."""
-        return self._databases.plain_text(CASE)
+    def using_database_of(self, job: str) -> AbstractContextManager[None]:
+        """In this process, until the end of the block."""
+        return self._databases.using(job)
+
+    def plain_text(self, job: str) -> list[str]:
+        """Where its database holds an API key as it is."""
+        return self._databases.plain_text(job)
 
     def upstream(self, since: int) -> Upstream:
         requests = [one for one in self.sandbox.journal() if one["sequence"] > since]
@@ -114,14 +115,15 @@ class World:
         self.sandbox.keep(EMPTY)
 
     def _set(self, job: str) -> Scene:
-        """Once: the next time, its files are copied."""
-        database = self._databases.copy(EMPTY, job)
+        """Once: from then on it is gone back to."""
+        self._databases.copy(EMPTY, job)
         self._back_to(EMPTY, BEGINNING)
-        with own_database.using(database):
+        with self._databases.using(job):
             cast = people.Cast(
                 **{name: User.objects.get(email=people.email_of(name)) for name in people.MEMBERS}
             )
             facts = JOBS[job].prepare(Stage(cast, self.sandbox, self._vaults))
             before = Before.now(self.sandbox.journal())
+        self._databases.keep(job)
         self.sandbox.keep(job)
         return Scene(facts, before)
