@@ -5,6 +5,8 @@ two of them only memory changes, so that dying after one is dying before the nex
 own code ends: at Django's connection (``commit``, and statements outside of a transaction, which commit by
 themselves) and at ``socket.socket``. Nothing of the portal is replaced.
 
+A question ("ask") is a request that changes nothing in Cerby, as HTTP says of GET.
+
 Before it dies at an answer, the process waits until that answer has come: Cerby has done its work by then, and
 nobody has read what it says. That Cerby does its work later, or never, are faults of the sandbox's.
 """
@@ -82,9 +84,9 @@ def _watch_sockets(operations: Operations) -> None:
     send, receive = socket.socket.sendall, socket.socket.recv_into
     asked: WeakSet[socket.socket] = WeakSet()
 
-    def counted_send(sock: socket.socket, *args: Any) -> None:
+    def counted_send(sock: socket.socket, data: bytes, *args: Any) -> None:
         asked.add(sock)
-        operations.do("send", lambda: send(sock, *args))
+        operations.do("ask" if data[:4] == b"GET " else "send", lambda: send(sock, data, *args))
 
     def counted_receive(sock: socket.socket, *args: Any) -> int:
         if sock not in asked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,6 +27,14 @@ ALWAYS = "refuse-connections"
 """Cannot happen to one request: the port is closed while the job runs, and open again for the recovery."""
 
 Rule = dict[str, Any]
+
+Request = tuple[str, str]
+"""Method and path."""
+
+OF_THE_RECOVERY: list[Request] = [
+    (method, path) for path in ("/api/v1/api-keys", "/api/v1/api-keys/id") for method in ("GET", "DELETE")
+]
+"""What the worker asks of Cerby: it makes nothing there. The walk holds it to that."""
 
 
 def every_rule() -> list[Rule]:
@@ -56,17 +65,31 @@ def happening_to(rule: Rule, nth: int) -> list[Rule]:
     return [{**rule, "after": nth, "count": 1, "seed": 7}]
 
 
-def places(rule: Rule, requests: list[tuple[str, str]]) -> list[int]:
-    """To which of the ``requests`` (method and path) of a run it can happen, counting those that it fits.
+@dataclass(frozen=True)
+class Place:
+    """Where a rule happens: to the ``nth`` request, from 0, of those that it fits, which is the job's request
+    number ``request``, from 0; None where it is not the job's.
+    """
 
-    Where a run has none, it may still happen to the recovery. A read that was answered badly is the same
+    nth: int
+    request: int | None
+
+
+def places(rule: Rule, requests: list[Request]) -> list[Place]:
+    """Where it can happen to a job that makes these ``requests``.
+
+    Where none of them fits, it may still happen to the recovery. A read that was answered badly is the same
     whether or not it was carried out, so that it is walked once.
     """
-    fault = CATALOGUE[rule["fault"]]
     if rule["fault"] == ALWAYS:
-        return [0]
-    fitting = [one for one in requests if fault.fits(SimpleNamespace(method=one[0], path=one[1]))]
+        return [Place(0, None)]
+    fitting = [number for number, one in enumerate(requests) if _fits(rule, one)]
     if not fitting:
-        return [0]
+        return [Place(0, None)] if any(_fits(rule, one) for one in OF_THE_RECOVERY) else []
     tells_writes_apart = rule["fault"] in CARRIED_OUT or "committed" in rule
-    return [n for n, (method, _) in enumerate(fitting) if method != "GET" or not tells_writes_apart]
+    found = (Place(nth, number) for nth, number in enumerate(fitting))
+    return [place for place in found if requests[place.request][0] != "GET" or not tells_writes_apart]
+
+
+def _fits(rule: Rule, request: Request) -> bool:
+    return CATALOGUE[rule["fault"]].fits(SimpleNamespace(method=request[0], path=request[1]))

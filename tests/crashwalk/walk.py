@@ -15,7 +15,16 @@ from tests.crashwalk.jobs import JOBS
 from tests.crashwalk.life import Life
 from tests.crashwalk.oracle import Upstream, wrong_at_any_moment, wrong_at_rest
 from tests.crashwalk.recovery import recover
-from tests.crashwalk.rules import ALWAYS, HANGS, PATIENCE, RULES, happening_to, places
+from tests.crashwalk.rules import (
+    ALWAYS,
+    HANGS,
+    OF_THE_RECOVERY,
+    PATIENCE,
+    RULES,
+    Request,
+    happening_to,
+    places,
+)
 from tests.crashwalk.without import GUARDS
 from tests.crashwalk.world import World
 
@@ -56,7 +65,7 @@ class Outcome:
     wrong: list[str]
     life: Life
     fired: bool
-    requests: list[tuple[str, str]] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
 
 
 def walk_one(world: World, case: Case) -> Outcome:
@@ -106,7 +115,9 @@ class _Walk:
         """Ask the oracle, let the worker work until all is at rest, and ask again."""
         world = self._world
         with world.using_database_of(self._case.job), patience(self._patience):
-            self._wrong += self._wrong_now(self._upstream())
+            upstream = self._upstream()
+            asked_before = len(upstream.requests)
+            self._wrong += self._wrong_now(upstream)
             if self._case.fault == ALWAYS:
                 world.sandbox.set_faults([])
             if recover(world.sandbox, world.clock, **self._recovery) is None:
@@ -114,6 +125,8 @@ class _Walk:
             upstream = self._upstream()
             self._wrong += self._wrong_now(upstream)
             self._wrong += wrong_at_rest(upstream, self._lives)
+            if not self._case.stopped:  # which has a request of its own under way
+                self._wrong += _not_the_workers(upstream.requests[asked_before:])
 
     def _wrong_now(self, upstream: Upstream) -> list[str]:
         plain_text = [f"plain text in {place}" for place in self._world.plain_text(self._case.job)]
@@ -121,6 +134,12 @@ class _Walk:
 
     def _upstream(self) -> Upstream:
         return self._world.upstream(self._before.last_request)
+
+
+def _not_the_workers(requests: list[dict[str, Any]]) -> Iterator[str]:
+    """``places`` relies on it."""
+    asked = {one["method"] for one in requests} - {method for method, _ in OF_THE_RECOVERY}
+    yield from (f"the worker asked Cerby for a {method}" for method in asked)
 
 
 def crash_points(world: World, job: str) -> Iterator[Outcome]:
@@ -136,15 +155,14 @@ def crash_points(world: World, job: str) -> Iterator[Outcome]:
 def under(world: World, job: str, fault: str) -> Iterator[Outcome]:
     """``job`` under ``fault``, which happens to one request after the other; each with every crash.
 
-    A fault of a later request than the first is not walked where the crash comes before it: that is the crash
-    without a fault.
+    See ``_crashes_under``.
     """
-    for nth in places(RULES[fault], _requests_of(world, job)):
-        disturbed = walk_one(world, Case(job, 0, fault, nth))
+    for place in places(RULES[fault], _requests_of(world, job)):
+        disturbed = walk_one(world, Case(job, 0, fault, place.nth))
         yield disturbed
-        first = _end_of_answer(disturbed.life, nth) + 1
-        for at in range(first, len(disturbed.life.operations) + 1):
-            yield walk_one(world, Case(job, at, fault, nth))
+        for at in _crashes_under(disturbed.life.operations, place.request):
+            if at >= JOBS[job].first_of_its_own:
+                yield walk_one(world, Case(job, at, fault, place.nth))
 
 
 def sample(world: World, jobs: Sequence[str], pairs: int) -> Iterator[Outcome]:
@@ -158,30 +176,44 @@ def sample(world: World, jobs: Sequence[str], pairs: int) -> Iterator[Outcome]:
         counts[job] = len(undisturbed.life.operations)
         first = JOBS[job].first_of_its_own
         yield from (walk_one(world, Case(job, at)) for at in range(first, counts[job] + 1))
-        yield walk_one(world, Case(job, _answers(undisturbed.life)[-1], stopped=True))
+        last = _answers(undisturbed.life.operations)[-1]
+        yield walk_one(world, Case(job, last, stopped=True))
     faults = list(RULES)
     for number in range(pairs):
         job = jobs[number % len(jobs)]
-        fault = faults[number * len(faults) // pairs]
-        at = 1 + 7 * number % counts[job]
-        for nth in places(RULES[fault], _requests_of(world, job))[:1]:
-            yield walk_one(world, Case(job, at, fault, nth))
+        from_here_on = faults[number * len(faults) // pairs :]
+        requests = _requests_of(world, job)
+        pairs_of_job = (
+            (fault, place.nth) for fault in from_here_on for place in places(RULES[fault], requests)
+        )
+        yield walk_one(world, Case(job, 1 + 7 * number % counts[job], *next(pairs_of_job)))
 
 
 @cache
-def _requests_of(world: World, job: str) -> list[tuple[str, str]]:
+def _requests_of(world: World, job: str) -> list[Request]:
     return walk_one(world, Case(job)).requests
 
 
-def _end_of_answer(life: Life, nth: int) -> int:
-    """The operation with which the ``nth`` answer came; 0 where none is waited for."""
-    answers = _answers(life)
-    return answers[nth - 1] if 0 < nth <= len(answers) else 0
+def _crashes_under(operations: list[str], request: int | None) -> Iterator[int]:
+    """Where, in a job of these ``operations``, a crash is a case of its own under a fault of that ``request``.
+
+    Not before the answer to the request before it: that is the crash without a fault. And not where it leaves
+    just what the next crash leaves, in the database and in Cerby: before an answer is read, as Cerby has done
+    its work by then, and before a question, unless the fault is in its answer. Without a fault all are walked.
+    """
+    answers = _answers(operations)
+    first = answers[request - 1] + 1 if request else 1
+    met = request is None
+    for at in range(first, len(operations) + 1):
+        what = operations[at - 1]
+        if what in {"commit", "statement", "send"} or not met:
+            yield at
+        met = met or what in {"ask", "send"}
 
 
-def _answers(life: Life) -> list[int]:
+def _answers(operations: list[str]) -> list[int]:
     """The operations with which Cerby's answers came."""
-    return [number for number, what in enumerate(life.operations, start=1) if what == "receive"]
+    return [number for number, what in enumerate(operations, start=1) if what == "receive"]
 
 
 @contextmanager
