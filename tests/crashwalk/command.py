@@ -8,7 +8,8 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from portal.processes import end_with_parent
@@ -23,6 +24,7 @@ from tests.crashwalk.world import World
 Unit = tuple[str, str]
 """A job, and a fault or ""."""
 
+KINDS = ["sqlite", "postgresql"]
 SAMPLE = "every crash, so many of the pairs, and whether a portal that lacks a guard is caught"
 KILL_FOR = 60.0  # seconds
 SHOW_EVERY = 5.0  # seconds
@@ -32,20 +34,24 @@ def run() -> int:
     """The exit code: 0 where nothing is wrong."""
     asked = _arguments()
     logging.getLogger().handlers[:] = [logging.NullHandler()]  # what is logged under faults is no news here
+    return max([part(kind) for part in _parts(asked) for kind in asked.database or KINDS])
+
+
+def _parts(asked: argparse.Namespace) -> list[Callable[[str], int]]:
+    """What is to be done on each kind of database."""
     jobs = asked.job or list(JOBS)
     if asked.at is not None:
         case = Case(jobs[0], asked.at, asked.fault, asked.nth, asked.again, asked.stopped, asked.without)
-        return _one(case, asked.database)
+        return [partial(_one, case)]
     if asked.kills is not None:
-        return _kills(asked.database, asked.kills)
+        return [partial(_kills, asked.kills)]
     if asked.sample is not None:
-        with World(asked.database) as world:
-            return _count(sample(world, jobs, asked.sample), asked.database) or _guards(world)
+        return [partial(_sample, jobs, asked.sample), _guards]
     faults = [] if asked.crashes_only else [asked.fault] if asked.fault else list(RULES)
     units = [(job, fault) for fault in ["", *faults] for job in jobs]
-    wrong = _count(_side_by_side(units, asked.processes, asked.database), asked.database)
+    walk = partial(_walk_all, units, asked.processes)
     is_all = not (asked.job or asked.fault or asked.crashes_only)
-    return _kills(asked.database, KILL_FOR) | wrong if is_all else wrong
+    return [walk, _guards, partial(_kills, KILL_FOR)] if is_all else [walk]
 
 
 def _arguments() -> argparse.Namespace:
@@ -53,7 +59,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--job", action="append", choices=JOBS, help="this job alone; may be repeated")
     parser.add_argument("--fault", choices=RULES, default="", metavar="FAULT", help="this fault alone")
     parser.add_argument("--crashes-only", action="store_true", help="no faults")
-    parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.add_argument("--database", action="append", choices=KINDS, help="on this one alone")
     parser.add_argument("--sample", type=int, metavar="PAIRS", help=SAMPLE)
     parser.add_argument(
         "--kills", type=float, metavar="SECONDS", help="kill real processes under load instead"
@@ -79,22 +85,32 @@ def _one(case: Case, kind: str) -> int:
     return 1 if outcome.wrong else 0
 
 
-def _kills(kind: str, seconds: float) -> int:
+def _kills(seconds: float, kind: str) -> int:
     killed = kill_under_load(kind, seconds)
     print(f"{kind}: {killed}", *killed.wrong, sep="\n  ")
     return 1 if killed.wrong or not killed.rounds else 0
 
 
-def _guards(world: World) -> int:
+def _sample(jobs: list[str], pairs: int, kind: str) -> int:
+    with World(kind) as world:
+        return _count(sample(world, jobs, pairs), kind)
+
+
+def _guards(kind: str) -> int:
     """Each guard of ``GUARDS`` taken away: what the oracle says. 0 where it always says what it should."""
     unseen = 0
-    for name, guard in GUARDS.items():
-        case = Case(guard.job, guard.at, guard.fault, guard.nth, stopped=guard.stopped, without=name)
-        outcome = walk_one(world, case)
-        said = [wrong for wrong in outcome.wrong if guard.wrong in wrong]
-        unseen += not said
-        print(f"without {name}: {said[0] if said else f'NOT SEEN; repeat it with {case.command()}'}")
+    with World(kind) as world:
+        for name, guard in GUARDS.items():
+            case = Case(guard.job, guard.at, guard.fault, guard.nth, stopped=guard.stopped, without=name)
+            outcome = walk_one(world, case)
+            said = [wrong for wrong in outcome.wrong if guard.wrong in wrong]
+            unseen += not said
+            print(f"without {name}: {said[0] if said else f'NOT SEEN; repeat it with {case.command()}'}")
     return 1 if unseen else 0
+
+
+def _walk_all(units: list[Unit], processes: int, kind: str) -> int:
+    return _count(_side_by_side(units, processes, kind), kind)
 
 
 def _count(outcomes: Iterable[Outcome], kind: str) -> int:
@@ -107,7 +123,7 @@ def _count(outcomes: Iterable[Outcome], kind: str) -> int:
             shown = time.monotonic()
             _show_progress(tally, began)
     _show_progress(tally, began)
-    print(f"\n\n{tally}")
+    print(f"\n\n{kind}\n{tally}")
     return 1 if tally.wrong or not tally.cases else 0
 
 

@@ -15,6 +15,7 @@ class Tally:
         self._crashes: Counter[str] = Counter()
         self._pairs: Counter[str] = Counter()
         self._happened: Counter[str] = Counter()
+        self._faults: set[str] = set()
 
     def add(self, outcome: Outcome) -> None:
         case = outcome.case
@@ -25,6 +26,7 @@ class Tally:
         if case.fault:
             self._pairs[case.job] += 1
             self._happened[case.job] += outcome.fired
+            self._faults.add(case.fault)
         else:
             self._crashes[case.job] += 1
 
@@ -35,4 +37,8 @@ class Tally:
             f"{self._happened[job]:10}"
             for job in sorted(self._crashes | self._pairs)
         ]
-        return "\n".join([*lines, f"{self.cases} cases, {self.wrong} wrong"])
+        lines.append(
+            f"{self.cases} cases: {self._crashes.total()} with no fault, {self._pairs.total()} under"
+            f" {len(self._faults)} kinds of fault, which happened in {self._happened.total()}; {self.wrong} wrong"
+        )
+        return "\n".join(lines)
