@@ -90,10 +90,8 @@ class Fleet:
             process.wait(STOP_SECONDS)
 
     def _start_all(self) -> None:
-        ports = ["--port", "0", "--control-port", "0"]
-        self._start(
-            "sandbox", ["manage.py", "cerby_sandbox", "--data-dir", str(self.data / "sandbox"), *ports]
-        )
+        options = ["--data-dir", str(self.data / "sandbox"), "--port", "0", "--control-port", "0"]
+        self._start("sandbox", ["manage.py", "cerby_sandbox", "--vaults", "1", *options])
         self._wait("sandbox", lambda: "control port" in self._said("sandbox"))
         self.sandbox_url = re.findall(r"listens on (\S+)", self._said("sandbox"))[0]
         self.control = ControlPort(re.findall(r"control port is (\S+)", self._said("sandbox"))[0])
@@ -122,7 +120,7 @@ class Fleet:
     def kill_web_worker(self) -> None:
         """One of the two; gunicorn's first process starts another."""
         for child in children_of(self._running["web"].pid)[:1]:
-            os.kill(child, signal.SIGKILL)
+            kill_if_there(child)
 
     def kill_all_of_the_portal(self) -> None:
         """What is left is the sandbox and the database."""
@@ -132,7 +130,7 @@ class Fleet:
             process.kill()
             process.wait(STOP_SECONDS)
             for child in workers:
-                _kill_if_there(child)
+                kill_if_there(child)
 
     def answers(self) -> bool:
         try:
@@ -181,7 +179,7 @@ def children_of(parent: int) -> list[int]:
     return sorted(found)
 
 
-def _kill_if_there(pid: int) -> None:
+def kill_if_there(pid: int) -> None:
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:

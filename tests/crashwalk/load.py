@@ -1,4 +1,4 @@
-"""People who generate, view, store and delete keys through real HTTP, all at once, whatever is answered."""
+"""People who generate, view, store, re-scope and delete keys through real HTTP, all at once, whatever is answered."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import secrets
 import threading
 import time
 import uuid
+from collections import Counter
+from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -15,22 +18,29 @@ from django.conf import settings
 from keys.models import User
 from tests import cast as people
 from tests.crashwalk.life import Life
-from tests.pages.journey import GENERATE, JSON, answers
+from tests.pages.journey import GENERATE, Tab, answers
 
 PATIENCE = 30  # seconds
+A_MOMENT = 0.05  # seconds, until somebody who was not served tries again
+
+
+class NotServed(Exception):
+    """Another answer than somebody gets of a portal that nobody has killed."""
 
 
 class Person:
     """A signed-in browser, with a thread of its own.
 
-    ``life``: what was answered. ``rounds``: how many keys went all their way; ``interruptions``: how many did not.
+    ``life``: what was answered. ``rounds``: how many keys went all their way, by what was done with them;
+    ``interruptions``: how many did not.
     """
 
     def __init__(self, url: str, user: User) -> None:
         self.life = Life()
-        self.rounds = 0
+        self.rounds: Counter[str] = Counter()
         self.interruptions = 0
-        self._url = url
+        self._url, self._user_id = url, user.pk
+        self._tab = Tab()
         self._browser = requests.Session()
         self._browser.trust_env = False
         token = secrets.token_hex(16)
@@ -57,41 +67,71 @@ class Person:
         self._thread.join(PATIENCE)
 
     def _go_on(self) -> None:
+        """What is done with a key follows from its id, so that everything is, whoever is killed."""
         while not self._stop.is_set():
+            key = uuid.uuid4()
+            name, way = WAYS[key.int % len(WAYS)]
             try:
-                went_all_its_way = self._one_key(uuid.uuid4())
-            except requests.RequestException:
-                went_all_its_way = False
-            if went_all_its_way:
-                self.rounds += 1
-            else:
+                self._generate(key)
+                way(self, key)
+            except (requests.RequestException, NotServed):
                 self.interruptions += 1
-                time.sleep(0.05)
+                time.sleep(A_MOMENT)
+            else:
+                self.rounds[name] += 1
 
-    def _one_key(self, key: UUID) -> bool:
-        """Generate it and view it; then store it, or delete it, or one after the other."""
-        if self._post(GENERATE, data=answers(id=str(key))).status_code != 302:
-            return False
-        if (
-            self._post(f"/keys/{key}/store/claim/", data="{}", headers={"Content-Type": JSON}).status_code
-            != 200
-        ):
-            return False
+    def _generate(self, key: UUID) -> None:
+        self._post(GENERATE, data=answers(self._tab, id=str(key)))
+
+    def _save(self, key: UUID) -> None:
+        plain = self._tab.open(self._view(key), key_id=key, user_id=self._user_id)
+        self._post(f"/keys/{key}/store/save/", json={"secret": plain, "vault": None}, wanted=HTTPStatus.OK)
+        self._tell("held", key)
+
+    def _view(self, key: UUID) -> str:
+        sealed = self._post(f"/keys/{key}/store/claim/", json={}, wanted=HTTPStatus.OK).json()["sealed"]
         self._tell("revealed", key)
-        turn = self.rounds % 3
-        if turn != 1:
-            if self._post(f"/keys/{key}/store/done/").status_code != 302:
-                return False
-            if turn == 0:
-                self._tell("held", key)
-        if turn != 0:
-            if self._post(f"/keys/{key}/delete/").status_code != 302:
-                return False
-            self._tell("removed", key)
-        return True
+        return sealed
 
-    def _post(self, path: str, **how: Any) -> requests.Response:
-        return self._browser.post(self._url + path, timeout=PATIENCE, allow_redirects=False, **how)
+    def _store(self, key: UUID) -> None:
+        self._view(key)
+        self._post(f"/keys/{key}/store/done/")
+        self._tell("held", key)
+
+    def _rescope(self, key: UUID) -> None:
+        self._store(key)
+        self._post(f"/keys/{key}/rescope/", data={"scope": "read:items", "on": "true"})
+        self._tell("rescoped", key)
+
+    def _delete(self, key: UUID) -> None:
+        self._post(f"/keys/{key}/delete/")
+        self._tell("removed", key)
+
+    def _view_and_delete(self, key: UUID) -> None:
+        self._view(key)
+        self._delete(key)
+
+    def _store_and_delete(self, key: UUID) -> None:
+        self._view(key)
+        self._post(f"/keys/{key}/store/done/")  # nobody is told that it is held: it will not be
+        self._delete(key)
+
+    def _post(self, path: str, *, wanted: HTTPStatus = HTTPStatus.FOUND, **how: Any) -> requests.Response:
+        response = self._browser.post(self._url + path, timeout=PATIENCE, allow_redirects=False, **how)
+        if response.status_code != wanted:
+            raise NotServed
+        return response
 
     def _tell(self, word: str, key: UUID) -> None:
         self.life.answers.append((word, key))
+
+
+WAYS: list[tuple[str, Callable[[Person, UUID], None]]] = [
+    ("saved in Cerby", Person._save),
+    ("stored", Person._store),
+    ("given other scopes", Person._rescope),
+    ("deleted unseen", Person._delete),
+    ("viewed and deleted", Person._view_and_delete),
+    ("stored and deleted", Person._store_and_delete),
+]
+"""What people do with a key that they have generated."""
