@@ -9,6 +9,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page
 
+CHROMIUM = "/usr/bin/chromium-headless-shell"
+"""Debian's, and the same engine as in its chromium, without the window around it: a third of the work."""
 QUIET = "/accounts/login/"  # a page on which nothing happens by itself
 PATIENCE = 60_000  # milliseconds, for a loaded machine
 ARGUMENTS = [

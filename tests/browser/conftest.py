@@ -21,7 +21,7 @@ from playwright.sync_api import (
 )
 
 from tests.browser import sessions
-from tests.browser.browsers import ARGUMENTS, PATIENCE, Browsers
+from tests.browser.browsers import ARGUMENTS, CHROMIUM, PATIENCE, Browsers
 from tests.browser.portal_process import Portal
 
 FRESH_SECONDS = 120  # of the 300 for which the portal takes a sign-in as fresh
@@ -41,7 +41,7 @@ def chromium() -> Iterator[Browser]:
     # By package: while it runs, its event loop makes Django's ORM refuse to work in the same thread.
     with sync_playwright() as playwright:
         expect.set_options(timeout=PATIENCE)
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
 

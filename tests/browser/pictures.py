@@ -8,7 +8,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from tests.browser import steps
-from tests.browser.browsers import ARGUMENTS
+from tests.browser.browsers import ARGUMENTS, CHROMIUM
 from tests.browser.portal_process import ROOT, Portal
 
 INVENTORY = ROOT / "docs" / "images" / "inventory.png"
@@ -20,7 +20,7 @@ def main() -> None:
         Portal(Path(folder) / "data") as portal,
         sync_playwright() as playwright,
     ):
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         page = browser.new_page(
             base_url=portal.url, viewport={"width": 1360, "height": 850}, color_scheme="light"
         )

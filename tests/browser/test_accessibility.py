@@ -248,7 +248,7 @@ def test_the_pages_of_a_new_key(open_browser):
 def test_system_settings_are_respected(open_browser, media):
     page = open_browser("owner", **media)
     page.goto("/keys/")
-    current = page.get_by_role("link", name="API keys", exact=True)
+    current = page.get_by_role("navigation", name="Portal").get_by_role("link", name="API keys")
     if "forced_colors" in media:
         assert current.evaluate("(link) => getComputedStyle(link).outlineStyle") == "solid"
     else:
