@@ -94,9 +94,9 @@ def test_it_may_start_before_its_database(server, workers):
 
 @pytest.fixture
 def long_anchors(tmp_path) -> Path:
-    """An anchor file with which verifying the record takes half a minute and more."""
+    """An anchor file with which verifying the record takes the better part of a minute."""
     path = tmp_path / "anchors.jsonl"
-    path.write_bytes(b'{"note": ""}\n' * 3_000_000)
+    path.write_bytes(b'{"note": ""}\n' * 12_000_000)
     return path
 
 
