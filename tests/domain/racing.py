@@ -27,6 +27,7 @@ def race(database: Address, runner: str, subjects: list[Any], *, processes: int)
 
 
 def run(task: dict[str, Any]) -> list[list[Any]]:
+    """The race itself, forked from this process, which may have neither threads nor connections."""
     fork = multiprocessing.get_context("fork")
     start, answers = fork.Barrier(task["processes"]), fork.Queue()
     runner = named(task["runner"])
@@ -42,7 +43,7 @@ def run(task: dict[str, Any]) -> list[list[Any]]:
     failed = [got for got in by_number.values() if isinstance(got, str)]
     if failed:
         sys.exit(min(failed, key=lambda trace: "BrokenBarrierError" in trace))  # the cause, not what it broke
-    return [list(column) for column in zip(*by_number.values(), strict=True)]
+    return [list(answers) for answers in zip(*map(by_number.get, range(task["processes"])), strict=True)]
 
 
 def _race(number: int, runner: Runner, task: dict[str, Any], start: Any, answers: Any) -> None:
