@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import base64
 import enum
+import functools
 import hashlib
 import hmac
 import json
@@ -257,6 +258,11 @@ def states_after(states: frozenset[str], event: str, details: Line) -> frozenset
     """In which states, by ``LIFE``, a key may be after an event; none where the event is impossible."""
     event += "+found" if details.get("found") is True else ""
     event += "+removed" if details.get("after") == {"status": "removed"} else ""
+    return _states_after(states, event)
+
+
+@functools.lru_cache(1024)  # so that many keys in the same states share one set of them
+def _states_after(states: frozenset[str], event: str) -> frozenset[str]:
     after: set[str] = set()
     for sources, state, events in STEPS:
         if event in events:

@@ -8,6 +8,8 @@ import hashlib
 import json
 import subprocess
 import sys
+import tracemalloc
+import uuid
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -238,3 +240,15 @@ def test_what_it_keeps_in_mind_of_ids_does_not_grow_with_the_record():
         assert not verifier.repeated(f"{second}", verifier.newest)
         assert len(verifier.ids) <= REMEMBERED + 1
     assert verifier.repeated(f"{second}", verifier.newest + timedelta(0, 1))
+
+
+def test_of_a_key_it_keeps_in_mind_little_more_than_its_id():
+    verifier = Verifier({}, [], BEGINNING)
+    keys = [str(uuid.uuid4()) for _ in range(2000)]
+    tracemalloc.start()
+    for key in keys:
+        for event in ("key:request:done", "key:cancel:done"):
+            assert not verifier.wrong_life({"key": {"id": key}, "type": event, "details": {}})
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept / len(keys) < 150
