@@ -64,18 +64,21 @@ class Order:
     def terms(self) -> list[Any]:
         return [column.desc() if self.descending else column.asc() for column in self.columns]
 
-    def bounds(self, boundary: Sequence[Any] | None) -> list[Any]:
+    def bounds(self, boundary: Sequence[Value] | None) -> list[Any]:
         """Between which rows the walk goes: from the row at ``boundary``, else from the window's near side.
 
-        Of two bounds on one side an index can start from either, so only one of them is left to it.
+        Never both: of two bounds on one side an index may start from the farther one.
         """
-        first = self.columns[0]
-        if boundary is None:
-            return self.window.around(first, first)
-        far, near = first, Unindexed(first)
-        low, high = (far, near) if self.descending else (near, far)
+        first, window = self.columns[0], self.window
+        if boundary is None or self._comes_before_the_window(boundary[0].value):
+            return window.around(first, first)
+        far = Window(low=window.low) if self.descending else Window(high=window.high)
         after = _row_after(self.columns, boundary, descending=self.descending)
-        return [after, *self.window.around(low, high)]
+        return [after, *far.around(first, first)]
+
+    def _comes_before_the_window(self, value: Any) -> bool:
+        low, high = self.window.low, self.window.high
+        return high is not None and value > high if self.descending else low is not None and value <= low
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ class _Row(Func):
     template = "(%(expressions)s)"
 
 
-def _row_after(columns: Sequence[Any], boundary: Sequence[Any], *, descending: bool) -> Func:
+def _row_after(columns: Sequence[Any], boundary: Sequence[Value], *, descending: bool) -> Func:
     """``(a, b) > (x, y)``: SQL compares the rows as wholes, so one index range answers it."""
     return Func(
         _Row(*columns),
@@ -151,7 +154,7 @@ def page(
     )
 
 
-def _boundary(everything: QuerySet[Any, Any], order: Order, key: Any | None) -> list[Any] | None:
+def _boundary(everything: QuerySet[Any, Any], order: Order, key: Any | None) -> list[Value] | None:
     if key is None:
         return None
     columns = order.read_from or order.columns

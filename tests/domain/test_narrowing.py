@@ -142,10 +142,7 @@ def test_each_key_is_shown_once_and_in_order_whatever_leads(many, monkeypatch, f
     monkeypatch.setattr(conditions, "FEW", few)
     monkeypatch.setattr(search, "NEWEST", 10 if few < 1000 else search.NEWEST)
     for asked in [*(some_of(2) for _ in range(80)), *(some_of(len(ASKED)) for _ in range(40))]:
-        params = QueryDict(mutable=True)
-        params.update({name: value for name, value in asked.items() if value})
-        wanted = InventoryFilter(params)
-        assert wanted.is_valid()
+        wanted = chosen_by({name: value for name, value in asked.items() if value})
         shown = list(itertools.chain(*pages(wanted, size=7)))
         expected = {key.pk: key for key in many if meets(key, asked)}
         assert sorted(shown, key=str) == sorted(expected, key=str), asked
@@ -173,16 +170,51 @@ ALONE = [
 def test_a_page_begins_at_its_place_in_an_index_and_sorts_nothing(many, monkeypatch, asked):
     """What keeps the inventory flat in cost; `make bench` measures it."""
     monkeypatch.setattr(search, "NEWEST", 10)  # of which some hold the text, so it is common
+    sorts, begins = plan_of_second_page(asked)
+    assert not sorts
+    assert "<" in begins or ">" in begins
+
+
+@pytest.mark.parametrize(
+    "asked", [{"status": "expired"}, {"expires": "7"}, {"status": "active", "sort": "-expires"}], ids=str
+)
+def test_a_walk_in_a_window_has_no_second_bound_to_begin_from(many, asked):
+    """It might be the farther one, and everything between the two would be passed over."""
+    _, begins = plan_of_second_page(asked)
+    assert begins.count("<") <= 1
+    assert begins.count(">") <= 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "earlier"),
+    [({"status": "expired"}, {"status": "active"}), ({"expires": "7"}, {"status": "expired"})],
+)
+def test_a_key_from_before_the_window_leads_to_its_beginning(many, asked, earlier):
+    """Such as one that has expired since its page was shown."""
+    keys, order = chosen_by(asked).keys()
+    key = keyset.order_by(*chosen_by(earlier).keys())[0].pk
+    first, second = (
+        keyset.page(keys.values_list("id"), order, ApiKey.objects.all(), after=after, before=None).rows
+        for after in (None, key)
+    )
+    assert first == second != []
+
+
+def chosen_by(asked: dict[str, str]) -> InventoryFilter:
     params = QueryDict(mutable=True)
     params.update(asked)
     wanted = InventoryFilter(params)
     assert wanted.is_valid()
-    keys, order = wanted.keys()
+    return wanted
+
+
+def plan_of_second_page(asked: dict[str, str]) -> tuple[list[str], str]:
+    """The steps that sort, and the step that looks for the place of the list's first key in an index."""
+    keys, order = chosen_by(asked).keys()
+    first = keyset.order_by(keys, order)[0].pk
     with CaptureQueriesContext(connection) as statements:
-        keyset.page(keys.values_list("id"), order, ApiKey.objects.all(), after=many[0].pk, before=None)
-    sorts, begins = PLANS[connection.vendor](statements[-1]["sql"])
-    assert not sorts
-    assert "<" in begins or ">" in begins
+        keyset.page(keys.values_list("id"), order, ApiKey.objects.all(), after=first, before=None)
+    return PLANS[connection.vendor](statements[-1]["sql"])
 
 
 def sqlites_plan(sql: str) -> tuple[list[str], str]:
