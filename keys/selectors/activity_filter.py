@@ -17,7 +17,7 @@ from django.utils import timezone
 from keys.audit.events import Event
 from keys.models import ApiKey, AuditEvent, SavedFilter
 from keys.policy import Actor
-from keys.selectors.conditions import FEW
+from keys.selectors.conditions import FEW, id_of
 from keys.selectors.keyset import Order, Unindexed, Window
 from keys.selectors.widgets import PlainInput, PlainSelect
 
@@ -67,7 +67,7 @@ def by_owner(events: Events, email: str) -> Events:
 
     Of few keys the events are looked up by key; of many, enough are met on the way through all events.
     """
-    owned = ApiKey.objects.filter(owner__email=email.lower()).values("pk")
+    owned = ApiKey.objects.filter(owner_id=id_of(email)).values("pk")
     column: F | Func = F("key_id") if owned[: FEW + 1].count() <= FEW else Unindexed(F("key_id"))
     return events.filter(In(column, owned))
 

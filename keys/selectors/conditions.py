@@ -29,11 +29,15 @@ _EXPIRES = (F("expires_at"), F("id"))
 
 @dataclass(frozen=True)
 class Walk:
-    """Rows that an index holds together, and the order that it holds them in, or the opposite of it."""
+    """Rows that an index holds together, and the order that it holds them in, or the opposite of it.
+
+    ``among_others``: it holds them among others, which the walk has to pass. That is not for few.
+    """
 
     rows: Callable[[Keys], Keys]
     order: Order
     opposite: bool = False
+    among_others: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ def narrow(
     """
     name, descending = sort.lstrip("-"), sort.startswith("-")
     lead = next((condition for condition in conditions if name in condition.walks), None)
-    if conditions and (lead is None or len(conditions) > 1):
+    if conditions and (lead is None or len(conditions) > 1 or lead.walks[name].among_others):
         few = next((condition for condition in conditions if condition.holds_few(keys)), None)
         if few is not None:
             found = _checked(keys.filter(few.found), conditions, few)
@@ -178,11 +182,18 @@ def with_scope(scope: str) -> Condition:
     )
 
 
-def of_owner(owner: int | QuerySet[User, Any]) -> Condition:
-    """``owner`` is the person's id, or a query that finds it."""
-    found = Q(owner_id=owner)
+def id_of(email: str) -> int:
+    """The person's, 0 where it is nobody's.
+
+    Asked for by itself: only of a given owner PostgreSQL knows whether they own much, and plans for it.
+    """
+    return User.objects.filter(email=email.lower()).values_list("pk", flat=True).first() or 0
+
+
+def of_owner(owner_id: int) -> Condition:
+    found = Q(owner_id=owner_id)
     return Condition(
         found=found,
-        checked=Q(Exact(Unindexed(F("owner_id")), owner)),
+        checked=Q(Exact(Unindexed(F("owner_id")), owner_id)),
         walks={"created": Walk(lambda keys: keys.filter(found), Order(_CREATED))},
     )

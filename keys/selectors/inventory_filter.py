@@ -17,7 +17,7 @@ from django.utils import timezone
 from keys import plain_text
 from keys import scopes as catalogue
 from keys.lifecycle import Phase
-from keys.models import LISTED, ApiKey, User
+from keys.models import LISTED, ApiKey
 from keys.selectors import conditions, search
 from keys.selectors.conditions import Condition, Keys
 from keys.selectors.keyset import Order, Window
@@ -186,8 +186,7 @@ class InventoryFilter:
         if chosen["scope"]:
             found.append(conditions.with_scope(chosen["scope"]))
         if chosen["owner"]:
-            person = User.objects.filter(email=chosen["owner"].lower())
-            found.append(conditions.of_owner(person.values("pk")[:1]))
+            found.append(conditions.of_owner(conditions.id_of(chosen["owner"])))
         if chosen["expires"]:
             found.append(expiring(chosen["expires"], now))
         if chosen["needs"]:

@@ -7,17 +7,19 @@ from operator import or_
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, Lookup, Q, Subquery
+from django.db.models import F, Lookup, Q, Subquery, Value
+from django.db.models.functions import StrIndex
+from django.db.models.lookups import GreaterThan
 
 from keys.models import SearchDocument, SearchIndex, fold
-from keys.selectors.conditions import Condition, Walk
+from keys.selectors.conditions import Condition, Keys, Walk
 from keys.selectors.keyset import Order
 
 SHORTEST = 3
 """A trigram index knows nothing shorter."""
 
-NEWEST = 2_000
-"""So many documents are read in about a millisecond, to tell common text from rare."""
+NEWEST, FEW_OF_NEWEST = 2_000, 2
+"""So many documents are read in half a millisecond. Text that is in two of them at most is taken for rare."""
 
 _LOOKED_THROUGH = ("name_order", "owner_order", "owner_email")
 
@@ -62,7 +64,7 @@ def _on_sqlite(folded: str) -> Condition:
     newest_first = Order((F("document__index__document"),), read_from=(F("document__id"),))
     return Condition(
         found=found,
-        checked=_checked(folded),
+        checked=reduce(or_, (Q((f"{column}__contains", folded)) for column in _LOOKED_THROUGH)),
         walks={"created": Walk(lambda keys: keys.filter(found), newest_first, opposite=True)},
         counted=SearchIndex.objects.filter(text__matches=folded),
     )
@@ -71,19 +73,26 @@ def _on_sqlite(folded: str) -> Condition:
 def _on_postgresql(folded: str) -> Condition:
     """The index finds its matches all together: for text that is common among the newest, it is not asked.
 
-    It knows which documents have all the trigrams; whether these are the text, a look tells.
+    It knows which documents have all the trigrams; whether these are the text, a look tells. Common text is
+    met soon on a walk through the documents, which stand in the order of creation.
     """
+
+    def walked(keys: Keys) -> Keys:
+        return keys.filter(_holds("document__text", folded))
+
     last = SearchDocument.objects.order_by("pk").values("pk")[NEWEST - 1 : NEWEST]
     return Condition(
         found=Q(document__text__has_trigrams=folded, document__text__contains=folded),
-        checked=_checked(folded),
-        counted=SearchDocument.objects.filter(pk__lte=Subquery(last), text__contains=folded),
-        few=NEWEST // 100,
+        checked=reduce(or_, (Q(_holds(column, folded)) for column in _LOOKED_THROUGH)),
+        walks={"created": Walk(walked, Order((F("document__id"),)), opposite=True, among_others=True)},
+        counted=SearchDocument.objects.filter(_holds("text", folded), pk__lte=Subquery(last)),
+        few=FEW_OF_NEWEST,
     )
 
 
+def _holds(column: str, folded: str) -> GreaterThan:
+    """PostgreSQL may expect so little of LIKE that it would read and sort all keys instead of walking."""
+    return GreaterThan(StrIndex(F(column), Value(folded)), 0)
+
+
 _CONDITIONS = {"sqlite": _on_sqlite, "postgresql": _on_postgresql}
-
-
-def _checked(folded: str) -> Q:
-    return reduce(or_, (Q((f"{column}__contains", folded)) for column in _LOOKED_THROUGH))
