@@ -19,7 +19,7 @@ crashwalk: ## kill the portal at every step under every fault; ARGS goes to pyth
 check: ## lint, format, types, templates, migrations, deployment
 	@.ci/venv requirements-dev.txt && exec .ci/check
 
-cleanruns: ## write, seal, erase and verify the audit log 1,000 times at once on each database, without a false alarm (ARGS=100: 100 times)
+cleanruns: ## write, seal, erase and verify the audit log at once, 1,000 times on each database, without a false alarm (ARGS=100: 100 times)
 	@.ci/venv requirements-dev.txt && exec $(python) -m tests.domain.many_clean_runs $(ARGS)
 
 bench: ## measure; ARGS goes to the benchmarks

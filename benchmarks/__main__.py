@@ -6,7 +6,9 @@ import os
 
 import django
 
-os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
+from benchmarks.choices import CHOSEN
+
+os.environ |= {"DJANGO_SETTINGS_MODULE": "benchmarks.settings", "BENCH_DATABASE": CHOSEN.database}
 django.setup()
 
 from benchmarks.run import main  # noqa: E402 - models can be imported only now

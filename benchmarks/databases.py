@@ -1,24 +1,93 @@
-"""Two databases in one process: which one the portal reads is switched between two requests."""
+"""The databases that are measured: where they are kept, and which of them the portal reads.
+
+Each has a name. SQLite keeps it in a file, PostgreSQL in a server of the benchmarks' own; both in ``FOLDER``.
+"""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import atexit
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from django.db import connections
+import psycopg
+from django.db import connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import load_backend
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from django.db.backends.base.base import BaseDatabaseWrapper
+from benchmarks.settings import FOLDER, POSTGRESQL
+from tests.postgresql_server import Server
 
 
-def connect(path: Path) -> BaseDatabaseWrapper:
-    """A connection with the portal's own settings to the SQLite file at ``path``."""
-    settings = connections.settings["default"] | {"NAME": path}
-    return load_backend(settings["ENGINE"]).DatabaseWrapper(settings, "default")
+class SQLite:
+    """``at(name)`` is how Django calls a database; ``plain(name)`` connects without Django, in a ``with``."""
+
+    version = f"SQLite {sqlite3.sqlite_version}"
+
+    def at(self, name: str) -> str:
+        return str(FOLDER / f"{name}.sqlite3")
+
+    def plain(self, name: str) -> Any:
+        return closing(sqlite3.connect(self.at(name), isolation_level=None))
+
+    def names(self) -> list[str]:
+        return [path.stem for path in FOLDER.glob("*.sqlite3")]
+
+    def create(self, name: str) -> None:
+        """The first connection does."""
+
+    def drop(self, name: str) -> None:
+        for path in FOLDER.glob(f"{name}.sqlite3*"):
+            path.unlink()
+
+    def rename(self, name: str, new: str) -> None:
+        Path(self.at(name)).rename(self.at(new))
+
+
+class PostgreSQL:
+    """The same. Its server waits for the disk, as one in earnest does, and nothing in it is tuned."""
+
+    def __init__(self) -> None:
+        POSTGRESQL.mkdir(exist_ok=True)
+        self._server = Server(POSTGRESQL, max_wal_size="4GB")  # which speeds up filling it
+        self._server.start()
+        atexit.register(self._server.stop, signal.SIGINT)
+        with self.plain("postgres") as connection:
+            self.version = f"PostgreSQL {connection.info.server_version // 10_000}"
+
+    def at(self, name: str) -> str:
+        return name
+
+    def plain(self, name: str) -> Any:
+        return psycopg.connect(self._server.url(name), autocommit=True)
+
+    def names(self) -> list[str]:
+        with self.plain("postgres") as connection:
+            return [name for (name,) in connection.execute("SELECT datname FROM pg_database")]
+
+    def create(self, name: str) -> None:
+        self._server.create(name)
+
+    def drop(self, name: str) -> None:
+        self._server.drop(name)
+
+    def rename(self, name: str, new: str) -> None:
+        with self.plain("postgres") as connection:
+            connection.execute(f"ALTER DATABASE {name} RENAME TO {new}")
+
+
+kept: SQLite | PostgreSQL = PostgreSQL() if connection.vendor == "postgresql" else SQLite()
+
+
+def connect(at: str | Path) -> BaseDatabaseWrapper:
+    """A connection with the portal's own settings to the database that Django calls so."""
+    settings = connections.settings["default"] | {"NAME": at}
+    database = load_backend(settings["ENGINE"]).DatabaseWrapper(settings, "default")
+    database._connection_pools = {}  # noqa: SLF001 - Django's go by alias, and all of these have the same
+    return database
 
 
 @contextmanager

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
 import random
-import sqlite3
 import time
 import uuid
+from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,10 +20,10 @@ from typing import Any
 
 from django.core.management import call_command
 
-from benchmarks import people, record
-from benchmarks.databases import connect, using
+from benchmarks import loading, people, record
+from benchmarks.databases import connect, kept, using
+from benchmarks.loading import Row, filling
 from benchmarks.people import SMALL, add_people, weights
-from benchmarks.settings import FOLDER
 from keys import migrations
 from keys.jobs.figures import keep_figures
 from keys.lifecycle import State
@@ -31,6 +32,7 @@ from keys.models import User, fold
 KEPT_FOR = 7
 """Days; "expires in 7 days" must go on meaning something."""
 
+UNFINISHED = "unfinished"
 FULL_PAGE = 60
 RARE = 10
 """Keys that hold the rarest scope and the rarest word, in either database."""
@@ -47,85 +49,71 @@ _PLACES = ("production", "production", "staging", "development", "test", "sandbo
 _YEAR = 365 * 24 * 3600
 
 
-def database_of(size: int, events: int) -> Path:
-    """The database of so many keys and events: as it was made for an earlier run, else made now."""
-    path = FOLDER / f"keys-{size}-events-{events}-{_recipe()}.sqlite3"
-    if not path.is_file() or _age(path) > KEPT_FOR:
-        for outdated in FOLDER.glob(f"keys-{size}-events-{events}-*"):
-            outdated.unlink()
-        started = time.perf_counter()
-        _build(path, size, events)
-        seconds = time.perf_counter() - started
-        print(f"Made {path} in {seconds:.0f} s: {path.stat().st_size / 1e6:,.0f} MB.", flush=True)
-    return path
+def database_of(size: int, events: int) -> str:
+    """The database of so many keys and events, as Django calls it: made by an earlier run, or now.
 
-
-def _today() -> int:
-    return int(time.time()) // 86_400
-
-
-def _age(path: Path) -> int:
-    """Days since the database was made."""
-    return _today() - sqlite3.connect(path).execute("PRAGMA user_version").fetchone()[0]
+    No connection may be open: it forks.
+    """
+    wanted, today = f"keys_{size}_events_{events}", int(time.time()) // 86_400
+    for name in kept.names():
+        if name.startswith(f"{wanted}_"):
+            recipe, day = name.removeprefix(f"{wanted}_").split("_")
+            if recipe == _recipe() and today - int(day) <= KEPT_FOR:
+                return kept.at(name)
+            kept.drop(name)
+    started, name = time.perf_counter(), f"{wanted}_{_recipe()}_{today}"
+    # In a process of its own: what it needs of memory is not to be taken for what is measured.
+    building = multiprocessing.get_context("fork").Process(target=_build, args=(UNFINISHED, size, events))
+    building.start()
+    building.join()
+    if building.exitcode:
+        raise RuntimeError(f"{name} could not be made.")
+    kept.rename(UNFINISHED, name)
+    print(f"Made {name} in {time.perf_counter() - started:.0f} s.", flush=True)
+    return kept.at(name)
 
 
 def _recipe() -> str:
     """A hash of what decides a database's contents."""
-    here = [Path(file) for file in (__file__, people.__file__, record.__file__)]
+    here = [Path(file) for file in (__file__, loading.__file__, people.__file__, record.__file__)]
     sources = [*sorted(Path(migrations.__path__[0]).glob("0*.py")), *here]
     lines = [line for source in sources for line in source.read_text().splitlines() if line[:1] != "#"]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:8]
 
 
-def _build(path: Path, size: int, events: int) -> None:
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.unlink(missing_ok=True)
-    database = connect(unfinished)
+def _build(name: str, size: int, events: int) -> None:
+    if name in kept.names():
+        kept.drop(name)
+    kept.create(name)
+    database = connect(kept.at(name))
     with using(database):
         call_command("migrate", interactive=False, verbosity=0)
         call_command("createcachetable", verbosity=0)
         owners = add_people()
     database.close()
-    plain = sqlite3.connect(unfinished, isolation_level=None)
-    for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-1000000", "temp_store=MEMORY"):
-        plain.execute(f"PRAGMA {pragma}")
-    plain.execute("BEGIN")
-    indexes = _drop_indexes(plain)
-    _insert(plain, "keys_apikey", _keys(size, owners))
-    record.write(plain, events, owners)
-    for sql in indexes:
-        plain.execute(sql)
-    plain.execute("COMMIT")
-    plain.execute("PRAGMA journal_mode=WAL")
-    plain.execute(f"PRAGMA user_version={_today()}")
-    plain.close()
-    database = connect(unfinished)
+    with filling(name) as insert:
+        lived = deque[record.Key]()
+        insert("keys_apikey", _noting(lived, events // 10, owners[SMALL], _keys(size, owners)))
+        record.write(insert, events, owners, lived)
     with using(database):
         print(f"{size:,} keys, {events:,} events: {keep_figures()}.", flush=True)
     database.close()
-    unfinished.rename(path)
 
 
-def _drop_indexes(plain: sqlite3.Connection) -> list[str]:
-    """Indexes are made faster after the rows than with them. Returns the SQL that makes them again."""
-    found = plain.execute(
-        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
-    ).fetchall()
-    ours = [(name, sql) for name, sql in found if ' ON "keys_' in sql]
-    for name, _ in ours:
-        plain.execute(f'DROP INDEX "{name}"')
-    return [sql for _, sql in ours]
+def _noting(lived: deque[record.Key], count: int, first: User, rows: Iterator[Row]) -> Iterator[Row]:
+    """``rows``; the record is to tell of ``count`` of them, and of a few of ``first``'s before all others."""
+    few = RARE
+    for row in rows:
+        key = (str(uuid.UUID(row["id"])), row["name"])
+        if few and row["owner_id"] == first.pk:
+            lived.appendleft(key)
+            few -= 1
+        elif len(lived) < count:
+            lived.append(key)
+        yield row
 
 
-def _insert(plain: sqlite3.Connection, table: str, rows: Iterator[dict[str, Any]]) -> None:
-    first = next(rows)
-    columns, places = ", ".join(first), ", ".join(f":{name}" for name in first)
-    insert = f"INSERT INTO {table} ({columns}) VALUES ({places})"  # noqa: S608 - names from this file
-    plain.execute(insert, first)
-    plain.executemany(insert, rows)
-
-
-def _keys(size: int, owners: list[User]) -> Iterator[dict[str, Any]]:
+def _keys(size: int, owners: list[User]) -> Iterator[Row]:
     """Rows of keys_apikey, newest first: so the search index grows at its end."""
     luck = random.Random(size)
     now = datetime.now(tz=UTC).replace(tzinfo=None)

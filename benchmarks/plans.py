@@ -1,4 +1,4 @@
-"""How SQLite answers each case: EXPLAIN QUERY PLAN of what the portal asks of its keys and events."""
+"""How the database answers each case: the plans of what the portal asks of its keys and events."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from benchmarks.cases import Case
     from benchmarks.requests import Browser
 
+_TABLES = ("keys_apikey", "keys_auditevent", "keys_search")
+_EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN (ANALYZE, BUFFERS)"}
+
 
 def show(cases: Iterable[Case], browser: Browser) -> None:
     for case in cases:
@@ -24,12 +27,12 @@ def show(cases: Iterable[Case], browser: Browser) -> None:
             with CaptureQueriesContext(connection) as asked:
                 browser.get(address)
             for query in asked:
-                if any(table in query["sql"] for table in ("keys_apikey", "keys_auditevent", "keys_search")):
+                if query["sql"].startswith("SELECT") and any(table in query["sql"] for table in _TABLES):
                     _show_one(query["sql"], query["time"])
 
 
 def _show_one(sql: str, seconds: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
-        steps = [row[3] for row in cursor.fetchall()]
-    print(f"  {float(seconds) * 1000:8.1f} ms  " + "; ".join(steps))
+        cursor.execute(f"{_EXPLAIN[connection.vendor]} {sql}")
+        steps = [row[-1] for row in cursor.fetchall()]
+    print(f"  {float(seconds) * 1000:8.1f} ms  " + "\n               ".join(steps))

@@ -1,4 +1,4 @@
-"""A sealed record of any length, written past Django: leaves as the portal writes them, and their tree."""
+"""A record of any length, as the portal would have written, sealed and signed it over three years."""
 
 from __future__ import annotations
 
@@ -6,98 +6,145 @@ import hashlib
 import itertools
 import json
 import random
-import sqlite3
 import uuid
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from benchmarks.loading import Insert, Row
 from benchmarks.people import BIG, weights
-from keys.audit import ratchet, tree
+from keys.audit import leaf, tree
+from keys.audit.checkpoint import signer
 from keys.audit.events import Event
-from keys.audit.leaf import hidden
 from keys.audit.log import moment
-from keys.models import User
+from keys.audit.ratchet import EPOCH_SECONDS, Ratchet
+from keys.audit.verify_bundle import Tree
+from keys.models import AuditEvent, User
+
+Key = tuple[str, str]
+"""Id and name."""
 
 _YEARS = timedelta(days=3 * 365)
 _CHUNK = 65_536
-_KINDS = [
-    Event.KEY_REQUESTED, Event.KEY_CALLED, Event.KEY_ISSUED, Event.KEY_REVEALED, Event.KEY_STORED,
-    Event.SIGNED_IN, Event.SIGNED_IN, Event.INVENTORY_EXPORTED, Event.KEY_DELETED, Event.ATTEMPT_REFUSED,
-]  # fmt: skip
+SIGNED_EVERY = 4
+"""Events: people act now and then, and the portal signs every few seconds."""
+
+AT_ONCE = 20
+"""So many keys live their lives side by side."""
+
+Happening = tuple[Event, dict[str, Any]]
+"""An event and its details."""
+
+_SCOPES, _EXPIRES = ["read:users", "read:items"], "2030-01-01T00:00:00+00:00"
+_RESCOPED = {"before": _SCOPES, "after": ["read:users"]}
+_LIFE: list[Happening] = [
+    (Event.KEY_REQUESTED, {"scopes": _SCOPES, "expires_at": _EXPIRES, "purpose": "Made to be measured."}),
+    (Event.KEY_CALLED, {}),
+    (Event.KEY_ISSUED, {"scopes": _SCOPES, "expires_at": _EXPIRES, "last_four": "0000"}),
+    (Event.KEY_REVEALED, {}),
+    (Event.KEY_STORED, {"how": "said by its owner"}),
+    (Event.KEY_RESCOPE_STARTED, _RESCOPED),
+    (Event.KEY_RESCOPED, _RESCOPED),
+    (Event.KEY_DELETION_STARTED, {"from_state": "held"}),
+    (Event.KEY_DELETED, {}),
+]
+_OF_PEOPLE: list[Happening] = [
+    (Event.SIGNED_IN, {}),
+    (Event.SIGNED_IN, {}),
+    (Event.INVENTORY_EXPORTED, {"filter": "owner=ada.abbott.1@contenzilla.example", "count": 60}),
+    (Event.ATTEMPT_REFUSED, {"action": "create_key"}),
+]
+_ABOUT_KEYS = 0.6
+"""Share of the events; the others are about people."""
+
+_FIRST_KEY = bytes(32)
+"""Of the chain of MACs."""
+
+_CHAIN = hashlib.sha256(_FIRST_KEY).hexdigest()[:8]
 
 
-def write(database: sqlite3.Connection, size: int, owners: list[User]) -> None:
-    """Write ``size`` events of the last three years, oldest first, and seal them."""
-    triggers = _drop_triggers(database)
-    _insert(database, "keys_auditevent", _events(size, owners))
-    _seal(database)
-    for sql in triggers:
-        database.execute(sql)
+def write(insert: Insert, size: int, owners: Sequence[User], keys: Iterable[Key]) -> None:
+    """``size`` events, oldest first; they tell the lives of ``keys``, and then of keys that are unknown."""
+    rows, whole = _events(size, owners, keys), Tree()
+    edge: list[list[bytes]] = []
+    while chunk := list(itertools.islice(rows, _CHUNK)):
+        start, leaves = whole.size, [tree.leaf_hash(row["leaf"]) for row in chunk]
+        insert("keys_auditevent", iter(chunk))
+        insert("keys_checkpoint", _checkpoints(chunk, whole, size))
+        growth = tree.grow(start, edge, leaves)
+        insert("keys_sealed", _sealed(start, leaves))
+        insert("keys_treenode", _nodes(growth))
+        edge = _next_edge(edge, leaves, growth)
+    head = {"id": 1, "size": size, "root": whole.root(), "refusal": "", "forged_times": 0}
+    insert("keys_treehead", iter([head]))
 
 
-def _drop_triggers(database: sqlite3.Connection) -> list[str]:
-    """What the triggers are for is done here in one go. Returns the SQL that makes them again."""
-    found = database.execute(
-        "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND sql LIKE '%append-only%'"
-        " OR name = 'keys_auditevent_queued'"
-    ).fetchall()
-    for name, _ in found:
-        database.execute(f"DROP TRIGGER {name}")
-    return [sql for _, sql in found]
+def escrow() -> dict[str, Any]:
+    """The first key of the MACs of the record that is in use, as the auditors would keep it."""
+    first = AuditEvent.objects.order_by("pk").values_list("mac_epoch", flat=True)[0]
+    return {"chain": _CHAIN, "epoch": first, "key": _FIRST_KEY.hex()}
 
 
-def _insert(database: sqlite3.Connection, table: str, rows: Iterator[dict[str, Any]]) -> None:
-    first = next(rows)
-    columns, places = ", ".join(first), ", ".join(f":{name}" for name in first)
-    database.executemany(
-        f"INSERT INTO {table} ({columns}) VALUES ({places})",  # noqa: S608 - names from this file
-        itertools.chain([first], rows),
-    )
-
-
-def _events(size: int, owners: list[User]) -> Iterator[dict[str, Any]]:
-    """Rows of keys_auditevent: what keys, people and downloads leave behind."""
+def _events(size: int, owners: Sequence[User], keys: Iterable[Key]) -> Iterator[Row]:
+    """Rows of keys_auditevent."""
     luck = random.Random(size + 1)
     now, step = datetime.now(tz=UTC), _YEARS / size
-    who = luck.choices(owners, weights(), k=size)
-    keys = [uuid.UUID(int=luck.getrandbits(128), version=4) for _ in range(max(10, size // 60))]
-    for number in range(size):
-        kind = luck.choice(_KINDS)
-        about_key = kind.value.startswith("key:")
+    people, lives = luck.choices(owners, weights(), k=size), _lives(keys, luck)
+    macs = Ratchet(_CHAIN, _epoch(now - _YEARS), _FIRST_KEY)
+    for number, person in enumerate(people):
+        at = now - step * (size - number)
+        macs = macs.at(_epoch(at))
+        key, (kind, details) = next(lives) if luck.random() < _ABOUT_KEYS else (None, luck.choice(_OF_PEOPLE))
         refused = kind is Event.ATTEMPT_REFUSED
-        actor = {
-            "id": str(who[number].pk),
-            "role": "Owner" if who[number] is owners[BIG] else "Admin",
-            "name": who[number].name,
-            "email": who[number].email,
-            "ip": "192.0.2.7",
-            "browser": "Chrome on Linux",
-        }
         said = {
             "id": str(uuid.UUID(int=luck.getrandbits(128), version=4)),
-            "at": moment(now - step * (size - number)),
-            "type": f"{kind.value}:{'refused' if refused else 'done'}",
-            "actor": actor,
-            "key": {"id": str(luck.choice(keys)), "name": f"billing deploy production {number:06}"}
-            if about_key
-            else None,
+            "at": moment(at),
+            "type": f"{kind}:{'refused' if refused else 'done'}",
+            "actor": {
+                "id": str(person.pk),
+                "role": "Owner" if person is owners[BIG] else "Admin",
+                "name": person.name,
+                "email": person.email,
+                "ip": "192.0.2.7",
+                "browser": "Chrome on Linux",
+            },
+            "key": dict(zip(("id", "name"), key, strict=True)) if key else None,
             "reason": "Your role, User, may not generate an API key." if refused else "",
-            "details": {},
+            "details": details,
         }
-        yield _row(said, luck.randbytes(16))
+        yield _row(said, luck.randbytes(leaf.SALT), macs)
 
 
-def _row(said: dict[str, Any], salt: bytes) -> dict[str, Any]:
-    """As keys.audit.log makes it, without Django's part; this text is canonical JSON, since it is ASCII."""
-    actor, key = said["actor"], said["key"]
-    hides = {name: hidden(salt, f"actor.{name}", actor[name]) for name in ("name", "email", "ip", "browser")}
-    raw = json.dumps({"v": 1, **said, "actor": actor | hides}, sort_keys=True, separators=(",", ":")).encode()
-    mac = ratchet.mac(raw)
+def _epoch(at: datetime) -> int:
+    return int(at.timestamp()) // EPOCH_SECONDS
+
+
+def _lives(keys: Iterable[Key], luck: random.Random) -> Iterator[tuple[Key, Happening]]:
+    """What happens to keys, without an end."""
+    unknown = (
+        (str(uuid.UUID(int=luck.getrandbits(128), version=4)), "billing deploy") for _ in itertools.count()
+    )
+    ahead = itertools.chain(keys, unknown)
+    lives = [(key, iter(_LIFE)) for key in itertools.islice(ahead, AT_ONCE)]
+    while True:
+        place = luck.randrange(AT_ONCE)
+        key, life = lives[place]
+        step = next(life, None)
+        if step is None:
+            lives[place] = next(ahead), iter(_LIFE)
+        else:
+            yield key, step
+
+
+def _row(said: dict[str, Any], salt: bytes, macs: Ratchet) -> Row:
+    """As keys.audit.log makes it, without Django's part."""
+    made = leaf.make(said, salt)
+    mac, actor, key = macs.mac(made.raw), said["actor"], said["key"]
     kind, _, outcome = said["type"].rpartition(":")
     return {
         "uid": said["id"].replace("-", ""),
-        "leaf": raw,
+        "leaf": made.raw,
         "mac": mac.tag,
         "mac_chain": mac.chain,
         "mac_epoch": mac.epoch,
@@ -113,40 +160,41 @@ def _row(said: dict[str, Any], salt: bytes) -> dict[str, Any]:
         "ip": actor["ip"],
         "browser": actor["browser"],
         "reason": said["reason"],
-        "details": "{}",
-        "personal": "{}",
+        "details": json.dumps(made.details),
+        "personal": json.dumps(made.personal),
         "salt": salt,
     }
 
 
-def _seal(database: sqlite3.Connection) -> None:
-    """The tree of all events, in the order of their ids."""
-    size, edge = 0, list[list[bytes]]()
-    leaves = database.execute("SELECT id, leaf FROM keys_auditevent ORDER BY id")
-    root = tree.EMPTY
-    while chunk := leaves.fetchmany(_CHUNK):
-        hashes = [hashlib.sha256(b"\x00" + leaf).digest() for _, leaf in chunk]
-        growth = tree.grow(size, edge, hashes)
-        rows = [
-            (size + place, pk, digest)
-            for place, ((pk, _), digest) in enumerate(zip(chunk, hashes, strict=True))
-        ]
-        database.executemany('INSERT INTO keys_sealed ("index", event_id, leaf_hash) VALUES (?, ?, ?)', rows)
-        database.executemany(
-            'INSERT INTO keys_treenode (level, "index", hash) VALUES (?, ?, ?)', growth.nodes
-        )
-        size, root, edge = growth.size, growth.root, _edge(database, growth.size)
-    database.execute("INSERT INTO keys_treehead (id, size, root, refusal) VALUES (1, ?, ?, '')", (size, root))
+def _checkpoints(chunk: list[Row], whole: Tree, size: int) -> Iterator[Row]:
+    """Adds the events of ``chunk`` to the tree, and signs it now and then, and when it is whole."""
+    mine = signer()
+    for row in chunk:
+        whole.add(row["leaf"])
+        if whole.size % SIGNED_EVERY == 0 or whole.size == size:
+            root, at = whole.root(), row["at"]
+            note = mine.checkpoint(whole.size, root, f"{at.replace(' ', 'T')}Z")
+            yield {"size": whole.size, "root": root, "at": at, "note": note}
 
 
-def _edge(database: sqlite3.Connection, size: int) -> list[list[bytes]]:
-    found = []
-    for level, (start, end) in enumerate(tree.edge_of(size)):
-        table, digest = ("keys_treenode", "hash") if level else ("keys_sealed", "leaf_hash")
-        of_level = f" AND level = {level}" if level else ""
-        rows = database.execute(
-            f'SELECT {digest} FROM {table} WHERE "index" >= ? AND "index" < ?{of_level} ORDER BY "index"',  # noqa: S608
-            (start, end),
-        )
-        found.append([bytes(value) for (value,) in rows])
-    return found
+def _sealed(start: int, leaves: list[bytes]) -> Iterator[Row]:
+    """Events are numbered from 1 by the database, and from 0 in the tree."""
+    for index, digest in enumerate(leaves, start):
+        yield {"index": index, "event_id": index + 1, "leaf_hash": digest}
+
+
+def _nodes(growth: tree.Growth) -> Iterator[Row]:
+    for level, index, digest in growth.nodes:
+        yield {"level": level, "index": index, "hash": digest}
+
+
+def _next_edge(edge: list[list[bytes]], leaves: list[bytes], growth: tree.Growth) -> list[list[bytes]]:
+    """Of each level what its last tile, which is not full, holds by now."""
+    rows = defaultdict(list, {level: [*row] for level, row in enumerate(edge)})
+    rows[0] += leaves
+    for level, _, digest in growth.nodes:
+        rows[level].append(digest)
+    return [
+        rows[level][len(rows[level]) - (end - start) :]
+        for level, (start, end) in enumerate(tree.edge_of(growth.size))
+    ]

@@ -1,83 +1,72 @@
-"""`make bench`: what a page costs with 1,000 keys and with 1,000,000, beside an empty page.
-
-ARGS="--only search" measures one group; ARGS=--plans shows how SQLite answers each case instead.
-"""
+"""`make bench`: what a page costs with 1,000 keys and with 1,000,000, and what other work costs."""
 
 from __future__ import annotations
 
-import argparse
 import gc
 import itertools
 import os
 import platform
-import sqlite3
 from pathlib import Path
 
 import django
 from django.core.management import call_command
 
-from benchmarks import cases, plans, sealing, sync, writes
-from benchmarks.databases import connect
+from benchmarks import cases, evidence, plans, sealing, sync, writes
+from benchmarks.choices import CHOSEN, SMALL, SQLITE_ONLY
+from benchmarks.databases import connect, kept
 from benchmarks.dataset import database_of
 from benchmarks.requests import Browser
 from benchmarks.timing import Result, measure
 
-SMALL, LARGE = 1_000, 1_000_000
+MIDDLE = 100_000
 FLAT = 1.10
 TIMES_EMPTY = 5.0
 
 
 def main() -> None:
-    choices = _choices()
-    if choices.only == "sync":
-        print(f"\n{_machine()}.\n")
-        sync.show()
-        return
-    if choices.only == "sealing":
-        print(f"\n{_machine()}.\n")
-        sealing.show()
-        return
+    print(f"\n{_machine()}; {CHOSEN.rounds} rounds.\n")
+    parts = [CHOSEN.only] if CHOSEN.only in _PARTS else ["pages"] if CHOSEN.only or CHOSEN.plans else _PARTS
+    for part in parts:
+        if CHOSEN.database == "sqlite" or part not in SQLITE_ONLY:
+            _PARTS[part]()
+
+
+def _show_evidence() -> None:
+    evidence.show([database_of(size, size) for size in (SMALL, MIDDLE, CHOSEN.size)])
+
+
+def _show_pages() -> None:
     call_command("collectstatic", interactive=False, verbosity=0)
-    sizes = ((SMALL, SMALL), (choices.size, choices.events or choices.size))
-    databases = [connect(database_of(keys, events)) for keys, events in sizes]
-    small, large = (Browser(database) for database in databases)
+    sizes = ((SMALL, SMALL), (CHOSEN.size, CHOSEN.events or CHOSEN.size))
+    names = [database_of(keys, events) for keys, events in sizes]
+    small, large = (Browser(connect(name)) for name in names)
     all_cases = itertools.chain(
         cases.inventory(), cases.needs(), cases.search(), cases.together(), cases.other_pages(), cases.admin()
     )
-    chosen = [case for case in all_cases if choices.only in {"", case.group}]
-    if choices.plans:
+    chosen = [case for case in all_cases if CHOSEN.only in {"", "pages", case.group}]
+    if CHOSEN.plans:
         plans.show(chosen, large)
         return
-    print(f"\n{_machine()}; {choices.rounds} rounds.\n")
-    if choices.only in {"", "writes"}:  # first, while this process is still small
+    if CHOSEN.only in {"", "writes"}:
         writes.show(small, large)
     gc.collect()
     gc.freeze()
-    _head(choices.size)
+    _head(CHOSEN.size)
     results = []
     for case in chosen:
-        results.append(measure(case, small, large, choices.rounds))
+        results.append(measure(case, small, large, CHOSEN.rounds))
         print(_line(results[-1]), flush=True)
     _verdict(results)
-    if not choices.only:
-        sync.show()
-        sealing.show()
 
 
-def _choices() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--only", default="", help="one group of cases, such as sort")
-    parser.add_argument("--rounds", type=int, default=60)
-    parser.add_argument("--size", type=int, default=LARGE, help="keys in the large database")
-    parser.add_argument("--events", type=int, default=0, help="events in it; by default as many as keys")
-    parser.add_argument("--plans", action="store_true", help="show SQLite's query plans; measure nothing")
-    return parser.parse_args()
+# In this order: what measures memory while this process is still small.
+_PARTS = {"evidence": _show_evidence, "pages": _show_pages, "sync": sync.show, "sealing": sealing.show}
 
 
 def _machine() -> str:
     return (
         f"{_processor()}, {os.cpu_count()} cores; Python {platform.python_version()}, "
-        f"Django {django.__version__}, SQLite {sqlite3.sqlite_version}"
+        f"Django {django.__version__}, {kept.version}"
     )
 
 

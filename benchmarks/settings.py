@@ -8,8 +8,9 @@ from pathlib import Path
 
 FOLDER = Path(os.environ.get("BENCH_DIR") or Path(tempfile.gettempdir()) / "cerby-key-portal-bench")
 FOLDER.mkdir(parents=True, exist_ok=True)
+POSTGRESQL = FOLDER / "postgresql"
 
-for name in [name for name in os.environ if name.startswith(("PORTAL_", "CERBY_"))]:
+for name in [name for name in os.environ if name.startswith(("PORTAL_", "CERBY_", "DATABASE_"))]:
     del os.environ[name]
 os.environ |= {
     "PORTAL_DATA_DIR": str(FOLDER),
@@ -18,6 +19,8 @@ os.environ |= {
     "PORTAL_AUDIT_SIGNING_KEY": "0a" * 32,
     "PORTAL_PEPPERS": '{"p1": "' + "0a" * 32 + '"}',
 }
+if os.environ.get("BENCH_DATABASE") == "postgresql":
+    os.environ["DATABASE_URL"] = f"postgresql://portal@/postgres?host={POSTGRESQL}"
 
 from portal.settings import *  # noqa: E402, F403
 from portal.settings import INSTALLED_APPS as PORTAL_APPS  # noqa: E402

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
 import re
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,8 +17,8 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import override_settings
 
+from benchmarks.costs import Cost, costing
 from benchmarks.databases import connect, using
-from benchmarks.writes import resident
 from keys.actions.sweep import sweep
 from keys.cerby.sandbox import Sandbox, api_keys
 from keys.cerby.sandbox.moments import stamp
@@ -37,18 +35,13 @@ _USE_EVERY_KEY = "UPDATE api_keys SET last_used_at = '{now}'"
 _REMOVE_EVERY_KEY = "UPDATE api_keys SET removed_at = '{now}' WHERE name <> 'Key portal'"
 
 
-@dataclass
-class Cost:
-    """``busy``: seconds that this process computed; ``seconds`` holds what it waited for as well.
+@dataclass(frozen=True)
+class Sweep:
+    """One comparison: what it took, and how much it asked of the database and of Cerby."""
 
-    ``megabytes``: how far its memory rose above what it was before.
-    """
-
-    busy: float
-    seconds: float
+    cost: Cost
     queries: int
     calls: int
-    megabytes: float
 
 
 class Workspace:
@@ -105,15 +98,16 @@ def show() -> None:
     """Each case with few keys, with many, and how much more many take."""
     print("| what Cerby has to say | keys | s | of which busy | queries | calls | memory grew by, MB |")
     print("|---|---:|---:|---:|---:|---:|---:|")
-    costs = {size: _all(size) for size in (FEW, MANY)}
-    for name in costs[FEW]:
+    sweeps = {size: _all(size) for size in (FEW, MANY)}
+    for name in sweeps[FEW]:
         for size in (FEW, MANY):
-            cost = costs[size][name]
-            _line(name, f"{size:,}", f"{cost.seconds:.1f}", f"{cost.busy:.1f}", f"{cost.queries:,}",
-                  f"{cost.calls}", f"{cost.megabytes:.1f}")  # fmt: skip
-        few, many = costs[FEW][name], costs[MANY][name]
-        _line(name, _times(FEW, MANY), _times(few.seconds, many.seconds), _times(few.busy, many.busy),
-              _times(few.queries, many.queries), _times(few.calls, many.calls), "")  # fmt: skip
+            one = sweeps[size][name]
+            _line(name, f"{size:,}", f"{one.cost.seconds:.1f}", f"{one.cost.busy:.1f}", f"{one.queries:,}",
+                  f"{one.calls}", f"{one.cost.megabytes:.1f}")  # fmt: skip
+        few, many = sweeps[FEW][name], sweeps[MANY][name]
+        _line(name, _times(FEW, MANY), _times(few.cost.seconds, many.cost.seconds),
+              _times(few.cost.busy, many.cost.busy), _times(few.queries, many.queries),
+              _times(few.calls, many.calls), "")  # fmt: skip
 
 
 def _line(*cells: str) -> None:
@@ -124,23 +118,23 @@ def _times(few: float, many: float) -> str:
     return f"x {many / few:.1f}"
 
 
-def _all(size: int) -> dict[str, Cost]:
+def _all(size: int) -> dict[str, Sweep]:
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder), size)
         with workspace.open():
-            costs = {"every key is new": _cost(workspace), "nothing is new": _cost(workspace)}
+            sweeps = {"every key is new": _sweep(workspace), "nothing is new": _sweep(workspace)}
             for name, statement in {
                 "every key was used": _USE_EVERY_KEY,
                 "every key has other scopes": _CHANGE_EVERY_KEY,
                 "every key was removed": _REMOVE_EVERY_KEY,
             }.items():
                 workspace.happens(statement)
-                costs[name] = _cost(workspace)
+                sweeps[name] = _sweep(workspace)
         workspace.sandbox.close()
-    return costs
+    return sweeps
 
 
-def _cost(workspace: Workspace) -> Cost:
+def _sweep(workspace: Workspace) -> Sweep:
     queries = 0
 
     def count(execute: Callable[..., Any], *query: Any) -> Any:
@@ -148,15 +142,10 @@ def _cost(workspace: Workspace) -> Cost:
         queries += 1
         return execute(*query)
 
-    gc.collect()
     calls = _calls(workspace)
-    Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak begins anew
-    before = resident("VmRSS")
-    started, started_busy = time.perf_counter(), time.process_time()
-    with connection.execute_wrapper(count):
+    with connection.execute_wrapper(count), costing() as cost:
         print(f"  {sweep()}", file=sys.stderr)
-    seconds, busy = time.perf_counter() - started, time.process_time() - started_busy
-    return Cost(busy, seconds, queries, _calls(workspace) - calls, max(0.0, resident("VmHWM") - before))
+    return Sweep(cost, queries, _calls(workspace) - calls)
 
 
 def _calls(workspace: Workspace) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 import statistics
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.costs import costing
 from benchmarks.databases import using
 from keys.actors import actor_for
 from keys.audit import log
@@ -35,27 +35,17 @@ def show(small: Browser, large: Browser) -> None:
 
 
 def _download(name: str, browser: Browser, address: str) -> None:
-    before = peak = resident()
-    started = time.perf_counter()
-    first, size, lines = 0.0, 0, 0
-    for chunk in browser.stream(address):
-        first = first or time.perf_counter() - started
-        size += len(chunk)
-        lines += 1
-        if lines % 5000 == 0:
-            peak = max(peak, resident())
-    seconds = time.perf_counter() - started
+    first, size, lines, started = 0.0, 0, 0, time.perf_counter()
+    with costing() as cost:
+        for chunk in browser.stream(address):
+            first = first or time.perf_counter() - started
+            size += len(chunk)
+            lines += 1
     print(
-        f"CSV, {name}: {lines - 2:,} lines, {size / 1e6:,.1f} MB in {seconds:.1f} s, first byte after"
-        f" {first:.2f} s; memory grew by {peak - before:.1f} MB",
+        f"CSV, {name}: {lines - 2:,} lines, {size / 1e6:,.1f} MB in {cost.seconds:.1f} s, first byte after"
+        f" {first:.2f} s; memory grew by {cost.megabytes:.1f} MB",
         flush=True,
     )
-
-
-def resident(which: str = "VmRSS") -> float:
-    """Megabytes of this process in memory: now (VmRSS), or the most that it had (VmHWM)."""
-    fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return int(fields[which].split()[0]) / 1024
 
 
 def _append(small: Browser, large: Browser) -> None:

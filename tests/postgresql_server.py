@@ -34,7 +34,7 @@ _SEQUENCES = "SELECT quote_ident(sequencename), last_value FROM pg_sequences"
 
 
 class Server:
-    """One running server. It listens on a socket in its folder, not on the network."""
+    """One running server. It listens on a socket in its folder, not on the network, and keeps its data there."""
 
     def __init__(self, folder: Path, **options: str) -> None:
         self.folder = folder
@@ -45,6 +45,10 @@ class Server:
             "max_connections": "200",
             **options,
         }
+        if not (self.folder / "data").exists():
+            self._initialise()
+
+    def _initialise(self) -> None:
         settings = ("--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "--username=portal")
         command = [self._programs / "bin" / "initdb", *settings, "--pgdata", self.folder / "data"]
         subprocess.run(command, check=True, capture_output=True, **self._user)
@@ -138,7 +142,7 @@ def _for_this_user(folder: Path) -> tuple[Path, dict[str, Any]]:
         return packages / _PROGRAMS, {}
     if not _can_be_used_by_all(packages / _PROGRAMS / "bin" / "postgres"):
         for part in (_PROGRAMS, _LIBRARIES):
-            shutil.copytree(packages / part, folder / part, symlinks=True)
+            shutil.copytree(packages / part, folder / part, symlinks=True, dirs_exist_ok=True)
         packages = folder
     shutil.chown(folder, "nobody")
     return packages / _PROGRAMS, {"user": "nobody", "group": "nogroup", "extra_groups": []}

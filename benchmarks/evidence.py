@@ -1,0 +1,76 @@
+"""What an evidence pack of everything takes, and verifying the whole record."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterable
+
+from django.utils import timezone
+
+from benchmarks import record
+from benchmarks.costs import costing, resident
+from benchmarks.databases import connect, using
+from keys.audit import ratchet, signing
+from keys.audit.check import check
+from keys.audit.files import path_of
+from keys.audit.verify_bundle import Report
+from keys.evidence.pack import pack
+from keys.evidence.parts import Period
+from keys.jobs.sealing import seal_all
+from keys.models import AuditEvent
+
+
+def show(databases: Iterable[str]) -> None:
+    """``databases``: as Django calls them, the smallest first, so that memory which is kept counts."""
+    print("| events | what | s | of which busy | memory grew by, MB | |")
+    print("|---:|---|---:|---:|---:|---|")
+    memory = resident()
+    for name in databases:
+        database = connect(name)
+        with using(database):
+            _seal_what_waits()
+            for words, work in _WORK.items():
+                with costing(memory) as cost:
+                    found = work()
+                print(
+                    f"| {AuditEvent.objects.count():,} | {words} | {cost.seconds:.1f} | {cost.busy:.1f}"
+                    f" | {cost.megabytes:.1f} | {found} |",
+                    flush=True,
+                )
+        database.close()
+
+
+def _seal_what_waits() -> None:
+    """What other measurements have written. What was signed last may have been another database's."""
+    path_of(signing.FILE).unlink(missing_ok=True)
+    seal_all(uuid.uuid4())
+    signing.sign()
+
+
+def _pack() -> str:
+    now = timezone.now()
+    period = Period(AuditEvent.objects.earliest("at").at, now, now)
+    size = sum(map(len, pack(period, asked_by="a benchmark", asked_at=now, name="evidence.zip")))
+    return f"{size / 1e6:,.1f} MB"
+
+
+def _verify() -> str:
+    return _in_words(check())
+
+
+def _verify_with_macs() -> str:
+    """The second escrow stands for what other measurements have written, which it cannot check."""
+    ratchet.mac(b"")
+    return _in_words(check(escrows=[record.escrow(), json.loads(path_of(ratchet.FILE).read_text())]))
+
+
+def _in_words(report: Report) -> str:
+    return "; ".join(map(str, report.damage)) or f"{report.events:,} events, nothing is wrong"
+
+
+_WORK: dict[str, Callable[[], str]] = {
+    "evidence pack of all keys and events": _pack,
+    "verify the record": _verify,
+    "the same, with the keys of the MACs": _verify_with_macs,
+}
