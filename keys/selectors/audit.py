@@ -12,7 +12,7 @@ from django.utils import timezone
 from keys.audit.damage import name_of
 from keys.audit.nodes import head as tree_head
 from keys.models import Checkpoint, Sealed, TreeHead, Unsealed
-from keys.selectors.damage import explanations, last_verification, unexplained
+from keys.selectors.damage import explanations, last_verification, last_whole_verification, unexplained
 
 COUNTED_UP_TO = 1000
 SEALED_WITHIN = timedelta(seconds=10)
@@ -23,11 +23,10 @@ SIGNED_WITHIN = timedelta(minutes=1)
 class AuditHealth:
     """``sealed`` events are in the tree, the newest of them from ``sealed_until``; ``waiting`` are not yet.
 
-    ``status`` is "ok", or "damaged", "forged", "refused", "late", "unsigned", the worst that holds;
+    ``status`` is "ok", or "damaged", "forged", "unread", "refused", "late", "unsigned", the worst that holds;
     ``problem`` says it as a sentence, and is empty while all is well. ``waiting`` is counted to a little
-    over 1,000.
-    ``verified_at``: when the whole record was last verified; ``unread``: why that broke off, as a sentence;
-    ``damage``: the names of what was found then and nobody has explained.
+    over 1,000. ``verified_at``: when the whole record was last verified; ``damage``: the names of what was
+    found then and nobody has explained; ``unread``: why a later verification broke off, as a sentence.
     """
 
     status: str
@@ -49,9 +48,10 @@ def audit_health() -> AuditHealth:
     waiting = Unsealed.objects.order_by("event_id")
     waiting_since = waiting.values_list("event__at", flat=True).first()
     signed = checkpoint.size if checkpoint else 0
-    verification = last_verification()
-    damage = unexplained(verification)
-    status, problem = next(_troubles(head, damage, waiting_since, _at(signed)), ("ok", ""))
+    last = last_verification()
+    whole = last_whole_verification() if last and last.failure else last
+    damage, unread = unexplained(whole), last.failure if last else ""
+    status, problem = next(_troubles(head, damage, unread, waiting_since, _at(signed)), ("ok", ""))
     return AuditHealth(
         status=status,
         problem=problem,
@@ -61,8 +61,8 @@ def audit_health() -> AuditHealth:
         waiting_since=waiting_since,
         signed=signed,
         signed_at=checkpoint.at if checkpoint else None,
-        verified_at=verification.finished_at if verification else None,
-        unread=verification.failure if verification else "",
+        verified_at=whole.finished_at if whole else None,
+        unread=unread,
         damage=damage,
     )
 
@@ -72,7 +72,11 @@ def _at(index: int) -> datetime | None:
 
 
 def _troubles(
-    head: TreeHead, damage: list[str], waiting_since: datetime | None, unsigned_since: datetime | None
+    head: TreeHead,
+    damage: list[str],
+    unread: str,
+    waiting_since: datetime | None,
+    unsigned_since: datetime | None,
 ) -> Iterator[tuple[str, str]]:
     """A word and a sentence for each that holds, the worst first."""
     now = timezone.now()
@@ -83,6 +87,8 @@ def _troubles(
             "forged",
             f"Event {head.forged:,} was changed before it was sealed, or was not written by the portal.",
         )
+    if unread:
+        yield "unread", f"The last verification broke off. {unread}"
     if head.refusal:
         yield "refused", f"The portal refuses to sign. {head.refusal}"
     if waiting_since and now - waiting_since > SEALED_WITHIN:

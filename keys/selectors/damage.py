@@ -41,6 +41,11 @@ def last_verification() -> Verification | None:
     return Verification.objects.filter(finished_at__isnull=False).order_by("-id").first()
 
 
+def last_whole_verification() -> Verification | None:
+    """The newest that has read everything: what it found is not taken back by one that broke off."""
+    return Verification.objects.filter(finished_at__isnull=False, failure="").order_by("-id").first()
+
+
 def found_by(verification: Verification | None) -> list[Found]:
     """What it found, in the order in which it was kept: the earliest event first."""
     damage: list[dict[str, Any]] = verification.damage if verification else []

@@ -211,7 +211,7 @@ def _record(audit: AuditHealth) -> Iterator[Trouble]:
 
 
 def _audit_log(found: AuditHealth) -> Iterator[Trouble]:
-    if found.problem and not found.damage:
+    if found.problem and found.status not in {"damaged", "unread"}:
         yield Trouble(
             kind=Kind.AUDIT_LOG,
             subject=found.status,

@@ -267,6 +267,18 @@ def test_a_verification_that_breaks_off_is_told(sealed, settings, tmp_path):
     assert kinds() == []
 
 
+def test_a_verification_that_breaks_off_does_not_end_the_alarm_of_the_one_before(sealed, settings, tmp_path):
+    with connection.cursor() as cursor:
+        on = " ON keys_auditevent" if connection.vendor == "postgresql" else ""
+        cursor.execute(f"DROP TRIGGER keys_auditevent_no_update{on}")
+    AuditEvent.objects.filter(sealed__index=1).update(actor_role="Owner")
+    verified()
+    settings.PORTAL_AUDIT_ANCHOR_FILE = tmp_path / "anchors.jsonl"
+    settings.PORTAL_AUDIT_ANCHOR_FILE.write_text("no JSON\n")
+    verified()
+    assert kinds() == [Kind.RECORD_DAMAGED, Kind.RECORD_UNREAD]
+
+
 def test_an_anchor_and_a_siem_that_fail_are_told_after_half_an_hour(sealed, settings, tmp_path):
     settings.PORTAL_AUDIT_ANCHOR_FILE = settings.PORTAL_SIEM_FILE = tmp_path  # a folder takes no line
     anchor_job.func()
