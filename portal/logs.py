@@ -85,6 +85,7 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
+        "django_tasks": {"level": "WARNING"},  # tells of each task's start and end, without its name
         "urllib3": {"level": "ERROR"},  # its warnings name URLs
         "psycopg.pool": {"level": "ERROR"},  # warns of each attempt; who needed the connection says it once
     },
