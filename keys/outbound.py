@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
 import threading
 import time
 from contextlib import suppress
@@ -61,14 +62,19 @@ class _Pool(HTTPSConnectionPool):
 
 
 class _Pinned(HTTPAdapter):
-    """Connects to ``address``, and checks the certificate of ``host`` all the same."""
+    """Connects to an address, and checks the certificate of ``host`` all the same.
+
+    Trusts the authorities of this machine beside requests' own: a log server within the organisation has its
+    certificate from the organisation.
+    """
 
     def __init__(self, host: str) -> None:
         self._host = host
         super().__init__(max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, server_hostname=self._host, assert_hostname=self._host, **kwargs)
+        names = {"server_hostname": self._host, "assert_hostname": self._host}
+        super().init_poolmanager(*args, ssl_context=ssl.create_default_context(), **names, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"https": _Pool}
 
 

@@ -1,4 +1,4 @@
-"""One HTTP exchange with Cerby, within limits, told truly; the only importer of requests."""
+"""One HTTP exchange with Cerby, within limits, told truly; the only place that speaks to it."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import requests.adapters
 from django.core import mail
 from django.utils import timezone
 
@@ -122,15 +121,7 @@ def test_syslog_that_nobody_hears_fails_by_tcp(signed, settings):
 
 
 def test_a_webhook_gets_the_signed_note_itself(signed, settings, tmp_path, monkeypatch):
-    pem = tls.certificate(tmp_path)
-    monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(pem))
-    usual = socket.getaddrinfo
-    monkeypatch.setattr(
-        socket,
-        "getaddrinfo",
-        lambda host, *rest, **more: usual(host.replace(tls.NAME, "127.0.0.1"), *rest, **more),
-    )
-    with tls.serving(pem) as hook:
+    with tls.known_here(tmp_path, monkeypatch) as hook:
         settings.PORTAL_AUDIT_ANCHOR_WEBHOOK = f"https://{tls.NAME}:{hook.port}/"
         assert (
             anchors.deliver(NOW)

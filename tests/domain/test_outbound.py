@@ -10,7 +10,6 @@ import time
 from contextlib import suppress
 
 import pytest
-import requests.adapters
 
 from keys import outbound
 from keys.outbound import NotDelivered
@@ -21,7 +20,7 @@ from tests.domain.tls import NAME
 @pytest.fixture
 def hook(tmp_path, monkeypatch):
     pem = tls.certificate(tmp_path)
-    monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(pem))
+    tls.trust(pem, monkeypatch)
     with tls.serving(pem) as hook:
         yield hook
 
@@ -128,7 +127,7 @@ def test_a_certificate_of_another_name_is_refused(hook, names):
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(hook, names, monkeypatch, tmp_path):
     (tmp_path / "other").mkdir()
-    monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(tls.certificate(tmp_path / "other")))
+    tls.trust(tls.certificate(tmp_path / "other"), monkeypatch)
     names[NAME] = [["127.0.0.1"]]
     assert sentence(f"https://{NAME}:{hook.port}/", private=True) == f"{NAME} did not take it: SSLError."
 
@@ -165,7 +164,7 @@ def reads_a_little(sock: ssl.SSLSocket, over: threading.Event) -> None:
 @pytest.mark.parametrize(("behave", "length"), [(drips_its_headers, 4), (reads_a_little, 20_000_000)])
 def test_a_byte_now_and_then_makes_no_delivery_longer(names, monkeypatch, tmp_path, behave, length):
     pem = tls.certificate(tmp_path)
-    monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(pem))
+    tls.trust(pem, monkeypatch)
     monkeypatch.setattr(outbound, "TOTAL", 1.0)
     names[NAME] = [["127.0.0.1"]]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests.adapters
 from django.utils import timezone
 
 from keys.audit.events import DETAILS, OUTCOMES, Event
@@ -199,16 +198,10 @@ def test_syslog_by_udp_carries_one_event_in_each_datagram(signed_here, settings)
 def test_https_gets_lines_of_json_with_the_token_and_only_where_it_may(
     signed_here, settings, tmp_path, monkeypatch
 ):
-    pem = tls.certificate(tmp_path)
-    monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(pem))
-    usual = socket.getaddrinfo
-    monkeypatch.setattr(
-        socket, "getaddrinfo", lambda host, *rest, **more: usual(host.replace(tls.NAME, "127.0.0.1"), *rest, **more)
-    )  # fmt: skip
     happen(2)
     settings.PORTAL_SIEM_TOKEN = "siem-token"
     later = timezone.now() + LONGEST_PAUSE
-    with tls.serving(pem) as hook:
+    with tls.known_here(tmp_path, monkeypatch) as hook:
         settings.PORTAL_SIEM_URL = f"https://{tls.NAME}:{hook.port}/in"
         assert "which is not a public one." in stream()
         settings.PORTAL_SIEM_URL_PRIVATE = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -85,3 +87,23 @@ def serving(pem: Path) -> Iterator[Hook]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def known_here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
+    """A server whose name this machine knows, and whose certificate it trusts."""
+    pem = certificate(folder)
+    trust(pem, monkeypatch)
+    usual = socket.getaddrinfo
+
+    def look_up(host: str, *rest: object, **more: object) -> object:
+        return usual(host.replace(NAME, "127.0.0.1"), *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with serving(pem) as hook:
+        yield hook
+
+
+def trust(pem: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the machine's operator would: the authorities of this file are the machine's own."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
