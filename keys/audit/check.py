@@ -8,23 +8,36 @@ from itertools import chain
 from django.conf import settings
 from django.utils import timezone
 
+from keys.audit import nodes
 from keys.audit.checkpoint import signer
-from keys.audit.record import Line, record
+from keys.audit.record import Line, is_there, record
 from keys.audit.verify_bundle import Kind, Report, known_keys, verify
-from keys.models import TreeHead
+from keys.models import TreeHead, TreeNode
 
 
 def check(anchors: Iterable[Line] = (), escrows: Iterable[Line] = ()) -> Report:
     """``anchors``: signed notes besides the anchor file's; ``escrows``: first keys of chains of MACs."""
     kept = list(anchors)  # read before the database, which knows everything that they hold
-    found = record()
+    head, found = nodes.head(), record()
     found["anchors"] = chain(found["anchors"], kept)
     report = verify(found, known_keys(vkeys()), escrows, timezone.now())
-    head = TreeHead.objects.first()
-    if head is not None and head.forged is not None and Kind.MAC not in report.found:
+    if report.events:
+        _check_tree(report, head)
+    if head.forged is not None and Kind.MAC not in report.found:
         report.add(Kind.MAC, head.forged, "The portal noticed it when it sealed the event.")
         report.found[Kind.MAC].times = head.forged_times or 1
     return report
+
+
+def _check_tree(report: Report, head: TreeHead) -> None:
+    """The hashes that proofs and roots are made of. An outsider makes the tree anew, without them."""
+    if not is_there(TreeNode):
+        report.add(Kind.TREE, 0, "There is no table of them.", head.size - 1)
+        return
+    for start, end in nodes.wrong_tiles(head.size):
+        report.add(Kind.TREE, start, "", end - 1)
+    if report.found.keys().isdisjoint({Kind.HASH, Kind.ROOT, Kind.TREE}) and not nodes.has_its_root(head):
+        report.add(Kind.TREE, 0, "The root of all is another.", head.size - 1)
 
 
 def vkeys() -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from keys.audit.tree import EMPTY, TILE, Tree, edge_of
+from collections.abc import Iterator
+
+from keys.audit.tree import EMPTY, TILE, Damaged, Tree, edge_of, merged
 from keys.models import Sealed, TreeHead, TreeNode
 
 
@@ -19,6 +21,31 @@ def tree(size: int) -> Tree:
 def tile(level: int, number: int) -> list[bytes]:
     """The hashes of tile ``number`` of a level, as many as there are."""
     return _hashes(level, number * TILE, (number + 1) * TILE)
+
+
+def wrong_tiles(size: int) -> Iterator[tuple[int, int]]:
+    """Over which events, from one to before another, a stored hash is not the one of the tile below it.
+
+    A tile that is not whole is passed over: what is gone from it shows there.
+    """
+    level, leaves = 1, TILE
+    while leaves <= size:
+        row: list[bytes] = []
+        for index in range(size // leaves):
+            if index % TILE == 0:
+                row = tile(level, index // TILE)
+            below, place = tile(level - 1, index), index % TILE
+            if len(below) == TILE and row[place : place + 1] != [merged(below)]:
+                yield index * leaves, (index + 1) * leaves
+        level, leaves = level + 1, leaves * TILE
+
+
+def has_its_root(head: TreeHead) -> bool:
+    """Whether the tree, as far as it is whole, has the root that its head says."""
+    try:
+        return tree(head.size).root() == bytes(head.root)
+    except Damaged:
+        return True
 
 
 def edge(size: int) -> list[list[bytes]]:

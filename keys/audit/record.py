@@ -78,13 +78,13 @@ def checkpoints_until(size: int) -> Iterator[Line]:
 
 def _last(model: type[Model], column: str) -> int:
     """-1 where there is none."""
-    if not _is_there(model):
+    if not is_there(model):
         return -1
     found: int | None = model._default_manager.aggregate(last=Max(column))["last"]  # noqa: SLF001 - of any model
     return -1 if found is None else found
 
 
-def _is_there(model: type[Model]) -> bool:
+def is_there(model: type[Model]) -> bool:
     return model._meta.db_table in connection.introspection.table_names()  # noqa: SLF001 - Django's own name for it
 
 
@@ -103,14 +103,14 @@ def _lines_until(path: Path, end: int) -> Iterator[Line]:
 
 
 def _checkpoints(last: int) -> Iterator[Line]:
-    rows = Checkpoint.objects.order_by("id").values_list("id", "size", "at", "note")
-    for _, size, at, note in _pages(rows, "id", last):
-        yield {"size": size, "at": _moment(at), "note": note}
+    rows = Checkpoint.objects.order_by("id").values_list("id", "size", "root", "at", "note")
+    for _, size, root, at, note in _pages(rows, "id", last):
+        yield {"size": size, "root": _hex(root), "at": _moment(at), "note": note}
 
 
 def events_between(start: int, end: int) -> Iterator[Line]:
     """Sealed events in the order of their numbers. A number whose event is gone is left out, as a gap."""
-    if not _is_there(AuditEvent):
+    if not is_there(AuditEvent):
         return
     names = [f"event__{name}" for name in (*COLUMNS, *_BESIDE)]
     rows = Sealed.objects.order_by("index").annotate(its_key=Cast("event__key_id", CharField()))
@@ -133,7 +133,7 @@ def _unsealed(size: int, last: int) -> Iterator[Line]:
 def _outside(which: Q, last: int, **further: Any) -> Iterator[Line]:
     """The events up to ``last`` that have, by ``which``, no place in the tree as it was."""
     rows = AuditEvent.objects.order_by("id").annotate(its_key=Cast("key_id", CharField())).filter(**further)
-    if _is_there(Sealed):
+    if is_there(Sealed):
         rows = rows.filter(which)
     for _, key, *values in _pages(rows.values_list("id", "its_key", *COLUMNS, *_BESIDE), "id", last):
         yield _line(key, values)

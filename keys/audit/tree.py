@@ -105,7 +105,7 @@ class Tree:
         hashes = self._read[level, tile][place : place + 2**rest]
         if len(hashes) != 2**rest:
             raise Damaged(f"Hashes are missing in tile {tile} of level {level}.")
-        return _merged(hashes)
+        return merged(hashes)
 
 
 @dataclass(frozen=True)
@@ -130,13 +130,20 @@ def grow(size: int, edge: Sequence[Sequence[bytes]], leaves: Sequence[bytes]) ->
             rows.append([])
         row = [*rows[level], *added]
         full = len(row) // TILE
-        added = [_merged(row[TILE * tile : TILE * (tile + 1)]) for tile in range(full)]
+        added = [merged(row[TILE * tile : TILE * (tile + 1)]) for tile in range(full)]
         rows[level] = row[TILE * full :]
         level += 1
         first = size >> (_STEP * level)
         nodes += [(level, first + place, digest) for place, digest in enumerate(added)]
     grown = size + len(leaves)
     return Growth(grown, Tree(grown, lambda level, _tile: rows[level]).root(), nodes)
+
+
+def merged(hashes: Sequence[bytes]) -> bytes:
+    """The root over hashes, as many as a power of two."""
+    while len(hashes) > 1:
+        hashes = [node_hash(hashes[place], hashes[place + 1]) for place in range(0, len(hashes), 2)]
+    return hashes[0]
 
 
 def subtrees(start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -156,13 +163,6 @@ def edge_of(size: int) -> list[tuple[int, int]]:
         found.append((count - count % TILE, count))
         count //= TILE
     return found
-
-
-def _merged(hashes: Sequence[bytes]) -> bytes:
-    """The root over hashes, as many as a power of two."""
-    while len(hashes) > 1:
-        hashes = [node_hash(hashes[place], hashes[place + 1]) for place in range(0, len(hashes), 2)]
-    return hashes[0]
 
 
 def _largest_power_below(count: int) -> int:

@@ -61,7 +61,8 @@ class Kind(enum.Enum):
     SIGNATURE = "A checkpoint or anchor is not signed by the key of this record."
     REPLAYED = "A checkpoint does not follow from the one before: it is an old one, or its row was changed."
     UNSEALED = "An event waits far too long to be sealed: it was hidden, or the sealing stands still."
-    UNSIGNED = "Events were sealed long ago and no checkpoint signs them: checkpoints were removed."
+    UNSIGNED = "A checkpoint is missing: none signs what was sealed long ago, or an anchor has one more."
+    TREE = "A stored hash of the tree is not that of the events below it: proofs made with it fail."
     TIME = "An event has the wrong time for its place: a clock was wrong, or the time was chosen."
     LIFE = "A key's story is impossible: such as viewed twice, ended twice, generated but never asked for."
 
@@ -351,6 +352,7 @@ class Verifier:
         self.latest, self.newest, self.waits = now, BEGINNING, BEGINNING  # of all; of late; not signed since
         self.place = 0  # the number of the event that comes next
         self.good = self.anchored = 0  # up to where a checkpoint, an anchor, agrees
+        self.unheld: set[int] = set()  # sizes that an anchor holds, and no checkpoint so far
         self.whole = True  # no number is missing so far
         self.erased = -1  # the first event that was, since the last event that says so
         self.ids: dict[str, datetime] = {}
@@ -434,16 +436,18 @@ class Verifier:
         """Those that are signed, as their rows say, and follow one another; any other is damage."""
         before = Checkpoint(-1, b"", BEGINNING)
         for line in lines:
+            self.unheld.discard(line["size"])
             try:
                 point = read_note(line["note"], self.keys)
-                row = Checkpoint(line["size"], point.root, datetime.fromisoformat(line["at"]))
+                row = Checkpoint(
+                    line["size"], bytes.fromhex(line["root"]), datetime.fromisoformat(line["at"])
+                )
             except ValueError as wrong:
                 self.report.add(Kind.SIGNATURE, max(before.size, 0), f"Checkpoint of {line['size']}: {wrong}")
                 continue
             if row != point or point.size <= before.size:
-                self.report.add(
-                    Kind.REPLAYED, max(before.size, 0), f"The row of {row.size} has that of {point.size}."
-                )
+                words = f"that of {point.size}" if row.size != point.size else "another root or time"
+                self.report.add(Kind.REPLAYED, max(before.size, 0), f"The row of {row.size} has {words}.")
                 continue
             yield point
             before = point
@@ -459,6 +463,7 @@ class Verifier:
                 continue
             held.setdefault(point.size, set()).add(point.root)
             self.latest = max(self.latest, point.at)
+        self.unheld = set(held)
         return held
 
     def at_checkpoint(self, point: Checkpoint) -> None:
@@ -474,10 +479,15 @@ class Verifier:
         self.newest, self.latest = max(self.newest, point.at), max(self.latest, point.at)
         self.report.checkpoint, self.waits = point, BEGINNING
 
-    def at_anchor(self, roots: set[bytes]) -> None:
-        """Compare the events so far with what anchors hold; where no checkpoint fits, that says it all."""
+    def at_anchor(self, roots: set[bytes], *, followed: bool) -> None:
+        """Compare the events so far with what anchors hold; where no checkpoint fits, that says it all.
+
+        ``followed``: by a checkpoint. What was signed after a bundle was written may be anchored, too.
+        """
         if roots == {self.tree.root()}:
             self.anchored = self.place
+            if followed and self.place in self.unheld:
+                self.report.add(Kind.UNSIGNED, self.place - 1, f"That of {self.place}.")
         elif Kind.ROOT not in self.report.found:
             self.report.add(Kind.FORK, self.anchored, f"Anchor of {self.place}.", self.place - 1)
 
@@ -494,6 +504,8 @@ class Verifier:
         if BEGINNING < self.waits < self.latest - SEALED_WITHIN:
             signed = report.checkpoint.size if report.checkpoint else 0
             report.add(Kind.UNSIGNED, signed, f"Since {self.waits}.")
+        elif self.anchored in self.unheld and not report.checkpoint:
+            report.add(Kind.UNSIGNED, 0, f"That of {self.anchored}.")
         if late < self.latest - SEALED_WITHIN:
             report.add(Kind.UNSEALED, size, f"Since {late}.")
         if self.erased >= 0:
@@ -521,7 +533,7 @@ def verify(record: Record, keys: Keys, escrows: Iterable[Line] = (), now: dateti
             verifier.at_checkpoint(due)
             due = next(checkpoints, None)
         if verifier.whole and verifier.place in held:
-            verifier.at_anchor(held[verifier.place])
+            verifier.at_anchor(held[verifier.place], followed=due is not None)
     late = datetime.max.replace(tzinfo=UTC)
     for report.unsealed, line in enumerate(record["unsealed"], 1):
         late = min(late, verifier.event(line, sealed=False))

@@ -155,7 +155,9 @@ class Bundle:
     def sign(self, key: Ed25519PrivateKey = SIGNER, *, anchor: bool = False) -> None:
         root = root_of([line["leaf"].encode() for line in self.events])
         text = note(len(self.events), root, self.now, key)
-        self.files["checkpoints"].append({"size": len(self.events), "at": written(self.now), "note": text})
+        self.files["checkpoints"].append(
+            {"size": len(self.events), "root": root.hex(), "at": written(self.now), "note": text}
+        )
         if anchor:
             self.files["anchors"].append({"anchor": "file", "at": written(self.now), "note": text})
 

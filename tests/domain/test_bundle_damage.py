@@ -32,8 +32,8 @@ def signed_again(bundle: Bundle) -> None:
     for line in bundle.files["checkpoints"]:
         size = min(line["size"], len(bundle.events))
         leaves = [event["leaf"].encode() for event in bundle.events[:size]]
-        at = writer.datetime.fromisoformat(line["at"])
-        line |= {"size": size, "note": writer.note(size, writer.root_of(leaves), at)}
+        at, root = writer.datetime.fromisoformat(line["at"]), writer.root_of(leaves)
+        line |= {"size": size, "root": root.hex(), "note": writer.note(size, root, at)}
 
 
 def test_nothing_is_wrong_with_a_good_one():
@@ -47,6 +47,12 @@ def test_nothing_is_wrong_with_a_good_one():
 def test_without_the_escrow_it_says_how_much_was_not_checked():
     report = report_on(a_good_one(), escrow=False)
     assert (report.damage, report.unchecked) == ([], 13)
+
+
+def test_an_anchor_of_what_was_signed_after_a_bundle_was_written_is_no_damage():
+    bundle = a_good_one()
+    bundle.files["anchors"].append(bundle.files["checkpoints"].pop())
+    assert found(bundle) == {}
 
 
 Damage = Callable[[Bundle], object]
@@ -213,6 +219,16 @@ def an_old_note_in_a_newer_row(bundle):
 @case(REPLAYED=4)
 def the_time_of_a_checkpoints_row(bundle):
     bundle.files["checkpoints"][1]["at"] = writer.written(writer.START)
+
+
+@case(REPLAYED=4)
+def the_root_in_a_checkpoints_row(bundle):
+    bundle.files["checkpoints"][1]["root"] = "00" * 32
+
+
+@case(UNSIGNED=7)
+def a_checkpoint_removed_that_is_anchored(bundle):
+    bundle.files["anchors"].append(bundle.files["checkpoints"].pop(1))
 
 
 @case(UNSIGNED=0)

@@ -22,7 +22,7 @@ from keys.audit import log, ratchet
 from keys.audit.check import check
 from keys.audit.checkpoint import Signer
 from keys.audit.events import Event
-from keys.audit.tree import leaf_hash
+from keys.audit.tree import TILE, leaf_hash
 from keys.audit.verify_bundle import Kind
 from keys.models import ApiKey, AuditEvent, Checkpoint, Sealed, TreeHead, TreeNode, Unsealed, User
 from tests.domain import signed_record
@@ -51,6 +51,13 @@ def clock_ahead(*, minutes: float) -> Iterator[None]:
         mock.patch("time.time", return_value=seconds),
     ):
         yield
+
+
+def many_more_events() -> None:
+    """So many that the tree keeps hashes of its own."""
+    for _ in range(2 * TILE):
+        log.append(Event.SIGNED_OUT, actor=None)
+    signed_record.seal_and_sign()
 
 
 def test_nothing_is_wrong_with_what_the_product_has_written(kept):
@@ -155,7 +162,7 @@ def every_table_of_the_record_emptied(kept):
 @case(ROLLED_BACK=6)
 def yesterdays_backup_restored(kept):
     cut_off(6)
-    TreeHead.objects.update(size=6)
+    TreeHead.objects.update(size=6, root=bytes(Checkpoint.objects.get(size=6).root))
 
 
 @case(FORK=6)
@@ -258,8 +265,45 @@ def an_event_hidden_from_the_sealing(kept):
         signed_record.seal_and_sign()
 
 
-@case(UNSIGNED=0, UNSEALED=14)
+@case(UNSIGNED=0)
 def every_checkpoint_removed(kept):
+    Checkpoint.objects.all().delete()
+
+
+@case(UNSIGNED=10)
+def a_checkpoint_removed_that_is_anchored(kept):
+    Checkpoint.objects.filter(size=11).delete()
+
+
+@case(REPLAYED=6)
+def the_root_in_a_checkpoints_row(kept):
+    Checkpoint.objects.filter(size=11).update(root=b"r" * 32)
+
+
+@case(TREE=0)
+def the_root_in_the_trees_head(kept):
+    TreeHead.objects.update(root=b"r" * 32)
+
+
+@case(TREE=256)
+def a_hash_within_the_tree(kept):
+    many_more_events()
+    TreeNode.objects.filter(level=1, index=1).update(hash=b"n" * 32)
+
+
+@case(TREE=0)
+def a_hash_within_the_tree_deleted(kept):
+    many_more_events()
+    TreeNode.objects.filter(level=1, index=0).delete()
+
+
+@case(TREE=0)
+def the_table_of_hashes_dropped(kept):
+    execute("DROP TABLE keys_treenode")
+
+
+@case(UNSIGNED=0, UNSEALED=14)
+def every_checkpoint_removed_and_no_anchor_kept(kept):
     Checkpoint.objects.all().delete()
     kept.anchors.unlink()
     with clock_ahead(minutes=20):
