@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import environ
 import pytest
@@ -349,3 +351,19 @@ def test_the_demo_may_be_all_of_that(settings):
 def test_the_checks_run_when_django_starts(production):
     production.CERBY_WORKSPACE = ""
     assert "keys.E002" in {message.id for message in run_checks()}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["manage.py", "check"], ["-m", "gunicorn", "--config", "portal/gunicorn.conf.py", "portal.wsgi"]],
+)
+def test_a_setting_that_is_wrong_ends_the_start_with_the_sentence_alone(environment, command):
+    environment(DJANGO_SETTINGS_MODULE="portal.settings", **PRODUCTION | {"PORTAL_SECRET_KEY": None})
+    ended = subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert (
+        ended.stderr
+        == "PORTAL_SECRET_KEY (or PORTAL_SECRET_KEY_FILE) is not set. `make run` makes one for the demo.\n"
+    )
