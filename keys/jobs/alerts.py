@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from keys.models import Alert, User
 from keys.policy import HIGHEST
+from keys.selectors.audit import audit_health
 from keys.selectors.troubles import Kind, Trouble, troubles
 
 MAILS_AN_HOUR = 6
@@ -31,7 +32,7 @@ logger = structlog.get_logger(__name__)
 def keep_alerts() -> str:
     """Bring the alerts up to date and mail what is news. Returns a summary."""
     now = timezone.now()
-    found = troubles(now)
+    found = troubles(now, audit_health())
     _open_and_close(found, now)
     Alert.objects.filter(until__lt=now - KEPT_FOR).delete()
     return f"{len(found)} alerts; {_mail(found, now)}"

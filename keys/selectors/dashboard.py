@@ -12,6 +12,7 @@ from django.utils import timezone
 from keys.audit.guard import authorize
 from keys.policy import Action, Actor
 from keys.selectors.activity import EventRow, newest_activity
+from keys.selectors.audit import AuditHealth
 from keys.selectors.drawings import Drawings, drawings
 from keys.selectors.figures import kept_figures
 from keys.selectors.inventory_filter import default_sort, with_status
@@ -56,13 +57,13 @@ class Dashboard:
     newest: list[EventRow]
 
 
-def dashboard(actor: Actor, late_jobs: Sequence[str]) -> Dashboard:
+def dashboard(actor: Actor, audit: AuditHealth, late_jobs: Sequence[str]) -> Dashboard:
     """``late_jobs``: the background jobs that do not run. Raises ``NotAllowed``."""
     authorize(actor, Action.SEE_INVENTORY)
     now = timezone.now()
     found = lines(now)
     to_do = [line for line in found if line.is_to_do]
-    health = signs(now, late_jobs)
+    health = signs(now, audit, late_jobs)
     counts = {status: _with_status(status, now) for status in ("active", "pending", "expired", "removed")}
     kept = kept_figures()
     return Dashboard(

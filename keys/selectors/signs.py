@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.urls import reverse
 
 from keys import wording
-from keys.selectors.audit import audit_health
+from keys.selectors.audit import AuditHealth
 from keys.selectors.freshness import freshness
 from keys.selectors.standing import quarantine_on
 
@@ -23,8 +23,8 @@ class Sign(NamedTuple):
     url: str
 
 
-def signs(now: datetime, late_jobs: Sequence[str]) -> list[Sign]:
-    return [in_step_with_cerby(now), background_work(late_jobs), revoking(), the_record(now)]
+def signs(now: datetime, audit: AuditHealth, late_jobs: Sequence[str]) -> list[Sign]:
+    return [in_step_with_cerby(now), background_work(late_jobs), revoking(), the_record(audit, now)]
 
 
 def in_step_with_cerby(now: datetime) -> Sign:
@@ -52,8 +52,7 @@ def revoking() -> Sign:
     return Sign("Revoking", words, tone, reverse("keys:health"))
 
 
-def the_record(now: datetime) -> Sign:
-    found = audit_health()
+def the_record(found: AuditHealth, now: datetime) -> Sign:
     signed = f", signed {wording.relative(found.signed_at, now)}" if found.signed_at else ""
     verified = f", verified {wording.relative(found.verified_at, now)}" if found.verified_at else ""
     words, tone = f"{found.sealed:,} events sealed{signed}{verified}.", "ok"

@@ -16,7 +16,7 @@ from keys.lifecycle import QUICK_RETRIES, State
 from keys.models import Alert, ApiKey, AuditEvent, PeriodicJob, Quarantine
 from keys.policy import Action, Actor
 from keys.selectors.anchors import anchors_health
-from keys.selectors.audit import AuditHealth, audit_health
+from keys.selectors.audit import AuditHealth
 from keys.selectors.siem import siem_health
 from keys.selectors.standing import quarantine_on
 
@@ -88,17 +88,16 @@ class Shown:
     since: datetime | None
 
 
-def alerts_shown(actor: Actor, *, besides: Collection[Kind] = ()) -> list[Shown]:
+def alerts_shown(actor: Actor, audit: AuditHealth, *, besides: Collection[Kind] = ()) -> list[Shown]:
     """What is wrong now ``besides`` what the page shows anyway, gravest first. Raises ``NotAllowed``."""
     authorize(actor, Action.SEE_CONFIGURATION)
     since = {(row.kind, row.subject): row.since for row in Alert.objects.filter(until__isnull=True)}
-    found = [trouble for trouble in troubles(timezone.now()) if trouble.kind not in besides]
+    found = [trouble for trouble in troubles(timezone.now(), audit) if trouble.kind not in besides]
     return [Shown(trouble, since.get((trouble.kind, trouble.subject))) for trouble in found]
 
 
-def troubles(now: datetime) -> list[Trouble]:
+def troubles(now: datetime, audit: AuditHealth) -> list[Trouble]:
     jobs = {row.name: row for row in PeriodicJob.objects.all()}
-    audit = audit_health()
     return [
         *_record(audit),
         *_quarantine(),

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 
 from keys.jobs.health import late_jobs
 from keys.policy import Action
+from keys.selectors.audit import audit_health
 from keys.selectors.dashboard import dashboard as dashboard_for
 from keys.selectors.people import owns_keys
 from keys.selectors.troubles import alerts_shown
@@ -19,5 +20,6 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     if not actor.may(Action.SEE_INVENTORY):
         return redirect("keys:inventory" if owns_keys(actor.user_id) else "keys:roles")
-    shown = {"board": dashboard_for(actor, late_jobs()), "alerts": alerts_shown(actor)}
+    audit = audit_health()
+    shown = {"board": dashboard_for(actor, audit, late_jobs()), "alerts": alerts_shown(actor, audit)}
     return render(request, "keys/dashboard.html", {"section": "dashboard", **shown})

@@ -25,13 +25,13 @@ from keys.views.people import actor_of, require_fresh_sign_in
 
 @require_safe
 def health(request: HttpRequest) -> HttpResponse:
-    actor = actor_of(request)
+    actor, audit = actor_of(request), audit_health()
     shown = {
         "health": jobs_health(actor),
         "standing": standing(actor),
-        "alerts": alerts_shown(actor, besides=SHOWN_BY_THEMSELVES),
+        "alerts": alerts_shown(actor, audit, besides=SHOWN_BY_THEMSELVES),
         "peppers": peppers(),
-        "audit": audit_health(),
+        "audit": audit,
         "anchors": anchors_health(),
         "siem": siem_health(),
     }

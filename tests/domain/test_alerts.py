@@ -24,6 +24,7 @@ from keys.jobs.tasks import siem as siem_job
 from keys.jobs.tasks import verify as verify_job
 from keys.lifecycle import State
 from keys.models import Alert, ApiKey, AuditEvent, PeriodicJob, RevealGrant, Verification
+from keys.selectors.audit import audit_health
 from keys.selectors.troubles import Kind, troubles
 from tests.cast import a_key, actor, an_event, email_of
 from tests.cerby.bad_server import free_port
@@ -46,7 +47,7 @@ def an_hour_ago() -> None:
 
 
 def kinds() -> list[str]:
-    return [found.kind for found in troubles(timezone.now())]
+    return [found.kind for found in troubles(timezone.now(), audit_health())]
 
 
 def test_when_nothing_is_wrong_nothing_is_mailed(cast):
@@ -152,9 +153,9 @@ def test_a_second_view_from_another_session_is_told_for_a_day(cast):
     with pytest.raises(Gone):
         claim(me, key.pk, session="another")
     assert kinds() == [Kind.SECOND_VIEW]
-    [found] = troubles(timezone.now())
+    [found] = troubles(timezone.now(), audit_health())
     assert (found.subject, found.path) == (str(key.pk), f"/keys/{key.pk}/")
-    assert troubles(timezone.now() + 25 * HOUR) == []
+    assert troubles(timezone.now() + 25 * HOUR, audit_health()) == []
 
 
 def test_cerby_is_told_to_be_away_after_half_an_hour(cast):
@@ -186,7 +187,7 @@ def test_a_job_that_does_not_run_is_told(cast):
     now = timezone.now()
     PeriodicJob.objects.filter(name="reconcile").update(finished_at=now - 2 * MINUTE)
     PeriodicJob.objects.filter(name="sweep").update(finished_at=now - 40 * MINUTE)
-    assert [(found.kind, found.subject) for found in troubles(now)] == [(Kind.JOB_LATE, "reconcile")]
+    assert [(found.kind, found.subject) for found in troubles(now, audit_health())] == [(Kind.JOB_LATE, "reconcile")]
     keep_alerts()
     assert mail.outbox == [], "a worker that has just started runs them all"
     Alert.objects.update(since=now - 6 * MINUTE)
