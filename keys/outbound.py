@@ -73,8 +73,8 @@ class _Pinned(HTTPAdapter):
         super().__init__(max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        names = {"server_hostname": self._host, "assert_hostname": self._host}
-        super().init_poolmanager(*args, ssl_context=ssl.create_default_context(), **names, **kwargs)
+        kwargs |= {"server_hostname": self._host, "assert_hostname": self._host}
+        super().init_poolmanager(*args, ssl_context=ssl.create_default_context(), **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"https": _Pool}
 
 

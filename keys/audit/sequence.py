@@ -14,6 +14,7 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from keys.audit import nodes, ratchet, tree
@@ -56,7 +57,11 @@ def leads(leader: UUID, head: TreeHead) -> bool:
 def _seal_waiting(head: TreeHead, leader: UUID) -> Sealing:
     columns = ("event_id", "event__leaf", "event__type")
     macs = ("event__mac", "event__mac_chain", "event__mac_epoch")
-    waiting = list(Unsealed.objects.order_by("event_id").values_list(*columns, *macs)[:BATCH])
+    queue = Unsealed.objects.order_by("event_id")
+    _take_out_what_is_sealed(queue)
+    waiting = list(queue.values_list(*columns, *macs)[:BATCH])
+    if not waiting:
+        return Sealing()
     leaves = [tree.leaf_hash(bytes(leaf)) for _, leaf, *_ in waiting]
     growth = tree.grow(head.size, nodes.edge(head.size), leaves)
     Sealed.objects.bulk_create(
@@ -69,6 +74,14 @@ def _seal_waiting(head: TreeHead, leader: UUID) -> Sealing:
     Unsealed.objects.filter(event_id__in=[event_id for event_id, *_ in waiting]).delete()
     _move_on(head, growth, leader, timezone.now(), _forged(head, waiting))
     return Sealing(len(waiting), any(kind in URGENT for _, _, kind, *_ in waiting))
+
+
+def _take_out_what_is_sealed(queue: QuerySet[Unsealed]) -> None:
+    """Only somebody who meddles with the queue puts an event there again; it must not hold up the others."""
+    again = list(queue.filter(event__sealed__isnull=False).values_list("event_id", flat=True)[:BATCH])
+    if again:
+        logger.error("audit_event_queued_again", count=len(again))
+        queue.filter(event_id__in=again).delete()
 
 
 def _forged(head: TreeHead, waiting: Sequence[tuple[Any, ...]]) -> list[int]:

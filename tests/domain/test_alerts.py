@@ -187,7 +187,9 @@ def test_a_job_that_does_not_run_is_told(cast):
     now = timezone.now()
     PeriodicJob.objects.filter(name="reconcile").update(finished_at=now - 2 * MINUTE)
     PeriodicJob.objects.filter(name="sweep").update(finished_at=now - 40 * MINUTE)
-    assert [(found.kind, found.subject) for found in troubles(now, audit_health())] == [(Kind.JOB_LATE, "reconcile")]
+    assert [(found.kind, found.subject) for found in troubles(now, audit_health())] == [
+        (Kind.JOB_LATE, "reconcile")
+    ]
     keep_alerts()
     assert mail.outbox == [], "a worker that has just started runs them all"
     Alert.objects.update(since=now - 6 * MINUTE)

@@ -63,6 +63,16 @@ def address(django_db_blocker) -> Iterator[str]:
         yield server.url("postgres").replace("portal@", "portal_app@")
 
 
+def test_an_owner_who_may_make_no_roles_is_told_who_may(address, django_db_blocker):
+    with psycopg.connect(address.replace("portal_app@", "portal@"), autocommit=True) as superuser:
+        superuser.execute("CREATE ROLE tables_only LOGIN")
+    refused = pytest.raises(
+        CommandError, match=r"no role other, and tables_only may not make one\. As a super"
+    )
+    with django_db_blocker.unblock(), signed_in(address.replace("portal_app@", "tables_only@")), refused:
+        call_command("audit_roles", app="other")
+
+
 @pytest.fixture
 def as_the_portal(address, audit_files, django_db_blocker) -> Iterator[None]:
     with django_db_blocker.unblock(), signed_in(address):

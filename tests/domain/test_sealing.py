@@ -47,6 +47,17 @@ def test_more_than_a_batch_is_sealed_in_several(db):
     is_whole()
 
 
+def test_a_sealed_event_that_is_queued_again_holds_up_no_other(db):
+    sealed, *_ = add_events(2)
+    seal(ME)
+    Unsealed.objects.create(event=sealed)
+    add_events(1)
+    assert [seal(ME).count, seal(ME).count, Sealed.objects.count()] == [1, 0, 3]
+    Unsealed.objects.create(event=sealed)
+    assert [seal(ME).count, Unsealed.objects.count()] == [0, 0]
+    is_whole()
+
+
 def test_each_event_can_be_proved_to_be_in_the_tree(db):
     add_events(300)
     seal_all(ME)

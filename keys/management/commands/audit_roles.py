@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 ALLOWED = {
     # What erasing a person blanks is all of an event that the portal may ever change.
@@ -41,6 +42,11 @@ class Command(BaseCommand):
                 raise CommandError(f"{app} is signed in, and owns the tables. Run this as their owner.")
             cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [app])
             is_new = cursor.fetchone() is None
+            if is_new and not _may_make_roles(cursor):
+                raise CommandError(
+                    f"There is no role {app}, and {owner} may not make one. As a superuser, run "
+                    f"`createuser {app} --pwprompt`; then run this again."
+                )
             for statement in _statements(_quoted(app), _quoted(schema), is_new=is_new):
                 cursor.execute(statement)
         self.stdout.write(
@@ -48,6 +54,11 @@ class Command(BaseCommand):
         )
         if is_new:
             self.stdout.write(f"Give it a password: psql -c '\\password {app}'")
+
+
+def _may_make_roles(cursor: CursorWrapper) -> bool:
+    cursor.execute("SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user")
+    return bool(cursor.fetchone()[0])
 
 
 def _statements(app: str, schema: str, *, is_new: bool) -> list[str]:
