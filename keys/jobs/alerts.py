@@ -35,7 +35,7 @@ def keep_alerts() -> str:
     found = troubles(now, audit_health())
     _open_and_close(found, now)
     Alert.objects.filter(until__lt=now - KEPT_FOR).delete()
-    return f"{len(found)} alerts; {_mail(found, now)}"
+    return f"Alerts: {len(found)}; {_mail(found, now)}"
 
 
 def _open_and_close(found: Sequence[Trouble], now: datetime) -> None:

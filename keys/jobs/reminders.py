@@ -39,9 +39,9 @@ def remind_owners() -> str:
     for owner, keys in due.items():
         if owner.pk not in lately:
             if not _mail(owner, keys, now):
-                return f"{mails} owners reminded; then the mail server did not take the mail"
+                return f"Owners reminded: {mails}; then the mail server did not take the mail"
             mails += 1
-    return f"{mails} owners reminded"
+    return f"Owners reminded: {mails}"
 
 
 def _due(now: datetime) -> Iterator[Due]:

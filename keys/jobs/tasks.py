@@ -82,7 +82,7 @@ def reminders() -> None:
 
 @task
 def people() -> None:
-    _run("people", lambda: f"{read_everyone()} people read from Cerby")
+    _run("people", lambda: f"People read from Cerby: {read_everyone()}")
 
 
 @task(queue_name=SLOW)
@@ -92,7 +92,7 @@ def figures() -> None:
 
 def _reconcile() -> str:
     check_watermark()
-    return f"{settle_due()} keys looked at"
+    return f"Keys looked at: {settle_due()}"
 
 
 def _sweep() -> str:
@@ -112,7 +112,7 @@ def _tidy() -> str:
     now = timezone.now()
     sessions, _ = Session.objects.filter(expire_date__lt=now).delete()
     results, _ = DBTaskResult.objects.filter(enqueued_at__lt=now - RESULTS_KEPT_FOR).delete()
-    return f"{sessions} sessions and {results} task results removed"
+    return f"Sessions removed: {sessions}; task results: {results}"
 
 
 def _run(name: str, job: Callable[[], str]) -> None:

@@ -54,13 +54,13 @@ def test_when_nothing_is_wrong_nothing_is_mailed(cast):
     make_rows()
     a_key(cast.admin)
     a_stuck_removal(cast.admin, attempts=5)
-    assert keep_alerts() == "0 alerts; no news to mail"
+    assert keep_alerts() == "Alerts: 0; no news to mail"
     assert mail.outbox == []
 
 
 def test_a_stuck_removal_is_mailed_once_and_once_more_when_it_is_over(cast):
     key = a_stuck_removal(cast.admin, name="Nightly")
-    assert keep_alerts() == "1 alerts; mailed to 2 people"
+    assert keep_alerts() == "Alerts: 1; mailed to 2 people"
     [letter] = mail.outbox
     assert letter.to == [email_of("owner"), email_of("super_admin")]
     assert letter.subject == "[contenzilla] An API key that should be gone may still work"
@@ -117,7 +117,7 @@ def test_a_mail_server_that_is_down_breaks_nothing_and_the_next_run_tells_it(cas
     make_rows()
     alerts_job.func()
     row = PeriodicJob.objects.get(name="alerts")
-    assert (row.succeeded, row.summary) == (True, "1 alerts; the mail server did not take the mail")
+    assert (row.succeeded, row.summary) == (True, "Alerts: 1; the mail server did not take the mail")
     assert "mail_not_sent" in caplog.text
     settings.EMAIL_BACKEND = locmem
     alerts_job.func()

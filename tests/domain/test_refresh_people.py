@@ -113,7 +113,7 @@ def test_a_disabled_and_a_demoted_person_lose_access_to_their_open_sessions(cast
     sandbox.set_person(workspace.ids["super_admin"], role="workspace_user")
     make_rows()
     people_job.func()
-    assert PeriodicJob.objects.get(name="people").summary == "6 people read from Cerby"
+    assert PeriodicJob.objects.get(name="people").summary == "People read from Cerby: 6"
     assert disabled.get("/keys/").status_code == 302
     assert demoted.get("/keys/").status_code == 403
     assert {email for email, _, _ in changes()} == {cast.super_admin.email, cast.admin.email}

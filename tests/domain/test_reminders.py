@@ -37,7 +37,7 @@ def test_one_mail_for_each_owner_says_what_expires_when_and_where_to_go(cast):
     first, _ = expiring(cast.admin, 6 * DAY), expiring(cast.admin, 20 * DAY, name="Weekly")
     expiring(cast.owner, HOUR, name="Hourly")
     expiring(cast.admin, 31 * DAY, name="Not yet")
-    assert remind_owners() == "2 owners reminded"
+    assert remind_owners() == "Owners reminded: 2"
     letters = {letter.to[0]: letter for letter in mail.outbox}
     assert letters.keys() == {email_of("admin"), email_of("owner")}
     letter = letters[email_of("admin")]
@@ -85,13 +85,13 @@ def test_what_has_ended_is_not_told_of(cast, columns):
     key = expiring(cast.admin, 6 * DAY)
     ApiKey.objects.filter(pk=key.pk).update(**columns)
     expiring(cast.owner, -HOUR)
-    assert remind_owners() == "0 owners reminded"
+    assert remind_owners() == "Owners reminded: 0"
 
 
 def test_who_may_not_sign_in_is_not_mailed(cast):
     expiring(cast.admin, 6 * DAY)
     User.objects.filter(pk=cast.admin.pk).update(is_active=False)
-    assert remind_owners() == "0 owners reminded"
+    assert remind_owners() == "Owners reminded: 0"
 
 
 def test_what_was_viewed_and_not_stored_is_told_of_after_a_day(cast):
@@ -105,7 +105,7 @@ def test_what_was_viewed_and_not_stored_is_told_of_after_a_day(cast):
     assert "nobody has confirmed that it is stored" in letter.body
     assert f"http://testserver/keys/{key.pk}/store/" in letter.body
     a_day_later()
-    assert remind_owners() == "0 owners reminded"
+    assert remind_owners() == "Owners reminded: 0"
 
 
 def test_a_mail_server_that_is_down_loses_nothing(cast, settings):
@@ -115,4 +115,4 @@ def test_a_mail_server_that_is_down_loses_nothing(cast, settings):
     expiring(cast.admin, 6 * DAY)
     assert "did not take" in remind_owners()
     settings.EMAIL_BACKEND = locmem
-    assert remind_owners() == "1 owners reminded"
+    assert remind_owners() == "Owners reminded: 1"

@@ -58,7 +58,7 @@ def test_old_results_go_also_those_of_workers_that_died(db):
     DBTaskResult.objects.update(enqueued_at=timezone.now() - timedelta(hours=2), status="RUNNING")
     tidy.func()
     assert not DBTaskResult.objects.exists()
-    assert PeriodicJob.objects.get(name="tidy").summary == f"0 sessions and {len(JOBS)} task results removed"
+    assert PeriodicJob.objects.get(name="tidy").summary == f"Sessions removed: 0; task results: {len(JOBS)}"
 
 
 def test_a_job_whose_worker_is_killed_runs_again_within_a_period(
