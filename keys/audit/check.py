@@ -11,18 +11,24 @@ from django.utils import timezone
 from keys.audit import nodes
 from keys.audit.checkpoint import signer
 from keys.audit.record import Line, is_there, record
+from keys.audit.signing import remembered
 from keys.audit.verify_bundle import Kind, Report, known_keys, verify
 from keys.models import TreeHead, TreeNode
+
+_ANOTHER_TREE = frozenset({Kind.HASH, Kind.ROOT, Kind.FORK, Kind.TREE})
+"""Where one of these was found, the tree as it is stored tells nothing more."""
 
 
 def check(anchors: Iterable[Line] = (), escrows: Iterable[Line] = ()) -> Report:
     """``anchors``: signed notes besides the anchor file's; ``escrows``: first keys of chains of MACs."""
     kept = list(anchors)  # read before the database, which knows everything that they hold
-    head, found = nodes.head(), record()
+    signed, head, found = remembered(), nodes.head(), record()
     found["anchors"] = chain(found["anchors"], kept)
     report = verify(found, known_keys(vkeys()), escrows, timezone.now())
     if report.events:
         _check_tree(report, head)
+    if signed:
+        _check_memory(report, *signed)
     if head.forged is not None and Kind.MAC not in report.found:
         report.add(Kind.MAC, head.forged, "The portal noticed it when it sealed the event.")
         report.found[Kind.MAC].times = head.forged_times or 1
@@ -36,8 +42,18 @@ def _check_tree(report: Report, head: TreeHead) -> None:
         return
     for start, end in nodes.wrong_tiles(head.size):
         report.add(Kind.TREE, start, "", end - 1)
-    if report.found.keys().isdisjoint({Kind.HASH, Kind.ROOT, Kind.TREE}) and not nodes.has_its_root(head):
+    if report.found.keys().isdisjoint(_ANOTHER_TREE) and not nodes.has_root(head.size, bytes(head.root)):
         report.add(Kind.TREE, 0, "The root of all is another.", head.size - 1)
+
+
+def _check_memory(report: Report, size: int, root: bytes) -> None:
+    """What this machine signed last, where nothing else has told that it is not there any more."""
+    if size > report.events:
+        if report.found.keys().isdisjoint({Kind.EMPTY, Kind.ROLLED_BACK}):
+            words = f"It ends with {report.events}, and this machine has signed {size}."
+            report.add(Kind.ROLLED_BACK if report.events else Kind.EMPTY, report.events, words)
+    elif report.found.keys().isdisjoint(_ANOTHER_TREE) and not nodes.has_root(size, root):
+        report.add(Kind.FORK, 0, f"This machine has signed another root of {size}.", size - 1)
 
 
 def vkeys() -> list[str]:

@@ -40,10 +40,10 @@ def wrong_tiles(size: int) -> Iterator[tuple[int, int]]:
         level, leaves = level + 1, leaves * TILE
 
 
-def has_its_root(head: TreeHead) -> bool:
-    """Whether the tree, as far as it is whole, has the root that its head says."""
+def has_root(size: int, root: bytes) -> bool:
+    """Whether the stored tree of ``size`` events, as far as it is whole, has this root."""
     try:
-        return tree(head.size).root() == bytes(head.root)
+        return tree(size).root() == root
     except Damaged:
         return True
 

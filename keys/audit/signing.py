@@ -46,13 +46,17 @@ def sign() -> Checkpoint | None:
         )
 
 
-def _signed_last(last: Checkpoint | None) -> tuple[int, bytes]:
-    """Size and root; the file first, since whoever changes the database may change checkpoints, too."""
+def remembered() -> tuple[int, bytes] | None:
+    """Size and root of what was signed here last, by the file: no change of the database reaches it."""
     path = path_of(FILE)
-    if path.exists():
-        fields = json.loads(path.read_text())
-        return int(fields["size"]), bytes.fromhex(fields["root"])
-    return (last.size, bytes(last.root)) if last else (0, nodes.tree(0).root())
+    if not path.exists():
+        return None
+    fields = json.loads(path.read_text())
+    return int(fields["size"]), bytes.fromhex(fields["root"])
+
+
+def _signed_last(last: Checkpoint | None) -> tuple[int, bytes]:
+    return remembered() or ((last.size, bytes(last.root)) if last else (0, EMPTY))
 
 
 def _refusal(head: TreeHead, size: int, root: bytes) -> str:

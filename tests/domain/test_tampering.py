@@ -148,6 +148,24 @@ def the_end_cut_off_with_what_signs_it(kept):
     cut_off(9)
 
 
+@case(ROLLED_BACK=9)
+def the_end_cut_off_where_this_machine_alone_remembers_it(kept):
+    cut_off(9)
+    kept.anchors.unlink()
+
+
+@case(EMPTY=0)
+def everything_deleted_where_this_machine_alone_remembers_it(kept):
+    every_table_of_the_record_emptied(kept)
+    kept.anchors.unlink()
+
+
+@case(MAC=8, FORK=0)
+def rewritten_and_signed_elsewhere_where_this_machine_alone_remembers_it(kept):
+    rewritten_and_signed_with_the_real_key(kept)
+    kept.anchors.unlink()
+
+
 @case(EMPTY=0)
 def the_table_dropped(kept):
     execute("DROP TABLE keys_auditevent" + (" CASCADE" if connection.vendor == "postgresql" else ""))
@@ -402,6 +420,7 @@ def test_an_anchor_that_the_auditor_kept_is_held_against_the_database(kept):
     without_triggers()
     notes = [json.loads(line) for line in kept.anchors.read_text().splitlines()]
     kept.anchors.unlink()
+    (kept.folder / "audit" / "signed.json").unlink()
     cut_off(6)
     assert found(kept) == {}
     assert found(kept, anchors=notes) == {Kind.ROLLED_BACK: 6}
