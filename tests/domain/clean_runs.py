@@ -1,4 +1,4 @@
-"""Runs in which nothing is wrong: many write and roll back, one is erased, one seals and signs, one verifies.
+"""Runs in which nothing is wrong: many write and roll back, one is erased, one seals, signs and anchors, one verifies.
 
 The tests make a few, `make cleanruns` a thousand on each kind of database (many_clean_runs.py).
 """
@@ -12,11 +12,12 @@ import uuid
 from contextlib import suppress
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from keys.actions.erase_person import erase_person
-from keys.audit import log, ratchet
+from keys.audit import anchors, log, ratchet
 from keys.audit.check import check
 from keys.audit.events import Event
 from keys.audit.files import path_of
@@ -54,6 +55,7 @@ class GivenUp(Exception):
 
 def take_part(number: int, run: Run) -> Any:
     """What one process does in a run."""
+    settings.PORTAL_AUDIT_ANCHOR_FILE = path_of("anchors.jsonl")
     if number < WRITERS:
         if run == FORGED and number == LEAVING:
             forge()
@@ -111,6 +113,7 @@ def seal_all_of(run: Run) -> int:
     while not is_over(run):
         assert time.monotonic() < deadline
         if seal(uuid.UUID(int=1)).count and sign():
+            anchors.deliver(timezone.now())
             count += 1
     return count
 
