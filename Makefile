@@ -4,6 +4,8 @@
 python := .venv/bin/python
 needed := $(if $(DATABASE_URL)$(DATABASE_URL_FILE),requirements-postgresql.txt,requirements.txt)
 
+unexport PYTHONDONTWRITEBYTECODE # every one of many processes would compile everything anew
+
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 14
 

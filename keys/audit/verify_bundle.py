@@ -156,9 +156,8 @@ class Report:
         self.found.setdefault(kind, Damage(kind, index, last, words)).times += 1
 
     def __str__(self) -> str:
-        signed = (
-            f"{self.checkpoint.size} of them, at {self.checkpoint.at}" if self.checkpoint else "none of them"
-        )
+        point = self.checkpoint
+        signed = f"{point.size} of them, at {point.at}" if point else "none of them"
         return "\n".join(
             [
                 *map(str, self.damage),
@@ -362,9 +361,8 @@ class Verifier:
     def event(self, line: Line, *, sealed: bool) -> datetime:
         """Check one event by itself and, where it is sealed, among those before it. Returns its time."""
         index, raw, at = self.place, line["leaf"].encode("utf-8", "surrogateescape"), self.latest
-        wrongs = {
-            Kind.HASH: "Its bytes are others." if sealed and sha256(b"\0", raw).hex() != line["hash"] else ""
-        }
+        other = sealed and sha256(b"\0", raw).hex() != line["hash"]
+        wrongs = {Kind.HASH: "Its bytes are others." if other else ""}
         try:
             leaf, mac = read_leaf(raw), line["mac"]
             at = datetime.fromisoformat(leaf["at"])
@@ -395,11 +393,8 @@ class Verifier:
         if epoch < first:
             self.report.unchecked += 1
             return ""
-        return (
-            ""
-            if hmac.digest(mac_key(epoch, first, keys), raw, "sha256").hex() == tag
-            else "Its MAC is wrong."
-        )
+        right = hmac.digest(mac_key(epoch, first, keys), raw, "sha256").hex()
+        return "" if tag == right else "Its MAC is wrong."
 
     def wrong_time(self, at: datetime, epoch: int) -> str:
         """Time goes on, from event to event and from checkpoint to event; a MAC is made with its event."""
@@ -439,9 +434,8 @@ class Verifier:
             self.unheld.discard(line["size"])
             try:
                 point = read_note(line["note"], self.keys)
-                row = Checkpoint(
-                    line["size"], bytes.fromhex(line["root"]), datetime.fromisoformat(line["at"])
-                )
+                at = datetime.fromisoformat(line["at"])
+                row = Checkpoint(line["size"], bytes.fromhex(line["root"]), at)
             except ValueError as wrong:
                 self.report.add(Kind.SIGNATURE, max(before.size, 0), f"Checkpoint of {line['size']}: {wrong}")
                 continue
@@ -480,13 +474,10 @@ class Verifier:
         self.report.checkpoint, self.waits = point, BEGINNING
 
     def at_anchor(self, roots: set[bytes], *, followed: bool) -> None:
-        """Compare the events so far with what anchors hold; where no checkpoint fits, that says it all.
-
-        ``followed``: by a checkpoint. What was signed after a bundle was written may be anchored, too.
-        """
+        """Compare the events so far with what anchors hold; where no checkpoint fits, that says it all."""
         if roots == {self.tree.root()}:
             self.anchored = self.place
-            if followed and self.place in self.unheld:
+            if followed and self.place in self.unheld:  # else it was signed after the bundle was written
                 self.report.add(Kind.UNSIGNED, self.place - 1, f"That of {self.place}.")
         elif Kind.ROOT not in self.report.found:
             self.report.add(Kind.FORK, self.anchored, f"Anchor of {self.place}.", self.place - 1)

@@ -56,10 +56,9 @@ def _concerns(fault: Any, method: str, path: str) -> bool:
 def recover(sandbox: Sandbox) -> None:
     """Cerby behaves again, and an hour goes by in which the worker does its work."""
     sandbox.faults.clear()
-    for minutes in (0.6, 1, 5, 10, 15, 15):
+    for minutes in (1, 5, 15, 30):
         let_pass_in_both(sandbox, timedelta(minutes=minutes))
-        for _ in range(2):
-            settle_due()
+        settle_due()
         sweep()
 
 

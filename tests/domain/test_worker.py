@@ -131,7 +131,7 @@ def test_what_hangs_elsewhere_and_a_verification_delay_no_reconcile(hindered, mu
     tasks.verify_record.enqueue(verification.pk)
     with hindered.one() as worker:
         wait_until(noted("anchor", started_at__isnull=False))
-        for _ in range(3):
+        for _ in range(2):
             due_again("anchor", "siem", "reconcile")
             asked = timezone.now()
             wait_until(noted("reconcile", succeeded_at__gt=asked), JOBS["reconcile"].every.total_seconds())
