@@ -73,8 +73,8 @@ class _Pinned(HTTPAdapter):
         super().__init__(max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        kwargs |= {"server_hostname": self._host, "assert_hostname": self._host}
-        super().init_poolmanager(*args, ssl_context=ssl.create_default_context(), **kwargs)
+        kwargs |= {"server_hostname": self._host, "ssl_context": ssl.create_default_context()}
+        super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"https": _Pool}
 
 
@@ -105,12 +105,23 @@ def post(url: str, body: bytes, *, content_type: str, private: bool = False, tok
             ) as answer:
                 status = answer.status_code  # which is all that is read of it
         except (requests.RequestException, OSError) as error:
-            failure = f"{host} did not take it: {type(error).__name__}."
-            raise NotDelivered(_late(host, began) or failure) from error
+            raise NotDelivered(_late(host, began) or _why(host, error)) from error
     if late := _late(host, began):  # headers that were cut off look like short ones
         raise NotDelivered(late)
     if not requests.codes.ok <= status < requests.codes.multiple_choices:
         raise NotDelivered(f"{host} answered {status}.")
+
+
+def _why(host: str, error: BaseException) -> str:
+    """The library wraps what TLS has to say of a certificate, several times over."""
+    ahead: list[object] = [error]
+    while ahead:
+        cause = ahead.pop()
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"The certificate of {host} is not trusted: {cause.verify_message.rstrip('.')}."
+        if isinstance(cause, BaseException):
+            ahead += [cause.__cause__, *cause.args]
+    return f"{host} did not take it: {type(error).__name__}."
 
 
 def _late(host: str, began: float) -> str:
