@@ -64,7 +64,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--kills", type=float, metavar="SECONDS", help="kill real processes under load instead"
     )
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--processes", type=int, default=3 * (os.cpu_count() or 1), help="most of them wait")
     one = parser.add_argument_group("one case again, as a failure prints it")
     one.add_argument("--at", type=int, help="the operation before which it dies, from 1; 0: none")
     one.add_argument("--nth", type=int, default=0, help="the request that the fault happens to, from 0")
