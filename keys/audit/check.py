@@ -42,7 +42,7 @@ def _check_tree(report: Report, head: TreeHead) -> None:
         return
     for start, end in nodes.wrong_tiles(head.size):
         report.add(Kind.TREE, start, "", end - 1)
-    if report.found.keys().isdisjoint(_ANOTHER_TREE) and not nodes.has_root(head.size, bytes(head.root)):
+    if report.found.keys().isdisjoint(_ANOTHER_TREE) and nodes.contradicts(head.size, bytes(head.root)):
         report.add(Kind.TREE, 0, "The root of all is another.", head.size - 1)
 
 
@@ -52,7 +52,7 @@ def _check_memory(report: Report, size: int, root: bytes) -> None:
         if report.found.keys().isdisjoint({Kind.EMPTY, Kind.ROLLED_BACK}):
             words = f"It ends with {report.events}, and this machine has signed {size}."
             report.add(Kind.ROLLED_BACK if report.events else Kind.EMPTY, report.events, words)
-    elif report.found.keys().isdisjoint(_ANOTHER_TREE) and not nodes.has_root(size, root):
+    elif report.found.keys().isdisjoint(_ANOTHER_TREE) and nodes.contradicts(size, root):
         report.add(Kind.FORK, 0, f"This machine has signed another root of {size}.", size - 1)
 
 

@@ -40,12 +40,12 @@ def wrong_tiles(size: int) -> Iterator[tuple[int, int]]:
         level, leaves = level + 1, leaves * TILE
 
 
-def has_root(size: int, root: bytes) -> bool:
-    """Whether the stored tree of ``size`` events, as far as it is whole, has this root."""
+def contradicts(size: int, root: bytes) -> bool:
+    """Whether the stored tree of ``size`` events has another root. One that lacks a hash has none to tell."""
     try:
-        return tree(size).root() == root
+        return tree(size).root() != root
     except Damaged:
-        return True
+        return False
 
 
 def edge(size: int) -> list[list[bytes]]:

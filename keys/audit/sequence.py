@@ -14,7 +14,6 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from keys.audit import nodes, ratchet, tree
@@ -57,8 +56,8 @@ def leads(leader: UUID, head: TreeHead) -> bool:
 def _seal_waiting(head: TreeHead, leader: UUID) -> Sealing:
     columns = ("event_id", "event__leaf", "event__type")
     macs = ("event__mac", "event__mac_chain", "event__mac_epoch")
-    queue = Unsealed.objects.order_by("event_id")
-    _take_out_what_is_sealed(queue)
+    _take_out_what_is_sealed()
+    queue = Unsealed.objects.filter(event__sealed__isnull=True).order_by("event_id")
     waiting = list(queue.values_list(*columns, *macs)[:BATCH])
     if not waiting:
         return Sealing()
@@ -76,12 +75,12 @@ def _seal_waiting(head: TreeHead, leader: UUID) -> Sealing:
     return Sealing(len(waiting), any(kind in URGENT for _, _, kind, *_ in waiting))
 
 
-def _take_out_what_is_sealed(queue: QuerySet[Unsealed]) -> None:
+def _take_out_what_is_sealed() -> None:
     """Only somebody who meddles with the queue puts an event there again; it must not hold up the others."""
-    again = list(queue.filter(event__sealed__isnull=False).values_list("event_id", flat=True)[:BATCH])
-    if again:
-        logger.error("audit_event_queued_again", count=len(again))
-        queue.filter(event_id__in=again).delete()
+    again = Unsealed.objects.filter(event__sealed__isnull=False).values_list("event_id", flat=True)
+    if some := list(again[:BATCH]):
+        logger.error("audit_event_queued_again", count=len(some))
+        Unsealed.objects.filter(event_id__in=some).delete()
 
 
 def _forged(head: TreeHead, waiting: Sequence[tuple[Any, ...]]) -> list[int]:

@@ -58,6 +58,15 @@ def test_a_sealed_event_that_is_queued_again_holds_up_no_other(db):
     is_whole()
 
 
+def test_more_than_a_batch_of_sealed_events_queued_again_holds_up_no_other(db):
+    again = add_events(BATCH + 3)
+    seal_all(ME)
+    Unsealed.objects.bulk_create(Unsealed(event=event) for event in again)
+    add_events(1)
+    assert [seal(ME).count, seal(ME).count, Unsealed.objects.count()] == [1, 0, 0]
+    is_whole()
+
+
 def test_each_event_can_be_proved_to_be_in_the_tree(db):
     add_events(300)
     seal_all(ME)
