@@ -140,7 +140,9 @@ def begin_naively(number: int, files: str) -> str:
     if not path.exists():
         first = ratchet.Ratchet.new(number)
         time.sleep(0.01)
-        path.write_text(first.as_json())
+        draft = path.with_suffix(f".{number}")  # nobody reads half of it: only the lock is missing
+        draft.write_text(first.as_json())
+        draft.replace(path)
         return first.chain
     return ratchet.Ratchet.from_json(path.read_text()).chain
 
