@@ -10,7 +10,7 @@ help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 14
 
 run: ## set up, then run the portal with a Cerby sandbox until Ctrl-C (PORT, PORTAL_DATA_DIR, DEMO_PASSWORD, DEMO_VAULTS, CHAOS=1, DATABASE_URL)
-	@.ci/venv $(needed) && exec $(python) -m portal.run --parent $$PPID
+	@.ci/venv $(needed) && exec $(python) -m sandbox.launcher.run --parent $$PPID
 
 test: ## run every test; ARGS goes to pytest
 	@.ci/venv requirements-dev.txt && .ci/browser && exec $(python) -m pytest $(ARGS)
@@ -22,7 +22,7 @@ check: ## lint, format, types, templates, migrations, deployment
 	@.ci/venv requirements-dev.txt && exec .ci/check
 
 cleanruns: ## write, seal, erase and verify the audit log at once, 1,000 times on each database, without a false alarm (ARGS=100: 100 times)
-	@.ci/venv requirements-dev.txt && exec $(python) -m tests.domain.many_clean_runs $(ARGS)
+	@.ci/venv requirements-dev.txt && exec $(python) -m tests.support.many_clean_runs $(ARGS)
 
 bench: ## measure; ARGS goes to the benchmarks
 	@.ci/venv requirements-dev.txt && exec $(python) -m benchmarks $(ARGS)

@@ -11,8 +11,8 @@ from django.http import QueryDict
 from benchmarks.dataset import MIDDLE_WORD, RARE_SCOPE, RARE_WORD, UNCOMMON_WORD
 from benchmarks.people import BIG, SMALL
 from keys.models import ApiKey, AuditEvent, User
-from keys.selectors.inventory_filter import EXPIRY_WINDOWS, NEEDS, SORTS, STATUSES, InventoryFilter
-from keys.selectors.keyset import order_by
+from keys.selectors.inventory.filters import EXPIRY_WINDOWS, NEEDS, SORTS, STATUSES, InventoryFilter
+from keys.selectors.inventory.keyset import order_by
 
 Address = Callable[[], str]
 """Called once per database, while that database is in use."""

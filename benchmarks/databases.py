@@ -19,7 +19,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import load_backend
 
 from benchmarks.settings import FOLDER, POSTGRESQL
-from tests.postgresql_server import Server
+from tests.support.postgresql_server import Server
 
 
 class SQLite:

@@ -26,8 +26,8 @@ from benchmarks.loading import Row, filling
 from benchmarks.people import SMALL, add_people, weights
 from keys import migrations
 from keys.jobs.figures import keep_figures
-from keys.lifecycle import State
 from keys.models import User, fold
+from keys.rules.lifecycle import State
 
 KEPT_FOR = 7
 """Days; "expires in 7 days" must go on meaning something."""

@@ -11,14 +11,15 @@ from django.utils import timezone
 from benchmarks import record
 from benchmarks.costs import costing, resident
 from benchmarks.databases import connect, using
-from keys.audit import ratchet, signing
-from keys.audit.check import check
-from keys.audit.files import path_of
-from keys.audit.verify_bundle import Report
+from keys.audit import signer
+from keys.audit.self_check import check
 from keys.evidence.pack import pack
 from keys.evidence.parts import Period
 from keys.jobs.sealing import seal_all
 from keys.models import AuditEvent
+from keys.tlog import mac_ratchet
+from keys.tlog.state_files import path_of
+from keys.verifier.verify_bundle import Report
 
 
 def show(databases: Iterable[str]) -> None:
@@ -43,9 +44,9 @@ def show(databases: Iterable[str]) -> None:
 
 def _seal_what_waits() -> None:
     """What other measurements have written. What was signed last may have been another database's."""
-    path_of(signing.FILE).unlink(missing_ok=True)
+    path_of(signer.FILE).unlink(missing_ok=True)
     seal_all(uuid.uuid4())
-    signing.sign()
+    signer.sign()
 
 
 def _pack() -> str:
@@ -61,8 +62,8 @@ def _verify() -> str:
 
 def _verify_with_macs() -> str:
     """The second escrow stands for what other measurements have written, which it cannot check."""
-    ratchet.mac(b"")
-    return _in_words(check(escrows=[record.escrow(), json.loads(path_of(ratchet.FILE).read_text())]))
+    mac_ratchet.mac(b"")
+    return _in_words(check(escrows=[record.escrow(), json.loads(path_of(mac_ratchet.FILE).read_text())]))
 
 
 def _in_words(report: Report) -> str:

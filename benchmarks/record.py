@@ -14,13 +14,13 @@ from typing import Any
 
 from benchmarks.loading import Insert, Row
 from benchmarks.people import BIG, weights
-from keys.audit import leaf, tree
-from keys.audit.checkpoint import signer
-from keys.audit.events import Event
-from keys.audit.log import moment
-from keys.audit.ratchet import EPOCH_SECONDS, Ratchet
-from keys.audit.verify_bundle import Tree
 from keys.models import AuditEvent, User
+from keys.rules.events import Event
+from keys.rules.formatting import utc_microseconds
+from keys.tlog import leaf, merkle
+from keys.tlog.checkpoint import signer
+from keys.tlog.mac_ratchet import EPOCH_SECONDS, Ratchet
+from keys.verifier.verify_bundle import Tree
 
 Key = tuple[str, str]
 """Id and name."""
@@ -69,10 +69,10 @@ def write(insert: Insert, size: int, owners: Sequence[User], keys: Iterable[Key]
     rows, whole = _events(size, owners, keys), Tree()
     edge: list[list[bytes]] = []
     while chunk := list(itertools.islice(rows, _CHUNK)):
-        start, leaves = whole.size, [tree.leaf_hash(row["leaf"]) for row in chunk]
+        start, leaves = whole.size, [merkle.leaf_hash(row["leaf"]) for row in chunk]
         insert("keys_auditevent", iter(chunk))
         insert("keys_checkpoint", _checkpoints(chunk, whole, size))
-        growth = tree.grow(start, edge, leaves)
+        growth = merkle.grow(start, edge, leaves)
         insert("keys_sealed", _sealed(start, leaves))
         insert("keys_treenode", _nodes(growth))
         edge = _next_edge(edge, leaves, growth)
@@ -99,7 +99,7 @@ def _events(size: int, owners: Sequence[User], keys: Iterable[Key]) -> Iterator[
         refused = kind is Event.ATTEMPT_REFUSED
         said = {
             "id": str(uuid.UUID(int=luck.getrandbits(128), version=4)),
-            "at": moment(at),
+            "at": utc_microseconds(at),
             "type": f"{kind}:{'refused' if refused else 'done'}",
             "actor": {
                 "id": str(person.pk),
@@ -183,12 +183,12 @@ def _sealed(start: int, leaves: list[bytes]) -> Iterator[Row]:
         yield {"index": index, "event_id": index + 1, "leaf_hash": digest}
 
 
-def _nodes(growth: tree.Growth) -> Iterator[Row]:
+def _nodes(growth: merkle.Growth) -> Iterator[Row]:
     for level, index, digest in growth.nodes:
         yield {"level": level, "index": index, "hash": digest}
 
 
-def _next_edge(edge: list[list[bytes]], leaves: list[bytes], growth: tree.Growth) -> list[list[bytes]]:
+def _next_edge(edge: list[list[bytes]], leaves: list[bytes], growth: merkle.Growth) -> list[list[bytes]]:
     """Of each level what its last tile, which is not full, holds by now."""
     rows = defaultdict(list, {level: [*row] for level, row in enumerate(edge)})
     rows[0] += leaves
@@ -196,5 +196,5 @@ def _next_edge(edge: list[list[bytes]], leaves: list[bytes], growth: tree.Growth
         rows[level].append(digest)
     return [
         rows[level][len(rows[level]) - (end - start) :]
-        for level, (start, end) in enumerate(tree.edge_of(growth.size))
+        for level, (start, end) in enumerate(merkle.edge_of(growth.size))
     ]

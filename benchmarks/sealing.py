@@ -18,9 +18,9 @@ from django.test import override_settings
 
 from benchmarks.databases import connect, using
 from keys.audit import log
-from keys.audit.events import Event
-from keys.audit.nodes import head
+from keys.audit.tree_store import head
 from keys.jobs.sealing import seal_all
+from keys.rules.events import Event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,10 +19,10 @@ from django.test import override_settings
 
 from benchmarks.costs import Cost, costing
 from benchmarks.databases import connect, using
-from keys.actions.sweep import sweep
-from keys.cerby.sandbox import Sandbox, api_keys
-from keys.cerby.sandbox.moments import stamp
-from keys.cerby.sandbox.seed import OWNER
+from keys.actions.sync.sweep import sweep
+from sandbox import Sandbox, api_keys
+from sandbox.moments import stamp
+from sandbox.seed import OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,7 +80,7 @@ class Workspace:
     @contextmanager
     def open(self) -> Iterator[None]:
         database = connect(self._folder / "portal.sqlite3")
-        command = [sys.executable, "manage.py", "cerby_sandbox", "--port=0", f"--data-dir={self._folder}"]
+        command = [sys.executable, "-m", "sandbox", "--port=0", f"--data-dir={self._folder}"]
         with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own
             try:
                 assert process.stdout is not None

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 from benchmarks.costs import costing
 from benchmarks.databases import using
-from keys.actors import actor_for
 from keys.audit import log
-from keys.audit.events import Event
-from keys.audit.nodes import head, tree
+from keys.audit.tree_store import head, tree
 from keys.models import User
+from keys.rules.events import Event
 
 if TYPE_CHECKING:
     from benchmarks.requests import Browser
@@ -54,7 +53,7 @@ def _append(small: Browser, large: Browser) -> None:
     for _ in range(APPENDS):
         for name, browser in zip(taken, (small, large), strict=True):
             with using(browser.database):
-                actor = actor_for(User.objects.all()[0], ip="192.0.2.7", browser="Chrome on Linux")
+                actor = User.objects.all()[0].as_actor(ip="192.0.2.7", browser="Chrome on Linux")
                 started = time.perf_counter()
                 log.append(Event.SIGNED_IN, actor=actor)
                 taken[name].append((time.perf_counter() - started) * 1000)

@@ -32,7 +32,7 @@ urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
     # Inventory
     path("keys/", inventory.inventory, name="inventory"),
-    path("keys/export/", inventory.export, name="inventory-export"),
+    path("keys/export/", inventory.export_inventory_csv, name="inventory-export"),
     # Wizard: Generate API key
     path("keys/new/", wizard.wizard, name="wizard"),
     path("keys/new/details/", wizard.details, name="wizard-details"),
@@ -41,18 +41,18 @@ urlpatterns = [
     # Store your API key
     path("keys/<uuid:key_id>/store/", store.store, name="store"),
     path("keys/<uuid:key_id>/store/claim/", store.claim, name="store-claim"),
-    path("keys/<uuid:key_id>/store/save/", store.save, name="store-save"),
+    path("keys/<uuid:key_id>/store/save/", store.save_key, name="store-save"),
     path("keys/<uuid:key_id>/store/done/", store.done, name="store-done"),
     # Paste the API key that was made in Cerby's web app
     path("keys/<uuid:key_id>/paste/", paste.paste, name="paste"),
     # Keys that exist already
     path("keys/register/", register.register, name="register"),
     path("keys/import/", imports.imports, name="imports"),
-    path("keys/import/confirm/", imports.confirm, name="imports-confirm"),
+    path("keys/import/confirm/", imports.import_now, name="imports-confirm"),
     path("keys/find/", find.find, name="find"),
     # Deletion by hand in Cerby's web app
     path("keys/<uuid:key_id>/removal/", removal.removal, name="removal"),
-    path("keys/<uuid:key_id>/removal/confirm/", removal.confirm, name="removal-confirm"),
+    path("keys/<uuid:key_id>/removal/confirm/", removal.confirm_removed, name="removal-confirm"),
     # API key settings
     path("keys/<uuid:key_id>/", key.key, name="key"),
     path("keys/<uuid:key_id>/adopt/", key.adopt, name="key-adopt"),
@@ -61,7 +61,7 @@ urlpatterns = [
     path("keys/<uuid:key_id>/delete/", key.delete, name="key-delete"),
     # Activity
     path("activity/", activity.activity, name="activity"),
-    path("activity/export/", activity.export, name="activity-export"),
+    path("activity/export/", activity.export_activity_csv, name="activity-export"),
     # Verify the record
     path("activity/verify/", verification.verification, name="verification"),
     path("activity/verify/start/", verification.start, name="verification-start"),
@@ -72,7 +72,7 @@ urlpatterns = [
     # One event, and the proof of it
     path("activity/<uuid:uid>/", event.event, name="event"),
     path("activity/<uuid:uid>/proof/", event.proof, name="event-proof"),
-    path("activity/filters/", activity.save, name="activity-save"),
+    path("activity/filters/", activity.add_filter, name="activity-save"),
     path("activity/filters/<int:filter_id>/delete/", activity.forget, name="activity-forget"),
     path("people/<int:user_id>/", person.person, name="person"),
     # Workspace Configuration

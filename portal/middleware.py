@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
 
-from keys.errors import NotAllowed, PortalError, SignInAgain
+from keys.rules.errors import NotAllowed, PortalError, SignInAgain
 from keys.selectors.people import owns_keys, whom_to_ask
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -140,7 +140,7 @@ def reader_zone(name: str) -> zoneinfo.ZoneInfo:
 
 
 class DomainErrorMiddleware:
-    """Turn the errors of keys.errors into a page, a fragment or JSON: whatever was asked for."""
+    """Turn the errors of keys.rules.errors into a page, a fragment or JSON: whatever was asked for."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

@@ -7,7 +7,7 @@ from typing import Any
 from csp.constants import NONCE, NONE, SELF
 
 from portal import conf
-from portal.logs import LOGGING as LOGGING  # noqa: PLC0414 - a Django setting, used by name
+from portal.logs import LOGGING
 
 CONFIG = conf.read()
 

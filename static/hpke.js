@@ -1,7 +1,7 @@
 /**
  * RFC 9180 (HPKE), the receiving half, for one suite and one message:
  * DHKEM(P-256, HKDF-SHA256), HKDF-SHA256, AES-256-GCM; base mode; sequence number 0.
- * Functions and names are the RFC's; `keys/seal.py` is the sending half.
+ * Functions and names are the RFC's; `keys/crypto/seal.py` is the sending half.
  */
 
 const MODE_BASE = 0x00;

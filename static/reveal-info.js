@@ -1,4 +1,4 @@
-/** The HPKE `info` that ties a sealed key to its place: the same bytes as `keys.seal.reveal_info`. */
+/** The HPKE `info` that ties a sealed key to its place: the same bytes as `keys.crypto.seal.reveal_info`. */
 
 import { encode } from "./base64url.js";
 import { concat, i2osp } from "./hpke.js";

@@ -14,13 +14,13 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.test import Client
 from django.utils import timezone
 
-from keys.actors import actor_for
 from keys.audit import log
-from keys.audit.leaf import readable
-from keys.cerby.sandbox import Sandbox
-from keys.lifecycle import State
 from keys.models import ApiKey, AuditEvent, User, Verification
-from keys.policy import Actor, Role
+from keys.rules.formatting import utc_microseconds
+from keys.rules.lifecycle import State
+from keys.rules.policy import Actor, Role
+from keys.tlog.leaf import readable
+from sandbox import Sandbox
 
 PASSWORD = "a long enough password"
 CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36"
@@ -111,7 +111,7 @@ def signed_in(user: User | None, *, seconds_ago: float = 0) -> Client:
 
 
 def actor(user: User) -> Actor:
-    return actor_for(user, ip="192.0.2.7", browser="Chrome on Linux")
+    return user.as_actor(ip="192.0.2.7", browser="Chrome on Linux")
 
 
 def a_key(owner: User, **columns: Any) -> ApiKey:
@@ -164,7 +164,7 @@ def an_event(**columns: Any) -> AuditEvent:
     return log.row(
         {
             "id": str(uuid.uuid4()),
-            "at": log.moment(facts.get("at", timezone.now())),
+            "at": utc_microseconds(facts.get("at", timezone.now())),
             "type": f"{facts['type']}:{facts['outcome']}",
             "actor": who
             | {"id": str(facts["actor_id"]), "ip": facts.get("ip", ""), "browser": facts.get("browser", "")},

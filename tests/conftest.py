@@ -12,12 +12,12 @@ from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import Client
 
-from keys.cerby.sandbox import Sandbox
+from sandbox import Sandbox
 from tests import cast as people
-from tests.cerby.sandbox_server import serve
-from tests.domain import own_database
-from tests.postgresql_server import Server, serving
-from tests.scheduling import OneWorkerForBrowsers
+from tests.sandbox.server import serve
+from tests.support import own_database
+from tests.support.postgresql_server import Server, serving
+from tests.support.scheduling import OneWorkerForBrowsers
 
 _TOKEN_SCOPES = ["read:users", "read:vaults", "read:items", "read:items:secrets", "write:items:secrets"]
 

@@ -14,10 +14,10 @@ import structlog
 from django.conf import settings
 from django.core.mail import send_mail
 
-from keys import outbound
-from keys.audit import outlets
-from keys.audit.log import moment
+from keys.delivery import https
+from keys.delivery.lines import append_to_file, reason_for, send_to_syslog
 from keys.models import Anchor, Checkpoint
+from keys.rules.formatting import utc_microseconds
 
 MAIL_EVERY = timedelta(hours=24)
 
@@ -54,8 +54,8 @@ def _deliver_to(name: str, way: Deliver, newest: Checkpoint, now: datetime) -> s
         return f"holds {row.size:,}"
     try:
         way(newest)
-    except (OSError, outbound.NotDelivered) as error:
-        reason = error.sentence if isinstance(error, outbound.NotDelivered) else outlets.why(error)
+    except (OSError, https.NotDelivered) as error:
+        reason = error.sentence if isinstance(error, https.NotDelivered) else reason_for(error)
         Anchor.objects.filter(name=name).update(failing_since=row.failing_since or now, failure=reason[:300])
         logger.warning("anchor_failed", job=name)
         return f"fails, {reason}"
@@ -67,21 +67,21 @@ def _deliver_to(name: str, way: Deliver, newest: Checkpoint, now: datetime) -> s
 
 def line_of(name: str, checkpoint: Checkpoint) -> str:
     """One line of JSON, as verify_bundle.py reads anchors."""
-    return json.dumps({"anchor": name, "at": moment(checkpoint.at), "note": checkpoint.note})
+    return json.dumps({"anchor": name, "at": utc_microseconds(checkpoint.at), "note": checkpoint.note})
 
 
 def _to_file(checkpoint: Checkpoint) -> None:
-    outlets.append(str(settings.PORTAL_AUDIT_ANCHOR_FILE), line_of("file", checkpoint).encode() + b"\n")
+    append_to_file(str(settings.PORTAL_AUDIT_ANCHOR_FILE), line_of("file", checkpoint).encode() + b"\n")
 
 
 def _to_syslog(checkpoint: Checkpoint) -> None:
     line = line_of("syslog", checkpoint)
-    outlets.to_syslog(settings.PORTAL_AUDIT_ANCHOR_SYSLOG, "checkpoint", [(checkpoint.at, line)])
+    send_to_syslog(settings.PORTAL_AUDIT_ANCHOR_SYSLOG, "checkpoint", [(checkpoint.at, line)])
 
 
 def _to_webhook(checkpoint: Checkpoint) -> None:
     """The signed note itself: whoever has the public key can check it."""
-    outbound.post(
+    https.post(
         settings.PORTAL_AUDIT_ANCHOR_WEBHOOK,
         checkpoint.note.encode(),
         content_type="text/plain; charset=utf-8",

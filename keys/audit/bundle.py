@@ -7,9 +7,9 @@ import zipfile
 from pathlib import Path
 from typing import IO
 
-from keys.audit import verify_bundle
-from keys.audit.check import vkeys
-from keys.audit.record import record
+from keys.audit.reader import record
+from keys.audit.self_check import vkeys
+from keys.verifier import verify_bundle
 
 README = """\
 This is the record of a key portal: every event, and what proves that none was changed, added or removed.
@@ -28,7 +28,7 @@ vkey               the public keys that the portal says it signs with, one in ea
 """
 
 
-def write(file: IO[bytes], name: str = "BUNDLE.zip") -> int:
+def write_bundle(file: IO[bytes], name: str = "BUNDLE.zip") -> int:
     """Write a bundle, which its reader knows as ``name``, to ``file``. Returns how many events it holds."""
     written = 0
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:

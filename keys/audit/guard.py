@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from keys import policy
 from keys.audit import log
-from keys.audit.events import Event
-from keys.errors import NotAllowed
 from keys.models import ApiKey
-from keys.policy import Action, Actor
+from keys.rules import policy
+from keys.rules.errors import NotAllowed
+from keys.rules.events import Event
+from keys.rules.policy import Action, Actor
 
 
 def authorize(actor: Actor, action: Action, key: ApiKey | None = None) -> None:

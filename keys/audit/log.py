@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
 
-from keys.audit import leaf, ratchet
-from keys.audit.events import DETAILS, DONE, OUTCOMES, Event
 from keys.models import ApiKey, AuditEvent
-from keys.policy import Actor
+from keys.rules.events import DETAILS, DONE, OUTCOMES, Event
+from keys.rules.formatting import utc_microseconds
+from keys.rules.policy import Actor
+from keys.tlog import leaf, mac_ratchet
 
 Outcome = AuditEvent.Outcome
 THE_PORTAL = "The portal"
@@ -40,7 +41,7 @@ def append(
         raise ValueError(f"{event} is never {outcome}")
     said = {
         "id": str(uuid.uuid4()),
-        "at": moment(timezone.now()),
+        "at": utc_microseconds(timezone.now()),
         "type": f"{event}:{outcome}",
         "actor": _who(actor),
         "key": {"id": str(key.id), "name": key.name} if key else None,
@@ -53,7 +54,7 @@ def append(
 def row(said: dict[str, Any]) -> AuditEvent:
     """The row of an event that ``said`` describes in clear, as ``leaf.make`` wants it; not yet saved."""
     made = leaf.make(said, leaf.new_salt())
-    mac = ratchet.mac(made.raw)
+    mac = mac_ratchet.mac(made.raw)
     kind, _, outcome = said["type"].rpartition(":")
     return AuditEvent(
         uid=uuid.UUID(said["id"]),
@@ -72,11 +73,6 @@ def row(said: dict[str, Any]) -> AuditEvent:
         personal=made.personal,
         salt=made.salt,
     )
-
-
-def moment(at: datetime) -> str:
-    """``at`` as it stands in a leaf: UTC, with six digits of a second's fraction."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _who(actor: Actor | None) -> dict[str, str] | None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from keys.audit import nodes
-from keys.audit.tree import TILE
+from keys.audit import tree_store
 from keys.models import Checkpoint, Sealed
+from keys.tlog.merkle import TILE
 
 GROUP = 1000
 """A tile's number is written in groups of three digits."""
 
 
-def write(folder: Path) -> Checkpoint | None:
+def write_tiles(folder: Path) -> Checkpoint | None:
     """Write what the newest checkpoint signs to ``folder``, and return that; None where there is none.
 
     Into the same folder again, it adds what is new: no tile that is there ever changes.
@@ -24,7 +24,7 @@ def write(folder: Path) -> Checkpoint | None:
     for level, number, width in tiles_of(checkpoint.size):
         path = folder / "tile" / str(level) / path_of(number, width)
         if not path.exists():
-            _write(path, b"".join(nodes.tile(level, number)[:width]))
+            _write(path, b"".join(tree_store.tile(level, number)[:width]))
         entries = folder / "tile" / "entries" / path_of(number, width)
         if level == 0 and not entries.exists():
             _write(entries, _entries(number, width))

@@ -25,7 +25,7 @@ __all__ = [
     "UpstreamKey",
     "Vault",
     "connect",
-    "probe",
+    "probe_key",
 ]
 
 
@@ -38,7 +38,7 @@ def connect() -> CerbyClient:
     return _client(settings.CERBY_BASE_URL, settings.CERBY_TOKEN, settings.CERBY_API_KEY, limits)
 
 
-def probe(secret: str) -> dict[Probe, Access]:
+def probe_key(secret: str) -> dict[Probe, Access]:
     """What the API key ``secret`` opens at CERBY_BASE_URL; see keys.cerby.probe. Raises ``CerbyError``."""
     return probe_with(settings.CERBY_BASE_URL, secret)
 

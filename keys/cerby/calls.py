@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from keys.cerby import wire
-from keys.errors import (
+from keys.rules.errors import (
     CerbyConflict,
     CerbyError,
     CerbyForbidden,

@@ -14,8 +14,8 @@ from keys.cerby import calls, wire
 from keys.cerby.calls import Answer, Call, Lost, Stage
 from keys.cerby.exchange import Exchange, Limits
 from keys.cerby.values import WireError
-from keys.cerby.wire import IssuedKey, KeyRequest, Person, Secret, UpstreamKey, Vault
-from keys.errors import CerbyError, CerbyKeyWithoutSecret
+from keys.cerby.wire import IssuedKey, IssueRequest, Person, Secret, UpstreamKey, Vault
+from keys.rules.errors import CerbyError, CerbyKeyWithoutSecret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -96,12 +96,12 @@ class CerbyClient:
 
         Raises CerbyKeyWithoutSecret where the answer names the key but does not hold its plain text.
         """
-        asked = KeyRequest(name, tuple(scopes), expires_at, owner_id, external_id)
+        asked = IssueRequest(name, tuple(scopes), expires_at, owner_id, external_id)
         call = Call(
             "generate the API key",
             "POST",
             wire.API_KEYS,
-            body=wire.key_request(asked),
+            body=wire.issue_request(asked),
             ok=frozenset({HTTPStatus.OK, HTTPStatus.CREATED}),
             manages_keys=True,
             conflict_is_doubt=True,

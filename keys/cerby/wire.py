@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from keys.cerby import values
 from keys.cerby.values import Resource, WireError
-from keys.policy import Role
+from keys.rules.policy import Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -112,7 +112,7 @@ class IssuedKey:
 
 
 @dataclass(frozen=True)
-class KeyRequest:
+class IssueRequest:
     """What a new key is to be. ``expires_at`` is aware; ``external_id`` is the portal's own id of the key."""
 
     name: str
@@ -155,7 +155,7 @@ def problem(body: bytes) -> tuple[str, str]:
     return code, f"{detail} {message}".strip()
 
 
-def key_request(asked: KeyRequest) -> object:
+def issue_request(asked: IssueRequest) -> object:
     """The body of a create (our contract)."""
     attributes = {
         "name": asked.name,
@@ -245,7 +245,7 @@ def upstream_key(resource: object) -> UpstreamKey:
     )
 
 
-def issued_key(resource: object, asked: KeyRequest) -> IssuedKey | UUID:
+def issued_key(resource: object, asked: IssueRequest) -> IssuedKey | UUID:
     """The key that a create made, or its id alone where the answer holds no usable plain text.
 
     Raises WireError for an answer that does not parse in full, or that is about another key than ``asked``.

@@ -11,18 +11,18 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
-from keys import sheets
-from keys.audit import nodes, record, verify_bundle
-from keys.audit.check import vkeys
-from keys.audit.checkpoint import Signer, signer
-from keys.audit.log import moment
-from keys.errors import Conflict
-from keys.evidence import keys_then, parts, people_then, policy_then
+from keys.audit import reader, tree_store
+from keys.audit.self_check import vkeys
+from keys.evidence import keys_as_of, parts, people_as_of, policy_as_of
 from keys.evidence.parts import Period, as_line
 from keys.evidence.readme import README
 from keys.evidence.stream import ZipStream
 from keys.models import AuditEvent, Checkpoint
-from keys.wording import utc
+from keys.rules import csv_cells
+from keys.rules.errors import Conflict
+from keys.rules.formatting import utc, utc_microseconds
+from keys.tlog.checkpoint import Signer, signer
+from keys.verifier import verify_bundle
 
 FORMAT = "cerby-key-portal/evidence/1"
 
@@ -36,7 +36,9 @@ def pack(period: Period, *, asked_by: str, asked_at: datetime, name: str) -> Gen
     mine = signer()
     if mine is None:
         raise Conflict("PORTAL_AUDIT_SIGNING_KEY is not set, so an evidence pack cannot be signed.")
-    return _written(mine, period, {"asked_by": asked_by, "asked_at": moment(asked_at), "name": name})
+    return _written(
+        mine, period, {"asked_by": asked_by, "asked_at": utc_microseconds(asked_at), "name": name}
+    )
 
 
 def _written(mine: Signer, period: Period, asked: dict[str, str]) -> Generator[bytes, None, None]:
@@ -54,17 +56,17 @@ class _Pack:
             "format": FORMAT,
             "origin": mine.name,
             **asked,
-            "since": moment(period.since),
-            "until": moment(period.until),
-            "as_of": moment(period.as_of),
+            "since": utc_microseconds(period.since),
+            "until": utc_microseconds(period.until),
+            "as_of": utc_microseconds(period.as_of),
             "record_begins": _beginning(),
         }
 
     def write(self) -> Iterator[bytes]:
-        people = people_then.people_at(self._period.as_of)
+        people = people_as_of.people_as_of(self._period.as_of)
         yield from self._keys(people.emails())
         rows = (person.cells() for person in people.people)
-        yield from self._zip.add("people.csv", parts.table(people_then.HEADER, rows))
+        yield from self._zip.add("people.csv", parts.table(people_as_of.HEADER, rows))
         self._manifest["people"] = {"count": len(people.people), "changes_not_undone": people.unknown}
         yield from self._policy()
         yield from self._events()
@@ -73,17 +75,17 @@ class _Pack:
 
     def _keys(self, emails: dict[int, str]) -> Iterator[bytes]:
         as_of, by_status = self._period.as_of, Counter[str]()
-        with Aside(sheets.line(parts.KEY_HEADER)) as sheet:
+        with Aside(csv_cells.line(parts.KEY_HEADER)) as sheet:
 
             def lines() -> Iterator[str]:
-                for key in keys_then.keys_at(as_of, emails):
+                for key in keys_as_of.keys_as_of(as_of, emails):
                     by_status[key.status] += 1
                     sheet.write(parts.key_line(key))
                     yield as_line(key.as_json())
 
             yield from self._zip.add("keys.jsonl", lines())
             yield from self._zip.add("keys.csv", sheet)
-        query = keys_then.QUERY.format(as_of=utc(as_of))
+        query = keys_as_of.QUERY.format(as_of=utc(as_of))
         self._manifest["keys"] = {
             "count": by_status.total(),
             "by_status": dict(sorted(by_status.items())),
@@ -91,8 +93,8 @@ class _Pack:
         }
 
     def _policy(self) -> Iterator[bytes]:
-        policy, since = policy_then.policy_at(self._period.as_of)
-        self._manifest["policy"] = {"recorded_at": moment(since) if since else None}
+        policy, since = policy_as_of.policy_as_of(self._period.as_of)
+        self._manifest["policy"] = {"recorded_at": utc_microseconds(since) if since else None}
         text = json.dumps(policy, indent=2, ensure_ascii=False) + "\n"
         yield from self._zip.add("policy.json", [text])
         yield from self._zip.add("policy.csv", parts.policy_lines(policy))
@@ -100,9 +102,9 @@ class _Pack:
     def _events(self) -> Iterator[bytes]:
         """The run of sealed events that covers the period, and what no checkpoint signs yet."""
         period, size = self._period, self._checkpoint.size if self._checkpoint else 0
-        start, end = record.run_of(period.since, period.until, size)
+        start, end = reader.run_of(period.since, period.until, size)
         counts = Counter[str]()
-        with Aside(sheets.line(parts.EVENT_HEADER)) as sheet:
+        with Aside(csv_cells.line(parts.EVENT_HEADER)) as sheet:
 
             def lines(kind: str, events: Iterable[dict[str, Any]]) -> Iterator[str]:
                 for event in events:
@@ -111,12 +113,12 @@ class _Pack:
                         sheet.write(parts.event_line(event))
                     yield as_line(event)
 
-            signed = record.events_between(start, end)
+            signed = reader.events_between(start, end)
             yield from self._zip.add("events.jsonl", lines("signed", signed))
-            unsigned = record.unsigned_between(period.since, period.until, size)
+            unsigned = reader.unsigned_between(period.since, period.until, size)
             yield from self._zip.add("unsigned.jsonl", lines("unsigned", unsigned))
             yield from self._zip.add("events.csv", sheet)
-        before, after = nodes.tree(size).around(start, end)
+        before, after = tree_store.tree(size).around(start, end)
         proof = {"start": start, "end": end, "size": size, "before": _hex(before), "after": _hex(after)}
         yield from self._zip.add("proof.json", [json.dumps(proof, indent=1) + "\n"])
         self._manifest["events"] = {"signed": counts["signed"], "unsigned": counts["unsigned"]}
@@ -124,8 +126,8 @@ class _Pack:
     def _proofs(self) -> Iterator[bytes]:
         last = self._checkpoint.size if self._checkpoint else 0
         yield from self._zip.add("checkpoint", [self._checkpoint.note] if self._checkpoint else [])
-        yield from self._zip.add("checkpoints.jsonl", map(as_line, record.checkpoints_until(last)))
-        yield from self._zip.add("anchors.jsonl", map(as_line, record.anchored()))
+        yield from self._zip.add("checkpoints.jsonl", map(as_line, reader.checkpoints_until(last)))
+        yield from self._zip.add("anchors.jsonl", map(as_line, reader.anchored()))
         yield from self._zip.add("vkey", [f"{vkey}\n" for vkey in vkeys()])
         here = Path(verify_bundle.__file__)
         yield from self._zip.add("verify_bundle.py", [here.read_text()])
@@ -165,7 +167,7 @@ class Aside(ExitStack):
 
 def _beginning() -> str | None:
     first = AuditEvent.objects.order_by("at", "id").values_list("at", flat=True).first()
-    return moment(first) if first else None
+    return utc_microseconds(first) if first else None
 
 
 def _hex(hashes: Iterable[bytes]) -> list[str]:

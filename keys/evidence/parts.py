@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from keys.audit.events import Event
-from keys.audit.leaf import ERASED, readable
-from keys.audit.log import moment
-from keys.evidence.keys_then import KeyThen
-from keys.evidence.policy_then import Policy
-from keys.sheets import line
-from keys.wording import scope_list, utc
+from keys.evidence.keys_as_of import KeyAsOf
+from keys.evidence.policy_as_of import Policy
+from keys.rules.csv_cells import line
+from keys.rules.events import Event
+from keys.rules.formatting import scope_list, utc, utc_microseconds
+from keys.tlog.leaf import ERASED, readable
 
 KEY_HEADER = [
     "Key id", "Id in Cerby", "Name", "Owner's id in Cerby", "Owner's e-mail", "Scopes", "Created on (UTC)",
@@ -40,7 +39,7 @@ def as_line(value: dict[str, Any]) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False) + "\n"
 
 
-def key_line(key: KeyThen) -> str:
+def key_line(key: KeyAsOf) -> str:
     return line(
         [
             str(key.id), key.cerby_id, key.name, key.owner_id, key.owner_email, scope_list(key.scopes),
@@ -51,12 +50,12 @@ def key_line(key: KeyThen) -> str:
 
 
 def is_within(event: dict[str, Any], period: Period) -> bool:
-    """Of an event as keys.audit.record reads it; times in this form sort as text."""
-    return moment(period.since) <= str(event["columns"]["at"]) < moment(period.until)
+    """Of an event as keys.audit.reader reads it; times in this form sort as text."""
+    return utc_microseconds(period.since) <= str(event["columns"]["at"]) < utc_microseconds(period.until)
 
 
 def event_line(event: dict[str, Any]) -> str:
-    """``event`` as keys.audit.record reads it, for people; one that is not signed yet has no number."""
+    """``event`` as keys.audit.reader reads it, for people; one that is not signed yet has no number."""
     said = event["columns"]
     details = readable(said["details"], event["personal"])
     return line(

@@ -11,18 +11,18 @@ from django.core.mail import EmailMessage
 from django.utils import timezone
 
 from keys.models import Alert, User
-from keys.policy import HIGHEST
-from keys.selectors.audit import audit_health
-from keys.selectors.troubles import Kind, Trouble, troubles
+from keys.rules.policy import HIGHEST
+from keys.selectors.health.alerts import ActiveAlert, AlertKind, active_alerts
+from keys.selectors.health.audit_log import audit_health
 
 MAILS_AN_HOUR = 6
 KEPT_FOR = timedelta(days=90)
 GRACE = {
-    Kind.CERBY_AWAY: timedelta(minutes=30),
-    Kind.JOB_LATE: timedelta(minutes=5),
-    Kind.AUDIT_LOG: timedelta(minutes=5),
-    Kind.ANCHOR_FAILS: timedelta(minutes=30),
-    Kind.SIEM_FAILS: timedelta(minutes=30),
+    AlertKind.CERBY_AWAY: timedelta(minutes=30),
+    AlertKind.JOB_LATE: timedelta(minutes=5),
+    AlertKind.AUDIT_LOG: timedelta(minutes=5),
+    AlertKind.ANCHOR_FAILS: timedelta(minutes=30),
+    AlertKind.SIEM_FAILS: timedelta(minutes=30),
 }
 """What may pass by itself is mailed when it has lasted that long."""
 
@@ -32,13 +32,13 @@ logger = structlog.get_logger(__name__)
 def keep_alerts() -> str:
     """Bring the alerts up to date and mail what is news. Returns a summary."""
     now = timezone.now()
-    found = troubles(now, audit_health())
+    found = active_alerts(now, audit_health())
     _open_and_close(found, now)
     Alert.objects.filter(until__lt=now - KEPT_FOR).delete()
     return f"Alerts: {len(found)}; {_mail(found, now)}"
 
 
-def _open_and_close(found: Sequence[Trouble], now: datetime) -> None:
+def _open_and_close(found: Sequence[ActiveAlert], now: datetime) -> None:
     rows = [Alert(kind=one.kind, subject=one.subject, words=one.words[:700], since=now) for one in found]
     Alert.objects.bulk_create(rows, ignore_conflicts=True)
     there = {(one.kind, one.subject) for one in found}
@@ -50,9 +50,9 @@ def _open() -> list[Alert]:
     return list(Alert.objects.filter(until__isnull=True).order_by("since", "pk"))
 
 
-def _mail(found: Sequence[Trouble], now: datetime) -> str:
+def _mail(found: Sequence[ActiveAlert], now: datetime) -> str:
     """One mail with all the news. It is marked as told when the mail server has taken it."""
-    there: dict[tuple[str, str], Trouble] = {(one.kind, one.subject): one for one in found}
+    there: dict[tuple[str, str], ActiveAlert] = {(one.kind, one.subject): one for one in found}
     new = [row for row in _open() if row.mailed_at is None and now - row.since >= _grace(row)]
     over = list(
         Alert.objects.filter(until__isnull=False, mailed_at__isnull=False, over_mailed_at__isnull=True)
@@ -77,7 +77,7 @@ def _mail(found: Sequence[Trouble], now: datetime) -> str:
 
 
 def _grace(row: Alert) -> timedelta:
-    return GRACE.get(Kind(row.kind), timedelta())
+    return GRACE.get(AlertKind(row.kind), timedelta())
 
 
 def _mails_since(moment: datetime) -> int:
@@ -99,11 +99,11 @@ def _subject(new: Sequence[Alert], over: Sequence[Alert]) -> str:
     """Kinds alone: a key's name is somebody else's text."""
     first = (*new, *over)[0]
     more = len(new) + len(over) - 1
-    words = Kind(first.kind).heading if new else f"Over: {Kind(first.kind).heading}"
+    words = AlertKind(first.kind).heading if new else f"Over: {AlertKind(first.kind).heading}"
     return f"[{settings.CERBY_WORKSPACE}] {words}" + (f", and {more} more" if more else "")
 
 
-def _said(row: Alert, trouble: Trouble) -> str:
+def _said(row: Alert, trouble: ActiveAlert) -> str:
     return (
         f"{trouble.heading}, since {row.since:%d %B %Y, %H:%M} UTC.\n{trouble.words}\n"
         f"What to do: {trouble.advice}\n{settings.PORTAL_URL}{trouble.path}"
@@ -111,4 +111,4 @@ def _said(row: Alert, trouble: Trouble) -> str:
 
 
 def _said_over(row: Alert) -> str:
-    return f"Over since {row.until:%d %B %Y, %H:%M} UTC: {Kind(row.kind).heading}.\n{row.words}"
+    return f"Over since {row.until:%d %B %Y, %H:%M} UTC: {AlertKind(row.kind).heading}.\n{row.words}"

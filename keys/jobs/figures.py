@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from keys.models import DashboardFigures
-from keys.selectors.figures import count_figures
+from keys.selectors.dashboard.figures import count_figures
 
 REST = 30
 """After counting for a second, so many seconds without: at most some 3 % of one core, at any size."""

@@ -10,8 +10,8 @@ from django.utils import timezone
 from keys.audit.guard import authorize
 from keys.jobs.schedule import JOBS, Job
 from keys.models import ApiKey, PeriodicJob
-from keys.policy import Action, Actor
-from keys.selectors.troubles import LATE_AFTER_PERIODS
+from keys.rules.policy import Action, Actor
+from keys.selectors.health.alerts import LATE_AFTER_PERIODS
 
 COUNTED_UP_TO = 1000
 

@@ -13,8 +13,8 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
-from keys.lifecycle import UNCONFIRMED_AFTER, Phase, State
 from keys.models import ApiKey, Reminder, User
+from keys.rules.lifecycle import UNCONFIRMED_AFTER, Phase, State
 
 DAYS_BEFORE = (1, 7, 30)
 UNSTORED = "unstored"

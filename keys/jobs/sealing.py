@@ -5,17 +5,17 @@ from __future__ import annotations
 import time
 import uuid
 
-from keys.audit.nodes import head
-from keys.audit.sequence import leads, seal
-from keys.audit.signing import sign
-from keys.jobs.patience import Patience
+from keys.audit.sequencer import leads, seal
+from keys.audit.signer import sign
+from keys.audit.tree_store import head
+from keys.jobs.outage import OutageLoop
 
 LOOK_EVERY = 0.25
 SIGN_EVERY = 5.0
 """Seconds."""
 
 
-def run(patience: Patience) -> None:
+def run(patience: OutageLoop) -> None:
     """Until told to stop. Whatever goes wrong, it tries again: an event that waits is never lost."""
     leader = uuid.uuid4()
     signed_at = -SIGN_EVERY

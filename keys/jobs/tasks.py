@@ -12,18 +12,18 @@ from django.utils import timezone
 from django_tasks import task
 from django_tasks_db.models import DBTaskResult
 
-from keys.actions.quarantine import compared, silent_since
-from keys.actions.refresh_people import read_everyone
-from keys.actions.settle import settle_due
-from keys.actions.sweep import sweep as compare_with_cerby
-from keys.actions.verify_record import carry_out, verify_unasked
-from keys.actions.watermark import check_watermark
+from keys.actions.audit.verify import carry_out, verify_unasked
+from keys.actions.keys.reconcile import reconcile_due
+from keys.actions.people.refresh_all import read_everyone
+from keys.actions.safeguards.quarantine import compared, silent_since
+from keys.actions.safeguards.rollback_guard import check_for_rollback
+from keys.actions.sync.sweep import sweep as compare_with_cerby
 from keys.audit import anchors
-from keys.errors import CerbyRefused, PortalError
 from keys.jobs.alerts import keep_alerts
 from keys.jobs.figures import keep_figures
 from keys.jobs.reminders import remind_owners
 from keys.models import PeriodicJob, Verification
+from keys.rules.errors import CerbyRefused, PortalError
 from keys.siem.stream import stream
 
 SLOW, VERIFICATION = "slow", "verification"
@@ -91,13 +91,13 @@ def figures() -> None:
 
 
 def _reconcile() -> str:
-    check_watermark()
-    return f"Keys looked at: {settle_due()}"
+    check_for_rollback()
+    return f"Keys looked at: {reconcile_due()}"
 
 
 def _sweep() -> str:
     """Where keys are made by hand, Cerby publishes no list of them: then there is nothing to compare with."""
-    check_watermark()
+    check_for_rollback()
     try:
         return str(compare_with_cerby())
     except CerbyRefused:

@@ -6,10 +6,10 @@ import django.db.models.expressions
 import django.db.models.functions.comparison
 import django.db.models.functions.text
 import django.db.models.lookups
-import keys.lifecycle
+import keys.rules.lifecycle
 import keys.models.api_key
 import keys.models.folding
-import keys.policy
+import keys.rules.policy
 import uuid
 from django.conf import settings
 from django.db import migrations, models
@@ -61,7 +61,7 @@ class Migration(migrations.Migration):
                         output_field=models.PositiveSmallIntegerField(),
                     ),
                 ),
-                ("state", models.CharField(default=keys.lifecycle.State["REQUESTED"], max_length=12)),
+                ("state", models.CharField(default=keys.rules.lifecycle.State["REQUESTED"], max_length=12)),
                 (
                     "phase",
                     models.GeneratedField(
@@ -416,12 +416,12 @@ class Migration(migrations.Migration):
                     "role",
                     models.PositiveSmallIntegerField(
                         choices=[
-                            (keys.policy.Role["GUEST"], "Guest User"),
-                            (keys.policy.Role["LOGIN_ONLY"], "Login-Only"),
-                            (keys.policy.Role["USER"], "User"),
-                            (keys.policy.Role["ADMIN"], "Admin"),
-                            (keys.policy.Role["SUPER_ADMIN"], "Super Admin"),
-                            (keys.policy.Role["OWNER"], "Owner"),
+                            (keys.rules.policy.Role["GUEST"], "Guest User"),
+                            (keys.rules.policy.Role["LOGIN_ONLY"], "Login-Only"),
+                            (keys.rules.policy.Role["USER"], "User"),
+                            (keys.rules.policy.Role["ADMIN"], "Admin"),
+                            (keys.rules.policy.Role["SUPER_ADMIN"], "Super Admin"),
+                            (keys.rules.policy.Role["OWNER"], "Owner"),
                         ]
                     ),
                 ),
@@ -441,12 +441,12 @@ class Migration(migrations.Migration):
                             (
                                 "role__in",
                                 [
-                                    keys.policy.Role["GUEST"],
-                                    keys.policy.Role["LOGIN_ONLY"],
-                                    keys.policy.Role["USER"],
-                                    keys.policy.Role["ADMIN"],
-                                    keys.policy.Role["SUPER_ADMIN"],
-                                    keys.policy.Role["OWNER"],
+                                    keys.rules.policy.Role["GUEST"],
+                                    keys.rules.policy.Role["LOGIN_ONLY"],
+                                    keys.rules.policy.Role["USER"],
+                                    keys.rules.policy.Role["ADMIN"],
+                                    keys.rules.policy.Role["SUPER_ADMIN"],
+                                    keys.rules.policy.Role["OWNER"],
                                 ],
                             )
                         ),
@@ -983,10 +983,10 @@ class Migration(migrations.Migration):
                     models.Q(
                         ("lease__isnull", False),
                         ("lease_until__isnull", False),
-                        ("state", keys.lifecycle.State["CALLING"]),
+                        ("state", keys.rules.lifecycle.State["CALLING"]),
                     ),
                     models.Q(
-                        models.Q(("state", keys.lifecycle.State["CALLING"]), _negated=True),
+                        models.Q(("state", keys.rules.lifecycle.State["CALLING"]), _negated=True),
                         ("lease__isnull", True),
                     ),
                     _connector="OR",
@@ -1002,9 +1002,9 @@ class Migration(migrations.Migration):
                         (
                             "state__in",
                             [
-                                keys.lifecycle.State["READY"],
-                                keys.lifecycle.State["CLAIMED"],
-                                keys.lifecycle.State["HELD"],
+                                keys.rules.lifecycle.State["READY"],
+                                keys.rules.lifecycle.State["CLAIMED"],
+                                keys.rules.lifecycle.State["HELD"],
                             ],
                         ),
                         _negated=True,
@@ -1024,9 +1024,9 @@ class Migration(migrations.Migration):
                         (
                             "state__in",
                             [
-                                keys.lifecycle.State["READY"],
-                                keys.lifecycle.State["CLAIMED"],
-                                keys.lifecycle.State["HELD"],
+                                keys.rules.lifecycle.State["READY"],
+                                keys.rules.lifecycle.State["CLAIMED"],
+                                keys.rules.lifecycle.State["HELD"],
                             ],
                         ),
                         _negated=True,
@@ -1053,7 +1053,7 @@ class Migration(migrations.Migration):
             model_name="apikey",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(("state", keys.lifecycle.State["REVOKED"]), _negated=True),
+                    models.Q(("state", keys.rules.lifecycle.State["REVOKED"]), _negated=True),
                     ("removed_at__isnull", False),
                     _connector="OR",
                 ),

@@ -7,9 +7,9 @@ from keys.models.figures import DashboardFigures
 from keys.models.folding import fold
 from keys.models.job import PeriodicJob
 from keys.models.reveal import RevealGrant
+from keys.models.safeguards import HeldBack, Pause, Quarantine
 from keys.models.saved_filter import SavedFilter
 from keys.models.siem import SiemTarget
-from keys.models.standing import HeldBack, Pause, Quarantine
 from keys.models.tree import Checkpoint, Sealed, TreeHead, TreeNode, Unsealed
 from keys.models.user import User
 from keys.models.verification import Anchor, Verification

@@ -10,10 +10,10 @@ from uuid import UUID
 from django.db import models
 from django.db.models import Case, F, Func, Q, Value, When
 
-from keys.lifecycle import HOLDS_ITS_NAME, PHASE, QUICK_RETRIES, Phase, State
 from keys.models.folding import Folded
 from keys.models.user import User
-from keys.policy import Role
+from keys.rules.lifecycle import HOLDS_ITS_NAME, PHASE, QUICK_RETRIES, Phase, State
+from keys.rules.policy import Role
 
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 """Sorts before every real time: a key that was never used."""

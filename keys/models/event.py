@@ -16,8 +16,8 @@ LARGEST_LEAF = 8192
 class AuditEvent(models.Model):
     """One thing that happened, or was refused. Rows are only ever added: triggers refuse the rest.
 
-    ``leaf`` holds the exact bytes that the tree is made of (keys.audit.leaf), ``mac`` proves that somebody
-    with the key of that time wrote them (keys.audit.ratchet). All other columns are there to be asked and
+    ``leaf`` holds the exact bytes that the tree is made of (keys.tlog.leaf), ``mac`` proves that somebody
+    with the key of that time wrote them (keys.tlog.mac_ratchet). All other columns are there to be asked and
     shown; they say the same, and personal values in clear, which the leaf has only as salted hashes.
     ``personal`` maps the path of such a value in ``details`` to the value. Erasing a person blanks those
     columns together with ``salt``; that is the one change which the triggers let pass.

@@ -9,7 +9,7 @@ from django.db.models import Q
 class DashboardFigures(models.Model):
     """What was counted at ``as_of``, in ``seconds``, by a background job: one row, replaced as a whole.
 
-    ``figures`` has the shape of ``keys.selectors.figures.Figures``. Nothing depends on it but the charts:
+    ``figures`` has the shape of ``keys.selectors.dashboard.figures.Figures``. Nothing depends on it but the charts:
     a row that is lost, or older than the keys after a restore, is made anew by the job's next run.
     """
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
+from django.utils import timezone
 
-from keys.policy import Role
+from keys.rules.policy import Actor, KeyManagement, Role, is_stale
 
 
 class UserManager(BaseUserManager["User"]):
@@ -49,3 +51,18 @@ class User(AbstractBaseUser):
 
     def __str__(self) -> str:
         return f"{self.name} <{self.email}>"
+
+    def as_actor(self, *, ip: str = "", browser: str = "") -> Actor:
+        """Return the ``Actor`` for policy checks and audit events, with the address and browser of the request."""
+        return Actor(
+            user_id=self.pk,
+            cerby_id=self.cerby_id,
+            name=self.name,
+            email=self.email,
+            role=Role(self.role),
+            role_is_stale=is_stale(self.role_checked_at, timezone.now()),
+            is_active=self.is_active,
+            ip=ip,
+            browser=browser,
+            management=KeyManagement(settings.PORTAL_KEY_MANAGEMENT),
+        )

@@ -1,15 +1,25 @@
-"""Whom to ask, and the matrix of roles and actions as a table."""
+"""People: whom to ask, the page of one person, and the table of roles and actions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
 
-from keys.models import ApiKey, User
-from keys.policy import Action, KeyManagement, OwnKey, Role, Rule, matrix
+from keys.audit.guard import authorize
+from keys.models import LISTED, ApiKey, AuditEvent, User
+from keys.rules.errors import NotFound
+from keys.rules.events import Event
+from keys.rules.lifecycle import Status, status
+from keys.rules.policy import Action, Actor, KeyManagement, OwnKey, Role, Rule, matrix
+from keys.selectors.activity.filters import by_owner
+from keys.selectors.activity.table import EventRow, newest
 
 SHOWN = 5
+SHOWN_KEYS, SHOWN_EVENTS = 20, 50
+_ROLE_EVENTS = (Event.PERSON_ADDED.value, Event.PERSON_REMOVED.value, Event.PERSON_CHANGED.value)
 
 
 def whom_to_ask() -> list[User]:
@@ -46,3 +56,45 @@ def _row(action: Action, rule: Rule) -> MatrixRow:
     if rule.fresh_role:
         notes.append("Cerby must have confirmed the role within a day.")
     return MatrixRow(action.words[0].upper() + action.words[1:], cells, " ".join(notes))
+
+
+@dataclass(frozen=True)
+class PersonPage:
+    """Everything newest first. ``more_keys``: they own more than are shown."""
+
+    person: User
+    role: str
+    keys: list[tuple[ApiKey, Status]]
+    more_keys: bool
+    history: list[EventRow]
+    did: list[EventRow]
+    done_to_keys: list[EventRow]
+
+
+def _about(person: User) -> Q:
+    """Events whose details name ``person``: personal values stand beside the leaf, by their path in it."""
+    return Q(("personal__details.email", person.email))
+
+
+def _with_status(keys: list[ApiKey]) -> list[tuple[ApiKey, Status]]:
+    now = timezone.now()
+    return [(key, status(key.phase, key.expires_at, now)) for key in keys]
+
+
+def person_page(actor: Actor, user_id: int) -> PersonPage:
+    """Raises ``NotAllowed`` and ``NotFound``."""
+    authorize(actor, Action.SEE_ACTIVITY)
+    person = User.objects.filter(pk=user_id).first()
+    if person is None:
+        raise NotFound("The portal knows no such person.")
+    events = AuditEvent.objects.all()
+    owned = list(ApiKey.objects.filter(LISTED, owner=person).order_by("-created_at", "-id")[: SHOWN_KEYS + 1])
+    return PersonPage(
+        person=person,
+        role=Role(person.role).label,
+        keys=_with_status(owned[:SHOWN_KEYS]),
+        more_keys=len(owned) > SHOWN_KEYS,
+        history=newest(events.filter(Q(type__in=_ROLE_EVENTS) & _about(person)), SHOWN_EVENTS),
+        did=newest(events.filter(actor_email=person.email), SHOWN_EVENTS),
+        done_to_keys=newest(by_owner(events, person.email), SHOWN_EVENTS),
+    )

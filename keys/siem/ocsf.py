@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from keys.audit.events import Event
-from keys.audit.leaf import ERASED
-from keys.audit.log import moment
+from keys.rules.events import Event
+from keys.rules.formatting import utc_microseconds
+from keys.tlog.leaf import ERASED
 
 VERSION = "1.1.0"
 ACCOUNT_CHANGE, AUTHENTICATION, ENTITY_MANAGEMENT, API_ACTIVITY = 3001, 3002, 3004, 6003
@@ -67,7 +67,7 @@ def ocsf(index: int, event: dict[str, Any]) -> dict[str, Any]:
             "uid": str(event["uid"]),
             "event_code": f"{kind}:{event['outcome']}",
             "sequence": index,
-            "original_time": moment(at),
+            "original_time": utc_microseconds(at),
         },
         "actor": {"user": _actor(event)},
         "src_endpoint": {"ip": event["ip"]} if event["ip"] else {"name": "key-portal"},

@@ -17,11 +17,11 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from keys import outbound
-from keys.audit import outlets
-from keys.audit.leaf import readable
+from keys.delivery import https
+from keys.delivery.lines import append_to_file, reason_for, send_to_syslog
 from keys.models import Sealed, SiemTarget
 from keys.siem.ocsf import ocsf
+from keys.tlog.leaf import readable
 
 BATCH = 500
 """Events. A target that takes no batch of them within its time out is broken."""
@@ -64,7 +64,7 @@ def _bring_on(name: str, send: Send, now: datetime | None) -> str:
     while batch := _batch(row.next_index):
         try:
             send([line for _, line in batch])
-        except (OSError, outbound.NotDelivered) as error:
+        except (OSError, https.NotDelivered) as error:
             return _note_failure(row, error, now or timezone.now())
         reached = batch[-1][0] + 1
         taken = {"next_index": reached, "delivered_at": timezone.now(), "attempts": 0, "retry_at": None}
@@ -90,8 +90,8 @@ def _batch(start: int) -> list[tuple[int, Line]]:
     return found
 
 
-def _note_failure(row: SiemTarget, error: OSError | outbound.NotDelivered, now: datetime) -> str:
-    reason = error.sentence if isinstance(error, outbound.NotDelivered) else outlets.why(error)
+def _note_failure(row: SiemTarget, error: OSError | https.NotDelivered, now: datetime) -> str:
+    reason = error.sentence if isinstance(error, https.NotDelivered) else reason_for(error)
     pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(row.attempts, 10))
     SiemTarget.objects.filter(name=row.name).update(
         attempts=row.attempts + 1,
@@ -104,15 +104,15 @@ def _note_failure(row: SiemTarget, error: OSError | outbound.NotDelivered, now: 
 
 
 def _to_file(lines: Sequence[Line]) -> None:
-    outlets.append(str(settings.PORTAL_SIEM_FILE), _joined(lines))
+    append_to_file(str(settings.PORTAL_SIEM_FILE), _joined(lines))
 
 
 def _to_syslog(lines: Sequence[Line]) -> None:
-    outlets.to_syslog(settings.PORTAL_SIEM_SYSLOG, "event", lines)
+    send_to_syslog(settings.PORTAL_SIEM_SYSLOG, "event", lines)
 
 
 def _to_https(lines: Sequence[Line]) -> None:
-    outbound.post(
+    https.post(
         settings.PORTAL_SIEM_URL,
         _joined(lines),
         content_type="application/x-ndjson",

@@ -12,8 +12,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import slugify
 
-from keys import wording
-from keys.forms import ScopesForm
+from keys.forms.new_key import ScopesForm
+from keys.rules import formatting
 from keys.views.links import SortLink
 
 register = template.Library()
@@ -41,10 +41,10 @@ def moment(at: datetime) -> SafeString:
     """``3 Nov 2026 (5 days ago)`` in the reader's zone, exact on hover."""
     return format_html(
         '<time datetime="{}" title="{}">{} ({})</time>',
-        wording.utc(at),
-        wording.exact(at),
-        wording.day(at),
-        wording.relative(at, timezone.now()),
+        formatting.utc(at),
+        formatting.exact(at),
+        formatting.day(at),
+        formatting.relative(at, timezone.now()),
     )
 
 

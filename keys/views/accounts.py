@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from keys.actions import sign_in
+from keys.actions.people import sign_in
 from keys.models import User
 from keys.views.people import actor_of, browser_of, ip_of
 

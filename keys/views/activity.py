@@ -8,13 +8,13 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from keys.actions.export import export_activity
-from keys.actions.save_filter import forget_filter, save_filter
-from keys.errors import Invalid
-from keys.forms import SaveFilterForm
-from keys.selectors.activity import EXPORT_HEADER
-from keys.selectors.activity import activity as activity_for
-from keys.selectors.activity_filter import saved_filters
+from keys.actions.audit.export_csv import export_activity
+from keys.actions.audit.save_filter import forget_filter, save_filter
+from keys.forms.new_key import SaveFilterForm
+from keys.rules.errors import Invalid
+from keys.selectors.activity.filters import saved_filters
+from keys.selectors.activity.table import EXPORT_HEADER
+from keys.selectors.activity.table import activity as activity_for
 from keys.views.exports import csv_response
 from keys.views.links import ListLinks
 from keys.views.people import actor_of
@@ -28,13 +28,13 @@ def activity(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def export(request: HttpRequest) -> StreamingHttpResponse:
+def export_activity_csv(request: HttpRequest) -> StreamingHttpResponse:
     events = export_activity(actor_of(request), request.GET)
     return csv_response("activity", EXPORT_HEADER, events)
 
 
 @require_POST
-def save(request: HttpRequest) -> HttpResponse:
+def add_filter(request: HttpRequest) -> HttpResponse:
     """Keep the filter in use under a name."""
     form, params = SaveFilterForm(request.POST), QueryDict(request.POST.get("query", ""))
     try:

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
-from keys.policy import Action
+from keys.rules.policy import Action
 from keys.selectors.people import owns_keys
 from keys.views.people import actor_of
 

@@ -7,11 +7,11 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from keys.jobs.health import late_jobs
-from keys.policy import Action
-from keys.selectors.audit import audit_health
-from keys.selectors.dashboard import dashboard as dashboard_for
+from keys.rules.policy import Action
+from keys.selectors.dashboard.page import dashboard as dashboard_for
+from keys.selectors.health.alerts import alerts_shown
+from keys.selectors.health.audit_log import audit_health
 from keys.selectors.people import owns_keys
-from keys.selectors.troubles import alerts_shown
 from keys.views.people import actor_of
 
 

@@ -8,8 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from keys.errors import NotFound
-from keys.selectors.event import event_for
+from keys.rules.errors import NotFound
+from keys.selectors.activity.event import event_for
 from keys.views.people import actor_of
 
 

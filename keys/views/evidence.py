@@ -6,12 +6,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
-from keys.actions.export_evidence import export_evidence
+from keys.actions.audit.export_evidence import export_evidence
 from keys.audit.guard import authorize
-from keys.errors import Invalid
-from keys.forms_audit import EvidenceForm
-from keys.forms_existing import refuse
-from keys.policy import Action
+from keys.forms.audit import EvidenceForm
+from keys.forms.existing_key import refuse
+from keys.rules.errors import Invalid
+from keys.rules.policy import Action
 from keys.views.people import actor_of
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from django.http import StreamingHttpResponse
 
-from keys import sheets
-from keys.selectors.inventory import Export
-from keys.wording import utc
+from keys.rules import csv_cells
+from keys.rules.formatting import utc
+from keys.selectors.inventory.table import Export
 
 
 def csv_response(name: str, header: list[str], export: Export) -> StreamingHttpResponse:
@@ -21,7 +21,7 @@ def csv_response(name: str, header: list[str], export: Export) -> StreamingHttpR
 
 def _lines(name: str, header: list[str], export: Export) -> Iterator[str]:
     about = f"{name}; filter: {export.filter}; count: {export.count}; as of: {utc(export.as_of)}"
-    yield "\ufeff" + sheets.line([about])
-    yield sheets.line(header)
+    yield "\ufeff" + csv_cells.line([about])
+    yield csv_cells.line(header)
     for row in export.rows:
-        yield sheets.line(row)
+        yield csv_cells.line(row)

@@ -7,11 +7,11 @@ from django.shortcuts import render
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from keys.actions.find import find as find_keys
+from keys.actions.keys.find_leaked import find_leaked as find_keys
 from keys.audit.guard import authorize
-from keys.forms_existing import FindForm
-from keys.policy import Action
-from keys.selectors.find import answers
+from keys.forms.existing_key import FindForm
+from keys.rules.policy import Action
+from keys.selectors.key.find import answers
 from keys.views.people import actor_of
 from keys.views.secrecy import secret_page
 

@@ -11,15 +11,15 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from keys.actions.quarantine import end_quarantine
+from keys.actions.safeguards.quarantine import end_quarantine
 from keys.jobs.health import health as jobs_health
 from keys.jobs.health import late_jobs
-from keys.selectors.anchors import anchors_health
-from keys.selectors.audit import audit_health
-from keys.selectors.peppers import peppers
-from keys.selectors.siem import siem_health
-from keys.selectors.standing import standing
-from keys.selectors.troubles import SHOWN_BY_THEMSELVES, alerts_shown
+from keys.selectors.health.alerts import SHOWN_BY_THEMSELVES, alerts_shown
+from keys.selectors.health.anchors import anchors_health
+from keys.selectors.health.audit_log import audit_health
+from keys.selectors.health.peppers import peppers
+from keys.selectors.health.safeguards import standing
+from keys.selectors.health.siem import siem_health
 from keys.views.people import actor_of, require_fresh_sign_in
 
 

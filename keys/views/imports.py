@@ -8,12 +8,12 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from keys.actions.import_keys import import_keys
+from keys.actions.keys.import_keys import import_keys
 from keys.audit.guard import authorize
-from keys.errors import CerbyError, Invalid
-from keys.forms_existing import ImportForm, refuse
-from keys.policy import Action, Actor
-from keys.selectors.imports import plan
+from keys.forms.existing_key import ImportForm, refuse
+from keys.rules.errors import CerbyError, Invalid
+from keys.rules.policy import Action, Actor
+from keys.selectors.key.imports import plan
 from keys.views.people import actor_of
 
 UNPROCESSABLE = 422
@@ -33,7 +33,7 @@ def imports(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def confirm(request: HttpRequest) -> HttpResponse:
+def import_now(request: HttpRequest) -> HttpResponse:
     """Import the text that the dry run was about: the page has sent it back."""
     actor = actor_of(request)
     authorize(actor, Action.REGISTER_KEY)

@@ -6,10 +6,10 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from keys.actions.export import export_inventory
-from keys.actions.look import look
-from keys.selectors.freshness import freshness
-from keys.selectors.inventory import EXPORT_HEADER
+from keys.actions.audit.export_csv import export_inventory
+from keys.actions.audit.view_inventory import view_inventory
+from keys.selectors.inventory.freshness import freshness
+from keys.selectors.inventory.table import EXPORT_HEADER
 from keys.views.exports import csv_response
 from keys.views.links import ListLinks
 from keys.views.people import actor_of
@@ -17,7 +17,7 @@ from keys.views.people import actor_of
 
 @require_safe
 def inventory(request: HttpRequest) -> HttpResponse:
-    found = look(actor_of(request), request.GET)
+    found = view_inventory(actor_of(request), request.GET)
     links = ListLinks(request.GET, found.page, sort=found.filter.sort_in_use(), sorts=found.filter.sort_names)
     context = {"section": "keys", "tab": "keys", "inventory": found, "links": links}
     context["freshness"] = freshness()
@@ -26,6 +26,6 @@ def inventory(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def export(request: HttpRequest) -> StreamingHttpResponse:
+def export_inventory_csv(request: HttpRequest) -> StreamingHttpResponse:
     keys = export_inventory(actor_of(request), request.GET)
     return csv_response("api-keys", EXPORT_HEADER, keys)

@@ -11,18 +11,17 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
-from keys import scopes as catalogue
-from keys.actions.adopt import adopt as adopt_key
-from keys.actions.delete import delete as delete_key
-from keys.actions.keep import keep as keep_key
-from keys.actions.rescope import needs
-from keys.actions.rescope import rescope as rescope_key
-from keys.errors import CerbyError, Conflict
-from keys.forms import AdoptForm
-from keys.lifecycle import State
+from keys.actions.keys.adopt import adopt_key
+from keys.actions.keys.delete import delete_key
+from keys.actions.keys.rescope import needs, rescope_key
+from keys.actions.safeguards.keep import keep_key
+from keys.forms.new_key import AdoptForm
 from keys.models import ApiKey
-from keys.policy import Action
-from keys.selectors.key import key_for, key_page
+from keys.rules import scopes as catalogue
+from keys.rules.errors import CerbyError, Conflict
+from keys.rules.lifecycle import State
+from keys.rules.policy import Action
+from keys.selectors.key.page import key_for, key_page
 from keys.views.people import actor_of, require_fresh_sign_in
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.http import QueryDict
 
-from keys.selectors.keyset import Page
+from keys.selectors.inventory.keyset import Page
 
 PLACE = ("after", "before")
 """Where in the list one is; forgotten when the filter or the order changes."""

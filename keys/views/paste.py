@@ -11,12 +11,12 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from keys.actions.paste import paste as paste_key
-from keys.actions.save_in_cerby import save_in_cerby
-from keys.errors import CerbyError, Invalid
-from keys.forms_existing import PasteForm, refuse
-from keys.policy import Actor
-from keys.selectors.paste import Pasting, pasting
+from keys.actions.keys.paste import paste_key
+from keys.actions.keys.save_in_cerby import save_in_cerby
+from keys.forms.existing_key import PasteForm, refuse
+from keys.rules.errors import CerbyError, Invalid
+from keys.rules.policy import Actor
+from keys.selectors.key.paste import Pasting, pasting
 from keys.views.people import actor_of
 from keys.views.secrecy import secret_page
 

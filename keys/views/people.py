@@ -12,11 +12,10 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
-from keys import wording
-from keys.actors import actor_for
-from keys.errors import SignInAgain
 from keys.models import User
-from keys.policy import Actor
+from keys.rules import formatting
+from keys.rules.errors import SignInAgain
+from keys.rules.policy import Actor
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -24,7 +23,7 @@ def actor_of(request: HttpRequest) -> Actor:
     known: Actor | None = getattr(request, "_actor", None)
     if known is None:
         user = cast("User", request.user)
-        known = actor_for(user, ip=ip_of(request), browser=browser_of(request))
+        known = user.as_actor(ip=ip_of(request), browser=browser_of(request))
         request._actor = known  # type: ignore[attr-defined]  # noqa: SLF001 - kept with the request it describes
     return known
 
@@ -38,7 +37,7 @@ def ip_of(request: HttpRequest) -> str:
 
 
 def browser_of(request: HttpRequest) -> str:
-    return wording.browser(request.headers.get("User-Agent", ""))
+    return formatting.browser(request.headers.get("User-Agent", ""))
 
 
 def session_of(request: HttpRequest) -> str:

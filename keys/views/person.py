@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from keys.selectors.person import person_page
+from keys.selectors.people import person_page
 from keys.views.people import actor_of
 
 

@@ -9,12 +9,12 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from keys.actions.register import register as register_key
+from keys.actions.keys.register import register_key
 from keys.audit.guard import authorize
-from keys.errors import CerbyError, Invalid
-from keys.forms_existing import RegisterForm, refuse
+from keys.forms.existing_key import RegisterForm, refuse
 from keys.models import ApiKey
-from keys.policy import Action
+from keys.rules.errors import CerbyError, Invalid
+from keys.rules.policy import Action
 from keys.views.people import actor_of
 from keys.views.secrecy import secret_page
 

@@ -10,9 +10,9 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from keys.actions.confirm_removal import confirm_removal
-from keys.selectors.key import key_page
-from keys.selectors.paste import workspace_url
+from keys.actions.keys.confirm_removal import confirm_removal
+from keys.selectors.key.page import key_page
+from keys.selectors.key.paste import workspace_url
 from keys.views.people import actor_of
 
 NOT_SAID = "Tick the box once the key is deleted in Cerby."
@@ -24,7 +24,7 @@ def removal(request: HttpRequest, key_id: UUID) -> HttpResponse:
 
 
 @require_POST
-def confirm(request: HttpRequest, key_id: UUID) -> HttpResponse:
+def confirm_removed(request: HttpRequest, key_id: UUID) -> HttpResponse:
     if request.POST.get("deleted") != "on":
         return _page(request, key_id, error=NOT_SAID, status=422)
     key = confirm_removal(actor_of(request), key_id)

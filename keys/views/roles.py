@@ -8,8 +8,8 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from keys.actions.refresh_people import refresh_everyone
-from keys.policy import Action
+from keys.actions.people.refresh_all import refresh_everyone
+from keys.rules.policy import Action
 from keys.selectors.people import role_matrix, whom_to_ask
 from keys.views.people import actor_of
 

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from keys.selectors.configuration import configuration
+from keys.selectors.health.configuration import configuration
 from keys.views.people import actor_of
 
 

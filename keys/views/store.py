@@ -13,11 +13,11 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST, require_safe
 
-from keys.actions.acknowledge import acknowledge
-from keys.actions.claim import claim as claim_key
-from keys.actions.save_in_cerby import save_in_cerby
-from keys.errors import Invalid
-from keys.selectors.store import storing
+from keys.actions.keys.acknowledge import acknowledge_key
+from keys.actions.keys.claim import claim_key
+from keys.actions.keys.save_in_cerby import save_in_cerby
+from keys.rules.errors import Invalid
+from keys.selectors.key.store import storing
 from keys.views.people import actor_of, require_fresh_sign_in, session_of
 from keys.views.secrecy import secret_page
 
@@ -41,7 +41,7 @@ def claim(request: HttpRequest, key_id: UUID) -> JsonResponse:
 @require_POST
 @secret_page
 @sensitive_variables()
-def save(request: HttpRequest, key_id: UUID) -> JsonResponse:
+def save_key(request: HttpRequest, key_id: UUID) -> JsonResponse:
     """Save in Cerby. The body is {"secret": text, "vault": id or null}."""
     secret, vault_id = _posted(request)
     vault = save_in_cerby(actor_of(request), key_id, secret=secret, vault_id=vault_id)
@@ -61,6 +61,6 @@ def _posted(request: HttpRequest) -> tuple[str, UUID | None]:
 @require_POST
 @secret_page
 def done(request: HttpRequest, key_id: UUID) -> HttpResponse:
-    acknowledge(actor_of(request), key_id)
+    acknowledge_key(actor_of(request), key_id)
     messages.success(request, "The API key is active, and you have confirmed that it is stored.")
     return HttpResponseRedirect(reverse("keys:inventory"))

@@ -8,12 +8,13 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from keys.actions.explain_damage import explain_damage
-from keys.errors import Conflict, Invalid
-from keys.forms_audit import ExplanationForm
-from keys.forms_existing import refuse
-from keys.jobs.verification import start as start_verification
-from keys.selectors.verification import verifications
+from keys.actions.audit import verify
+from keys.actions.audit.explain_damage import explain_damage
+from keys.forms.audit import ExplanationForm
+from keys.forms.existing_key import refuse
+from keys.jobs import tasks
+from keys.rules.errors import Conflict, Invalid
+from keys.selectors.health.verification import verifications
 from keys.views.people import actor_of
 
 
@@ -24,7 +25,7 @@ def verification(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def start(request: HttpRequest) -> HttpResponse:
-    start_verification(actor_of(request))
+    verify.ask(actor_of(request), tasks.verify_record.enqueue)
     return HttpResponseRedirect(reverse("keys:verification"))
 
 

@@ -13,15 +13,15 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
-from keys import wording
-from keys.actions.await_key import await_key
-from keys.actions.issue import issue
+from keys.actions.keys.await_paste import await_paste
+from keys.actions.keys.issue import issue_key
 from keys.audit.guard import authorize
-from keys.errors import CerbyNeverReached, CerbyRefused, Invalid
-from keys.forms import DetailsForm, ScopesForm, request_of
-from keys.key_request import KeyRequest
-from keys.policy import Action, Actor
-from keys.selectors.pause import paused_until
+from keys.forms.new_key import DetailsForm, ScopesForm, request_of
+from keys.models import Pause
+from keys.rules import formatting
+from keys.rules.errors import CerbyNeverReached, CerbyRefused, Invalid
+from keys.rules.policy import Action, Actor
+from keys.validation.new_key import KeyRequest
 from keys.views.people import actor_of, require_fresh_sign_in
 
 UNPROCESSABLE = 422
@@ -76,8 +76,8 @@ def generate(request: HttpRequest) -> HttpResponse:
 def _begin(actor: Actor, asked: KeyRequest) -> str:
     """Have the key made, by the server or by the person. Returns the address of the page that goes on."""
     if settings.CERBY_ISSUE_MODE == "assisted":
-        return reverse("keys:paste", args=[await_key(actor, asked)])
-    return reverse("keys:store", args=[issue(actor, asked)])
+        return reverse("keys:paste", args=[await_paste(actor, asked)])
+    return reverse("keys:store", args=[issue_key(actor, asked)])
 
 
 def _with_new_id(request: HttpRequest) -> DetailsForm:
@@ -97,11 +97,11 @@ def _go_to(request: HttpRequest, url: str) -> HttpResponse:
 def _page(
     request: HttpRequest, *, step: int, form: DetailsForm, status: int = 200, **more: Any
 ) -> HttpResponse:
-    until = paused_until() if settings.CERBY_ISSUE_MODE == "direct" else None
-    paused = wording.clock(until) if until else ""
+    until = Pause.active_until() if settings.CERBY_ISSUE_MODE == "direct" else None
+    paused = formatting.clock(until) if until else ""
     context = {"section": "keys", "step": step, "form": form, "paused": paused, **more}
     expires_at = form.cleaned_data.get("expires_at") if step == 2 else None  # noqa: PLR2004 - the second page
     if expires_at:
-        context["expires"] = wording.spoken(expires_at, timezone.now())
+        context["expires"] = formatting.spoken(expires_at, timezone.now())
     template = "keys/wizard.html#step" if request.htmx else "keys/wizard.html"  # type: ignore[attr-defined]
     return render(request, template, context, status=status)

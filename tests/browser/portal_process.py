@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
-from tests.domain import own_database
-from tests.domain.own_database import Address
+from tests.support import own_database
+from tests.support.own_database import Address
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 180  # a loaded machine; some 4 on an idle one
@@ -22,7 +22,7 @@ PASSWORD = "correct horse battery"
 
 
 class Portal:
-    """`python -m portal.run` on a free port, until the block ends. ``data`` is its data directory, ``url`` has no slash at its end.
+    """`python -m sandbox.launcher.run` on a free port, until the block ends. ``data`` is its data directory, ``url`` has no slash at its end.
 
     ``env`` are further settings.
     """
@@ -43,7 +43,7 @@ class Portal:
         }
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "portal.run", "--parent", str(os.getpid())],
+                [sys.executable, "-m", "sandbox.launcher.run", "--parent", str(os.getpid())],
                 cwd=ROOT,
                 env=inherited | mine | env,
                 stdin=subprocess.DEVNULL,

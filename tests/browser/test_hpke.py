@@ -11,13 +11,13 @@ from uuid import UUID
 
 import pytest
 
-from keys import seal
+from keys.crypto import seal
 
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parents[2]
 PAGE = Path(__file__).parent / "hpke_page"
-VECTOR = json.loads((ROOT / "tests/domain/vectors/hpke_p256_sha256_aes256gcm.json").read_text())
+VECTOR = json.loads((ROOT / "tests/domain/crypto/vectors/hpke_p256_sha256_aes256gcm.json").read_text())
 SECRET = "sbx_live_4f9a1c77e2b04d7f8c1d2e3f4a5b6c7d"
 KEY_ID = UUID("0190b0d2-6f3e-7c1a-9d55-3b1f6a7c8e90")
 PLACE = {"workspace": "contenzilla", "keyId": str(KEY_ID), "userId": "7"}

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from keys.cerby.client import CerbyClient
 from keys.cerby.exchange import Limits
-from keys.errors import CerbyError, CerbyInDoubt, CerbyNeverReached
-from tests.cerby.bad_server import OWNER_ID, KeepAlive, data, free_port, http, listing, serving, user
+from keys.rules.errors import CerbyError, CerbyInDoubt, CerbyNeverReached
+from tests.support.bad_server import OWNER_ID, KeepAlive, data, free_port, http, listing, serving, user
 
 QUICK = Limits(connect=2, answer=0.4, total=3, body=100_000, pauses=())
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"

@@ -8,7 +8,7 @@ import pytest
 
 from keys.cerby.client import CerbyClient
 from keys.cerby.exchange import Limits
-from keys.errors import (
+from keys.rules.errors import (
     CerbyError,
     CerbyForbidden,
     CerbyInDoubt,
@@ -18,7 +18,7 @@ from keys.errors import (
     CerbyTooMany,
     CerbyUnauthorized,
 )
-from tests.cerby.bad_server import (
+from tests.support.bad_server import (
     EXTERNAL_ID,
     KEY_ID,
     OWNER_ID,

@@ -6,9 +6,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from keys.cerby.client import CerbyClient
-from keys.cerby.sandbox import Sandbox
 from keys.cerby.wire import Secret, Vault
-from keys.errors import (
+from keys.rules.errors import (
     CerbyConflict,
     CerbyForbidden,
     CerbyInDoubt,
@@ -16,8 +15,9 @@ from keys.errors import (
     CerbyRefused,
     CerbyUnauthorized,
 )
-from keys.policy import Role
-from tests.cerby.sandbox_server import serve
+from keys.rules.policy import Role
+from sandbox import Sandbox
+from tests.sandbox.server import serve
 
 EMAIL = "{}@contenzilla.example"
 ROLES = {

@@ -9,8 +9,8 @@ import pytest
 
 from keys.cerby.client import CerbyClient
 from keys.cerby.exchange import Limits
-from keys.errors import CerbyError
-from tests.cerby.bad_server import (
+from keys.rules.errors import CerbyError
+from tests.support.bad_server import (
     EXTERNAL_ID,
     OWNER_ID,
     PLAIN_TEXT,

@@ -9,9 +9,9 @@ import pytest
 
 from keys.cerby.exchange import Limits
 from keys.cerby.probe import PROBES, Access, probe
-from keys.errors import CerbyError, CerbyInDoubt, CerbyNeverReached, CerbyTooMany
+from keys.rules.errors import CerbyError, CerbyInDoubt, CerbyNeverReached, CerbyTooMany
 from tests.cast import a_live_key
-from tests.cerby.bad_server import KeepAlive, http, refusal, serving
+from tests.support.bad_server import KeepAlive, http, refusal, serving
 
 FAST = Limits(connect=1, answer=1, total=2, pauses=(0.01,))
 SECRET = "sbx_canary-0123456789-abcdefghijklmnop"

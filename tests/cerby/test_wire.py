@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from keys.cerby import wire
 from keys.cerby.values import WireError
-from keys.policy import Role
+from keys.rules.policy import Role
 
 ID = "1b4e28ba-2fa1-41d2-883f-0016d3cca427"
 OTHER = "6fa459ea-ee8a-4ca4-894e-db77e160355e"
-ASKED = wire.KeyRequest(
+ASKED = wire.IssueRequest(
     name="Nightly export",
     scopes=("read:users", "read:items"),
     expires_at=datetime(2027, 1, 2, 3, 4, 5, 678_900, tzinfo=UTC),
@@ -53,7 +53,7 @@ def key(**changes):
 
 
 def issued(**changes):
-    sent = wire.key_request(ASKED)["data"]["attributes"]
+    sent = wire.issue_request(ASKED)["data"]["attributes"]
     answer = {"createdAt": "2026-11-23T10:00:00Z", "status": "active", "key": "sbx_0123456789"}
     return {"id": ID, "type": "api_key", "attributes": sent | answer | changes}
 
@@ -159,7 +159,7 @@ def test_a_key_that_does_not_parse(changes):
 
 
 def test_what_is_sent_to_make_a_key():
-    assert wire.key_request(ASKED) == {
+    assert wire.issue_request(ASKED) == {
         "data": {
             "type": "api_key",
             "attributes": {

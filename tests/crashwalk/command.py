@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
-from portal.processes import end_with_parent
+from sandbox.launcher.processes import end_with_parent
 from tests.crashwalk.jobs import JOBS
 from tests.crashwalk.kills import kill_under_load
 from tests.crashwalk.rules import RULES

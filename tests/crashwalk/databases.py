@@ -12,9 +12,9 @@ from typing import Protocol
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from tests.domain import own_database
-from tests.domain.own_database import Address
-from tests.postgresql_server import Server, serving
+from tests.support import own_database
+from tests.support.own_database import Address
+from tests.support.postgresql_server import Server, serving
 
 PLAIN_TEXT = re.compile(rb"sbx_[\w-]{20,}")
 _IN_A_ROW = "sbx_[A-Za-z0-9_-]{20}|" + b"sbx_".hex()  # as text, and as PostgreSQL shows bytes

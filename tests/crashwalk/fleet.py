@@ -1,6 +1,6 @@
 """The portal as it runs in earnest: a sandbox, a web server with two workers and a background worker, by hand.
 
-``portal.run`` would end all of them when one dies; here whoever is killed is started again, as a service manager does.
+``sandbox.launcher.run`` would end all of them when one dies; here whoever is killed is started again, as a service manager does.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.request import Request, urlopen
 
-from portal.processes import end_with_parent
-from tests.domain.own_database import Address
+from sandbox.launcher.processes import end_with_parent
+from tests.support.own_database import Address
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60  # seconds, on a machine that has much else to do
@@ -91,12 +91,12 @@ class Fleet:
 
     def _start_all(self) -> None:
         options = ["--data-dir", str(self.data / "sandbox"), "--port", "0", "--control-port", "0"]
-        self._start("sandbox", ["manage.py", "cerby_sandbox", "--vaults", "1", *options])
+        self._start("sandbox", ["-m", "sandbox", "--vaults", "1", *options])
         self._wait("sandbox", lambda: "control port" in self._said("sandbox"))
         self.sandbox_url = re.findall(r"listens on (\S+)", self._said("sandbox"))[0]
         self.control = ControlPort(re.findall(r"control port is (\S+)", self._said("sandbox"))[0])
         self._env["CERBY_BASE_URL"] = self.sandbox_url
-        self.run("-m", "portal.prepare", "--with-demo")
+        self.run("-m", "sandbox.launcher.prepare", "--with-demo")
         self.start_worker()
         self._start("web", self._web_command)
         self._wait("web", self.answers)

@@ -12,22 +12,22 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
-from keys import seal
-from keys.actions.acknowledge import acknowledge
-from keys.actions.await_key import await_key
-from keys.actions.claim import claim
-from keys.actions.delete import delete
-from keys.actions.issue import issue
-from keys.actions.paste import paste
-from keys.actions.rescope import rescope
-from keys.actions.save_in_cerby import save_in_cerby
-from keys.actions.settle import settle_due
-from keys.actions.sweep import sweep
-from keys.lifecycle import State
+from keys.actions.keys.acknowledge import acknowledge_key
+from keys.actions.keys.await_paste import await_paste
+from keys.actions.keys.claim import claim_key
+from keys.actions.keys.delete import delete_key
+from keys.actions.keys.issue import issue_key
+from keys.actions.keys.paste import paste_key
+from keys.actions.keys.reconcile import reconcile_due
+from keys.actions.keys.rescope import rescope_key
+from keys.actions.keys.save_in_cerby import save_in_cerby
+from keys.actions.sync.sweep import sweep
+from keys.crypto import seal
 from keys.models import ApiKey, RevealGrant, User
-from keys.policy import Actor
+from keys.rules.lifecycle import State
+from keys.rules.policy import Actor
 from tests import cast as people
-from tests.domain.asking import TAB, TAB_KEY, a_request
+from tests.support.asking import TAB, TAB_KEY, a_request
 
 Facts = dict[str, Any]
 """What a job is about, by name: ids, and the plain text of a key that a person made by hand."""
@@ -70,8 +70,8 @@ def _a_new_key(stage: Stage) -> Facts:
 
 def _issue_and_claim(facts: Facts, tell: Tell) -> str:
     me = _me()
-    issue(me, a_request(id=facts["key"]))
-    sealed = claim(me, facts["key"], session="tab")
+    issue_key(me, a_request(id=facts["key"]))
+    sealed = claim_key(me, facts["key"], session="tab")
     tell("revealed", facts["key"])
     info = seal.reveal_info(
         workspace=settings.CERBY_WORKSPACE,
@@ -90,7 +90,7 @@ def _issue_and_save(facts: Facts, tell: Tell) -> None:
 
 def _issue_and_acknowledge(facts: Facts, tell: Tell) -> None:
     _issue_and_claim(facts, tell)
-    acknowledge(_me(), facts["key"])
+    acknowledge_key(_me(), facts["key"])
     tell("held", facts["key"])
 
 
@@ -101,12 +101,12 @@ def _a_held_key(stage: Stage) -> Facts:
 
 
 def _delete(facts: Facts, tell: Tell) -> None:
-    if delete(_me(), facts["key"]).state == State.REVOKED:
+    if delete_key(_me(), facts["key"]).state == State.REVOKED:
         tell("removed", facts["key"])
 
 
 def _rescope(facts: Facts, tell: Tell) -> None:
-    rescope(_me(), facts["key"], ["read:users", "read:items"])
+    rescope_key(_me(), facts["key"], ["read:users", "read:items"])
     tell("rescoped", facts["key"])
 
 
@@ -129,9 +129,9 @@ def _by_hand(key_id: UUID) -> Any:
 
 def _await_and_paste(facts: Facts, tell: Tell) -> None:
     me = _me()
-    await_key(me, _by_hand(facts["key"]))
-    paste(me, facts["key"], facts["plain"])
-    acknowledge(me, facts["key"])
+    await_paste(me, _by_hand(facts["key"]))
+    paste_key(me, facts["key"], facts["plain"])
+    acknowledge_key(me, facts["key"])
     tell("held", facts["key"])
 
 
@@ -162,7 +162,7 @@ def _timers_that_are_over(stage: Stage) -> Facts:
 
 
 def _reconcile(_facts: Facts, _tell: Tell) -> None:
-    settle_due()
+    reconcile_due()
 
 
 def _an_unknown_key(stage: Stage) -> Facts:

@@ -14,8 +14,8 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
-from keys.lifecycle import UNCONFIRMED_AFTER, State
 from keys.models import ApiKey, User
+from keys.rules.lifecycle import UNCONFIRMED_AFTER, State
 from tests import cast as people
 from tests.crashwalk.clock import Clock
 from tests.crashwalk.databases import PLAIN_TEXT
@@ -23,9 +23,9 @@ from tests.crashwalk.fleet import Fleet, children_of, kill_if_there
 from tests.crashwalk.load import Person
 from tests.crashwalk.oracle import Before, Upstream, wrong_at_any_moment, wrong_at_rest
 from tests.crashwalk.recovery import recover
-from tests.domain import own_database
-from tests.domain.own_database import Address
-from tests.postgresql_server import Server, serving
+from tests.support import own_database
+from tests.support.own_database import Address
+from tests.support.postgresql_server import Server, serving
 
 PEOPLE = ("owner", "super_admin", "admin") * 2
 KILLED_EVERY = {"web worker": 1.0, "background worker": 6.0, "PostgreSQL": 8.0}  # seconds

@@ -19,13 +19,13 @@ from uuid import UUID
 
 from django.db import connection
 
-from keys.errors import PortalError
+from keys.rules.errors import PortalError
 from tests.crashwalk.clock import patience
 from tests.crashwalk.jobs import JOBS, Facts
 from tests.crashwalk.operations import Operations, watch
 from tests.crashwalk.without import GUARDS
-from tests.domain import own_database
-from tests.domain.own_database import Address
+from tests.support import own_database
+from tests.support.own_database import Address
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from keys.actions.claim import claim
-from keys.errors import PortalError
-from keys.lifecycle import PHASE, Phase, State
+from keys.actions.keys.claim import claim_key
 from keys.models import ApiKey, AuditEvent, RevealGrant, User
+from keys.rules.errors import PortalError
+from keys.rules.lifecycle import PHASE, Phase, State
 from tests import cast as people
 from tests.crashwalk.life import Life
 from tests.crashwalk.story import scopes_told, told
@@ -94,7 +94,7 @@ def _reveals(lives: Iterable[Life]) -> Iterator[str]:
     for key in list(counted):
         with suppress(PortalError):
             owner = User.objects.get(email=people.email_of("admin"))
-            claim(people.actor(owner), key, session="another")
+            claim_key(people.actor(owner), key, session="another")
             counted[key] += 1
     yield from (f"revealed {count} times: {key}" for key, count in counted.items() if count > 1)
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from django.utils import timezone
 
-from keys.actions.settle import settle_due
-from keys.actions.sweep import Sweep, sweep
-from keys.errors import CerbyError
+from keys.actions.keys.reconcile import reconcile_due
+from keys.actions.sync.sweep import Sweep, sweep
 from keys.jobs.schedule import JOBS
 from keys.models import ApiKey
+from keys.rules.errors import CerbyError
 from tests.crashwalk.clock import Clock
 from tests.crashwalk.sandbox_process import SandboxProcess
 
@@ -34,7 +34,7 @@ def recover(
     began, pace = timezone.now(), RECONCILERS_PACE
     next_sweep, calm = began, 0
     for _ in range(AT_MOST):
-        if reconciles and settle_due():
+        if reconciles and reconcile_due():
             calm = 0
         if timezone.now() >= next_sweep:
             next_sweep += SWEEP_EVERY

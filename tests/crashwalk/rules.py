@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-from keys.cerby.sandbox.faults.catalogue import CATALOGUE
+from sandbox.faults.catalogue import CATALOGUE
 
 PATIENCE = 0.3
 """How long, in seconds, whoever asks waits under a fault that keeps silent."""

@@ -12,8 +12,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from keys.cerby.sandbox import Sandbox
-from tests.cerby.sandbox_server import serve
+from sandbox import Sandbox
+from tests.sandbox.server import serve
 
 PATIENCE = 20.0  # seconds
 

@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from keys.audit.events import Event
-from keys.lifecycle import TRANSITIONS, Move, State
 from keys.models import AuditEvent
+from keys.rules.events import Event
+from keys.rules.lifecycle import TRANSITIONS, State, Transition
 
 States = frozenset[State | None]
 
 _DONE = {
-    Event.KEY_CALLED: {Move.CALL},
-    Event.KEY_AWAITED: {Move.AWAIT_PASTE},
-    Event.KEY_PASTED: {Move.PASTE},
-    Event.KEY_ISSUED: {Move.ANSWER},
-    Event.KEY_ANSWER_LOST: {Move.LOSE_ANSWER, Move.LOSE_SECRET},
-    Event.KEY_CANCELLED: {Move.CANCEL},
-    Event.KEY_REVEALED: {Move.CLAIM},
-    Event.KEY_STORED: {Move.STORE},
-    Event.KEY_DELETION_STARTED: {Move.REVOKE, Move.REAPPEAR},
-    Event.KEY_DELETED: {Move.CONFIRM_REVOKED},
-    Event.KEY_REMOVAL_CONFIRMED: {Move.CONFIRM_REVOKED},
+    Event.KEY_CALLED: {Transition.CALL},
+    Event.KEY_AWAITED: {Transition.AWAIT_PASTE},
+    Event.KEY_PASTED: {Transition.PASTE},
+    Event.KEY_ISSUED: {Transition.ANSWER},
+    Event.KEY_ANSWER_LOST: {Transition.LOSE_ANSWER, Transition.LOSE_SECRET},
+    Event.KEY_CANCELLED: {Transition.CANCEL},
+    Event.KEY_REVEALED: {Transition.CLAIM},
+    Event.KEY_STORED: {Transition.STORE},
+    Event.KEY_DELETION_STARTED: {Transition.REVOKE, Transition.REAPPEAR},
+    Event.KEY_DELETED: {Transition.CONFIRM_REVOKED},
+    Event.KEY_REMOVAL_CONFIRMED: {Transition.CONFIRM_REVOKED},
 }
-_FAILED = {Event.KEY_ISSUED: {Move.REFUSE}}
+_FAILED = {Event.KEY_ISSUED: {Transition.REFUSE}}
 _BEGINNINGS = {Event.KEY_REQUESTED: State.REQUESTED, Event.KEY_DISCOVERED: State.HELD}
 
 
@@ -48,14 +48,14 @@ def _after(states: States, event: AuditEvent) -> States:
     )
 
 
-def _moves(kind: Event, event: AuditEvent) -> set[Move]:
+def _moves(kind: Event, event: AuditEvent) -> set[Transition]:
     details: dict[str, Any] = event.details
     if kind is Event.KEY_LOOKED_UP and event.outcome == "done":
         if details["found"]:
-            return {Move.FIND}
-        return {Move.FIND_ABSENT} if event.actor_id is None else set()
+            return {Transition.FIND}
+        return {Transition.FIND_ABSENT} if event.actor_id is None else set()
     if kind is Event.KEY_CHANGED:
-        return {Move.VANISH} if details["after"].get("status") == "removed" else set()
+        return {Transition.VANISH} if details["after"].get("status") == "removed" else set()
     table = {"done": _DONE, "failed": _FAILED}.get(event.outcome, {})
     return table.get(kind, set())
 

@@ -10,16 +10,17 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from keys import cerby, seal
-from keys.actions import issue, revoke
+from keys import cerby
+from keys.actions.keys import issue, revoke
 from keys.audit import log
-from keys.audit.events import Event
 from keys.cerby.client import CerbyClient
-from keys.errors import CerbyInDoubt
-from keys.key_request import KeyRequest
-from keys.lifecycle import TRANSITIONS, Move
+from keys.crypto import seal
 from keys.models import ApiKey, RevealGrant
-from keys.policy import Actor
+from keys.rules.errors import CerbyInDoubt
+from keys.rules.events import Event
+from keys.rules.lifecycle import TRANSITIONS, Transition
+from keys.rules.policy import Actor
+from keys.validation.new_key import KeyRequest
 from tests.crashwalk import jobs
 
 
@@ -69,7 +70,7 @@ def _intent_after_effect() -> None:
             expires_at=issued.expires_at,
         )
 
-    jobs.issue = naive
+    jobs.issue_key = naive
 
 
 def _a_second_post() -> None:
@@ -87,18 +88,18 @@ def _a_second_post() -> None:
 def _an_unconditional_move() -> None:
     """Store the answer, whoever has taken the key over in the meantime."""
 
-    def careless(key: ApiKey, step: Move, event: Event, actor: Actor, **more: Any) -> None:
+    def careless(key: ApiKey, step: Transition, event: Event, actor: Actor, **more: Any) -> None:
         columns = {"lease": None, **more.pop("changes", {}), "state": TRANSITIONS[step][1]}
         ApiKey.objects.filter(pk=key.pk).update(**columns)
         details = {name: value for name, value in more.items() if name not in {"holding", "still"}}
         log.append(event, actor=actor, key=key, **details)
 
-    issue.move = careless
+    issue.transition = careless
 
 
 def _a_view_that_stays() -> None:
     """Hand the sealed bytes out, and leave them for the next who asks."""
-    jobs.claim = lambda _actor, key_id, *, session: bytes(RevealGrant.objects.get(pk=key_id).sealed)
+    jobs.claim_key = lambda _actor, key_id, *, session: bytes(RevealGrant.objects.get(pk=key_id).sealed)
 
 
 def _no_seal() -> None:

@@ -15,7 +15,7 @@ from typing import Any, Self
 from django.conf import settings
 
 from keys import cerby
-from keys.actions.sweep import sweep
+from keys.actions.sync.sweep import sweep
 from keys.models import User
 from tests import cast as people
 from tests.conftest import Workspace
@@ -25,7 +25,7 @@ from tests.crashwalk.jobs import JOBS, Facts, Stage
 from tests.crashwalk.life import Fate, Life, Lives
 from tests.crashwalk.oracle import Before, Upstream
 from tests.crashwalk.sandbox_process import SandboxProcess
-from tests.domain import own_database
+from tests.support import own_database
 
 IN_MEMORY = Path("/dev/shm")
 """No case waits for a disk, where this can be had: nothing here cuts the power."""

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from tests.cast import Cast, people_in_portal
-from tests.cerby.bad_server import Server, serving
 from tests.conftest import Workspace
-from tests.domain import own_database, signed_record
-from tests.domain.asking import Script
-from tests.domain.own_database import Address
-from tests.domain.signed_record import Kept
-from tests.postgresql_server import Server as PostgreSQL
+from tests.support import own_database, signed_record
+from tests.support.asking import Script
+from tests.support.bad_server import Server, serving
+from tests.support.own_database import Address
+from tests.support.postgresql_server import Server as PostgreSQL
+from tests.support.signed_record import Kept
 
 
 @pytest.fixture(scope="session")

@@ -266,16 +266,19 @@ def test_a_cerby_on_this_machine_is_a_sandbox(host, port):
 
 
 OTHER_READERS = {
-    "portal/run.py": "starts the demo and hands its processes their environment",
-    "portal/prepare.py": "names the settings",
+    "sandbox/launcher/run.py": "starts the demo and hands its processes their environment",
+    "sandbox/launcher/prepare.py": "names the settings, and the demo's password is not one of them",
     "portal/wsgi.py": "names the settings",
     "portal/gunicorn.conf.py": "WEB_CONCURRENCY is gunicorn's own",
-    "keys/management/commands/seed_demo.py": "the demo's password is no setting of the portal",
 }
 
 
 def test_the_settings_are_read_in_one_place():
-    readers = {path for path, text in texts("keys/*.py", "portal/*.py").items() if "os.environ" in text}
+    readers = {
+        path
+        for path, text in texts("keys/*.py", "portal/*.py", "sandbox/*.py").items()
+        if "os.environ" in text
+    }
     assert readers == {"portal/conf.py"} | OTHER_READERS.keys()
 
 

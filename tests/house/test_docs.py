@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from keys.audit.events import DETAILS, Event
+from keys.rules.events import DETAILS, Event
 from portal import conf
 from tests.house.project import ROOT, texts
 

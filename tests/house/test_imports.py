@@ -1,9 +1,10 @@
-"""Imports point down only, and each library is spoken to in one place."""
+"""Imports point down, one layer per folder, and each library is used in one place."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -11,61 +12,34 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
-    for package in ("keys", "portal")
+    for package in ("keys", "portal", "sandbox")
     for path in (ROOT / package).rglob("*.py")
     if "migrations" not in path.parts
 }
 
 LAYERS = [
-    {"keys.urls", "keys.apps", "keys.management"},
-    {"keys.templatetags"},
-    {"keys.views"},
-    {"keys.jobs", "keys.forms_existing", "keys.copying"},
-    {"keys.forms", "keys.forms_audit", "keys.actions", "keys.checks"},
-    {"keys.selectors"},
-    {"keys.moves", "keys.audit.guard", "keys.registration"},
-    {"keys.audit.bundle", "keys.evidence", "keys.siem"},
-    {"keys.audit.check"},
-    {
-        "keys.audit.signing",
-        "keys.audit.sequence",
-        "keys.audit.record",
-        "keys.audit.tiles",
-        "keys.audit.anchors",
-    },
-    {"keys.audit.outlets"},
-    {"keys.audit.log", "keys.audit.nodes"},
-    {"keys.actors", "keys.key_request", "keys.granted", "keys.plain_text", "keys.seal"},
-    {"keys.cerby", "keys.outbound"},
-    {"keys.models"},
-    {"keys.policy", "keys.wording", "keys.sheets"},
-    {"keys.audit.ratchet", "keys.audit.checkpoint", "keys.audit.verify_pack"},
-    {
-        "keys.scopes",
-        "keys.lifecycle",
-        "keys.errors",
-        "keys.audit.damage",
-        "keys.audit.events",
-        "keys.audit.leaf",
-        "keys.audit.files",
-        "keys.audit.tree",
-        "keys.audit.verify_bundle",
-    },
+    {"keys.urls", "keys.apps", "keys.management", "keys.templatetags"},
+    {"keys.views", "keys.checks"},
+    {"keys.jobs"},
+    {"keys.actions"},
+    {"keys.selectors", "keys.forms", "keys.evidence"},
+    {"keys.audit", "keys.siem", "keys.validation"},
+    {"keys.models", "keys.cerby", "keys.crypto", "keys.delivery"},
+    {"keys.rules", "keys.tlog", "keys.verifier"},
 ]
-"""From the top down: a module imports from its own package and from layers below its own."""
+"""From the top down. A module imports only from its own folder and from lower layers."""
 
-IMPORT_NOTHING_OF_KEYS = ("portal.conf", "portal.settings", "portal.logs", "keys.audit.events", "keys.errors")
+IMPORT_NOTHING_OF_KEYS = (
+    "portal.conf",
+    "portal.settings",
+    "portal.logs",
+    "keys.rules.events",
+    "keys.rules.errors",
+)
 ONLY_IMPORTERS = {
-    "requests": ("keys.cerby", "keys.outbound"),
-    "urllib3": ("keys.cerby", "keys.outbound"),
-    "cryptography": (
-        "keys.seal",
-        "keys.audit.ratchet",
-        "keys.audit.checkpoint",
-        "keys.audit.verify_bundle",
-        "keys.audit.verify_pack",
-    ),
-    "keys.cerby.sandbox": ("keys.management.commands.cerby_sandbox",),
+    "requests": ("keys.cerby", "keys.delivery"),
+    "urllib3": ("keys.cerby", "keys.delivery"),
+    "cryptography": ("keys.crypto", "keys.tlog", "keys.verifier"),
 }
 INSIDE_A_FUNCTION = {
     (
@@ -73,10 +47,12 @@ INSIDE_A_FUNCTION = {
         "keys.checks",
     ): "checks register themselves when Django is ready, not when it loads the app",
 }
+LAUNCHER = "sandbox.launcher"
+"""The part of the sandbox that starts the portal. It knows the portal; the imitation of Cerby does not."""
 
 
 def imports(module: str, nodes: Iterator[ast.AST] | None = None) -> set[str]:
-    """Every module that ``module`` imports; of ``from a import b`` also ``a.b`` where that is a module."""
+    """Return each module that ``module`` imports; for ``from a import b`` also ``a.b`` if that is a module."""
     found = set()
     for node in nodes or ast.walk(ast.parse(MODULES[module].read_text())):
         if isinstance(node, ast.Import):
@@ -94,47 +70,133 @@ def within(module: str, package: str) -> bool:
 
 
 def layer(module: str) -> tuple[int, str]:
-    """How far down, and the part of the house. The longest name that fits counts."""
-    fitting = [
-        (len(part), n, part) for n, parts in enumerate(LAYERS) for part in parts if within(module, part)
-    ]
-    assert fitting, f"{module} has no place in LAYERS"
-    _, depth, part = max(fitting)
-    return depth, part
+    """Return the layer's number and the folder of ``module``."""
+    for number, folders in enumerate(LAYERS):
+        for folder in folders:
+            if within(module, folder):
+                return number, folder
+    raise AssertionError(f"{module} has no place in LAYERS")
 
 
-HOUSED = sorted(name for name in MODULES if within(name, "keys") and name not in {"keys", "keys.audit"})
+def own_imports(module: str) -> set[str]:
+    return {name for name in imports(module) if name in MODULES and name != module}
 
 
-@pytest.mark.parametrize("module", HOUSED)
+LAYERED = sorted(name for name in MODULES if within(name, "keys") and name != "keys")
+
+
+@pytest.mark.parametrize("module", LAYERED)
 def test_imports_point_down(module):
-    depth, part = layer(module)
-    for name in imports(module):
-        if not within(name, "keys") or name in {"keys", "keys.audit"}:
-            continue
-        below, other = layer(name)
-        assert below > depth or other == part, f"{module} imports {name}, which is not below it"
+    number, folder = layer(module)
+    for name in own_imports(module):
+        if within(name, "keys"):
+            below, other = layer(name)
+            assert below > number or other == folder, f"{module} imports {name}, which is not below it"
+
+
+def cycle(graph: dict[str, set[str]]) -> list[str] | None:
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return None
+
+
+def test_there_is_no_import_cycle():
+    """Imports for type checking count as well."""
+    assert cycle({module: own_imports(module) for module in MODULES if not within(module, "sandbox")}) is None
+
+
+def feature(module: str) -> str:
+    """Return the folder inside a layer, such as ``keys.actions.people``; for a loose module its own name."""
+    parts = module.split(".")
+    return ".".join(parts[:3]) if len(parts) > 3 else module
+
+
+@pytest.mark.parametrize("part", ["keys.actions", "keys.selectors"])
+def test_features_of_one_layer_do_not_import_each_other_in_a_circle(part):
+    graph: dict[str, set[str]] = {}
+    for module in MODULES:
+        if within(module, part) and module != part:
+            others = {feature(name) for name in own_imports(module) if within(name, part)}
+            graph.setdefault(feature(module), set()).update(others - {feature(module), part})
+    assert cycle(graph) is None
+
+
+def test_the_cycle_test_finds_a_cycle():
+    """The known-bad control."""
+    assert cycle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) is not None
 
 
 @pytest.mark.parametrize("module", IMPORT_NOTHING_OF_KEYS)
-def test_what_stands_at_the_bottom_imports_nothing_of_the_domain(module):
+def test_settings_and_vocabulary_import_nothing_from_keys(module):
     assert not {name for name in imports(module) if within(name, "keys")}
 
 
 @pytest.mark.parametrize(("library", "places"), ONLY_IMPORTERS.items())
 def test_each_library_has_its_places(library, places):
-    importers = {module for module in MODULES if any(within(name, library) for name in imports(module))}
-    allowed = (*places, library)
-    assert not {module for module in importers if not any(within(module, place) for place in allowed)}
+    importers = {
+        module
+        for module in MODULES
+        if not within(module, "sandbox") and any(within(name, library) for name in imports(module))
+    }
     assert importers
+    assert not {module for module in importers if not any(within(module, place) for place in places)}
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if within(name, "keys.cerby.sandbox")])
+@pytest.mark.parametrize(
+    "module", sorted(name for name in MODULES if within(name, "sandbox") and not within(name, LAUNCHER))
+)
 def test_the_sandbox_shares_nothing_with_the_portal(module):
-    """Otherwise both would agree on the same mistake."""
-    ours = {name for name in imports(module) if within(name, "keys") or within(name, "portal")}
-    assert {name for name in ours if not within(name, "keys.cerby.sandbox")} == set()
-    assert not {name for name in imports(module) if within(name, "django")}
+    """If they shared code, both would make the same mistake."""
+    strange = {name for name in imports(module) if within(name, "keys") or within(name, "portal")}
+    strange |= {name for name in imports(module) if within(name, "django") or within(name, LAUNCHER)}
+    assert strange == set()
+
+
+def test_the_portal_does_not_know_the_sandbox():
+    knows = {
+        module
+        for module in MODULES
+        if not within(module, "sandbox") and any(within(name, "sandbox") for name in imports(module))
+    }
+    assert knows == set()
+
+
+def test_the_verifiers_import_only_each_other():
+    """Auditors copy these files to machines without the portal."""
+    for module in MODULES:
+        if within(module, "keys.verifier"):
+            foreign = {name for name in imports(module) if within(name, "keys") or within(name, "django")}
+            assert not {name for name in foreign if not within(name, "keys.verifier")}
+
+
+def test_the_portal_imports_from_keys_only_in_its_urls():
+    users = {module for module in MODULES if within(module, "portal") and own_imports(module) - {"portal"}}
+    foreign = {m: {n for n in own_imports(m) if within(n, "keys")} for m in users}
+    assert {module for module, names in foreign.items() if names} <= {"portal.middleware", "portal.urls"}
+
+
+def public_functions(module: str) -> set[str]:
+    tree = ast.parse(MODULES[module].read_text())
+    return {
+        node.name for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+    }
+
+
+SAME_MEANING: dict[str, str] = {}
+"""Public functions that two modules of one layer may both have, because they mean the same; with the reason."""
+
+
+@pytest.mark.parametrize("folder", sorted(set().union(*LAYERS)))
+def test_no_two_public_functions_of_a_layer_share_a_name(folder):
+    seen: dict[str, list[str]] = {}
+    for module in MODULES:
+        if within(module, folder):
+            for name in public_functions(module):
+                seen.setdefault(name, []).append(module)
+    shared = {name: modules for name, modules in seen.items() if len(modules) > 1}
+    assert {name: modules for name, modules in shared.items() if name not in SAME_MEANING} == {}
 
 
 def test_no_import_hides_in_a_function():

@@ -28,7 +28,7 @@ pytestmark = [
 
 
 class Run:
-    """One `python -m portal.run` on a data directory of its own."""
+    """One `python -m sandbox.launcher.run` on a data directory of its own."""
 
     def __init__(self, data: Path, output: Path, **env: str) -> None:
         self.data = data
@@ -39,7 +39,7 @@ class Run:
         mine = {"PORTAL_DATA_DIR": str(data), "WEB_CONCURRENCY": "1"}
         with output.open("wb") as stdout:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "portal.run"],
+                [sys.executable, "-m", "sandbox.launcher.run"],
                 cwd=ROOT,
                 env=inherited | mine | env,
                 stdin=subprocess.DEVNULL,
@@ -73,7 +73,7 @@ class Run:
         return [int(entry.name) for entry in processes if mark in environ_of(entry)]
 
     def sandbox_pids(self) -> list[int]:
-        return [pid for pid in self.pids() if b"cerby_sandbox" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return [pid for pid in self.pids() if b"-m\0sandbox\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
     def wait_until_nothing_is_left(self) -> None:
         deadline = time.monotonic() + STOP_SECONDS

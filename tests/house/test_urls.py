@@ -15,11 +15,11 @@ from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from keys.actions.quarantine import Cause, start_quarantine
-from keys.audit.signing import sign
+from keys.actions.safeguards.quarantine import Cause, start_quarantine
+from keys.audit.signer import sign
 from keys.jobs.sealing import seal_all
-from keys.lifecycle import State
 from keys.models import ApiKey, HeldBack, SavedFilter, User, Verification
+from keys.rules.lifecycle import State
 from tests.cast import PASSWORD, a_damaged_record, a_live_key, an_event, email_of
 from tests.pages.helpers import text
 from tests.pages.journey import Tab, answers, claim, generate

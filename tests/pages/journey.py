@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.http import HttpResponse
 from django.test import Client
 
-from keys import seal
+from keys.crypto import seal
 from keys.models import ApiKey
 
 NEW, DETAILS, SCOPES, GENERATE = (

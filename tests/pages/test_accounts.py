@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from keys.models import User
-from keys.policy import Role
+from keys.rules.policy import Role
 from tests.cast import CHROME, PASSWORD, email_of
 from tests.pages.helpers import elements, events, text, the, words
 

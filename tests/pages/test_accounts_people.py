@@ -10,9 +10,9 @@ from django.core import mail
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from keys.actions.refresh_people import read_everyone
+from keys.actions.people.refresh_all import read_everyone
 from keys.models import User
-from keys.policy import Role
+from keys.rules.policy import Role
 from tests.cast import PASSWORD, email_of, said_by
 from tests.pages.helpers import events, text, the, words
 

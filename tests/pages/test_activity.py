@@ -13,9 +13,9 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from keys.models import AuditEvent
-from keys.selectors.activity_filter import ActivityFilter
-from keys.selectors.conditions import FEW
-from keys.selectors.keyset import order_by
+from keys.selectors.activity.filters import ActivityFilter
+from keys.selectors.inventory.conditions import FEW
+from keys.selectors.inventory.keyset import order_by
 from tests import cast as people
 from tests.cast import a_key, a_live_key
 from tests.pages.helpers import (

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from keys.jobs.schedule import make_rows
 from keys.jobs.tasks import figures, sweep
-from keys.lifecycle import State
 from keys.models import AuditEvent, DashboardFigures, PeriodicJob, User
+from keys.rules.lifecycle import State
 from tests.cast import a_key, an_event
 from tests.pages.helpers import (
     attribute,
@@ -147,7 +147,7 @@ def test_what_counts_nothing_is_named_and_leads_to_an_empty_list(admin, cast):
 
 
 def test_more_than_a_thousand_is_said_so(admin, cast, monkeypatch):
-    monkeypatch.setattr("keys.selectors.to_do.COUNTED_UP_TO", 3)
+    monkeypatch.setattr("keys.selectors.dashboard.to_do.COUNTED_UP_TO", 3)
     many_keys(cast.owner, 3, name="Stuck", state=State.REVOKING, attempts=6)
     assert lines(admin.get("/"))["Removal stuck"][0] == "3"
     a_key(cast.owner, state=State.REVOKING, attempts=6)

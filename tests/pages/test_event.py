@@ -9,11 +9,11 @@ import uuid
 
 import pytest
 
-from keys.audit.checkpoint import signer
-from keys.audit.signing import sign
-from keys.audit.verify_bundle import __file__ as verifier
+from keys.audit.signer import sign
 from keys.jobs.sealing import seal_all
 from keys.models import AuditEvent, Checkpoint
+from keys.tlog.checkpoint import signer
+from keys.verifier.verify_bundle import __file__ as verifier
 from tests.cast import a_key, an_event
 from tests.pages.helpers import elements, links, text, words
 

@@ -13,9 +13,9 @@ from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 
-from keys import seal
-from keys.lifecycle import State
+from keys.crypto import fingerprint
 from keys.models import ApiKey
+from keys.rules.lifecycle import State
 from tests.cast import a_key
 from tests.pages.helpers import attribute, elements, events, links, reason_beside, text, the
 
@@ -33,7 +33,7 @@ def leaked(cast, settings):
 
     def make(pepper_id: str | None = None, **columns) -> tuple[ApiKey, str]:
         plain = f"sbx_{uuid.uuid4().hex}-{uuid.uuid4().hex}"
-        print_ = seal.fingerprint(plain, peppers=settings.PORTAL_PEPPERS, pepper_id=pepper_id)
+        print_ = fingerprint.compute(plain, peppers=settings.PORTAL_PEPPERS, pepper_id=pepper_id)
         facts = {"fingerprint": print_.digest, "pepper_id": print_.pepper_id, "last_four": plain[-4:]}
         return a_key(columns.pop("owner", cast.owner), **facts | columns), plain
 

@@ -10,16 +10,16 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from keys.actions.pause import begin_pause
-from keys.actions.quarantine import Cause, start_quarantine
+from keys.actions.safeguards.pause import begin_pause
+from keys.actions.safeguards.quarantine import Cause, start_quarantine
 from keys.audit import log
-from keys.audit.events import Event
-from keys.audit.signing import sign
-from keys.audit.tree import EMPTY
+from keys.audit.signer import sign
 from keys.jobs.schedule import JOBS, make_rows
 from keys.jobs.sealing import seal_all
-from keys.lifecycle import State
 from keys.models import ApiKey, AuditEvent, HeldBack, PeriodicJob, TreeHead
+from keys.rules.events import Event
+from keys.rules.lifecycle import State
+from keys.tlog.merkle import EMPTY
 from tests.cast import a_key, a_live_key, actor, an_event
 from tests.pages.helpers import elements, links, messages_of, queries, rows, text, the, words
 

@@ -10,7 +10,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from keys.models import ApiKey, User
-from keys.selectors.imports import LARGEST, MOST_LINES
+from keys.selectors.key.imports import LARGEST, MOST_LINES
 from tests.cast import a_key
 from tests.pages.helpers import elements, events, links, messages_of, reason_beside, rows, text, words
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from keys.lifecycle import State
+from keys.rules.lifecycle import State
 from tests.cast import a_key
 from tests.pages.helpers import (
     HTMX,

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from django.utils import timezone
 
-from keys.lifecycle import State
 from keys.models import ApiKey
+from keys.rules.lifecycle import State
 from tests.cast import a_key, said_by
 from tests.pages.helpers import csv_rows, events, many_keys, names, text
 

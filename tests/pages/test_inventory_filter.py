@@ -9,7 +9,7 @@ from itertools import chain
 import pytest
 from django.utils import timezone
 
-from keys.lifecycle import State
+from keys.rules.lifecycle import State
 from tests.cast import a_key
 from tests.pages.helpers import (
     HTMX,

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from keys.lifecycle import State
 from keys.models import ApiKey, AuditEvent
+from keys.rules.lifecycle import State
 from tests.cast import a_key, a_live_key, an_event
 from tests.pages.helpers import (
     HTMX,

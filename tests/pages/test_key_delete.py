@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from keys.lifecycle import State
 from keys.models import ApiKey, RevealGrant
+from keys.rules.lifecycle import State
 from tests.cast import a_key, a_live_key
 from tests.pages.helpers import HTMX, attribute, elements, events, links, messages_of, rows, text, the, words
 

@@ -7,9 +7,9 @@ import signal
 import pytest
 
 from tests import cast as people
-from tests.domain import own_database
 from tests.pages.helpers import HTMX, text
-from tests.postgresql_server import serving
+from tests.support import own_database
+from tests.support.postgresql_server import serving
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from keys import seal
-from keys.lifecycle import State
+from keys.crypto import fingerprint
 from keys.models import ApiKey, RevealGrant
+from keys.rules.lifecycle import State
 from tests.cast import a_key
 from tests.pages.helpers import (
     attribute,
@@ -96,8 +96,8 @@ def test_the_key_is_proved_fingerprinted_and_forgotten(admin, cast, made_by_hand
     assert response["Location"] == f"/keys/{key.pk}/store/"
     taken = now(key)
     assert (taken.state, taken.cerby_id, taken.last_four) == (State.CLAIMED, None, plain[-4:])
-    stored = seal.Fingerprint(taken.pepper_id, bytes(taken.fingerprint))
-    assert seal.matches(plain, stored, settings.PORTAL_PEPPERS)
+    stored = fingerprint.Fingerprint(taken.pepper_id, bytes(taken.fingerprint))
+    assert fingerprint.matches(plain, stored, settings.PORTAL_PEPPERS)
     assert not RevealGrant.objects.exists()
     [event] = events(type="key:paste")
     assert event.details == {
@@ -208,7 +208,7 @@ def test_the_field_is_empty_again_and_the_key_is_in_no_answer(admin, made_by_han
 def test_a_key_that_the_inventory_has_is_refused_by_name(admin, cast, made_by_hand, settings):
     plain = made_by_hand(["read:users"])
     for pepper_id in settings.PORTAL_PEPPERS:  # also one that was taken in under an older pepper
-        print_ = seal.fingerprint(plain, peppers=settings.PORTAL_PEPPERS, pepper_id=pepper_id)
+        print_ = fingerprint.compute(plain, peppers=settings.PORTAL_PEPPERS, pepper_id=pepper_id)
         known = a_key(cast.owner, pepper_id=print_.pepper_id, fingerprint=print_.digest, name="Payroll")
         key = awaited(admin, scopes=["read:users"])
         reason = reason_beside(paste(admin, key, plain), FIELD)

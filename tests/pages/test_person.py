@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from keys.actions.refresh_person import refresh_person
-from keys.actions.rescope import rescope
+from keys.actions.keys.rescope import rescope_key
+from keys.actions.people.refresh import refresh_person
 from keys.models import AuditEvent
 from tests.cast import a_key, a_live_key, actor, an_event
 from tests.pages.helpers import elements, links, many_keys, queries, text, the, words
@@ -27,9 +27,9 @@ def test_role_history_keys_acts_and_what_was_done_to_their_keys(admin, cast, san
     sandbox.set_person(workspace.ids["user"], role="workspace_admin")
     refresh_person(cast.user)
     key, _ = a_live_key(sandbox, cast.user, name="Payroll", scopes=["read:users", "read:teams"])
-    rescope(actor(cast.owner), key.pk, ["read:users"])
+    rescope_key(actor(cast.owner), key.pk, ["read:users"])
     admin_of_late = actor(cast.user)
-    rescope(admin_of_late, a_live_key(sandbox, cast.guest, name="Elsewhere")[0].pk, ["read:items"])
+    rescope_key(admin_of_late, a_live_key(sandbox, cast.guest, name="Elsewhere")[0].pk, ["read:items"])
 
     page = admin.get(f"/people/{cast.user.pk}/")
     assert words(the(page, "h1")) == "User Person"

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from keys import seal
-from keys.lifecycle import State
+from keys.crypto import fingerprint
 from keys.models import ApiKey, User
+from keys.rules.lifecycle import State
 from tests.cast import a_key, a_live_key, said_by
 from tests.pages.helpers import (
     attribute,
@@ -89,8 +89,8 @@ def test_a_key_is_proved_and_recognised_from_then_on(admin, cast, sandbox, setti
     assert response["Location"] == "/keys/"
     key = ApiKey.objects.get()
     assert (key.origin, key.state, key.last_four) == ("registered", State.HELD, plain[-4:])
-    stored = seal.Fingerprint(key.pepper_id, bytes(key.fingerprint))
-    assert seal.matches(plain, stored, settings.PORTAL_PEPPERS)
+    stored = fingerprint.Fingerprint(key.pepper_id, bytes(key.fingerprint))
+    assert fingerprint.matches(plain, stored, settings.PORTAL_PEPPERS)
     [event] = events(type="key:register")
     assert event.details["not_checkable"] == ["write:automations"]
 
@@ -142,7 +142,7 @@ def test_declaring_what_is_there_already_is_refused(admin, cast):
 
 def test_a_value_that_is_known_already_is_refused(admin, cast, sandbox, settings):
     _, plain = a_live_key(sandbox, cast.owner)
-    print_ = seal.fingerprint(plain, peppers=settings.PORTAL_PEPPERS)
+    print_ = fingerprint.compute(plain, peppers=settings.PORTAL_PEPPERS)
     ApiKey.objects.update(fingerprint=print_.digest, pepper_id=print_.pepper_id, name="Payroll")
     assert "as “Payroll”" in reason_beside(admin.post(URL, filled(api_key=plain)), "id_api_key")
 

@@ -6,8 +6,8 @@ import uuid
 
 import pytest
 
-from keys.lifecycle import State
 from keys.models import ApiKey
+from keys.rules.lifecycle import State
 from tests.cast import a_key
 from tests.pages.helpers import HTMX, attribute, elements, events, messages_of, reason_beside, rows, text
 

@@ -10,8 +10,8 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from django.utils import timezone
 
-from keys.lifecycle import State
 from keys.models import RevealGrant
+from keys.rules.lifecycle import State
 from tests import cast as people
 from tests.pages.helpers import attribute, elements, events, messages_of, names, text, the, words
 from tests.pages.journey import JSON, Tab, claim, generate, save, viewed

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from keys.lifecycle import ENDED, State
 from keys.models import ApiKey, RevealGrant
+from keys.rules.lifecycle import ENDED, State
 from tests.cast import a_key
 from tests.pages.helpers import elements, events, links, messages_of, names, text, the, words
 from tests.pages.journey import claim, generate, save, viewed

@@ -12,12 +12,12 @@ from django.test import Client
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
-from keys.actions.verify_record import carry_out
-from keys.audit.signing import sign
-from keys.audit.verify_bundle import Kind
+from keys.actions.audit.verify import carry_out
+from keys.audit.signer import sign
 from keys.jobs.sealing import seal_all
 from keys.jobs.tasks import verify
 from keys.models import AuditEvent, Verification
+from keys.verifier.verify_bundle import Kind
 from tests.cast import an_event, said_by
 from tests.pages.helpers import (
     HTMX,

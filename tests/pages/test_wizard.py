@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from keys.models import ApiKey
-from keys.scopes import EXTRA, PUBLISHED
+from keys.rules.scopes import EXTRA, PUBLISHED
 from tests.pages.helpers import HTMX, attribute, elements, events, the, words
 from tests.pages.journey import DETAILS, GENERATE, NEW, SCOPES, Tab, answers
 

@@ -7,10 +7,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from keys import wording
-from keys.lifecycle import State
-from keys.models import ApiKey
-from keys.selectors.pause import paused_until
+from keys.models import ApiKey, Pause
+from keys.rules import formatting
+from keys.rules.lifecycle import State
 from tests.pages.helpers import HTMX, elements, events, text, words
 from tests.pages.journey import DETAILS, GENERATE, NEW, SCOPES, answers
 from tests.pages.test_wizard import posts_to_cerby, ticked, value_of
@@ -154,7 +153,7 @@ def paused(super_admin, sandbox) -> str:
     """Cerby has answered a create with 429. Until when, as the page says it."""
     sandbox.faults.set([{"fault": "429", "route": "POST /api/v1/api-keys", "count": 1}])
     assert super_admin.post(GENERATE, answers()).status_code == 502
-    return wording.clock(paused_until())
+    return formatting.clock(Pause.active_until())
 
 
 def test_while_cerby_wants_a_pause_the_wizard_says_until_when_before_anything_is_sent(

@@ -12,10 +12,10 @@ from django.core.mail import send_mail
 from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 
-from keys.actions.add_person import add_person
-from keys.errors import PortalError
+from keys.actions.people.add import add_person
 from keys.models import User
-from keys.policy import Role
+from keys.rules.errors import PortalError
+from keys.rules.policy import Role
 
 
 class Command(BaseCommand):

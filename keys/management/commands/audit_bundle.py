@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from keys.audit.bundle import write
+from keys.audit.bundle import write_bundle
 
 
 class Command(BaseCommand):
@@ -19,6 +19,6 @@ class Command(BaseCommand):
     def handle(self, *_: Any, file: Path, **__: Any) -> None:
         draft = file.with_name(f".{file.name}.new")
         with draft.open("wb") as out:
-            count = write(out, file.name)
+            count = write_bundle(out, file.name)
         draft.replace(file)
         self.stdout.write(f"{file} holds {count:,} events. Check it with: python verify_bundle.py {file}")

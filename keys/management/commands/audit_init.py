@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from keys.audit import ratchet
+from keys.tlog import mac_ratchet
 
 
 class Command(BaseCommand):
@@ -16,7 +16,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, *_: Any, **__: Any) -> None:
-        first = ratchet.init()
+        first = mac_ratchet.init()
         if first is None:
             raise CommandError(
                 "There is a chain of keys already, and its first key is not on this machine any more. "

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from keys.audit.tiles import write
+from keys.audit.tiles import write_tiles
 
 
 class Command(BaseCommand):
@@ -19,7 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("folder", type=Path)
 
     def handle(self, *_: Any, folder: Path, **__: Any) -> None:
-        checkpoint = write(folder)
+        checkpoint = write_tiles(folder)
         if checkpoint is None:
             raise CommandError("Nothing is signed yet, so there is nothing to write.")
         self.stdout.write(f"{folder} holds the {checkpoint.size:,} events of the newest checkpoint.")

@@ -10,8 +10,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from keys.audit.check import check, vkeys
-from keys.audit.verify_bundle import CANNOT_READ, Report, bundle_at, known_keys, notes_of, verify
+from keys.audit.self_check import check, vkeys
+from keys.verifier.verify_bundle import CANNOT_READ, Report, bundle_at, known_keys, notes_of, verify
 
 
 class Command(BaseCommand):

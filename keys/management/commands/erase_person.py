@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from keys.actions.erase_person import erase_person
-from keys.errors import PortalError
+from keys.actions.people.erase import erase_person
+from keys.rules.errors import PortalError
 
 
 class Command(BaseCommand):

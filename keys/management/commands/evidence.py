@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from keys.actions.export_evidence import export_evidence
-from keys.errors import Invalid, PortalError
+from keys.actions.audit.export_evidence import export_evidence
+from keys.rules.errors import Invalid, PortalError
 
 
 class Command(BaseCommand):

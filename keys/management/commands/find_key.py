@@ -13,9 +13,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 
-from keys import plain_text
-from keys.actions.find import find
-from keys.selectors.find import Answer, answers
+from keys.actions.keys.find_leaked import find_leaked
+from keys.rules import key_text
+from keys.selectors.key.find import Answer, answers
 
 
 class Command(BaseCommand):
@@ -29,7 +29,7 @@ class Command(BaseCommand):
 
     @sensitive_variables()
     def handle(self, *_: Any, file: Path | None, **__: Any) -> None:
-        found = answers(None, find(None, _read(file)))
+        found = answers(None, find_leaked(None, _read(file)))
         for answer in found:
             self.stdout.write(_said(answer))
         if not found:
@@ -45,12 +45,12 @@ def _read(file: Path | None) -> str:
         return getpass("The suspicious text, on one line; it is not shown: ")
     try:
         with file.open("rb") if file else sys.stdin.buffer as stream:
-            content = stream.read(plain_text.LARGEST_FILE + 1)
+            content = stream.read(key_text.LARGEST_FILE + 1)
     except OSError as error:
         raise CommandError(f"{file} cannot be read: {error.strerror}.") from error
-    if len(content) > plain_text.LARGEST_FILE:
+    if len(content) > key_text.LARGEST_FILE:
         raise CommandError("This is larger than 10 MB. Cut it into several.")
-    return plain_text.decoded(content)
+    return key_text.decoded(content)
 
 
 def _said(key: Answer) -> str:

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 
-from keys.copying import CannotCopyError, copy_all
+from keys.management.database_copy import CannotCopyError, copy_all
 
 SOURCE = "embedded"
 

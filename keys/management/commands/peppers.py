@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from keys.selectors.peppers import Pepper, peppers
+from keys.selectors.health.peppers import Pepper, peppers
 
 
 class Command(BaseCommand):

@@ -7,10 +7,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from keys.actions.quarantine import Cause, end_quarantine, start_quarantine
-from keys.errors import PortalError
+from keys.actions.safeguards.quarantine import Cause, end_quarantine, start_quarantine
 from keys.models import HeldBack
-from keys.selectors.standing import quarantine_on
+from keys.rules.errors import PortalError
+from keys.selectors.health.safeguards import quarantine_on
 
 
 class Command(BaseCommand):

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from keys.actions.remove_person import remove_person
-from keys.errors import PortalError
+from keys.actions.people.remove import remove_person
+from keys.rules.errors import PortalError
 
 
 class Command(BaseCommand):

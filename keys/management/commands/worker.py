@@ -13,10 +13,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import Error
 
-from keys.evidence.policy_then import note_policy
+from keys.evidence.policy_as_of import note_policy
 from keys.jobs import sealing
-from keys.jobs.lane import LOOK_EVERY, Lane
-from keys.jobs.patience import Patience
+from keys.jobs.outage import OutageLoop
+from keys.jobs.queue_worker import LOOK_EVERY, QueueWorker
 from keys.jobs.schedule import enqueue_due, make_rows
 
 TICK_SECONDS = 1.0
@@ -33,8 +33,8 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **__: Any) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, TO_END)  # for the threads as well: they inherit it
-        patience = Patience()
-        lanes = [Lane(queue) for queue in settings.TASKS["default"]["QUEUES"]]
+        patience = OutageLoop()
+        lanes = [QueueWorker(queue) for queue in settings.TASKS["default"]["QUEUES"]]
         loops = [lambda: _clock(patience), lambda: sealing.run(patience)]
         loops += [_loop(lane, patience) for lane in lanes]
         threads = [threading.Thread(target=loop, daemon=True) for loop in loops]
@@ -52,7 +52,7 @@ class Command(BaseCommand):
                     lane.put_back()
 
 
-def _clock(patience: Patience) -> None:
+def _clock(patience: OutageLoop) -> None:
     """Every second, enqueue what is due; the first time, see to what that needs."""
     begun = False
 
@@ -67,11 +67,13 @@ def _clock(patience: Patience) -> None:
     patience.repeat(tick, every=TICK_SECONDS, failed="enqueuing_failed")
 
 
-def _loop(lane: Lane, patience: Patience) -> Callable[[], None]:
+def _loop(lane: QueueWorker, patience: OutageLoop) -> Callable[[], None]:
     return lambda: patience.repeat(lane.run, every=LOOK_EVERY, failed="lane_failed")
 
 
-def _wait_for(threads: Sequence[threading.Thread], lanes: Sequence[Lane], patience: Patience) -> None:
+def _wait_for(
+    threads: Sequence[threading.Thread], lanes: Sequence[QueueWorker], patience: OutageLoop
+) -> None:
     """Nobody waits for a task while the database is away: it cannot be noted then that it is done."""
     began = time.monotonic()
     while any(thread.is_alive() for thread in threads):

@@ -1,0 +1,25 @@
+"""Download the inventory or the activity: reads, and recorded as acts."""
+
+from __future__ import annotations
+
+from django.http import QueryDict
+
+from keys.audit import log
+from keys.rules.events import Event
+from keys.rules.policy import Actor
+from keys.selectors.activity.table import activity_export
+from keys.selectors.inventory.table import Export, inventory_export
+
+
+def export_inventory(actor: Actor, params: QueryDict) -> Export:
+    """Raises ``NotAllowed`` and ``Invalid``."""
+    export = inventory_export(actor, params)
+    log.append(Event.INVENTORY_EXPORTED, actor=actor, filter=export.filter, count=export.count)
+    return export
+
+
+def export_activity(actor: Actor, params: QueryDict) -> Export:
+    """Raises ``NotAllowed`` and ``Invalid``. The event of this export is not in it."""
+    export = activity_export(actor, params)
+    log.append(Event.ACTIVITY_EXPORTED, actor=actor, filter=export.filter, count=export.count)
+    return export

@@ -1,0 +1,92 @@
+"""Hand out an evidence pack: recorded before its first byte, and one at a time for each person."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from datetime import datetime
+from typing import Any
+
+from django.core.cache import cache
+from django.utils import timezone
+
+from keys.audit import log
+from keys.audit.guard import authorize
+from keys.evidence.pack import pack
+from keys.evidence.parts import Period
+from keys.evidence.policy_as_of import note_policy
+from keys.rules.errors import Invalid, TooOften
+from keys.rules.events import Event
+from keys.rules.formatting import utc_microseconds
+from keys.rules.policy import Action, Actor
+
+OPERATOR = "the operator of the portal"
+HELD_FOR = 600
+"""Seconds after which a download that has died no longer stands in the way; a living one says so before."""
+RENEWED_AFTER = 60
+
+
+class Download(Iterator[bytes]):
+    """The bytes of a pack. ``close`` ends it wherever it is: the server does so when the reader is gone."""
+
+    def __init__(self, chunks: Generator[bytes, None, None], name: str, lease: str) -> None:
+        self.name = name
+        self._chunks, self._lease, self._renewed = chunks, lease, time.monotonic()
+
+    def __next__(self) -> bytes:
+        if self._lease and time.monotonic() - self._renewed > RENEWED_AFTER:
+            self._renewed = time.monotonic()
+            cache.touch(self._lease, HELD_FOR)
+        try:
+            return next(self._chunks)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self._chunks.close()
+        if self._lease:
+            cache.delete(self._lease)
+            self._lease = ""
+
+
+def export_evidence(
+    actor: Actor | None, since: datetime, until: datetime, as_of: datetime | None = None
+) -> Download:
+    """The evidence of what happened from ``since`` to before ``until``, with everything else as of a time.
+
+    ``as_of`` None: as it is now. ``actor`` is None for the operator's command. Raises ``NotAllowed``,
+    ``Invalid``, ``Conflict`` without a key to sign with, ``TooOften`` while the same person downloads one.
+    """
+    if actor is not None:
+        authorize(actor, Action.EXPORT_EVIDENCE)
+    note_policy()
+    now = timezone.now()
+    period = Period(since, min(until, now), as_of or now)
+    _check(period, now)
+    name = f"evidence-{period.since:%Y%m%d}-{period.until:%Y%m%d}-as-of-{period.as_of:%Y%m%dT%H%M%SZ}.zip"
+    chunks = pack(period, asked_by=actor.name if actor else OPERATOR, asked_at=now, name=name)
+    download = Download(chunks, name, _take_lease(actor) if actor else "")
+    bounds: dict[str, Any] = {
+        name: utc_microseconds(getattr(period, name)) for name in ("since", "until", "as_of")
+    }
+    try:
+        log.append(Event.EVIDENCE_EXPORTED, actor=actor, **bounds)
+    except BaseException:
+        download.close()
+        raise
+    return download
+
+
+def _check(period: Period, now: datetime) -> None:
+    if period.as_of > now:
+        raise Invalid(as_of="This time has not come yet. Nobody knows how things will be.")
+    if period.since >= period.until:
+        raise Invalid(until="The period must end after it begins, and must have begun.")
+
+
+def _take_lease(actor: Actor) -> str:
+    lease = f"evidence:{actor.user_id}"
+    if not cache.add(lease, 1, HELD_FOR):
+        raise TooOften("You are downloading an evidence pack already. Ask again when it has arrived.")
+    return lease

@@ -1,0 +1,36 @@
+"""The person says that the key is stored in a safe place."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.utils import timezone
+
+from keys.actions.transition import transition
+from keys.audit.guard import authorize
+from keys.rules.errors import Conflict
+from keys.rules.events import Event
+from keys.rules.lifecycle import State, Transition
+from keys.rules.policy import Action, Actor
+from keys.selectors.key.page import key_for
+
+
+def acknowledge_key(actor: Actor, key_id: UUID) -> None:
+    """Confirm that ``key_id`` is stored; doing it twice changes nothing.
+
+    Raises ``Conflict`` where the key was never viewed, so cannot have been stored.
+    """
+    key = key_for(actor, key_id)
+    authorize(actor, Action.REVEAL_KEY, key)
+    if key.state == State.HELD:
+        return
+    if key.state != State.CLAIMED:
+        raise Conflict("This key has not been viewed, so it cannot have been stored. View or copy it first.")
+    transition(
+        key,
+        Transition.STORE,
+        Event.KEY_STORED,
+        actor,
+        changes={"stored_at": timezone.now()},
+        how="said by its owner",
+    )

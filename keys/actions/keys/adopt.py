@@ -1,0 +1,31 @@
+"""Adopt a key that was discovered in Cerby: say what it is for, so that it can be governed like any other."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import transaction
+
+from keys.audit import log
+from keys.audit.guard import authorize
+from keys.models import ApiKey
+from keys.rules.errors import Conflict
+from keys.rules.events import Event
+from keys.rules.policy import Action, Actor
+from keys.selectors.key.page import key_for
+from keys.validation import new_key
+
+
+def adopt_key(actor: Actor, key_id: UUID, *, purpose: str) -> None:
+    """Record ``purpose`` for ``key_id``, whose accountable owner stays the one that Cerby names.
+
+    Raises ``NotFound``, ``NotAllowed``, ``Invalid``, and ``Conflict`` for a key that does not wait for it.
+    """
+    key = key_for(actor, key_id)
+    authorize(actor, Action.ADOPT_KEY, key)
+    new_key.check_purpose(purpose)
+    waiting = ApiKey.objects.filter(pk=key.pk, origin=ApiKey.Origin.DISCOVERED, purpose="")
+    with transaction.atomic():
+        if waiting.update(purpose=purpose) != 1:
+            raise Conflict("This key has a purpose already. Look at it again.")
+        log.append(Event.KEY_ADOPTED, actor=actor, key=key, purpose=purpose)

@@ -1,0 +1,34 @@
+"""Ask for a key that the person then makes by hand in Cerby's web app: record it, and wait for the paste."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID
+
+from django.db import transaction
+
+from keys.actions.keys.record_request import record_request
+from keys.actions.people.refresh import with_confirmed_role
+from keys.actions.transition import transition
+from keys.audit.guard import authorize
+from keys.models import ApiKey
+from keys.rules.events import Event
+from keys.rules.lifecycle import Transition
+from keys.rules.policy import Action, Actor
+from keys.validation.new_key import KeyRequest
+
+
+def await_paste(actor: Actor, request: KeyRequest) -> UUID:
+    """Record ``request``, to be made in Cerby by ``actor``. Returns its id; sent twice, it is one request.
+
+    Its expiry is cut to the minute, since that is what a person can enter. Cerby is not asked for
+    anything. Raises ``NotAllowed`` and ``Invalid``.
+    """
+    actor = with_confirmed_role(actor)
+    authorize(actor, Action.GENERATE_KEY)
+    to_the_minute = replace(request, expires_at=request.expires_at.replace(second=0, microsecond=0))
+    with transaction.atomic():
+        key, is_new = record_request(actor, to_the_minute, origin=ApiKey.Origin.PASTED)
+        if is_new:
+            transition(key, Transition.AWAIT_PASTE, Event.KEY_AWAITED, actor)
+    return key.id

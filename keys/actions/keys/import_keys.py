@@ -1,0 +1,36 @@
+"""Declare many keys at once, from the lines of a CSV file that can be declared."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from keys import cerby
+from keys.actions.keys.register import add
+from keys.actions.people.refresh import remember
+from keys.models import User
+from keys.rules.errors import Invalid
+from keys.rules.policy import Actor
+from keys.selectors.key.imports import Line, plan
+
+
+def import_keys(actor: Actor, text: str) -> int:
+    """Add every line of ``text`` that the plan found good, all or none of them. Returns how many.
+
+    The lines are judged again at this moment. Raises ``NotAllowed``, ``Invalid`` and ``CerbyError``.
+    """
+    lines = plan(actor, text).good
+    if not lines:
+        raise Invalid(file="No line of the file can be imported any more. Look at the reasons below.")
+    with transaction.atomic():
+        remember(line.owner for line in lines if isinstance(line.owner, cerby.Person))
+        owners = {
+            user.email: user for user in User.objects.filter(email__in={line.owner_email for line in lines})
+        }
+        for line in lines:
+            _declare(actor, line, owners)
+    return len(lines)
+
+
+def _declare(actor: Actor, line: Line, owners: dict[str, User]) -> None:
+    assert line.what is not None  # a good line has one
+    add(actor, line.what, owners[line.owner_email])

@@ -1,0 +1,72 @@
+"""Take in a key that was made in Cerby's web app: prove it, keep its fingerprint, forget it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from keys.actions.keys.prove import prove
+from keys.actions.people.refresh import with_confirmed_role
+from keys.actions.transition import transition
+from keys.audit.guard import authorize
+from keys.cerby.scope_check import ScopeCheck
+from keys.crypto import fingerprint
+from keys.models import ApiKey
+from keys.rules.errors import Conflict, Invalid
+from keys.rules.events import Event
+from keys.rules.lifecycle import State, Transition
+from keys.rules.policy import Action, Actor
+from keys.selectors.key.page import key_for
+
+
+@sensitive_variables()
+def paste_key(actor: Actor, key_id: UUID, secret: str, *, accept_less: bool = False) -> ScopeCheck | None:
+    """Make ``secret`` the key that ``key_id`` waits for. Returns what Cerby let it read.
+
+    None where this very key was taken in before, as after a double click. Raises ``NotFound``,
+    ``NotAllowed``, ``Conflict`` where nothing waits for it, ``Invalid`` (see ``prove``), ``CerbyError``.
+    """
+    actor = with_confirmed_role(actor)
+    key = key_for(actor, key_id)
+    authorize(actor, Action.REVEAL_KEY, key)
+    authorize(actor, Action.GENERATE_KEY, key)
+    if _is_this_key(key, secret.strip()):
+        return None
+    _check_is_awaited(key)
+    proved = prove(actor, secret, key.scopes, accept_less=accept_less)
+    verdict = proved.verdict
+    try:
+        with transaction.atomic():
+            transition(
+                key,
+                Transition.PASTE,
+                Event.KEY_PASTED,
+                actor,
+                changes=proved.columns,
+                scopes=verdict.granted,
+                not_granted=verdict.missing,
+                not_checkable=verdict.unchecked,
+                last_four=proved.columns["last_four"],
+            )
+    except IntegrityError as taken:
+        raise Conflict("This key has just been added to the inventory by somebody else.") from taken
+    return verdict
+
+
+def _check_is_awaited(key: ApiKey) -> None:
+    if key.state != State.AWAITED:
+        raise Conflict("No key is waited for here any more. Look at where things stand.")
+    if key.expires_at <= timezone.now():
+        raise Invalid(
+            api_key="The expiration time that was asked for has passed. Delete this request and start again."
+        )
+
+
+@sensitive_variables()
+def _is_this_key(key: ApiKey, secret: str) -> bool:
+    stored = fingerprint.Fingerprint(pepper_id=key.pepper_id, digest=bytes(key.fingerprint or b""))
+    return key.fingerprint is not None and fingerprint.matches(secret, stored, settings.PORTAL_PEPPERS)

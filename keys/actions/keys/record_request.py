@@ -1,0 +1,75 @@
+"""Write down that a key is asked for, before anything is done about it, and once however often it is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from keys.audit import log
+from keys.models import ApiKey
+from keys.rules.errors import Conflict
+from keys.rules.events import Event
+from keys.rules.policy import Actor
+from keys.rules.scopes import in_order
+from keys.validation import new_key
+from keys.validation.new_key import KeyRequest
+
+
+def record_request(actor: Actor, request: KeyRequest, **columns: Any) -> tuple[ApiKey, bool]:
+    """The row of ``request``, in state REQUESTED if it is new, and whether it is; ``columns`` are set then.
+
+    Whoever calls it has asked the policy. Raises ``Invalid`` for what may not be asked for, ``Conflict``
+    where the id belongs to somebody else.
+    """
+    earlier = _earlier(actor, request)
+    if earlier is not None:
+        return earlier, False
+    new_key.check_request(request, timezone.now())
+    try:
+        return _record(actor, request, columns), True
+    except IntegrityError:
+        return _lost_the_race(actor, request), False
+
+
+def _earlier(actor: Actor, request: KeyRequest) -> ApiKey | None:
+    earlier = ApiKey.objects.filter(pk=request.id).first()
+    if earlier is not None and earlier.owner_id != actor.user_id:
+        raise Conflict("This request belongs to somebody else. Start again.")
+    return earlier
+
+
+def _record(actor: Actor, request: KeyRequest, columns: dict[str, Any]) -> ApiKey:
+    scopes = in_order(request.scopes)
+    with transaction.atomic():
+        key = ApiKey.objects.create(
+            id=request.id,
+            name=request.name,
+            purpose=request.purpose,
+            owner_id=actor.user_id,
+            owner_name=actor.name,
+            owner_email=actor.email,
+            scopes=scopes,
+            created_at=timezone.now(),
+            expires_at=request.expires_at,
+            **columns,
+        )
+        log.append(
+            Event.KEY_REQUESTED,
+            actor=actor,
+            key=key,
+            scopes=scopes,
+            expires_at=request.expires_at.isoformat(),
+            purpose=request.purpose,
+        )
+    return key
+
+
+def _lost_the_race(actor: Actor, request: KeyRequest) -> ApiKey:
+    """Another request was faster: the same one sent twice, or another key of that name."""
+    earlier = _earlier(actor, request)
+    if earlier is not None:
+        return earlier
+    new_key.check_name(request.name)
+    raise Conflict("Something has changed while the key was requested. Try again.")

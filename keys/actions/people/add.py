@@ -1,0 +1,39 @@
+"""Let a person of the workspace sign in to the portal."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils import timezone
+
+from keys import cerby
+from keys.actions.people.refresh import LIVE, apply_upstream, remember
+from keys.audit import log
+from keys.models import User
+from keys.rules.errors import Invalid, NotFound
+from keys.rules.events import Event
+from keys.rules.policy import Role
+
+
+def add_person(email: str) -> User:
+    """Allow the person whom Cerby knows by ``email`` to sign in; the role is Cerby's.
+
+    An operator's act, from the command line. Raises ``NotFound`` where Cerby knows no such person,
+    ``Invalid`` where they are not live there, and ``CerbyError``.
+    """
+    person = cerby.connect().person_by_email(email)
+    if person is None:
+        raise NotFound(
+            f"Cerby knows nobody with the e-mail {email}. Check the spelling, or add them in Cerby first."
+        )
+    if person.status != LIVE:
+        raise Invalid(
+            f"Cerby lists {email} as “{person.status}”. Only people who are live there can be added."
+        )
+    remember([person])
+    user = User.objects.get(cerby_id=person.id)
+    with transaction.atomic():
+        if user.added_at is None:
+            user.added_at = timezone.now()
+            user.save(update_fields=["added_at"])
+            log.append(Event.PERSON_ADDED, actor=None, email=user.email, role=Role(user.role).label)
+        return apply_upstream(person, user)

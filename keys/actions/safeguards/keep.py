@@ -1,0 +1,66 @@
+"""Keep a key that the quarantine holds back: a person says that it is in use, and Cerby that it lives."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from keys import cerby
+from keys.actions.people.refresh import with_confirmed_role
+from keys.actions.transition import transition
+from keys.models import ApiKey, HeldBack, RevealGrant
+from keys.rules.errors import CerbyNotFound, Conflict
+from keys.rules.events import Event
+from keys.rules.lifecycle import TRANSITIONS, State, Transition
+from keys.rules.policy import Actor
+from keys.selectors.health.safeguards import held_key_for
+
+
+def keep_key(actor: Actor, key_id: UUID) -> ApiKey:
+    """Make ``key_id`` an active key of the inventory again, as Cerby lists it at this moment.
+
+    Raises ``NotAllowed``, ``NotFound`` for a key that is not held back, ``CerbyError``, and ``Conflict``
+    where the key does not live in Cerby, or another key has its name by now.
+    """
+    actor = with_confirmed_role(actor)
+    key = held_key_for(actor, key_id)
+    sources, _ = TRANSITIONS[Transition.KEEP]
+    if State(key.state) not in sources:
+        raise Conflict("The removal of this key has begun; it cannot be kept any more.")
+    upstream = _living(key)
+    try:
+        _keep(actor, key, upstream)
+    except IntegrityError as taken:
+        raise Conflict(
+            f"Another key is called “{key.name}” by now. Delete or rename one of the two in Cerby first."
+        ) from taken
+    return key
+
+
+def _living(key: ApiKey) -> cerby.UpstreamKey:
+    client = cerby.connect()
+    listed = client.keys_by_external_id(key.id)
+    if not listed and key.cerby_id is not None:
+        try:
+            listed = [client.key(key.cerby_id)]
+        except CerbyNotFound:
+            listed = []
+    for upstream in listed:
+        if upstream.status == cerby.KeyStatus.ACTIVE:
+            return upstream
+    raise Conflict("Cerby does not list this key as active any more: there is nothing to keep.")
+
+
+def _keep(actor: Actor, key: ApiKey, upstream: cerby.UpstreamKey) -> None:
+    now, id_, from_state = timezone.now(), str(upstream.id), key.state
+    changes = {"cerby_id": upstream.id, "stored_at": now, "removed_at": None, "failure": ""}
+    with transaction.atomic():
+        transition(
+            key, Transition.KEEP, Event.KEY_KEPT, actor, changes=changes, cerby_id=id_, from_state=from_state
+        )
+        RevealGrant.objects.filter(key=key, state=RevealGrant.GrantState.READY).update(
+            state=RevealGrant.GrantState.GONE, sealed=None
+        )
+        HeldBack.objects.filter(pk=key.pk).delete()

@@ -1,0 +1,76 @@
+"""Add keys that Cerby lists and the inventory does not know, a page of them at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from django.db import DataError, IntegrityError, transaction
+
+from keys import cerby
+from keys.audit import log
+from keys.models import ApiKey, User
+from keys.rules.events import Event
+from keys.rules.lifecycle import State
+from keys.rules.scopes import in_order
+
+logger = structlog.get_logger(__name__)
+
+
+def discover(strangers: Iterable[cerby.UpstreamKey], owners: Mapping[UUID, User], at: datetime) -> int:
+    """Add ``strangers``, confirmed ``at``, with their events in one transaction. Returns how many.
+
+    What cannot be written down is logged and left out, and does not keep the others away.
+    """
+    keys = [key for upstream in strangers if (key := _row(upstream, owners, at))]
+    try:
+        _add(keys)
+    except (IntegrityError, DataError):
+        return sum(_added_alone(key) for key in keys)
+    return len(keys)
+
+
+def _row(upstream: cerby.UpstreamKey, owners: Mapping[UUID, User], at: datetime) -> ApiKey | None:
+    owner = owners.get(upstream.owner_id)
+    if owner is None or upstream.expires_at is None:
+        logger.error("key_without_owner_or_expiry", cerby_id=str(upstream.id))
+        return None
+    return ApiKey(
+        cerby_id=upstream.id,
+        origin=ApiKey.Origin.DISCOVERED,
+        name=upstream.name[:100],
+        owner=owner,
+        owner_name=owner.name,
+        owner_email=owner.email,
+        scopes=in_order(upstream.scopes),
+        state=State.HELD,
+        created_at=upstream.created_at,
+        expires_at=upstream.expires_at,
+        last_used_at=upstream.last_used_at,
+        confirmed_at=at,
+    )
+
+
+def _added_alone(key: ApiKey) -> bool:
+    try:
+        _add([key])
+    except (IntegrityError, DataError):
+        logger.exception("key_not_taken_over", cerby_id=str(key.cerby_id))
+        return False
+    return True
+
+
+def _add(keys: list[ApiKey]) -> None:
+    with transaction.atomic():
+        ApiKey.objects.bulk_create(keys)
+        for key in keys:
+            log.append(
+                Event.KEY_DISCOVERED,
+                actor=None,
+                key=key,
+                cerby_id=str(key.cerby_id),
+                scopes=key.scopes,
+                expires_at=key.expires_at.isoformat(),
+            )

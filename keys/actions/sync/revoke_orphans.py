@@ -1,0 +1,64 @@
+"""Revoke what lives in Cerby and has ended here, unless that is so much that something else must be wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from uuid import UUID
+
+import structlog
+
+from keys.actions.keys.revoke import revoke_key
+from keys.actions.safeguards.quarantine import Cause, held_back, start_quarantine
+from keys.actions.transition import transition
+from keys.audit import log
+from keys.models import ApiKey, HeldBack
+from keys.rules.errors import CerbyError, Conflict
+from keys.rules.events import Event
+from keys.rules.lifecycle import Transition
+
+REASON = "Cerby lists this key as live, and it has ended here."
+
+logger = structlog.get_logger(__name__)
+
+
+def revoke_orphans(keys: Sequence[tuple[UUID, UUID]], *, listed: int) -> int:
+    """Revoke ``keys``, each by our id and Cerby's, of ``listed`` that Cerby knows. Returns how many were.
+
+    The breaker: more than three, and more than one in twenty, is no accident of single keys; it starts the
+    quarantine. What somebody looked at when they ended the last one does not count.
+    """
+    approved = HeldBack.objects.filter(approved_at__isnull=False)
+    _stop_if_too_many(keys, {held.key_id for held in approved} if keys else set(), listed)
+    revoked = 0
+    for key_id, cerby_id in keys:
+        key = ApiKey.objects.select_related("owner").get(pk=key_id)
+        if not held_back(key, REASON):
+            with suppress(Conflict, CerbyError):  # recorded; the reconciler goes on
+                _revoke(key, cerby_id)
+                revoked += 1
+    approved.delete()
+    return revoked
+
+
+def _stop_if_too_many(keys: Sequence[tuple[UUID, UUID]], approved: set[UUID], listed: int) -> None:
+    count = sum(key_id not in approved for key_id, _ in keys)
+    if count <= max(3, listed // 20):
+        return
+    reason = "More keys live in Cerby that should not than can be an accident. None was revoked."
+    if start_quarantine(Cause.TOO_MANY, reason):
+        log.append(
+            Event.SWEEP_STOPPED,
+            actor=None,
+            outcome=log.Outcome.FAILED,
+            reason=reason,
+            revocations=count,
+            keys=listed,
+        )
+    logger.error("sweep_stopped", count=count)
+
+
+def _revoke(key: ApiKey, cerby_id: UUID) -> None:
+    changes = {"cerby_id": cerby_id}
+    transition(key, Transition.REAPPEAR, Event.KEY_DELETION_STARTED, None, changes=changes, reason=REASON)
+    revoke_key(key, None)

@@ -1,0 +1,86 @@
+"""Who had which role at a time: everybody as they are now, with each later recorded change undone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from keys.models import AuditEvent, User
+from keys.rules.events import Event
+from keys.rules.policy import Role
+from keys.tlog.leaf import ERASED, readable
+
+CHANGES = (Event.PERSON_ADDED, Event.PERSON_REMOVED, Event.PERSON_CHANGED)
+NAMES = {"full name": "name", "may sign in": "may_sign_in", "in the workspace": "in_the_workspace"}
+
+
+@dataclass
+class PersonAsOf:
+    """``undone``: so many later changes were taken back."""
+
+    row: int
+    cerby_id: str
+    name: str
+    email: str
+    role: str
+    may_sign_in: str
+    in_the_workspace: str
+    undone: int = 0
+
+    def cells(self) -> list[str]:
+        shown = (self.cerby_id, self.name, self.email, self.role, self.may_sign_in, self.in_the_workspace)
+        return [*shown, f"{self.undone} later changes undone" if self.undone else "unchanged since"]
+
+
+HEADER = ["Cerby id", "Name", "E-mail", "Role", "May sign in", "In the workspace", "How it is known"]
+
+
+@dataclass
+class PeopleAsOf:
+    """``unknown``: so many later changes name nobody any more, because the person was erased."""
+
+    people: list[PersonAsOf] = field(default_factory=list)
+    unknown: int = 0
+
+    def emails(self) -> dict[int, str]:
+        return {person.row: person.email for person in self.people if person.undone}
+
+
+def people_as_of(as_of: datetime) -> PeopleAsOf:
+    """Everybody whom the portal knows. They are held in memory: hundreds, or a few thousand."""
+    found = PeopleAsOf([_now(user) for user in User.objects.order_by("pk").iterator()])
+    by_email = {person.email: person for person in found.people}
+    for kind, details in _changes_after(as_of):
+        person = by_email.get(details["email"])
+        if person is None or ERASED in details.get("before", {}).values():
+            found.unknown += 1
+            continue
+        person.undone += 1
+        if kind == Event.PERSON_ADDED:
+            person.may_sign_in = "no"
+            continue
+        for name, value in details["before"].items():
+            setattr(person, NAMES.get(name, name), value)
+        del by_email[details["email"]]
+        by_email[person.email] = person
+    return found
+
+
+def _changes_after(as_of: datetime) -> Iterator[tuple[str, dict[str, Any]]]:
+    rows = AuditEvent.objects.filter(type__in=CHANGES, at__gt=as_of).order_by("-id")
+    for kind, details, personal in rows.values_list("type", "details", "personal").iterator(chunk_size=500):
+        yield kind, readable(details, personal)
+
+
+def _now(user: User) -> PersonAsOf:
+    return PersonAsOf(
+        row=user.pk,
+        cerby_id=str(user.cerby_id),
+        name=user.name,
+        email=user.email,
+        role=Role(user.role).label,
+        may_sign_in="yes" if user.is_active else "no",
+        in_the_workspace="yes" if user.left_at is None else "no",
+    )

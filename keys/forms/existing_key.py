@@ -1,0 +1,243 @@
+"""What is asked about keys that the portal did not make: pasted, registered, imported, sought."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Sequence
+from datetime import datetime, time
+from typing import Any
+
+from django import forms
+from django.core.files.uploadedfile import UploadedFile
+from django.utils import timezone
+from django.utils.datastructures import MultiValueDict
+from django.views.decorators.debug import sensitive_variables
+
+from keys import cerby
+from keys.forms.new_key import in_zone
+from keys.rules import key_text
+from keys.rules import scopes as catalogue
+from keys.rules.errors import Invalid
+from keys.rules.scopes import in_order
+from keys.validation import new_key
+from keys.validation.existing_key import Registration, check_existing_name
+from keys.validation.new_key import PURPOSE_LENGTH
+
+MEGABYTE = 1024 * 1024
+
+_SECRET_FIELD = {"autocomplete": "off", "spellcheck": "false", "data-1p-ignore": "", "data-lpignore": "true"}
+_DATE = {"type": "date"}
+
+
+def refuse(form: forms.Form, invalid: Invalid) -> None:
+    """Say what an action refused beside the fields that it names; what the form does not have, above them."""
+    if not invalid.fields:
+        form.add_error(None, invalid.sentence)
+    for field, sentence in invalid.fields.items():
+        form.add_error(field if field in form.fields else None, sentence)
+
+
+class ForgetfulTextarea(forms.Textarea):
+    """Empty again whenever the form is shown."""
+
+    def format_value(self, value: Any) -> None:  # noqa: ARG002 - Django's signature
+        return None
+
+
+class SecretInput(forms.PasswordInput):
+    """A field for a key's plain text: masked, and empty again whenever the form is shown."""
+
+    def __init__(self) -> None:
+        super().__init__(attrs=_SECRET_FIELD, render_value=False)
+
+
+class _Proof(forms.Form):
+    """The fields of both pages that take in a key's plain text."""
+
+    api_key = forms.CharField(
+        label="API key",
+        required=False,
+        widget=SecretInput,
+        help_text="It goes up once, is checked against Cerby, and only its fingerprint is kept.",
+    )
+    accept_less = forms.BooleanField(label="Go on all the same", required=False)
+
+    @property
+    def asks_to_accept(self) -> bool:
+        return bool(self.errors.get("accept_less")) or bool(self["accept_less"].value())
+
+
+class PasteForm(_Proof):
+    save = forms.BooleanField(label="Save in Cerby as well", required=False)
+    vault = forms.TypedChoiceField(label="Select vault", required=False, choices=[])
+
+    def __init__(self, data: Any = None, *, vaults: Sequence[cerby.Vault]) -> None:
+        super().__init__(data)
+        self.can_save = bool(vaults)
+        vault = self.fields["vault"]
+        assert isinstance(vault, forms.ChoiceField)
+        vault.choices = [(str(one.id), one.name) for one in vaults]
+        if len(vaults) <= 1:  # Cerby (published): with one vault there is nothing to select
+            del self.fields["vault"]
+        if not vaults:
+            del self.fields["save"]
+
+    @sensitive_variables()
+    def clean_api_key(self) -> str:
+        try:
+            return key_text.check_key_text(self.cleaned_data["api_key"])
+        except Invalid as invalid:
+            raise forms.ValidationError(invalid.fields["api_key"]) from None
+
+
+class RegisterForm(_Proof):
+    name = forms.CharField(
+        label="API key name", required=False, help_text="As Cerby shows it, 1 to 100 characters."
+    )
+    owner = forms.EmailField(
+        label="Owner's e-mail",
+        max_length=254,
+        help_text="The person in Cerby who made the key: it acts as that person.",
+        error_messages={"required": "Enter the e-mail of the key's owner."},
+    )
+    purpose = forms.CharField(
+        label="Purpose",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=f"Why this key is needed, and by what. 1 to {PURPOSE_LENGTH} characters.",
+    )
+    expires_date = forms.DateField(
+        label="Expires on",
+        widget=forms.DateInput(attrs=_DATE, format="%Y-%m-%d"),
+        error_messages={"required": "Enter the day on which the key expires."},
+    )
+    expires_time = forms.TimeField(
+        label="Expires at",
+        required=False,
+        widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+        help_text="In your time zone; without it, the start of that day.",
+    )
+    created = forms.DateField(
+        label="Created on",
+        required=False,
+        widget=forms.DateInput(attrs=_DATE, format="%Y-%m-%d"),
+        help_text="If you know it; otherwise today is shown.",
+    )
+    scopes = forms.MultipleChoiceField(
+        required=False,
+        choices=[(scope.id, scope.label) for scope in catalogue.CATALOGUE.values()],
+        error_messages={"invalid_choice": "“%(value)s” is not a scope that the portal knows."},
+    )
+
+    offered = tuple(catalogue.CATALOGUE.values())
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        return self._checked(check_existing_name, name)
+
+    def clean_purpose(self) -> str:
+        purpose = " ".join(self.cleaned_data["purpose"].split())
+        return self._checked(new_key.check_purpose, purpose)
+
+    def clean_owner(self) -> str:
+        return str(self.cleaned_data["owner"]).lower()
+
+    def clean_scopes(self) -> list[str]:
+        if not self.cleaned_data["scopes"]:
+            raise forms.ValidationError("Select the scopes that Cerby shows for this key.")
+        return in_order(self.cleaned_data["scopes"])
+
+    def _checked(self, rule: Any, text: str) -> str:
+        try:
+            rule(text)
+        except Invalid as invalid:
+            raise forms.ValidationError(next(iter(invalid.fields.values()))) from invalid
+        return text
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if data.get("expires_date"):
+            try:
+                data["expires_at"] = _moment(data["expires_date"], data.get("expires_time") or time.min)
+            except forms.ValidationError as error:
+                self.add_error("expires_time", error)
+        return data
+
+    def chosen(self) -> set[str]:
+        """What is ticked, valid or not, to be ticked again."""
+        return set(self.data.getlist("scopes")) if isinstance(self.data, MultiValueDict) else set()
+
+    def registration(self) -> Registration:
+        """What was entered, once it is valid."""
+        data = self.cleaned_data
+        created = data.get("created")
+        return Registration(
+            name=data["name"],
+            owner_email=data["owner"],
+            purpose=data["purpose"],
+            expires_at=data["expires_at"],
+            scopes=tuple(data["scopes"]),
+            created_at=_moment(created, time.min) if created else None,
+        )
+
+
+def _moment(day: Any, at: time) -> datetime:
+    zone = zoneinfo.ZoneInfo(timezone.get_current_timezone_name())
+    return in_zone(datetime.combine(day, at), zone)
+
+
+class ImportForm(forms.Form):
+    file = forms.FileField(
+        label="CSV file",
+        widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
+        help_text="At most 1,000 keys and 1 MB, in UTF-8.",
+        error_messages={"required": "Choose a CSV file.", "empty": "The file is empty."},
+    )
+
+    def clean_file(self) -> str:
+        """The file's text."""
+        upload: UploadedFile[Any] = self.cleaned_data["file"]
+        if (upload.size or 0) > MEGABYTE:
+            raise forms.ValidationError("The file is larger than 1 MB. Cut it into several.")
+        try:
+            return str(upload.read(), "utf-8-sig")
+        except UnicodeDecodeError:
+            raise forms.ValidationError(
+                "The file is not UTF-8. Save it as “CSV UTF-8” and try again."
+            ) from None
+
+
+class FindForm(forms.Form):
+    """Nothing that was entered is shown again: the page that answers has a new form."""
+
+    text = forms.CharField(
+        label="Suspicious text",
+        required=False,
+        max_length=100_000,
+        widget=ForgetfulTextarea(attrs={**_SECRET_FIELD, "rows": 4}),
+        help_text="A key, or a log line, a configuration, a message that holds one.",
+        error_messages={"max_length": "This is longer than 100,000 characters. Upload it as a file."},
+    )
+    file = forms.FileField(
+        label="Or a text file",
+        required=False,
+        help_text="At most 10 MB. It is looked through in memory and never written down.",
+        error_messages={"empty": "The file is empty."},
+    )
+
+    def clean_file(self) -> str:
+        upload: UploadedFile[Any] | None = self.cleaned_data["file"]
+        if upload is None:
+            return ""
+        if (upload.size or 0) > key_text.LARGEST_FILE:
+            raise forms.ValidationError("The file is larger than 10 MB. Cut it into several.")
+        return key_text.decoded(upload.read())
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if not self.errors and not data.get("text") and not data.get("file"):
+            self.add_error("text", "Paste a text, or choose a file.")
+        return data
+
+    def everything(self) -> str:
+        return f"{self.cleaned_data['text']}\n{self.cleaned_data['file']}".strip()

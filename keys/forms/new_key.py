@@ -1,0 +1,184 @@
+"""What the wizard's two pages ask for, and the page of a discovered key."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.utils import timezone
+
+from keys.crypto import seal
+from keys.rules import scopes as catalogue
+from keys.rules.errors import Invalid
+from keys.validation import new_key
+from keys.validation.new_key import KeyRequest
+
+CUSTOM = "custom"
+EXPIRATIONS: dict[str, tuple[str, timedelta]] = {
+    "1h": ("1 hour", timedelta(hours=1)),
+    "12h": ("12 hours", timedelta(hours=12)),
+    "1d": ("1 day", timedelta(days=1)),
+    "5d": ("5 days", timedelta(days=5)),
+    "1y": ("1 year", timedelta(days=365)),
+}
+"""Cerby's own choices (published), in its order."""
+
+
+def _rule(check: Callable[..., None], *values: Any) -> None:
+    """Run a rule of keys.validation.new_key and say what it says beside the form's field."""
+    try:
+        check(*values)
+    except Invalid as invalid:
+        raise forms.ValidationError(next(iter(invalid.fields.values()))) from invalid
+
+
+def _purpose() -> forms.CharField:
+    return forms.CharField(
+        label="Purpose",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="Why this key is needed, and by what. Shown to everybody who reviews the key.",
+    )
+
+
+def _clean_purpose(data: dict[str, Any]) -> str:
+    purpose = " ".join(data["purpose"].split())
+    _rule(new_key.check_purpose, purpose)
+    return purpose
+
+
+class AdoptForm(forms.Form):
+    """What is asked of a key that was discovered in Cerby."""
+
+    purpose = _purpose()
+
+    def clean_purpose(self) -> str:
+        return _clean_purpose(self.cleaned_data)
+
+
+class DetailsForm(forms.Form):
+    """Step 1. After validation ``cleaned_data["expires_at"]`` is an aware moment."""
+
+    id = forms.UUIDField(widget=forms.HiddenInput, required=False)
+    tab_key = forms.CharField(widget=forms.HiddenInput, required=False)
+    time_zone = forms.CharField(widget=forms.HiddenInput, required=False)
+    name = forms.CharField(
+        label="API key name",
+        strip=True,
+        required=False,
+        help_text="What the key is for, as others will look for it. 1 to 100 characters.",
+    )
+    expiration = forms.ChoiceField(
+        label="Expiration time",
+        choices=[*((value, words) for value, (words, _) in EXPIRATIONS.items()), (CUSTOM, "Custom")],
+        error_messages={"invalid_choice": "Select one of the expiration times in the list."},
+    )
+    expires_date = forms.DateField(
+        label="Date", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    expires_time = forms.TimeField(
+        label="Time", required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
+    )
+    purpose = _purpose()
+
+    def clean_name(self) -> str:
+        name = new_key.tidy(self.cleaned_data["name"])
+        _rule(new_key.check_name, name, self.cleaned_data.get("id"))
+        return name
+
+    def clean_purpose(self) -> str:
+        return _clean_purpose(self.cleaned_data)
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if not data.get("id"):
+            self.add_error(None, "This page was sent without its id, so it cannot go on. Choose Start over.")
+        if "expiration" in data:
+            try:
+                data["expires_at"] = self._expires_at(data)
+                _rule(new_key.check_expiry, data["expires_at"], timezone.now())
+            except forms.ValidationError as error:
+                self.add_error("expires_date" if data["expiration"] == CUSTOM else "expiration", error)
+        return data
+
+    def _expires_at(self, data: dict[str, Any]) -> datetime:
+        if data["expiration"] != CUSTOM:
+            return timezone.now() + EXPIRATIONS[data["expiration"]][1]
+        if not data.get("expires_date") or not data.get("expires_time"):
+            raise forms.ValidationError("Enter both a date and a time.")
+        local = datetime.combine(data["expires_date"], data["expires_time"])
+        return in_zone(local, self.zone())
+
+    def zone(self) -> zoneinfo.ZoneInfo:
+        """The zone that the wizard's page named, else the reader's."""
+        try:
+            return zoneinfo.ZoneInfo(self.data.get("time_zone") or timezone.get_current_timezone_name())
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise forms.ValidationError("The page named a time zone that does not exist.") from error
+
+
+def in_zone(local: datetime, zone: zoneinfo.ZoneInfo) -> datetime:
+    """``local``, a wall-clock time, as a moment. A time that clocks skip or show twice is refused."""
+    earlier, later = local.replace(tzinfo=zone, fold=0), local.replace(tzinfo=zone, fold=1)
+    if earlier.utcoffset() == later.utcoffset():
+        return earlier
+    exists = earlier.astimezone(zoneinfo.ZoneInfo("UTC")).astimezone(zone).replace(tzinfo=None) == local
+    happens = "twice" if exists else "never"
+    raise forms.ValidationError(
+        f"On that day the clocks change in {zone.key}, and {local:%H:%M} happens {happens}. "
+        "Choose a time one hour earlier or later."
+    )
+
+
+class ScopesForm(forms.Form):
+    """Step 2."""
+
+    scopes = forms.MultipleChoiceField(
+        required=False,
+        error_messages={
+            "invalid_choice": "“%(value)s” is not a scope that is offered here. Select from the list."
+        },
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.offered = catalogue.offered(settings.PORTAL_EXTRA_SCOPES)
+        field = self.fields["scopes"]
+        assert isinstance(field, forms.MultipleChoiceField)
+        field.choices = [(scope.id, scope.label) for scope in self.offered]
+
+    def clean_scopes(self) -> list[str]:
+        chosen: list[str] = self.cleaned_data["scopes"]
+        _rule(new_key.check_scopes, chosen)
+        return catalogue.in_order(chosen)
+
+    def chosen(self) -> set[str]:
+        """What is ticked, valid or not, to be ticked again."""
+        return set(self.data.getlist("scopes")) if hasattr(self.data, "getlist") else set()
+
+
+class SaveFilterForm(forms.Form):
+    """The name of a filter. The filter itself is the page's query string."""
+
+    name = forms.CharField(
+        label="Save this filter as",
+        max_length=60,
+        error_messages={"required": "Give the filter a name."},
+    )
+
+
+def request_of(details: DetailsForm, scopes: ScopesForm) -> KeyRequest:
+    """Both pages, valid, as one request. Raises ``Invalid`` where the tab's key is missing or damaged."""
+    data = details.cleaned_data
+    return KeyRequest(
+        id=data["id"],
+        name=data["name"],
+        purpose=data["purpose"],
+        expires_at=data["expires_at"],
+        scopes=tuple(scopes.cleaned_data["scopes"]),
+        tab_key=seal.parse_tab_key(data["tab_key"]),
+    )

@@ -1,0 +1,121 @@
+"""Times, scopes and browsers in words, the same words everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from django.utils import timezone
+
+from keys.rules.scopes import label
+
+SHOWN_SCOPES = 2
+_LONG_AGO = timedelta(days=30)
+
+
+def day(moment: datetime) -> str:
+    """``3 Nov 2026`` in the reader's zone."""
+    local = timezone.localtime(moment)
+    return f"{local.day} {local:%b %Y}"
+
+
+def exact(moment: datetime) -> str:
+    """``3 November 2026, 14:05:09 CET`` in the reader's zone."""
+    local = timezone.localtime(moment)
+    return f"{local.day} {local:%B %Y, %H:%M:%S %Z}"
+
+
+def day_and_exact(moment: datetime) -> tuple[str, str]:
+    """Both of the above, for tables: the way into the reader's zone is half of what they cost."""
+    local = timezone.localtime(moment)
+    return f"{local.day} {local:%b %Y}", f"{local.day} {local:%B %Y, %H:%M:%S %Z}"
+
+
+def to_the_minute(moment: datetime) -> str:
+    """``3 November 2026, 14:05 (Europe/Berlin)``: an expiry as a person enters it."""
+    local = timezone.localtime(moment)
+    return f"{local.day} {local:%B %Y, %H:%M} ({timezone.get_current_timezone_name()})"
+
+
+def spoken(moment: datetime, now: datetime) -> str:
+    """``Tuesday 3 November 2026, 14:05 (Europe/Berlin), in 5 days``: an expiry read back to its author."""
+    local = timezone.localtime(moment)
+    zone = timezone.get_current_timezone_name()
+    return f"{local:%A} {local.day} {local:%B %Y, %H:%M} ({zone}), {relative(moment, now)}"
+
+
+def relative(moment: datetime, now: datetime) -> str:
+    """``in 5 days``, ``2 hours ago``, ``just now``."""
+    ahead = moment > now
+    seconds = int(abs((moment - now).total_seconds()))
+    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        count = round(seconds / size) if seconds >= size else 0
+        if count:
+            words = f"{count} {unit}{'s' if count > 1 else ''}"
+            return f"in {words}" if ahead else f"{words} ago"
+    return "in less than a minute" if ahead else "just now"
+
+
+def clock(moment: datetime) -> str:
+    """``12:07 CET`` in the reader's zone, rounded up to the minute: by then the moment has come."""
+    rounded = moment.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    return f"{timezone.localtime(rounded):%H:%M %Z}"
+
+
+def in_minutes(moment: datetime, now: datetime) -> str:
+    """``in 3 minutes``, rounded up: by then the moment has come."""
+    count = int((moment - now).total_seconds() // 60) + 1
+    return f"in {count} minute{'s' if count > 1 else ''}"
+
+
+def last_used(moment: datetime | None, now: datetime) -> str:
+    if moment is None:
+        return "Never"
+    return relative(moment, now) if now - moment < _LONG_AGO else day(moment)
+
+
+def utc(moment: datetime | None) -> str:
+    """ISO 8601 in UTC to the second, for exports; empty for None."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if moment else ""
+
+
+def utc_microseconds(moment: datetime) -> str:
+    """ISO 8601 in UTC with six digits of a second's fraction, as the audit log writes every time."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def scope_list(scopes: Iterable[str]) -> str:
+    return ", ".join(label(scope) for scope in scopes)
+
+
+def scope_summary(scopes: list[str]) -> str:
+    """The first two labels, and how many more."""
+    shown = scope_list(scopes[:SHOWN_SCOPES])
+    more = len(scopes) - SHOWN_SCOPES
+    return f"{shown} +{more}" if more > 0 else shown
+
+
+_BROWSERS = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+_SYSTEMS = (
+    ("Windows", "Windows"),
+    ("iPhone", "iOS"),
+    ("iPad", "iPadOS"),
+    ("Android", "Android"),
+    ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
+
+
+def browser(user_agent: str) -> str:
+    """``Chrome on Linux``, or the start of what the client calls itself."""
+    name = next((name for mark, name in _BROWSERS if mark in user_agent), "")
+    system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
+    printable = "".join(character for character in user_agent if character.isprintable())
+    return f"{name} on {system}" if name and system else printable[:200]

@@ -1,0 +1,240 @@
+"""Who may do what: the one matrix of roles and actions. Pure data and pure functions."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+from keys.rules.errors import NotAllowed
+
+ROLE_GOES_STALE_AFTER = timedelta(hours=24)
+
+
+class Role(enum.IntEnum):
+    """A person's role in the workspace, least first (Cerby, "Roles")."""
+
+    GUEST = 10
+    LOGIN_ONLY = 20
+    USER = 30
+    ADMIN = 40
+    SUPER_ADMIN = 50
+    OWNER = 60
+
+    @property
+    def label(self) -> str:
+        return _ROLE_LABELS[self]
+
+
+_ROLE_LABELS = {
+    Role.GUEST: "Guest User",
+    Role.LOGIN_ONLY: "Login-Only",
+    Role.USER: "User",
+    Role.ADMIN: "Admin",
+    Role.SUPER_ADMIN: "Super Admin",
+    Role.OWNER: "Owner",
+}
+
+ADMINS = frozenset({Role.ADMIN, Role.SUPER_ADMIN, Role.OWNER})
+HIGHEST = frozenset({Role.SUPER_ADMIN, Role.OWNER})
+MEMBERS = ADMINS | {Role.USER}
+EVERYONE = frozenset(Role)
+
+
+class Action(enum.StrEnum):
+    SEE_INVENTORY = "inventory:see"
+    EXPORT_INVENTORY = "inventory:export"
+    SEE_ACTIVITY = "activity:see"
+    EXPORT_ACTIVITY = "activity:export"
+    VERIFY_RECORD = "record:verify"
+    EXPLAIN_DAMAGE = "record:explain"
+    EXPORT_EVIDENCE = "evidence:export"
+    SEE_CONFIGURATION = "configuration:see"
+    REFRESH_ROLES = "roles:refresh"
+    GENERATE_KEY = "key:generate"
+    REGISTER_KEY = "key:register"
+    FIND_KEY = "key:find"
+    SEE_KEY = "key:see"
+    NARROW_KEY = "key:narrow"
+    WIDEN_KEY = "key:widen"
+    DELETE_KEY = "key:delete"
+    REVEAL_KEY = "key:reveal"
+    ADOPT_KEY = "key:adopt"
+    ERASE_PERSON = "person:erase"
+    KEEP_KEY = "key:keep"
+    END_QUARANTINE = "quarantine:end"
+
+    @property
+    def words(self) -> str:
+        """The action as it completes the sentence "You may not …"."""
+        return _ACTION_WORDS[self]
+
+
+_ACTION_WORDS = {
+    Action.SEE_INVENTORY: "see every API key of the workspace",
+    Action.EXPORT_INVENTORY: "download the inventory",
+    Action.SEE_ACTIVITY: "see the activity of the workspace",
+    Action.EXPORT_ACTIVITY: "download the activity",
+    Action.VERIFY_RECORD: "verify the record of what happened",
+    Action.EXPLAIN_DAMAGE: "explain damage to the record",
+    Action.EXPORT_EVIDENCE: "download an evidence pack",
+    Action.SEE_CONFIGURATION: "see the workspace configuration",
+    Action.REFRESH_ROLES: "read everybody's role from Cerby again",
+    Action.GENERATE_KEY: "generate an API key",
+    Action.REGISTER_KEY: "register an API key that exists already",
+    Action.FIND_KEY: "find out whose an API key is",
+    Action.SEE_KEY: "see the settings of an API key",
+    Action.NARROW_KEY: "remove scopes from an API key",
+    Action.WIDEN_KEY: "add scopes to an API key",
+    Action.DELETE_KEY: "delete an API key",
+    Action.REVEAL_KEY: "view a newly generated API key",
+    Action.ADOPT_KEY: "adopt an API key that was discovered in Cerby",
+    Action.ERASE_PERSON: "erase a person who has left",
+    Action.KEEP_KEY: "keep an API key that the quarantine holds back",
+    Action.END_QUARANTINE: "end the quarantine",
+}
+
+
+class KeyManagement(enum.StrEnum):
+    """Cerby's pages contradict each other on who manages a key; the organisation picks a reading."""
+
+    ADMINS = "admins"
+    """Owners, Super Admins, Admins, and the key's own Owner ("View the details of an API key")."""
+    OWNER_ONLY = "owner-only"
+    """The key's own Owner alone ("Explore API keys and bearer tokens")."""
+
+
+class OwnKey(enum.Enum):
+    """What owning the key in question means to a rule."""
+
+    DOES_NOT_MATTER = enum.auto()
+    SUFFICES = enum.auto()
+    IS_REQUIRED = enum.auto()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Who may: one of ``roles``, as far as ``own_key`` does not say more or less.
+
+    ``at_least_key_owner``: the role must be at least as high as the key owner's, because a key acts
+    as its owner. ``fresh_role``: Cerby must have confirmed the role within a day.
+    """
+
+    roles: frozenset[Role]
+    own_key: OwnKey = OwnKey.DOES_NOT_MATTER
+    at_least_key_owner: bool = False
+    fresh_role: bool = False
+
+
+MATRIX: dict[Action, Rule] = {
+    Action.SEE_INVENTORY: Rule(ADMINS),
+    Action.EXPORT_INVENTORY: Rule(ADMINS),
+    Action.SEE_ACTIVITY: Rule(ADMINS),
+    Action.EXPORT_ACTIVITY: Rule(ADMINS),
+    Action.VERIFY_RECORD: Rule(ADMINS),
+    Action.EXPLAIN_DAMAGE: Rule(HIGHEST, fresh_role=True),
+    Action.EXPORT_EVIDENCE: Rule(ADMINS),
+    Action.SEE_CONFIGURATION: Rule(ADMINS),
+    Action.REFRESH_ROLES: Rule(ADMINS),
+    Action.GENERATE_KEY: Rule(ADMINS, fresh_role=True),
+    Action.REGISTER_KEY: Rule(ADMINS),
+    Action.FIND_KEY: Rule(MEMBERS),  # whoever found a leaked key should hear at once whose it is
+    Action.REVEAL_KEY: Rule(EVERYONE, OwnKey.IS_REQUIRED),
+    Action.SEE_KEY: Rule(ADMINS, OwnKey.SUFFICES),
+    Action.NARROW_KEY: Rule(ADMINS, OwnKey.SUFFICES),
+    Action.WIDEN_KEY: Rule(ADMINS, at_least_key_owner=True, fresh_role=True),
+    Action.DELETE_KEY: Rule(ADMINS, OwnKey.SUFFICES),
+    Action.ADOPT_KEY: Rule(ADMINS),
+    Action.ERASE_PERSON: Rule(frozenset({Role.OWNER})),
+    Action.KEEP_KEY: Rule(HIGHEST, fresh_role=True),
+    Action.END_QUARANTINE: Rule(HIGHEST, fresh_role=True),
+}
+
+OWNER_ONLY_MATRIX: dict[Action, Rule] = MATRIX | {
+    Action.SEE_KEY: Rule(EVERYONE, OwnKey.IS_REQUIRED),
+    Action.NARROW_KEY: Rule(EVERYONE, OwnKey.IS_REQUIRED),
+    Action.WIDEN_KEY: Rule(ADMINS, OwnKey.IS_REQUIRED, at_least_key_owner=True, fresh_role=True),
+    Action.DELETE_KEY: Rule(EVERYONE, OwnKey.IS_REQUIRED),
+}
+
+_MATRICES = {KeyManagement.ADMINS: MATRIX, KeyManagement.OWNER_ONLY: OWNER_ONLY_MATRIX}
+
+
+def matrix(management: KeyManagement) -> dict[Action, Rule]:
+    return _MATRICES[management]
+
+
+class OwnedKey(Protocol):
+    """What a rule needs to know of a key."""
+
+    @property
+    def owner_cerby_id(self) -> UUID: ...
+    @property
+    def owner_role(self) -> Role | None: ...
+
+
+@dataclass(frozen=True)
+class Actor:
+    """The person who acts, as the portal knows them at this moment, and from where."""
+
+    user_id: int
+    cerby_id: UUID
+    name: str
+    email: str
+    role: Role
+    role_is_stale: bool
+    is_active: bool = True
+    ip: str = ""
+    browser: str = ""
+    management: KeyManagement = KeyManagement.ADMINS
+
+    @property
+    def role_label(self) -> str:
+        return self.role.label
+
+    def may(self, action: Action, key: OwnedKey | None = None) -> bool:
+        return refusal(self, action, key) is None
+
+
+def is_stale(checked_at: datetime | None, now: datetime) -> bool:
+    """Whether a role that Cerby confirmed at ``checked_at`` is too old to generate or widen on."""
+    return checked_at is None or now - checked_at > ROLE_GOES_STALE_AFTER
+
+
+def refusal(actor: Actor, action: Action, key: OwnedKey | None = None) -> str | None:
+    """Why ``actor`` may not do ``action`` (to ``key``), as a sentence; None where they may."""
+    if not actor.is_active:
+        return f"You are no longer a live member of the workspace in Cerby: you may not {action.words}."
+    rule = matrix(actor.management)[action]
+    owns = key is not None and key.owner_cerby_id == actor.cerby_id
+    if rule.own_key is OwnKey.IS_REQUIRED and not owns:
+        return f"Only the key's own Owner may {action.words}."
+    if actor.role not in rule.roles and not (owns and rule.own_key is OwnKey.SUFFICES):
+        return f"Your role, {actor.role.label}, may not {action.words}."
+    if rule.fresh_role and actor.role_is_stale:
+        return f"Cerby has not confirmed your role for a day; until it does, you may not {action.words}."
+    if rule.at_least_key_owner and key is not None and not _reaches(actor.role, key.owner_role):
+        return f"This key acts as its owner, whose role is higher than yours: you may not {action.words}."
+    return None
+
+
+def _reaches(role: Role, owner_role: Role | None) -> bool:
+    return owner_role is not None and role >= owner_role
+
+
+def check(actor: Actor, action: Action, key: OwnedKey | None = None) -> None:
+    """Raise ``NotAllowed`` unless ``actor`` may do ``action`` (to ``key``)."""
+    reason = refusal(actor, action, key)
+    if reason is not None:
+        raise NotAllowed(reason, allowed=roles_that_may(action, actor.management))
+
+
+def roles_that_may(action: Action, management: KeyManagement) -> list[str]:
+    """Labels, highest role first, then the key's own Owner where owning the key counts."""
+    rule = matrix(management)[action]
+    if rule.own_key is OwnKey.IS_REQUIRED:
+        return ["the key's own Owner"]
+    labels = [role.label for role in sorted(rule.roles, reverse=True)]
+    return [*labels, "the key's own Owner"] if rule.own_key is OwnKey.SUFFICES else labels

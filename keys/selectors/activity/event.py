@@ -1,0 +1,75 @@
+"""One event, whole: readable, byte by byte, and with the proof that it is in the signed record."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from uuid import UUID
+
+from keys.audit import tree_store
+from keys.audit.guard import authorize
+from keys.models import AuditEvent, Checkpoint, Sealed
+from keys.rules.errors import NotFound
+from keys.rules.policy import Action, Actor
+from keys.selectors.activity.table import COLUMNS, EventRow, row_of
+from keys.tlog.merkle import Damaged
+from keys.verifier.verify_bundle import root_by_proof
+
+NOT_SEALED = "This event is not sealed yet. That takes a second; reload the page."
+NOT_SIGNED = "This event is sealed, and not signed yet. That takes some seconds; reload the page."
+DAMAGED = "The proof does not hold: the record is damaged here. Verify the record."
+
+
+@dataclass(frozen=True)
+class Proof:
+    """That leaf ``index`` is in the tree of ``size`` that ``note`` signs. ``text``: a C2SP tlog-proof."""
+
+    index: int
+    size: int
+    note: str
+    path: list[str]
+    text: str
+
+
+@dataclass(frozen=True)
+class WholeEvent:
+    """``leaf``: what was sealed, byte by byte. Where there is no ``proof``, ``reason`` says why."""
+
+    uid: UUID
+    row: EventRow
+    leaf: str
+    erased: bool
+    proof: Proof | None
+    reason: str
+
+
+def event_for(actor: Actor, uid: UUID) -> WholeEvent:
+    """Raises ``NotAllowed``, and ``NotFound``."""
+    authorize(actor, Action.SEE_ACTIVITY)
+    found = AuditEvent.objects.filter(uid=uid).values_list("leaf", "salt", *COLUMNS).first()
+    if found is None:
+        raise NotFound("The record has no such event.")
+    leaf, salt, *columns = found
+    proof, reason = _proof(columns[0], bytes(leaf))
+    text = bytes(leaf).decode("utf-8", "replace")
+    return WholeEvent(uid, row_of(tuple(columns)), text, salt is None, proof, reason)
+
+
+def _proof(event_id: int, leaf: bytes) -> tuple[Proof | None, str]:
+    """A proof that was checked, with the code that an outsider checks it with; or why there is none."""
+    index = Sealed.objects.filter(event_id=event_id).values_list("index", flat=True).first()
+    if index is None:
+        return None, NOT_SEALED
+    checkpoint = Checkpoint.objects.order_by("-size").first()
+    if checkpoint is None or checkpoint.size <= index:
+        return None, NOT_SIGNED
+    try:
+        path = tree_store.tree(checkpoint.size).inclusion_proof(index)
+    except Damaged:
+        return None, DAMAGED
+    if root_by_proof(leaf, index, checkpoint.size, path) != bytes(checkpoint.root):
+        return None, DAMAGED
+    hashes = [base64.b64encode(each).decode() for each in path]
+    head = ["c2sp.org/tlog-proof@v1", f"extra {base64.b64encode(leaf).decode()}", f"index {index}", *hashes]
+    text = "\n".join(head) + f"\n\n{checkpoint.note}"
+    return Proof(index, checkpoint.size, checkpoint.note, hashes, text), ""

@@ -1,0 +1,131 @@
+"""What the activity's query string may say: filters, and the event to continue from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db.models import F, Func, QuerySet
+from django.db.models.lookups import In
+from django.http import QueryDict
+from django.utils import timezone
+
+from keys.models import ApiKey, AuditEvent, SavedFilter
+from keys.rules.events import Event
+from keys.rules.policy import Actor
+from keys.selectors.inventory.conditions import FEW, id_of
+from keys.selectors.inventory.keyset import Order, Unindexed, Window
+from keys.selectors.inventory.widgets import PlainInput, PlainSelect
+
+Events = QuerySet[AuditEvent]
+
+NEWEST_FIRST = Order((F("at"), F("id")), descending=True)
+_INSTANT = datetime.resolution
+_LARGEST_ID = 2**63 - 1
+_DAY: dict[str, Any] = {
+    "required": False,
+    "widget": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    # Near either end of the calendar, a day's start in some zone is no time in UTC.
+    "validators": [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2999, 12, 31))],
+}
+
+
+class ActivityForm(forms.Form):
+    actor = forms.CharField(required=False, label="Who (e-mail)", max_length=254, widget=PlainInput)
+    owner = forms.CharField(required=False, label="Key's owner", max_length=254, widget=PlainInput)
+    type = forms.ChoiceField(
+        required=False,
+        label="What",
+        choices=[("", "Anything"), *((event.value, event.label) for event in Event)],
+        widget=PlainSelect,
+    )
+    outcome = forms.ChoiceField(
+        required=False,
+        label="Outcome",
+        choices=[("", "Any outcome"), *AuditEvent.Outcome.choices],
+        widget=PlainSelect,
+    )
+    since = forms.DateField(label="From", **_DAY)
+    until = forms.DateField(label="To", **_DAY)
+    ip = forms.GenericIPAddressField(
+        required=False,
+        label="IP address",
+        widget=PlainInput,
+        error_messages={"invalid": "Enter an IP address such as 192.0.2.7."},
+    )
+    key = forms.UUIDField(required=False, label="Key id", widget=PlainInput)
+    after = forms.IntegerField(required=False, min_value=0, max_value=_LARGEST_ID)
+    before = forms.IntegerField(required=False, min_value=0, max_value=_LARGEST_ID)
+
+
+def by_owner(events: Events, email: str) -> Events:
+    """Events about the keys that the person owns now.
+
+    Of few keys the events are looked up by key; of many, enough are met on the way through all events.
+    """
+    owned = ApiKey.objects.filter(owner_id=id_of(email)).values("pk")
+    column: F | Func = F("key_id") if owned[: FEW + 1].count() <= FEW else Unindexed(F("key_id"))
+    return events.filter(In(column, owned))
+
+
+_CONDITIONS: dict[str, Callable[[Events, Any], Events]] = {
+    "actor": lambda events, email: events.filter(actor_email=email.lower()),
+    "owner": by_owner,
+    "key": lambda events, key_id: events.filter(key_id=key_id),
+    "type": lambda events, type_: events.filter(type=type_),
+    "outcome": lambda events, outcome: events.filter(outcome=outcome),
+    "ip": lambda events, ip: events.filter(ip=ip),
+}
+FILTERS = (*_CONDITIONS, "since", "until")
+"""What narrows the list; the rest of the query string says where in it one is."""
+
+
+class ActivityFilter:
+    """The query string, checked. ``chosen`` has what was asked for, empty where nothing was."""
+
+    def __init__(self, params: QueryDict) -> None:
+        self.form = ActivityForm(params)
+
+    def is_valid(self) -> bool:
+        return self.form.is_valid()
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        return self.form.cleaned_data
+
+    def events(self) -> Events:
+        events = AuditEvent.objects.all()
+        for name, narrowed in _CONDITIONS.items():
+            if self.chosen[name]:
+                events = narrowed(events, self.chosen[name])
+        return events
+
+    def order(self) -> Order:
+        """Newest first, between the first moment of one day and the last of another."""
+        since, until = self.chosen["since"], self.chosen["until"]
+        low = _start_of(since) - _INSTANT if since else None
+        high = _start_of(until + timedelta(days=1)) - _INSTANT if until else None
+        return replace(NEWEST_FIRST, window=Window(low, high))
+
+    def in_use(self) -> dict[str, str]:
+        """The filters that narrow the list, as the query string would spell them."""
+        return {name: str(self.chosen[name]) for name in FILTERS if self.chosen[name]}
+
+    def in_words(self) -> str:
+        return ", ".join(f"{name}={value}" for name, value in self.in_use().items()) or "everything"
+
+    def reasons(self) -> str:
+        return " ".join(str(reason) for reasons in self.form.errors.values() for reason in reasons)
+
+
+def saved_filters(actor: Actor) -> list[SavedFilter]:
+    """The actor's own, by name."""
+    return list(SavedFilter.objects.filter(user_id=actor.user_id).order_by("name"))
+
+
+def _start_of(day: Any) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=timezone.get_current_timezone())

@@ -1,0 +1,213 @@
+"""The record of what happened, as rows of strings, filtered and paged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.http import QueryDict
+from django.utils import timezone
+
+from keys.audit.guard import authorize
+from keys.models import ApiKey, AuditEvent, User
+from keys.rules import formatting
+from keys.rules.errors import Invalid
+from keys.rules.events import Event
+from keys.rules.policy import Action, Actor
+from keys.rules.scopes import label
+from keys.selectors.activity.changes import Change, changes_in
+from keys.selectors.activity.filters import NEWEST_FIRST, ActivityFilter, Events
+from keys.selectors.inventory.keyset import CountOf, Page, order_by, page
+from keys.selectors.inventory.table import Export
+from keys.tlog.leaf import ERASED, readable
+
+COLUMNS = (
+    "id",
+    "at",
+    "type",
+    "outcome",
+    "actor_id",
+    "actor_name",
+    "actor_email",
+    "actor_role",
+    "key_id",
+    "key_name",
+    "ip",
+    "browser",
+    "reason",
+    "uid",
+    "details",
+    "personal",
+)
+
+
+class EventRow(NamedTuple):
+    id: int
+    at: str
+    at_exact: str
+    label: str
+    outcome: str
+    who_id: int | None
+    who: str
+    who_email: str
+    who_role: str
+    key_id: UUID | None
+    key_name: str
+    ip: str
+    browser: str
+    reason: str
+    details: list[tuple[str, str]]
+    uid: UUID
+    changes: list[Change]
+
+
+@dataclass(frozen=True)
+class Activity:
+    """``key`` or ``person``: whose whole story this is, where the filter asks for one of them alone."""
+
+    page: Page[EventRow]
+    filter: ActivityFilter
+    key: ApiKey | None = None
+    person: User | None = None
+
+
+def activity(actor: Actor, params: QueryDict) -> Activity:
+    """The page of the record that the query string asks for. Raises ``NotAllowed``."""
+    authorize(actor, Action.SEE_ACTIVITY)
+    wanted = ActivityFilter(params)
+    if not wanted.is_valid():
+        return Activity(Page([], None, None), wanted)
+    found = page(
+        wanted.events().values_list(*COLUMNS),
+        wanted.order(),
+        AuditEvent.objects.all(),
+        after=wanted.chosen["after"],
+        before=wanted.chosen["before"],
+    )
+    rows = Page([row_of(values) for values in found.rows], found.after, found.before)
+    return Activity(rows, wanted, **_subject(wanted))
+
+
+def _subject(wanted: ActivityFilter) -> dict[str, Any]:
+    alone = wanted.in_use()
+    if alone.keys() == {"key"}:
+        return {"key": ApiKey.objects.filter(pk=alone["key"]).first()}
+    if alone.keys() == {"actor"}:
+        return {"person": User.objects.filter(email=alone["actor"].lower()).first()}
+    return {}
+
+
+def newest_activity(actor: Actor, count: int) -> list[EventRow]:
+    """Raises ``NotAllowed``."""
+    authorize(actor, Action.SEE_ACTIVITY)
+    return newest(AuditEvent.objects.all(), count)
+
+
+def newest(events: Events, count: int) -> list[EventRow]:
+    """The newest ``count`` of ``events``, which whoever asks has been allowed to see."""
+    rows = order_by(events.values_list(*COLUMNS), NEWEST_FIRST)[:count]
+    return [row_of(values) for values in rows]
+
+
+def story_of(key: ApiKey, count: int = 100) -> list[EventRow]:
+    """The newest ``count`` events of a key that ``key_for`` has handed out."""
+    return newest(AuditEvent.objects.filter(key_id=key.id), count)
+
+
+def row_of(values: tuple[Any, ...]) -> EventRow:
+    """``values`` are those of ``COLUMNS``."""
+    *columns, hidden, personal = values
+    id_, at, type_, outcome, who_id, who, email, role, key_id, key_name, ip, browser, reason, uid = columns
+    details = readable(hidden, personal)
+    changes = changes_in(details)
+    return EventRow(
+        id=id_,
+        at=f"{formatting.day(at)}, {timezone.localtime(at):%H:%M}",
+        at_exact=formatting.exact(at),
+        label=Event(type_).label,
+        outcome=outcome,
+        who_id=who_id,
+        who=who or ERASED,
+        who_email=email,
+        who_role=role,
+        key_id=key_id,
+        key_name=key_name,
+        ip=ip,
+        browser=browser,
+        reason=reason,
+        details=[
+            (name.replace("_", " "), _detail(name, value))
+            for name, value in _in_order(details)
+            if not (changes and name in {"before", "after"})
+        ],
+        uid=uid,
+        changes=changes,
+    )
+
+
+def _in_order(details: dict[str, Any]) -> list[tuple[str, Any]]:
+    """By name, "before" and "after" last: PostgreSQL keeps them in an order of its own."""
+    last = {"before": 1, "after": 2}
+    return sorted(details.items(), key=lambda detail: (last.get(detail[0], 0), detail[0]))
+
+
+_SCOPE_DETAILS = {"scopes", "before", "after"}
+
+
+def _detail(name: str, value: Any) -> str:
+    if name in _SCOPE_DETAILS and isinstance(value, list):
+        return ", ".join(label(scope) for scope in value)
+    if name == "expires_at":
+        return formatting.exact(datetime.fromisoformat(value))
+    if name == "rules":
+        return f"of {len(value)} actions"
+    if isinstance(value, list):
+        return "; ".join(str(part) for part in value) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{part}: {what}" for part, what in sorted(value.items()))
+    return str(value)
+
+
+EXPORT_HEADER = [
+    "Event id", "At (UTC)", "Event", "Outcome", "Who", "E-mail", "Role", "Key id", "Key name", "IP",
+    "Browser", "Reason", "Details",
+]  # fmt: skip
+
+
+def activity_export(actor: Actor, params: QueryDict) -> Export:
+    """Exactly the filtered events, from one statement. Raises ``NotAllowed`` and ``Invalid``."""
+    authorize(actor, Action.EXPORT_ACTIVITY)
+    wanted = ActivityFilter(params)
+    if not wanted.is_valid():
+        raise Invalid(wanted.reasons())
+    events = order_by(wanted.events(), wanted.order())
+    rows = events.values_list(*COLUMNS, CountOf(events)).iterator(chunk_size=1000)
+    first = next(rows, None)
+    return Export(
+        count=first[-1] if first else 0,
+        as_of=datetime.now(tz=UTC),
+        filter=wanted.in_words(),
+        rows=_export_rows(first, rows),
+    )
+
+
+def _export_rows(first: Any, others: Iterator[Any]) -> Iterator[list[str]]:
+    if first is None:
+        return
+    yield _export_row(first)
+    for values in others:
+        yield _export_row(values)
+
+
+def _export_row(values: tuple[Any, ...]) -> list[str]:
+    *columns, details, personal, _count = values
+    id_, at, type_, outcome, _, who, email, role, key_id, key_name, ip, browser, reason, _uid = columns
+    told = _in_order(readable(details, personal))
+    said = "; ".join(f"{name}: {_detail(name, value)}" for name, value in told)
+    return [
+        str(id_), formatting.utc(at), Event(type_).label, outcome, who or ERASED, email, role, str(key_id or ""),
+        key_name, ip, browser, reason, said,
+    ]  # fmt: skip

@@ -1,0 +1,216 @@
+"""The dashboard's charts: their words, their numbers as a table, and what charts.py makes of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, timedelta
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.urls import reverse
+
+from keys.rules import scopes as catalogue
+from keys.rules.policy import Role
+from keys.selectors.dashboard.figures import DAYS, Figures, Kept, OwnerFigure, ScopeFigure
+from keys.selectors.dashboard.svg import Calendar, Columns, calendar, cliffs, columns, level, share
+
+SHOWN_WIDEST = 3
+
+
+class DayRow(NamedTuple):
+    day: str
+    keys: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Expiries:
+    said: str
+    calendar: Calendar
+    cliffs: list[DayRow]
+    rows: list[DayRow]
+
+
+@dataclass(frozen=True)
+class Weeks:
+    """Each row has a week in words, then a number for each of what was counted; no chart where all are 0."""
+
+    said: str
+    columns: Columns | None
+    rows: list[tuple[str, ...]]
+
+
+class Bar(NamedTuple):
+    """``note`` and ``tag`` say more of what ``label`` names; ``url`` lists what was counted, or is empty."""
+
+    label: str
+    keys: str
+    share: str
+    url: str
+    note: str = ""
+    tag: str = ""
+
+
+class Reach(NamedTuple):
+    """One scope. ``cells`` has the number of keys for each of the roles, and its shade."""
+
+    bar: Bar
+    cells: list[tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class Drawings:
+    expiries: Expiries
+    turnover: Weeks
+    refusals: Weeks
+    owners: list[Bar]
+    roles: list[str]
+    reaches: list[Reach]
+    widest: list[str]
+
+
+def drawings(kept: Kept) -> Drawings:
+    figures = kept.figures
+    roles = [
+        (place, role)
+        for place, role in enumerate(Role)
+        if any(row["by_role"][place] for row in figures["scopes"])
+    ][::-1]
+    most = max((sum(row["by_role"]) for row in figures["scopes"]), default=0)
+    darkest = max((keys for row in figures["scopes"] for keys in row["by_role"]), default=0)
+    by_risk = sorted(figures["scopes"], key=lambda row: (not _writes(row["scope"]), -sum(row["by_role"])))
+    return Drawings(
+        expiries=_expiries(figures, kept.as_of.astimezone(UTC).date()),
+        turnover=_turnover(figures),
+        refusals=_refusals(figures),
+        owners=_owners(figures["owners"]),
+        roles=[role.label for _, role in roles],
+        reaches=[
+            Reach(
+                _scope_bar(row, most),
+                [
+                    (_number(row["by_role"][place]), level(row["by_role"][place], darkest))
+                    for place, _ in roles
+                ],
+            )
+            for row in by_risk
+        ],
+        widest=_widest(by_risk),
+    )
+
+
+def _expiries(figures: Figures, today: date) -> Expiries:
+    counts = {date.fromisoformat(day): keys for day, keys in figures["expiring"].items()}
+    steep = cliffs(counts, DAYS)
+    said = f"{_keys(sum(counts.values()))} of {figures['active']:,} active, on {len(counts)} days."
+    if counts:
+        worst = max(counts, key=lambda day: counts[day])
+        said += f" The most on one day: {_number(counts[worst])}, on {_day(worst)}."
+    return Expiries(
+        said=said,
+        calendar=calendar(counts, today, DAYS + 1),
+        cliffs=[_day_row(day, counts[day]) for day in steep],
+        rows=[_day_row(day, keys) for day, keys in sorted(counts.items())],
+    )
+
+
+def _day_row(day: date, keys: int) -> DayRow:
+    return DayRow(_day(day), _number(keys), _inventory(expires=day.isoformat()))
+
+
+def _turnover(figures: Figures) -> Weeks:
+    new, removed = ([week[name] for week in figures["weeks"]] for name in ("new", "removed"))
+    return Weeks(
+        said=f"{_keys(sum(new))} were made and {sum(removed):,} removed in {len(new)} weeks.",
+        columns=columns(_labels(figures), new, removed) if any([*new, *removed]) else None,
+        rows=[
+            (_week(week["monday"]), _number(week["new"]), _number(week["removed"]))
+            for week in figures["weeks"]
+        ],
+    )
+
+
+def _refusals(figures: Figures) -> Weeks:
+    refused = [week["refused"] for week in figures["weeks"]]
+    return Weeks(
+        said=f"{_number(sum(refused))} in {len(refused)} weeks, {_number(refused[-1])} of them in this one."
+        if any(refused)
+        else f"None in {len(refused)} weeks.",
+        columns=columns(_labels(figures), refused) if any(refused) else None,
+        rows=[(_week(week["monday"]), _number(week["refused"])) for week in figures["weeks"]],
+    )
+
+
+def _owners(owners: list[OwnerFigure]) -> list[Bar]:
+    most = max((owner["keys"] for owner in owners), default=0)
+    return [
+        Bar(
+            label=owner["name"],
+            note=Role(owner["role"]).label,
+            tag="disabled or left" if owner["left"] else "",
+            keys=_number(owner["keys"]),
+            share=share(owner["keys"], most),
+            url=_inventory(owner=owner["email"], status="active"),
+        )
+        for owner in owners
+    ]
+
+
+def _scope_bar(row: ScopeFigure, most: int) -> Bar:
+    scope, keys = row["scope"], sum(row["by_role"])
+    offered = {known.id for known in catalogue.offered(settings.PORTAL_EXTRA_SCOPES)}
+    return Bar(
+        label=catalogue.label(scope),
+        keys=_number(keys),
+        share=share(keys, most),
+        url=_inventory(scope=scope, status="active") if scope in offered else "",
+    )
+
+
+def _widest(by_risk: list[ScopeFigure]) -> list[str]:
+    """What reaches farthest: the highest role first, and of its scopes those that change something."""
+    reaching = [
+        (role, row["scope"], keys)
+        for row in by_risk
+        for role, keys in zip(Role, row["by_role"], strict=True)
+        if keys and _writes(row["scope"])
+    ]
+    reaching.sort(key=lambda found: -found[0])  # stable: within a role the order stays
+    return [
+        f"{_keys(keys)} can “{catalogue.label(scope)}” as {role.label}"
+        for role, scope, keys in reaching[:SHOWN_WIDEST]
+    ]
+
+
+def _writes(scope: str) -> bool:
+    """Of a scope that the catalogue does not know, the worst is assumed."""
+    known = catalogue.CATALOGUE.get(scope)
+    return known is None or known.writes
+
+
+def _inventory(**query: str) -> str:
+    return f"{reverse('keys:inventory')}?{urlencode(query)}"
+
+
+def _keys(count: int) -> str:
+    return f"{count:,} key{'' if count == 1 else 's'}"
+
+
+def _number(count: int) -> str:
+    return f"{count:,}"
+
+
+def _day(day: date) -> str:
+    return f"{day:%a} {day.day} {day:%b %Y}"
+
+
+def _labels(figures: Figures) -> list[str]:
+    mondays = (date.fromisoformat(week["monday"]) for week in figures["weeks"])
+    return [f"{monday.day} {monday:%b}" for monday in mondays]
+
+
+def _week(monday: str) -> str:
+    first = date.fromisoformat(monday)
+    last = first + timedelta(days=6)
+    return f"{first.day} {first:%b} to {last.day} {last:%b %Y}"

@@ -1,0 +1,111 @@
+"""How the audit log's sealing and signing are doing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from keys.audit.tree_store import head as tree_head
+from keys.models import Checkpoint, Sealed, TreeHead, Unsealed
+from keys.selectors.health.damage import (
+    damage_name,
+    explanations,
+    last_verification,
+    last_whole_verification,
+    unexplained,
+)
+
+COUNTED_UP_TO = 1000
+SEALED_WITHIN = timedelta(seconds=10)
+SIGNED_WITHIN = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class AuditHealth:
+    """``sealed`` events are in the tree, the newest of them from ``sealed_until``; ``waiting`` are not yet.
+
+    ``status`` is "ok", or "damaged", "forged", "unread", "refused", "late", "unsigned", the worst that holds;
+    ``problem`` says it as a sentence, and is empty while all is well. ``waiting`` is counted to a little
+    over 1,000. ``verified_at``: when the whole record was last verified; ``damage``: the names of what was
+    found then and nobody has explained; ``unread``: why a later verification broke off, as a sentence.
+    """
+
+    status: str
+    problem: str
+    sealed: int
+    sealed_until: datetime | None
+    waiting: int
+    waiting_since: datetime | None
+    signed: int
+    signed_at: datetime | None
+    verified_at: datetime | None
+    unread: str
+    damage: list[str]
+
+
+def audit_health() -> AuditHealth:
+    """Costs the same at any size. For any reader: it names nobody."""
+    head, checkpoint = tree_head(), Checkpoint.objects.order_by("-size").first()
+    waiting = Unsealed.objects.order_by("event_id")
+    waiting_since = waiting.values_list("event__at", flat=True).first()
+    signed = checkpoint.size if checkpoint else 0
+    last = last_verification()
+    whole = last_whole_verification() if last and last.failure else last
+    damage, unread = unexplained(whole), last.failure if last else ""
+    status, problem = next(_troubles(head, damage, unread, waiting_since, _at(signed)), ("ok", ""))
+    return AuditHealth(
+        status=status,
+        problem=problem,
+        sealed=head.size,
+        sealed_until=_at(head.size - 1),
+        waiting=waiting[: COUNTED_UP_TO + 1].count(),
+        waiting_since=waiting_since,
+        signed=signed,
+        signed_at=checkpoint.at if checkpoint else None,
+        verified_at=whole.finished_at if whole else None,
+        unread=unread,
+        damage=damage,
+    )
+
+
+def _at(index: int) -> datetime | None:
+    return Sealed.objects.filter(index=index).values_list("event__at", flat=True).first()
+
+
+def _troubles(
+    head: TreeHead,
+    damage: list[str],
+    unread: str,
+    waiting_since: datetime | None,
+    unsigned_since: datetime | None,
+) -> Iterator[tuple[str, str]]:
+    """A word and a sentence for each that holds, the worst first."""
+    now = timezone.now()
+    if damage:
+        yield "damaged", f"The last verification found damage: {'; '.join(damage)}."
+    if _is_forged(head):
+        yield (
+            "forged",
+            f"Event {head.forged:,} was changed before it was sealed, or was not written by the portal.",
+        )
+    if unread:
+        yield "unread", f"The last verification broke off. {unread}"
+    if head.refusal:
+        yield "refused", f"The portal refuses to sign. {head.refusal}"
+    if waiting_since and now - waiting_since > SEALED_WITHIN:
+        yield "late", "Events wait to be sealed. Is a worker running?"
+    if not settings.PORTAL_AUDIT_SIGNING_KEY:
+        yield "unsigned", "PORTAL_AUDIT_SIGNING_KEY is not set, so nothing is signed."
+    elif unsigned_since and now - unsigned_since > SIGNED_WITHIN:
+        yield "unsigned", "Sealed events wait to be signed. The worker's log says why."
+
+
+def _is_forged(head: TreeHead) -> bool:
+    """Something was, and nobody has explained just that."""
+    if head.forged is None:
+        return False
+    return not explanations({damage_name("MAC", f"event {head.forged}", head.forged_times or 1)})

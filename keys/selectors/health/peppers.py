@@ -1,0 +1,69 @@
+"""How many keys each pepper recognises, so that an operator knows when an old one can go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.utils import timezone
+
+from keys.models import ApiKey
+from keys.rules.lifecycle import Phase
+
+COUNTED_UP_TO = 1000
+
+
+@dataclass(frozen=True)
+class Pepper:
+    """``keys`` and ``active`` are counted to ``COUNTED_UP_TO``. ``is_known``: it is configured here."""
+
+    id: str
+    keys: int
+    active: int
+    is_known: bool
+    is_used: bool
+
+    @property
+    def in_words(self) -> str:
+        """``312 active keys, 1,000+ in all``."""
+        return f"{_shown(self.active)} active keys, {_shown(self.keys)} in all"
+
+    @property
+    def may_go(self) -> bool:
+        return self.is_known and not self.is_used and self.active == 0
+
+
+def peppers() -> list[Pepper]:
+    """Those that are configured, in their order, then those that keys were fingerprinted with besides.
+
+    The last one configured makes new fingerprints. One query for each, and two bounded counts.
+    """
+    known = list(settings.PORTAL_PEPPERS)
+    return [_counted(id_, known) for id_ in [*known, *(id_ for id_ in _in_use() if id_ not in known)]]
+
+
+def _in_use() -> Iterator[str]:
+    """Each pepper's id, from one to the next along the index: never a walk through all keys."""
+    printed = ApiKey.objects.filter(fingerprint__isnull=False).order_by("pepper_id")
+    latest = printed.values_list("pepper_id", flat=True).first()
+    while latest is not None:
+        yield latest
+        following = printed.filter(pepper_id__gt=latest)
+        latest = following.values_list("pepper_id", flat=True).first()
+
+
+def _counted(id_: str, known: list[str]) -> Pepper:
+    keys = ApiKey.objects.filter(fingerprint__isnull=False, pepper_id=id_).order_by()
+    active = keys.filter(phase=Phase.LIVE, expires_at__gt=timezone.now())
+    return Pepper(
+        id=id_,
+        keys=keys[: COUNTED_UP_TO + 1].count(),
+        active=active[: COUNTED_UP_TO + 1].count(),
+        is_known=id_ in known,
+        is_used=id_ == known[-1],
+    )
+
+
+def _shown(count: int) -> str:
+    return f"{count:,}" if count <= COUNTED_UP_TO else f"{COUNTED_UP_TO:,}+"

@@ -1,0 +1,78 @@
+"""What holds the portal back at the moment, and which keys it would have revoked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from keys.audit.guard import authorize
+from keys.models import ApiKey, HeldBack, Pause, Quarantine
+from keys.rules.errors import NotFound
+from keys.rules.lifecycle import TRANSITIONS, State, Transition
+from keys.rules.policy import Action, Actor
+
+SHOWN = 100
+
+
+@dataclass(frozen=True)
+class HeldKey:
+    """``reason`` says why it would have been revoked. ``may_keep``: by its state and the actor's role."""
+
+    id: UUID
+    name: str
+    owner: str
+    reason: str
+    since: datetime
+    may_keep: bool
+
+
+@dataclass(frozen=True)
+class Standing:
+    """``quarantine`` is None while none is on; ``held`` are the first ``SHOWN`` of ``held_count`` keys."""
+
+    paused_until: datetime | None
+    quarantine: Quarantine | None
+    held: list[HeldKey]
+    held_count: int
+    may_end: bool
+
+
+def standing(actor: Actor) -> Standing:
+    """Raises ``NotAllowed``."""
+    authorize(actor, Action.SEE_CONFIGURATION)
+    quarantine = quarantine_on()
+    held = HeldBack.objects.filter(approved_at__isnull=True) if quarantine else HeldBack.objects.none()
+    rows = held.select_related("key__owner").order_by("since", "pk")[:SHOWN]
+    return Standing(
+        paused_until=Pause.active_until(),
+        quarantine=quarantine,
+        held=[_held(actor, row) for row in rows],
+        held_count=held.count(),
+        may_end=actor.may(Action.END_QUARANTINE),
+    )
+
+
+def quarantine_on() -> Quarantine | None:
+    return Quarantine.objects.filter(since__isnull=False).first()
+
+
+def held_key_for(actor: Actor, key_id: UUID) -> ApiKey:
+    """A key that the quarantine holds back, with its owner. Raises ``NotAllowed`` and ``NotFound``."""
+    held = HeldBack.objects.filter(pk=key_id).select_related("key__owner").first()
+    authorize(actor, Action.KEEP_KEY, held.key if held else None)
+    if held is None:
+        raise NotFound("The quarantine does not hold this key back any more. Look at the list again.")
+    return held.key
+
+
+def _held(actor: Actor, row: HeldBack) -> HeldKey:
+    sources, _ = TRANSITIONS[Transition.KEEP]
+    return HeldKey(
+        id=row.key.id,
+        name=row.key.name,
+        owner=f"{row.key.owner_name} ({row.key.owner_email})",
+        reason=row.reason,
+        since=row.since,
+        may_keep=State(row.key.state) in sources and actor.may(Action.KEEP_KEY, row.key),
+    )

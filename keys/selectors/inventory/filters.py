@@ -1,0 +1,221 @@
+"""What the inventory's query string may say: filters, sort order, and the row to continue from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.db.models import F
+from django.http import QueryDict
+from django.utils import timezone
+
+from keys.models import LISTED, ApiKey
+from keys.rules import key_text
+from keys.rules import scopes as catalogue
+from keys.rules.lifecycle import Phase
+from keys.selectors.inventory import conditions, search
+from keys.selectors.inventory.conditions import Condition, Keys
+from keys.selectors.inventory.keyset import Order, Window
+from keys.selectors.inventory.widgets import PlainInput, PlainSelect
+
+STATUSES = [
+    ("active", "Active"),
+    ("pending", "Pending"),
+    ("expired", "Expired"),
+    ("removed", "Removed"),
+    ("failed", "Failed"),
+]
+NEEDS = [
+    ("unconfirmed", "Storage unconfirmed"),
+    ("not-adopted", "Discovered, not adopted"),
+    ("missing", "Missing in Cerby"),
+    ("owner-left", "Owner disabled or left"),
+    ("removal-stuck", "Removal stuck"),
+    ("unused-90", "Unused for 90 days"),
+    ("unused-45", "Unused for 45 days"),
+    ("never-used", "Never used"),
+]
+"""Why somebody should look at a key. All but the first and "Removal stuck" are asked of active keys alone."""
+
+EXPIRY_WINDOWS = [("7", "in 7 days"), ("30", "in 30 days"), ("90", "in 90 days")]
+EXPIRES = [("", "Any time"), *EXPIRY_WINDOWS]
+
+SORTS: dict[str, tuple[Any, ...]] = {
+    "name": (F("name_order"), F("id")),
+    "owner": (F("owner_order"), F("id")),
+    "scopes": (F("scope_count"), F("id")),
+    "created": (F("created_at"), F("id")),
+    "expires": (F("expires_at"), F("id")),
+    "last-used": (F("last_used_order"), F("id")),
+    "status": (F("phase"), F("expires_at"), F("id")),
+}
+SORT_CHOICES = [(f"{sign}{name}", name) for name in SORTS for sign in ("", "-")]
+
+_WITH_STATUS: dict[str, Callable[[datetime], Condition]] = {
+    "active": lambda now: conditions.in_phase(Phase.LIVE, Window(low=now)),
+    "pending": lambda _: conditions.in_phase(Phase.PENDING),
+    "expired": lambda now: conditions.in_phase(Phase.LIVE, Window(high=now)),
+    "removed": lambda _: conditions.in_phase(Phase.REMOVED),
+    "failed": lambda _: conditions.in_phase(Phase.FAILED),
+}
+_NEEDING: dict[str, Callable[[datetime], Condition]] = {
+    "unconfirmed": lambda _: conditions.marked("unconfirmed"),
+    "not-adopted": lambda now: conditions.marked_active("unadopted", now),
+    "missing": lambda now: conditions.marked_active("missing_since", now),
+    "owner-left": lambda now: conditions.marked_active("owner_left_at", now),
+    "removal-stuck": lambda _: conditions.marked("removal_stuck"),
+    "unused-90": lambda now: conditions.unused_since(now - timedelta(days=90), now),
+    "unused-45": lambda now: conditions.unused_since(now - timedelta(days=45), now),
+    "never-used": conditions.never_used,
+}
+_SORT_OF_NEED = dict.fromkeys(("not-adopted", "missing", "owner-left"), "expires") | dict.fromkeys(
+    ("unused-90", "unused-45"), "-last-used"
+)
+
+
+def default_sort(status: str = "", expires: str = "", needs: str = "") -> str:
+    """The order that an index has: soonest expiry first in an expiry window, latest first of what has
+    expired, the latest use first of what has not been used since, else newest first.
+    """
+    if expires:
+        return "expires"
+    return _SORT_OF_NEED.get(needs) or ("-expires" if status == "expired" else "-created")
+
+
+def with_status(status: str, now: datetime) -> Condition:
+    """``status`` is one of ``STATUSES``."""
+    return _WITH_STATUS[status](now)
+
+
+def needing(need: str, now: datetime) -> Condition:
+    """``need`` is one of ``NEEDS``."""
+    return _NEEDING[need](now)
+
+
+def expiring(when: str, now: datetime) -> Condition:
+    """Active keys that expire within so many days from ``now``, or on a day such as 2026-11-03, in UTC."""
+    day = _day(when)
+    if day is None:
+        return conditions.in_phase(Phase.LIVE, Window(now, now + timedelta(days=int(when))))
+    start = datetime.combine(day, time.min, tzinfo=UTC) - datetime.resolution
+    return conditions.in_phase(Phase.LIVE, Window(max(now, start), start + timedelta(days=1)))
+
+
+def _day(text: str) -> date | None:
+    """What is written as 2026-11-03, within the years that every database and time zone can handle."""
+    if re.fullmatch(r"2\d{3}-\d\d-\d\d", text, re.ASCII) is None:
+        return None
+    with suppress(ValueError):
+        return date.fromisoformat(text)
+    return None
+
+
+class InventoryForm(forms.Form):
+    q = forms.CharField(
+        required=False,
+        label="Search by name or owner",
+        min_length=search.SHORTEST,
+        max_length=200,
+        widget=PlainInput,
+    )
+    status = forms.ChoiceField(
+        required=False, label="Status", choices=[("", "All but failed"), *STATUSES], widget=PlainSelect
+    )
+    scope = forms.ChoiceField(required=False, label="Scope", widget=PlainSelect)
+    owner = forms.CharField(required=False, label="Owner's e-mail", max_length=254, widget=PlainInput)
+    expires = forms.ChoiceField(required=False, label="Expires", choices=EXPIRES, widget=PlainSelect)
+    needs = forms.ChoiceField(
+        required=False, label="Needs attention", choices=[("", "All keys"), *NEEDS], widget=PlainSelect
+    )
+    origin = forms.ChoiceField(
+        required=False,
+        label="Origin",
+        choices=[("", "Any origin"), *ApiKey.Origin.choices],
+        widget=PlainSelect,
+    )
+    sort = forms.ChoiceField(required=False, choices=[("", ""), *SORT_CHOICES])
+    after = forms.UUIDField(required=False)
+    before = forms.UUIDField(required=False)
+
+    def __init__(self, params: QueryDict) -> None:
+        super().__init__(params)
+        scope = self.fields["scope"]
+        assert isinstance(scope, forms.ChoiceField)
+        offered = catalogue.offered(settings.PORTAL_EXTRA_SCOPES)
+        scope.choices = [("", "Any scope"), *((scope.id, scope.label) for scope in offered)]
+        day = _day(params.get("expires", ""))
+        if day is not None:  # a link leads to it; it is not on offer otherwise
+            expires = self.fields["expires"]
+            assert isinstance(expires, forms.ChoiceField)
+            expires.choices = [*EXPIRES, (day.isoformat(), f"on {day.day} {day:%b %Y} (UTC)")]
+
+
+class InventoryFilter:
+    """The query string, checked. ``chosen`` has what was asked for, empty where nothing was."""
+
+    sort_names = tuple(SORTS)
+
+    def __init__(self, params: QueryDict) -> None:
+        self.form = InventoryForm(params)
+
+    def is_valid(self) -> bool:
+        return self.form.is_valid()
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        return self.form.cleaned_data
+
+    def keys(self, *also: Condition) -> tuple[Keys, Order]:
+        """The keys that were asked for and meet ``also``, and how to walk them in the order asked for."""
+        sort = self.sort_in_use()
+        everything = ApiKey.objects.all()
+        keys = everything if self.chosen["status"] == "failed" else everything.filter(LISTED)
+        return conditions.narrow(keys, [*self._conditions(), *also], sort, SORTS[sort.lstrip("-")])
+
+    def _conditions(self) -> list[Condition]:
+        """Those that tend to hold the fewest first."""
+        chosen, now = self.chosen, timezone.now()
+        found = []
+        if chosen["q"]:
+            found.append(search.containing(chosen["q"]))
+        if chosen["scope"]:
+            found.append(conditions.with_scope(chosen["scope"]))
+        if chosen["owner"]:
+            found.append(conditions.of_owner(conditions.id_of(chosen["owner"])))
+        if chosen["expires"]:
+            found.append(expiring(chosen["expires"], now))
+        if chosen["needs"]:
+            found.append(needing(chosen["needs"], now))
+        if chosen["origin"]:
+            found.append(conditions.of_origin(chosen["origin"]))
+        if chosen["status"]:
+            found.append(with_status(chosen["status"], now))
+        return found
+
+    def sort_in_use(self) -> str:
+        """The sort as the query string would name it; empty where the filter is not valid."""
+        if not self.is_valid():
+            return ""
+        chosen = self.chosen
+        return chosen["sort"] or default_sort(chosen["status"], chosen["expires"], chosen["needs"])
+
+    def in_use(self) -> dict[str, str]:
+        """The filters that narrow the list."""
+        names = ("q", "status", "scope", "owner", "expires", "needs", "origin")
+        return {name: self.chosen[name] for name in names if self.chosen[name]}
+
+    def in_words(self) -> str:
+        """The filter as one line, for the first line of an export and for audit events, which last.
+
+        A key that somebody has pasted into a field by mistake is left out.
+        """
+        parts = [f"{name}={key_text.withheld(value)}" for name, value in self.in_use().items()]
+        return ", ".join(parts) or "all but failed"
+
+    def reasons(self) -> str:
+        return " ".join(str(reason) for reasons in self.form.errors.values() for reason in reasons)

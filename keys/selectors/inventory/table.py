@@ -1,0 +1,201 @@
+"""The inventory: keys as rows of strings, filtered, sorted and paged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypedDict
+
+from django.http import QueryDict
+from django.utils import timezone
+
+from keys.audit.guard import authorize
+from keys.models import ApiKey
+from keys.rules import formatting
+from keys.rules.errors import Invalid
+from keys.rules.lifecycle import CAVEAT, State, Status, status
+from keys.rules.policy import Action, Actor
+from keys.selectors.inventory.conditions import Condition, of_owner
+from keys.selectors.inventory.filters import InventoryFilter
+from keys.selectors.inventory.keyset import CountOf, Page, order_by, page
+
+COLUMNS = (
+    "id",
+    "name",
+    "owner_name",
+    "owner_email",
+    "scopes",
+    "created_at",
+    "expires_at",
+    "last_used_at",
+    "phase",
+    "state",
+    "purpose",
+    "stored_at",
+    "stored_in",
+    "origin",
+    "missing_since",
+    "owner_left_at",
+)
+
+
+class KeyRow(TypedDict):
+    """One line of the table, ready to print: making strings here once is what keeps the page fast.
+
+    A dictionary, because that is where a template looks first.
+    """
+
+    id: str
+    name: str
+    owner_name: str
+    owner_email: str
+    scopes: str
+    all_scopes: str
+    created: str
+    created_exact: str
+    expires: str
+    expires_exact: str
+    last_used: str
+    last_used_exact: str
+    status: str
+    status_label: str
+    caveat: str
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """One page of it. ``own_only``: the actor sees their own keys and no others."""
+
+    page: Page[KeyRow]
+    filter: InventoryFilter
+    own_only: bool
+
+
+def visible_to(actor: Actor) -> list[Condition]:
+    """What a key must meet so that ``actor`` may see it: nothing, or to be their own.
+
+    Raises ``NotAllowed``, recorded, for a person who may not see the inventory and owns no key.
+    """
+    if not actor.may(Action.SEE_INVENTORY) and ApiKey.objects.filter(owner_id=actor.user_id).exists():
+        return [of_owner(actor.user_id)]
+    authorize(actor, Action.SEE_INVENTORY)
+    return []
+
+
+def inventory(actor: Actor, params: QueryDict) -> Inventory:
+    """The page of the inventory that the query string asks for. Raises ``NotAllowed``.
+
+    A filter that cannot be used leaves the page empty; the reason stands beside its field.
+    """
+    visible = visible_to(actor)
+    wanted = InventoryFilter(params)
+    if not wanted.is_valid():
+        return Inventory(Page([], None, None), wanted, own_only=bool(visible))
+    keys, order = wanted.keys(*visible)
+    found = page(
+        keys.values_list(*COLUMNS),
+        order,
+        ApiKey.objects.all(),
+        after=wanted.chosen["after"],
+        before=wanted.chosen["before"],
+    )
+    now = timezone.now()
+    rows = [_row(values, now) for values in found.rows]
+    return Inventory(Page(rows, found.after, found.before), wanted, own_only=bool(visible))
+
+
+def _row(values: tuple[Any, ...], now: datetime) -> KeyRow:
+    (id_, name, owner_name, owner_email, scopes, created, expires, used, phase, state, *others) = values
+    seen = status(phase, expires, now)
+    created_on, created_exact = formatting.day_and_exact(created)
+    expires_on, expires_exact = formatting.day_and_exact(expires)
+    return KeyRow(
+        id=str(id_),
+        name=name,
+        owner_name=owner_name,
+        owner_email=owner_email,
+        scopes=formatting.scope_summary(scopes),
+        all_scopes=formatting.scope_list(scopes),
+        created=created_on,
+        created_exact=created_exact,
+        expires=expires_on,
+        expires_exact=expires_exact,
+        last_used=formatting.last_used(used, now),
+        last_used_exact=formatting.exact(used) if used else "",
+        status=seen.value,
+        status_label=seen.label,
+        caveat=_caveat(seen, state, others),
+    )
+
+
+def _caveat(seen: Status, state: str, others: Sequence[Any]) -> str:
+    """What must be said beside the status, of the state, and of an active key that needs attention.
+
+    ``others`` are the values of ``COLUMNS`` from the purpose on.
+    """
+    purpose, _, _, origin, missing_since, owner_left_at, *_ = others
+    said = [CAVEAT.get(State(state), "")]
+    if seen is Status.ACTIVE:
+        said += [
+            "missing in Cerby" if missing_since else "",
+            "not adopted" if origin == ApiKey.Origin.DISCOVERED and not purpose else "",
+            "owner left" if owner_left_at else "",
+        ]
+    return ", ".join(filter(None, said))
+
+
+@dataclass(frozen=True)
+class Export:
+    count: int
+    as_of: datetime
+    filter: str
+    rows: Iterator[list[str]]
+
+
+EXPORT_HEADER = [
+    "Key id", "Name", "Owner", "Owner e-mail", "Scopes", "Created on (UTC)", "Expires (UTC)",
+    "Last used (UTC)", "Status", "Note", "Purpose", "Stored at (UTC)", "Stored in", "Origin",
+]  # fmt: skip
+
+
+def inventory_export(actor: Actor, params: QueryDict) -> Export:
+    """Exactly the filtered set, from one statement, so that count and rows cannot disagree.
+
+    Raises ``NotAllowed`` and, for a filter that cannot be used, ``Invalid``.
+    """
+    visible = visible_to(actor)
+    if not visible:
+        authorize(actor, Action.EXPORT_INVENTORY)
+    wanted = InventoryFilter(params)
+    if not wanted.is_valid():
+        raise Invalid(wanted.reasons())
+    now = timezone.now()
+    rows = order_by(*wanted.keys(*visible))
+    counted = rows.values_list(*COLUMNS, CountOf(rows)).iterator(chunk_size=1000)
+    first = next(counted, None)
+    return Export(
+        count=first[-1] if first else 0,
+        as_of=now,
+        filter=wanted.in_words(),
+        rows=_export_rows(first, counted, now),
+    )
+
+
+def _export_rows(first: Any, others: Iterator[Any], now: datetime) -> Iterator[list[str]]:
+    if first is None:
+        return
+    yield _export_row(first, now)
+    for values in others:
+        yield _export_row(values, now)
+
+
+def _export_row(values: tuple[Any, ...], now: datetime) -> list[str]:
+    (id_, name, owner, email, scopes, created, expires, used, phase, state, *others) = values
+    purpose, stored, where, origin, *_ = others
+    seen = status(phase, expires, now)
+    return [
+        str(id_), name, owner, email, formatting.scope_list(scopes), formatting.utc(created), formatting.utc(expires),
+        formatting.utc(used), seen.label, _caveat(seen, state, others), purpose, formatting.utc(stored), where,
+        ApiKey.Origin(origin).label,
+    ]  # fmt: skip

@@ -1,0 +1,114 @@
+"""One key, and what happened to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+
+from keys.audit.guard import authorize
+from keys.models import ApiKey, RevealGrant
+from keys.rules import policy
+from keys.rules import scopes as catalogue
+from keys.rules.errors import NotAllowed, NotFound
+from keys.rules.lifecycle import CAVEAT, ENDED, State, Status, status
+from keys.rules.policy import Action, Actor
+from keys.selectors.activity.table import EventRow, story_of
+
+
+def key_for(actor: Actor, key_id: UUID) -> ApiKey:
+    """The key, with its owner. Raises ``NotFound`` also where the actor may not know that it exists."""
+    key = ApiKey.objects.select_related("owner").filter(pk=key_id).first()
+    if key is None:
+        raise NotFound("There is no such API key, or it is not yours to see.")
+    try:
+        authorize(actor, Action.SEE_KEY, key)
+    except NotAllowed as refusal:
+        raise NotFound("There is no such API key, or it is not yours to see.") from refusal
+    return key
+
+
+MADE_BY_HAND = frozenset({State.CLAIMED, State.HELD, State.REVOKING})
+"""A key in one of these, of which Cerby's id is not known, is changed and deleted in Cerby's web app only."""
+
+
+def grant_of(key: ApiKey) -> RevealGrant | None:
+    return RevealGrant.objects.filter(key=key).first()
+
+
+@dataclass(frozen=True)
+class Switch:
+    """One scope of the catalogue on the key's page. ``writes`` marks the higher risk."""
+
+    id: str
+    label: str
+    description: str
+    writes: bool
+    on: bool
+    may_turn: bool
+
+
+@dataclass(frozen=True)
+class KeyPage:
+    key: ApiKey
+    status: Status
+    caveat: str
+    grant: RevealGrant | None
+    switches: list[Switch]
+    story: list[EventRow]
+    may_delete: bool
+    may_view: bool
+    may_paste: bool
+    by_hand: bool
+    may_adopt: bool
+    why_not: str
+
+
+def key_page(actor: Actor, key_id: UUID) -> KeyPage:
+    """Raises ``NotFound``."""
+    key = key_for(actor, key_id)
+    seen = status(key.phase, key.expires_at, timezone.now())
+    return KeyPage(
+        key=key,
+        status=seen,
+        caveat=CAVEAT.get(State(key.state), ""),
+        grant=grant_of(key),
+        switches=_switches(actor, key, active=seen is Status.ACTIVE and key.cerby_id is not None),
+        story=story_of(key),
+        may_delete=actor.may(Action.DELETE_KEY, key) and key.state not in ENDED,
+        may_view=key.state == State.READY and actor.may(Action.REVEAL_KEY, key),
+        may_paste=key.state == State.AWAITED and actor.may(Action.REVEAL_KEY, key),
+        by_hand=key.cerby_id is None and key.state in MADE_BY_HAND,
+        may_adopt=_waits_for_a_purpose(key) and actor.may(Action.ADOPT_KEY, key),
+        why_not=policy.refusal(actor, Action.WIDEN_KEY, key) or "",
+    )
+
+
+def _waits_for_a_purpose(key: ApiKey) -> bool:
+    return key.origin == ApiKey.Origin.DISCOVERED and not key.purpose
+
+
+def _switches(actor: Actor, key: ApiKey, *, active: bool) -> list[Switch]:
+    """Every scope that is offered here while the key is ``active``, and any other that it holds."""
+    offered = [scope.id for scope in catalogue.offered(settings.PORTAL_EXTRA_SCOPES)] if active else []
+    return [
+        _switch(actor, key, scope, active=active)
+        for scope in [*offered, *(held for held in key.scopes if held not in offered)]
+    ]
+
+
+def _switch(actor: Actor, key: ApiKey, scope: str, *, active: bool) -> Switch:
+    on = scope in key.scopes
+    known = catalogue.CATALOGUE.get(scope)
+    is_last = on and len(key.scopes) == 1
+    turn = Action.NARROW_KEY if on else Action.WIDEN_KEY
+    return Switch(
+        id=scope,
+        label=catalogue.label(scope),
+        description=known.description if known else "A scope that this portal does not know.",
+        writes=known.writes if known else True,
+        on=on,
+        may_turn=active and not is_last and actor.may(turn, key),
+    )

@@ -1,0 +1,98 @@
+"""Who calls: API keys and bearer tokens, how they are made, kept and checked."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import TYPE_CHECKING
+
+from sandbox.messages import Caller, Presented
+from sandbox.problems import forbidden, unauthorized
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from sandbox.messages import Request
+    from sandbox.routes import Route
+
+_RANDOM_BYTES = 32  # 43 characters in URL-safe Base64
+
+_FIND_KEY = """
+SELECT api_keys.id, api_keys.owner_id AS person_id, api_keys.scopes, api_keys.expires_at,
+       api_keys.removed_at, people.role, people.status
+FROM api_keys JOIN people ON people.id = api_keys.owner_id
+WHERE api_keys.sha256 = ?
+"""
+_FIND_BEARER = """
+SELECT NULL AS id, tokens.person_id, NULL AS scopes, tokens.expires_at,
+       NULL AS removed_at, people.role, people.status
+FROM tokens JOIN people ON people.id = tokens.person_id
+WHERE tokens.sha256 = ?
+"""
+
+
+def new_key() -> str:
+    return "sbx_" + secrets.token_urlsafe(_RANDOM_BYTES)
+
+
+def new_token() -> str:
+    return "sbt_" + secrets.token_urlsafe(_RANDOM_BYTES)
+
+
+def digest(plain_text: str) -> str:
+    """SHA-256 in hex. Enough for 256 random bits, which nobody can guess."""
+    return hashlib.sha256(plain_text.encode()).hexdigest()
+
+
+def add_token(db: sqlite3.Connection, person_id: str, expires_at: str) -> str:
+    """A new bearer token's plain text, which is kept nowhere."""
+    plain_text = new_token()
+    db.execute("INSERT INTO tokens VALUES (?, ?, ?)", [digest(plain_text), person_id, expires_at])
+    return plain_text
+
+
+def accepts(db: sqlite3.Connection, now: str, plain_text: str) -> bool:
+    """Whether this API key or bearer token works now."""
+    rows = [db.execute(find, [digest(plain_text)]).fetchone() for find in (_FIND_KEY, _FIND_BEARER)]
+    return any(row is not None and _is_live(row, now) for row in rows)
+
+
+def authenticate(db: sqlite3.Connection, now: str, request: Request) -> Caller:
+    """The caller; the request learns what was presented. An API key counts before a bearer token.
+
+    Raises ApiError 401 for a missing, unknown, expired or deleted credential, and for one whose person
+    is not live.
+    """
+    key = request.header("X-API-Key")
+    scheme, _, token = request.header("Authorization").partition(" ")
+    if key:
+        request.presented = Presented("api_key")
+        row = db.execute(_FIND_KEY, [digest(key)]).fetchone()
+    elif scheme.lower() == "bearer":
+        request.presented = Presented("bearer")
+        row = db.execute(_FIND_BEARER, [digest(token.strip())]).fetchone()
+    else:
+        raise unauthorized()
+    if row is None:
+        raise unauthorized()
+    request.presented = Presented(request.presented.kind, row["person_id"], row["id"])
+    if not _is_live(row, now):
+        raise unauthorized()
+    db.execute("UPDATE api_keys SET last_used_at = ? WHERE id = ?", [now, row["id"]])
+    scopes = None if row["scopes"] is None else frozenset(row["scopes"].split())
+    return Caller(row["person_id"], row["role"], scopes)
+
+
+def authorise(caller: Caller, route: Route) -> None:
+    """Raises ApiError: 403 for an API key on people's routes, 401 for missing scopes, 403 for the role."""
+    if caller.scopes is not None:
+        if route.people_only:
+            raise forbidden("An API key cannot manage API keys.")
+        if not any(enough <= caller.scopes for enough in route.scopes):
+            raise unauthorized()
+    if caller.role not in route.roles:
+        raise forbidden("The role of this credential's user does not allow this.")
+
+
+def _is_live(row: sqlite3.Row, now: str) -> bool:
+    return row["removed_at"] is None and row["expires_at"] > now and row["status"] == "live"

@@ -1,0 +1,69 @@
+"""The journal of requests: what was asked and answered, never a secret."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
+
+from sandbox.messages import Presented, Request
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_ENTRIES_KEPT = 10_000
+_LONGEST_TEXT = 500  # characters
+_CREDENTIAL = re.compile(r"(sb[xt]_)[\w-]+")  # the shapes of our keys and tokens
+
+
+def append(
+    db: sqlite3.Connection,
+    at: str,
+    request: Request,
+    status: int,
+    *,
+    committed_at: str | None = None,
+    fault: str | None = None,
+) -> int:
+    """The entry's sequence number. ``status`` is what was sent, 0 where nothing was."""
+    presented = request.presented or Presented("")
+    row = [
+        at,
+        request.method,
+        _safe(request.path),
+        _safe(unquote_plus(request.query)),
+        presented.kind or None,
+        presented.person_id,
+        presented.key_id,
+        request.external_id,
+        status,
+        committed_at,
+        fault,
+    ]
+    added = db.execute(
+        "INSERT INTO journal (at, method, path, query, credential, person_id, key_id, external_id, status,"
+        " committed_at, fault) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        row,
+    )
+    sequence = added.lastrowid or 0
+    db.execute("DELETE FROM journal WHERE id <= ?", [sequence - _ENTRIES_KEPT])
+    return sequence
+
+
+def committed_late(db: sqlite3.Connection, sequence: int, at: str) -> None:
+    """Note that the request of this entry was carried out after all."""
+    db.execute("UPDATE journal SET committed_at = ? WHERE id = ?", [at, sequence])
+
+
+def read(db: sqlite3.Connection) -> list[dict[str, Any]]:
+    """Every entry, oldest first."""
+    return [_entry(dict(row)) for row in db.execute("SELECT * FROM journal ORDER BY id")]
+
+
+def _entry(row: dict[str, Any]) -> dict[str, Any]:
+    return {"sequence": row.pop("id"), **row, "committed": row["committed_at"] is not None}
+
+
+def _safe(text: str) -> str:
+    """A credential may have been put into an address by mistake: only its prefix is kept."""
+    return _CREDENTIAL.sub(r"\1[redacted]", text)[:_LONGEST_TEXT]

@@ -1,0 +1,167 @@
+"""Lists: which parameters they take, filtered, sorted and cut into pages."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Protocol
+from urllib.parse import parse_qsl, quote, urlencode
+
+from sandbox.messages import Call, Json, Response
+from sandbox.problems import ApiError, invalid
+
+_MAX_SIZE = 100
+_DEFAULT_SIZE = 25
+_MAX_PARAMETERS = 50
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
+_FILTER = re.compile(r"filter\[(\w+)\]")
+
+Reader = Callable[[str], object]
+"""Turns one value of a filter into what it is compared with; raises ValueError."""
+
+
+def word(value: str) -> str:
+    return value
+
+
+def boolean(value: str) -> bool:
+    if value not in {"true", "false"}:
+        raise ValueError("Use true or false.")
+    return value == "true"
+
+
+def uuid_text(value: str) -> str:
+    try:
+        return str(uuid.UUID(value))
+    except ValueError as error:
+        raise ValueError("Use a UUID.") from error
+
+
+def choice(allowed: Iterable[str]) -> Reader:
+    options = frozenset(allowed)
+
+    def read(value: str) -> str:
+        if value not in options:
+            raise ValueError(f"Use one of {', '.join(sorted(options))}.")
+        return value
+
+    return read
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The parameters a list takes: ``filter[name]``, ``sort`` and, where ``search`` is set, plain ``filter``.
+
+    ``search`` turns a resource's attributes into the texts that ``filter=text`` looks in.
+    """
+
+    filters: Mapping[str, Reader] = field(default_factory=dict)
+    sorts: frozenset[str] = frozenset()
+    search: Callable[[Json], tuple[str, ...]] | None = None
+
+
+class Resources(Protocol):
+    """A list, or what can be cut like one without being read whole."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, which: slice, /) -> list[Json]: ...
+
+
+def answer(call: Call, resources: Resources, listing: Listing) -> Response:
+    """One page of ``resources`` (in their default order). Raises ApiError 400."""
+    if call.request.as_of is not None:
+        as_of = call.request.as_of
+        resources = [resource for resource in resources[:] if resource["attributes"]["createdAt"] <= as_of]
+    parameters = _parameters(call.request.query)
+    number = _whole_number(parameters.pop("page[number]", "1"), "page[number]")
+    size = _whole_number(parameters.pop("page[size]", str(_DEFAULT_SIZE)), "page[size]", _MAX_SIZE)
+    for name, value in parameters.items():
+        resources = _narrowed(resources[:], listing, name, value)
+    total = len(resources)
+    if call.request.rearrange is not None:
+        resources = call.request.rearrange(resources[:], size)
+    last = max(1, -(-len(resources) // size))
+
+    def link(page: int) -> str:
+        query = {**parameters, "page[number]": page, "page[size]": size}
+        return f"{quote(call.request.path)}?{urlencode(query, quote_via=quote)}"
+
+    payload = {
+        "data": resources[(number - 1) * size : number * size],
+        "links": {
+            "self": link(number),
+            "next": link(number + 1) if number < last else None,
+            "previous": link(min(number - 1, last)) if number > 1 else None,
+        },
+        "meta": {"page": {"maxSize": _MAX_SIZE, "total": total}},
+    }
+    return Response(HTTPStatus.OK, payload)
+
+
+def _parameters(query: str) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
+    except ValueError as error:
+        raise invalid(("query",), "The query has too many parameters.") from error
+    parameters: dict[str, str] = {}
+    for name, value in pairs:
+        if name in parameters:
+            raise invalid(("query", name), "Give this parameter once.")
+        parameters[name] = value
+    return parameters
+
+
+def _whole_number(value: str, name: str, maximum: int | None = None) -> int:
+    number = int(value) if _WHOLE_NUMBER.fullmatch(value) else 0
+    if number < 1 or (maximum is not None and number > maximum):
+        limit = "" if maximum is None else f" up to {maximum}"
+        raise invalid(("query", name), f"Use a whole number from 1{limit}.")
+    return number
+
+
+def _narrowed(resources: list[Json], listing: Listing, name: str, value: str) -> list[Json]:
+    """The resources after one parameter was applied."""
+    if name == "sort":
+        return _sorted(resources, listing, value)
+    if name == "filter" and listing.search is not None:
+        search, wanted_text = listing.search, value.casefold()
+        return [
+            resource
+            for resource in resources
+            if any(wanted_text in text.casefold() for text in search(resource["attributes"]))
+        ]
+    match = _FILTER.fullmatch(name)
+    if match is None or match[1] not in listing.filters:
+        raise _unknown(name, [f"filter[{known}]" for known in listing.filters])
+    wanted = {_read(listing.filters[match[1]], part, name) for part in value.split(",")}
+    return [resource for resource in resources if resource["attributes"].get(match[1]) in wanted]
+
+
+def _read(reader: Reader, value: str, name: str) -> object:
+    if not value:
+        raise invalid(("query", name), "Give at least one value, and none that is empty.")
+    try:
+        return reader(value)
+    except ValueError as error:
+        raise invalid(("query", name), str(error)) from error
+
+
+def _sorted(resources: list[Json], listing: Listing, value: str) -> list[Json]:
+    name = value.removeprefix("-")
+    if name not in listing.sorts:
+        raise invalid(("query", "sort"), f"Sort by one of {', '.join(sorted(listing.sorts)) or 'nothing'}.")
+
+    def order(resource: Json) -> tuple[bool, str]:
+        value = resource["attributes"].get(name)
+        return (value is not None, "" if value is None else value.casefold())
+
+    return sorted(resources, key=order, reverse=value.startswith("-"))
+
+
+def _unknown(name: str, known: list[str]) -> ApiError:
+    names = ", ".join(["page[number]", "page[size]", "sort", *sorted(known)])
+    return invalid(("query", name), f"This list takes {names}.", "extra_forbidden")

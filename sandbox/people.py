@@ -1,0 +1,113 @@
+"""The people of the workspace: how they are kept, and the users endpoints."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from sandbox.listing import Listing, answer, boolean, choice
+from sandbox.messages import Call, Json, Response, one
+from sandbox.problems import not_found
+from sandbox.vocabulary import ADMINS, PERSON_STATUSES, ROLES
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_ALL = "SELECT * FROM people ORDER BY created_at, rowid"
+_ONE = "SELECT * FROM people WHERE id = ?"
+_BY_EMAIL = "SELECT * FROM people WHERE email = ?"
+
+
+def _searched(attributes: Json) -> tuple[str, ...]:
+    return f"{attributes['firstName']} {attributes['lastName']}", attributes["email"]
+
+
+_LISTING = Listing(
+    filters={"status": choice(PERSON_STATUSES), "role": choice(ROLES), "isGuest": boolean},
+    sorts=frozenset({"firstName", "lastName", "email", "createdAt", "updatedAt", "lastActivity"}),
+    search=_searched,
+)
+
+
+def add(
+    db: sqlite3.Connection,
+    *,
+    person_id: str | None = None,
+    email: str,
+    first_name: str,
+    last_name: str,
+    role: str,
+    status: str,
+    created_at: str,
+    last_activity: str | None = None,
+) -> str:
+    """The new person's id.
+
+    Raises ValueError for an unknown role, sqlite3.IntegrityError for an unknown status, an e-mail that is
+    taken or a second Owner.
+    """
+    person_id = person_id or str(uuid.uuid4())
+    ROLES.index(role)
+    db.execute(
+        "INSERT INTO people VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [person_id, email, first_name, last_name, role, status, created_at, created_at, last_activity],
+    )
+    return person_id
+
+
+def change(db: sqlite3.Connection, person_id: str, *, role: str | None, status: str | None, now: str) -> None:
+    """Set what is given. Raises LookupError for an unknown person, else as ``add`` does."""
+    row = find(db, person_id)
+    if row is None:
+        raise LookupError(f"There is no person {person_id}.")
+    role, status = role or row["role"], status or row["status"]
+    ROLES.index(role)
+    db.execute(
+        "UPDATE people SET role = ?, status = ?, updated_at = ? WHERE id = ?", [role, status, now, person_id]
+    )
+
+
+def find(db: sqlite3.Connection, person_id: str) -> sqlite3.Row | None:
+    found: sqlite3.Row | None = db.execute(_ONE, [person_id]).fetchone()
+    return found
+
+
+def by_email(db: sqlite3.Connection, email: str) -> sqlite3.Row:
+    """Raises LookupError for an unknown e-mail."""
+    found: sqlite3.Row | None = db.execute(_BY_EMAIL, [email]).fetchone()
+    if found is None:
+        raise LookupError(f"There is no person with the e-mail {email}.")
+    return found
+
+
+def admin_emails(db: sqlite3.Connection) -> list[str]:
+    """Of the live people who may manage keys, in a fixed order."""
+    return [row["email"] for row in db.execute(_ALL) if row["role"] in ADMINS and row["status"] == "live"]
+
+
+def list_users(call: Call) -> Response:
+    """``GET /users`` (published)."""
+    return answer(call, [_resource(row) for row in call.db.execute(_ALL)], _LISTING)
+
+
+def get_user(call: Call) -> Response:
+    """``GET /users/{id}`` (published)."""
+    row = find(call.db, call.target)
+    if row is None:
+        raise not_found()
+    return one(call, _resource(row))
+
+
+def _resource(row: sqlite3.Row) -> Json:
+    attributes = {
+        "firstName": row["first_name"],
+        "lastName": row["last_name"],
+        "email": row["email"],
+        "status": row["status"],
+        "role": row["role"],
+        "isGuest": row["role"] == "workspace_guest",
+        "createdAt": row["created_at"],
+        "updatedAt": row["updated_at"],
+        "lastActivity": row["last_activity"],
+    }
+    return {"id": row["id"], "type": "user", "attributes": attributes}

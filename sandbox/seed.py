@@ -1,0 +1,103 @@
+"""Fills an empty sandbox with the demo workspace."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sandbox import api_keys, auth, people, records, stored_secrets
+from sandbox.demo import KEYS, PEOPLE, RECORDS, SECRETS, VAULTS
+from sandbox.moments import optional_stamp, stamp
+from sandbox.vocabulary import WORKSPACE_ID
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from sandbox.app import Sandbox
+
+DOMAIN = "contenzilla.example"
+OWNER = f"owner@{DOMAIN}"
+
+_LONG = 5  # days
+_FOUNDED = timedelta(days=1500)
+
+
+def seed_demo(sandbox: Sandbox, *, vaults: int = 2) -> None:
+    """Everything in one transaction; a workspace that has people already is left alone.
+
+    The same clock and ``vaults`` (1 or 2) give the same records: ids come from names, times from the
+    clock. Only the plain text of the keys differs, and nobody gets to see it.
+    """
+    now = sandbox.clock()
+    with sandbox.store.transaction() as db:
+        if db.execute("SELECT 1 FROM people").fetchone():
+            return
+        _add_people(db, now)
+        _add_keys(db, now)
+        _add_records(db, now, vaults)
+
+
+def _add_people(db: sqlite3.Connection, now: datetime) -> None:
+    for person in PEOPLE:
+        people.add(
+            db,
+            person_id=_id("person", person.name),
+            email=f"{person.name}@{DOMAIN}",
+            first_name=person.first_name,
+            last_name=person.last_name,
+            role=person.role,
+            status=person.status,
+            created_at=stamp(now - timedelta(days=person.joined)),
+            last_activity=optional_stamp(_before(now, person.last_active)),
+        )
+
+
+def _add_keys(db: sqlite3.Connection, now: datetime) -> None:
+    for number, key in enumerate(KEYS):
+        created_at = now - timedelta(days=key.age)
+        if key.lifetime >= _LONG and not key.batch:
+            created_at -= timedelta(seconds=number * 7919 % 36_000)  # not all at the same time of day
+        api_keys.add(
+            db,
+            key_id=_id("key", key.name),
+            owner_id=_id("person", key.owner),
+            name=key.name,
+            scopes=key.scopes,
+            created_at=stamp(created_at),
+            expires_at=stamp(created_at + timedelta(days=key.lifetime)),
+            last_used_at=optional_stamp(_before(now, key.last_used)),
+            removed_at=optional_stamp(_before(now, key.removed)),
+            external_id=_id("external", key.name) if key.known else None,
+        )
+
+
+def _add_records(db: sqlite3.Connection, now: datetime, vaults: int) -> None:
+    named = [("vault", {"name": name}) for name in VAULTS[:vaults]]
+    for number, (type_name, attributes) in enumerate([*named, *RECORDS]):
+        records.add(
+            db,
+            type_name,
+            attributes,
+            record_id=_id(type_name, attributes["name"]),
+            created_at=stamp(now - _FOUNDED + timedelta(days=number)),
+        )
+    for number, title in enumerate(SECRETS):
+        stored_secrets.add(
+            db,
+            secret_id=_id("secret", title),
+            title=title,
+            category="text",
+            body=auth.new_key(),
+            vault_id=_id("vault", VAULTS[0]),
+            created_at=stamp(now - timedelta(days=300 - number)),
+            created_by=_id("person", "owner"),
+        )
+
+
+def _id(kind: str, name: str) -> str:
+    return str(uuid.uuid5(uuid.UUID(WORKSPACE_ID), f"{kind}:{name}"))
+
+
+def _before(now: datetime, days: float | None) -> datetime | None:
+    return None if days is None else now - timedelta(days=days)

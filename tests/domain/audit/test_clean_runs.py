@@ -1,0 +1,15 @@
+"""No false alarm: while many write, roll back and seal, whoever verifies finds nothing wrong."""
+
+from __future__ import annotations
+
+from tests.support.clean_runs import FORGED, PROCESSES, RUNNER, SEALER, VERIFIER
+from tests.support.racing import race
+
+
+def test_verifying_while_others_write_and_seal_raises_no_alarm_until_an_event_is_forged(database):
+    runs = [1, 2, FORGED]
+    for run, answers in zip(runs, race(database, RUNNER, runs, processes=PROCESSES), strict=True):
+        assert set(answers[VERIFIER]["alarms"]) == ({"MAC"} if run == FORGED else set())
+        assert answers[VERIFIER]["verified"] > 1
+        assert answers[SEALER] > 0
+        assert all(given_up > 0 for given_up in answers[:SEALER])

@@ -1,0 +1,299 @@
+"""The evidence pack: what was, as of a time, and a proof that a stranger can check and a liar cannot keep."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import shutil
+import subprocess
+import sys
+import tracemalloc
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from keys.actions.audit.export_evidence import export_evidence
+from keys.audit.reader import TOLERANCE, run_of
+from keys.crypto import fingerprint
+from keys.evidence.policy_as_of import note_policy
+from keys.models import ApiKey, AuditEvent, Sealed, User
+from keys.rules.errors import Conflict
+from keys.verifier.verify_bundle import Kind
+from tests.cast import actor, an_event
+from tests.support.packs import A_DAY, sheet, since_yesterday, unpacked, verify
+from tests.support.sealed_log import add_events
+from tests.support.signed_record import Kept, seal_and_sign, without_triggers
+
+
+@pytest.fixture
+def pack(kept: Kept, tmp_path: Path) -> Path:
+    return unpacked(since_yesterday(), tmp_path / "pack")
+
+
+# ---- What is in it, and the proof
+
+
+def test_a_pack_of_everything_is_whole_and_says_what_it_holds(kept, pack):
+    code, said = verify(pack, "--ratchet", kept.folder / "escrow.json", "--anchor", kept.anchors)
+    assert (code, said[-1]) == (0, "Nothing is wrong.")
+    assert said[0].startswith("1 keys as of ")
+    assert said[1].startswith("14 events from ")
+    manifest = json.loads((pack / "manifest.json").read_text())
+    assert manifest["keys"]["by_status"] == {"Removed": 1}
+    assert "whatever its status, that was made at or before" in manifest["keys"]["query"]
+    assert [row["Type"] for row in sheet(pack / "events.csv")][:3] == [
+        "session:start",
+        "key:request",
+        "key:call",
+    ]
+    assert [
+        row["Role"] for row in sheet(pack / "people.csv") if row["E-mail"] == "admin@contenzilla.example"
+    ] == ["Admin"]
+    assert "read:users" not in (pack / "keys.csv").read_text()
+    assert sheet(pack / "keys.csv")[0]["Scopes"] == "Read users, Read teams"
+    readme = (pack / "README.txt").read_text()
+    assert {file.name for file in pack.iterdir()} <= set(readme.replace(",", " ").split()) | {"README.txt"}
+    assert f"{manifest['keys']['count']} keys" in readme
+
+
+@pytest.fixture
+def begin(signed_here, monkeypatch) -> datetime:
+    """When a record begins that is written in one go: a MAC is of now, so its times can't be long ago."""
+    monkeypatch.setattr("keys.audit.reader.TOLERANCE", timedelta(seconds=1))
+    return timezone.now() - timedelta(minutes=4)
+
+
+def test_a_part_of_the_record_is_proved_against_the_newest_checkpoint_without_the_rest(begin, tmp_path):
+    AuditEvent.objects.bulk_create(
+        an_event(at=begin + timedelta(seconds=number / 5)) for number in range(1000)
+    )
+    note_policy()
+    seal_and_sign()
+    period = begin + timedelta(seconds=80), begin + timedelta(seconds=120)
+    assert run_of(*period, 1001) == (394, 606)  # with a neighbour on either side
+    folder = unpacked(b"".join(export_evidence(None, *period)), tmp_path / "part")
+    proof = json.loads((folder / "proof.json").read_text())
+    assert len(proof["before"]) + len(proof["after"]) <= 2 * (1001).bit_length()
+    assert len(sheet(folder / "events.csv")) == 200
+    code, said = verify(folder)
+    assert (code, said[-1]) == (0, "Nothing is wrong.")
+
+    lines = (folder / "events.jsonl").read_text().splitlines(keepends=True)
+    (folder / "events.jsonl").write_text("".join(lines[:100] + lines[101:]))
+    code, said = verify(folder)
+    assert code == 1
+    assert {
+        "events.jsonl is not the file that was signed.",
+        "events.jsonl has 495 where 494 must be.",
+        "events.jsonl ends before 605, and must end before 606.",
+    } <= set(said)
+
+
+@pytest.mark.parametrize("period", [(0, 3), (2, 2), (0, 1), (3, 4), (4, 9)])
+def test_any_period_is_proved(begin, tmp_path, period):
+    """Of five stretches, each with more events than the last; some periods reach beyond, some have none."""
+    note_policy()
+    stretch = timedelta(seconds=30)
+    for number in range(5):
+        add_events(number, at=begin + number * stretch)
+    seal_and_sign()
+    first, last = period
+    since, until = (
+        begin + first * stretch - timedelta(seconds=5),
+        begin + last * stretch + timedelta(seconds=5),
+    )
+    folder = unpacked(b"".join(export_evidence(None, since, until)), tmp_path / "part")
+    found = [row["Type"] for row in sheet(folder / "events.csv")]
+    assert found.count("session:start") == sum(number for number in range(5) if first <= number <= last)
+    assert verify(folder)[0] == 0
+
+
+def test_a_period_in_which_nothing_happened_is_proved_to_be_empty(begin, tmp_path):
+    add_events(3, at=begin)
+    add_events(3, at=begin + timedelta(minutes=2))
+    note_policy()
+    seal_and_sign()
+    quiet = begin + timedelta(seconds=20), begin + timedelta(seconds=90)
+    folder = unpacked(b"".join(export_evidence(None, *quiet)), tmp_path / "quiet")
+    assert len(sheet(folder / "events.csv")) == 0
+    assert len((folder / "events.jsonl").read_text().splitlines()) == 2  # the neighbours
+    assert verify(folder)[0] == 0
+
+
+def test_what_is_not_signed_yet_is_in_it_and_says_so(kept, tmp_path):
+    add_events(2)
+    folder = unpacked(since_yesterday(), tmp_path / "pack")
+    assert verify(folder)[0] == 0
+    unsigned = [row["Type"] for row in sheet(folder / "events.csv") if row["Number"] == "not signed yet"]
+    assert unsigned == ["session:start", "session:start", "session:start", "policy:apply"]
+
+
+def test_erased_people_do_not_break_the_proof(kept, tmp_path):
+    AuditEvent.objects.filter(type="key:issue").update(actor_name="", actor_email="", ip="", browser="", personal={}, salt=None)  # fmt: skip
+    folder = unpacked(since_yesterday(), tmp_path / "pack")
+    assert verify(folder)[0] == 0
+    assert "erased" in [row["Who"] for row in sheet(folder / "events.csv")]
+
+
+# ---- Lies
+
+
+def replaced(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def a_key_less(pack: Path) -> None:
+    (pack / "keys.jsonl").write_text("")
+
+
+LIES = {
+    "keys.jsonl is not the file that was signed.": a_key_less,
+    "keys.jsonl has 0 keys": a_key_less,
+    "people.csv is not the file": lambda pack: replaced(pack / "people.csv", "Admin", "Owner"),
+    "policy.json is not the file": lambda pack: replaced(pack / "policy.json", "366", "9999"),
+    "manifest.json is not the one that was signed.": lambda pack: replaced(
+        pack / "manifest.json", '"count": 1', '"count": 2'
+    ),
+    "extra.txt is not named in manifest.json.": lambda pack: (pack / "extra.txt").write_text("Trust me."),
+    "vkey is not the file that was signed.": lambda pack: (pack / "vkey").unlink(),
+    "manifest.sig has no valid signature.": lambda pack: replaced(
+        pack / "manifest.sig", "testserver/audit ", "another/audit "
+    ),
+    "COLUMNS at event 8": lambda pack: replaced(
+        pack / "events.jsonl", '"type":"attempt:refuse","outcome"', '"type":"key:delete","outcome"'
+    ),
+}
+
+
+@pytest.mark.parametrize("words", LIES)
+def test_a_pack_that_was_changed_is_found_out(pack, words):
+    LIES[words](pack)
+    code, said = verify(pack)
+    assert code == 1
+    assert any(words in line for line in said)
+
+
+def test_a_portal_that_lies_about_a_sealed_event_cannot_prove_it(kept, tmp_path):
+    """Its own manifest is signed and right; the event's bytes are not those that the tree was made of."""
+    without_triggers()
+    row = AuditEvent.objects.get(type="attempt:refuse")
+    raw = bytes(row.leaf).replace(b"may not", b"may nod")
+    assert raw != bytes(row.leaf)
+    AuditEvent.objects.filter(pk=row.pk).update(leaf=raw, reason=row.reason.replace("may not", "may nod"))
+    code, said = verify(unpacked(since_yesterday(), tmp_path / "pack"))
+    assert code == 1
+    assert any(line.startswith(f"{Kind.HASH.name} at event 8") for line in said)
+    assert "The first 14 events do not give the root that was signed." in said
+    assert not any("is not the file that was signed" in line for line in said)
+
+
+def test_an_auditor_runs_the_file_that_came_with_it(pack):
+    ran = subprocess.run(
+        [sys.executable, "-E", "-s", "verify_pack.py", ".", "--vkey", "vkey"],
+        capture_output=True, text=True, check=False, cwd=pack,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.endswith("Nothing is wrong.\n")
+
+
+def test_a_pack_that_cannot_be_read_is_not_called_wrong(tmp_path, kept):
+    assert verify(kept.folder / "no-such-pack.zip")[0] == 2
+    cut = tmp_path / "cut.zip"
+    cut.write_bytes(since_yesterday()[:-30])
+    assert verify(cut)[0] == 2
+
+
+# ---- The command, secrets, cost
+
+
+def test_the_command_writes_a_pack(kept, tmp_path):
+    file, out = tmp_path / "evidence.zip", io.StringIO()
+    today = timezone.now().astimezone(UTC).date()
+    call_command("evidence", "--from", str(today - A_DAY), "--to", str(today), "--output", file, stdout=out)
+    assert verify(file)[0] == 0
+    assert str(file) in out.getvalue()
+    assert AuditEvent.objects.filter(type="evidence:export", actor_id=None).count() == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("--from 2026-02-01 --to 2026-01-01", "must end after it begins"),
+        ("--from 2026-01-01 --to 2026-02-01 --as-of 2999-01-01", "has not come yet"),
+        ("--from yesterday --to 2026-02-01", "neither a day such as"),
+    ],
+)
+def test_the_command_says_what_is_wrong_and_leaves_no_file(db, tmp_path, asked, words):
+    with pytest.raises(CommandError, match=words):
+        call_command("evidence", *asked.split(), "--output", tmp_path / "evidence.zip")
+    assert not list(tmp_path.glob("*evidence.zip*"))
+
+
+def test_without_a_key_to_sign_with_there_is_no_pack(db, settings):
+    settings.PORTAL_AUDIT_SIGNING_KEY = b""
+    with pytest.raises(Conflict, match="PORTAL_AUDIT_SIGNING_KEY is not set"):
+        since_yesterday()
+    assert not AuditEvent.objects.filter(type="evidence:export").exists()
+
+
+def test_nothing_in_it_is_a_secret(kept, tmp_path, settings):
+    plain = "ck_" + "canary" * 8
+    print_ = fingerprint.compute(plain, peppers=settings.PORTAL_PEPPERS)
+    ApiKey.objects.update(fingerprint=print_.digest, pepper_id=print_.pepper_id)
+    User.objects.update(password="argon2$canary-of-a-password")
+    folder = unpacked(since_yesterday(), tmp_path / "pack")
+    secrets = [
+        *(plain, "canary-of-a-password", print_.digest.hex(), base64.b64encode(print_.digest).decode()),
+        *(pepper.hex() for pepper in settings.PORTAL_PEPPERS.values()),
+        *(
+            settings.CERBY_TOKEN,
+            settings.CERBY_API_KEY,
+            settings.SECRET_KEY,
+            settings.PORTAL_AUDIT_SIGNING_KEY.hex(),
+        ),
+        *(kept.escrow()["key"], json.loads((kept.folder / "audit" / "ratchet.json").read_text())["key"]),
+    ]
+    everything = "".join(file.read_text() for file in folder.iterdir() if file.is_file())
+    assert "key:reveal" in everything
+    assert [secret for secret in secrets if secret and secret in everything] == []
+
+
+def test_memory_stays_flat(signed_here, monkeypatch):
+    monkeypatch.setattr("keys.audit.reader.PAGE", 100)
+
+    def peak(count: int) -> int:
+        add_events(count - Sealed.objects.count())
+        seal_and_sign()
+        pack = export_evidence(None, timezone.now() - A_DAY, timezone.now())
+        tracemalloc.start()
+        for _ in pack:
+            pass
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return peak
+
+    first = peak(300)
+    assert peak(1200) < first * 1.25
+
+
+def test_no_event_is_so_far_out_of_its_time_that_the_run_misses_it(signed_here):
+    begin = timezone.now() - A_DAY
+    for minutes in (0, 10, 4, 20, 16, 30):  # sealed in this order, though clocks differ
+        an_event(at=begin + timedelta(minutes=minutes)).save()
+    seal_and_sign()
+    assert run_of(begin + timedelta(minutes=11), begin + timedelta(minutes=17), 6) == (2, 6)
+    assert timedelta(minutes=5) == TOLERANCE
+
+
+def test_a_person_is_named_as_who_asked(kept, tmp_path):
+    now = timezone.now()
+    admin = User.objects.get(email="admin@contenzilla.example")
+    folder = unpacked(b"".join(export_evidence(actor(admin), now - A_DAY, now)), tmp_path / "pack")
+    assert json.loads((folder / "manifest.json").read_text())["asked_by"] == "Admin Person"
+    shutil.rmtree(folder)

@@ -1,0 +1,156 @@
+"""The verifier's grammar of a key's life says what the portal's own table of moves says: no more and no less."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from keys.rules.events import DONE, OUTCOMES, Event
+from keys.rules.lifecycle import TRANSITIONS, State, Transition
+from keys.verifier.verify_bundle import STEPS, states_after
+from tests.house.project import texts
+
+NEW = frozenset({"new"})
+BIRTHS = {
+    "key:request:done": State.REQUESTED,
+    "key:register:done": State.HELD,
+    "key:discover:done": State.HELD,
+}
+DETAILS: dict[Transition, dict[str, Any]] = {
+    Transition.FIND: {"found": True},
+    Transition.FIND_ABSENT: {"found": False},
+    Transition.VANISH: {"before": {"status": "active"}, "after": {"status": "removed"}},
+}
+"""What tells two moves of the same event apart."""
+ABOUT_NO_KEY = {Event.KEY_SOUGHT}
+
+
+def calls_of_move() -> Iterator[tuple[Transition, str]]:
+    """Every move that the code makes, with the event that it records, read from the code itself."""
+    for text in texts("keys/*.py").values():
+        tree = ast.parse(text)
+        named = dict(
+            pair for node in ast.walk(tree) if isinstance(node, ast.Assign) for pair in _assigned(node)
+        )
+        for call in ast.walk(tree):
+            if (
+                isinstance(call, ast.Call)
+                and isinstance(call.func, ast.Name)
+                and call.func.id == "transition"
+            ):
+                _, step, event = call.args[:3]
+                event = named.get(event.id) if isinstance(event, ast.Name) else event
+                outcomes = [ast.unparse(word.value) for word in call.keywords if word.arg == "outcome"]
+                outcome = outcomes[0].rpartition(".")[2].lower() if outcomes else "done"
+                yield Transition[step.attr], f"{Event[event.attr].value}:{outcome}"
+
+
+def _assigned(node: ast.Assign) -> Iterator[tuple[str, ast.expr]]:
+    target = node.targets[0]
+    names, values = ([target], [node.value]) if isinstance(target, ast.Name) else ([], [])
+    if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+        names, values = target.elts, node.value.elts
+    yield from (
+        (name.id, value) for name, value in zip(names, values, strict=True) if isinstance(name, ast.Name)
+    )
+
+
+MOVES = sorted({(move, event) for move, event in calls_of_move()})
+
+
+def test_every_move_is_made_somewhere():
+    assert {move for move, _ in MOVES} == set(Transition)
+
+
+@pytest.mark.parametrize(("move", "event"), MOVES)
+def test_a_move_is_possible_from_where_the_table_says_and_from_nowhere_else(move, event):
+    sources, target = TRANSITIONS[move]
+    alike = [
+        TRANSITIONS[other][0] for other, its in MOVES if its == event and TRANSITIONS[other][1] == target
+    ]
+    sources = frozenset().union(sources, *alike)
+    leads_there = {
+        state
+        for state in State
+        if target.value in states_after(frozenset({state.value}), event, DETAILS.get(move, {}))
+    }
+    assert leads_there - {target} == sources - {target}
+    assert states_after(NEW, event, DETAILS.get(move, {})) in {
+        frozenset(),
+        frozenset({BIRTHS.get(event, "")}),
+    }
+
+
+def test_every_story_that_the_table_allows_is_accepted():
+    """The table and the grammar walk together, from every birth, until they have been everywhere."""
+    ahead = [(state, states_after(NEW, event, {})) for event, state in BIRTHS.items()]
+    seen = set(ahead)
+    while ahead:
+        state, possible = ahead.pop()
+        assert state.value in possible
+        for move, event in MOVES:
+            sources, target = TRANSITIONS[move]
+            step = (target, states_after(possible, event, DETAILS.get(move, {})))
+            if state in sources and step not in seen:
+                seen.add(step)
+                ahead.append(step)
+    assert {state for state, _ in seen} == set(State)
+
+
+def test_it_knows_every_event_of_a_key_and_no_other():
+    about_keys = {event for event in Event if event.value.startswith("key:")} - ABOUT_NO_KEY | {
+        Event.ATTEMPT_REFUSED
+    }
+    known = {event.partition("+")[0] for _, _, events in STEPS for event in events}
+    assert known == {
+        f"{event.value}:{outcome}" for event in about_keys for outcome in OUTCOMES.get(event, DONE)
+    }
+    states = {state for sources, state, _ in STEPS for state in {*sources, state}}
+    assert states - {"new", "any", "="} == {state.value for state in State}
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        "issue",
+        "call",
+        "reveal",
+        "store",
+        "start-delete",
+        "delete",
+        "request request",
+        "discover discover",
+        "request issue",
+        "request reveal",
+        "request call reveal",
+        "request call issue issue",
+        "request call issue store",
+        "request call issue reveal reveal",
+        "request call issue reveal store reveal",
+        "request call issue delete",
+        "request call issue start-delete reveal",
+        "request call issue reveal start-delete store",
+        "request call issue reveal store start-delete delete delete",
+        "request call issue reveal store start-delete delete confirm-removal",
+        "request await paste paste",
+        "request await issue",
+        "request cancel cancel",
+        "request cancel call",
+        "request call lose-answer issue",
+        "request call lose-answer look-up look-up reveal",
+        "request call issue:failed issue",
+        "discover reveal",
+        "register reveal",
+        "register start-delete adopt delete store",
+    ],
+)
+def test_what_is_impossible_is_refused_at_its_last_event(story):
+    *possible, impossible = (f"key:{event}" + ("" if ":" in event else ":done") for event in story.split())
+    states = NEW
+    for event in possible:
+        states = states_after(states, event, {})
+        assert states, event
+    assert not states_after(states, impossible, {})

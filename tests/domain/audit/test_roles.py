@@ -1,0 +1,176 @@
+"""The role that the portal has on a real PostgreSQL: it works with it, and cannot touch what happened."""
+
+from __future__ import annotations
+
+import io
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import environ
+import psycopg
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    DatabaseError,
+    IntegrityError,
+    connection,
+    connections,
+    transaction,
+)
+from django.db.utils import ConnectionHandler
+
+from keys.actions.people.erase import erase_person
+from keys.audit import log
+from keys.audit.signer import sign
+from keys.jobs.sealing import seal_all
+from keys.models import AuditEvent, Checkpoint, User
+from keys.rules.events import Event
+from tests import cast as people
+from tests.cast import a_key
+from tests.support.postgresql_server import serving
+from tests.support.sealed_log import add_events, is_whole, let_the_lease_end
+
+ME = uuid.UUID(int=1)
+REFUSED = r"permission denied|must be owner"
+LOG = ("auditevent", "unsealed", "sealed", "treenode", "treehead", "checkpoint")
+
+
+@contextmanager
+def signed_in(url: str) -> Iterator[None]:
+    """In this thread, the portal's database is the PostgreSQL at ``url``."""
+    usual = connections[DEFAULT_DB_ALIAS]
+    settings = {**environ.Env.db_url_config(url), "CONN_MAX_AGE": None}
+    connections[DEFAULT_DB_ALIAS] = ConnectionHandler({DEFAULT_DB_ALIAS: settings})[DEFAULT_DB_ALIAS]
+    try:
+        yield
+    finally:
+        connections[DEFAULT_DB_ALIAS].close()
+        connections[DEFAULT_DB_ALIAS] = usual
+
+
+@pytest.fixture(scope="module")
+def address(django_db_blocker) -> Iterator[str]:
+    """Of a database with all roles, as the portal's own."""
+    with serving() as server:
+        with django_db_blocker.unblock(), signed_in(server.url("postgres")):
+            call_command("migrate", verbosity=0)
+            told = io.StringIO()
+            call_command("audit_roles", stdout=told)
+            assert "\\password portal_app" in told.getvalue()
+            call_command("audit_roles", stdout=told)  # again, as after each migration
+        yield server.url("postgres").replace("portal@", "portal_app@")
+
+
+def test_an_owner_who_may_make_no_roles_is_told_who_may(address, django_db_blocker):
+    with psycopg.connect(address.replace("portal_app@", "portal@"), autocommit=True) as superuser:
+        superuser.execute("CREATE ROLE tables_only LOGIN")
+    refused = pytest.raises(
+        CommandError, match=r"no role other, and tables_only may not make one\. As a super"
+    )
+    with django_db_blocker.unblock(), signed_in(address.replace("portal_app@", "tables_only@")), refused:
+        call_command("audit_roles", app="other")
+
+
+@pytest.fixture
+def as_the_portal(address, audit_files, django_db_blocker) -> Iterator[None]:
+    with django_db_blocker.unblock(), signed_in(address):
+        yield
+
+
+def test_the_portal_works_as_it(as_the_portal):
+    person = User.objects.create(email="ada@contenzilla.example", name="Ada", cerby_id=uuid.uuid4(), role=40)
+    key = a_key(person)
+    log.append(Event.KEY_CALLED, actor=people.actor(person), key=key)
+    add_events(300)
+    let_the_lease_end()
+    seal_all(ME)
+    assert sign() is not None
+    is_whole()
+    key.delete()
+    erase_person(None, person.email)
+    assert AuditEvent.objects.get(type="key:call").actor_email == ""
+    seal_all(ME)
+    is_whole()
+    assert Checkpoint.objects.exists()
+
+
+@pytest.mark.parametrize("table", LOG)
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "TRUNCATE {} CASCADE",
+        "DROP TABLE {} CASCADE",
+        "ALTER TABLE {} DISABLE TRIGGER ALL",
+        "ALTER TABLE {} OWNER TO portal_app",
+        "CREATE TRIGGER mine BEFORE INSERT ON {} FOR EACH ROW EXECUTE FUNCTION keys_audit_queue()",
+        "CREATE RULE nothing AS ON INSERT TO {} DO INSTEAD NOTHING",
+    ],
+)
+def test_it_may_not_change_a_table(as_the_portal, table, sql):
+    with pytest.raises(DatabaseError, match=REFUSED), transaction.atomic():
+        run(sql.format(f"keys_{table}"))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM keys_auditevent",
+        "UPDATE keys_auditevent SET reason = 'Nothing happened.'",
+        "UPDATE keys_auditevent SET leaf = ''",
+        "DELETE FROM keys_sealed",
+        "UPDATE keys_sealed SET leaf_hash = ''",
+        "DELETE FROM keys_treenode",
+        "UPDATE keys_treenode SET hash = ''",
+        "DELETE FROM keys_treehead",
+        "DELETE FROM keys_checkpoint",
+        "UPDATE keys_checkpoint SET note = ''",
+        "UPDATE keys_unsealed SET event_id = 1",
+        "DROP TRIGGER keys_auditevent_no_update ON keys_auditevent",
+        "DROP FUNCTION keys_audit_refuse() CASCADE",
+        "CREATE OR REPLACE FUNCTION keys_audit_refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+        "SET session_replication_role = replica",
+        "SET ROLE portal",
+        "DELETE FROM django_migrations",
+    ],
+)
+def test_it_may_not_change_what_happened(as_the_portal, sql):
+    with pytest.raises(DatabaseError, match=REFUSED), transaction.atomic():
+        run(sql)
+
+
+def test_what_it_may_do_the_triggers_still_bind(as_the_portal):
+    add_events(2)
+    let_the_lease_end()
+    seal_all(ME)
+    add_events(2)
+    for sql in (
+        "UPDATE keys_auditevent SET actor_name = 'Somebody else'",
+        "DELETE FROM keys_unsealed",
+        "UPDATE keys_treehead SET size = size - 1",
+    ):
+        with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
+            run(sql)
+
+
+def test_the_owner_of_the_tables_is_somebody_else(address):
+    with psycopg.connect(address) as portal:
+        (name,) = portal.execute("SELECT current_user").fetchone()
+        owners = portal.execute("SELECT DISTINCT tableowner FROM pg_tables WHERE tablename LIKE 'keys_%'")
+        assert (name, owners.fetchall()) == ("portal_app", [("portal",)])
+
+
+def test_it_is_not_made_by_itself(as_the_portal):
+    with pytest.raises(CommandError, match="as their owner"):
+        call_command("audit_roles")
+
+
+def run(sql: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+def test_sqlite_has_no_roles():
+    with pytest.raises(CommandError, match="SQLite has no roles"):
+        call_command("audit_roles")

@@ -1,0 +1,123 @@
+"""Sealing while many write: nothing skipped, nothing doubled, no fork, whoever else seals at the same moment."""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, transaction
+
+from keys.audit import log
+from keys.audit.sequencer import seal
+from keys.audit.tree_store import head
+from keys.models import AuditEvent, Sealed, TreeHead, Unsealed
+from keys.rules.errors import Conflict
+from keys.rules.events import Event
+from keys.tlog import merkle
+from tests.support.own_database import Address
+from tests.support.racing import race
+from tests.support.sealed_log import is_whole, let_the_lease_end
+
+WRITERS, SEQUENCERS, TRANSACTIONS = 16, 3, 8
+PATIENCE = 60  # seconds
+
+pytestmark = pytest.mark.long
+
+
+class GivenUp(Exception):
+    """A transaction that is rolled back."""
+
+
+def write_or_seal(number: int, seed: int) -> Any:
+    return storm(number, seed) if number < WRITERS else seal_until_all_is_in(number)
+
+
+def write_or_seal_naively(number: int, seed: int) -> Any:
+    return storm(number, seed) if number < WRITERS else seal_naively()
+
+
+def storm(number: int, seed: int) -> list[str]:
+    """Transactions of which a third is rolled back, in whole or in part. Returns the reasons that stay."""
+    luck = random.Random(seed * 1_000 + number)
+    kept: list[str] = []
+    for turn in range(TRANSACTIONS):
+        mine = [f"{number}.{turn}.{part}" for part in range(luck.randint(1, 3))]
+        fate = luck.choice(["commit", "commit", "roll back", "roll back in part"])
+        with suppress(GivenUp), transaction.atomic():
+            write(mine)
+            if fate == "roll back in part":
+                write_in_vain()
+            if fate == "roll back":
+                give_up()
+        if fate != "roll back":
+            kept += mine
+        time.sleep(luck.random() / 500)
+    log.append(Event.SIGNED_OUT, actor=None, reason="done")
+    return kept
+
+
+def write(reasons: list[str]) -> None:
+    for reason in reasons:
+        log.append(Event.SIGNED_IN, actor=None, reason=reason)
+
+
+def write_in_vain() -> None:
+    with suppress(GivenUp), transaction.atomic():
+        write(["never"])
+        give_up()
+
+
+def give_up() -> None:
+    raise GivenUp
+
+
+def all_is_written() -> bool:
+    return AuditEvent.objects.filter(reason="done").count() == WRITERS
+
+
+def seal_until_all_is_in(number: int) -> int:
+    """Every sequencer takes the lead as if the lease were always over."""
+    count, deadline = 0, time.monotonic() + PATIENCE
+    while not all_is_written() or Unsealed.objects.exists():
+        assert time.monotonic() < deadline
+        let_the_lease_end()
+        count += seal(uuid.UUID(int=number)).count
+    return count
+
+
+def seal_naively() -> str:
+    """Look how far it goes, then put what waits after it: sealing without a transaction of its own."""
+    deadline = time.monotonic() + PATIENCE
+    try:
+        while not all_is_written() or Unsealed.objects.exists():
+            assert time.monotonic() < deadline
+            size = head().size
+            for place, event in enumerate(Unsealed.objects.order_by("event_id")[:10], size):
+                digest = merkle.leaf_hash(bytes(event.event.leaf))
+                Sealed.objects.create(index=place, event_id=event.event_id, leaf_hash=digest)
+                event.delete()
+                TreeHead.objects.update_or_create(pk=1, defaults={"size": place + 1, "root": digest})
+    except (DatabaseError, Conflict) as refused:
+        return type(refused).__name__
+    return "unharmed"
+
+
+def test_sixteen_writers_and_three_sequencers_make_one_tree(database: Address, audit_files: Path) -> None:
+    (answers,) = race(database, f"{__name__}:write_or_seal", [1], processes=WRITERS + SEQUENCERS)
+
+    kept = sorted(reason for answer in answers if isinstance(answer, list) for reason in answer)
+    written = AuditEvent.objects.filter(type="session:start").values_list("reason", flat=True)
+    assert sorted(written) == kept
+    is_whole()
+    assert TreeHead.objects.get().forged is None
+    assert sum(answer for answer in answers if isinstance(answer, int)) == len(kept) + WRITERS
+
+
+def test_the_same_storm_stops_a_sequencer_that_is_naive(database: Address, audit_files: Path) -> None:
+    (answers,) = race(database, f"{__name__}:write_or_seal_naively", [1], processes=WRITERS + SEQUENCERS)
+    assert "IntegrityError" in answers

@@ -1,0 +1,378 @@
+"""The database as the second lock: each named constraint refuses its row, each trigger keeps its index."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from importlib import import_module
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from keys.models import (
+    Alert,
+    ApiKey,
+    Checkpoint,
+    DashboardFigures,
+    KeyScope,
+    Pause,
+    Quarantine,
+    Reminder,
+    RevealGrant,
+    SavedFilter,
+    Sealed,
+    SearchDocument,
+    TreeHead,
+    TreeNode,
+    User,
+)
+from keys.rules.lifecycle import State
+from keys.selectors.inventory.search import containing
+from tests.cast import Cast, a_key, an_event
+from tests.support.sealed_log import without_triggers
+
+Wrong = Callable[[Cast], object]
+"""Tries to write a row that must not be."""
+
+
+def person(**columns: object) -> Wrong:
+    facts = {"email": "new@contenzilla.example", "name": "New", "cerby_id": uuid.uuid4(), "role": 40}
+    return lambda cast: User.objects.create(**facts | columns)
+
+
+def key(**columns: object) -> Wrong:
+    return lambda cast: a_key(cast.admin, **columns)
+
+
+def grant(**columns: object) -> Wrong:
+    facts = {"sealed": b"sealed", "thumbprint": "t", "expires_at": timezone.now(), "state": "ready"}
+    return lambda cast: RevealGrant.objects.create(key=a_key(cast.admin), user=cast.admin, **facts | columns)
+
+
+def twice_the_name(in_use: str) -> Wrong:
+    def write(cast: Cast) -> None:
+        a_key(cast.admin, name="Straße nightly", **in_state(in_use))
+        a_key(cast.owner, name="STRAßE NIGHTLY")
+
+    return write
+
+
+def in_state(state: str) -> dict[str, object]:
+    columns: dict[str, object] = {"state": state}
+    if state == State.CALLING:
+        columns |= {"lease": uuid.uuid4(), "lease_until": timezone.now()}
+    if state == State.REVOKED:
+        columns["removed_at"] = timezone.now()
+    return columns
+
+
+def the_same_scope_twice(cast: Cast) -> None:
+    held = KeyScope.objects.get(key=a_key(cast.admin, scopes=["read:users"]))
+    KeyScope.objects.create(key=held.key, scope=held.scope, created_at=held.created_at)
+
+
+def the_same_fingerprint_twice(cast: Cast) -> None:
+    for _ in range(2):
+        a_key(cast.admin, fingerprint=b"f" * 32, pepper_id="p1")
+
+
+def the_same_alert_twice(_: Cast) -> None:
+    for _ in range(2):
+        Alert.objects.create(kind="job-late", subject="tidy", words="W", since=timezone.now())
+
+
+def the_same_reminder_twice(cast: Cast) -> None:
+    key = a_key(cast.admin)
+    for _ in range(2):
+        Reminder.objects.create(key=key, kind="7", sent_at=timezone.now())
+
+
+HASH = b"h" * 32
+
+
+def event(**columns: object) -> Wrong:
+    def write(_cast: Cast) -> None:
+        row = an_event()
+        for name, value in columns.items():
+            setattr(row, name, value)
+        row.save()
+
+    return write
+
+
+def sealed(**columns: object) -> Wrong:
+    def write(_cast: Cast) -> None:
+        row = an_event()
+        row.save()
+        Sealed.objects.create(**{"index": 0, "event": row, "leaf_hash": HASH} | columns)
+
+    return write
+
+
+def node(**columns: object) -> Wrong:
+    return lambda _cast: TreeNode.objects.create(**{"level": 1, "index": 0, "hash": HASH} | columns)
+
+
+def checkpoint(**columns: object) -> Wrong:
+    facts = {"size": 1, "root": HASH, "at": timezone.now(), "note": "…"}
+    return lambda _cast: Checkpoint.objects.create(**facts | columns)
+
+
+def the_same_checkpoint_twice(cast: Cast) -> None:
+    without_triggers()  # which would refuse it as well
+    for _ in range(2):
+        checkpoint()(cast)
+
+
+def the_same_filter_name_twice(cast: Cast) -> None:
+    for query in ("outcome=refused", "outcome=failed"):
+        SavedFilter.objects.create(user=cast.admin, name="Trouble", query=query)
+
+
+WRONG: dict[str, list[Wrong]] = {
+    "user_email_is_lower_case": [person(email="New@contenzilla.example")],
+    "user_role_is_known": [person(role=0), person(role=41), person(role=70)],
+    "user_signs_in_only_when_added": [person(is_active=True, added_at=None)],
+    "key_state_is_known": [key(state="lost"), key(state="")],
+    "key_expires_after_creation": [
+        key(created_at=timezone.now(), expires_at=timezone.now() - timedelta(days=1)),
+        lambda cast: a_key(cast.admin, created_at=(now := timezone.now()), expires_at=now),
+    ],
+    "key_leased_while_calling": [
+        key(state=State.CALLING),
+        key(state=State.CALLING, lease=uuid.uuid4()),
+        key(state=State.CALLING, lease_until=timezone.now()),
+        key(state=State.HELD, lease=uuid.uuid4(), lease_until=timezone.now()),
+    ],
+    "key_live_is_known_to_cerby": [
+        key(state=state, cerby_id=None) for state in (State.READY, State.CLAIMED, State.HELD)
+    ],
+    "key_proved_has_a_fingerprint": [
+        key(state=state, origin=origin)
+        for state in (State.READY, State.CLAIMED, State.HELD)
+        for origin in ("pasted", "registered")
+    ],
+    "key_fingerprint_once": [the_same_fingerprint_twice],
+    "key_fingerprint_names_its_pepper": [key(fingerprint=b"f" * 32), key(pepper_id="p1")],
+    "key_removed_has_a_time": [key(state=State.REVOKED)],
+    "key_origin_is_known": [key(origin="found"), key(origin="")],
+    "key_name_is_unique_while_in_use": [
+        twice_the_name(state)
+        for state in (
+            State.REQUESTED,
+            State.CALLING,
+            State.READY,
+            State.CLAIMED,
+            State.HELD,
+        )
+    ],
+    "key_scope_once": [the_same_scope_twice],
+    "grant_sealed_only_while_ready": [
+        grant(sealed=None),
+        grant(state="claimed", claimed_at=timezone.now()),
+        grant(state="gone"),
+    ],
+    "grant_claimed_has_a_time": [grant(state="claimed", sealed=None)],
+    "grant_state_is_known": [grant(state="open", sealed=None)],
+    "saved_filter_name_once": [the_same_filter_name_twice],
+    "pause_ends_after_it_began": [
+        lambda _: Pause.objects.create(what="create", since=(now := timezone.now()), until=now)
+    ],
+    "quarantine_is_one": [lambda _: Quarantine.objects.create(id=2)],
+    "quarantine_has_a_cause": [
+        lambda _: Quarantine.objects.create(id=1, since=timezone.now()),
+        lambda _: Quarantine.objects.create(id=1, cause="operator"),
+    ],
+    "alert_once_while_it_lasts": [the_same_alert_twice],
+    "reminder_once": [the_same_reminder_twice],
+    "figures_are_one_row": [
+        lambda _: DashboardFigures.objects.create(id=2, as_of=timezone.now(), seconds=0, figures={})
+    ],
+    "event_outcome_is_known": [event(outcome="fine")],
+    "event_leaf_fits": [event(leaf=b""), event(leaf=b" " * 8193)],
+    "event_mac_is_whole": [event(mac=b"")],
+    "event_salt_is_whole": [event(salt=b"pepper")],
+    "sealed_index_is_positive": [sealed(index=-1)],
+    "sealed_hash_is_whole": [sealed(leaf_hash=b"")],
+    "node_is_above_the_leaves": [node(level=0), node(index=-1)],
+    "node_hash_is_whole": [node(hash=b"h" * 31)],
+    "head_is_one_row": [lambda _cast: TreeHead.objects.create(id=2, root=HASH)],
+    "checkpoint_size_once": [the_same_checkpoint_twice],
+    "checkpoint_root_is_whole": [checkpoint(root=b"")],
+}
+
+SAID_ANOTHER_WAY_BY_SQLITE = {
+    "key_name_is_unique_while_in_use": "UNIQUE constraint failed: keys_apikey.name_order",
+    "key_fingerprint_once": "UNIQUE constraint failed: keys_apikey.fingerprint",
+    "alert_once_while_it_lasts": "UNIQUE constraint failed: keys_alert.kind, keys_alert.subject",
+    "reminder_once": "UNIQUE constraint failed: keys_reminder.key_id, keys_reminder.kind",
+    "saved_filter_name_once": "UNIQUE constraint failed: keys_savedfilter.user_id, keys_savedfilter.name",
+    "key_scope_once": "UNIQUE constraint failed: keys_keyscope.key_id, keys_keyscope.scope",
+    "checkpoint_size_once": "UNIQUE constraint failed: keys_checkpoint.size",
+}
+"""SQLite names a check that fails; of a unique index it names the columns."""
+
+
+def test_every_constraint_has_a_case():
+    named = {
+        constraint.name
+        for model in apps.get_app_config("keys").get_models()
+        for constraint in model._meta.constraints
+    }
+    assert named == WRONG.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "write"), [(name, write) for name, cases in WRONG.items() for write in cases]
+)
+def test_each_constraint_refuses_what_it_is_there_for(cast, name, write):
+    told = SAID_ANOTHER_WAY_BY_SQLITE.get(name, name) if connection.vendor == "sqlite" else name
+    with pytest.raises(IntegrityError, match=told), transaction.atomic():
+        write(cast)
+
+
+@pytest.mark.parametrize(
+    "state", [State.REVOKED, State.REFUSED, State.ABSENT, State.REVOKING, State.IN_DOUBT]
+)
+def test_a_name_is_free_again_when_its_key_is_nobodys_to_use(cast, state):
+    """IN_DOUBT: whoever asked may ask again at once, and that answer is never shown."""
+    for _ in range(2):
+        a_key(cast.admin, name="Nightly export", **in_state(state))
+    a_key(cast.admin, name="Nightly export")
+
+
+# Indexes that triggers keep. Dropping and remaking a table, as Django does to change a column on SQLite,
+# drops its triggers without a word: a migration that does so has to make them again.
+
+
+TRIGGERS = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
+    "postgresql": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal",
+}
+
+
+def test_every_trigger_is_there_after_all_migrations(db):
+    search = import_module("keys.migrations.0002_inventory_search")
+    audit = import_module("keys.migrations.0003_append_only_audit")
+    made = {
+        "sqlite": {*search.TRIGGERS, *audit.TRIGGERS},
+        "postgresql": {*search.POSTGRESQL_TRIGGERS, *audit.POSTGRESQL_TRIGGERS},
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(TRIGGERS[connection.vendor])
+        assert {name for (name,) in cursor.fetchall()} == made[connection.vendor]
+
+
+def found(text: str) -> set[uuid.UUID]:
+    """What the search finds ``text`` in, by its index."""
+    return set(ApiKey.objects.filter(containing(text).found).values_list("pk", flat=True))
+
+
+def in_the_index_order() -> list[uuid.UUID]:
+    newest_last = SearchDocument.objects.order_by("-id")  # the newest has the lowest number
+    return list(newest_last.values_list("key_id", flat=True))
+
+
+def with_scope(scope: str) -> set[uuid.UUID]:
+    return set(KeyScope.objects.filter(scope=scope).values_list("key_id", flat=True))
+
+
+def search_index_is_sound() -> None:
+    """FTS5 compares its index with the table that it indexes, and raises where they differ."""
+    if connection.vendor != "sqlite":  # PostgreSQL keeps its indexes itself
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO keys_search (keys_search, rank) VALUES ('integrity-check', 1)")
+
+
+def test_the_search_follows_what_happens_to_a_key(cast):
+    key = a_key(cast.admin, name="Nightly export")
+    other = a_key(cast.owner, name="Weekly export")
+    assert found("nightly") == {key.id}
+    assert found("export") == {key.id, other.id}
+    assert found("admin@contenzilla") == {key.id}
+
+    ApiKey.objects.filter(pk=key.pk).update(name="Hourly import", name_order="hourly import")
+    assert (found("nightly"), found("hourly")) == (set(), {key.id})
+
+    ApiKey.objects.filter(pk=key.pk).update(
+        owner_name="Grace Hopper", owner_order="grace hopper", owner_email="grace@contenzilla.example"
+    )
+    assert (found("admin@"), found("hopper")) == (set(), {key.id})
+
+    ApiKey.objects.filter(pk=key.pk).update(state=State.CLAIMED)
+    assert found("hourly") == {key.id}
+
+    search_index_is_sound()
+    key.delete()
+    assert (found("hourly"), found("export")) == (set(), {other.id})
+    search_index_is_sound()
+
+
+def test_a_match_does_not_span_two_columns(cast):
+    a_key(cast.admin, name="Nightly")
+    assert found("nightlyadmin") == set()
+    assert found("nightly admin") == set()
+
+
+def test_the_search_index_keeps_keys_in_the_order_of_their_creation(cast):
+    now = timezone.now()
+    third, first, second = (
+        a_key(cast.admin, created_at=now - timedelta(milliseconds=ago)) for ago in (1, 3, 2)
+    )
+    assert in_the_index_order() == [first.id, second.id, third.id]
+
+    ApiKey.objects.filter(pk=third.pk).update(created_at=now - timedelta(days=900))
+    assert in_the_index_order() == [third.id, first.id, second.id]
+
+    at_one_moment = [a_key(cast.admin, created_at=now) for _ in range(5)]
+    assert in_the_index_order() == [third.id, first.id, second.id, *(key.id for key in at_one_moment)]
+    search_index_is_sound()
+
+
+def test_the_scope_index_follows_what_happens_to_a_key(cast):
+    key = a_key(cast.admin, scopes=["read:users", "read:items"])
+    other = a_key(cast.owner, scopes=["read:users"])
+    assert (with_scope("read:users"), with_scope("read:items")) == ({key.id, other.id}, {key.id})
+
+    ApiKey.objects.filter(pk=key.pk).update(scopes=["read:items", "write:users"])
+    assert with_scope("read:users") == {other.id}
+    assert with_scope("read:items") == with_scope("write:users") == {key.id}
+
+    moved = timezone.now() - timedelta(days=9)
+    ApiKey.objects.filter(pk=key.pk).update(created_at=moved)
+    assert set(KeyScope.objects.filter(key=key).values_list("created_at", flat=True)) == {moved}
+
+    key.delete()
+    assert with_scope("read:items") == set()
+    assert with_scope("read:users") == {other.id}
+
+
+def test_a_bulk_insert_is_indexed_as_well(cast):
+    template = a_key(cast.admin)
+    copies = [
+        ApiKey(
+            cerby_id=uuid.uuid4(),
+            name=f"Bulk {number}",
+            owner=cast.admin,
+            owner_name="Admin Person",
+            owner_email=cast.admin.email,
+            scopes=["write:users"],
+            state=State.HELD,
+            created_at=template.created_at,
+            expires_at=template.expires_at,
+        )
+        for number in range(3)
+    ]
+    ApiKey.objects.bulk_create(copies)
+    assert found("bulk") == with_scope("write:users") == {copy.id for copy in copies}
+    search_index_is_sound()
+
+
+def test_what_the_database_derives_of_a_key(cast):
+    key = a_key(cast.admin, scopes=["read:users", "read:items", "write:users"], last_used_at=None)
+    key.refresh_from_db()
+    assert (key.scope_count, key.phase, key.last_used_order.year) == (3, 2, 1)

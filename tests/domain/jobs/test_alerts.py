@@ -1,0 +1,298 @@
+"""What is wrong is mailed once, and once more when it is over; a mail server that is down loses nothing."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.db import connection
+from django.utils import timezone
+
+from keys.actions.audit.explain_damage import explain_damage
+from keys.actions.keys.claim import claim_key
+from keys.actions.safeguards.quarantine import Cause, end_quarantine, start_quarantine
+from keys.audit.signer import sign
+from keys.jobs.alerts import MAILS_AN_HOUR, keep_alerts
+from keys.jobs.schedule import make_rows
+from keys.jobs.sealing import seal_all
+from keys.jobs.tasks import alerts as alerts_job
+from keys.jobs.tasks import anchor as anchor_job
+from keys.jobs.tasks import siem as siem_job
+from keys.jobs.tasks import verify as verify_job
+from keys.models import Alert, ApiKey, AuditEvent, PeriodicJob, RevealGrant, Verification
+from keys.rules.errors import Gone
+from keys.rules.lifecycle import State
+from keys.selectors.health.alerts import AlertKind, active_alerts
+from keys.selectors.health.audit_log import audit_health
+from tests.cast import a_key, actor, an_event, email_of
+from tests.support.bad_server import free_port
+
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+
+
+def a_stuck_removal(owner, **columns) -> ApiKey:
+    due = {"state": State.REVOKING, "attempts": 6, "due_at": timezone.now() + HOUR}
+    return a_key(owner, **due | columns)
+
+
+def an_hour_ago() -> None:
+    """As if everything that was noted and mailed so far had been so an hour earlier."""
+    for row in Alert.objects.all():
+        for name in ("since", "until", "mailed_at", "over_mailed_at"):
+            moment = getattr(row, name)
+            setattr(row, name, moment and moment - HOUR)
+        row.save()
+
+
+def kinds() -> list[str]:
+    return [found.kind for found in active_alerts(timezone.now(), audit_health())]
+
+
+def test_when_nothing_is_wrong_nothing_is_mailed(cast):
+    make_rows()
+    a_key(cast.admin)
+    a_stuck_removal(cast.admin, attempts=5)
+    assert keep_alerts() == "Alerts: 0; no news to mail"
+    assert mail.outbox == []
+
+
+def test_a_stuck_removal_is_mailed_once_and_once_more_when_it_is_over(cast):
+    key = a_stuck_removal(cast.admin, name="Nightly")
+    assert keep_alerts() == "Alerts: 1; mailed to 2 people"
+    [letter] = mail.outbox
+    assert letter.to == [email_of("owner"), email_of("super_admin")]
+    assert letter.subject == "[contenzilla] An API key that should be gone may still work"
+    assert "“Nightly”" in letter.body
+    assert "What to do: Delete the key in Cerby's web app." in letter.body
+    assert f"http://testserver/keys/{key.pk}/" in letter.body
+    for _ in range(3):
+        an_hour_ago()
+        keep_alerts()
+    assert len(mail.outbox) == 1
+    ApiKey.objects.filter(pk=key.pk).update(state=State.REVOKED, removed_at=timezone.now(), due_at=None)
+    keep_alerts()
+    an_hour_ago()
+    keep_alerts()
+    assert len(mail.outbox) == 2
+    assert mail.outbox[1].subject == "[contenzilla] Over: An API key that should be gone may still work"
+    assert Alert.objects.get().until is not None
+
+
+def test_what_comes_again_is_told_again(cast):
+    for number in (1, 2):
+        start_quarantine(Cause.OPERATOR, "A backup was restored.")
+        keep_alerts()
+        end_quarantine(None)
+        keep_alerts()
+        assert len(mail.outbox) == 2 * number
+    assert [row.kind for row in Alert.objects.all()] == [AlertKind.QUARANTINE] * 2
+
+
+def test_the_settings_addresses_are_mailed_instead_of_people(cast, settings):
+    settings.PORTAL_ALERT_EMAILS = ("ops@example.com", "oncall@example.com")
+    start_quarantine(Cause.TOO_MANY, "Four keys.")
+    keep_alerts()
+    [letter] = mail.outbox
+    assert (letter.to, letter.subject) == (
+        ["ops@example.com", "oncall@example.com"],
+        "[contenzilla] The sweep stopped",
+    )
+
+
+def test_without_anybody_to_mail_it_waits_for_somebody(cast):
+    type(cast.owner).objects.update(is_active=False)
+    start_quarantine(Cause.OPERATOR, "Why.")
+    assert "nobody to mail it to" in keep_alerts()
+    type(cast.owner).objects.filter(pk=cast.owner.pk).update(is_active=True)
+    assert "mailed to 1 people" in keep_alerts()
+
+
+def test_a_mail_server_that_is_down_breaks_nothing_and_the_next_run_tells_it(cast, settings, caplog):
+    locmem = settings.EMAIL_BACKEND
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
+    start_quarantine(Cause.OPERATOR, "Why.")
+    make_rows()
+    alerts_job.func()
+    row = PeriodicJob.objects.get(name="alerts")
+    assert (row.succeeded, row.summary) == (True, "Alerts: 1; the mail server did not take the mail")
+    assert "mail_not_sent" in caplog.text
+    settings.EMAIL_BACKEND = locmem
+    alerts_job.func()
+    assert len(mail.outbox) == 1
+
+
+def test_many_alerts_are_one_mail_and_there_are_only_so_many_mails_an_hour(cast):
+    for number in range(25):
+        a_stuck_removal(cast.admin, name=f"Key {number:02}")
+    keep_alerts()
+    [letter] = mail.outbox
+    assert letter.subject.endswith(", and 19 more")
+    for _ in range(MAILS_AN_HOUR):
+        start_quarantine(Cause.OPERATOR, "Why.")
+        keep_alerts()
+        end_quarantine(None)
+        keep_alerts()
+    assert len(mail.outbox) == MAILS_AN_HOUR
+    an_hour_ago()
+    assert "mailed to" in keep_alerts()
+    assert len(mail.outbox) == MAILS_AN_HOUR + 1
+
+
+def test_a_second_view_from_another_session_is_told_for_a_day(cast):
+    key = a_key(cast.admin, name="Nightly", state=State.READY, stored_at=None)
+    later = timezone.now() + HOUR
+    RevealGrant.objects.create(key=key, user=cast.admin, sealed=b"s", thumbprint="t", expires_at=later)
+    me = actor(cast.admin)
+    claim_key(me, key.pk, session="mine")
+    with pytest.raises(Gone):
+        claim_key(me, key.pk, session="mine")
+    assert kinds() == []
+    with pytest.raises(Gone):
+        claim_key(me, key.pk, session="another")
+    assert kinds() == [AlertKind.SECOND_VIEW]
+    [found] = active_alerts(timezone.now(), audit_health())
+    assert (found.subject, found.path) == (str(key.pk), f"/keys/{key.pk}/")
+    assert active_alerts(timezone.now() + 25 * HOUR, audit_health()) == []
+
+
+def test_cerby_is_told_to_be_away_after_half_an_hour(cast):
+    make_rows()
+    PeriodicJob.objects.filter(name="sweep").update(succeeded=False, summary="No connection could be made.")
+    keep_alerts()
+    assert (kinds(), mail.outbox) == ([AlertKind.CERBY_AWAY], [])
+    Alert.objects.update(since=timezone.now() - 31 * MINUTE)
+    keep_alerts()
+    assert "No connection could be made." in mail.outbox[0].body
+    PeriodicJob.objects.filter(name="sweep").update(succeeded=True)
+    keep_alerts()
+    assert mail.outbox[1].subject.startswith("[contenzilla] Over: ")
+
+
+def test_what_was_over_before_it_was_told_is_not_told(cast):
+    make_rows()
+    PeriodicJob.objects.filter(name="sweep").update(succeeded=False)
+    keep_alerts()
+    PeriodicJob.objects.filter(name="sweep").update(succeeded=True)
+    keep_alerts()
+    an_hour_ago()
+    keep_alerts()
+    assert mail.outbox == []
+
+
+def test_a_job_that_does_not_run_is_told(cast):
+    make_rows()
+    now = timezone.now()
+    PeriodicJob.objects.filter(name="reconcile").update(finished_at=now - 2 * MINUTE)
+    PeriodicJob.objects.filter(name="sweep").update(finished_at=now - 40 * MINUTE)
+    assert [(found.kind, found.subject) for found in active_alerts(now, audit_health())] == [
+        (AlertKind.JOB_LATE, "reconcile")
+    ]
+    keep_alerts()
+    assert mail.outbox == [], "a worker that has just started runs them all"
+    Alert.objects.update(since=now - 6 * MINUTE)
+    keep_alerts()
+    assert len(mail.outbox) == 1
+
+
+def test_reading_roles_that_stopped_is_told_until_it_succeeds(cast):
+    make_rows()
+    an_event(type="roles:stop", outcome="failed", reason="5 of 95 people").save()
+    assert kinds() == [AlertKind.PEOPLE_STOPPED]
+    PeriodicJob.objects.filter(name="people").update(succeeded_at=timezone.now())
+    assert kinds() == []
+
+
+def test_old_alerts_are_forgotten(cast):
+    long_ago = timezone.now() - timedelta(days=91)
+    Alert.objects.create(kind=AlertKind.JOB_LATE, subject="tidy", words="W", since=long_ago, until=long_ago)
+    keep_alerts()
+    assert not Alert.objects.exists()
+
+
+def test_a_name_with_a_line_break_does_not_get_into_a_header(cast):
+    a_stuck_removal(cast.admin, name="Nightly\nBcc: evil@example.com")
+    keep_alerts()
+    assert "evil" not in mail.outbox[0].subject
+
+
+@pytest.fixture
+def sealed(cast, settings, tmp_path):
+    """A record of three signed events."""
+    settings.PORTAL_AUDIT_DIR = tmp_path / "audit"
+    for _ in range(3):
+        an_event().save()
+    seal_all(uuid.UUID(int=1))
+    sign()
+
+
+def verified() -> str:
+    make_rows()
+    verify_job.func()
+    return PeriodicJob.objects.get(name="verify").summary
+
+
+def test_a_record_that_is_damaged_is_told_once_for_each_kind_and_over_when_it_is_explained(sealed, cast):
+    assert verified() == "3 events: nothing is wrong"
+    assert kinds() == []
+    with connection.cursor() as cursor:
+        on = " ON keys_auditevent" if connection.vendor == "postgresql" else ""
+        cursor.execute(f"DROP TRIGGER keys_auditevent_no_update{on}")
+    AuditEvent.objects.filter(sealed__index=1).update(actor_role="Owner")
+    assert verified() == "3 events: COLUMNS at event 1"
+    keep_alerts()
+    [letter] = mail.outbox
+    assert letter.subject == "[contenzilla] The record of what happened is damaged"
+    assert "The last verification found COLUMNS at event 1." in letter.body
+    assert "http://testserver/activity/verify/" in letter.body
+
+    AuditEvent.objects.filter(sealed__index=2).update(actor_name="Nobody")
+    assert verified() == "3 events: COLUMNS at event 1; PERSONAL at event 2"
+    keep_alerts()
+    assert "found PERSONAL at event 2." in mail.outbox[1].body
+    assert "COLUMNS" not in mail.outbox[1].body
+
+    explain_damage(actor(cast.owner), Verification.objects.latest("id").pk, "It was a drill.")
+    assert kinds() == []
+    keep_alerts()
+    assert mail.outbox[2].subject == "[contenzilla] Over: The record of what happened is damaged, and 1 more"
+
+
+def test_a_verification_that_breaks_off_is_told(sealed, settings, tmp_path):
+    settings.PORTAL_AUDIT_ANCHOR_FILE = tmp_path / "anchors.jsonl"
+    settings.PORTAL_AUDIT_ANCHOR_FILE.write_text("no JSON\n")
+    assert "could not be read to its end" in verified()
+    assert kinds() == [AlertKind.RECORD_UNREAD]
+    settings.PORTAL_AUDIT_ANCHOR_FILE.write_text("")
+    verified()
+    assert kinds() == []
+
+
+def test_a_verification_that_breaks_off_does_not_end_the_alarm_of_the_one_before(sealed, settings, tmp_path):
+    with connection.cursor() as cursor:
+        on = " ON keys_auditevent" if connection.vendor == "postgresql" else ""
+        cursor.execute(f"DROP TRIGGER keys_auditevent_no_update{on}")
+    AuditEvent.objects.filter(sealed__index=1).update(actor_role="Owner")
+    verified()
+    settings.PORTAL_AUDIT_ANCHOR_FILE = tmp_path / "anchors.jsonl"
+    settings.PORTAL_AUDIT_ANCHOR_FILE.write_text("no JSON\n")
+    verified()
+    assert kinds() == [AlertKind.RECORD_DAMAGED, AlertKind.RECORD_UNREAD]
+
+
+def test_an_anchor_and_a_siem_that_fail_are_told_after_half_an_hour(sealed, settings, tmp_path):
+    settings.PORTAL_AUDIT_ANCHOR_FILE = settings.PORTAL_SIEM_FILE = tmp_path  # a folder takes no line
+    anchor_job.func()
+    siem_job.func()
+    assert kinds() == [AlertKind.ANCHOR_FAILS, AlertKind.SIEM_FAILS]
+    keep_alerts()
+    assert mail.outbox == []
+    Alert.objects.update(since=timezone.now() - 31 * MINUTE)
+    keep_alerts()
+    [letter] = mail.outbox
+    assert "The anchor “file” does not take what the portal signs." in letter.body
+    assert "The SIEM by file lags by 3 events." in letter.body
+    settings.PORTAL_AUDIT_ANCHOR_FILE = settings.PORTAL_SIEM_FILE = None
+    assert kinds() == [], "what is not set up any more is missed by nobody"

@@ -1,0 +1,145 @@
+"""The worker as a process: it outlives its database, and what one queue waits for holds up no other."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
+
+from keys.audit import log
+from keys.jobs import tasks
+from keys.jobs.schedule import JOBS
+from keys.models import Unsealed, Verification
+from keys.rules.events import Event
+from tests.support import own_database
+from tests.support.postgresql_server import Server, serving
+from tests.support.workers import PATIENCE, Workers, due_again, noted, wait_until
+
+OUTAGE = 5.0  # seconds; longer than the worker waits for one connection
+
+
+# ---- PostgreSQL goes away
+
+
+@pytest.fixture
+def server(workspace, django_db_blocker) -> Iterator[Server]:
+    """A PostgreSQL of this test's own, to be stopped, and the portal's database on it."""
+    with serving() as server, django_db_blocker.unblock():
+        server.create("portal")
+        own_database.create(server.url("portal"))
+        yield server
+
+
+@pytest.fixture
+def workers(server, settings, tmp_path) -> Workers:
+    return Workers(tmp_path, server.url("portal"), settings)
+
+
+def test_it_outlives_its_database_and_takes_up_what_was_broken_off(server, workers, sandbox):
+    sandbox.faults.set([{"fault": "hang-uncommitted", "route": "GET /api/v1/api-keys", "seconds": 3}])
+    with workers.one() as worker:
+        with own_database.using(server.url("portal")):
+            wait_until(noted("sweep", started_at__isnull=False))
+        server.stop(signal.SIGINT)
+        sandbox.faults.clear()
+        time.sleep(OUTAGE)
+        assert worker.poll() is None
+        server.start()
+        with own_database.using(server.url("portal")):
+            back = timezone.now()
+            due_again("reconcile")
+            log.append(Event.SIGNED_OUT, actor=None)
+            wait_until(noted("sweep", succeeded_at__gt=back))
+            wait_until(noted("reconcile", succeeded_at__gt=back))
+            wait_until(lambda: not Unsealed.objects.exists())
+        assert [word for word in workers.said() if word.startswith("database_")] == [
+            "database_away",
+            "database_back",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "promptly"),
+    [(0.0, 16.0), (OUTAGE, 6.0)],  # before it can have noticed, when a task may be at work; and after
+)
+def test_it_ends_when_told_while_the_database_is_away(server, workers, seconds, promptly):
+    with workers.one() as worker:
+        with own_database.using(server.url("portal")):
+            wait_until(noted("tidy", finished_at__isnull=False))
+        server.stop()
+        time.sleep(seconds)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(promptly) == 0
+    server.start()
+
+
+def test_it_may_start_before_its_database(server, workers):
+    server.stop()
+    with workers.one() as worker:
+        wait_until(lambda: "database_away" in workers.said())
+        assert worker.poll() is None
+        server.start()
+        with own_database.using(server.url("portal")):
+            wait_until(noted("reconcile", succeeded=True))
+
+
+# ---- Others are slow
+
+
+@pytest.fixture
+def long_anchors(tmp_path) -> Path:
+    """An anchor file with which verifying the record takes the better part of a minute."""
+    path = tmp_path / "anchors.jsonl"
+    path.write_bytes(b'{"note": ""}\n' * 12_000_000)
+    return path
+
+
+@pytest.fixture
+def mute() -> Iterator[socket.socket]:
+    """A server that takes every connection and never says a word."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+        yield listener
+
+
+@pytest.fixture
+def hindered(committed_cast, database, settings, mute, long_anchors) -> Workers:
+    """Workers whose every way out hangs."""
+    port = mute.getsockname()[1]
+    hangs = f"https://127.0.0.1:{port}/"
+    return Workers(
+        long_anchors.parent,
+        database,
+        settings,
+        PORTAL_AUDIT_ANCHOR_FILE=str(long_anchors),
+        PORTAL_AUDIT_ANCHOR_WEBHOOK=hangs,
+        PORTAL_AUDIT_ANCHOR_WEBHOOK_PRIVATE="1",
+        PORTAL_AUDITOR_EMAILS="ada@example.com",
+        PORTAL_EMAIL_URL=f"smtp://127.0.0.1:{port}",
+        PORTAL_SIEM_URL=hangs,
+        PORTAL_SIEM_URL_PRIVATE="1",
+    )
+
+
+def test_what_hangs_elsewhere_and_a_verification_delay_no_reconcile(hindered, mute):
+    verification = Verification.objects.create(asked_at=timezone.now(), asked_by="Ada")
+    tasks.verify_record.enqueue(verification.pk)
+    with hindered.one() as worker:
+        wait_until(noted("anchor", started_at__isnull=False))
+        for _ in range(2):
+            due_again("anchor", "siem", "reconcile")
+            asked = timezone.now()
+            wait_until(noted("reconcile", succeeded_at__gt=asked), JOBS["reconcile"].every.total_seconds())
+        mute.accept()[0].close()  # it was indeed asked
+        verification.refresh_from_db()
+        assert verification.finished_at is None
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(PATIENCE) == 0
+    assert (
+        DBTaskResult.objects.get(task_path__endswith="verify_record").status == "READY"
+    )  # for the next worker

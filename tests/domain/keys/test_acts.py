@@ -1,0 +1,383 @@
+"""Every act leaves its events, what is refused leaves one too, and where none can be written nothing is done."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import IntegrityError
+from django.http import QueryDict
+from django.utils import timezone
+
+from keys import actions
+from keys.actions.audit.explain_damage import explain_damage
+from keys.actions.audit.export_csv import export_activity, export_inventory
+from keys.actions.audit.export_evidence import export_evidence
+from keys.actions.audit.verify import ask
+from keys.actions.audit.view_inventory import view_inventory
+from keys.actions.keys.acknowledge import acknowledge_key
+from keys.actions.keys.adopt import adopt_key
+from keys.actions.keys.await_paste import await_paste
+from keys.actions.keys.claim import claim_key
+from keys.actions.keys.confirm_removal import confirm_removal
+from keys.actions.keys.delete import delete_key
+from keys.actions.keys.find_leaked import find_leaked
+from keys.actions.keys.import_keys import import_keys
+from keys.actions.keys.issue import issue_key
+from keys.actions.keys.paste import paste_key
+from keys.actions.keys.reconcile import reconcile
+from keys.actions.keys.register import register_key
+from keys.actions.keys.rescope import rescope_key
+from keys.actions.keys.save_in_cerby import save_in_cerby
+from keys.actions.people import sign_in
+from keys.actions.people.add import add_person
+from keys.actions.people.erase import erase_person
+from keys.actions.people.refresh import refresh_person
+from keys.actions.people.refresh_all import refresh_everyone
+from keys.actions.people.remove import remove_person
+from keys.actions.safeguards.keep import keep_key
+from keys.actions.safeguards.pause import begin_pause
+from keys.actions.safeguards.quarantine import Cause, end_quarantine, start_quarantine
+from keys.models import ApiKey, AuditEvent, HeldBack, Quarantine, RevealGrant, User
+from keys.rules.errors import Conflict, Gone, NotAllowed, NotFound
+from keys.rules.lifecycle import SETTLED_AFTER, State
+from keys.rules.policy import Role
+from keys.validation.existing_key import Registration
+from sandbox import Sandbox
+from tests import cast as people
+from tests.cast import Cast, a_key
+from tests.conftest import Workspace
+from tests.support.scene import Scene
+
+
+@pytest.fixture
+def scene(committed_cast: Cast, workspace: Workspace) -> Scene:
+    me = people.actor(committed_cast.admin)
+    return Scene(committed_cast, workspace.sandbox, workspace.ids, me)
+
+
+Act = Callable[[], Any]
+Staged = Callable[[Scene], Act]
+"""Sets the scene and returns the act itself."""
+
+
+def on(act: Callable[..., Any], subject: Callable[[Scene], Any], *arguments: Any, **named: Any) -> Staged:
+    """``act(actor, subject, …)``, the subject made before."""
+
+    def stage(scene: Scene) -> Act:
+        made = subject(scene)
+        return lambda: act(scene.me, made, *arguments, **named)
+
+    return stage
+
+
+def saving(scene: Scene) -> Act:
+    key_id, plain = scene.viewed_key()
+    vault = uuid.UUID(scene.sandbox.add_vault("Robots"))
+    return lambda: save_in_cerby(scene.me, key_id, secret=plain, vault_id=vault)
+
+
+def refreshing(scene: Scene) -> Act:
+    scene.sandbox.set_person(scene.ids["user"], role="workspace_admin")
+    return lambda: refresh_person(scene.cast.user)
+
+
+def adding(scene: Scene) -> Act:
+    User.objects.filter(pk=scene.cast.guest.pk).update(added_at=None, is_active=False)
+    return lambda: add_person(scene.cast.guest.email)
+
+
+def pasting(scene: Scene) -> Act:
+    key = a_key(scene.cast.admin, state=State.AWAITED, cerby_id=None, stored_at=None, origin="pasted")
+    plain = by_hand(scene)
+    return lambda: paste_key(scene.me, key.id, plain)
+
+
+def by_hand(scene: Scene) -> str:
+    now = timezone.now()
+    facts = {"created_at": now, "expires_at": now + timedelta(days=1), "scopes": ["read:users"]}
+    return scene.sandbox.add_key(owner_email=scene.cast.admin.email, name="By hand", **facts)[1]
+
+
+def existing(scene: Scene) -> Registration:
+    soon = timezone.now() + timedelta(days=1)
+    return Registration("By hand", scene.cast.admin.email, "To test with.", soon, ("read:users",))
+
+
+def registering(scene: Scene) -> Act:
+    plain = by_hand(scene)
+    return lambda: register_key(scene.me, existing(scene), secret=plain)
+
+
+def declared_csv(scene: Scene) -> str:
+    lines = [f"{name},{scene.cast.admin.email},2099-01-01,Why,read:users" for name in ("One", "Two")]
+    return "\n".join(["name,owner,expires,purpose,scopes", *lines])
+
+
+def to_be_removed_by_hand(scene: Scene) -> uuid.UUID:
+    return a_key(scene.cast.admin, state=State.REVOKING, cerby_id=None, origin="declared").id
+
+
+def in_doubt(scene: Scene) -> uuid.UUID:
+    now = timezone.now()
+    return a_key(scene.cast.admin, state=State.IN_DOUBT, cerby_id=None, stored_at=None, created_at=now).id
+
+
+def found_again(scene: Scene) -> uuid.UUID:
+    key_id = scene.key(stored_at=None)
+    ApiKey.objects.filter(pk=key_id).update(state=State.IN_DOUBT, cerby_id=None)
+    return key_id
+
+
+def abandoned(scene: Scene) -> uuid.UUID:
+    """Its process died while Cerby was asked, long ago."""
+    long_ago = timezone.now() - SETTLED_AFTER - timedelta(minutes=2)
+    key = a_key(
+        scene.cast.admin,
+        state=State.CALLING,
+        cerby_id=None,
+        stored_at=None,
+        lease=uuid.uuid4(),
+        lease_until=long_ago,
+    )
+    return key.id
+
+
+def requested(scene: Scene) -> uuid.UUID:
+    return a_key(scene.cast.admin, state=State.REQUESTED, cerby_id=None, stored_at=None).id
+
+
+def settling(scene: Scene) -> Act:
+    """A call whose process died a minute ago; Cerby does not list its key yet."""
+    now = timezone.now()
+    lease = {"lease": uuid.uuid4(), "lease_until": now}
+    key = a_key(scene.cast.admin, state=State.CALLING, cerby_id=None, stored_at=None, **lease)
+    return lambda: reconcile(key)
+
+
+def erasing(scene: Scene) -> Act:
+    User.objects.filter(pk=scene.cast.guest.pk).update(is_active=False)
+    return lambda: erase_person(None, scene.cast.guest.email)
+
+
+def held_back(scene: Scene) -> uuid.UUID:
+    """The highest roles alone may keep it."""
+    User.objects.filter(pk=scene.cast.admin.pk).update(role=Role.SUPER_ADMIN)
+    key_id = scene.key(state=State.ABSENT)
+    HeldBack.objects.create(key_id=key_id, reason="Why", since=timezone.now())
+    return key_id
+
+
+def damaged(scene: Scene) -> int:
+    """The highest roles alone may explain it."""
+    User.objects.filter(pk=scene.cast.admin.pk).update(role=Role.SUPER_ADMIN)
+    return people.a_damaged_record().pk
+
+
+def ending(_: Scene) -> Act:
+    Quarantine.objects.create(since=timezone.now(), cause=Cause.OPERATOR)
+    return lambda: end_quarantine(None)
+
+
+DONE: dict[str, tuple[Staged, list[str]]] = {
+    "keys/issue": (on(issue_key, Scene.request), ["key:request", "key:call", "key:issue"]),
+    "keys/await_paste": (on(await_paste, Scene.request), ["key:request", "key:await"]),
+    "keys/paste": (pasting, ["key:paste"]),
+    "keys/register: with its value": (registering, ["key:register"]),
+    "keys/register: declared": (on(register_key, existing), ["key:register"]),
+    "keys/import_keys": (on(import_keys, declared_csv), ["key:register", "key:register"]),
+    "keys/find_leaked": (on(find_leaked, lambda _: "a suspicious text"), ["key:find"]),
+    "keys/confirm_removal": (on(confirm_removal, to_be_removed_by_hand), ["key:confirm-removal"]),
+    "keys/claim": (on(claim_key, Scene.waiting_key, session="s"), ["key:reveal"]),
+    "keys/acknowledge": (on(acknowledge_key, lambda scene: scene.viewed_key()[0]), ["key:store"]),
+    "keys/save_in_cerby": (saving, ["key:start-save", "key:store"]),
+    "keys/rescope": (on(rescope_key, Scene.key, ["read:items"]), ["key:start-rescope", "key:rescope"]),
+    "keys/delete": (on(delete_key, Scene.key), ["key:start-delete", "key:delete"]),
+    "keys/delete: before it was asked for": (on(delete_key, requested), ["key:cancel"]),
+    "keys/delete: answer lost, not made": (on(delete_key, abandoned), ["key:lose-answer", "key:look-up"]),
+    "keys/delete: answer lost, made": (on(delete_key, found_again), ["key:look-up", "key:delete"]),
+    "audit/export_csv: inventory": (
+        lambda scene: lambda: export_inventory(scene.me, QueryDict()),
+        ["inventory:export"],
+    ),
+    "audit/export_csv: activity": (
+        lambda scene: lambda: export_activity(scene.me, QueryDict()),
+        ["activity:export"],
+    ),
+    "audit/export_evidence": (
+        lambda scene: (
+            lambda: export_evidence(scene.me, timezone.now() - timedelta(days=1), timezone.now()).close()
+        ),
+        ["policy:apply", "evidence:export"],
+    ),
+    "audit/verify": (lambda scene: lambda: ask(scene.me, lambda _: None), ["record:start-verify"]),
+    "audit/explain_damage": (on(explain_damage, damaged, "A backup was restored."), ["record:explain"]),
+    "people/refresh": (refreshing, ["person:change"]),
+    "people/refresh_all": (lambda scene: lambda: refresh_everyone(scene.me), ["roles:refresh"]),
+    "people/add": (adding, ["person:add", "person:change"]),
+    "people/remove": (
+        lambda scene: lambda: remove_person(scene.cast.guest.email),
+        ["person:remove"],
+    ),
+    "people/sign_in": (
+        lambda scene: lambda: sign_in.record(scene.cast.admin, ip="192.0.2.7", browser="Chrome on Linux"),
+        ["session:start"],
+    ),
+    "people/erase": (erasing, ["person:erase"]),
+    "keys/adopt": (
+        on(adopt_key, lambda scene: scene.key(origin="discovered", purpose=""), purpose="Exports."),
+        ["key:adopt"],
+    ),
+    "safeguards/keep": (on(keep_key, held_back), ["key:keep"]),
+    "safeguards/quarantine: start": (
+        lambda _: lambda: start_quarantine(Cause.OPERATOR, "Why"),
+        ["quarantine:start"],
+    ),
+    "safeguards/quarantine: end": (ending, ["quarantine:end"]),
+    "safeguards/pause": (lambda _: lambda: begin_pause(0), ["pause:start"]),
+    "keys/reconcile": (settling, ["key:lose-answer"]),
+    "audit/view_inventory": (lambda scene: lambda: view_inventory(scene.me, QueryDict()), ["inventory:view"]),
+    "audit/view_inventory: search": (
+        lambda scene: lambda: view_inventory(scene.me, QueryDict("q=robot")),
+        ["inventory:search"],
+    ),
+    "people/sign_in: end": (lambda scene: lambda: sign_in.record_end(scene.me), ["session:end"]),
+}
+NO_ACT_OF_ITS_OWN = {
+    "transition": "changes a key's state for every other act: test_transition.py",
+    "sync/revoke_orphans": "the last step of the sweep: test_sweep.py, test_quarantine.py",
+    "safeguards/rollback_guard": "notices what starts the quarantine: test_quarantine.py",
+    "sync/sweep": "goes through Cerby's list, what fails with one key does not stop the others: test_sweep.py",
+    "sync/compare": "what the sweep does with a page: test_sweep.py",
+    "sync/discover": "what the sweep does with keys that are new to it: test_sweep.py",
+    "sync/owners": "a step of the sweep; reads people, and makes rows for those who are new",
+    "keys/revoke": "the last step of delete and of issue, whose events are above",
+    "audit/save_filter": "a person's own bookmark, which governs nothing",
+    "keys/record_request": "the first step of issue and of await_key",
+    "keys/prove": "a step of paste and of register; it changes nothing",
+    "keys/match_cerby_id": "a step of delete and of the sweep; tests/domain/keys/test_assisted.py has its event",
+}
+
+
+def test_the_table_knows_every_action():
+    root = Path(actions.__path__[0])
+    modules = {
+        str(path.relative_to(root).with_suffix("")) for path in root.rglob("*.py") if path.stem != "__init__"
+    }
+    assert {name.partition(":")[0] for name in DONE} == modules - NO_ACT_OF_ITS_OWN.keys()
+    assert NO_ACT_OF_ITS_OWN.keys() <= modules
+
+
+@pytest.mark.parametrize("name", DONE)
+def test_each_act_leaves_its_events(scene, name):
+    stage, expected = DONE[name]
+    act = stage(scene)
+    act()
+    written = list(AuditEvent.objects.order_by("id"))
+    assert [event.type for event in written] == expected
+    assert {event.outcome for event in written} == {"done"}
+
+
+@pytest.mark.parametrize("name", DONE)
+def test_no_event_no_act(scene, fill_the_disk, name):
+    """Where the record cannot be written, nothing of the act is kept and Cerby is not changed."""
+    act = DONE[name][0](scene)
+    fill_the_disk()
+    before, held_by_cerby = everything(), cerby_holds(scene.sandbox)
+
+    with pytest.raises((IntegrityError, Conflict)):  # a Conflict where another cause is likelier
+        act()
+
+    assert everything() == before
+    assert not AuditEvent.objects.exists()
+    assert cerby_holds(scene.sandbox) == held_by_cerby
+
+
+def everything() -> list[list[dict[str, Any]]]:
+    """The portal's rows; that a role was read again is not an act."""
+    return [
+        [{**row, "role_checked_at": None} for row in model.objects.order_by("pk").values()]
+        for model in (User, ApiKey, RevealGrant)
+    ]
+
+
+def cerby_holds(sandbox: Sandbox) -> list[Any]:
+    with sandbox.store.transaction() as db:
+        keys = [tuple(row) for row in db.execute("SELECT id, scopes, removed_at FROM api_keys ORDER BY id")]
+    return [keys, sandbox.secrets()]
+
+
+def as_(
+    name: str, act: Callable[..., Any], subject: Callable[[Scene], Any], *arguments: Any, **named: Any
+) -> Staged:
+    def stage(scene: Scene) -> Act:
+        made = subject(scene)
+        return lambda: act(people.actor(scene.cast[name]), made, *arguments, **named)
+
+    return stage
+
+
+def a_second_claim(scene: Scene) -> Act:
+    key_id = scene.waiting_key()
+    claim_key(scene.me, key_id, session="s")
+    return lambda: claim_key(scene.me, key_id, session="another")
+
+
+REFUSED: dict[str, tuple[Staged, type[Exception], list[tuple[str, str]]]] = {
+    "keys/issue": (as_("user", issue_key, Scene.request), NotAllowed, [("attempt:refuse", "refused")]),
+    "see": (as_("user", delete_key, Scene.key), NotFound, [("attempt:refuse", "refused")]),
+    "claim by another": (
+        as_("owner", claim_key, Scene.waiting_key, session="s"),
+        NotAllowed,
+        [("attempt:refuse", "refused")],
+    ),
+    "acknowledge by another": (
+        as_("owner", acknowledge_key, lambda scene: scene.viewed_key()[0]),
+        NotAllowed,
+        [("attempt:refuse", "refused")],
+    ),
+    "second claim": (a_second_claim, Gone, [("key:reveal", "done"), ("key:reveal", "refused")]),
+    "claim too late": (
+        on(claim_key, lambda scene: scene.waiting_key(since=timedelta(minutes=16)), session="s"),
+        Gone,
+        [("key:reveal", "refused")],
+    ),
+    "export the inventory": (
+        lambda scene: lambda: export_inventory(people.actor(scene.cast.user), QueryDict()),
+        NotAllowed,
+        [("attempt:refuse", "refused")],
+    ),
+    "export the activity": (
+        lambda scene: lambda: export_activity(people.actor(scene.cast.user), QueryDict()),
+        NotAllowed,
+        [("attempt:refuse", "refused")],
+    ),
+    "read everybody's role": (
+        lambda scene: lambda: refresh_everyone(people.actor(scene.cast.user)),
+        NotAllowed,
+        [("attempt:refuse", "refused")],
+    ),
+    "absence too early": (on(delete_key, in_doubt), Conflict, [("key:look-up", "done")]),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused_is_recorded_too(scene, name):
+    stage, error, expected = REFUSED[name]
+    act = stage(scene)
+    with pytest.raises(error):
+        act()
+    assert list(AuditEvent.objects.order_by("id").values_list("type", "outcome")) == expected
+
+
+def test_a_refusal_says_who_wanted_what(scene):
+    with pytest.raises(NotAllowed):
+        issue_key(people.actor(scene.cast.user), scene.request())
+    event = AuditEvent.objects.get()
+    assert (event.actor_email, event.actor_role) == (scene.cast.user.email, "User")
+    assert event.details == {"action": "key:generate"}
+    assert event.reason == "Your role, User, may not generate an API key."

@@ -1,0 +1,68 @@
+"""Who generates a key: the role that Cerby gives at that moment, not the one that was kept."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from keys.actions.keys.issue import issue_key
+from keys.models import ApiKey, User
+from keys.rules.errors import NotAllowed
+from tests import cast as people
+from tests.support.asking import a_request, events, send
+from tests.support.bad_server import data, free_port, user
+from tests.support.own_database import Address
+
+
+@pytest.fixture
+def cast(database: Address) -> people.Cast:
+    return people.people_in_portal({name: str(uuid.uuid4()) for name in people.MEMBERS})
+
+
+@pytest.mark.parametrize("name", ["user", "login_only", "guest"])
+def test_other_roles_are_refused_on_record_before_cerby_is_asked(cast, cerby_that, name):
+    server = cerby_that(send())
+    with pytest.raises(NotAllowed):
+        issue_key(people.actor(cast[name]), a_request())
+    assert server.lines() == []
+    assert not ApiKey.objects.exists()
+    assert events() == ["attempt:refuse"]
+
+
+def test_a_role_that_was_lowered_in_cerby_meanwhile_does_not_count(cast, cerby_that):
+    an_hour_ago(cast.admin)
+    server = cerby_that(says_of(cast.admin, role="workspace_user"), send())
+    with pytest.raises(NotAllowed, match="Your role, User"):
+        issue_key(people.actor(cast.admin), a_request())
+    assert [line.split()[0] for line in server.lines()] == ["GET"]
+
+
+def test_whom_cerby_has_disabled_meanwhile_generates_nothing(cast, cerby_that):
+    an_hour_ago(cast.admin)
+    server = cerby_that(says_of(cast.admin, status="disabled"), send())
+    with pytest.raises(NotAllowed):
+        issue_key(people.actor(cast.admin), a_request())
+    assert [line.split()[0] for line in server.lines()] == ["GET"]
+    assert not ApiKey.objects.exists()
+
+
+def test_nobody_generates_on_a_role_that_has_gone_stale(cast, settings):
+    settings.CERBY_BASE_URL = f"http://127.0.0.1:{free_port()}"
+    settings.CERBY_TOKEN = "token"
+    User.objects.filter(pk=cast.admin.pk).update(role_checked_at=timezone.now() - timedelta(hours=25))
+    with pytest.raises(NotAllowed, match="has not confirmed your role"):
+        issue_key(people.actor(cast.admin), a_request())
+    assert not ApiKey.objects.exists()
+
+
+def an_hour_ago(person: User) -> None:
+    """Long enough since the role was read for it to be read again."""
+    User.objects.filter(pk=person.pk).update(role_checked_at=timezone.now() - timedelta(hours=1))
+
+
+def says_of(person: User, **changes: Any) -> bytes:
+    return data(user(person.email, str(person.cerby_id), **changes))

@@ -1,0 +1,203 @@
+"""What becomes of a key that nobody looks after: each state, and its timer."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import override_settings
+from django.utils import timezone
+
+from keys.actions.keys.reconcile import reconcile, reconcile_due
+from keys.models import ApiKey, AuditEvent, RevealGrant
+from keys.rules.lifecycle import State
+from tests.cast import a_key, a_live_key
+from tests.support.background import asked, due_in, let_pass, settle_now, state_of, story_of
+from tests.support.racing import race
+
+CLOSED_PORT = "http://127.0.0.1:9"
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+
+
+def never_made(owner, state: State, **columns: Any) -> ApiKey:
+    """A row whose key Cerby does not know."""
+    now = timezone.now()
+    times = {"created_at": now, "due_at": now, "lease_until": now}
+    lease = {"lease": uuid.uuid4()} if state == State.CALLING else {}
+    return a_key(owner, state=state, cerby_id=None, stored_at=None, **times | lease | columns)
+
+
+def made(sandbox, owner, state: State, **columns: Any) -> ApiKey:
+    """A row in ``state`` whose key lives in Cerby; what ``state`` may not know is not known."""
+    key, _ = a_live_key(sandbox, owner, stored_at=None)
+    changes: dict[str, Any] = {"state": state, "due_at": timezone.now(), "lease_until": timezone.now()}
+    if state in {State.CALLING, State.IN_DOUBT}:
+        changes["cerby_id"] = None
+    if state == State.CALLING:
+        changes["lease"] = uuid.uuid4()
+    ApiKey.objects.filter(pk=key.pk).update(**changes | columns)
+    if state == State.READY:
+        RevealGrant.objects.create(
+            key=key, user=owner, sealed=b"sealed", thumbprint="t", expires_at=timezone.now() + 15 * MINUTE
+        )
+    return ApiKey.objects.get(pk=key.pk)
+
+
+def is_live(sandbox, key: ApiKey) -> bool:
+    (upstream,) = [each for each in sandbox.api_keys() if each["external_id"] == str(key.pk)]
+    return upstream["status"] == "active"
+
+
+def test_nothing_is_due_nothing_is_done(cast, sandbox):
+    a_key(cast.admin)
+    never_made(cast.admin, State.IN_DOUBT, due_at=timezone.now() + MINUTE)
+    assert reconcile_due() == 0
+    assert sandbox.journal() == []
+    assert not AuditEvent.objects.exists()
+
+
+def test_a_request_that_no_process_took_up_is_cancelled(cast, sandbox):
+    key = never_made(cast.admin, State.REQUESTED)
+    assert reconcile_due() == 1
+    assert (state_of(key), due_in(key)) == (State.ABSENT, None)
+    assert story_of(key) == ["key:cancel"]
+    assert sandbox.journal() == []
+
+
+@pytest.mark.parametrize("state", [State.CALLING, State.IN_DOUBT])
+def test_a_lost_key_that_cerby_lists_is_revoked_at_once(cast, sandbox, state):
+    key = made(sandbox, cast.admin, state)
+    reconcile_due()
+    assert (state_of(key), is_live(sandbox, key)) == (State.REVOKED, False)
+    lost = ["key:lose-answer"] if state == State.CALLING else []
+    assert story_of(key) == [*lost, "key:look-up", "key:delete"]
+
+
+@pytest.mark.parametrize("state", [State.CALLING, State.IN_DOUBT])
+def test_a_lost_key_that_cerby_does_not_list_counts_as_absent_only_when_that_is_settled(cast, sandbox, state):
+    key = never_made(cast.admin, state)
+    reconcile_due()
+    assert state_of(key) == State.IN_DOUBT
+    assert timedelta() < due_in(key) <= 30 * SECOND
+    let_pass(14 * MINUTE)
+    settle_now()
+    assert state_of(key) == State.IN_DOUBT
+    let_pass(MINUTE)
+    settle_now()
+    assert (state_of(key), due_in(key)) == (State.ABSENT, None)
+    assert story_of(key)[-1] == "key:look-up"
+    assert story_of(key).count("key:look-up") == 1, "the reconciler's fruitless look-ups are not recorded"
+
+
+@pytest.mark.parametrize("state", [State.IN_DOUBT, State.CALLING, State.CLAIMED])
+def test_while_cerby_is_down_it_is_due_again(cast, sandbox, state):
+    key = made(sandbox, cast.admin, state)
+    with override_settings(CERBY_BASE_URL=CLOSED_PORT):
+        reconcile_due()
+    assert state_of(key) == (State.IN_DOUBT if state == State.CALLING else state)
+    assert timedelta() < due_in(key) <= 30 * SECOND
+
+
+def test_a_key_that_nobody_viewed_is_revoked_with_its_sealed_bytes(cast, sandbox):
+    key = made(sandbox, cast.admin, State.READY)
+    reconcile_due()
+    assert (state_of(key), is_live(sandbox, key)) == (State.REVOKED, False)
+    grant = RevealGrant.objects.get(key=key)
+    assert (grant.state, grant.sealed) == ("gone", None)
+    assert story_of(key) == ["key:start-delete", "key:delete"]
+    assert AuditEvent.objects.filter(reason__contains="15 minutes").count() == 1
+
+
+def test_a_viewed_key_that_nobody_confirmed_and_nobody_uses_is_revoked(cast, sandbox):
+    key = made(sandbox, cast.admin, State.CLAIMED)
+    reconcile_due()
+    assert (state_of(key), is_live(sandbox, key)) == (State.REVOKED, False)
+
+
+def test_a_viewed_key_that_is_used_is_left_alone(cast, sandbox):
+    key, plain = a_live_key(sandbox, cast.admin, state=State.CLAIMED, due_at=timezone.now(), stored_at=None)
+    assert sandbox.accepts(plain)
+    _use(sandbox, plain)
+    reconcile_due()
+    assert (state_of(key), due_in(key)) == (State.CLAIMED, None)
+    assert is_live(sandbox, key)
+
+
+def _use(sandbox, plain: str) -> None:
+    import requests
+    from django.conf import settings
+
+    requests.get(f"{settings.CERBY_BASE_URL}/api/v1/users", headers={"X-API-Key": plain}, timeout=5).close()
+
+
+def test_a_viewed_key_that_is_gone_in_cerby_ends(cast, sandbox):
+    key = made(sandbox, cast.admin, State.CLAIMED)
+    sandbox.change_key(str(key.cerby_id), gone=True)
+    reconcile_due()
+    assert state_of(key) == State.REVOKED
+
+
+@pytest.mark.parametrize("between", [State.CLAIMED, State.HELD])
+def test_a_view_in_the_last_moment_beats_the_timer(cast, sandbox, between):
+    """The reconciler has read the key as it was; the person was faster."""
+    as_read = made(sandbox, cast.admin, State.READY)
+    ApiKey.objects.filter(pk=as_read.pk).update(state=between)
+    reconcile(as_read)
+    assert (state_of(as_read), is_live(sandbox, as_read)) == (between, True)
+
+
+def test_revoking_is_tried_six_times_quickly_then_hourly_with_an_error_in_the_log(cast, sandbox, caplog):
+    key = made(sandbox, cast.admin, State.REVOKING)
+    sandbox.faults.set([{"fault": "delete-204-live", "route": "DELETE /api/v1/api-keys/*"}])
+    for seconds in (10, 20, 40, 80, 160, 320, 3600, 3600):
+        caplog.clear()
+        settle_now()
+        assert due_in(key) == pytest.approx(seconds * SECOND, abs=5 * SECOND)
+        assert ("revocation_is_stuck" in caplog.text) == (seconds >= 320)
+    assert story_of(key) == ["key:delete"] * 8
+    assert {event.outcome for event in AuditEvent.objects.all()} == {"failed"}
+    sandbox.faults.clear()
+    settle_now()
+    assert (state_of(key), is_live(sandbox, key)) == (State.REVOKED, False)
+
+
+def test_a_key_whose_answer_named_another_does_not_cost_that_one_its_life(cast, sandbox, workspace):
+    """Cerby said, for a new key, the id of the portal's own."""
+    (own,) = [each for each in sandbox.api_keys() if each["name"] == "Key portal"]
+    key = made(sandbox, cast.admin, State.READY, cerby_id=uuid.UUID(own["id"]))
+    reconcile_due()
+    assert (state_of(key), is_live(sandbox, key)) == (State.REVOKED, False)
+    assert sandbox.accepts(workspace.api_key)
+
+
+def test_what_goes_wrong_with_one_key_does_not_keep_the_others_waiting(cast, sandbox, caplog):
+    """Cerby names, for a lost request, the id of another row: the database refuses that."""
+    poison = made(sandbox, cast.admin, State.IN_DOUBT, due_at=timezone.now() - HOUR)
+    (upstream,) = [each for each in sandbox.api_keys() if each["external_id"] == str(poison.pk)]
+    a_key(cast.admin, cerby_id=upstream["id"])
+    other = never_made(cast.admin, State.REQUESTED)
+    assert reconcile_due() == 2
+    assert "settling_failed" in caplog.text
+    assert state_of(other) == State.ABSENT
+    assert state_of(poison) == State.IN_DOUBT
+    assert due_in(poison) > timedelta()
+
+
+def reconcile_in_race(number: int, subject: dict[str, Any]) -> int:
+    with override_settings(**subject):
+        return reconcile_due()
+
+
+def test_two_reconcilers_at_once_act_once(committed_cast, database, sandbox, settings):
+    keys = [made(sandbox, committed_cast.admin, State.REVOKING) for _ in range(6)]
+    cancelled = [never_made(committed_cast.admin, State.REQUESTED) for _ in range(6)]
+    names = ("CERBY_BASE_URL", "CERBY_TOKEN", "CERBY_API_KEY")
+    subject = {name: getattr(settings, name) for name in names}
+    (taken,) = race(database, f"{__name__}:reconcile_in_race", [subject], processes=3)
+    assert sum(taken) == len(keys) + len(cancelled)
+    assert {state_of(key) for key in keys} == {State.REVOKED}
+    assert [story_of(key) for key in keys] == [["key:delete"]] * len(keys)
+    assert [story_of(key) for key in cancelled] == [["key:cancel"]] * len(cancelled)
+    assert len(asked(sandbox, "DELETE")) == len(keys)

@@ -1,0 +1,191 @@
+"""Erasing a person: nothing personal is left, and everything that was sealed still holds."""
+
+from __future__ import annotations
+
+import io
+import json
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, connection, transaction
+
+from keys.actions.people.erase import erase_person
+from keys.actions.people.refresh_all import refresh_everyone
+from keys.audit import log
+from keys.audit.signer import sign
+from keys.jobs.sealing import seal_all
+from keys.models import AuditEvent, TreeHead, User
+from keys.rules.errors import Conflict, NotAllowed, NotFound
+from keys.rules.events import Event
+from keys.rules.lifecycle import State
+from keys.tlog import leaf
+from tests import cast as people
+from tests.cast import Cast, a_key, said_by
+from tests.support.sealed_log import is_whole
+
+ME = uuid.UUID(int=1)
+GONE = ("user@contenzilla.example", "User Person", "maiden@contenzilla.example", "Maiden", "192.0.2.7")
+
+
+@pytest.fixture
+def somebody_who_left(cast: Cast, signed_here: Path, sandbox, workspace) -> User:
+    """The User: they acted, were acted on, had another name, and were disabled in Cerby."""
+    User.objects.filter(pk=cast.user.pk).update(email="maiden@contenzilla.example", name="Maiden")
+    log.append(Event.SIGNED_IN, actor=people.actor(User.objects.get(pk=cast.user.pk)))
+    refresh_everyone(people.actor(cast.owner))  # Cerby says "User Person", user@contenzilla.example
+    user = User.objects.get(pk=cast.user.pk)
+    assert user.email == cast.user.email
+    key = a_key(user, state=State.REVOKED, removed_at=user.role_checked_at)
+    log.append(Event.KEY_CALLED, actor=people.actor(user), key=key)
+    log.append(Event.KEY_REGISTERED, actor=people.actor(cast.admin), key=key, owner=user.email)
+    log.append(
+        Event.ACTIVITY_EXPORTED, actor=people.actor(cast.admin), filter=f"actor={user.email}, type=x", count=1
+    )
+    log.append(
+        Event.ACTIVITY_EXPORTED, actor=people.actor(cast.admin), filter=f"actor=super{user.email}", count=1
+    )
+    log.append(Event.SIGNED_OUT, actor=people.actor(cast.admin))
+    sandbox.set_person(workspace.ids["user"], status="disabled")
+    refresh_everyone(people.actor(cast.owner))
+    seal_all(ME)
+    sign()
+    return User.objects.get(pk=cast.user.pk)
+
+
+def everything(but: Iterable[int] = ()) -> str:
+    """All rows, but for these events."""
+    others = AuditEvent.objects.exclude(pk__in=but).values()
+    tables = [model for model in apps.get_app_config("keys").get_models() if model._meta.managed]
+    models = [model for model in tables if model is not AuditEvent]
+    return repr([*others, *(list(model.objects.values()) for model in models)])
+
+
+def test_nothing_about_them_is_left_and_everything_still_holds(somebody_who_left, cast):
+    leaves, root = (
+        list(AuditEvent.objects.order_by("id").values_list("leaf", flat=True)),
+        TreeHead.objects.get().root,
+    )
+    assert all(value in everything() for value in GONE)
+
+    erase_person(people.actor(cast.owner), somebody_who_left.email)
+
+    about_others = AuditEvent.objects.filter(actor_id__in=[cast.admin.pk, cast.owner.pk], salt__isnull=False)
+    left = everything(but=about_others)
+    for value in GONE[:4]:
+        assert value not in left.replace("super" + GONE[0], "")
+    assert (
+        not AuditEvent.objects.filter(actor_id=somebody_who_left.pk).exclude(ip="", actor_email="").exists()
+    )
+
+    now = list(AuditEvent.objects.order_by("id").values_list("leaf", flat=True))
+    assert now[: len(leaves)] == leaves
+    assert TreeHead.objects.get().root == root
+    seal_all(ME)
+    assert sign().size == len(now)
+    is_whole()
+
+
+def test_events_that_do_not_mention_them_stay_as_they_were(somebody_who_left, cast):
+    erase_person(None, somebody_who_left.email)
+    kept = AuditEvent.objects.filter(actor_id=cast.admin.pk).order_by("id").values_list("type", "actor_email")
+    assert list(kept) == [
+        ("key:register", ""),
+        ("activity:export", ""),
+        ("activity:export", cast.admin.email),
+        ("session:end", cast.admin.email),
+    ]
+
+
+def test_what_is_left_says_what_happened(somebody_who_left, browser_of, cast):
+    erase_person(None, somebody_who_left.email)
+    event = AuditEvent.objects.get(type="key:call")
+    assert (event.actor_id, event.actor_role) == (somebody_who_left.pk, "User")
+    assert said_by(AuditEvent.objects.get(type="key:register")) == {"owner": "erased"}
+    page = browser_of("admin").get("/activity/").content.decode()
+    assert "owner: erased" in page
+    assert GONE[0] not in page.replace("super" + GONE[0], "")
+
+
+def test_it_is_recorded_without_saying_whom_by_name(somebody_who_left, cast):
+    count = erase_person(people.actor(cast.owner), somebody_who_left.email)
+    event = AuditEvent.objects.latest("id")
+    assert (event.type, event.actor_email) == ("person:erase", cast.owner.email)
+    assert said_by(event) == {"person": str(somebody_who_left.pk), "events": count}
+    assert AuditEvent.objects.filter(salt__isnull=True).count() == count
+
+
+def test_only_the_owner_may(somebody_who_left, cast):
+    with pytest.raises(NotAllowed):
+        erase_person(people.actor(cast.super_admin), somebody_who_left.email)
+    assert AuditEvent.objects.latest("id").type == "attempt:refuse"
+    assert not AuditEvent.objects.filter(salt__isnull=True).exists()
+
+
+def test_not_while_they_are_here(cast):
+    with pytest.raises(Conflict, match="may still sign in"):
+        erase_person(None, cast.user.email)
+    User.objects.filter(pk=cast.user.pk).update(is_active=False)
+    key = a_key(cast.user)
+    with pytest.raises(Conflict, match="still act"):
+        erase_person(None, cast.user.email)
+    key.delete()
+    erase_person(None, cast.user.email.upper())
+    with pytest.raises(NotFound):
+        erase_person(None, cast.user.email)
+
+
+def test_the_command_does_the_same(somebody_who_left):
+    told = io.StringIO()
+    call_command("erase_person", somebody_who_left.email, stdout=told)
+    assert "Erased from" in told.getvalue()
+    with pytest.raises(CommandError, match="knows nobody"):
+        call_command("erase_person", somebody_who_left.email)
+
+
+SET_ALL = "actor_name = '', actor_email = '', ip = '', browser = '', personal = '{}', salt = NULL"
+PARTS = {
+    "the salt alone": "salt = NULL",
+    "all but the salt": SET_ALL.replace(", salt = NULL", ""),
+    "the name put in place": SET_ALL.replace("actor_name = ''", "actor_name = 'Somebody else'"),
+    "with the reason": SET_ALL + ", reason = 'Nothing happened.'",
+    "with the leaf": SET_ALL + ", leaf = mac",
+    "with the MAC": SET_ALL + ", mac = leaf",
+    "with the details": SET_ALL + ", details = '{\"a\": 1}'",
+    "with the actor": SET_ALL + ", actor_id = 99",
+    "with its time": SET_ALL + ", at = '2026-01-01'",
+}
+
+
+@pytest.mark.parametrize("how", PARTS)
+def test_the_database_lets_only_a_whole_erasure_pass(cast, how):
+    log.append(Event.PERSON_ADDED, actor=people.actor(cast.admin), email=cast.user.email)
+    with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
+        run(PARTS[how])
+    run(SET_ALL)
+    with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
+        run(SET_ALL)  # once
+
+
+def run(changes: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE keys_auditevent SET {changes}")
+
+
+def test_every_column_is_either_blanked_or_kept(db):
+    from importlib import import_module
+
+    migration = import_module("keys.migrations.0003_append_only_audit")
+    columns = {field.column for field in AuditEvent._meta.concrete_fields}
+    assert {*migration.BLANKED, *migration.KEPT, "salt"} == columns
+
+
+def test_a_hash_says_nothing_without_its_salt(cast):
+    log.append(Event.SIGNED_OUT, actor=people.actor(cast.admin))
+    event = AuditEvent.objects.get()
+    said = json.loads(bytes(event.leaf))["actor"]["email"]
+    assert said == leaf.hidden(event.salt, "actor.email", cast.admin.email)
+    assert said != leaf.hidden(leaf.new_salt(), "actor.email", cast.admin.email)

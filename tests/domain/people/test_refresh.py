@@ -1,0 +1,158 @@
+"""A person's role is Cerby's: what is kept of it, what changes with it, and what holds while Cerby is away."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from keys.actions.people import sign_in
+from keys.actions.people.refresh import refresh_person, with_confirmed_role
+from keys.models import ApiKey, AuditEvent, User
+from keys.rules.errors import CerbyNeverReached, CerbyNotFound
+from keys.rules.policy import Role
+from tests.cast import a_key, actor, said_by, signed_in
+from tests.support.bad_server import data, free_port, serving
+from tests.support.bad_server import user as resource_of_user
+
+LEFT = ({"in the workspace": "yes", "may sign in": "yes"}, {"in the workspace": "no", "may sign in": "no"})
+
+
+def checked(person: User, ago: timedelta) -> User:
+    User.objects.filter(pk=person.pk).update(role_checked_at=timezone.now() - ago)
+    return User.objects.get(pk=person.pk)
+
+
+def unreachable(settings: object) -> None:
+    settings.CERBY_BASE_URL = f"http://127.0.0.1:{free_port()}"
+
+
+def changes() -> list[tuple[str, dict, dict]]:
+    events = AuditEvent.objects.filter(type="person:change").order_by("id")
+    return [tuple(map(said_by(event).get, ("email", "before", "after"))) for event in events]
+
+
+def test_a_new_role_is_kept_and_recorded(cast, sandbox, workspace):
+    an_hour_old = checked(cast.user, timedelta(hours=1))
+    sandbox.set_person(workspace.ids["user"], role="workspace_admin")
+
+    refresh_person(an_hour_old)
+
+    user = User.objects.get(pk=cast.user.pk)
+    assert (user.role, user.is_active) == (Role.ADMIN, True)
+    assert timezone.now() - user.role_checked_at < timedelta(minutes=1)
+    assert changes() == [(user.email, {"role": "User"}, {"role": "Admin"})]
+
+
+def test_an_unchanged_role_is_confirmed_without_a_word(cast, sandbox):
+    person = checked(cast.user, timedelta(days=3))
+    assert person.as_actor().role_is_stale
+    refresh_person(person)
+    assert not User.objects.get(pk=person.pk).as_actor().role_is_stale
+    assert not AuditEvent.objects.exists()
+
+
+def test_whom_cerby_disables_is_signed_out_everywhere(cast, sandbox, workspace):
+    browser = signed_in(cast.admin)
+    assert browser.get("/keys/").status_code == 200
+    sandbox.set_person(workspace.ids["admin"], status="disabled")
+
+    refresh_person(cast.admin)
+
+    assert not User.objects.get(pk=cast.admin.pk).is_active
+    assert changes() == [(cast.admin.email, *LEFT)]
+    answer = browser.get("/keys/")
+    assert (answer.status_code, answer["Location"]) == (302, "/accounts/login/?next=/keys/")
+
+
+def test_whom_cerby_enables_again_may_sign_in_again(cast, sandbox, workspace):
+    sandbox.set_person(workspace.ids["admin"], status="disabled")
+    assert not sign_in.confirm(cast.admin)
+    sandbox.set_person(workspace.ids["admin"], status="live")
+    assert sign_in.confirm(User.objects.get(pk=cast.admin.pk))
+
+
+def test_whom_cerby_does_not_know_any_more_is_no_longer_active(cast, sandbox):
+    User.objects.filter(pk=cast.admin.pk).update(cerby_id=uuid.uuid4())
+    admin = User.objects.get(pk=cast.admin.pk)
+    with pytest.raises(CerbyNotFound):
+        refresh_person(admin)
+    assert not User.objects.get(pk=admin.pk).is_active
+    assert changes() == [(admin.email, *LEFT)]
+    assert not sign_in.confirm(admin)
+    assert len(changes()) == 1
+
+
+def test_only_people_who_were_added_become_active(cast, sandbox):
+    User.objects.filter(pk=cast.guest.pk).update(added_at=None, is_active=False)
+    refresh_person(User.objects.get(pk=cast.guest.pk))
+    assert not User.objects.get(pk=cast.guest.pk).is_active
+
+
+def test_a_new_name_and_address_reach_the_keys_of_that_person(cast, settings):
+    key = a_key(cast.admin)
+    answer = data(
+        resource_of_user(
+            "New.Address@contenzilla.example", str(cast.admin.cerby_id), firstName="Grace", lastName="H"
+        )
+    )
+    with serving(answer) as server:
+        settings.CERBY_BASE_URL = server.url
+        refresh_person(cast.admin)
+    owner = ApiKey.objects.values_list("owner_name", "owner_email").get(pk=key.pk)
+    assert owner == ("Grace H", "new.address@contenzilla.example")
+
+
+def test_of_a_very_long_name_the_beginning_is_kept(cast, settings):
+    key = a_key(cast.admin)
+    answer = data(resource_of_user(cast.admin.email, str(cast.admin.cerby_id), firstName="ß" * 300))
+    with serving(answer) as server:
+        settings.CERBY_BASE_URL = server.url
+        refresh_person(cast.admin)
+    assert ApiKey.objects.values_list("owner_name", "owner_order").get(pk=key.pk) == ("ß" * 200, "ss" * 200)
+
+
+@pytest.mark.parametrize("role", ["workspace_emperor", "", None, "WORKSPACE_OWNER"])
+def test_a_role_that_the_portal_does_not_know_is_the_least(cast, settings, role):
+    answer = data(resource_of_user(cast.owner.email, str(cast.owner.cerby_id), role=role))
+    with serving(answer) as server:
+        settings.CERBY_BASE_URL = server.url
+        refresh_person(cast.owner)
+    assert User.objects.get(pk=cast.owner.pk).role == Role.GUEST
+    assert changes()[0][2]["role"] == "Guest User"
+
+
+def test_while_cerby_is_away_the_kept_role_counts(cast, settings):
+    unreachable(settings)
+    admin = checked(cast.admin, timedelta(hours=23))
+    with pytest.raises(CerbyNeverReached):
+        refresh_person(admin)
+
+    confirmed = with_confirmed_role(actor(admin))
+
+    assert (confirmed.role, confirmed.role_is_stale, confirmed.is_active) == (Role.ADMIN, False, True)
+    assert sign_in.confirm(admin)
+    assert User.objects.get(pk=admin.pk).role_checked_at == admin.role_checked_at
+    assert not AuditEvent.objects.exists()
+
+
+def test_after_a_day_without_cerby_the_role_is_stale(cast, settings):
+    unreachable(settings)
+    admin = checked(cast.admin, timedelta(hours=24, seconds=1))
+    assert with_confirmed_role(actor(admin)).role_is_stale
+
+
+def test_a_role_that_was_read_minutes_ago_is_not_asked_for_again(cast, workspace):
+    checked(cast.admin, timedelta(minutes=4))
+    with_confirmed_role(actor(cast.admin))
+    assert workspace.sandbox.journal() == []
+    checked(cast.admin, timedelta(minutes=6))
+    with_confirmed_role(actor(cast.admin))
+    assert len(workspace.sandbox.journal()) == 1
+
+
+def test_the_confirmed_actor_is_still_at_the_same_place(cast):
+    before = actor(cast.admin)
+    assert with_confirmed_role(before) == before

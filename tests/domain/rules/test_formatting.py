@@ -1,0 +1,135 @@
+"""Times, scopes and browsers in words."""
+
+from __future__ import annotations
+
+import zoneinfo
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keys.rules import formatting
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
+AUCKLAND = zoneinfo.ZoneInfo("Pacific/Auckland")
+_AGES = timedelta(days=10_000)
+moments = st.timedeltas(min_value=-_AGES, max_value=_AGES).map(lambda away: NOW + away)
+
+
+def test_times_are_in_the_readers_zone():
+    moment = datetime(2026, 11, 3, 12, 5, 9, tzinfo=UTC)
+    with timezone.override(BERLIN):
+        assert formatting.day(moment) == "3 Nov 2026"
+        assert formatting.exact(moment) == "3 November 2026, 13:05:09 CET"
+    with timezone.override(AUCKLAND):
+        assert formatting.day(moment) == "4 Nov 2026"
+
+
+def test_summer_time_is_told():
+    with timezone.override(BERLIN):
+        assert formatting.exact(datetime(2026, 7, 3, 12, 0, tzinfo=UTC)) == "3 July 2026, 14:00:00 CEST"
+
+
+def test_an_expiry_is_read_back():
+    with timezone.override(BERLIN):
+        told = formatting.spoken(datetime(2026, 3, 7, 13, 5, tzinfo=UTC), NOW)
+    assert told == "Saturday 7 March 2026, 14:05 (Europe/Berlin), in 5 days"
+
+
+@pytest.mark.parametrize(
+    ("away", "ahead", "ago"),
+    [
+        (timedelta(seconds=1), "in less than a minute", "just now"),
+        (timedelta(seconds=59), "in less than a minute", "just now"),
+        (timedelta(seconds=60), "in 1 minute", "1 minute ago"),
+        (timedelta(minutes=2), "in 2 minutes", "2 minutes ago"),
+        (timedelta(hours=1), "in 1 hour", "1 hour ago"),
+        (timedelta(hours=23), "in 23 hours", "23 hours ago"),
+        (timedelta(days=1), "in 1 day", "1 day ago"),
+        (timedelta(days=365), "in 365 days", "365 days ago"),
+    ],
+)
+def test_how_far_away(away, ahead, ago):
+    assert formatting.relative(NOW + away, NOW) == ahead
+    assert formatting.relative(NOW - away, NOW) == ago
+
+
+def test_now_is_just_now():
+    assert formatting.relative(NOW, NOW) == "just now"
+
+
+@given(moments)
+def test_every_distance_has_words_in_the_right_tense(moment):
+    told = formatting.relative(moment, NOW)
+    assert told.startswith("in ") if moment > NOW else told.endswith((" ago", "just now"))
+
+
+def test_the_last_use():
+    assert formatting.last_used(None, NOW) == "Never"
+    assert formatting.last_used(NOW - timedelta(days=29), NOW) == "29 days ago"
+    assert formatting.last_used(NOW - timedelta(days=30), NOW) == "31 Jan 2026"
+
+
+def test_exports_are_in_utc_to_the_second():
+    assert formatting.utc(None) == ""
+    assert formatting.utc(datetime(2026, 3, 2, 13, 0, 0, 999_999, tzinfo=BERLIN)) == "2026-03-02T12:00:00Z"
+
+
+@given(moments, st.sampled_from([UTC, BERLIN, AUCKLAND]))
+def test_an_exported_time_is_read_as_the_same_moment(moment, zone):
+    read = datetime.fromisoformat(formatting.utc(moment.astimezone(zone)))
+    assert read == moment.replace(microsecond=0)
+
+
+def test_scopes_in_words():
+    assert formatting.scope_list(["read:items:accounts", "made:up"]) == "Read accounts, made:up"
+    assert formatting.scope_summary([]) == ""
+    assert formatting.scope_summary(["read:users", "read:items"]) == "Read users, Read items"
+    assert (
+        formatting.scope_summary(["read:users", "read:items", "read:vaults", "x:y"])
+        == "Read users, Read items +2"
+    )
+
+
+CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0"
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "words"),
+    [
+        (f"Mozilla/5.0 (X11; Linux x86_64) {CHROME} Safari/537.36", "Chrome on Linux"),
+        (
+            f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {CHROME} Safari/537.36 Edg/140.0.0.0",
+            "Edge on Windows",
+        ),
+        (
+            f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {CHROME} Safari/537.36 OPR/120.0.0.0",
+            "Opera on Windows",
+        ),
+        (f"Mozilla/5.0 (Linux; Android 15; Pixel 9) {CHROME} Mobile Safari/537.36", "Chrome on Android"),
+        (f"Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) {CHROME} Safari/537.36", "Chrome on ChromeOS"),
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0", "Firefox on Linux"),
+        (
+            "Mozilla/5.0 (Macintosh; Intel Mac OS X 14_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Safari/605.1.15",
+            "Safari on macOS",
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1",
+            "Safari on iOS",
+        ),
+        ("curl/8.5.0", "curl/8.5.0"),
+        ("", ""),
+    ],
+)
+def test_a_browser_by_its_name(user_agent, words):
+    assert formatting.browser(user_agent) == words
+
+
+@given(st.text(max_size=1000))
+def test_whatever_a_client_calls_itself_is_short_and_printable(user_agent):
+    told = formatting.browser(user_agent)
+    assert len(told) <= 200
+    assert told.isprintable()

@@ -1,0 +1,89 @@
+"""Telling a key from what stands around it, whatever it looks like."""
+
+from __future__ import annotations
+
+import random
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keys.rules.errors import Invalid
+from keys.rules.key_text import candidates, check_key_text, decoded
+
+KEY = "sbx_kZ3-9xQ_aa71bCdEfGhIjKlMnOpQrStUvWxYz012345"
+PADDED = "q83vEjRWeJq8EjRWeJq8EjRWeA=="
+DOTTED = "eyJhbGciOi.eyJzdWIiOi-x.SflKxwRJSMeKKF2QT4"
+ODD = "k!3y$with*odd@signs#and%more^than&that"
+
+
+@pytest.mark.parametrize("key", [KEY, PADDED, DOTTED, ODD])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        "  {}\r\n",
+        "X-API-Key: {}",
+        'curl -H "X-API-Key: {}" https://w.example',
+        "'{}',",
+        '{{"key":"{}"}}',
+        "({})",
+        "<{}>",
+        "`{}`",
+        "The key is {} and it leaked",
+    ],
+)
+def test_a_key_is_found_in_what_people_paste(key, text):
+    assert key in candidates(text.format(key))
+
+
+BESIDE_SIGNS = ["API_KEY={}", "https://w.example/?key={}&x=1", "I lost {}.", "key:{}", "a={};b"]
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [(key, text) for key in (KEY, DOTTED) for text in BESIDE_SIGNS] + [(KEY, "https://w.example/{}/x?y")],
+)
+def test_a_key_is_found_next_to_signs_that_a_key_could_have(key, text):
+    assert key in candidates(text.format(key))
+
+
+def test_only_what_has_a_keys_length_is_a_candidate():
+    assert candidates("a" * 19) == set()
+    assert candidates("a" * 20) == {"a" * 20}
+    assert "a" * 201 not in candidates(f"x {'a' * 201} y")
+    assert candidates(f"x {'a' * 200} y") >= {"a" * 200}
+    assert candidates("") == set()
+
+
+def test_one_long_run_is_no_candidate_however_long_it_is():
+    assert len(candidates("prefix " + "A" * 2_000_000)) == 0
+
+
+@given(
+    st.text(alphabet=string.ascii_letters + string.digits + "-_", min_size=20, max_size=200), st.integers()
+)
+def test_any_token_is_found_between_spaces(token, seed):
+    around = random.Random(seed).choice(["{}", "a {} b", "x={}\n", '"{}"'])
+    assert token in candidates(around.format(token))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+def test_a_key_is_found_in_a_file_of_any_encoding(encoding):
+    assert KEY in candidates(decoded(f"Schlüssel: {KEY}\n".encode(encoding)))
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "   ", "short", "a" * 4097, f"{KEY} {KEY}", f"{KEY}\n{KEY}", "ключ" * 10, f"{KEY}\x00"]
+)
+def test_what_cannot_be_a_key_is_refused_in_words_that_do_not_repeat_it(wrong):
+    with pytest.raises(Invalid) as caught:
+        check_key_text(wrong)
+    [sentence] = caught.value.fields.values()
+    assert sentence.endswith(".")
+    assert not wrong.strip() or wrong.strip() not in sentence
+
+
+def test_white_space_around_a_key_is_nobodys_fault():
+    assert check_key_text(f" {KEY}\r\n") == KEY

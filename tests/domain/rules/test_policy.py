@@ -1,0 +1,206 @@
+"""Who may do what, against tables written down a second time from what the product promises."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keys.rules.errors import NotAllowed
+from keys.rules.policy import Action, Actor, KeyManagement, Role, check, is_stale, refusal, roles_that_may
+
+ME, SOMEBODY_ELSE = uuid.UUID(int=1), uuid.UUID(int=2)
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+LETTERS = {
+    "G": Role.GUEST,
+    "L": Role.LOGIN_ONLY,
+    "U": Role.USER,
+    "A": Role.ADMIN,
+    "S": Role.SUPER_ADMIN,
+    "O": Role.OWNER,
+}
+ALL, MEMBERS, ADMINS, HIGHEST, NOBODY = "GLUASO", "UASO", "ASO", "SO", ""
+
+WORKSPACE = {
+    Action.SEE_INVENTORY: ADMINS,
+    Action.EXPORT_INVENTORY: ADMINS,
+    Action.SEE_ACTIVITY: ADMINS,
+    Action.EXPORT_ACTIVITY: ADMINS,
+    Action.EXPORT_EVIDENCE: ADMINS,
+    Action.VERIFY_RECORD: ADMINS,
+    Action.EXPLAIN_DAMAGE: HIGHEST,
+    Action.SEE_CONFIGURATION: ADMINS,
+    Action.REFRESH_ROLES: ADMINS,
+    Action.GENERATE_KEY: ADMINS,
+    Action.REGISTER_KEY: ADMINS,
+    Action.FIND_KEY: MEMBERS,
+    Action.ADOPT_KEY: ADMINS,
+    Action.ERASE_PERSON: "O",
+    Action.KEEP_KEY: HIGHEST,
+    Action.END_QUARANTINE: HIGHEST,
+}
+"""Who may, whichever reading of Cerby's pages is configured."""
+
+KEYS = {
+    # action: {reading: (who may with a key of their own, who may with a key of their equals)}
+    Action.SEE_KEY: {KeyManagement.ADMINS: (ALL, ADMINS), KeyManagement.OWNER_ONLY: (ALL, NOBODY)},
+    Action.NARROW_KEY: {KeyManagement.ADMINS: (ALL, ADMINS), KeyManagement.OWNER_ONLY: (ALL, NOBODY)},
+    Action.WIDEN_KEY: {KeyManagement.ADMINS: (ADMINS, ADMINS), KeyManagement.OWNER_ONLY: (ADMINS, NOBODY)},
+    Action.DELETE_KEY: {KeyManagement.ADMINS: (ALL, ADMINS), KeyManagement.OWNER_ONLY: (ALL, NOBODY)},
+    Action.REVEAL_KEY: {KeyManagement.ADMINS: (ALL, NOBODY), KeyManagement.OWNER_ONLY: (ALL, NOBODY)},
+}
+
+NEEDS_A_FRESH_ROLE = {
+    Action.GENERATE_KEY,
+    Action.WIDEN_KEY,
+    Action.KEEP_KEY,
+    Action.END_QUARANTINE,
+    Action.EXPLAIN_DAMAGE,
+}
+
+roles = st.sampled_from(Role)
+actions = st.sampled_from(Action)
+readings = st.sampled_from(KeyManagement)
+
+
+@dataclass(frozen=True)
+class Key:
+    owner_cerby_id: uuid.UUID
+    owner_role: Role | None
+
+
+def actor(role: Role, *, management: KeyManagement = KeyManagement.ADMINS, stale: bool = False) -> Actor:
+    return Actor(
+        user_id=1,
+        cerby_id=ME,
+        name="Me",
+        email="me@contenzilla.example",
+        role=role,
+        role_is_stale=stale,
+        management=management,
+    )
+
+
+def who_may(action: Action, management: KeyManagement, owner: uuid.UUID | None) -> str:
+    """Letters of the roles that may, with the key of ``owner``, who has the same role as the actor."""
+    return "".join(
+        letter
+        for letter, role in LETTERS.items()
+        if actor(role, management=management).may(action, Key(owner, role) if owner else None)
+    )
+
+
+def test_the_two_tables_speak_of_every_action_and_role():
+    assert WORKSPACE.keys() | KEYS.keys() == set(Action)
+    assert list(LETTERS.values()) == sorted(Role)
+
+
+@pytest.mark.parametrize("management", KeyManagement)
+@pytest.mark.parametrize("action", WORKSPACE)
+def test_what_concerns_the_workspace(action, management):
+    assert who_may(action, management, owner=None) == WORKSPACE[action]
+
+
+@pytest.mark.parametrize("management", KeyManagement)
+@pytest.mark.parametrize("action", KEYS)
+def test_what_concerns_one_key(action, management):
+    own, others = KEYS[action][management]
+    assert who_may(action, management, ME) == own
+    assert who_may(action, management, SOMEBODY_ELSE) == others
+
+
+@pytest.mark.parametrize(
+    ("owner_letter", "may_widen"),
+    [("G", "ASO"), ("L", "ASO"), ("U", "ASO"), ("A", "ASO"), ("S", "SO"), ("O", "O")],
+)
+def test_widening_takes_a_role_at_least_as_high_as_the_key_owners(owner_letter, may_widen):
+    key = Key(SOMEBODY_ELSE, LETTERS[owner_letter])
+    may = "".join(letter for letter, role in LETTERS.items() if actor(role).may(Action.WIDEN_KEY, key))
+    assert may == may_widen
+
+
+def test_nobody_widens_a_key_whose_owners_role_is_unknown():
+    assert not actor(Role.OWNER).may(Action.WIDEN_KEY, Key(SOMEBODY_ELSE, None))
+
+
+@pytest.mark.parametrize("action", [Action.NARROW_KEY, Action.DELETE_KEY])
+def test_making_a_key_weaker_is_a_safety_act_that_no_rank_is_needed_for(action):
+    assert actor(Role.ADMIN).may(action, Key(SOMEBODY_ELSE, Role.OWNER))
+
+
+@given(action=actions, role=roles, management=readings)
+def test_a_stale_role_only_stops_what_makes_something_stronger(action, role, management):
+    key = Key(ME, role)
+    fresh, stale = (actor(role, management=management, stale=stale) for stale in (False, True))
+    assert stale.may(action, key) == (fresh.may(action, key) and action not in NEEDS_A_FRESH_ROLE)
+
+
+@given(action=actions, lower=roles, higher=roles, owner_role=roles, owns=st.booleans(), management=readings)
+def test_nobody_gains_by_a_lower_role(*, action, lower, higher, owner_role, owns, management):
+    lower, higher = sorted([lower, higher])
+    key = Key(ME if owns else SOMEBODY_ELSE, owner_role)
+    if actor(lower, management=management).may(action, key):
+        assert actor(higher, management=management).may(action, key)
+
+
+@given(action=actions, role=roles, owner_role=roles, owns=st.booleans())
+def test_the_stricter_reading_allows_nothing_more(action, role, owner_role, owns):
+    key = Key(ME if owns else SOMEBODY_ELSE, owner_role)
+    if actor(role, management=KeyManagement.OWNER_ONLY).may(action, key):
+        assert actor(role, management=KeyManagement.ADMINS).may(action, key)
+
+
+@given(
+    action=actions, role=roles, owner_role=roles, owns=st.booleans(), stale=st.booleans(), management=readings
+)
+def test_a_refusal_is_raised_in_its_own_words(*, action, role, owner_role, owns, stale, management):
+    person = actor(role, management=management, stale=stale)
+    key = Key(ME if owns else SOMEBODY_ELSE, owner_role)
+    reason = refusal(person, action, key)
+    if reason is None:
+        check(person, action, key)
+        return
+    with pytest.raises(NotAllowed) as caught:
+        check(person, action, key)
+    assert caught.value.sentence == reason
+    assert action.words in reason
+    assert caught.value.allowed == roles_that_may(action, management)
+
+
+@given(action=actions, role=roles, management=readings)
+def test_whom_cerby_has_disabled_may_nothing(action, role, management):
+    person = replace(actor(role, management=management), is_active=False)
+    assert not person.may(action, Key(ME, role))
+
+
+def test_who_may_is_told_highest_role_first():
+    assert roles_that_may(Action.GENERATE_KEY, KeyManagement.ADMINS) == ["Owner", "Super Admin", "Admin"]
+    assert roles_that_may(Action.DELETE_KEY, KeyManagement.ADMINS) == [
+        "Owner",
+        "Super Admin",
+        "Admin",
+        "the key's own Owner",
+    ]
+    assert roles_that_may(Action.DELETE_KEY, KeyManagement.OWNER_ONLY) == ["the key's own Owner"]
+
+
+@pytest.mark.parametrize(
+    ("age", "stale"),
+    [
+        (timedelta(0), False),
+        (timedelta(hours=24), False),
+        (timedelta(hours=24, microseconds=1), True),
+        (timedelta(days=400), True),
+    ],
+)
+def test_a_role_goes_stale_after_a_day(age, stale):
+    assert is_stale(NOW - age, NOW) is stale
+
+
+def test_a_role_that_cerby_never_confirmed_is_stale():
+    assert is_stale(None, NOW)

@@ -1,0 +1,239 @@
+"""Every filter, search and order together: the pages of the inventory against a plain reading of all keys."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.http import QueryDict
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from keys.models import ApiKey
+from keys.rules.lifecycle import State
+from keys.selectors.inventory import conditions, keyset, search
+from keys.selectors.inventory.filters import NEEDS, SORTS, InventoryFilter
+from tests.cast import an_unsaved_key
+
+NOW = timezone.now()
+STATES = [
+    *[State.HELD] * 4, State.CLAIMED, State.REVOKED, State.REVOKING, State.REFUSED, State.REQUESTED,
+]  # fmt: skip
+ASKED = {
+    "q": ["", "robot", "ROBOT 1", "übung", "person", "nowhere"],
+    "status": ["", "active", "pending", "expired", "removed", "failed"],
+    "needs": ["", *(need for need, _ in NEEDS)],
+    "origin": ["", "generated", "discovered"],
+    "scope": ["", "read:users", "delete:teams"],
+    "owner": ["", "admin@contenzilla.example", "nobody@contenzilla.example"],
+    "expires": ["", "7", "90", f"{NOW + timedelta(days=3):%Y-%m-%d}"],
+    "sort": ["", *(f"{sign}{name}" for name in SORTS for sign in ("", "-"))],
+}
+
+
+@pytest.fixture
+def many(cast):
+    """Keys of every kind, of which many are equal in what the table is sorted by."""
+    luck = random.Random(3)
+    ApiKey.objects.bulk_create(one_of_many(cast, luck, number) for number in range(80))
+    return list(ApiKey.objects.select_related("owner"))
+
+
+def one_of_many(cast, luck, number):
+    age = luck.choice([luck.randint(1, 9), 50, 100])
+    created = NOW - timedelta(days=age, microseconds=luck.choice([0, 0, 1]))
+    expires = luck.choice([created + timedelta(hours=1), NOW + timedelta(days=luck.choice([3, 3, 40, 200]))])
+    state = luck.choice(STATES)
+    return an_unsaved_key(
+        luck.choice([cast.admin, cast.admin, cast.owner]),
+        name=f"{luck.choice(['Robot', 'robot', 'Übung', 'übung'])} {number}",
+        scopes=luck.choice([["read:users"], ["read:users", "read:items"], ["read:items"], ["delete:teams"]]),
+        state=state,
+        created_at=created,
+        expires_at=expires,
+        last_used_at=luck.choice([None, created, NOW - timedelta(days=age / 2)]),
+        removed_at=NOW if state is State.REVOKED else None,
+        origin=luck.choice(["generated", "discovered"]),
+        purpose=luck.choice(["", "To test with."]),
+        missing_since=luck.choice([None, NOW]),
+        owner_left_at=luck.choice([None, NOW]),
+        attempts=luck.choice([0, 6]),
+    )
+
+
+def meets(key: ApiKey, asked: dict[str, str]) -> bool:
+    live, ahead = key.state in {State.HELD, State.CLAIMED}, key.expires_at > NOW
+    text = f"{key.name}\x1f{key.owner_name}\x1f{key.owner_email}".lower()
+    by_status = {
+        "": key.state != State.REFUSED,
+        "active": live and ahead,
+        "pending": key.state == State.REQUESTED,
+        "expired": live and not ahead,
+        "removed": key.state in {State.REVOKED, State.REVOKING},
+        "failed": key.state == State.REFUSED,
+    }
+    active = live and ahead
+    by_need = {
+        "": True,
+        "unconfirmed": key.state == State.CLAIMED,
+        "not-adopted": active and key.origin == "discovered" and not key.purpose,
+        "missing": active and key.missing_since is not None,
+        "owner-left": active and key.owner_left_at is not None,
+        "removal-stuck": key.state == State.REVOKING and (key.attempts >= 6 or key.cerby_id is None),
+        "unused-90": active and (key.last_used_at or key.created_at) <= NOW - timedelta(days=90),
+        "unused-45": active and (key.last_used_at or key.created_at) <= NOW - timedelta(days=45),
+        "never-used": active and key.last_used_at is None,
+    }
+    by_expiry = {
+        "": True,
+        "7": active and key.expires_at <= NOW + timedelta(days=7),
+        "90": active and key.expires_at <= NOW + timedelta(days=90),
+    }
+    return (
+        by_status[asked["status"]]
+        and by_need[asked["needs"]]
+        and asked["origin"] in {"", key.origin}
+        and asked["q"].lower() in text
+        and (not asked["scope"] or asked["scope"] in key.scopes)
+        and asked["owner"] in {"", key.owner_email}
+        and by_expiry.get(asked["expires"], active and f"{key.expires_at:%Y-%m-%d}" == asked["expires"])
+    )
+
+
+SORTED_BY = {
+    "name": lambda key: key.name.casefold(),
+    "owner": lambda key: key.owner_name.casefold(),
+    "scopes": lambda key: len(key.scopes),
+    "created": lambda key: key.created_at,
+    "expires": lambda key: key.expires_at,
+    "last-used": lambda key: (key.last_used_at is not None, key.last_used_at or NOW),
+    "status": lambda key: (key.phase, key.expires_at),
+}
+
+
+def pages(wanted: InventoryFilter, size: int) -> list[list[object]]:
+    """All pages forwards; each but the first is checked to lead back to the one before."""
+    keys, order = wanted.keys()
+    rows, everything = keys.values_list("id", "name"), ApiKey.objects.all()
+    found, after = [], None
+    while True:
+        page = keyset.page(rows, order, everything, after=after, before=None, size=size)
+        if found:
+            back = keyset.page(rows, order, everything, after=None, before=page.before, size=size)
+            assert [row[0] for row in back.rows] == found[-1]
+        found.append([row[0] for row in page.rows])
+        after = page.after
+        if after is None:
+            return found
+
+
+def some_of(count: int) -> dict[str, str]:
+    """A value for each of ``count`` fields of the filter, taken at random; nothing for the others."""
+    chosen = random.sample(list(ASKED), count)
+    return {name: random.choice(values) if name in chosen else "" for name, values in ASKED.items()}
+
+
+@pytest.mark.parametrize("few", [0, 12, 1000])
+def test_each_key_is_shown_once_and_in_order_whatever_leads(many, monkeypatch, few):
+    """``few``: with so many rows a condition leads by being sorted; with more, by being walked."""
+    monkeypatch.setattr(conditions, "FEW", few)
+    monkeypatch.setattr(search, "NEWEST", 10 if few < 1000 else search.NEWEST)
+    for asked in [*(some_of(2) for _ in range(80)), *(some_of(len(ASKED)) for _ in range(40))]:
+        wanted = chosen_by({name: value for name, value in asked.items() if value})
+        shown = list(itertools.chain(*pages(wanted, size=7)))
+        expected = {key.pk: key for key in many if meets(key, asked)}
+        assert sorted(shown, key=str) == sorted(expected, key=str), asked
+        sort = wanted.sort_in_use()
+        places = [SORTED_BY[sort.lstrip("-")](expected[pk]) for pk in shown]
+        if sort.lstrip("-") == "created":  # a search numbers its documents by the millisecond
+            places = [place.replace(microsecond=place.microsecond // 1000 * 1000) for place in places]
+        assert places == sorted(places, reverse=sort.startswith("-")), asked
+
+
+ALONE = [
+    *({"sort": f"{sign}{name}"} for name in SORTS for sign in ("", "-")),
+    *({"status": status} for status in ASKED["status"] if status),
+    *({"needs": need} for need in ASKED["needs"] if need),
+    {"origin": "discovered"},
+    {"q": "robot"},
+    {"scope": "read:users"},
+    {"owner": "admin@contenzilla.example"},
+    {"expires": "7"},
+    {"expires": ASKED["expires"][-1]},
+]
+
+
+@pytest.mark.parametrize("asked", ALONE, ids=str)
+def test_a_page_begins_at_its_place_in_an_index_and_sorts_nothing(many, monkeypatch, asked):
+    """What keeps the inventory flat in cost; `make bench` measures it."""
+    monkeypatch.setattr(search, "NEWEST", 10)  # of which some hold the text, so it is common
+    sorts, begins = plan_of_second_page(asked)
+    assert not sorts
+    assert "<" in begins or ">" in begins
+
+
+@pytest.mark.parametrize(
+    "asked", [{"status": "expired"}, {"expires": "7"}, {"status": "active", "sort": "-expires"}], ids=str
+)
+def test_a_walk_in_a_window_has_no_second_bound_to_begin_from(many, asked):
+    """It might be the farther one, and everything between the two would be passed over."""
+    _, begins = plan_of_second_page(asked)
+    assert begins.count("<") <= 1
+    assert begins.count(">") <= 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "earlier"),
+    [({"status": "expired"}, {"status": "active"}), ({"expires": "7"}, {"status": "expired"})],
+)
+def test_a_key_from_before_the_window_leads_to_its_beginning(many, asked, earlier):
+    """Such as one that has expired since its page was shown."""
+    keys, order = chosen_by(asked).keys()
+    key = keyset.order_by(*chosen_by(earlier).keys())[0].pk
+    first, second = (
+        keyset.page(keys.values_list("id"), order, ApiKey.objects.all(), after=after, before=None).rows
+        for after in (None, key)
+    )
+    assert first == second != []
+
+
+def chosen_by(asked: dict[str, str]) -> InventoryFilter:
+    params = QueryDict(mutable=True)
+    params.update(asked)
+    wanted = InventoryFilter(params)
+    assert wanted.is_valid()
+    return wanted
+
+
+def plan_of_second_page(asked: dict[str, str]) -> tuple[list[str], str]:
+    """The steps that sort, and the step that looks for the place of the list's first key in an index."""
+    keys, order = chosen_by(asked).keys()
+    first = keyset.order_by(keys, order)[0].pk
+    with CaptureQueriesContext(connection) as statements:
+        keyset.page(keys.values_list("id"), order, ApiKey.objects.all(), after=first, before=None)
+    return PLANS[connection.vendor](statements[-1]["sql"])
+
+
+def sqlites_plan(sql: str) -> tuple[list[str], str]:
+    """The steps that sort, and the step that looks for the page's place in an index."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+        steps = [step for *_, step in cursor.fetchall()]
+    return [step for step in steps if "TEMP B-TREE" in step], steps[0]
+
+
+def postgresqls_plan(sql: str) -> tuple[list[str], str]:
+    """The same, as it would be with many rows: so few are quicker read and sorted than looked up."""
+    with connection.cursor() as cursor:
+        for means in ("seqscan", "bitmapscan", "sort", "incremental_sort"):
+            cursor.execute(f"SET LOCAL enable_{means} = off")
+        cursor.execute(f"EXPLAIN {sql}")
+        steps = [step.strip() for (step,) in cursor.fetchall()]
+    lookups = [step for step in steps if step.startswith("Index Cond") and {"<", ">"} & set(step.split())]
+    return [step for step in steps if "Sort" in step], " ".join(lookups)
+
+
+PLANS = {"sqlite": sqlites_plan, "postgresql": postgresqls_plan}

@@ -1,0 +1,110 @@
+"""What a sweep costs: so many queries and calls per page of Cerby's list, whatever it finds on it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from keys.actions.sync.sweep import PAGE, Sweep, sweep
+from keys.models import ApiKey, AuditEvent
+from sandbox import Sandbox, api_keys
+from sandbox.moments import stamp
+from tests.cast import MEMBERS
+from tests.support.background import asked
+
+PAGES = 3
+KEYS = PAGES * PAGE
+BEGIN_AND_COMMIT = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
+AFTERWARDS = 5  # what is missing, what there is, and whether a quarantine is on, before and after
+
+
+@pytest.fixture
+def many(cast, sandbox) -> list[str]:
+    """Cerby's ids of full pages of keys, the portal's own among them; the owners are known here."""
+    now = timezone.now()
+    owners = [str(person.cerby_id) for person in (cast.owner, cast.super_admin, cast.admin, cast.user)]
+    with sandbox.store.transaction() as db:
+        for number in range(KEYS - 1):
+            api_keys.add(
+                db, owner_id=owners[number % 4], name=f"Robot {number}", scopes=["read:users"],
+                created_at=stamp(now - timedelta(days=2)), expires_at=stamp(now + timedelta(days=2)),
+            )  # fmt: skip
+    return [key["id"] for key in sandbox.api_keys()]
+
+
+def cost(sandbox: Sandbox) -> tuple[Sweep, int, int]:
+    """What a sweep found; how often it asked the database, and how often Cerby."""
+    calls = len(asked(sandbox, "GET"))
+    with CaptureQueriesContext(connection) as seen:
+        found = sweep()
+    queries = [query["sql"] for query in seen if not query["sql"].startswith(BEGIN_AND_COMMIT)]
+    return found, len(queries), len(asked(sandbox, "GET")) - calls
+
+
+def in_cerby(sandbox: Sandbox, statement: str) -> None:
+    """Something happens to every key there at once."""
+    with sandbox.store.transaction() as db:
+        db.execute(statement)
+
+
+def test_keys_that_are_new_are_added_a_page_at_a_time(sandbox, many):
+    found, queries, calls = cost(sandbox)
+    assert (found.discovered, calls) == (KEYS, PAGES)
+    inserts = -(-PAGE // connection.ops.bulk_batch_size(ApiKey._meta.concrete_fields, range(PAGE)))
+    # rows, what was pasted here, owners, the keys; then an event for each
+    assert queries - KEYS - AFTERWARDS <= PAGES * (4 + inserts)
+    assert AuditEvent.objects.filter(type="key:discover").count() == KEYS
+
+
+def test_nothing_new_takes_three_queries_and_one_call_per_page(sandbox, many):
+    sweep()
+    found, queries, calls = cost(sandbox)
+    assert (found.listed, found.changed, found.discovered, found.missing) == (KEYS, 0, 0, 0)
+    assert (queries, calls) == (3 * PAGES + AFTERWARDS, PAGES)  # rows, owners, one UPDATE
+
+
+def test_that_every_key_was_used_takes_one_query_more(sandbox, many):
+    sweep()
+    in_cerby(sandbox, "UPDATE api_keys SET last_used_at = '2026-03-02T12:00:00Z'")
+    found, queries, calls = cost(sandbox)
+    assert (found.changed, queries, calls) == (0, 4 * PAGES + AFTERWARDS, PAGES)
+    assert ApiKey.objects.filter(last_used_at="2026-03-02T12:00:00Z").count() == KEYS
+
+
+def test_that_every_key_was_changed_takes_no_call_more(sandbox, many):
+    sweep()
+    in_cerby(sandbox, "UPDATE api_keys SET scopes = 'read:items'")
+    found, queries, calls = cost(sandbox)
+    assert (found.changed, calls) == (KEYS, PAGES)
+    assert queries == 4 * PAGES + 2 * KEYS + AFTERWARDS  # an UPDATE and an event for each
+    assert not ApiKey.objects.exclude(scopes=["read:items"]).exists()
+
+
+@pytest.mark.parametrize("strangers", [3, 4, 150])
+def test_owners_who_are_new_are_asked_for_in_as_few_calls_as_it_takes(cast, sandbox, strangers):
+    now = timezone.now()
+    for number in range(strangers):
+        email = f"robot-{number}@contenzilla.example"
+        sandbox.add_person(email=email, first_name="A", last_name="Robot", role="workspace_user")
+        sandbox.add_key(
+            owner_email=email, name=f"Robot {number}", scopes=["read:users"],
+            created_at=now - timedelta(days=2), expires_at=now + timedelta(days=2),
+        )  # fmt: skip
+    found, _, calls = cost(sandbox)
+    assert found.discovered == strangers + 1
+    pages_of_keys, pages_of_people = -(-(strangers + 1) // PAGE), -(-(strangers + len(MEMBERS)) // PAGE)
+    assert calls == pages_of_keys + (strangers if strangers <= 3 else pages_of_people)
+
+
+def test_keys_that_are_gone_are_told_of_a_page_at_a_time(sandbox, many):
+    sweep()
+    ApiKey.objects.update(confirmed_at=timezone.now() - timedelta(minutes=15))
+    in_cerby(sandbox, "DELETE FROM api_keys WHERE name LIKE 'Robot%'")
+    found, queries, calls = cost(sandbox)
+    assert (found.missing, calls) == (KEYS - 1, 1)
+    assert queries <= 3 + (KEYS - 1) + 2 * PAGES + AFTERWARDS
+    assert AuditEvent.objects.filter(type="key:miss").count() == KEYS - 1

