@@ -6,7 +6,7 @@ import time
 import zoneinfo
 from collections.abc import Callable
 from http import HTTPStatus
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
@@ -15,12 +15,14 @@ from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render, resolve_url
 from django.template.loader import get_template
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
 
 from keys.rules.errors import NotAllowed, PortalError, SignInAgain
 from keys.selectors.people import owns_keys, whom_to_ask
+from keys.views.htmx import HtmxHttpRequest, redirect_page
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 logger = structlog.get_logger(__name__)
@@ -87,7 +89,7 @@ class ResponseHeadersMiddleware:
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+    def __call__(self, request: HtmxHttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         patch_vary_headers(response, ["HX-Request"])
         if request.user.is_authenticated and "Cache-Control" not in response:
@@ -97,8 +99,8 @@ class ResponseHeadersMiddleware:
         return response
 
 
-def _sign_in_first(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    if request.htmx:  # type: ignore[attr-defined]
+def _sign_in_first(request: HtmxHttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    if request.htmx:
         return HttpResponseClientRedirect(_login_url(_page_of(request)))
     return HttpResponseRedirect(_login_url(_page_of(request))) if request.method == "POST" else response
 
@@ -109,12 +111,12 @@ def _is_redirect_to_login(response: HttpResponseBase) -> bool:
 
 
 def _login_url(next_path: str) -> str:
-    return f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': next_path})}"
+    return reverse(settings.LOGIN_URL, query={"next": next_path})
 
 
-def _page_of(request: HttpRequest) -> str:
+def _page_of(request: HtmxHttpRequest) -> str:
     """The page that a fragment was asked for from, or a form sent from: their own address may be no page."""
-    current: str | None = request.htmx.current_url_abs_path  # type: ignore[attr-defined]
+    current: str | None = request.htmx.current_url_abs_path
     referrer = urlsplit(request.headers.get("Referer", ""))
     if not current and referrer.netloc == request.get_host():
         current = referrer._replace(scheme="", netloc="").geturl()
@@ -145,25 +147,23 @@ class DomainErrorMiddleware:
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+    def __call__(self, request: HtmxHttpRequest) -> HttpResponseBase:
         return self.get_response(request)
 
-    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+    def process_exception(self, request: HtmxHttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, SignInAgain):
             return self._ask_to_sign_in_again(request, error)
         if isinstance(error, PortalError):
             return self._explain(request, error)
         return None
 
-    def _ask_to_sign_in_again(self, request: HttpRequest, error: SignInAgain) -> HttpResponse:
-        url = f"{resolve_url('account_reauthenticate')}?{urlencode({'next': error.next_path})}"
+    def _ask_to_sign_in_again(self, request: HtmxHttpRequest, error: SignInAgain) -> HttpResponse:
+        url = reverse("account_reauthenticate", query={"next": error.next_path})
         if _wants_json(request):
             return JsonResponse({"reauthenticate": url}, status=error.status)
-        if request.htmx:  # type: ignore[attr-defined]
-            return HttpResponseClientRedirect(url)
-        return HttpResponseRedirect(url)
+        return redirect_page(request, url)
 
-    def _explain(self, request: HttpRequest, error: PortalError) -> HttpResponse:
+    def _explain(self, request: HtmxHttpRequest, error: PortalError) -> HttpResponse:
         logger.info("explained", error=type(error).__name__, status=int(error.status))
         said = {"title": error.title, "sentence": error.sentence}
         if _wants_json(request):
@@ -172,7 +172,7 @@ class DomainErrorMiddleware:
         if isinstance(error, NotAllowed):
             own_keys = request.user.pk is not None and owns_keys(request.user.pk)
             context |= {"allowed": error.allowed, "ask": whom_to_ask(), "own_keys": own_keys}
-        if request.htmx:  # type: ignore[attr-defined]
+        if request.htmx:
             response = render(request, "error.html#message", context, status=error.status)
             response["HX-Retarget"] = "#messages"
             response["HX-Reswap"] = "innerHTML"

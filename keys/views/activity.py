@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict, StreamingHttpResponse
-from django.shortcuts import render
+from django.http import HttpResponse, HttpResponseRedirect, QueryDict, StreamingHttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
@@ -16,25 +17,24 @@ from keys.selectors.activity.filters import saved_filters
 from keys.selectors.activity.table import EXPORT_HEADER
 from keys.selectors.activity.table import activity as activity_for
 from keys.views.exports import csv_response
+from keys.views.htmx import HtmxHttpRequest, render_part
 from keys.views.links import ListLinks
 from keys.views.people import actor_of
 
-UNPROCESSABLE = 422
-
 
 @require_safe
-def activity(request: HttpRequest) -> HttpResponse:
+def activity(request: HtmxHttpRequest) -> HttpResponse:
     return _page(request, request.GET, SaveFilterForm())
 
 
 @require_safe
-def export_activity_csv(request: HttpRequest) -> StreamingHttpResponse:
+def export_activity_csv(request: HtmxHttpRequest) -> StreamingHttpResponse:
     events = export_activity(actor_of(request), request.GET)
     return csv_response("activity", EXPORT_HEADER, events)
 
 
 @require_POST
-def add_filter(request: HttpRequest) -> HttpResponse:
+def add_filter(request: HtmxHttpRequest) -> HttpResponse:
     """Keep the filter in use under a name."""
     form, params = SaveFilterForm(request.POST), QueryDict(request.POST.get("query", ""))
     try:
@@ -48,17 +48,16 @@ def add_filter(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def forget(request: HttpRequest, filter_id: int) -> HttpResponse:
+def forget(request: HtmxHttpRequest, filter_id: int) -> HttpResponse:
     forget_filter(actor_of(request), filter_id)
     messages.success(request, "The saved filter is deleted.")
     return HttpResponseRedirect(reverse("keys:activity"))
 
 
-def _page(request: HttpRequest, params: QueryDict, form: SaveFilterForm) -> HttpResponse:
+def _page(request: HtmxHttpRequest, params: QueryDict, form: SaveFilterForm) -> HttpResponse:
     actor = actor_of(request)
     found = activity_for(actor, params)
     context = {"section": "activity", "activity": found, "links": ListLinks(params, found.page)}
     context |= {"save": form, "saved": saved_filters(actor)}
-    template = "keys/activity.html#table" if request.htmx else "keys/activity.html"  # type: ignore[attr-defined]
-    status = UNPROCESSABLE if form.errors or not found.filter.is_valid() else 200
-    return render(request, template, context, status=status)
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors or not found.filter.is_valid() else HTTPStatus.OK
+    return render_part(request, "keys/activity.html", "table", context, status=status)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
@@ -26,12 +28,12 @@ def download(request: HttpRequest) -> HttpResponseBase:
     form = EvidenceForm(request.POST)
     authorize(actor_of(request), Action.EXPORT_EVIDENCE)
     if not form.is_valid():
-        return _page(request, form, status=422)
+        return _page(request, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     try:
         pack = export_evidence(actor_of(request), *form.period())
     except Invalid as invalid:
         refuse(form, invalid)
-        return _page(request, form, status=422)
+        return _page(request, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     response = StreamingHttpResponse(pack, content_type="application/zip")
     response["Content-Disposition"] = f'attachment; filename="{pack.name}"'
     response["Cache-Control"] = "no-store, private"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
@@ -15,8 +17,6 @@ from keys.selectors.key.find import answers
 from keys.views.people import actor_of
 from keys.views.secrecy import secret_page
 
-UNPROCESSABLE = 422
-
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @sensitive_post_parameters()
@@ -29,7 +29,7 @@ def find(request: HttpRequest) -> HttpResponse:
         return _page(request, FindForm())
     form = FindForm(request.POST, request.FILES)
     if not form.is_valid():
-        return _page(request, form, UNPROCESSABLE)
+        return _page(request, form, HTTPStatus.UNPROCESSABLE_ENTITY)
     found = answers(actor, find_keys(actor, form.everything()))
     context = {"section": "keys", "form": FindForm(), "asked": True, "found": found}
     return render(request, "keys/find.html", context)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -16,8 +18,6 @@ from keys.rules.policy import Action, Actor
 from keys.selectors.key.imports import plan
 from keys.views.people import actor_of
 
-UNPROCESSABLE = 422
-
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def imports(request: HttpRequest) -> HttpResponse:
@@ -28,7 +28,7 @@ def imports(request: HttpRequest) -> HttpResponse:
         return _page(request, ImportForm())
     form = ImportForm(request.POST, request.FILES)
     if not form.is_valid():
-        return _page(request, form, UNPROCESSABLE)
+        return _page(request, form, HTTPStatus.UNPROCESSABLE_ENTITY)
     return _dry_run(request, actor, form.cleaned_data["file"], form)
 
 
@@ -53,13 +53,15 @@ def _dry_run(request: HttpRequest, actor: Actor, text: str, form: ImportForm) ->
     except Invalid as invalid:
         form.errors.clear()
         refuse(form, invalid)
-        return _page(request, form, UNPROCESSABLE)
+        return _page(request, form, HTTPStatus.UNPROCESSABLE_ENTITY)
     except CerbyError as error:
         form.errors.clear()
         form.add_error(None, f"{error.sentence} Nothing was imported.")
         return _page(request, form, error.status)
     context = {"section": "keys", "form": ImportForm(), "plan": planned, "text": text}
-    return render(request, "keys/imports.html", context, status=200 if planned.good else UNPROCESSABLE)
+    return render(
+        request, "keys/imports.html", context, status=200 if planned.good else HTTPStatus.UNPROCESSABLE_ENTITY
+    )
 
 
 def _page(request: HttpRequest, form: ImportForm, status: int = 200) -> HttpResponse:

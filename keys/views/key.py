@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from django_htmx.http import HttpResponseClientRedirect
 
 from keys.actions.keys.adopt import adopt_key
 from keys.actions.keys.delete import delete_key
@@ -22,29 +22,30 @@ from keys.rules.errors import CerbyError, Conflict
 from keys.rules.lifecycle import State
 from keys.rules.policy import Action
 from keys.selectors.key.page import key_for, key_page
+from keys.views.htmx import HtmxHttpRequest, redirect_page, render_part
 from keys.views.people import actor_of, require_fresh_sign_in
 
 
 @require_safe
-def key(request: HttpRequest, key_id: UUID) -> HttpResponse:
+def key(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
     page = key_page(actor_of(request), key_id)
     return render(request, "keys/key.html", {"section": "keys", "page": page, "adopt": AdoptForm()})
 
 
 @require_POST
-def adopt(request: HttpRequest, key_id: UUID) -> HttpResponse:
+def adopt(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
     """Give a discovered key its purpose."""
     actor, form = actor_of(request), AdoptForm(request.POST)
     if not form.is_valid():
         context = {"section": "keys", "page": key_page(actor, key_id), "adopt": form}
-        return render(request, "keys/key.html", context, status=422)
+        return render(request, "keys/key.html", context, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     adopt_key(actor, key_id, purpose=form.cleaned_data["purpose"])
     messages.success(request, "The key is adopted: its purpose is recorded.")
     return HttpResponseRedirect(reverse("keys:key", args=[key_id]))
 
 
 @require_POST
-def keep(request: HttpRequest, key_id: UUID) -> HttpResponse:
+def keep(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
     """Say of a key that the quarantine holds back that it is in use."""
     require_fresh_sign_in(request, reverse("keys:health"))
     kept = keep_key(actor_of(request), key_id)
@@ -53,7 +54,7 @@ def keep(request: HttpRequest, key_id: UUID) -> HttpResponse:
 
 
 @require_POST
-def rescope(request: HttpRequest, key_id: UUID) -> HttpResponse:
+def rescope(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
     """Turn one scope on or off. Answers with the settings as they are then, and the message."""
     actor = actor_of(request)
     scope, on = request.POST.get("scope", ""), request.POST.get("on") == "true"
@@ -64,33 +65,32 @@ def rescope(request: HttpRequest, key_id: UUID) -> HttpResponse:
     rescope_key(actor, key_id, wanted)
     done = f"“{catalogue.label(scope)}” is {'on' if on else 'off'} for this key. Cerby has confirmed it."
     messages.success(request, done)
-    if not request.htmx:  # type: ignore[attr-defined]
+    if not request.htmx:
         return HttpResponseRedirect(reverse("keys:key", args=[key_id]))
     return render(request, "keys/key.html#settings", {"page": key_page(actor, key_id)})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def delete(request: HttpRequest, key_id: UUID) -> HttpResponse:
+def delete(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
     """GET asks "Delete API key?"; POST does it."""
     actor = actor_of(request)
     require_fresh_sign_in(request, reverse("keys:key-delete", args=[key_id]))
     if request.method != "POST":
         context = {"section": "keys", "page": key_page(actor, key_id)}
-        template = "keys/delete.html#dialog" if request.htmx else "keys/delete.html"  # type: ignore[attr-defined]
-        return render(request, template, context)
+        return render_part(request, "keys/delete.html", "dialog", context)
     try:
         deleted = delete_key(actor, key_id)
     except (CerbyError, Conflict) as error:
-        if not request.htmx:  # type: ignore[attr-defined]
+        if not request.htmx:
             raise
         messages.error(request, error.sentence)  # above the page as it is now: the attempt has left its mark
-        return HttpResponseClientRedirect(reverse("keys:key", args=[key_id]))
+        return redirect_page(request, reverse("keys:key", args=[key_id]))
     if deleted.state == State.REVOKING:  # only a person can delete it
         url = reverse("keys:removal", args=[key_id])
     else:
         messages.success(request, _what_happened(deleted))
         url = reverse("keys:key", args=[key_id])
-    return HttpResponseClientRedirect(url) if request.htmx else HttpResponseRedirect(url)  # type: ignore[attr-defined]
+    return redirect_page(request, url)
 
 
 def _what_happened(key: ApiKey) -> str:

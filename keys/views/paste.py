@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from uuid import UUID
 
 from django.contrib import messages
@@ -20,8 +21,6 @@ from keys.selectors.key.paste import Pasting, pasting
 from keys.views.people import actor_of
 from keys.views.secrecy import secret_page
 
-UNPROCESSABLE = 422
-
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @sensitive_post_parameters()
@@ -35,13 +34,13 @@ def paste(request: HttpRequest, key_id: UUID) -> HttpResponse:
     if request.method != "POST":
         return _page(request, page, form)
     if not form.is_valid():
-        return _page(request, page, form, status=UNPROCESSABLE)
+        return _page(request, page, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     secret, accept_less = form.cleaned_data["api_key"], form.cleaned_data["accept_less"]
     try:
         paste_key(actor, key_id, secret, accept_less=accept_less)
     except Invalid as invalid:
         refuse(form, invalid)
-        return _page(request, page, form, status=UNPROCESSABLE)
+        return _page(request, page, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     except CerbyError as error:
         form.add_error(None, f"{error.sentence} Nothing was kept: paste the key again.")
         return _page(request, page, form, status=error.status)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -18,8 +20,6 @@ from keys.rules.policy import Action
 from keys.views.people import actor_of
 from keys.views.secrecy import secret_page
 
-UNPROCESSABLE = 422
-
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @sensitive_post_parameters()
@@ -32,13 +32,13 @@ def register(request: HttpRequest) -> HttpResponse:
         return _page(request, RegisterForm(initial={"owner": actor.email}))
     form = RegisterForm(request.POST)
     if not form.is_valid():
-        return _page(request, form, UNPROCESSABLE)
+        return _page(request, form, HTTPStatus.UNPROCESSABLE_ENTITY)
     secret, accept_less = form.cleaned_data["api_key"], form.cleaned_data["accept_less"]
     try:
         key = register_key(actor, form.registration(), secret=secret, accept_less=accept_less)
     except Invalid as invalid:
         refuse(form, invalid)
-        return _page(request, form, UNPROCESSABLE)
+        return _page(request, form, HTTPStatus.UNPROCESSABLE_ENTITY)
     except CerbyError as error:
         form.add_error(None, f"{error.sentence} Nothing was registered.")
         return _page(request, form, error.status)

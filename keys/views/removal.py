@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from uuid import UUID
 
 from django.contrib import messages
@@ -26,7 +27,7 @@ def removal(request: HttpRequest, key_id: UUID) -> HttpResponse:
 @require_POST
 def confirm_removed(request: HttpRequest, key_id: UUID) -> HttpResponse:
     if request.POST.get("deleted") != "on":
-        return _page(request, key_id, error=NOT_SAID, status=422)
+        return _page(request, key_id, error=NOT_SAID, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     key = confirm_removal(actor_of(request), key_id)
     messages.success(request, f"“{key.name}” is removed, on your word. The activity log says so.")
     return HttpResponseRedirect(reverse("keys:key", args=[key_id]))

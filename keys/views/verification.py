@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
+from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
@@ -15,25 +16,26 @@ from keys.forms.existing_key import refuse
 from keys.jobs import tasks
 from keys.rules.errors import Conflict, Invalid
 from keys.selectors.health.verification import verifications
+from keys.views.htmx import HtmxHttpRequest, render_part
 from keys.views.people import actor_of
 
 
 @require_safe
-def verification(request: HttpRequest) -> HttpResponse:
+def verification(request: HtmxHttpRequest) -> HttpResponse:
     return _page(request, ExplanationForm())
 
 
 @require_POST
-def start(request: HttpRequest) -> HttpResponse:
+def start(request: HtmxHttpRequest) -> HttpResponse:
     verify.ask(actor_of(request), tasks.verify_record.enqueue)
     return HttpResponseRedirect(reverse("keys:verification"))
 
 
 @require_POST
-def explain(request: HttpRequest) -> HttpResponse:
+def explain(request: HtmxHttpRequest) -> HttpResponse:
     form = ExplanationForm(request.POST)
     if not form.is_valid():
-        return _page(request, form, status=422)
+        return _page(request, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     try:
         explain_damage(actor_of(request), **form.cleaned_data)
     except Invalid as invalid:
@@ -46,7 +48,6 @@ def explain(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(reverse("keys:verification"))
 
 
-def _page(request: HttpRequest, form: ExplanationForm, status: int = 200) -> HttpResponse:
-    template = "keys/verification.html#found" if request.htmx else "keys/verification.html"  # type: ignore[attr-defined]
+def _page(request: HtmxHttpRequest, form: ExplanationForm, status: int = 200) -> HttpResponse:
     context = {"section": "activity", "found": verifications(actor_of(request)), "form": form}
-    return render(request, template, context, status=status)
+    return render_part(request, "keys/verification.html", "found", context, status=status)

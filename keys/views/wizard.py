@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
+from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
-from django_htmx.http import HttpResponseClientRedirect
 
 from keys.actions.keys.await_paste import await_paste
 from keys.actions.keys.issue import issue_key
@@ -22,13 +21,12 @@ from keys.rules import formatting
 from keys.rules.errors import CerbyNeverReached, CerbyRefused, Invalid
 from keys.rules.policy import Action, Actor
 from keys.validation.new_key import KeyRequest
+from keys.views.htmx import HtmxHttpRequest, redirect_page, render_part
 from keys.views.people import actor_of, require_fresh_sign_in
-
-UNPROCESSABLE = 422
 
 
 @require_safe
-def wizard(request: HttpRequest) -> HttpResponse:
+def wizard(request: HtmxHttpRequest) -> HttpResponse:
     """Page 1, blank."""
     authorize(actor_of(request), Action.GENERATE_KEY)
     require_fresh_sign_in(request, reverse("keys:wizard"))
@@ -37,40 +35,42 @@ def wizard(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def details(request: HttpRequest) -> HttpResponse:
+def details(request: HtmxHttpRequest) -> HttpResponse:
     """Back from page 2 to page 1, with everything kept."""
     authorize(actor_of(request), Action.GENERATE_KEY)
     return _page(request, step=1, form=DetailsForm(initial=request.POST.dict()))
 
 
 @require_POST
-def scopes(request: HttpRequest) -> HttpResponse:
+def scopes(request: HtmxHttpRequest) -> HttpResponse:
     """Next from page 1."""
     authorize(actor_of(request), Action.GENERATE_KEY)
     form = DetailsForm(request.POST)
     if not form.is_valid():
-        return _page(request, step=1, form=form, status=UNPROCESSABLE)
+        return _page(request, step=1, form=form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     return _page(request, step=2, form=form, scopes=ScopesForm())
 
 
 @require_POST
-def generate(request: HttpRequest) -> HttpResponse:
+def generate(request: HtmxHttpRequest) -> HttpResponse:
     """Next from page 2: generate, then go to page 3, which has an address of its own."""
     authorize(actor_of(request), Action.GENERATE_KEY)
     require_fresh_sign_in(request, reverse("keys:wizard"))
     form, chosen = DetailsForm(request.POST), ScopesForm(request.POST)
     if not form.is_valid():
-        return _page(request, step=1, form=form, status=UNPROCESSABLE)
+        return _page(request, step=1, form=form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     if not chosen.is_valid():
-        return _page(request, step=2, form=form, scopes=chosen, status=UNPROCESSABLE)
+        return _page(request, step=2, form=form, scopes=chosen, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     try:
         address = _begin(actor_of(request), request_of(form, chosen))
     except Invalid as invalid:
-        return _page(request, step=2, form=form, scopes=chosen, problem=invalid, status=UNPROCESSABLE)
+        return _page(
+            request, step=2, form=form, scopes=chosen, problem=invalid, status=HTTPStatus.UNPROCESSABLE_ENTITY
+        )
     except (CerbyRefused, CerbyNeverReached) as refusal:
         again = _with_new_id(request)
         return _page(request, step=2, form=again, scopes=chosen, problem=refusal, status=refusal.status)
-    return _go_to(request, address)
+    return redirect_page(request, address)
 
 
 def _begin(actor: Actor, asked: KeyRequest) -> str:
@@ -80,7 +80,7 @@ def _begin(actor: Actor, asked: KeyRequest) -> str:
     return reverse("keys:store", args=[issue_key(actor, asked)])
 
 
-def _with_new_id(request: HttpRequest) -> DetailsForm:
+def _with_new_id(request: HtmxHttpRequest) -> DetailsForm:
     """The same answers for a new request: an id is used up by the request that it was made for."""
     data = request.POST.copy()
     data["id"] = str(uuid.uuid4())
@@ -90,12 +90,8 @@ def _with_new_id(request: HttpRequest) -> DetailsForm:
     return form
 
 
-def _go_to(request: HttpRequest, url: str) -> HttpResponse:
-    return HttpResponseClientRedirect(url) if request.htmx else HttpResponseRedirect(url)  # type: ignore[attr-defined]
-
-
 def _page(
-    request: HttpRequest, *, step: int, form: DetailsForm, status: int = 200, **more: Any
+    request: HtmxHttpRequest, *, step: int, form: DetailsForm, status: int = 200, **more: Any
 ) -> HttpResponse:
     until = Pause.active_until() if settings.CERBY_ISSUE_MODE == "direct" else None
     paused = formatting.clock(until) if until else ""
@@ -103,5 +99,4 @@ def _page(
     expires_at = form.cleaned_data.get("expires_at") if step == 2 else None  # noqa: PLR2004 - the second page
     if expires_at:
         context["expires"] = formatting.spoken(expires_at, timezone.now())
-    template = "keys/wizard.html#step" if request.htmx else "keys/wizard.html"  # type: ignore[attr-defined]
-    return render(request, template, context, status=status)
+    return render_part(request, "keys/wizard.html", "step", context, status=status)
