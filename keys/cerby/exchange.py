@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import http.client
-import io
 import json
 import logging
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
 from keys.cerby import calls
 from keys.cerby.calls import Answer, Call, Lost, Stage
+from keys.delivery import deadline
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterator
-
-    from _typeshed import WriteableBuffer
 
 logger = logging.getLogger(__name__)
 
@@ -60,40 +54,6 @@ class _NeverConnectedError(Exception):
     """
 
 
-class _Countdown(io.RawIOBase):
-    """The reading side of a socket, which stops at one moment for all reads together."""
-
-    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
-        self._raw = raw
-        self._sock = sock
-        self._ends = time.monotonic() + (sock.gettimeout() or 0)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int | None:
-        left = self._ends - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self._sock.settimeout(left)
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _TimedAnswer(http.client.HTTPResponse):
-    """Takes the read timeout as the time for all of the answer.
-
-    A socket's timeout is for one read: a byte per second, in headers, chunk sizes or body, never meets it.
-    """
-
-    def __init__(self, sock: socket.socket, debuglevel: int = 0, method: str | None = None) -> None:
-        super().__init__(sock, debuglevel, method)
-        self.fp = io.BufferedReader(_Countdown(self.fp.detach(), sock))
-
-
 @contextmanager
 def _nothing_sent_yet() -> Iterator[None]:
     try:
@@ -102,28 +62,28 @@ def _nothing_sent_yet() -> Iterator[None]:
         raise _NeverConnectedError from error
 
 
-class _PlainConnection(HTTPConnection):
-    response_class = _TimedAnswer
-
+class _PlainConnection(deadline.PlainConnection):
     def connect(self) -> None:
         with _nothing_sent_yet():
             super().connect()
 
 
-class _TLSConnection(HTTPSConnection):
-    response_class = _TimedAnswer
-
+class _TLSConnection(deadline.TLSConnection):
     def connect(self) -> None:
         with _nothing_sent_yet():
             super().connect()
 
 
-class _PlainPool(HTTPConnectionPool):
+class _PlainPool(deadline.PlainPool):
     ConnectionCls = _PlainConnection
 
 
-class _TLSPool(HTTPSConnectionPool):
+class _TLSPool(deadline.TLSPool):
     ConnectionCls = _TLSConnection
+
+
+class _Adapter(deadline.DeadlineAdapter):
+    pools: ClassVar = {"http": _PlainPool, "https": _TLSPool}
 
 
 class _Session(requests.Session):
@@ -141,8 +101,7 @@ class _Session(requests.Session):
         self.headers.update(
             {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "cerby-key-portal"}
         )
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=10, pool_block=True, max_retries=0)
-        adapter.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TLSPool}
+        adapter = _Adapter(pool_connections=1, pool_maxsize=10, pool_block=True)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
 
@@ -201,7 +160,9 @@ class Exchange:
                 params=call.query,
                 data=None if call.body is None else json.dumps(call.body).encode(),
                 headers=self._headers(call),
-                timeout=(connect, min(self._limits.answer, left - connect)),
+                timeout=deadline.timeouts(
+                    connect=connect, response=min(self._limits.answer, left - connect), total=left
+                ),
                 allow_redirects=False,
                 stream=True,
             ) as response:

@@ -10,58 +10,24 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
-import threading
 import time
-from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPSConnection
-from urllib3.connectionpool import HTTPSConnectionPool
 
+from keys.delivery.deadline import DeadlineAdapter, timeouts
 from keys.rules.errors import PortalError
 
-TIMEOUT = (3.0, 10.0)
-"""Seconds to connect, and for each read or write."""
-TOTAL = 15.0
-"""Seconds for all of it; whatever is going on so long after the connection was made is cut off."""
+CONNECT, RESPONSE, TOTAL = 3.0, 10.0, 15.0
+"""Seconds to connect, to wait for the status and headers, and for the whole exchange."""
 
 
 class NotDelivered(PortalError):
     title = "Not delivered"
 
 
-class _Connection(HTTPSConnection):
-    """Is cut off when its time is over: a byte now and then never meets a socket's timeout."""
-
-    _end: threading.Timer | None = None
-
-    def connect(self) -> None:
-        super().connect()
-        assert isinstance(self.sock, socket.socket)
-        self._end = threading.Timer(TOTAL, _cut, [self.sock])
-        self._end.daemon = True
-        self._end.start()
-
-    def close(self) -> None:
-        if self._end is not None:
-            self._end.cancel()
-        super().close()
-
-
-def _cut(sock: socket.socket) -> None:
-    """Whoever reads or writes meets the end of the connection. TLS is another thread's, and left alone."""
-    with suppress(OSError):
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
-
-
-class _Pool(HTTPSConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _Pinned(HTTPAdapter):
+class _Pinned(DeadlineAdapter):
     """Connects to an address, and checks the certificate of ``host`` all the same.
 
     Trusts the authorities of this machine beside requests' own: a log server within the organisation has its
@@ -70,12 +36,11 @@ class _Pinned(HTTPAdapter):
 
     def __init__(self, host: str) -> None:
         self._host = host
-        super().__init__(max_retries=0)
+        super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         kwargs |= {"server_hostname": self._host, "ssl_context": ssl.create_default_context()}
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"https": _Pool}
 
 
 def post(url: str, body: bytes, *, content_type: str, private: bool = False, token: str = "") -> None:
@@ -100,14 +65,13 @@ def post(url: str, body: bytes, *, content_type: str, private: bool = False, tok
         session.mount("https://", _Pinned(host))
         began = time.monotonic()
         try:
+            timeout = timeouts(connect=CONNECT, response=RESPONSE, total=TOTAL)
             with session.post(
-                target, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False, stream=True
+                target, data=body, headers=headers, timeout=timeout, allow_redirects=False, stream=True
             ) as answer:
-                status = answer.status_code  # which is all that is read of it
+                status = answer.status_code  # the body is not read
         except (requests.RequestException, OSError) as error:
             raise NotDelivered(_late(host, began) or _why(host, error)) from error
-    if late := _late(host, began):  # headers that were cut off look like short ones
-        raise NotDelivered(late)
     if not requests.codes.ok <= status < requests.codes.multiple_choices:
         raise NotDelivered(f"{host} answered {status}.")
 

@@ -24,7 +24,8 @@ LAYERS = [
     {"keys.actions"},
     {"keys.selectors", "keys.forms", "keys.evidence"},
     {"keys.audit", "keys.siem", "keys.validation"},
-    {"keys.models", "keys.cerby", "keys.crypto", "keys.delivery"},
+    {"keys.models", "keys.cerby", "keys.crypto"},
+    {"keys.delivery"},
     {"keys.rules", "keys.tlog", "keys.verifier"},
 ]
 """From the top down. A module imports only from its own folder and from lower layers."""
