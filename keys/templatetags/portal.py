@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from django import template
+from django.template import RequestContext
+from django.template.defaulttags import querystring
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
@@ -14,7 +16,6 @@ from django.utils.text import slugify
 
 from keys.forms.new_key import ScopesForm
 from keys.rules import formatting
-from keys.views.links import SortLink
 
 register = template.Library()
 
@@ -48,23 +49,29 @@ def moment(at: datetime) -> SafeString:
     )
 
 
-_SORT_ICONS = {"ascending": "chevron-up", "descending": "chevron-down", "": "chevrons-up-down"}
-
-
 @register.simple_tag(takes_context=True)
-def sort_header(context: dict[str, Any], label: str, link: SortLink) -> SafeString:
-    """The id lets htmx give the focus back to the link after the swap."""
+def sort_header(context: RequestContext, label: str, column: str) -> SafeString:
+    """Return a column header that links to the list sorted by ``column``, or reversed if it already is.
+
+    The context's ``sort`` is the current order. The id lets htmx restore the focus after the swap.
+    """
+    direction = {column: "ascending", f"-{column}": "descending"}.get(context["sort"], "")
+    order = f"-{column}" if direction == "ascending" else column
+    url = querystring(context, sort=order, after=None, before=None)
     return format_html(
-        '<th scope="col"{}><a id="sort-{}" href="?{}" hx-get="?{}" hx-target="#table" hx-swap="outerHTML"'
+        '<th scope="col"{}><a id="sort-{}" href="{}" hx-get="{}" hx-target="#table" hx-swap="outerHTML"'
         ' hx-push-url="true" hx-nonce="{}">{} {}</a></th>',
-        format_html(' aria-sort="{}"', link.direction) if link.direction else "",
+        format_html(' aria-sort="{}"', direction) if direction else "",
         slugify(label),
-        link.query,
-        link.query,
+        url,
+        url,
         context["request"].csp_nonce,
         label,
-        icon(_SORT_ICONS[link.direction]),
+        icon(_SORT_ICONS[direction]),
     )
+
+
+_SORT_ICONS = {"ascending": "chevron-up", "descending": "chevron-down", "": "chevrons-up-down"}
 
 
 @register.inclusion_tag("keys/_scopes.html")

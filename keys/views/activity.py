@@ -18,7 +18,6 @@ from keys.selectors.activity.table import EXPORT_HEADER
 from keys.selectors.activity.table import activity as activity_for
 from keys.views.exports import csv_response
 from keys.views.htmx import HtmxHttpRequest, render_part
-from keys.views.links import ListLinks
 from keys.views.people import actor_of
 
 
@@ -41,7 +40,7 @@ def add_filter(request: HtmxHttpRequest) -> HttpResponse:
         if form.is_valid():
             saved = save_filter(actor_of(request), params, form.cleaned_data["name"])
             messages.success(request, f"The filter “{saved.name}” is saved.")
-            return HttpResponseRedirect(f"{reverse('keys:activity')}?{saved.query}")
+            return HttpResponseRedirect(reverse("keys:activity", query=QueryDict(saved.query)))
     except Invalid as invalid:
         form.add_error("name", invalid.fields["name"])
     return _page(request, params, form)
@@ -57,7 +56,7 @@ def forget(request: HtmxHttpRequest, filter_id: int) -> HttpResponse:
 def _page(request: HtmxHttpRequest, params: QueryDict, form: SaveFilterForm) -> HttpResponse:
     actor = actor_of(request)
     found = activity_for(actor, params)
-    context = {"section": "activity", "activity": found, "links": ListLinks(params, found.page)}
+    context = {"section": "activity", "activity": found, "params": params}
     context |= {"save": form, "saved": saved_filters(actor)}
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors or not found.filter.is_valid() else HTTPStatus.OK
     return render_part(request, "keys/activity.html", "table", context, status=status)

@@ -13,16 +13,14 @@ from keys.selectors.inventory.freshness import freshness
 from keys.selectors.inventory.table import EXPORT_HEADER
 from keys.views.exports import csv_response
 from keys.views.htmx import HtmxHttpRequest, render_part
-from keys.views.links import ListLinks
 from keys.views.people import actor_of
 
 
 @require_safe
 def inventory(request: HtmxHttpRequest) -> HttpResponse:
     found = view_inventory(actor_of(request), request.GET)
-    links = ListLinks(request.GET, found.page, sort=found.filter.sort_in_use(), sorts=found.filter.sort_names)
-    context = {"section": "keys", "tab": "keys", "inventory": found, "links": links}
-    context["freshness"] = freshness()
+    context = {"section": "keys", "tab": "keys", "inventory": found, "params": request.GET}
+    context |= {"sort": found.filter.sort_in_use(), "freshness": freshness()}
     status = HTTPStatus.OK if found.filter.is_valid() else HTTPStatus.UNPROCESSABLE_ENTITY
     return render_part(request, "keys/inventory.html", "table", context, status=status)
 

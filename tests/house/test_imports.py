@@ -18,8 +18,8 @@ MODULES = {
 }
 
 LAYERS = [
-    {"keys.urls", "keys.apps", "keys.management", "keys.templatetags"},
-    {"keys.views", "keys.checks"},
+    {"keys.urls", "keys.apps", "keys.management"},
+    {"keys.views", "keys.templatetags", "keys.checks"},
     {"keys.jobs"},
     {"keys.actions"},
     {"keys.selectors", "keys.forms", "keys.evidence"},

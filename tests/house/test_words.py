@@ -23,7 +23,6 @@ PARTS_OF_A_VIEW = {
     "context": "what every template knows",
     "exports": "how both downloads answer",
     "htmx": "how a view answers htmx",
-    "links": "how both lists link to themselves",
     "people": "who is asking",
     "secrecy": "headers of the pages that a secret passes through",
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 from typing import NamedTuple
-from urllib.parse import urlencode
 
 from django.conf import settings
 from django.urls import reverse
@@ -190,7 +189,7 @@ def _writes(scope: str) -> bool:
 
 
 def _inventory(**query: str) -> str:
-    return f"{reverse('keys:inventory')}?{urlencode(query)}"
+    return reverse("keys:inventory", query=query)
 
 
 def _keys(count: int) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
-from urllib.parse import urlencode
 
 from django.db.models import QuerySet
 from django.urls import reverse
@@ -106,7 +105,7 @@ def _expiring(tone: str, days: int, advice: str, now: datetime) -> Line:
 
 def _of_keys(tone: str, label: str, advice: str, which: Condition, **query: str) -> Line:
     count = count_keys(which, default_sort(**query))
-    return Line(count, label, advice, f"{reverse('keys:inventory')}?{urlencode(query)}", tone)
+    return Line(count, label, advice, reverse("keys:inventory", query=query), tone)
 
 
 def count_keys(which: Condition, sort: str) -> int:
@@ -122,7 +121,7 @@ def _events(tone: str, label: str, advice: str, now: datetime, **which: Any) -> 
     count = _bounded(AuditEvent.objects.filter(at__gte=start, **which))
     query = {name: str(value) for name, value in which.items()} | {"since": since.isoformat()}
     label = f"{label} in {LATELY.days} days"
-    return Line(count, label, advice, f"{reverse('keys:activity')}?{urlencode(query)}", tone)
+    return Line(count, label, advice, reverse("keys:activity", query=query), tone)
 
 
 def _bounded(rows: QuerySet[Any]) -> int:

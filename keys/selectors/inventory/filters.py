@@ -158,8 +158,6 @@ class InventoryForm(forms.Form):
 class InventoryFilter:
     """The query string, checked. ``chosen`` has what was asked for, empty where nothing was."""
 
-    sort_names = tuple(SORTS)
-
     def __init__(self, params: QueryDict) -> None:
         self.form = InventoryForm(params)
 
