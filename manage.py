@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Django's command line for the portal: `.venv/bin/python manage.py help` lists the commands."""
+"""Run the portal's management commands; `.venv/bin/python manage.py help` lists them."""
 
 from __future__ import annotations
 

@@ -1,25 +1,22 @@
-"""The portal's configuration: the one place that reads the environment.
+"""Read the portal's configuration from the environment. No other module of the portal reads it.
 
-Every name is described in docs/configuration.md. Any of them may be given as ``NAME_FILE``, the path
-of a file that holds the value, which is how secrets should arrive.
+docs/configuration.md describes every variable. Each can also be set as ``NAME_FILE``, the path of a file
+that contains the value; use this form for secrets.
 """
 
 from __future__ import annotations
 
 import enum
-import ipaddress
-import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
+
+from portal.variables import Variables, is_loopback
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -62,10 +59,6 @@ NAMES = frozenset(
     }
 )
 
-_TRUE = ("true", "yes", "on", "1")
-_FALSE = ("false", "no", "off", "0")
-
-
 CERBY_DOMAIN = ".cerby.com"
 
 
@@ -88,12 +81,12 @@ class Config:
     audit_former_vkeys: tuple[str, ...]
     anchor_file: Path | None
     anchor_syslog: str
-    anchor_webhook: str = field(repr=False)  # its path may be what opens it
+    anchor_webhook: str = field(repr=False)  # its path may contain a secret
     anchor_webhook_private: bool
     auditor_emails: tuple[str, ...]
     siem_file: Path | None
     siem_syslog: str
-    siem_url: str = field(repr=False)  # its path may be what opens it
+    siem_url: str = field(repr=False)  # its path may contain a secret
     siem_url_private: bool
     siem_token: str = field(repr=False)
     key_management: str
@@ -121,56 +114,61 @@ class Config:
 
     @property
     def is_sandbox(self) -> bool:
-        """A Cerby on this very machine is the embedded sandbox, not a workspace."""
-        return _is_loopback(urlsplit(self.cerby_base_url).hostname or "")
+        """Return whether Cerby runs on this machine, which only the sandbox does."""
+        return is_loopback(urlsplit(self.cerby_base_url).hostname or "")
 
 
 def read() -> Config:
-    """Read the environment. Raises ``ImproperlyConfigured`` with a sentence that names the variable."""
+    """Return the configuration.
+
+    Raises ``ImproperlyConfigured`` with one sentence that names the variable.
+    """
     _refuse_unknown_names()
-    env = environ.FileAwareEnv()
-    kind = _choice(env, "PORTAL_ENV", [e.value for e in Environment], Environment.DEMO)
-    data_dir = Path(_text(env, "PORTAL_DATA_DIR", str(CHECKOUT / "var"))).absolute()
+    env = Variables()
+    kind = env.choice("PORTAL_ENV", [e.value for e in Environment], Environment.DEMO)
     demo = kind == Environment.DEMO
-    url = _text(env, "PORTAL_URL", "http://localhost:8000" if demo else "").rstrip("/")
-    base_url = _text(env, "CERBY_BASE_URL", "http://127.0.0.1:8001" if demo else "").rstrip("/")
+    data_dir = Path(env.text("PORTAL_DATA_DIR", str(CHECKOUT / "var"))).absolute()
+    url = env.text("PORTAL_URL", "http://localhost:8000" if demo else "").rstrip("/")
+    base_url = env.text("CERBY_BASE_URL", "http://127.0.0.1:8001" if demo else "").rstrip("/")
+
+    def demo_file(name: str) -> Path | None:
+        return data_dir / name if demo else None
+
     return Config(
         env=Environment(kind),
         data_dir=data_dir,
-        database=_database(_text(env, "DATABASE_URL", "")),
+        database=env.database("DATABASE_URL"),
         url=url,
-        secret_key=_secret(env, "PORTAL_SECRET_KEY", data_dir / "secret-key"),
-        secret_key_fallbacks=tuple(_text(env, "PORTAL_SECRET_KEY_FALLBACKS", "").split()),
-        peppers=_peppers(_secret(env, "PORTAL_PEPPERS", data_dir / "peppers.json")),
-        audit_origin=_origin(_text(env, "PORTAL_AUDIT_ORIGIN", f"{urlsplit(url).netloc}/audit")),
-        audit_signing_key=_seed(
-            _secret(env, "PORTAL_AUDIT_SIGNING_KEY", data_dir / "audit-signing-key", required=False)
-        ),
-        audit_former_vkeys=tuple(_text(env, "PORTAL_AUDIT_FORMER_VKEYS", "").split()),
-        anchor_file=_path(env, "PORTAL_AUDIT_ANCHOR_FILE"),
-        anchor_syslog=_host_and_port(env, "PORTAL_AUDIT_ANCHOR_SYSLOG"),
-        anchor_webhook=_https(env, "PORTAL_AUDIT_ANCHOR_WEBHOOK"),
-        anchor_webhook_private=_flag(env, "PORTAL_AUDIT_ANCHOR_WEBHOOK_PRIVATE", False),
-        auditor_emails=tuple(_text(env, "PORTAL_AUDITOR_EMAILS", "").replace(",", " ").split()),
-        siem_file=_path(env, "PORTAL_SIEM_FILE"),
-        siem_syslog=_host_and_port(env, "PORTAL_SIEM_SYSLOG"),
-        siem_url=_https(env, "PORTAL_SIEM_URL"),
-        siem_url_private=_flag(env, "PORTAL_SIEM_URL_PRIVATE", False),
-        siem_token=_text(env, "PORTAL_SIEM_TOKEN", ""),
-        key_management=_choice(env, "PORTAL_KEY_MANAGEMENT", ["admins", "owner-only"], "admins"),
-        extra_scopes=_flag(env, "PORTAL_EXTRA_SCOPES", _is_loopback(urlsplit(base_url).hostname or "")),
-        max_lifetime_days=_positive(env, "PORTAL_MAX_LIFETIME_DAYS", 366),
-        proxies=_positive(env, "PORTAL_PROXIES", 0),
-        allow_sandbox=_flag(env, "PORTAL_ALLOW_SANDBOX", demo),
-        email=env.email_url_config(_text(env, "PORTAL_EMAIL_URL", "consolemail://")),
-        email_from=_text(env, "PORTAL_EMAIL_FROM", "Cerby key portal <portal@localhost>"),
-        alert_emails=_addresses(env, "PORTAL_ALERT_EMAILS"),
-        log_level=_choice(env, "PORTAL_LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR"], "INFO"),
+        secret_key=env.secret("PORTAL_SECRET_KEY", demo_file("secret-key")),
+        secret_key_fallbacks=env.words("PORTAL_SECRET_KEY_FALLBACKS"),
+        peppers=env.peppers("PORTAL_PEPPERS", demo_file("peppers.json")),
+        audit_origin=env.origin("PORTAL_AUDIT_ORIGIN", f"{urlsplit(url).netloc}/audit"),
+        audit_signing_key=env.signing_key("PORTAL_AUDIT_SIGNING_KEY", demo_file("audit-signing-key")),
+        audit_former_vkeys=env.words("PORTAL_AUDIT_FORMER_VKEYS"),
+        anchor_file=env.path("PORTAL_AUDIT_ANCHOR_FILE"),
+        anchor_syslog=env.syslog_url("PORTAL_AUDIT_ANCHOR_SYSLOG"),
+        anchor_webhook=env.https_url("PORTAL_AUDIT_ANCHOR_WEBHOOK"),
+        anchor_webhook_private=env.flag("PORTAL_AUDIT_ANCHOR_WEBHOOK_PRIVATE", False),
+        auditor_emails=tuple(env.text("PORTAL_AUDITOR_EMAILS").replace(",", " ").split()),
+        siem_file=env.path("PORTAL_SIEM_FILE"),
+        siem_syslog=env.syslog_url("PORTAL_SIEM_SYSLOG"),
+        siem_url=env.https_url("PORTAL_SIEM_URL"),
+        siem_url_private=env.flag("PORTAL_SIEM_URL_PRIVATE", False),
+        siem_token=env.text("PORTAL_SIEM_TOKEN"),
+        key_management=env.choice("PORTAL_KEY_MANAGEMENT", ["admins", "owner-only"], "admins"),
+        extra_scopes=env.flag("PORTAL_EXTRA_SCOPES", is_loopback(urlsplit(base_url).hostname or "")),
+        max_lifetime_days=env.whole_number("PORTAL_MAX_LIFETIME_DAYS", 366),
+        proxies=env.whole_number("PORTAL_PROXIES", 0),
+        allow_sandbox=env.flag("PORTAL_ALLOW_SANDBOX", demo),
+        email=env.email_server("PORTAL_EMAIL_URL", "consolemail://"),
+        email_from=env.text("PORTAL_EMAIL_FROM", "Cerby Key Portal <portal@localhost>"),
+        alert_emails=env.list_of_emails("PORTAL_ALERT_EMAILS"),
+        log_level=env.choice("PORTAL_LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR"], "INFO"),
         cerby_base_url=base_url,
-        cerby_workspace=_text(env, "CERBY_WORKSPACE", "contenzilla" if demo else ""),
-        cerby_token=_secret(env, "CERBY_TOKEN", data_dir / "sandbox" / "cerby-token", required=False),
-        cerby_api_key=_secret(env, "CERBY_API_KEY", data_dir / "sandbox" / "cerby-api-key", required=False),
-        cerby_issue_mode=_choice(env, "CERBY_ISSUE_MODE", ["direct", "assisted"], _issue_mode(base_url)),
+        cerby_workspace=env.text("CERBY_WORKSPACE", "contenzilla" if demo else ""),
+        cerby_token=env.secret("CERBY_TOKEN", demo_file("sandbox/cerby-token"), required=False),
+        cerby_api_key=env.secret("CERBY_API_KEY", demo_file("sandbox/cerby-api-key"), required=False),
+        cerby_issue_mode=env.choice("CERBY_ISSUE_MODE", ["direct", "assisted"], _issue_mode(base_url)),
     )
 
 
@@ -179,149 +177,11 @@ def _refuse_unknown_names() -> None:
     unknown = sorted(n for n in os.environ if n.startswith(("PORTAL_", "CERBY_")) and n not in known)
     if unknown:
         raise ImproperlyConfigured(
-            f"Unknown setting {', '.join(unknown)}. docs/configuration.md has the list."
+            f"Unknown setting {', '.join(unknown)}. docs/configuration.md lists all settings."
         )
-
-
-def _text(env: environ.Env, name: str, default: str) -> str:
-    """The value without the white space around it, such as the line break at the end of a file."""
-    try:
-        return str(env.str(name, default)).strip()
-    except OSError as error:
-        raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error.strerror}.") from error
-
-
-def _flag(env: environ.Env, name: str, default: bool) -> bool:
-    value = _text(env, name, str(default)).lower()
-    if value not in {*_TRUE, *_FALSE}:
-        raise ImproperlyConfigured(f"{name} is {value!r}; it must be true or false.")
-    return value in _TRUE
-
-
-def _choice(env: environ.Env, name: str, allowed: list[str], default: str) -> str:
-    value = _text(env, name, default)
-    if value not in allowed:
-        raise ImproperlyConfigured(f"{name} is {value!r}; it must be one of {', '.join(allowed)}.")
-    return value
-
-
-def _addresses(env: environ.Env, name: str) -> tuple[str, ...]:
-    addresses = tuple(_text(env, name, "").replace(",", " ").split())
-    if any("@" not in address for address in addresses):
-        raise ImproperlyConfigured(f"{name} must be e-mail addresses, separated by spaces or commas.")
-    return addresses
-
-
-def _positive(env: environ.Env, name: str, default: int) -> int:
-    text = _text(env, name, str(default))
-    if not text.isdecimal():
-        raise ImproperlyConfigured(f"{name} is {text!r}; it must be a whole number.")
-    return int(text)
-
-
-def _secret(env: environ.Env, name: str, demo_file: Path, *, required: bool = True) -> str:
-    """The secret called ``name``; in the demo, the one that ``make run`` left in the data folder."""
-    value = _text(env, name, "")
-    is_demo = _text(env, "PORTAL_ENV", Environment.DEMO) == Environment.DEMO
-    if not value and is_demo and demo_file.is_file():
-        value = demo_file.read_text().strip()
-    if not value and required:
-        raise ImproperlyConfigured(f"{name} (or {name}_FILE) is not set. `make run` makes one for the demo.")
-    return value
-
-
-def _path(env: environ.Env, name: str) -> Path | None:
-    text = _text(env, name, "")
-    return Path(text).absolute() if text else None
-
-
-def _host_and_port(env: environ.Env, name: str) -> str:
-    """Such as udp://logs.example.com:514; the host and port alone mean UDP."""
-    text = _text(env, name, "")
-    address = text if not text or "://" in text else f"udp://{text}"
-    parts = urlsplit(address)
-    try:
-        usable = parts.scheme in {"udp", "tcp"} and bool(parts.hostname) and bool(parts.port)
-    except ValueError:  # a port beyond 65535
-        usable = False
-    if address and not usable:
-        raise ImproperlyConfigured(f"{name} is {text!r}; it must be such as tcp://logs.example.com:6514.")
-    return address
-
-
-def _https(env: environ.Env, name: str) -> str:
-    text = _text(env, name, "")
-    if text and (urlsplit(text).scheme != "https" or not urlsplit(text).hostname):
-        raise ImproperlyConfigured(
-            f"{name} must be an HTTPS address, such as https://hooks.example.com/portal."
-        )
-    return text
-
-
-def _database(url: str) -> Mapping[str, Any] | None:
-    """The database at ``url`` as Django's DATABASES describes it; None: the embedded SQLite file."""
-    if not url:
-        return None
-    found: dict[str, Any] = {}
-    with suppress(ValueError):  # such as a port that is no number
-        if urlsplit(url).scheme in {"postgres", "postgresql"}:
-            found = dict(environ.Env.db_url_config(url))
-    if not found.get("NAME"):
-        raise ImproperlyConfigured(
-            "DATABASE_URL must be the address of a PostgreSQL database, such as "
-            "postgres://user:password@host:5432/name."
-        )
-    if find_spec("psycopg") is None:
-        raise ImproperlyConfigured(
-            "DATABASE_URL is set, and the packages for PostgreSQL are not installed: run "
-            ".ci/venv requirements-postgresql.txt."
-        )
-    return found
-
-
-def _peppers(text: str) -> Mapping[str, bytes]:
-    """JSON such as {"p1": "64 hexadecimal digits"}; the last one is used for new fingerprints."""
-    try:
-        peppers = {str(name): bytes.fromhex(value) for name, value in json.loads(text).items()}
-    except (ValueError, AttributeError, TypeError):
-        peppers = {}
-    if not peppers or any(len(pepper) < 32 for pepper in peppers.values()):  # noqa: PLR2004 - 256 bits
-        raise ImproperlyConfigured(
-            'PORTAL_PEPPERS must be JSON such as {"p1": "…"}, each value 64 or more hexadecimal digits.'
-        )
-    return peppers
-
-
-def _origin(name: str) -> str:
-    """What the audit log calls itself (C2SP, "signed-note": neither white space nor a plus)."""
-    if not name or "+" in name or any(character.isspace() for character in name):
-        raise ImproperlyConfigured(
-            f"PORTAL_AUDIT_ORIGIN is {name!r}; it must be a name such as keys.example.com/audit."
-        )
-    return name
-
-
-def _seed(text: str) -> bytes:
-    """The private key of Ed25519, 32 bytes; none for no text."""
-    try:
-        seed = bytes.fromhex(text)
-    except ValueError:
-        seed = b"?"
-    if len(seed) not in {0, 32}:
-        raise ImproperlyConfigured("PORTAL_AUDIT_SIGNING_KEY must be 64 hexadecimal digits.")
-    return seed
 
 
 def _issue_mode(base_url: str) -> str:
-    """Cerby's own servers publish no call that generates a key; any other server is there for that."""
+    """Return the default: "assisted" on Cerby's own servers, which publish no call that generates a key."""
     host = urlsplit(base_url).hostname or ""
     return "assisted" if host.endswith(CERBY_DOMAIN) else "direct"
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -1,4 +1,4 @@
-"""How gunicorn serves the portal. It reads FORWARDED_ALLOW_IPS by itself: the proxies whose headers count."""  # noqa: N999  gunicorn's own name for it
+"""Configure gunicorn. It reads FORWARDED_ALLOW_IPS, the trusted proxies, from the environment itself."""  # noqa: N999  gunicorn's own name for it
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = 8
-preload_app = True  # one import for all workers, and a broken one ends the start instead of looping
+preload_app = True  # import once for all workers; if the import fails, the start fails too instead of looping
 
 timeout = 60
 graceful_timeout = 20
 keepalive = 5
-max_requests = 10_000  # a leak somewhere below stays small
+max_requests = 10_000  # limits the effect of a memory leak in a library
 max_requests_jitter = 1_000
 
 limit_request_line = 4_094
@@ -28,14 +28,17 @@ limit_request_fields = 64
 limit_request_field_size = 8_190
 
 control_socket_disable = True
-worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  heartbeats off the disk
-accesslog = None  # the portal logs its requests itself, by allowed fields
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 keeps heartbeats off the disk
+accesslog = None  # the portal writes its own request log
 errorlog = "-"
 loglevel = "warning"
 
 
 def pre_fork(_server: Arbiter, _worker: Worker) -> None:
-    """Workers share no database connection, and no pool: its threads would not be in the new process."""
+    """Close the database connections before each fork: workers must not share a connection.
+
+    A pool must be closed too, because its threads don't survive the fork.
+    """
     for connection in connections.all(initialized_only=True):
         connection.close()
         if hasattr(connection, "close_pool"):

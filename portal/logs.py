@@ -1,4 +1,4 @@
-"""JSON lines, one per request and one per thing worth knowing, holding only fields allowed by name."""
+"""Write the log as JSON lines that contain only allowed fields."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FIELDS = frozenset(
         "user_id", "key_id", "cerby_id", "error", "job", "count",
     }
 )  # fmt: skip
-"""What may be logged. A field that is not here is dropped: no secret can arrive by accident."""
+"""The fields that may be logged. All other fields are dropped, so that no secret is logged by accident."""
 
 
 def _allowed_fields_only(
@@ -26,8 +26,10 @@ def _allowed_fields_only(
     return {name: value for name, value in entry.items() if name in FIELDS}
 
 
-def _where(_logger: Any, _name: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Of an exception from Django or a library: its type and the place, never its text or its variables."""
+def _describe_exception(
+    _logger: Any, _name: str, entry: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Log an exception's type and location, but neither its message nor its variables."""
     kind, _, trace = sys.exc_info()
     if kind is not None:
         while trace is not None and trace.tb_next is not None:
@@ -42,7 +44,7 @@ _SHARED: list[Any] = [
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
-    _where,
+    _describe_exception,
 ]
 
 structlog.configure(
@@ -56,10 +58,11 @@ structlog.configure(
 def _message_template_only(
     _logger: Any, _name: str, entry: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """A library's record keeps its template, "Not Found: %s", and loses what was filled in."""
+    """Log the template of a library's message, such as "Not Found: %s", without the values."""
     record = entry.get("_record")
     if record is not None and entry.get("_from_structlog") is False:
-        # Django's security log formats what a client sent into the message itself; an exception may be one.
+        # Django's security log puts client input into the message itself, and the message can be an
+        # exception.
         is_formatted = record.name.startswith("django.security") or not isinstance(record.msg, str)
         entry["event"] = record.name if is_formatted else str(record.msg)[:200]
     return entry
@@ -85,9 +88,9 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
-        "django_tasks": {"level": "WARNING"},  # tells of each task's start and end, without its name
-        "urllib3": {"level": "ERROR"},  # its warnings name URLs
-        "psycopg.pool": {"level": "ERROR"},  # warns of each attempt; who needed the connection says it once
+        "django_tasks": {"level": "WARNING"},  # logs each task's start and end, but not its name
+        "urllib3": {"level": "ERROR"},  # its warnings contain URLs
+        "psycopg.pool": {"level": "ERROR"},  # warns about each attempt
     },
 }
 
@@ -95,7 +98,7 @@ requests_log = structlog.get_logger("portal.requests")
 
 
 class RequestLogMiddleware:
-    """One line per request: the route, never the path or the query, which may hold what was typed."""
+    """Log one line per request: the route, but not the path and query, which may contain user input."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

@@ -1,4 +1,4 @@
-"""Between Django and the views: no database, sessions that end, HTMX's headers, the reader's zone, errors."""
+"""Handle cross-cutting concerns of requests: database outages, session lifetime, HTMX, time zone, errors."""
 
 from __future__ import annotations
 
@@ -28,18 +28,21 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 logger = structlog.get_logger(__name__)
 
 PROBES = frozenset({"/livez", "/readyz"})
-"""They say for themselves how it stands with the database."""
+"""These report the state of the database themselves."""
 
 
 class DatabaseAwayMiddleware:
-    """While the database is away, say so after one wait for it: all that follows would wait again."""
+    """Answer 503 at once if the database is unavailable.
+
+    Later middleware would each wait for the connection again.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.path_info in PROBES:
-            request.COOKIES.clear()  # who asks does not matter, and the session is in the database
+            request.COOKIES.clear()  # probes need no session, and sessions are in the database
             return self.get_response(request)
         try:
             connection.ensure_connection()
@@ -60,11 +63,11 @@ class DatabaseAwayMiddleware:
 
 STARTED, SEEN = "started_at", "seen_at"
 SEEN_RESOLUTION = 60
-"""Seconds between two saves of a session in use: idle time is that exact, and no GET pays for more."""
+"""Seconds between two saves of a session in use: the precision of idle time. Most requests save nothing."""
 
 
 class SessionLifetimeMiddleware:
-    """A session lives 30 minutes after it was last used, and 8 hours at most (settings)."""
+    """End sessions 30 minutes after their last use and 8 hours after sign-in (see the settings)."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -84,7 +87,7 @@ class SessionLifetimeMiddleware:
 
 
 class ResponseHeadersMiddleware:
-    """Answers differ under HTMX and are for one person; an expired session means a full-page sign-in."""
+    """Set Vary and Cache-Control. Turn redirects to the sign-in page into full-page redirects under HTMX."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -115,7 +118,10 @@ def _login_url(next_path: str) -> str:
 
 
 def _page_of(request: HtmxHttpRequest) -> str:
-    """The page that a fragment was asked for from, or a form sent from: their own address may be no page."""
+    """Return the path of the page from which a fragment was requested or a form was sent.
+
+    The URL of the request itself may not be a page.
+    """
     current: str | None = request.htmx.current_url_abs_path
     referrer = urlsplit(request.headers.get("Referer", ""))
     if not current and referrer.netloc == request.get_host():
@@ -124,7 +130,7 @@ def _page_of(request: HtmxHttpRequest) -> str:
 
 
 class ReaderTimeZoneMiddleware:
-    """Show times in the zone that the reader's browser names in a cookie; UTC until it does."""
+    """Show times in the time zone that the browser reports in a cookie, or in UTC without it."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -142,7 +148,7 @@ def reader_zone(name: str) -> zoneinfo.ZoneInfo:
 
 
 class DomainErrorMiddleware:
-    """Turn the errors of keys.rules.errors into a page, a fragment or JSON: whatever was asked for."""
+    """Turn the errors of keys.rules.errors into a page, a fragment or JSON, depending on the request."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

@@ -1,4 +1,4 @@
-"""Django's settings, the same file everywhere; what differs between places comes from portal.conf."""
+"""Define Django's settings. The file is the same in every environment; portal.conf reads the differences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from portal.logs import LOGGING
 
 CONFIG = conf.read()
 
-# Where things are
+# Paths and URLs
 BASE_DIR = conf.CHECKOUT
 ROOT_URLCONF = "portal.urls"
 WSGI_APPLICATION = "portal.wsgi.application"
@@ -20,7 +20,7 @@ CSRF_TRUSTED_ORIGINS = [CONFIG.url] if CONFIG.url else []
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
-    "keys",  # before allauth: its templates and commands win
+    "keys",  # before allauth, so that our templates and commands take precedence
     "allauth",
     "allauth.account",
     "django.contrib.auth",
@@ -32,7 +32,7 @@ INSTALLED_APPS = [
     "csp",
     "django_tasks",
     "django_tasks_db",
-    "template_partials.apps.SimpleAppConfig",  # its loader is named in TEMPLATES below
+    "template_partials.apps.SimpleAppConfig",  # its loader is configured in TEMPLATES below
 ]
 
 MIDDLEWARE = [
@@ -49,7 +49,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "portal.middleware.ResponseHeadersMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",  # after it: an ended session leads to sign-in, not to a 403
+    "django.middleware.csrf.CsrfViewMiddleware",  # after login: expired sessions lead to sign-in
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -81,15 +81,16 @@ TEMPLATES = [
 
 # Storage
 _SQLITE_OPTIONS: dict[str, Any] = {
-    # A write transaction takes its lock at once: no "database is locked" half-way through.
+    # Write transactions lock at the start, so that none fails half-way with "database is locked".
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
-    # FULL: what was committed before a call to Cerby survives a power cut.
+    # FULL: data committed before a call to Cerby survives a power cut.
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;",
 }
 EMBEDDED_DATABASE = CONFIG.data_dir / "portal.sqlite3"
-# As many connections as a process can use at a time: gunicorn's 8 threads, and one to spare. So whoever waits
-# waits for PostgreSQL itself. After 10 s it is tried afresh, and not ever more rarely for five minutes.
+# A process can use 9 connections at a time: gunicorn's 8 threads, and one spare. So threads never wait for
+# the pool, only for PostgreSQL. The pool gives up reconnecting after 10 s and starts afresh; otherwise it
+# would retry more and more rarely for five minutes.
 _POOL: dict[str, Any] = {"min_size": 1, "max_size": 9, "timeout": 3, "reconnect_timeout": 10}
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
@@ -102,10 +103,10 @@ DATABASES: dict[str, dict[str, Any]] = {
 if CONFIG.database is not None:
     DATABASES["default"] = {
         **CONFIG.database,
-        "CONN_HEALTH_CHECKS": True,  # after a restart of PostgreSQL, nobody is given a dead connection
+        "CONN_HEALTH_CHECKS": True,  # after a restart of PostgreSQL, no request gets a dead connection
         "OPTIONS": {**CONFIG.database.get("OPTIONS", {}), "pool": _POOL},
     }
-# Throttling counts here: it must be shared by every process.
+# Rate limits are counted here, so all processes must share the cache.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
@@ -113,27 +114,28 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     },
 }
-# What is uploaded is read in memory and forgotten, never written to a temporary file.
+# Uploads are read in memory and never written to a temporary file.
 FILE_UPLOAD_HANDLERS = ["portal.uploads.InMemoryUpload"]
 STATIC_URL = "static/"
 STATIC_ROOT = CONFIG.data_dir / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# Files whose names carry a hash never change; modules imported by plain name are asked about each time.
+# Files with a hash in their name never change. Modules are imported by their plain name and revalidated each
+# time.
 WHITENOISE_MAX_AGE = 0
-# Only the portal's own files: none of what its packages bring is used.
+# Serve only the portal's own static files, not those of its packages.
 STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},  # the portal stores no files
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
-# Times are kept in UTC and shown in the reader's zone.
+# Times are stored in UTC and shown in the reader's time zone.
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-gb"
 USE_I18N = False
 
-# Background work: a worker has a thread for each queue
+# Background jobs: each worker runs one thread per queue.
 TASKS = {
     "default": {
         "BACKEND": "django_tasks_db.DatabaseBackend",
@@ -159,7 +161,7 @@ ACCOUNT_ADAPTER = "keys.views.accounts.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-ACCOUNT_EMAIL_VERIFICATION = "none"  # people are added by address, by an operator
+ACCOUNT_EMAIL_VERIFICATION = "none"  # an operator adds people by email
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_SESSION_REMEMBER = False
@@ -174,7 +176,7 @@ ACCOUNT_RATE_LIMITS = {
 }
 ALLAUTH_TRUSTED_PROXY_COUNT = CONFIG.proxies
 
-# Sessions: 30 minutes idle (the cookie and row live that long after the last save), 8 hours at most.
+# Sessions end after 30 minutes idle (the lifetime of cookie and row since the last save) and after 8 hours.
 SESSION_COOKIE_AGE = 30 * 60
 SESSION_MAX_AGE = 8 * 60 * 60
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
@@ -182,7 +184,7 @@ SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_NAME = "__Host-portal" if CONFIG.https else "portal"
 SESSION_COOKIE_SECURE = CONFIG.https
 SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = "Lax"  # links in reminders must arrive signed in
+SESSION_COOKIE_SAMESITE = "Lax"  # so that links in reminders keep people signed in
 CSRF_USE_SESSIONS = True
 CSRF_COOKIE_SECURE = CONFIG.https
 
@@ -199,7 +201,7 @@ SECURE_HSTS_PRELOAD = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]  # asked for by probes, in plain HTTP
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]  # probes request these over plain HTTP
 CONTENT_SECURITY_POLICY: dict[str, Any] = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -270,4 +272,4 @@ CERBY_WORKSPACE = CONFIG.cerby_workspace
 CERBY_TOKEN = CONFIG.cerby_token
 CERBY_API_KEY = CONFIG.cerby_api_key
 CERBY_ISSUE_MODE = CONFIG.cerby_issue_mode
-CERBY_LIMITS: dict[str, Any] = {}  # where other ones are wanted than those of keys.cerby.Limits
+CERBY_LIMITS: dict[str, Any] = {}  # set to override keys.cerby.Limits

@@ -1,4 +1,4 @@
-"""Uploads are read in memory, within limits, and never reach a disk."""
+"""Keep uploads in memory, within a size limit, and never write them to disk."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from django.core.files.uploadedfile import InMemoryUploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
 
 LARGEST = 10 * 1024 * 1024
-"""Bytes, of all files of one request together."""
+"""Bytes, for all files of a request together."""
 
 
 class InMemoryUpload(FileUploadHandler):
-    """Django's own handlers put what is larger than 2.5 MB into a temporary file.
+    """Replace Django's handlers, which write files above 2.5 MB to a temporary file.
 
-    Of a file that does not fit into ``LARGEST`` only the true size is kept, for its form to complain of.
+    If a file exceeds ``LARGEST``, its content is dropped. Only its size is kept, so that the form can report
+    it.
     """
 
     def __init__(self, request: Any = None) -> None:

@@ -1,15 +1,15 @@
-"""Every address of the portal. All want a sign-in, except what is decorated as not wanting one."""
+"""Define the portal's URLs. All of them require sign-in, except views that are decorated otherwise."""
 
 from __future__ import annotations
 
 from allauth.account import views as accounts
 from django.urls import include, path, re_path
 
-handler429 = "keys.views.accounts.too_many_requests"  # django-allauth looks for it here
+handler429 = "keys.views.accounts.too_many_requests"  # django-allauth looks it up in the root URLconf
 
 urlpatterns = [
     path("", include("keys.urls")),
-    # Sign-in: only what is used of allauth
+    # Sign-in: only the allauth views that the portal uses
     path("accounts/login/", accounts.login, name="account_login"),
     path("accounts/logout/", accounts.logout, name="account_logout"),
     path("accounts/inactive/", accounts.account_inactive, name="account_inactive"),

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keys.checks import production_says_where_it_is, sandbox_is_not_production
-from portal import conf
+from portal import conf, variables
 from tests.house.project import texts
 
 SECRETS = {
@@ -166,7 +166,7 @@ def test_the_database_is_the_embedded_one_unless_an_address_says_otherwise(envir
 
 def test_an_address_without_the_packages_for_it_says_what_to_install(environment, monkeypatch):
     environment(**PRODUCTION)
-    monkeypatch.setattr(conf, "find_spec", lambda name: None)
+    monkeypatch.setattr(variables, "find_spec", lambda name: None)
     assert "requirements-postgresql.txt" in sentence()
 
 
@@ -260,9 +260,9 @@ def test_no_secret_is_in_an_error(environment, name):
 
 @given(st.sampled_from(["127.0.0.1", "127.8.9.10", "localhost", "[::1]"]), st.sampled_from(["", ":8001"]))
 def test_a_cerby_on_this_machine_is_a_sandbox(host, port):
-    assert conf._is_loopback(host.strip("[]"))
-    assert not conf._is_loopback("cerby.com")
-    assert not conf._is_loopback("localhost.example.com")
+    assert variables.is_loopback(host.strip("[]"))
+    assert not variables.is_loopback("cerby.com")
+    assert not variables.is_loopback("localhost.example.com")
 
 
 OTHER_READERS = {
@@ -368,5 +368,5 @@ def test_a_setting_that_is_wrong_ends_the_start_with_the_sentence_alone(environm
     assert (ended.returncode, ended.stdout) == (1, "")
     assert (
         ended.stderr
-        == "PORTAL_SECRET_KEY (or PORTAL_SECRET_KEY_FILE) is not set. `make run` makes one for the demo.\n"
+        == "PORTAL_SECRET_KEY is not set. Set it, or PORTAL_SECRET_KEY_FILE; `make run` creates one for the demo.\n"
     )

@@ -72,4 +72,4 @@ def test_a_killed_set_up_heals_then_needs_no_doing_until_the_requirements_change
     refused = set_up(checkout)
     assert refused.returncode == 1
     assert "Invalid requirement" in refused.stderr
-    assert refused.stderr.endswith("could not be installed; what pip says is above.\n")
+    assert refused.stderr.endswith("could not be installed; pip's message is above.\n")
