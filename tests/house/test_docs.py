@@ -1,4 +1,4 @@
-"""What the documentation must name, that its links lead somewhere, and what no file of the project says."""
+"""The documentation names every setting and event, its links and names are right, and no file names this machine."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ PAGES = texts("*.md")
 KNOWN_HOSTS = {
     "localhost": "this machine",
     "testserver": "Django's test client",
-    "www.w3.org": "names of XML vocabularies",
-    "semver.org": "how versions are counted",
-    "w": "a test's workspace",
-    "a": "a test's workspace",
+    "www.w3.org": "the names of XML vocabularies",
+    "semver.org": "the rules for version numbers",
+    "w": "the workspace of a test",
+    "a": "the workspace of a test",
 }
 KNOWN_DOMAINS = (".cerby.com", ".example", ".example.com")
-"""Cerby's own, and those that are reserved for examples."""
+"""Cerby's own domain, and the domains that are reserved for examples."""
 
 
 @pytest.mark.parametrize("name", sorted(conf.NAMES))
@@ -49,13 +49,13 @@ def test_every_event_is_described_with_its_details(event):
 
 
 def anchors(page: str) -> set[str]:
-    """The names that a page's headings have in a link."""
+    """Return the fragments with which a link can point at the page's headings."""
     headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_links_lead_somewhere(path):
+def test_links_have_a_target(path):
     broken = []
     for link in re.findall(r"\]\(([^)\s]+)\)", PAGES[path]):
         target = urlsplit(link)
@@ -90,22 +90,21 @@ def is_known(host: str) -> bool:
     return is_loopback or host in KNOWN_HOSTS or f".{host}".endswith(KNOWN_DOMAINS)
 
 
-def test_no_file_names_a_host_that_is_not_known():
-    """Most of all none that packages come from: where they are taken from is each installation's own choice."""
-    written = {path: hosts(text) for path, text in texts().items() if not path.startswith("static/vendor/")}
-    unknown = {
-        path: strange for path, found in written.items() if (strange := {h for h in found if not is_known(h)})
-    }
+def test_no_file_names_an_unknown_host():
+    """In particular no package index: each installation chooses its own."""
+    named = {path: hosts(text) for path, text in texts().items() if not path.startswith("static/vendor/")}
+    unknown = {path: {host for host in found if not is_known(host)} for path, found in named.items()}
+    unknown = {path: found for path, found in unknown.items() if found}
     assert unknown == {}
 
 
-def test_no_file_names_a_place_of_this_machine():
-    places = {ROOT, ROOT.parent, Path.home()} - {Path("/"), Path(tempfile.gettempdir())}
-    said = {path for path, text in texts().items() for place in places if f"{place}/" in text}
-    assert said == set()
+def test_no_file_names_a_folder_of_this_machine():
+    folders = {ROOT, ROOT.parent, Path.home()} - {Path("/"), Path(tempfile.gettempdir())}
+    naming = {path for path, text in texts().items() for folder in folders if f"{folder}/" in text}
+    assert naming == set()
 
 
-def test_what_the_portal_writes_is_not_under_version_control():
+def test_the_portals_data_is_not_under_version_control():
     ignored = subprocess.run(
         ["git", "check-ignore", ".venv/pyvenv.cfg", "var/portal.sqlite3"],
         cwd=ROOT,
