@@ -1,19 +1,20 @@
-"""Who calls: API keys and bearer tokens, how they are made, kept and checked."""
+"""Authentication and authorisation: create, store and check API keys and bearer tokens."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.messages import Caller, Presented
 from sandbox.problems import forbidden, unauthorized
+from sandbox.vocabulary import ROLES
 
 if TYPE_CHECKING:
     import sqlite3
 
     from sandbox.messages import Request
-    from sandbox.routes import Route
 
 _RANDOM_BYTES = 32  # 43 characters in URL-safe Base64
 
@@ -29,6 +30,19 @@ SELECT NULL AS id, tokens.person_id, NULL AS scopes, tokens.expires_at,
 FROM tokens JOIN people ON people.id = tokens.person_id
 WHERE tokens.sha256 = ?
 """
+
+
+@dataclass(frozen=True)
+class Access:
+    """The callers that a route accepts.
+
+    ``scopes`` lists alternatives: an API key needs all scopes of at least one set. ``people_only`` refuses
+    API keys.
+    """
+
+    scopes: tuple[frozenset[str], ...] = ()
+    roles: frozenset[str] = frozenset(ROLES)
+    people_only: bool = False
 
 
 def new_key() -> str:
@@ -83,14 +97,18 @@ def authenticate(db: sqlite3.Connection, now: str, request: Request) -> Caller:
     return Caller(row["person_id"], row["role"], scopes)
 
 
-def authorise(caller: Caller, route: Route) -> None:
-    """Raises ApiError: 403 for an API key on people's routes, 401 for missing scopes, 403 for the role."""
+def authorise(caller: Caller, access: Access) -> None:
+    """Raise ApiError if the caller may not do this.
+
+    An API key gets 403 if only people may do this, and 401 if it lacks a scope. A role gets 403 if it is
+    not among ``access.roles``.
+    """
     if caller.scopes is not None:
-        if route.people_only:
+        if access.people_only:
             raise forbidden("An API key cannot manage API keys.")
-        if not any(enough <= caller.scopes for enough in route.scopes):
+        if not any(enough <= caller.scopes for enough in access.scopes):
             raise unauthorized()
-    if caller.role not in route.roles:
+    if caller.role not in access.roles:
         raise forbidden("The role of this credential's user does not allow this.")
 
 

@@ -144,6 +144,10 @@ class Call:
     target: str
 
 
+Handler = Callable[[Call], Response]
+"""An endpoint. Raises ApiError to refuse the call."""
+
+
 def one(call: Call, resource: Json, status: HTTPStatus = HTTPStatus.OK) -> Response:
     """The envelope of a single resource."""
     collection = call.request.path if status == HTTPStatus.CREATED else call.request.path.rpartition("/")[0]

@@ -7,13 +7,11 @@ import uuid
 from typing import TYPE_CHECKING
 
 from sandbox.listing import Listing, answer, choice, word
-from sandbox.messages import Call, Json, Response, one
+from sandbox.messages import Call, Handler, Json, Response, one
 from sandbox.problems import not_found
 
 if TYPE_CHECKING:
     import sqlite3
-
-    from sandbox.routes import Handler
 
 _ALL = "SELECT * FROM records WHERE type = ? ORDER BY created_at, rowid"
 _ONE = "SELECT * FROM records WHERE type = ? AND id = ?"

@@ -46,7 +46,7 @@ def add(
     return secret_id
 
 
-def kept(db: sqlite3.Connection) -> list[Json]:
+def every(db: sqlite3.Connection) -> list[Json]:
     """The rows as kept: id, title, category, body_sha256, body_length, vault_id, created_at, created_by."""
     return [dict(row) for row in db.execute(_ALL)]
 

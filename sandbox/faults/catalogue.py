@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from sandbox.faults import answers, prepare
-from sandbox.faults.incident import Fault, Route, Work
+from sandbox.faults import prepare, respond
+from sandbox.faults.incident import Fault, RoutePattern, Work
 
-_WRITES = (Route("POST /api/v1/*"), Route("PATCH /api/v1/*/*"), Route("DELETE /api/v1/*/*"))
-_CREATES = (Route("POST /api/v1/*"),)
-_ISSUE = (Route("POST /api/v1/api-keys"),)
-_DELETE = (Route("DELETE /api/v1/api-keys/*"),)
-_LISTS = (Route("GET /api/v1/*"),)
-_KEYS = (Route("* /api/v1/api-keys"), Route("* /api/v1/api-keys/*"))
+_WRITES = (
+    RoutePattern("POST /api/v1/*"),
+    RoutePattern("PATCH /api/v1/*/*"),
+    RoutePattern("DELETE /api/v1/*/*"),
+)
+_CREATES = (RoutePattern("POST /api/v1/*"),)
+_ISSUE = (RoutePattern("POST /api/v1/api-keys"),)
+_DELETE = (RoutePattern("DELETE /api/v1/api-keys/*"),)
+_LISTS = (RoutePattern("GET /api/v1/*"),)
+_KEYS = (RoutePattern("* /api/v1/api-keys"), RoutePattern("* /api/v1/api-keys/*"))
 
 _FOREVER = {"seconds": 300.0}
 _SHORT = {"seconds": 5.0}
@@ -23,31 +27,31 @@ _LINE = (
         "refuse-connections",
         "The port is closed for as long as this rule stands: connections are refused, idle ones end."
         " Route * only.",
-        answers.reset,
+        respond.reset,
         Work.UNREAD,
         chaos=None,  # a demo without a port is no demo
     ),
     Fault(
         "go-down",
         "This request is reset unread, and the port is closed for some seconds: connections are refused.",
-        answers.go_down,
+        respond.go_down,
         Work.UNREAD,
         options={"seconds": 2.0},
         chaos={"seconds": 1.0},
     ),
-    Fault("reset-unread", "The connection is reset before the request is read.", answers.reset, Work.UNREAD),
-    Fault("reset-after-commit", "The request is carried out, then the connection is reset.", answers.reset),
+    Fault("reset-unread", "The connection is reset before the request is read.", respond.reset, Work.UNREAD),
+    Fault("reset-after-commit", "The request is carried out, then the connection is reset.", respond.reset),
     Fault(
         "hang-after-commit",
         "The request is carried out, then nothing is sent for some seconds; a reset ends it.",
-        answers.hang,
+        respond.hang,
         options=_FOREVER,
         chaos=_SHORT,
     ),
     Fault(
         "hang-uncommitted",
         "The request is not carried out, nothing is sent for some seconds; a reset ends it.",
-        answers.hang,
+        respond.hang,
         Work.UNDONE,
         options=_FOREVER,
         chaos=_SHORT,
@@ -55,14 +59,14 @@ _LINE = (
     Fault(
         "slow-bytes",
         "The honest answer, a byte per some seconds, headers included.",
-        answers.slow,
+        respond.slow,
         options={"seconds": 1.0},
         chaos={"seconds": 0.005},
     ),
     Fault(
         "huge-body",
         "The honest answer behind spaces, so many bytes of them.",
-        answers.huge,
+        respond.huge,
         options={"size": 100_000_000},
     ),
 )
@@ -71,7 +75,7 @@ _LATE = (
     Fault(
         "commit-late",
         "A write's answer is lost; it is carried out 0 to 15 seconds later (drawn, or as given in seconds).",
-        answers.reset,
+        respond.reset,
         Work.LATE,
         _WRITES,
         options={"seconds": None},
@@ -79,7 +83,7 @@ _LATE = (
     Fault(
         "commit-20-min-late",
         "A write's answer is lost; it is carried out 20 minutes later by the sandbox's clock.",
-        answers.reset,
+        respond.reset,
         Work.LATE,
         _WRITES,
         options={"seconds": 1200.0},
@@ -87,13 +91,13 @@ _LATE = (
 )
 
 _SERVER_ERRORS = (
-    Fault("500-committed", "500, but the request was carried out.", answers.error(500)),
-    Fault("500-uncommitted", "500, and nothing was done.", answers.error(500), Work.UNDONE),
+    Fault("500-committed", "500, but the request was carried out.", respond.error(500)),
+    Fault("500-uncommitted", "500, and nothing was done.", respond.error(500), Work.UNDONE),
     *(
         Fault(
             f"{status}-html",
             f"{status} {HTTPStatus(status).phrase} with a page of HTML, as a gateway answers.",
-            answers.html(status),
+            respond.html(status),
             options=_UNDONE,
         )
         for status in (502, 503, 504)
@@ -101,63 +105,63 @@ _SERVER_ERRORS = (
 )
 
 _CREATED = (
-    Fault("created-empty", "201 without a body.", answers.empty, on=_CREATES, only_success=True),
+    Fault("created-empty", "201 without a body.", respond.empty, on=_CREATES, only_success=True),
     Fault(
         "created-truncated",
         "201, half of the announced body, then the connection's end.",
-        answers.truncated,
+        respond.truncated,
         on=_CREATES,
         only_success=True,
     ),
     Fault(
         "created-half-json",
         "201 with the first half of the JSON.",
-        answers.half_json,
+        respond.half_json,
         on=_CREATES,
         only_success=True,
     ),
-    Fault("created-wrong-type", "201 as text/html.", answers.wrong_type, on=_CREATES, only_success=True),
+    Fault("created-wrong-type", "201 as text/html.", respond.wrong_type, on=_CREATES, only_success=True),
     Fault(
         "created-without-key",
         "201 without the plain text.",
-        answers.without_key,
+        respond.without_key,
         on=_ISSUE,
         only_success=True,
     ),
-    Fault("created-without-id", "201 without the id.", answers.without_id, on=_CREATES, only_success=True),
+    Fault("created-without-id", "201 without the id.", respond.without_id, on=_CREATES, only_success=True),
     Fault(
-        "created-known-id", "201 with the id of another key.", answers.known_id, on=_ISSUE, only_success=True
+        "created-known-id", "201 with the id of another key.", respond.known_id, on=_ISSUE, only_success=True
     ),
     Fault(
         "created-long-key",
         "201 with a key of 10,000 characters.",
-        answers.long_key,
+        respond.long_key,
         on=_ISSUE,
         only_success=True,
     ),
     Fault(
         "created-key-with-whitespace",
         "201 with a space and a line break in the key.",
-        answers.blank_in_key,
+        respond.blank_in_key,
         on=_ISSUE,
         only_success=True,
     ),
     Fault(
         "created-non-ascii-key",
         "201 with a letter beyond ASCII in the key.",
-        answers.non_ascii_key,
+        respond.non_ascii_key,
         on=_ISSUE,
         only_success=True,
     ),
-    Fault("200-for-201", "200 instead of 201.", answers.with_status(200), on=_CREATES, only_success=True),
-    Fault("202-for-201", "202 instead of 201.", answers.with_status(202), on=_CREATES, only_success=True),
+    Fault("200-for-201", "200 instead of 201.", respond.with_status(200), on=_CREATES, only_success=True),
+    Fault("202-for-201", "202 instead of 201.", respond.with_status(202), on=_CREATES, only_success=True),
 )
 
 _REDIRECTS = tuple(
     Fault(
         f"redirect-{status}",
         f"{status} {HTTPStatus(status).phrase} to the target.",
-        answers.redirect(status),
+        respond.redirect(status),
         options={"target": "/api/v1/elsewhere", **_UNDONE},
     )
     for status in (301, 302, 307, 308)
@@ -168,7 +172,7 @@ _CLIENT_ERRORS = tuple(
         f"{status}",
         f"{status} {HTTPStatus(status).phrase}, in Cerby's shape of an error"
         + (", without Retry-After." if status == HTTPStatus.TOO_MANY_REQUESTS else "."),
-        answers.error(status),
+        respond.error(status),
         options=_UNDONE,
     )
     for status in (400, 401, 403, 404, 405, 408, 409, 410, 413, 415, 422, 425, 429)
@@ -178,17 +182,17 @@ _TOO_MANY = (
     Fault(
         "429-seconds",
         "429 with Retry-After in seconds.",
-        answers.too_many_for_seconds,
+        respond.too_many_for_seconds,
         options=_FOREVER | _UNDONE,
     ),
-    Fault("429-date", "429 with Retry-After as a date.", answers.too_many_until, options=_FOREVER | _UNDONE),
+    Fault("429-date", "429 with Retry-After as a date.", respond.too_many_until, options=_FOREVER | _UNDONE),
 )
 
 _LISTINGS = (
     Fault(
         "list-stale",
         "A list as it was some seconds ago.",
-        answers.honest,
+        respond.honest,
         on=_LISTS,
         prepare=prepare.look_back,
         options={"seconds": 30.0},
@@ -196,36 +200,36 @@ _LISTINGS = (
     Fault(
         "list-page-missing",
         "A list without one of its pages, whose total still counts it.",
-        answers.honest,
+        respond.honest,
         on=_LISTS,
         prepare=prepare.lose_a_page,
     ),
     Fault(
         "list-pages-doubled",
         "A list with every page twice.",
-        answers.honest,
+        respond.honest,
         on=_LISTS,
         prepare=prepare.double_pages,
     ),
     Fault(
         "list-shuffled",
         "A list in another order at each request.",
-        answers.honest,
+        respond.honest,
         on=_LISTS,
         prepare=prepare.shuffle,
     ),
 )
 
 _DELETIONS = (
-    Fault("delete-404-done", "A key is deleted; 404 is answered.", answers.error(404), on=_DELETE),
+    Fault("delete-404-done", "A key is deleted; 404 is answered.", respond.error(404), on=_DELETE),
     Fault(
-        "delete-404-live", "A key is not deleted; 404 is answered.", answers.error(404), Work.UNDONE, _DELETE
+        "delete-404-live", "A key is not deleted; 404 is answered.", respond.error(404), Work.UNDONE, _DELETE
     ),
-    Fault("delete-500-done", "A key is deleted; 500 is answered.", answers.error(500), on=_DELETE),
+    Fault("delete-500-done", "A key is deleted; 500 is answered.", respond.error(500), on=_DELETE),
     Fault(
         "delete-204-live",
         "A key is not deleted; 204 is answered.",
-        answers.no_content,
+        respond.no_content,
         Work.UNDONE,
         _DELETE,
         only_success=True,
@@ -236,14 +240,14 @@ _WORKSPACE = (
     Fault(
         "clock-off",
         "The request is carried out with a clock that is some seconds ahead, or behind.",
-        answers.honest,
+        respond.honest,
         prepare=prepare.turn_clock,
         options={"seconds": 600.0},
     ),
     Fault(
         "expiry-clamped",
         "A new key expires after some seconds at the latest.",
-        answers.honest,
+        respond.honest,
         on=_ISSUE,
         prepare=prepare.clamp_expiry,
         options={"seconds": 3600.0},
@@ -252,7 +256,7 @@ _WORKSPACE = (
         Fault(
             name,
             f"Before the answer, a key that has an externalId is {done} by someone else.",
-            answers.honest,
+            respond.honest,
             on=_KEYS,
             prepare=preparation,
         )

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 from sandbox.messages import Request, Response
 
 if TYPE_CHECKING:
-    from sandbox.app import Sandbox
+    from sandbox.faults.gate import Gate
     from sandbox.faults.replies import Reply
+    from sandbox.workspace import Workspace
 
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "*"})
 
 
 @dataclass(frozen=True)
-class Route:
+class RoutePattern:
     """Which requests: ``POST /api/v1/api-keys``, ``* /api/v1/api-keys/*`` or ``*`` for all.
 
     In a path, ``*`` stands for one segment.
@@ -61,9 +62,9 @@ class Fault:
 
     name: str
     about: str
-    reply: Callable[[Incident], Reply]
+    respond: Callable[[Incident], Reply]
     work: Work = Work.DONE
-    on: tuple[Route, ...] = (Route("*"),)
+    on: tuple[RoutePattern, ...] = (RoutePattern("*"),)
     prepare: Callable[[Incident], None] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     only_success: bool = False
@@ -84,7 +85,8 @@ class Incident:
     options: Mapping[str, Any]
     random: Random
     request: Request
-    sandbox: Sandbox
+    workspace: Workspace
+    gate: Gate
     now: datetime
     honest: Response | None = None
 

@@ -88,7 +88,7 @@ def rename_key(incident: Incident) -> None:
 
 
 def reown_key(incident: Incident) -> None:
-    admins = incident.sandbox.admin_emails()
+    admins = incident.workspace.admin_emails()
     _change_a_key(
         incident,
         lambda key: {"owner_email": incident.random.choice([one for one in admins if one != key["email"]])},
@@ -102,11 +102,11 @@ def _change_a_key(incident: Incident, change: Callable[[dict[str, Any]], dict[st
     """
     keys = [
         key
-        for key in incident.sandbox.api_keys()
+        for key in incident.workspace.api_keys()
         if key["status"] == "active" and key["external_id"] is not None
     ]
     asked_for = [key for key in keys if incident.request.path.endswith(f"/{key['id']}")]
     candidates = asked_for or keys
     if candidates:
         key = incident.random.choice(candidates)
-        incident.sandbox.change_key(key["id"], **change(key))
+        incident.workspace.change_key(key["id"], **change(key))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from wsgiref.types import StartResponse
 
-    from sandbox.faults.line import Line
+    from sandbox.faults.connection import Connection
     from sandbox.messages import Json, Response
 
 _JSON = "application/json"
@@ -24,7 +24,7 @@ class Reply(Protocol):
     @property
     def status(self) -> int: ...
 
-    def send(self, line: Line, start_response: StartResponse, /) -> Iterable[bytes]: ...
+    def send(self, connection: Connection, start_response: StartResponse, /) -> Iterable[bytes]: ...
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Answer:
         return cls(status, json.dumps(payload).encode(), headers=headers)
 
     @property
-    def line(self) -> str:
+    def status_line(self) -> str:
         return f"{int(self.status)} {HTTPStatus(self.status).phrase}"
 
     def fields(self) -> list[tuple[str, str]]:
@@ -62,10 +62,10 @@ class Answer:
         """The answer as HTTP/1.1, without padding, on a connection that ends with it."""
         fields = [*self.fields(), ("Connection", "close")]
         head = "".join(f"{name}: {value}\r\n" for name, value in fields)
-        return f"HTTP/1.1 {self.line}\r\n{head}\r\n".encode() + self.body
+        return f"HTTP/1.1 {self.status_line}\r\n{head}\r\n".encode() + self.body
 
-    def send(self, _line: Line, start_response: StartResponse, /) -> Iterable[bytes]:
-        start_response(self.line, self.fields())
+    def send(self, _connection: Connection, start_response: StartResponse, /) -> Iterable[bytes]:
+        start_response(self.status_line, self.fields())
         return [self.body] if not self.padding else self._padded()
 
     def _padded(self) -> Iterator[bytes]:
@@ -86,10 +86,10 @@ class Cut:
     def status(self) -> int:
         return self.answer.status
 
-    def send(self, line: Line, _start_response: StartResponse, /) -> Iterable[bytes]:
+    def send(self, connection: Connection, _start_response: StartResponse, /) -> Iterable[bytes]:
         raw = self.answer.raw()
-        line.send(raw[: len(raw) - (len(self.answer.body) + 1) // 2])
-        line.end()
+        connection.send(raw[: len(raw) - (len(self.answer.body) + 1) // 2])
+        connection.close()
 
 
 @dataclass(frozen=True)
@@ -103,12 +103,12 @@ class Drip:
     def status(self) -> int:
         return self.answer.status
 
-    def send(self, line: Line, _start_response: StartResponse, /) -> Iterable[bytes]:
+    def send(self, connection: Connection, _start_response: StartResponse, /) -> Iterable[bytes]:
         for byte in self.answer.raw():
-            if not line.wait(self.pause):
-                line.reset()
-            line.send(bytes([byte]))
-        line.end()
+            if not connection.wait(self.pause):
+                connection.reset()
+            connection.send(bytes([byte]))
+        connection.close()
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,6 @@ class Silence:
     seconds: float = 0
     status: int = 0
 
-    def send(self, line: Line, _start_response: StartResponse, /) -> Iterable[bytes]:
-        line.wait(self.seconds)
-        line.reset()
+    def send(self, connection: Connection, _start_response: StartResponse, /) -> Iterable[bytes]:
+        connection.wait(self.seconds)
+        connection.reset()

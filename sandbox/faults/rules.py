@@ -10,13 +10,14 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from sandbox.faults.catalogue import CATALOGUE
-from sandbox.faults.incident import Fault, Incident, Route
+from sandbox.faults.incident import Fault, Incident, RoutePattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sandbox.app import Sandbox
+    from sandbox.faults.gate import Gate
     from sandbox.messages import Request
+    from sandbox.workspace import Workspace
 
 ANY = "any"
 """In the place of a fault's name: one is drawn for each request, of those that fit and suit a demo."""
@@ -32,7 +33,7 @@ class Rule:
     often it happens. What happens to the n-th fitting request depends on ``seed`` and n alone.
     """
 
-    route: Route
+    route: RoutePattern
     fault: str
     rate: float
     count: int | None
@@ -51,7 +52,7 @@ class Rule:
         options = {key: value for key, value in given.items() if key not in _FIELDS}
         _check_options(options, frozenset() if name == ANY else frozenset(CATALOGUE[name].options))
         rule = cls(
-            route=Route(_checked(given, "route", "*", str)),
+            route=RoutePattern(_checked(given, "route", "*", str)),
             fault=name,
             rate=_checked(given, "rate", 1.0, (int, float)),
             count=_checked(given, "count", None, int),
@@ -108,8 +109,9 @@ class Rule:
 class Faults:
     """The switches of one sandbox. Safe to use from any thread."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
+    def __init__(self, workspace: Workspace, gate: Gate) -> None:
+        self._workspace = workspace
+        self._gate = gate
         self._lock = threading.Lock()
         self._rules: list[Rule] = []
 
@@ -124,10 +126,10 @@ class Faults:
         refusing = [rule for rule in read if rule.fault == _REFUSE]
         with self._lock:
             if refusing:
-                self._sandbox.gate.shut()
+                self._gate.shut()
                 refusing[0].happened[_REFUSE] = 1
             else:
-                self._sandbox.gate.open()
+                self._gate.open()
             self._rules = read
             return [rule.report() for rule in read]
 
@@ -154,7 +156,8 @@ class Faults:
                 drawn = rule.draw(request)
                 if drawn is not None:
                     fault, options, numbers = drawn
-                    return Incident(fault, options, numbers, request, self._sandbox, self._sandbox.clock())
+                    now = self._workspace.clock()
+                    return Incident(fault, options, numbers, request, self._workspace, self._gate, now)
         return None
 
 

@@ -72,7 +72,7 @@ class _Served:
         _wait(lambda: not self._will_open_soon())
 
     def has_late_work(self) -> bool:
-        return bool(self.sandbox.due._due)  # what is to be carried out later stands nowhere else
+        return bool(self.sandbox.late_writes)  # what is to be carried out later stands nowhere else
 
     def connections(self) -> int:
         """How many there are: each has its thread."""

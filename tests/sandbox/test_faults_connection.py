@@ -12,8 +12,8 @@ import pytest
 import requests
 
 from sandbox import Sandbox
+from sandbox.faults.connection import Connection
 from sandbox.faults.gate import SOCKET, Gate
-from sandbox.faults.line import Line
 from tests.sandbox.faults import EXTERNAL_ID, ISSUE, external_ids, fault
 from tests.sandbox.server import serve
 from tests.sandbox.world import World, open_world
@@ -75,11 +75,11 @@ def test_a_hang_ends_in_a_reset(world, name, is_done):
 def test_a_hang_lasts_until_the_client_has_enough():
     server, client = socket.socketpair()
     with server, client:
-        line = Line({SOCKET: server}, Gate())
-        assert line.wait(0.1)
+        connection = Connection({SOCKET: server}, Gate())
+        assert connection.wait(0.1)
         leaving = threading.Timer(0.1, client.close)
         leaving.start()
-        assert not line.wait(60)
+        assert not connection.wait(60)
         leaving.join()
 
 

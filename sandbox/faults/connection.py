@@ -20,7 +20,7 @@ _SLICE = 0.05  # seconds between two looks at whether a wait should end early
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 seconds
 
 
-class Line:
+class Connection:
     """What it ends, it takes from the server: the server's descriptor leads nowhere from then on.
 
     So the server closes a descriptor that is its own, in its own time, and gunicorn counts its connections
@@ -41,7 +41,7 @@ class Line:
         """True after that time; False as soon as the client has gone away or the server stops."""
         ends = time.monotonic() + seconds
         while (left := ends - time.monotonic()) > 0:
-            if self._gate.is_stopping or self._is_left():
+            if self._gate.is_stopping or self._client_has_left():
                 return False
             time.sleep(min(_SLICE, left))
         return True
@@ -50,15 +50,15 @@ class Line:
         """End the connection with a TCP reset."""
         with suppress(OSError):  # the client was faster
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        self._let_go()
+        self._take_from_server()
 
-    def end(self) -> Never:
+    def close(self) -> Never:
         """End the connection after what was sent."""
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_WR)
-        self._let_go()
+        self._take_from_server()
 
-    def _is_left(self) -> bool:
+    def _client_has_left(self) -> bool:
         readable, _, _ = select.select([self._sock], [], [], 0)
         if not readable:
             return False
@@ -67,7 +67,7 @@ class Line:
         except OSError:
             return True
 
-    def _let_go(self) -> Never:
+    def _take_from_server(self) -> Never:
         nowhere, other_end = socket.socketpair()
         with nowhere, other_end:
             os.dup2(nowhere.fileno(), self._sock.fileno(), inheritable=False)

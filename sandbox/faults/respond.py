@@ -34,7 +34,7 @@ def reset(_incident: Incident) -> Reply:
 
 
 def go_down(incident: Incident) -> Reply:
-    incident.sandbox.gate.shut(incident.seconds)
+    incident.gate.shut(incident.seconds)
     return Silence()
 
 
@@ -129,7 +129,7 @@ def known_id(incident: Incident) -> Reply:
     """The id of the oldest other key."""
 
     def edit(resource: Json) -> None:
-        others = [key["id"] for key in incident.sandbox.api_keys() if key["id"] != resource["id"]]
+        others = [key["id"] for key in incident.workspace.api_keys() if key["id"] != resource["id"]]
         resource["id"] = others[0] if others else resource["id"]
 
     return _edited(incident, edit)
