@@ -14,8 +14,8 @@ import structlog
 from django.conf import settings
 from django.core.mail import send_mail
 
-from keys.delivery import https
-from keys.delivery.lines import append_to_file, reason_for, send_to_syslog
+from keys.delivery import https, ledger
+from keys.delivery.lines import append_to_file, send_to_syslog
 from keys.models import Anchor, Checkpoint
 from keys.rules.formatting import utc_microseconds
 
@@ -46,22 +46,17 @@ def set_up() -> dict[str, Deliver]:
     return {name: way for name, (setting, way) in ways.items() if setting}
 
 
-def _deliver_to(name: str, way: Deliver, newest: Checkpoint, now: datetime) -> str:
-    """The row moves on after the delivery: who dies in between delivers twice, and that does no harm."""
-    row, _ = Anchor.objects.get_or_create(name=name)
-    early = name == "mail" and row.delivered_at is not None and now - row.delivered_at < MAIL_EVERY
-    if row.size >= newest.size or early:
-        return f"holds {row.size:,}"
+def _deliver_to(name: str, send: Deliver, newest: Checkpoint, now: datetime) -> str:
+    anchor, _ = Anchor.objects.get_or_create(name=name)
+    early = name == "mail" and anchor.delivered_at is not None and now - anchor.delivered_at < MAIL_EVERY
+    if anchor.size >= newest.size or early:
+        return f"holds {anchor.size:,}"
     try:
-        way(newest)
-    except (OSError, https.NotDelivered) as error:
-        reason = error.sentence if isinstance(error, https.NotDelivered) else reason_for(error)
-        Anchor.objects.filter(name=name).update(failing_since=row.failing_since or now, failure=reason[:300])
+        send(newest)
+    except ledger.FAILURES as error:
         logger.warning("anchor_failed", job=name)
-        return f"fails, {reason}"
-    Anchor.objects.filter(name=name).update(
-        size=newest.size, delivered_at=now, failing_since=None, failure=""
-    )
+        return ledger.note_failure(anchor, error, now)
+    ledger.note_delivery(anchor, now, size=newest.size)
     return f"holds {newest.size:,}"
 
 

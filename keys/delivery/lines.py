@@ -54,8 +54,3 @@ def _message(kind: str, at: datetime, text: str) -> bytes:
     priority = AUDIT * 8 + NOTICE
     header = f"<{priority}>1 {utc_microseconds(at)} {socket.gethostname()} key-portal {os.getpid()} {kind} -"
     return f"{header} {text}".encode()
-
-
-def reason_for(error: OSError) -> str:
-    """As a sentence, without what the system adds, such as a path."""
-    return f"{error.strerror or type(error).__name__}."

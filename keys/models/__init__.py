@@ -2,6 +2,7 @@
 
 from keys.models.alert import Alert, Reminder
 from keys.models.api_key import LISTED, ApiKey, KeyScope, SearchDocument, SearchIndex
+from keys.models.delivery_target import Anchor, BackoffTarget, DeliveryTarget, SiemTarget
 from keys.models.event import AuditEvent
 from keys.models.figures import DashboardFigures
 from keys.models.folding import fold
@@ -9,10 +10,9 @@ from keys.models.job import PeriodicJob
 from keys.models.reveal import RevealGrant
 from keys.models.safeguards import HeldBack, Pause, Quarantine
 from keys.models.saved_filter import SavedFilter
-from keys.models.siem import SiemTarget
 from keys.models.tree import Checkpoint, Sealed, TreeHead, TreeNode, Unsealed
 from keys.models.user import User
-from keys.models.verification import Anchor, Verification
+from keys.models.verification import Verification
 
 __all__ = [
     "LISTED",
@@ -20,8 +20,10 @@ __all__ = [
     "Anchor",
     "ApiKey",
     "AuditEvent",
+    "BackoffTarget",
     "Checkpoint",
     "DashboardFigures",
+    "DeliveryTarget",
     "HeldBack",
     "KeyScope",
     "Pause",

@@ -1,4 +1,4 @@
-"""What came of verifying the record, and what the anchors outside the database hold."""
+"""The results of verifying the audit log."""
 
 from __future__ import annotations
 
@@ -26,19 +26,3 @@ class Verification(models.Model):
 
     def __str__(self) -> str:
         return f"{self.asked_at:%Y-%m-%d %H:%M:%S}"
-
-
-class Anchor(models.Model):
-    """How far a place outside the database holds the checkpoints: up to ``size``, since ``delivered_at``.
-
-    ``failing_since``: since when it has not taken what there is, and ``failure`` why, as a sentence.
-    """
-
-    name = models.CharField(max_length=10, primary_key=True)
-    size = models.BigIntegerField(default=0)
-    delivered_at = models.DateTimeField(null=True)
-    failing_since = models.DateTimeField(null=True)
-    failure = models.CharField(max_length=300, blank=True)
-
-    def __str__(self) -> str:
-        return self.name

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -17,8 +17,8 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from keys.delivery import https
-from keys.delivery.lines import append_to_file, reason_for, send_to_syslog
+from keys.delivery import https, ledger
+from keys.delivery.lines import append_to_file, send_to_syslog
 from keys.models import Sealed, SiemTarget
 from keys.siem.ocsf import ocsf
 from keys.tlog.leaf import readable
@@ -27,8 +27,6 @@ BATCH = 500
 """Events. A target that takes no batch of them within its time out is broken."""
 SECONDS_PER_RUN = 3.0
 """For each target, and one batch at least: then the other jobs have their turn, until ten seconds later."""
-FIRST_PAUSE = timedelta(seconds=10)
-LONGEST_PAUSE = timedelta(minutes=10)
 COLUMNS = (
     *("at", "uid", "type", "outcome", "actor_id", "actor_name", "actor_email", "actor_role"),
     *("key_id", "key_name", "ip", "browser", "reason", "details", "personal"),
@@ -42,7 +40,7 @@ Send = Callable[[Sequence[Line]], None]
 
 def stream(now: datetime | None = None) -> str:
     """Bring each target as far as it goes in its time. Returns how far each is."""
-    said = [f"{name}: {_bring_on(name, send, now)}" for name, send in set_up().items()]
+    said = [f"{name}: {_send_to(name, send, now)}" for name, send in set_up().items()]
     return "; ".join(said) or "No SIEM is set up"
 
 
@@ -56,22 +54,21 @@ def set_up() -> dict[str, Send]:
     return {name: send for name, (setting, send) in ways.items() if setting}
 
 
-def _bring_on(name: str, send: Send, now: datetime | None) -> str:
-    row, _ = SiemTarget.objects.get_or_create(name=name)
-    if row.retry_at is not None and row.retry_at > (now or timezone.now()):
-        return f"waits until {row.retry_at:%H:%M:%S}, {row.failure}"
+def _send_to(name: str, send: Send, now: datetime | None) -> str:
+    target, _ = SiemTarget.objects.get_or_create(name=name)
+    if ledger.is_backing_off(target, now or timezone.now()):
+        return f"waits until {target.retry_at:%H:%M:%S}, {target.failure}"
     ends, sent = time.monotonic() + SECONDS_PER_RUN, 0
-    while batch := _batch(row.next_index):
+    while batch := _batch(target.next_index):
         try:
             send([line for _, line in batch])
-        except (OSError, https.NotDelivered) as error:
-            return _note_failure(row, error, now or timezone.now())
-        reached = batch[-1][0] + 1
-        taken = {"next_index": reached, "delivered_at": timezone.now(), "attempts": 0, "retry_at": None}
-        mine = SiemTarget.objects.filter(name=name, next_index=row.next_index)
-        if mine.update(**taken, failing_since=None, failure="") != 1:
+        except ledger.FAILURES as error:
+            logger.warning("siem_failed", job=name)
+            return ledger.note_failure(target, error, now or timezone.now())
+        next_index = batch[-1][0] + 1
+        if not ledger.note_delivery(target, timezone.now(), next_index=next_index):
             return "another worker sends"
-        row.next_index, sent = reached, sent + len(batch)
+        target.next_index, sent = next_index, sent + len(batch)
         if time.monotonic() >= ends:
             break
     return f"{sent:,} sent"
@@ -88,19 +85,6 @@ def _batch(start: int) -> list[tuple[int, Line]]:
         text = json.dumps(ocsf(index, event), separators=(",", ":"))
         found.append((index, (event["at"], text)))
     return found
-
-
-def _note_failure(row: SiemTarget, error: OSError | https.NotDelivered, now: datetime) -> str:
-    reason = error.sentence if isinstance(error, https.NotDelivered) else reason_for(error)
-    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(row.attempts, 10))
-    SiemTarget.objects.filter(name=row.name).update(
-        attempts=row.attempts + 1,
-        retry_at=now + pause,
-        failing_since=row.failing_since or now,
-        failure=reason[:300],
-    )
-    logger.warning("siem_failed", job=row.name)
-    return f"fails, {reason}"
 
 
 def _to_file(lines: Sequence[Line]) -> None:

@@ -24,8 +24,9 @@ LAYERS = [
     {"keys.actions"},
     {"keys.selectors", "keys.forms", "keys.evidence"},
     {"keys.audit", "keys.siem", "keys.validation"},
-    {"keys.models", "keys.cerby", "keys.crypto"},
+    {"keys.cerby"},
     {"keys.delivery"},
+    {"keys.models", "keys.crypto"},
     {"keys.rules", "keys.tlog", "keys.verifier"},
 ]
 """From the top down. A module imports only from its own folder and from lower layers."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
-import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from keys.tlog.checkpoint import signer
 from keys.verifier.verify_bundle import known_keys, notes_of, read_note
 from tests.domain.audit.test_signing import seal_and_sign
 from tests.pages.helpers import text
-from tests.support import tls
+from tests.support import syslog, tls
 
 NOW = timezone.now()
 
@@ -82,12 +80,10 @@ def test_who_dies_before_noting_it_delivers_again(signed, file):
 
 
 def test_syslog_by_udp_takes_one_line_of_rfc_5424(signed, settings, tmp_path):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
-        receiver.bind(("127.0.0.1", 0))
-        receiver.settimeout(5)
-        settings.PORTAL_AUDIT_ANCHOR_SYSLOG = f"udp://127.0.0.1:{receiver.getsockname()[1]}"
+    with syslog.udp_server() as (address, receive):
+        settings.PORTAL_AUDIT_ANCHOR_SYSLOG = address
         assert anchors.deliver(NOW) == "syslog: holds 3"
-        message = receiver.recv(65536).decode()
+        message = receive()
     stamp = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
     assert re.fullmatch(rf"<109>1 {stamp} \S+ key-portal \d+ checkpoint - \{{.*\}}", message)
     (tmp_path / "messages").write_text(message + "\n")
@@ -95,22 +91,10 @@ def test_syslog_by_udp_takes_one_line_of_rfc_5424(signed, settings, tmp_path):
 
 
 def test_syslog_by_tcp_says_how_long_the_message_is(signed, settings):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(5)
-        taken: list[bytes] = []
-
-        def take() -> None:
-            connection, _ = server.accept()
-            with connection:
-                while chunk := connection.recv(65536):
-                    taken.append(chunk)
-
-        thread = threading.Thread(target=take)
-        thread.start()
-        settings.PORTAL_AUDIT_ANCHOR_SYSLOG = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+    with syslog.tcp_server() as (address, received):
+        settings.PORTAL_AUDIT_ANCHOR_SYSLOG = address
         assert anchors.deliver(NOW) == "syslog: holds 3"
-        thread.join()
-    length, _, message = b"".join(taken).partition(b" ")
+    length, _, message = b"".join(received).partition(b" ")
     assert int(length) == len(message)
     assert message.startswith(b"<109>1 ")
 

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,14 +10,15 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from keys.delivery.ledger import FIRST_PAUSE, LONGEST_PAUSE
 from keys.jobs.schedule import JOBS, make_rows
 from keys.jobs.tasks import siem
 from keys.models import AuditEvent, PeriodicJob, Sealed, SiemTarget
 from keys.rules.events import DETAILS, OUTCOMES, Event
-from keys.siem.stream import FIRST_PAUSE, LONGEST_PAUSE, stream
+from keys.siem.stream import stream
 from tests.cast import an_event
 from tests.pages.helpers import text
-from tests.support import tls
+from tests.support import syslog, tls
 from tests.support.sealed_log import add_events
 from tests.support.signed_record import seal_and_sign
 
@@ -152,30 +149,12 @@ def test_the_job_runs_every_ten_seconds_and_notes_how_it_went(file):
 # ---- Over the network
 
 
-@contextmanager
-def a_tcp_server() -> Iterator[tuple[int, list[bytes]]]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(5)
-        taken: list[bytes] = []
-
-        def take() -> None:
-            connection, _ = server.accept()
-            with connection:
-                while chunk := connection.recv(65536):
-                    taken.append(chunk)
-
-        thread = threading.Thread(target=take)
-        thread.start()
-        yield server.getsockname()[1], taken
-        thread.join()
-
-
 def test_syslog_by_tcp_carries_a_batch_of_counted_messages(signed_here, settings):
     happen(3)
-    with a_tcp_server() as (port, taken):
-        settings.PORTAL_SIEM_SYSLOG = f"tcp://127.0.0.1:{port}"
+    with syslog.tcp_server() as (address, received):
+        settings.PORTAL_SIEM_SYSLOG = address
         assert stream() == "syslog: 3 sent"
-    rest, texts = b"".join(taken), []
+    rest, texts = b"".join(received), []
     while rest:
         length, _, rest = rest.partition(b" ")
         message, rest = rest[: int(length)].decode(), rest[int(length) :]
@@ -186,12 +165,10 @@ def test_syslog_by_tcp_carries_a_batch_of_counted_messages(signed_here, settings
 
 def test_syslog_by_udp_carries_one_event_in_each_datagram(signed_here, settings):
     happen(2)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
-        receiver.bind(("127.0.0.1", 0))
-        receiver.settimeout(5)
-        settings.PORTAL_SIEM_SYSLOG = f"udp://127.0.0.1:{receiver.getsockname()[1]}"
+    with syslog.udp_server() as (address, receive):
+        settings.PORTAL_SIEM_SYSLOG = address
         assert stream() == "syslog: 2 sent"
-        texts = [receiver.recv(65536).decode().partition(" event - ")[2] for _ in range(2)]
+        texts = [receive().partition(" event - ")[2] for _ in range(2)]
     assert numbers("\n".join(texts)) == [0, 1]
 
 

@@ -1,0 +1,50 @@
+"""Record how deliveries to a target go, and retry a failing target less and less often.
+
+A target's position advances only after a delivery succeeded. If the process dies in between, the same data
+is delivered again: at least once, never skipped.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from keys.delivery.https import NotDelivered
+from keys.models import BackoffTarget, DeliveryTarget
+
+FIRST_PAUSE = timedelta(seconds=10)
+LONGEST_PAUSE = timedelta(minutes=10)
+FAILURES = (OSError, NotDelivered)
+"""The exceptions of a failed delivery by file, syslog, mail or HTTPS."""
+
+
+def note_delivery(target: DeliveryTarget, now: datetime, **position: int) -> bool:
+    """Advance ``target`` to ``position``, such as ``next_index=7``, and clear its failure.
+
+    Return False and change nothing if another worker has advanced it since ``target`` was read.
+    """
+    [column] = position
+    unchanged = type(target).objects.filter(pk=target.pk, **{column: getattr(target, column)})
+    backoff = {"attempts": 0, "retry_at": None} if isinstance(target, BackoffTarget) else {}
+    return unchanged.update(**position, **backoff, delivered_at=now, failing_since=None, failure="") == 1
+
+
+def note_failure(target: DeliveryTarget, error: OSError | NotDelivered, now: datetime) -> str:
+    """Record the failure, with the time of the next attempt if ``target`` has one. Return a summary."""
+    reason = error.sentence if isinstance(error, NotDelivered) else _reason(error)
+    backoff = {}
+    if isinstance(target, BackoffTarget):
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(target.attempts, 10))
+        backoff = {"attempts": target.attempts + 1, "retry_at": now + pause}
+    type(target).objects.filter(pk=target.pk).update(
+        failing_since=target.failing_since or now, failure=reason[:300], **backoff
+    )
+    return f"fails, {reason}"
+
+
+def is_backing_off(target: BackoffTarget, now: datetime) -> bool:
+    return target.retry_at is not None and target.retry_at > now
+
+
+def _reason(error: OSError) -> str:
+    """Return the system's message as a sentence, without details such as the path."""
+    return f"{error.strerror or type(error).__name__}."
