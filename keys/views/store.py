@@ -17,17 +17,30 @@ from keys.actions.keys.acknowledge import acknowledge_key
 from keys.actions.keys.claim import claim_key
 from keys.actions.keys.save_in_cerby import save_in_cerby
 from keys.rules.errors import Invalid
-from keys.selectors.key.store import storing
+from keys.selectors.key.store import StoreStage, store_page
 from keys.views.people import actor_of, require_fresh_sign_in, session_of
 from keys.views.secrecy import secret_page
+
+_STAGE_TEMPLATES = {
+    StoreStage.VIEW: "keys/_store_view.html",
+    StoreStage.PENDING: "keys/_store_pending.html",
+    StoreStage.ANSWER_LOST: "keys/_store_answer_lost.html",
+    StoreStage.VIEWED: "keys/_store_viewed.html",
+    StoreStage.AWAITING_PASTE: "keys/_store_awaiting_paste.html",
+    StoreStage.PASTED: "keys/_store_pasted.html",
+    StoreStage.VIEW_EXPIRED: "keys/_store_view_expired.html",
+    StoreStage.NEVER_ARRIVED: "keys/_store_never_arrived.html",
+    StoreStage.NOTHING_TO_STORE: "keys/_store_nothing_to_store.html",
+}
 
 
 @require_safe
 @secret_page
 def store(request: HttpRequest, key_id: UUID) -> HttpResponse:
     """Never claims: a link scanner or a reload uses nothing up."""
-    page = storing(actor_of(request), key_id)
-    return render(request, "keys/store.html", {"section": "keys", "page": page})
+    page = store_page(actor_of(request), key_id)
+    context = {"section": "keys", "page": page, "stage_template": _STAGE_TEMPLATES[page.stage]}
+    return render(request, "keys/store.html", context)
 
 
 @require_POST

@@ -16,7 +16,7 @@ from keys.rules.lifecycle import State
 from keys.rules.policy import Action, Actor
 from keys.rules.scopes import Scope
 from keys.selectors.key.page import key_for
-from keys.selectors.key.store import vaults_offered
+from keys.selectors.key.store import listed_vaults
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def pasting(actor: Actor, key_id: UUID) -> Pasting:
         expires=formatting.to_the_minute(key.expires_at),
         scopes=[catalogue.CATALOGUE[scope] for scope in key.scopes],
         cerby_url=workspace_url(),
-        vaults=vaults_offered() if key.state == State.AWAITED else [],
+        vaults=listed_vaults() if key.state == State.AWAITED else [],
     )
 
 

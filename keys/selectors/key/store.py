@@ -1,7 +1,8 @@
-"""Where a new key stands between being generated and being stored."""
+"""Return the data for the "Store your API key" page."""
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -16,68 +17,114 @@ from keys.rules.lifecycle import ENDED, State, Status, status
 from keys.rules.policy import Action, Actor
 from keys.selectors.key.page import grant_of, key_for
 
+_CAN_BE_ACKNOWLEDGED = {State.READY, State.CLAIMED}
+
+
+class StoreStage(enum.StrEnum):
+    """The situation that the page shows. Each stage has a template in templates/keys/_store_*.html."""
+
+    VIEW = "view"
+    """The key can be viewed now, once."""
+    PENDING = "pending"
+    """The portal is asking Cerby for the key."""
+    ANSWER_LOST = "answer_lost"
+    """Cerby may have made the key, but its answer did not arrive."""
+    VIEWED = "viewed"
+    """The one view has been used."""
+    AWAITING_PASTE = "awaiting_paste"
+    """The key is to be generated in Cerby's web app and pasted here."""
+    PASTED = "pasted"
+    """The key was pasted, and its owner has not confirmed yet that it is stored."""
+    VIEW_EXPIRED = "view_expired"
+    """Nobody viewed the key in time."""
+    NEVER_ARRIVED = "never_arrived"
+    """Cerby made the key, but its plain text did not arrive, so nobody could ever view it."""
+    NOTHING_TO_STORE = "nothing_to_store"
+
 
 @dataclass(frozen=True)
-class Storing:
-    """``vaults`` is empty where Cerby has one vault or could not be asked; then none is selected."""
+class StorePage:
+    """``vaults`` is empty unless there is a choice: if Cerby has one vault, or did not list its vaults.
+
+    ``view_expires_at`` is set in the stage ``VIEW`` only.
+    """
 
     key: ApiKey
     grant: RevealGrant | None
-    can_view: bool
+    stage: StoreStage
     view_expires_at: datetime | None
     vaults: list[cerby.Vault]
     can_save: bool
-    was_pasted: bool
+
+    @property
+    def was_pasted(self) -> bool:
+        return _was_pasted(self.key)
 
     @property
     def status(self) -> Status:
         return status(self.key.phase, self.key.expires_at, timezone.now())
 
     @property
-    def is_pending(self) -> bool:
-        return self.key.state in {State.REQUESTED, State.CALLING}
-
-    @property
-    def never_arrived(self) -> bool:
-        """Cerby made the key, its plain text was lost on the way, and so there never was a view of it."""
-        was_made = self.key.origin == ApiKey.Origin.GENERATED and self.key.stored_at is None
-        return self.grant is None and was_made and self.key.state in {State.REVOKING, State.REVOKED}
-
-    @property
     def has_ended(self) -> bool:
         return self.key.state in ENDED
 
     @property
-    def is_to_be_made_again(self) -> bool:
-        return self.has_ended or self.never_arrived
+    def can_generate_another(self) -> bool:
+        return self.has_ended or _never_arrived(self.key, self.grant)
 
     @property
     def can_acknowledge(self) -> bool:
-        return self.key.state in {State.READY, State.CLAIMED}
+        return self.key.state in _CAN_BE_ACKNOWLEDGED
 
 
-def storing(actor: Actor, key_id: UUID) -> Storing:
-    """Raises ``NotFound``, and ``NotAllowed`` for whoever is not the key's own Owner."""
+def store_page(actor: Actor, key_id: UUID) -> StorePage:
+    """Raise ``NotFound``, or ``NotAllowed`` if the actor doesn't own the key."""
     key = key_for(actor, key_id)
     authorize(actor, Action.REVEAL_KEY, key)
     grant = grant_of(key)
-    ready = grant is not None and grant.state == RevealGrant.GrantState.READY
-    can_view = ready and grant is not None and grant.expires_at > timezone.now()
-    vaults = vaults_offered() if can_view else []
-    return Storing(
+    stage = _stage(key, grant)
+    can_view = stage is StoreStage.VIEW
+    vaults = listed_vaults() if can_view else []
+    return StorePage(
         key=key,
         grant=grant,
-        can_view=can_view,
+        stage=stage,
         view_expires_at=grant.expires_at if grant and can_view else None,
         vaults=vaults if len(vaults) > 1 else [],
         can_save=bool(vaults),
-        was_pasted=key.origin == ApiKey.Origin.PASTED,
     )
 
 
-def vaults_offered() -> list[cerby.Vault]:
-    """Cerby's vaults; none where Cerby does not list them."""
+def listed_vaults() -> list[cerby.Vault]:
+    """Return Cerby's vaults, or an empty list if Cerby doesn't list them."""
     try:
         return cerby.connect().vaults()
     except CerbyError:
         return []
+
+
+def _stage(key: ApiKey, grant: RevealGrant | None) -> StoreStage:  # noqa: PLR0911 - one return per stage
+    if grant and grant.state == RevealGrant.GrantState.READY and grant.expires_at > timezone.now():
+        return StoreStage.VIEW
+    if key.state in {State.REQUESTED, State.CALLING}:
+        return StoreStage.PENDING
+    if key.state == State.IN_DOUBT:
+        return StoreStage.ANSWER_LOST
+    if grant and grant.state == RevealGrant.GrantState.CLAIMED:
+        return StoreStage.VIEWED
+    if key.state == State.AWAITED:
+        return StoreStage.AWAITING_PASTE
+    if _was_pasted(key) and key.state in _CAN_BE_ACKNOWLEDGED:
+        return StoreStage.PASTED
+    if key.state == State.READY:
+        return StoreStage.VIEW_EXPIRED
+    return StoreStage.NEVER_ARRIVED if _never_arrived(key, grant) else StoreStage.NOTHING_TO_STORE
+
+
+def _was_pasted(key: ApiKey) -> bool:
+    return key.origin == ApiKey.Origin.PASTED
+
+
+def _never_arrived(key: ApiKey, grant: RevealGrant | None) -> bool:
+    was_made = key.origin == ApiKey.Origin.GENERATED and key.stored_at is None
+    return grant is None and was_made and key.state in {State.REVOKING, State.REVOKED}
