@@ -11,9 +11,8 @@ from keys.audit.guard import authorize
 from keys.jobs.schedule import JOBS, Job
 from keys.models import ApiKey, PeriodicJob
 from keys.rules.policy import Action, Actor
-from keys.selectors.health.alerts import LATE_AFTER_PERIODS
-
-COUNTED_UP_TO = 1000
+from keys.selectors.counts import bounded_count
+from keys.selectors.health.alerts import is_overdue
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ def health(actor: Actor) -> Health:
     now = timezone.now()
     rows = {row.name: row for row in PeriodicJob.objects.all()}
     jobs = [_job(name, job, rows.get(name), now) for name, job in JOBS.items()]
-    backlog = ApiKey.objects.filter(due_at__lte=now).order_by()[: COUNTED_UP_TO + 1].count()
+    backlog = bounded_count(ApiKey.objects.filter(due_at__lte=now).order_by())
     return Health(jobs, backlog)
 
 
@@ -67,4 +66,4 @@ def _job(name: str, job: Job, row: PeriodicJob | None, now: datetime) -> JobHeal
 
 
 def _is_late(row: PeriodicJob | None, every: timedelta, now: datetime) -> bool:
-    return row is None or row.finished_at is None or now - row.finished_at > every * LATE_AFTER_PERIODS
+    return row is None or row.finished_at is None or is_overdue(row.finished_at, every, now)

@@ -8,7 +8,7 @@ from django.http import StreamingHttpResponse
 
 from keys.rules import csv_cells
 from keys.rules.formatting import utc
-from keys.selectors.inventory.table import Export
+from keys.selectors.inventory.exports import Export
 
 
 def csv_response(name: str, header: list[str], export: Export) -> StreamingHttpResponse:

@@ -147,7 +147,7 @@ def test_what_counts_nothing_is_named_and_leads_to_an_empty_list(admin, cast):
 
 
 def test_more_than_a_thousand_is_said_so(admin, cast, monkeypatch):
-    monkeypatch.setattr("keys.selectors.dashboard.to_do.COUNTED_UP_TO", 3)
+    monkeypatch.setattr("keys.selectors.counts.COUNT_LIMIT", 3)
     many_keys(cast.owner, 3, name="Stuck", state=State.REVOKING, attempts=6)
     assert lines(admin.get("/"))["Removal stuck"][0] == "3"
     a_key(cast.owner, state=State.REVOKING, attempts=6)

@@ -8,7 +8,8 @@ from keys.audit import log
 from keys.rules.events import Event
 from keys.rules.policy import Actor
 from keys.selectors.activity.table import activity_export
-from keys.selectors.inventory.table import Export, inventory_export
+from keys.selectors.inventory.exports import Export
+from keys.selectors.inventory.table import inventory_export
 
 
 def export_inventory(actor: Actor, params: QueryDict) -> Export:

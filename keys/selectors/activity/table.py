@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -20,8 +19,8 @@ from keys.rules.policy import Action, Actor
 from keys.rules.scopes import label
 from keys.selectors.activity.changes import Change, changes_in
 from keys.selectors.activity.filters import NEWEST_FIRST, ActivityFilter, Events
-from keys.selectors.inventory.keyset import CountOf, Page, order_by, page
-from keys.selectors.inventory.table import Export
+from keys.selectors.inventory.exports import Export, export
+from keys.selectors.inventory.keyset import Page, order_by, page
 from keys.tlog.leaf import ERASED, readable
 
 COLUMNS = (
@@ -178,36 +177,21 @@ EXPORT_HEADER = [
 
 
 def activity_export(actor: Actor, params: QueryDict) -> Export:
-    """Exactly the filtered events, from one statement. Raises ``NotAllowed`` and ``Invalid``."""
+    """Return all filtered events. Raise ``NotAllowed``, or ``Invalid`` if the filter is not valid."""
     authorize(actor, Action.EXPORT_ACTIVITY)
     wanted = ActivityFilter(params)
     if not wanted.is_valid():
         raise Invalid(wanted.reasons())
     events = order_by(wanted.events(), wanted.order())
-    rows = events.values_list(*COLUMNS, CountOf(events)).iterator(chunk_size=1000)
-    first = next(rows, None)
-    return Export(
-        count=first[-1] if first else 0,
-        as_of=datetime.now(tz=UTC),
-        filter=wanted.in_words(),
-        rows=_export_rows(first, rows),
-    )
-
-
-def _export_rows(first: Any, others: Iterator[Any]) -> Iterator[list[str]]:
-    if first is None:
-        return
-    yield _export_row(first)
-    for values in others:
-        yield _export_row(values)
+    return export(events, COLUMNS, _export_row, filter=wanted.in_words())
 
 
 def _export_row(values: tuple[Any, ...]) -> list[str]:
-    *columns, details, personal, _count = values
+    *columns, details, personal = values
     id_, at, type_, outcome, _, who, email, role, key_id, key_name, ip, browser, reason, _uid = columns
-    told = _in_order(readable(details, personal))
-    said = "; ".join(f"{name}: {_detail(name, value)}" for name, value in told)
+    ordered = _in_order(readable(details, personal))
+    detail_text = "; ".join(f"{name}: {_detail(name, value)}" for name, value in ordered)
     return [
-        str(id_), formatting.utc(at), Event(type_).label, outcome, who or ERASED, email, role, str(key_id or ""),
-        key_name, ip, browser, reason, said,
+        str(id_), formatting.utc(at), Event(type_).label, outcome, who or ERASED, email, role,
+        str(key_id or ""), key_name, ip, browser, reason, detail_text,
     ]  # fmt: skip

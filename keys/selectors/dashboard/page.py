@@ -12,9 +12,10 @@ from django.utils import timezone
 from keys.audit.guard import authorize
 from keys.rules.policy import Action, Actor
 from keys.selectors.activity.table import EventRow, newest_activity
+from keys.selectors.counts import count_label
 from keys.selectors.dashboard.charts import Drawings, drawings
 from keys.selectors.dashboard.figures import kept_figures
-from keys.selectors.dashboard.to_do import Line, count_keys, in_words, lines
+from keys.selectors.dashboard.to_do import Line, count_keys, lines
 from keys.selectors.health.audit_log import AuditHealth
 from keys.selectors.health.health_lines import HealthLine, health_lines
 from keys.selectors.inventory.filters import default_sort, with_status
@@ -73,7 +74,9 @@ def dashboard(actor: Actor, audit: AuditHealth, late_jobs: Sequence[str]) -> Das
         clear=[line for line in found if not line.count],
         health_lines=health,
         by_status=[
-            StatusFigure(status.capitalize(), in_words(count), f"{reverse('keys:inventory')}?status={status}")
+            StatusFigure(
+                status.capitalize(), count_label(count), f"{reverse('keys:inventory')}?status={status}"
+            )
             for status, count in counts.items()
         ],
         is_empty=not any(counts.values()) and not to_do,

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
 from keys.models import LISTED, ApiKey, AuditEvent
 from keys.rules.events import Event
+from keys.selectors.counts import bounded_count, count_label
 from keys.selectors.inventory.conditions import Condition, narrow
 from keys.selectors.inventory.filters import NEEDS, SORTS, default_sort, expiring, needing
 from keys.selectors.inventory.keyset import order_by
 
-COUNTED_UP_TO = 1000
 LATELY = timedelta(days=7)
 
 
@@ -32,15 +31,11 @@ class Line:
 
     @property
     def shown(self) -> str:
-        return in_words(self.count)
+        return count_label(self.count)
 
     @property
     def is_to_do(self) -> bool:
         return self.count > 0 and self.tone != "info"
-
-
-def in_words(count: int) -> str:
-    return f"{count:,}" if count <= COUNTED_UP_TO else f"{COUNTED_UP_TO:,}+"
 
 
 def lines(now: datetime) -> list[Line]:
@@ -111,18 +106,14 @@ def _of_keys(tone: str, label: str, advice: str, which: Condition, **query: str)
 def count_keys(which: Condition, sort: str) -> int:
     """Counted along the walk that lists the same keys, so that it stops as soon as there are too many."""
     listed = narrow(ApiKey.objects.filter(LISTED), [which], sort, SORTS[sort.lstrip("-")])
-    return _bounded(order_by(*listed))
+    return bounded_count(order_by(*listed))
 
 
 def _events(tone: str, label: str, advice: str, now: datetime, **which: Any) -> Line:
     """Since the start of a day in the reader's zone, as the filter of the activity has it."""
     since = (timezone.localtime(now) - LATELY).date()
     start = datetime.combine(since, time.min, tzinfo=timezone.get_current_timezone())
-    count = _bounded(AuditEvent.objects.filter(at__gte=start, **which))
+    count = bounded_count(AuditEvent.objects.filter(at__gte=start, **which))
     query = {name: str(value) for name, value in which.items()} | {"since": since.isoformat()}
     label = f"{label} in {LATELY.days} days"
     return Line(count, label, advice, reverse("keys:activity", query=query), tone)
-
-
-def _bounded(rows: QuerySet[Any]) -> int:
-    return rows[: COUNTED_UP_TO + 1].count()

@@ -116,11 +116,9 @@ def active_alerts(now: datetime, audit: AuditHealth) -> list[ActiveAlert]:
     ]
 
 
-def is_late(row: PeriodicJob, now: datetime) -> bool:
-    """No run has finished for three of its periods."""
-    if row.every is None or row.finished_at is None:
-        return False
-    return now - row.finished_at > row.every * LATE_AFTER_PERIODS
+def is_overdue(finished_at: datetime, every: timedelta, now: datetime) -> bool:
+    """Return whether no run of a job has finished for three of its periods."""
+    return now - finished_at > every * LATE_AFTER_PERIODS
 
 
 def _quarantine() -> Iterator[ActiveAlert]:
@@ -250,7 +248,7 @@ def _siem() -> Iterator[ActiveAlert]:
 
 def _late(jobs: dict[str, PeriodicJob], now: datetime) -> Iterator[ActiveAlert]:
     for name, row in jobs.items():
-        if is_late(row, now):
+        if row.every and row.finished_at and is_overdue(row.finished_at, row.every, now):
             yield ActiveAlert(
                 kind=AlertKind.JOB_LATE,
                 subject=name,

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from keys.audit.tree_store import head as tree_head
 from keys.models import Checkpoint, Sealed, TreeHead, Unsealed
+from keys.selectors.counts import bounded_count
 from keys.selectors.health.damage import (
     damage_name,
     explanations,
@@ -19,7 +20,6 @@ from keys.selectors.health.damage import (
     unexplained,
 )
 
-COUNTED_UP_TO = 1000
 SEALED_WITHIN = timedelta(seconds=10)
 SIGNED_WITHIN = timedelta(minutes=1)
 
@@ -62,7 +62,7 @@ def audit_health() -> AuditHealth:
         problem=problem,
         sealed=head.size,
         sealed_until=_at(head.size - 1),
-        waiting=waiting[: COUNTED_UP_TO + 1].count(),
+        waiting=bounded_count(waiting),
         waiting_since=waiting_since,
         signed=signed,
         signed_at=checkpoint.at if checkpoint else None,

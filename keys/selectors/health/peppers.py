@@ -10,13 +10,12 @@ from django.utils import timezone
 
 from keys.models import ApiKey
 from keys.rules.lifecycle import Phase
-
-COUNTED_UP_TO = 1000
+from keys.selectors.counts import bounded_count, count_label
 
 
 @dataclass(frozen=True)
 class Pepper:
-    """``keys`` and ``active`` are counted to ``COUNTED_UP_TO``. ``is_known``: it is configured here."""
+    """``keys`` and ``active`` are counted to ``COUNT_LIMIT``. ``is_known``: it is configured here."""
 
     id: str
     keys: int
@@ -27,7 +26,7 @@ class Pepper:
     @property
     def in_words(self) -> str:
         """``312 active keys, 1,000+ in all``."""
-        return f"{_shown(self.active)} active keys, {_shown(self.keys)} in all"
+        return f"{count_label(self.active)} active keys, {count_label(self.keys)} in all"
 
     @property
     def may_go(self) -> bool:
@@ -58,12 +57,8 @@ def _counted(id_: str, known: list[str]) -> Pepper:
     active = keys.filter(phase=Phase.LIVE, expires_at__gt=timezone.now())
     return Pepper(
         id=id_,
-        keys=keys[: COUNTED_UP_TO + 1].count(),
-        active=active[: COUNTED_UP_TO + 1].count(),
+        keys=bounded_count(keys),
+        active=bounded_count(active),
         is_known=id_ in known,
         is_used=id_ == known[-1],
     )
-
-
-def _shown(count: int) -> str:
-    return f"{count:,}" if count <= COUNTED_UP_TO else f"{COUNTED_UP_TO:,}+"

@@ -16,6 +16,7 @@ from django.db.models.lookups import Exact, IsNull, LessThanOrEqual
 
 from keys.models import ApiKey, KeyScope, User
 from keys.rules.lifecycle import Phase
+from keys.selectors.counts import has_at_most
 from keys.selectors.inventory.keyset import Order, Unindexed, Window
 
 Keys = QuerySet[ApiKey]
@@ -57,8 +58,7 @@ class Condition:
 
     def holds_few(self, keys: Keys) -> bool:
         rows = keys.filter(self.found) if self.counted is None else self.counted
-        few = FEW if self.few is None else self.few
-        return rows[: few + 1].count() <= few
+        return has_at_most(rows, FEW if self.few is None else self.few)
 
 
 def narrow(

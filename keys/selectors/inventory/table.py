@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict
@@ -17,8 +17,9 @@ from keys.rules.errors import Invalid
 from keys.rules.lifecycle import CAVEAT, State, Status, status
 from keys.rules.policy import Action, Actor
 from keys.selectors.inventory.conditions import Condition, of_owner
+from keys.selectors.inventory.exports import Export, export
 from keys.selectors.inventory.filters import InventoryFilter
-from keys.selectors.inventory.keyset import CountOf, Page, order_by, page
+from keys.selectors.inventory.keyset import Page, order_by, page
 
 COLUMNS = (
     "id",
@@ -145,14 +146,6 @@ def _caveat(seen: Status, state: str, others: Sequence[Any]) -> str:
     return ", ".join(filter(None, said))
 
 
-@dataclass(frozen=True)
-class Export:
-    count: int
-    as_of: datetime
-    filter: str
-    rows: Iterator[list[str]]
-
-
 EXPORT_HEADER = [
     "Key id", "Name", "Owner", "Owner e-mail", "Scopes", "Created on (UTC)", "Expires (UTC)",
     "Last used (UTC)", "Status", "Note", "Purpose", "Stored at (UTC)", "Stored in", "Origin",
@@ -160,10 +153,7 @@ EXPORT_HEADER = [
 
 
 def inventory_export(actor: Actor, params: QueryDict) -> Export:
-    """Exactly the filtered set, from one statement, so that count and rows cannot disagree.
-
-    Raises ``NotAllowed`` and, for a filter that cannot be used, ``Invalid``.
-    """
+    """Return all filtered keys. Raise ``NotAllowed``, or ``Invalid`` if the filter is not valid."""
     visible = visible_to(actor)
     if not visible:
         authorize(actor, Action.EXPORT_INVENTORY)
@@ -171,23 +161,8 @@ def inventory_export(actor: Actor, params: QueryDict) -> Export:
     if not wanted.is_valid():
         raise Invalid(wanted.reasons())
     now = timezone.now()
-    rows = order_by(*wanted.keys(*visible))
-    counted = rows.values_list(*COLUMNS, CountOf(rows)).iterator(chunk_size=1000)
-    first = next(counted, None)
-    return Export(
-        count=first[-1] if first else 0,
-        as_of=now,
-        filter=wanted.in_words(),
-        rows=_export_rows(first, counted, now),
-    )
-
-
-def _export_rows(first: Any, others: Iterator[Any], now: datetime) -> Iterator[list[str]]:
-    if first is None:
-        return
-    yield _export_row(first, now)
-    for values in others:
-        yield _export_row(values, now)
+    keys = order_by(*wanted.keys(*visible))
+    return export(keys, COLUMNS, lambda values: _export_row(values, now), filter=wanted.in_words())
 
 
 def _export_row(values: tuple[Any, ...], now: datetime) -> list[str]:
@@ -195,7 +170,7 @@ def _export_row(values: tuple[Any, ...], now: datetime) -> list[str]:
     purpose, stored, where, origin, *_ = others
     seen = status(phase, expires, now)
     return [
-        str(id_), name, owner, email, formatting.scope_list(scopes), formatting.utc(created), formatting.utc(expires),
-        formatting.utc(used), seen.label, _caveat(seen, state, others), purpose, formatting.utc(stored), where,
-        ApiKey.Origin(origin).label,
+        str(id_), name, owner, email, formatting.scope_list(scopes), formatting.utc(created),
+        formatting.utc(expires), formatting.utc(used), seen.label, _caveat(seen, state, others), purpose,
+        formatting.utc(stored), where, ApiKey.Origin(origin).label,
     ]  # fmt: skip
