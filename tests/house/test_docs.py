@@ -13,6 +13,7 @@ import pytest
 from keys.rules.events import DETAILS, Event
 from portal import conf
 from tests.house.project import ROOT, texts
+from tests.house.test_imports import LAYERS
 
 PAGES = texts("*.md")
 
@@ -75,6 +76,12 @@ def test_modules_named_in_the_docs_exist(path):
         r"`((?:keys|portal|tests|static|templates)/[\w/.-]+\.(?:py|js|html|css))`", PAGES[path]
     )
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_readme_draws_the_layers():
+    (drawing,) = re.findall(r"^```\n([\w |→\n]+ → [\w |→\n]+)^```", PAGES["README.md"], re.MULTILINE)
+    drawn = [{f"keys.{folder.strip()}" for folder in layer.split("|")} for layer in drawing.split("→")]
+    assert drawn == LAYERS
 
 
 def hosts(text: str) -> set[str]:
