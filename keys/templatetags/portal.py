@@ -39,12 +39,11 @@ def outcome_icon(outcome: str) -> SafeString:
 
 @register.simple_tag
 def moment(at: datetime) -> SafeString:
-    """``3 Nov 2026 (5 days ago)`` in the reader's zone, exact on hover."""
+    """Return ``3 Nov 2026, 14:05:09 CET (5 days ago)`` in the reader's zone."""
     return format_html(
-        '<time datetime="{}" title="{}">{} ({})</time>',
+        '<time datetime="{}">{}</time> ({})',
         formatting.utc(at),
-        formatting.exact(at),
-        formatting.day(at),
+        formatting.to_the_second(at),
         formatting.relative(at, timezone.now()),
     )
 

@@ -144,8 +144,16 @@ def test_times_are_in_the_readers_zone_and_exact_on_hover(admin, cast):
     assert rows(response)[0]["Created on"] == "1 Jul 2026"
     created = elements(response, "time")[0]
     assert attribute(created, "title") == "1 July 2026, 01:30:00 CEST"
+    assert attribute(created, "datetime") == "2026-07-01T01:30:00+02:00"
     admin.cookies["portal_tz"] = "America/New_York"
     assert rows(admin.get("/keys/"))[0]["Created on"] == "30 Jun 2026"
+
+
+def test_a_key_that_was_never_used_has_no_time_of_use(admin, cast):
+    a_key(cast.owner, last_used_at=None)
+    response = admin.get("/keys/")
+    assert rows(response)[0]["Last used"] == "Never"
+    assert "Never" not in [words(time) for time in elements(response, "time")]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.http import QueryDict
-from django.utils import timezone
 
 from keys.audit.guard import authorize
 from keys.models import ApiKey, AuditEvent, User
@@ -47,6 +46,7 @@ class EventRow(NamedTuple):
     id: int
     at: str
     at_exact: str
+    at_iso: str
     label: str
     outcome: str
     who_id: int | None
@@ -122,10 +122,12 @@ def row_of(values: tuple[Any, ...]) -> EventRow:
     id_, at, type_, outcome, who_id, who, email, role, key_id, key_name, ip, browser, reason, uid = columns
     details = readable(hidden, personal)
     changes = changes_in(details)
+    day, exact, iso = formatting.day_exact_iso(at)
     return EventRow(
         id=id_,
-        at=f"{formatting.day(at)}, {timezone.localtime(at):%H:%M}",
-        at_exact=formatting.exact(at),
+        at=f"{day}, {iso[11:16]}",
+        at_exact=exact,
+        at_iso=iso,
         label=Event(type_).label,
         outcome=outcome,
         who_id=who_id,

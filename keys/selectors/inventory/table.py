@@ -55,10 +55,13 @@ class KeyRow(TypedDict):
     all_scopes: str
     created: str
     created_exact: str
+    created_iso: str
     expires: str
     expires_exact: str
+    expires_iso: str
     last_used: str
     last_used_exact: str
+    last_used_iso: str
     status: str
     status_label: str
     caveat: str
@@ -109,8 +112,8 @@ def inventory(actor: Actor, params: QueryDict) -> Inventory:
 def _row(values: tuple[Any, ...], now: datetime) -> KeyRow:
     (id_, name, owner_name, owner_email, scopes, created, expires, used, phase, state, *others) = values
     seen = status(phase, expires, now)
-    created_on, created_exact = formatting.day_and_exact(created)
-    expires_on, expires_exact = formatting.day_and_exact(expires)
+    created_on, created_exact, created_iso = formatting.day_exact_iso(created)
+    expires_on, expires_exact, expires_iso = formatting.day_exact_iso(expires)
     return KeyRow(
         id=str(id_),
         name=name,
@@ -120,10 +123,13 @@ def _row(values: tuple[Any, ...], now: datetime) -> KeyRow:
         all_scopes=formatting.scope_list(scopes),
         created=created_on,
         created_exact=created_exact,
+        created_iso=created_iso,
         expires=expires_on,
         expires_exact=expires_exact,
+        expires_iso=expires_iso,
         last_used=formatting.last_used(used, now),
         last_used_exact=formatting.exact(used) if used else "",
+        last_used_iso=used.isoformat(timespec="seconds") if used else "",
         status=seen.value,
         status_label=seen.label,
         caveat=_caveat(seen, state, others),
