@@ -12,10 +12,11 @@ import pytest
 
 from keys.rules.events import DETAILS, Event
 from portal import conf
-from tests.house.project import ROOT, texts
+from tests.house.project import ROOT, files, texts
 from tests.house.test_imports import LAYERS
 
 PAGES = texts("*.md")
+TRACKED = [path.relative_to(ROOT) for path in files()]
 
 KNOWN_HOSTS = {
     "localhost": "this machine",
@@ -82,6 +83,13 @@ def test_the_readme_draws_the_layers():
     (drawing,) = re.findall(r"^```\n([\w |→\n]+ → [\w |→\n]+)^```", PAGES["README.md"], re.MULTILINE)
     drawn = [{f"keys.{folder.strip()}" for folder in layer.split("|")} for layer in drawing.split("→")]
     assert drawn == LAYERS
+
+
+def test_the_readme_lists_every_folder():
+    folders = {path.parts[:2] if path.parts[0] == "keys" else path.parts[:1] for path in TRACKED}
+    names = {folder[-1] for folder in folders if (ROOT / Path(*folder)).is_dir() and folder[0][0] != "."}
+    (tree,) = re.findall(r"^```\n(portal/ .*?)^```", PAGES["README.md"], re.MULTILINE | re.DOTALL)
+    assert set(re.findall(r"^ *(\w+)/ ", tree, re.MULTILINE)) == names | {"keys"}
 
 
 def hosts(text: str) -> set[str]:
