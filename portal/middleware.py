@@ -174,7 +174,8 @@ class DomainErrorMiddleware:
         said = {"title": error.title, "sentence": error.sentence}
         if _wants_json(request):
             return JsonResponse(said, status=error.status)
-        context: dict[str, object] = {**said, "status": int(error.status)}
+        server_error = error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        context: dict[str, object] = {**said, "tone": "danger" if server_error else "warning"}
         if isinstance(error, NotAllowed):
             own_keys = request.user.pk is not None and owns_keys(request.user.pk)
             context |= {"allowed": error.allowed, "ask": whom_to_ask(), "own_keys": own_keys}

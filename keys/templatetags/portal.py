@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from django import template
+from django.forms.utils import flatatt
 from django.template import RequestContext
 from django.template.defaulttags import querystring
 from django.templatetags.static import static
@@ -21,9 +23,35 @@ register = template.Library()
 
 
 @register.simple_tag
+@cache
 def icon(name: str) -> SafeString:
     return format_html(
         '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', static("icons.svg"), name
+    )
+
+
+_CALLOUT_ICONS = {
+    "info": "info",
+    "success": "circle-check",
+    "warning": "triangle-alert",
+    "danger": "triangle-alert",
+}
+
+
+@register.simple_block_tag
+def callout(content: str, tone: str, title: str = "", **attributes: str) -> SafeString:
+    """Return a box with an icon, an optional title, and the content.
+
+    ``tone`` is a key of ``_CALLOUT_ICONS``. The attribute ``icon`` chooses another icon; all other
+    attributes, such as ``id`` and ``role``, go to the box's element.
+    """
+    name = attributes.pop("icon", _CALLOUT_ICONS[tone])
+    return format_html(
+        "<div{}>{}<div>{}{}</div></div>",
+        flatatt({"class": f"callout callout-{tone}", **attributes}),
+        icon(name),
+        format_html("<b>{}</b>", title) if title else "",
+        content,
     )
 
 
