@@ -1,4 +1,4 @@
-"""Serve the Cerby sandbox with its demo workspace until a signal ends it: ``python -m sandbox``."""
+"""``python -m sandbox``: serve the demo workspace over HTTP until a signal ends the process."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import argparse
 import errno
 import os
 import socket
+import sqlite3
 import sys
 import time
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import ThreadWorker
@@ -37,11 +38,11 @@ _CHAOS_RATE = 0.03
 
 
 class CannotStart(Exception):
-    """The sandbox cannot start; the message is a sentence for the person at the terminal."""
+    """The sandbox cannot start. The message is a sentence for the person at the terminal."""
 
 
 def main() -> int:
-    """Serve the sandbox. Return the exit status."""
+    """Serve the sandbox and return the exit status."""
     try:
         serve(_arguments())
     except CannotStart as error:
@@ -51,50 +52,60 @@ def main() -> int:
 
 
 def serve(options: argparse.Namespace) -> None:
-    """Make the workspace if it is new, then answer requests until a signal ends the process."""
+    """Create the workspace if it is new, then answer requests until a signal ends the process."""
     listener = _listen(options.host, options.port, "--port")
     control_listener = None
     if options.control_port is not None:
         control_listener = _listen(control.HOST, options.control_port, "--control-port")
-    data_dir: Path = options.data_dir
-    data_dir.mkdir(parents=True, exist_ok=True)
-    sandbox = Sandbox(data_dir / "sandbox.sqlite3")
-    seed_demo(sandbox, vaults=options.vaults)
-    _ensure_credential(sandbox, data_dir / "cerby-token", lambda: sandbox.issue_token(OWNER))
-    _ensure_credential(sandbox, data_dir / "cerby-api-key", lambda: _portal_key(sandbox))
+    sandbox = _open(options.data_dir, options.vaults)
     print(f"The Cerby sandbox listens on {_url(listener)}")
-    print(f"Its credentials for the portal are in {data_dir}")
+    print(f"Its credentials for the portal are in {options.data_dir}")
     if control_listener is not None:
         print(f"Its control port is {_url(control_listener)}")
     if options.chaos is not None:
-        print(_misbehave(sandbox, options.chaos, options.seed, options.calm))
+        seed = _start_chaos(sandbox, options.chaos, options.seed, options.calm)
+        print(
+            f"Chaos: a fault happens to {options.chaos:.1%} of all requests."
+            f" Repeat it with --chaos {options.chaos} --seed {seed}"
+        )
     sys.stdout.flush()
     sandbox.gate.serves(listener)
     sandbox.close()  # a connection to SQLite must not be open across the fork
     _Server(sandbox, listener, control_listener).run()
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that reports a wrong option in one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{message[:1].upper()}{message[1:]}. See {self.prog} --help.\n")
+
+
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m sandbox", description="Serve a Cerby sandbox with a demo workspace."
-    )
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8001, help="0 takes any free port")
+    parser = _Parser(prog="python -m sandbox", description="Serve a Cerby sandbox with a demo workspace.")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on; default %(default)s")
+    parser.add_argument("--port", type=_port, default=8001, help="default %(default)s; 0 takes any free port")
     parser.add_argument(
         "--data-dir",
         type=Path,
         default=Path("var/sandbox"),
-        help="the folder that keeps the workspace and its credentials; by default %(default)s",
+        help="the folder for the workspace and its credentials; default %(default)s",
     )
     parser.add_argument(
-        "--vaults", type=int, choices=(1, 2), default=2, help="vaults of the workspace on its first run"
+        "--vaults",
+        type=int,
+        choices=(1, 2),
+        default=2,
+        help="the number of vaults; counts on the first run only; default %(default)s",
     )
     parser.add_argument(
-        "--control-port", type=int, help="scripts the faults, on this machine only; 0 takes any free port"
+        "--control-port",
+        type=_port,
+        help="open a port on this machine for setting the faults; 0 takes any free port",
     )
     parser.add_argument(
         "--chaos",
-        type=float,
+        type=_share,
         nargs="?",
         const=_CHAOS_RATE,
         metavar="RATE",
@@ -102,13 +113,54 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, help="repeat the chaos of an earlier run")
     parser.add_argument(
-        "--calm", type=int, default=0, metavar="N", help="let no chaos happen to the first N requests"
+        "--calm", type=_count, default=0, metavar="N", help="let no chaos happen to the first N requests"
     )
     return parser.parse_args()
 
 
+def _port(text: str) -> int:
+    return _number(text, highest=65_535)
+
+
+def _count(text: str) -> int:
+    return _number(text, highest=10**9)
+
+
+def _number(text: str, highest: int) -> int:
+    if not text.isdecimal() or int(text) > highest:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {highest}")
+    return int(text)
+
+
+def _share(text: str) -> float:
+    with suppress(ValueError):
+        if 0 <= (share := float(text)) <= 1:
+            return share
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+
+
+def _open(data_dir: Path, vaults: int) -> Sandbox:
+    """Return the sandbox in ``data_dir``. Create the folder, the workspace and the credentials if needed.
+
+    Raises CannotStart if the folder or a file in it cannot be used.
+    """
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        sandbox = Sandbox(data_dir / "sandbox.sqlite3")
+        seed_demo(sandbox, vaults=vaults)
+        _ensure_credential(sandbox, data_dir / "cerby-token", lambda: sandbox.issue_token(OWNER))
+        _ensure_credential(sandbox, data_dir / "cerby-api-key", lambda: _portal_key(sandbox))
+    except OSError as error:
+        reason = error.strerror
+    except sqlite3.Error as error:
+        reason = f"sandbox.sqlite3: {error}"
+    else:
+        return sandbox
+    raise CannotStart(f"The data folder {data_dir} cannot be used ({reason}). Choose one with --data-dir.")
+
+
 class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
-    """Gunicorn's worker of threads, for an application that closes its port and holds its answers back."""
+    """A gunicorn worker with threads that copes with a closed port and ends hanging responses on a stop."""
 
     def run(self) -> None:
         with self.app.control():
@@ -120,7 +172,7 @@ class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
-            time.sleep(0.01)  # the port is closed for a while; the poller would ask without a pause
+            time.sleep(0.01)  # a fault closed the port; without a pause, the poller would spin
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         self.app.sandbox.gate.stop()
@@ -132,7 +184,7 @@ class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
-    """Gunicorn with one worker of eight threads on a socket that listens already."""
+    """Gunicorn with one worker of eight threads on a socket that already listens."""
 
     def __init__(
         self, sandbox: Sandbox, listener: socket.socket, control_listener: socket.socket | None
@@ -143,7 +195,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         super().__init__()
 
     def control(self) -> AbstractContextManager[object]:
-        """Serves the control port, where there is one. In the worker: that is where the sandbox lives."""
+        """Serve the control port, if it was asked for. Call it in the worker, which holds the faults."""
         if self._control_listener is None:
             return nullcontext()
         return control.serve_control(self.sandbox, self._control_listener)
@@ -169,14 +221,14 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
 
 
 def _listen(host: str, port: int, option: str) -> socket.socket:
-    """Raises CannotStart when the address cannot be had."""
+    """Return a socket that listens. Raises CannotStart if the address cannot be used."""
     try:
         return socket.create_server((host, port))
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            sentence = f"Port {port} on {host} is in use: stop what uses it, or choose another with {option}."
+            sentence = f"Port {port} on {host} is in use. Choose another with {option}."
         else:
-            sentence = f"The sandbox cannot listen on {host}, port {port}: {error.strerror}."
+            sentence = f"The sandbox cannot listen on {host}, port {port} ({error.strerror})."
         raise CannotStart(sentence) from error
 
 
@@ -185,16 +237,10 @@ def _url(listener: socket.socket) -> str:
     return f"http://{address}:{port}"
 
 
-def _misbehave(sandbox: Sandbox, rate: float, seed: int | None, calm: int) -> str:
-    """Set the faults; what to tell the person. Raises CannotStart for a rate that is none."""
-    try:
-        (rule,) = sandbox.faults.set(
-            [{"route": "*", "fault": ANY, "rate": rate, "seed": seed, "after": calm}]
-        )
-    except ValueError as error:
-        raise CannotStart(str(error)) from error
-    share = f"Chaos: a fault happens to {rate:.1%} of all requests."
-    return f"{share} Repeat it with --chaos {rate} --seed {rule['seed']}"
+def _start_chaos(sandbox: Sandbox, rate: float, seed: int | None, calm: int) -> int:
+    """Let any fault happen at ``rate`` and return the seed, which is drawn if ``seed`` is None."""
+    (rule,) = sandbox.faults.set([{"route": "*", "fault": ANY, "rate": rate, "seed": seed, "after": calm}])
+    return int(rule["seed"])
 
 
 def _portal_key(sandbox: Sandbox) -> str:
@@ -210,8 +256,8 @@ def _portal_key(sandbox: Sandbox) -> str:
 
 
 def _ensure_credential(sandbox: Sandbox, path: Path, make: Callable[[], str]) -> None:
-    """Leave a credential that works at ``path``, readable by its owner only."""
-    if path.exists() and sandbox.accepts(path.read_text().strip()):
+    """Make sure that ``path`` holds a working credential that only the file's owner can read."""
+    if path.exists() and sandbox.accepts(path.read_text(errors="replace").strip()):
         path.chmod(0o600)
         return
     unfinished = path.with_name(f"{path.name}.new")

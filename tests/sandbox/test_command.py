@@ -1,8 +1,7 @@
-"""The command that serves the sandbox, as a process of its own."""
+"""`python -m sandbox` as a real process, without Django and without the portal's settings."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -23,11 +22,7 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parents[2]
 SECONDS = 20
-ENVIRONMENT = {
-    **os.environ,
-    "PORTAL_SECRET_KEY": "a-key-for-the-settings-only-" + "k" * 40,
-    "PORTAL_PEPPERS": json.dumps({"p1": "0f" * 32}),
-}
+ENVIRONMENT = {"PATH": os.environ["PATH"]}
 
 
 def command(data_dir: Path, *options: str) -> list[str]:
@@ -114,21 +109,96 @@ def test_a_credential_that_does_not_work_is_replaced(tmp_path):
         assert get(url, "/api/v1/users", Authorization=f"Bearer {token}").ok
 
 
-def test_a_port_in_use_is_one_sentence(tmp_path):
+def end_of(data_dir: Path, *options: str) -> tuple[int, str, str]:
+    """Return the exit status, output and error output of a command that cannot start."""
+    ended = subprocess.run(
+        command(data_dir, *options),
+        cwd=PROJECT,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+def test_a_port_in_use_is_reported_in_one_sentence(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        ended = subprocess.run(
-            command(tmp_path / "data", "--port", str(port)),
-            cwd=PROJECT,
-            env=ENVIRONMENT,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-    assert ended.returncode == 1
-    assert ended.stdout == ""
-    assert ended.stderr == (
-        f"Port {port} on 127.0.0.1 is in use: stop what uses it, or choose another with --port.\n"
-    )
+        ended = end_of(tmp_path / "data", "--port", str(port))
+    sentence = f"Port {port} on 127.0.0.1 is in use. Choose another with --port.\n"
+    assert ended == (1, "", sentence)
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--prot", "8001"], "Unrecognized arguments: --prot 8001"),
+        (["--port", "99999"], "Argument --port: '99999' is not a whole number from 0 to 65535"),
+        (["--control-port", "-1"], "Argument --control-port: '-1' is not a whole number from 0 to 65535"),
+        (["--chaos", "7"], "Argument --chaos: '7' is not a number from 0 to 1"),
+        (["--chaos", "often"], "Argument --chaos: 'often' is not a number from 0 to 1"),
+        (["--calm", "-1"], "Argument --calm: '-1' is not a whole number from 0 to 1000000000"),
+        (["--vaults", "3"], "Argument --vaults: invalid choice: 3 (choose from 1, 2)"),
+    ],
+)
+def test_a_wrong_option_is_reported_in_one_sentence(tmp_path, options, problem):
+    sentence = f"{problem}. See python -m sandbox --help.\n"
+    assert end_of(tmp_path / "data", *options) == (2, "", sentence)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_host_of_another_machine_is_reported_in_one_sentence(tmp_path):
+    status, output, error = end_of(tmp_path, "--host", "192.0.2.1", "--port", "0")
+    assert (status, output) == (1, "")
+    assert error.startswith("The sandbox cannot listen on 192.0.2.1, port 0 (")
+    assert error.count("\n") == 1
+
+
+def file_instead_of_folder(data_dir: Path) -> str:
+    data_dir.touch()
+    return "File exists"
+
+
+def file_instead_of_parent(data_dir: Path) -> str:
+    data_dir.parent.rmdir()
+    data_dir.parent.touch()
+    return "Not a directory"
+
+
+def no_database(data_dir: Path) -> str:
+    data_dir.mkdir()
+    (data_dir / "sandbox.sqlite3").write_text("This is a text, not a database. " * 100)
+    return "sandbox.sqlite3: file is not a database"
+
+
+def folder_instead_of_credential(data_dir: Path) -> str:
+    (data_dir / "cerby-token").mkdir(parents=True)
+    return "Is a directory"
+
+
+def read_only_folder(data_dir: Path) -> str:
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    data_dir.mkdir(mode=0o500)
+    return "sandbox.sqlite3: unable to open database file"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        file_instead_of_folder,
+        file_instead_of_parent,
+        no_database,
+        folder_instead_of_credential,
+        read_only_folder,
+    ],
+)
+def test_a_data_folder_that_cannot_be_used_is_reported_in_one_sentence(tmp_path, spoil):
+    data_dir = tmp_path / "parent" / "data"
+    data_dir.parent.mkdir()
+    reason = spoil(data_dir)
+    sentence = f"The data folder {data_dir} cannot be used ({reason}). Choose one with --data-dir.\n"
+    assert end_of(data_dir, "--port", "0") == (1, "", sentence)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from tests.sandbox.test_command import ENVIRONMENT, PROJECT, SECONDS, command, credential, running
+from tests.sandbox.test_command import SECONDS, credential, running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,16 +135,3 @@ def outcome(url: str) -> str:
         else:
             return str(answer.status_code)
     return "down"
-
-
-def test_a_rate_that_is_none_is_one_sentence(tmp_path):
-    ended = subprocess.run(
-        command(tmp_path, "--port", "0", "--chaos", "7"),
-        cwd=PROJECT,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    assert (ended.returncode, ended.stderr) == (1, "A rate is a number from 0 to 1.\n")
