@@ -1,4 +1,4 @@
-"""API keys: how they are kept, and the key-management contract, which is ours."""
+"""API keys: their storage, and the key-management endpoints, which are our contract (docs/gateway.md)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LONGEST_NAME = 255
 
-# The keys are cut before their owners are looked up, so that a page costs the same however many there are.
+# The page is cut before the join, so that its cost does not depend on the number of keys.
 _PAGE = """
 SELECT cut.*, people.email
 FROM (SELECT *, rowid AS position FROM api_keys ORDER BY created_at, rowid LIMIT ? OFFSET ?) AS cut
@@ -52,9 +52,9 @@ def add(
     removed_at: str | None = None,
     external_id: str | None = None,
 ) -> tuple[str, str]:
-    """The new key's id and its plain text, which is kept nowhere. Times are stamps.
+    """Store a new key's digest and return the key's id and plain text. Times are stamps.
 
-    Raises ValueError for an unknown scope, sqlite3.IntegrityError for an external id that is taken.
+    Raises ValueError for an unknown scope, sqlite3.IntegrityError if the external id is taken.
     """
     scopes = list(scopes)
     unknown = set(scopes) - SCOPES
@@ -80,7 +80,7 @@ def add(
 
 
 def every(db: sqlite3.Connection, now: str) -> list[dict[str, Any]]:
-    """All keys with their status at ``now``, oldest first, without their hash."""
+    """Return all keys with their status at ``now``, oldest first, without their digests."""
     rows = [dict(row) | {"status": _status(row, now)} for row in db.execute(_PAGE, [_NO_LIMIT, 0])]
     hidden = {"sha256", "position"}
     return [{name: value for name, value in row.items() if name not in hidden} for row in rows]
@@ -98,15 +98,15 @@ def change(
     removed: bool = False,
     gone: bool = False,
 ) -> None:
-    """Set what is given, as if someone did it in Cerby. ``gone`` leaves no trace of the key.
+    """Change the given fields, as if someone did it in Cerby. ``gone`` deletes the key without a trace.
 
     Raises LookupError for an unknown key, ValueError for an unknown scope.
     """
     row = db.execute(_ONE, [key_id]).fetchone()
     if row is None:
         raise LookupError(f"There is no API key {key_id}.")
-    wanted = row["scopes"].split() if scopes is None else list(scopes)
-    unknown = set(wanted) - SCOPES
+    new_scopes = row["scopes"].split() if scopes is None else list(scopes)
+    unknown = set(new_scopes) - SCOPES
     if unknown:
         raise ValueError(f"There is no scope {', '.join(sorted(unknown))}.")
     key_history.remember(db, key_id, now)
@@ -117,7 +117,7 @@ def change(
         "UPDATE api_keys SET name = ?, scopes = ?, owner_id = ?, expires_at = ?, removed_at = ? WHERE id = ?",
         [
             name or row["name"],
-            " ".join(wanted),
+            " ".join(new_scopes),
             owner_id or row["owner_id"],
             expires_at or row["expires_at"],
             row["removed_at"] or (now if removed else None),
@@ -127,14 +127,14 @@ def change(
 
 
 def list_keys(call: Call) -> Response:
-    then = call.request.as_of
-    if then is None:
+    as_of = call.request.as_of
+    if as_of is None:
         return answer(call, _AllKeys(call), _LISTING)
-    return answer(call, [_resource(row, then) for row in key_history.as_of(call.db, then)], _LISTING)
+    return answer(call, [_resource(row, as_of) for row in key_history.read(call.db, as_of)], _LISTING)
 
 
 class _AllKeys:
-    """Every key, oldest first; those that a slice asks for become resources."""
+    """A lazy sequence of all keys, oldest first. Only the keys of a slice are read and converted."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
@@ -143,9 +143,9 @@ class _AllKeys:
         (count,) = self._call.db.execute("SELECT count(*) FROM api_keys").fetchone()
         return int(count)
 
-    def __getitem__(self, which: slice) -> list[Json]:
-        first, last, _ = which.indices(len(self))
-        rows = self._call.db.execute(_PAGE, [max(0, last - first), first])
+    def __getitem__(self, part: slice) -> list[Json]:
+        start, stop, _ = part.indices(len(self))
+        rows = self._call.db.execute(_PAGE, [max(0, stop - start), start])
         return [_resource(row, self._call.now) for row in rows]
 
 
@@ -154,7 +154,7 @@ def get_key(call: Call) -> Response:
 
 
 def issue(call: Call) -> Response:
-    """201 with the plain text as ``key``, this once. 409 for an ``externalId`` that was used before."""
+    """Answer 201 with the plain text as ``key``, this once; 409 if the externalId was used before."""
     attributes = Attributes(call.request, "api_key", {"name", "scopes", "expiresAt", "ownerId", "externalId"})
     external_id = attributes.optional_uuid("externalId")
     call.request.external_id = external_id
@@ -179,7 +179,7 @@ def issue(call: Call) -> Response:
 
 
 def rescope(call: Call) -> Response:
-    """Replace the scopes of an active key; 409 for any other."""
+    """Replace the scopes of an active key. Answer 409 if it is expired or removed."""
     row = _found(call)
     scopes = Attributes(call.request, "api_key", {"scopes"}).scopes("scopes")
     status = _status(row, call.now)
@@ -191,7 +191,7 @@ def rescope(call: Call) -> Response:
 
 
 def remove(call: Call) -> Response:
-    """204 for the first time, 404 for a key that is removed already."""
+    """Answer 204 and remove the key, or 404 if it was removed before."""
     row = _found(call)
     if row["removed_at"] is not None:
         raise not_found()
@@ -200,16 +200,16 @@ def remove(call: Call) -> Response:
     return Response(HTTPStatus.NO_CONTENT)
 
 
-def _owner(call: Call, asked_for: str | None) -> str:
-    """The id of the person whom the new key acts as."""
-    if asked_for is None:
+def _owner(call: Call, owner_id: str | None) -> str:
+    """Return the id of the person the new key acts as; by default, the caller."""
+    if owner_id is None:
         return call.caller.person_id
-    person = people.find(call.db, asked_for)
+    person = people.find(call.db, owner_id)
     if person is None or person["status"] != "live":
         raise wrong_attribute("ownerId", "There is no live user with this id.")
     if outranks(person["role"], call.caller.role):
         raise forbidden("A key cannot act as a user whose role is higher than your own.")
-    return asked_for
+    return owner_id
 
 
 def _found(call: Call) -> sqlite3.Row:

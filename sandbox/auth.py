@@ -54,28 +54,28 @@ def new_token() -> str:
 
 
 def digest(plain_text: str) -> str:
-    """SHA-256 in hex. Enough for 256 random bits, which nobody can guess."""
+    """Return the SHA-256 in hex. It needs no salt, because a credential has 256 random bits."""
     return hashlib.sha256(plain_text.encode()).hexdigest()
 
 
 def add_token(db: sqlite3.Connection, person_id: str, expires_at: str) -> str:
-    """A new bearer token's plain text, which is kept nowhere."""
+    """Store a new bearer token's digest and return its plain text."""
     plain_text = new_token()
     db.execute("INSERT INTO tokens VALUES (?, ?, ?)", [digest(plain_text), person_id, expires_at])
     return plain_text
 
 
 def accepts(db: sqlite3.Connection, now: str, plain_text: str) -> bool:
-    """Whether this API key or bearer token works now."""
+    """Return whether this API key or bearer token works now."""
     rows = [db.execute(find, [digest(plain_text)]).fetchone() for find in (_FIND_KEY, _FIND_BEARER)]
     return any(row is not None and _is_live(row, now) for row in rows)
 
 
 def authenticate(db: sqlite3.Connection, now: str, request: Request) -> Caller:
-    """The caller; the request learns what was presented. An API key counts before a bearer token.
+    """Return the caller and note the credential in ``request.presented``.
 
-    Raises ApiError 401 for a missing, unknown, expired or deleted credential, and for one whose person
-    is not live.
+    If the request has both headers, the API key counts. Raises ApiError 401 for a missing, unknown, expired
+    or deleted credential, and for a credential whose person is not live.
     """
     key = request.header("X-API-Key")
     scheme, _, token = request.header("Authorization").partition(" ")

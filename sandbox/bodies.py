@@ -1,4 +1,4 @@
-"""The attributes of a request's body, each read with its own rule."""
+"""Read and check the attributes in a request's body."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
     from sandbox.messages import Json, Request
 
-_AT = ("body", "data", "attributes")
+_PATH = ("body", "data", "attributes")
 
 
 class Attributes:
-    """``data.attributes`` of a body with ``data.type`` as ``type_name``. Every method raises ApiError 400."""
+    """``data.attributes`` of a body whose ``data.type`` is ``type_name``. All methods raise ApiError 400."""
 
     def __init__(self, request: Request, type_name: str, allowed: Iterable[str]) -> None:
         document = _object(request.json(), ("body",), {"data"})
         data = _object(document.get("data"), ("body", "data"), {"type", "attributes"})
         if data.get("type") != type_name:
             raise invalid(("body", "data", "type"), f"Use {type_name}.")
-        self._values = _object(data.get("attributes"), _AT, set(allowed))
+        self._values = _object(data.get("attributes"), _PATH, set(allowed))
 
     def text(self, name: str, *, longest: int) -> str:
-        """A text that is not blank, of at most ``longest`` characters."""
+        """Return a text that is not blank and has at most ``longest`` characters."""
         value = self._values.get(name)
         if not isinstance(value, str) or not value.strip() or len(value) > longest:
             raise self._wrong(name, f"Give a text of 1 to {longest} characters.")
@@ -41,7 +41,7 @@ class Attributes:
         return value
 
     def scopes(self, name: str) -> list[str]:
-        """At least one known scope, none twice."""
+        """Return at least one known scope, without duplicates."""
         value = self._values.get(name)
         if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
             raise self._wrong(name, "Give a list of at least one scope.")
@@ -53,7 +53,7 @@ class Attributes:
         return value
 
     def future(self, name: str, now: str) -> str:
-        """A stamp later than ``now``."""
+        """Return a stamp later than ``now``."""
         try:
             moment = read_stamp(str(self._values.get(name)))
         except ValueError as error:
@@ -73,12 +73,12 @@ class Attributes:
 
     def _wrong(self, name: str, message: str) -> ApiError:
         kind = "value_error" if name in self._values else "missing"
-        return invalid((*_AT, name), message, kind)
+        return invalid((*_PATH, name), message, kind)
 
 
 def wrong_attribute(name: str, message: str) -> ApiError:
-    """400 for an attribute that is well formed, but that the workspace cannot accept."""
-    return invalid((*_AT, name), message)
+    """Return a 400 for an attribute that is well formed, but not acceptable to the workspace."""
+    return invalid((*_PATH, name), message)
 
 
 def _object(value: object, loc: tuple[str, ...], allowed: set[str]) -> Json:

@@ -1,4 +1,4 @@
-"""The demo workspace as data: believable people, keys and belongings of "contenzilla"."""
+"""The demo workspace "contenzilla" as data: its people, keys, secrets and other records."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HOUR = 1 / 24  # in days
 
 
 class DemoPerson(NamedTuple):
-    """``name`` is the e-mail before the @. Ages are in days before now."""
+    """``name`` is the part of the email before the @. ``joined`` and ``last_active`` are days before now."""
 
     name: str
     first_name: str
@@ -57,9 +57,9 @@ PEOPLE = (
 
 
 class DemoKey(NamedTuple):
-    """Ages and lifetime are in days; ages count back from now. ``known`` keys have an external id.
+    """``lifetime`` is in days; ``age``, ``last_used`` and ``removed`` are days before now.
 
-    Keys of a ``batch`` were made at the same time of the day.
+    Only ``known`` keys have an external id. Keys of a ``batch`` were created at the same moment.
     """
 
     name: str
@@ -126,7 +126,7 @@ KEYS = (
     DemoKey("Hackathon project", "grace.abiola", _ITEMS, 205, 365, 190),
     DemoKey("Trial of identity graph", "priya.raman", _USERS, 160, 365, 102),
     DemoKey("Printer fleet inventory", "jonas.weiss", _INTEGRATIONS, 310, 365, 97, None, False),
-    # Made in one go, and expiring in one go.
+    # Created and expiring together.
     *(
         DemoKey(f"Shop terminals {city}", "jonas.weiss", _ACCOUNTS, 48, 90, 0.1, None, True, True)
         for city in _SHOPS

@@ -1,4 +1,4 @@
-"""The journal of requests: what was asked and answered, never a secret."""
+"""The journal of requests and their results. It never contains a secret."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import sqlite3
 
 _ENTRIES_KEPT = 10_000
-_LONGEST_TEXT = 500  # characters
-_CREDENTIAL = re.compile(r"(sb[xt]_)[\w-]+")  # the shapes of our keys and tokens
+_MAX_TEXT = 500  # characters
+_CREDENTIAL = re.compile(r"(sb[xt]_)[\w-]+")  # our keys and tokens
 
 
 def append(
@@ -25,7 +25,7 @@ def append(
     committed_at: str | None = None,
     fault: str | None = None,
 ) -> int:
-    """The entry's sequence number. ``status`` is what was sent, 0 where nothing was."""
+    """Add an entry and return its sequence number. ``status`` is 0 if nothing was sent."""
     presented = request.presented or Presented("")
     row = [
         at,
@@ -51,12 +51,12 @@ def append(
 
 
 def committed_late(db: sqlite3.Connection, sequence: int, at: str) -> None:
-    """Note that the request of this entry was carried out after all."""
+    """Note that the request of this entry was carried out late, at the stamp ``at``."""
     db.execute("UPDATE journal SET committed_at = ? WHERE id = ?", [at, sequence])
 
 
 def read(db: sqlite3.Connection) -> list[dict[str, Any]]:
-    """Every entry, oldest first."""
+    """Return all entries, oldest first."""
     return [_entry(dict(row)) for row in db.execute("SELECT * FROM journal ORDER BY id")]
 
 
@@ -65,5 +65,5 @@ def _entry(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _safe(text: str) -> str:
-    """A credential may have been put into an address by mistake: only its prefix is kept."""
-    return _CREDENTIAL.sub(r"\1[redacted]", text)[:_LONGEST_TEXT]
+    """Cut the text and redact credentials, which a client may put into an address by mistake."""
+    return _CREDENTIAL.sub(r"\1[redacted]", text)[:_MAX_TEXT]

@@ -1,4 +1,4 @@
-"""Lists: which parameters they take, filtered, sorted and cut into pages."""
+"""Lists: check the query parameters, filter, sort and cut into pages."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
 _FILTER = re.compile(r"filter\[(\w+)\]")
 
 Reader = Callable[[str], object]
-"""Turns one value of a filter into what it is compared with; raises ValueError."""
+"""Parses one value of a filter. Raises ValueError."""
 
 
-def word(value: str) -> str:
+def text(value: str) -> str:
     return value
 
 
@@ -53,9 +53,9 @@ def choice(allowed: Iterable[str]) -> Reader:
 
 @dataclass(frozen=True)
 class Listing:
-    """The parameters a list takes: ``filter[name]``, ``sort`` and, where ``search`` is set, plain ``filter``.
+    """The parameters of a list: ``filter[name]``, ``sort`` and, if ``search`` is set, plain ``filter``.
 
-    ``search`` turns a resource's attributes into the texts that ``filter=text`` looks in.
+    ``search`` returns the texts of a resource's attributes in which ``filter=text`` searches.
     """
 
     filters: Mapping[str, Reader] = field(default_factory=dict)
@@ -64,15 +64,15 @@ class Listing:
 
 
 class Resources(Protocol):
-    """A list, or what can be cut like one without being read whole."""
+    """A list, or a lazy sequence that reads only the requested slice."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, which: slice, /) -> list[Json]: ...
+    def __getitem__(self, part: slice, /) -> list[Json]: ...
 
 
 def answer(call: Call, resources: Resources, listing: Listing) -> Response:
-    """One page of ``resources`` (in their default order). Raises ApiError 400."""
+    """Return one page of ``resources``, which come in their default order. Raises ApiError 400."""
     if call.request.as_of is not None:
         as_of = call.request.as_of
         resources = [resource for resource in resources[:] if resource["attributes"]["createdAt"] <= as_of]
@@ -80,7 +80,7 @@ def answer(call: Call, resources: Resources, listing: Listing) -> Response:
     number = _whole_number(parameters.pop("page[number]", "1"), "page[number]")
     size = _whole_number(parameters.pop("page[size]", str(_DEFAULT_SIZE)), "page[size]", _MAX_SIZE)
     for name, value in parameters.items():
-        resources = _narrowed(resources[:], listing, name, value)
+        resources = _apply(resources[:], listing, name, value)
     total = len(resources)
     if call.request.rearrange is not None:
         resources = call.request.rearrange(resources[:], size)
@@ -123,16 +123,16 @@ def _whole_number(value: str, name: str, maximum: int | None = None) -> int:
     return number
 
 
-def _narrowed(resources: list[Json], listing: Listing, name: str, value: str) -> list[Json]:
-    """The resources after one parameter was applied."""
+def _apply(resources: list[Json], listing: Listing, name: str, value: str) -> list[Json]:
+    """Return the resources after applying one parameter."""
     if name == "sort":
         return _sorted(resources, listing, value)
     if name == "filter" and listing.search is not None:
-        search, wanted_text = listing.search, value.casefold()
+        search, needle = listing.search, value.casefold()
         return [
             resource
             for resource in resources
-            if any(wanted_text in text.casefold() for text in search(resource["attributes"]))
+            if any(needle in field_text.casefold() for field_text in search(resource["attributes"]))
         ]
     match = _FILTER.fullmatch(name)
     if match is None or match[1] not in listing.filters:
@@ -143,7 +143,7 @@ def _narrowed(resources: list[Json], listing: Listing, name: str, value: str) ->
 
 def _read(reader: Reader, value: str, name: str) -> object:
     if not value:
-        raise invalid(("query", name), "Give at least one value, and none that is empty.")
+        raise invalid(("query", name), "Give at least one value, and no empty one.")
     try:
         return reader(value)
     except ValueError as error:
@@ -155,11 +155,11 @@ def _sorted(resources: list[Json], listing: Listing, value: str) -> list[Json]:
     if name not in listing.sorts:
         raise invalid(("query", "sort"), f"Sort by one of {', '.join(sorted(listing.sorts)) or 'nothing'}.")
 
-    def order(resource: Json) -> tuple[bool, str]:
+    def sort_key(resource: Json) -> tuple[bool, str]:
         value = resource["attributes"].get(name)
         return (value is not None, "" if value is None else value.casefold())
 
-    return sorted(resources, key=order, reverse=value.startswith("-"))
+    return sorted(resources, key=sort_key, reverse=value.startswith("-"))
 
 
 def _unknown(name: str, known: list[str]) -> ApiError:

@@ -1,4 +1,4 @@
-"""One request as it came in, one response as it goes out."""
+"""The request and response objects that endpoints work with, and their conversion from and to WSGI."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ MAX_BODY = 1024 * 1024  # bytes
 
 Json = dict[str, Any]
 Rearrange = Callable[[list[Json], int], list[Json]]
-"""Gets a list's resources and the size of a page; what it returns is cut into pages."""
+"""Takes a list's resources and the page size, and returns the resources to cut into pages."""
 
 
 @dataclass(frozen=True)
 class Presented:
-    """The credential a request came with, live or not. ``kind`` is ``api_key`` or ``bearer``."""
+    """The credential in a request, valid or not. ``kind`` is ``api_key``, ``bearer`` or empty."""
 
     kind: str
     person_id: str | None = None
@@ -33,7 +33,7 @@ class Presented:
 
 @dataclass(frozen=True)
 class Caller:
-    """The person whom an accepted credential acts as.
+    """The person that an accepted credential acts as.
 
     ``scopes`` is None for a bearer token, which acts as its person without scopes (published).
     """
@@ -49,39 +49,39 @@ class Request:
     path: str
     query: str
     environ: WSGIEnvironment = field(repr=False)
-    # Learned on the way, for the journal:
+    # Filled in while the request is handled, for the journal:
     presented: Presented | None = None
     external_id: str | None = None
-    # Set by a fault, for lists: the stamp of the moment to show, and what happens to the resources.
+    # Set by a fault on lists: the stamp of the moment to show, and the change to the resources.
     as_of: str | None = None
     rearrange: Rearrange | None = None
 
     @classmethod
     def of(cls, environ: WSGIEnvironment) -> Request:
-        # WSGI hands the path's bytes over as Latin-1.
+        # WSGI decodes the path's bytes as Latin-1.
         path = str(environ.get("PATH_INFO", "")).encode("latin-1").decode("utf-8", "replace")
         return cls(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), environ)
 
     def header(self, name: str) -> str:
-        """The header's value or "". Names match in any letter case."""
+        """Return the header's value or "". Names are not case-sensitive."""
         return str(self.environ.get("HTTP_" + name.upper().replace("-", "_"), "")).strip()
 
     def json(self) -> object:
-        """The body, parsed. Raises ApiError 400 or 413."""
+        """Return the parsed body. Raises ApiError 400 or 413."""
         content_type = str(self.environ.get("CONTENT_TYPE", "")).partition(";")[0].strip().lower()
         if content_type != "application/json":
             raise invalid(("header", "Content-Type"), "Send application/json.")
         raw = self._body()
         try:
             parsed = json.loads(raw)
-            # A lone surrogate is legal JSON, but no text that could be stored.
+            # A lone surrogate is legal in JSON, but cannot be stored as text.
             json.dumps(parsed, ensure_ascii=False, allow_nan=False).encode()
         except (ValueError, RecursionError) as error:
             raise invalid(("body",), "The body is not valid JSON.", "json_invalid") from error
         return parsed
 
     def take_body(self) -> bytes:
-        """Read the body off the connection, up to the limit and one byte; it can be read again afterwards."""
+        """Read at most one byte more than the limit from the connection. The body can be read again later."""
         length = str(self.environ.get("CONTENT_LENGTH", ""))
         declared = int(length) if length.isdecimal() else 0
         raw: bytes = self.environ["wsgi.input"].read(min(declared, MAX_BODY + 1))
@@ -89,7 +89,7 @@ class Request:
         return raw
 
     def give_body(self, raw: bytes) -> None:
-        """Put ``raw`` in the place of the body. A declared length beyond the limit stays, and is refused."""
+        """Replace the body by ``raw``. A declared length above the limit stays and is refused."""
         self.environ["wsgi.input"] = BytesIO(raw)
         if len(raw) <= MAX_BODY and self.environ.get("CONTENT_LENGTH"):
             self.environ["CONTENT_LENGTH"] = str(len(raw))
@@ -135,7 +135,7 @@ class Response:
 
 @dataclass(frozen=True)
 class Call:
-    """An authorised request on its way to its endpoint. ``now`` is a stamp, ``target`` the id in the path."""
+    """An authorised request, as an endpoint gets it. ``now`` is a stamp, ``target`` the id in the path."""
 
     db: sqlite3.Connection
     now: str
@@ -149,6 +149,6 @@ Handler = Callable[[Call], Response]
 
 
 def one(call: Call, resource: Json, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    """The envelope of a single resource."""
+    """Return the response with a single resource in its envelope."""
     collection = call.request.path if status == HTTPStatus.CREATED else call.request.path.rpartition("/")[0]
     return Response(status, {"data": resource, "links": {"self": f"{collection}/{resource['id']}"}})

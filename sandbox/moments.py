@@ -1,4 +1,4 @@
-"""Points in time, as the API writes and reads them."""
+"""Times: the clock, and the format in which the API writes and reads times."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def utc_now() -> datetime:
 
 
 class ShiftedClock:
-    """Another clock, ``offset`` ahead of it; a negative one is behind."""
+    """A clock that runs ``offset`` ahead of ``clock``, or behind it if the offset is negative."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -24,9 +24,9 @@ class ShiftedClock:
 
 
 def stamp(moment: datetime) -> str:
-    """ISO 8601 in UTC with microseconds and ``Z``; such texts sort and compare as the times do.
+    """Return the time as ISO 8601 in UTC with microseconds and ``Z``. Stamps sort as their times do.
 
-    Raises ValueError for a time without a time zone.
+    Raises ValueError if the time has no time zone.
     """
     if moment.tzinfo is None:
         raise ValueError("A time needs a time zone.")
@@ -38,10 +38,7 @@ def optional_stamp(moment: datetime | None) -> str | None:
 
 
 def read_stamp(text: str) -> str:
-    """A caller's ISO 8601 time with its offset, in the form of ``stamp``.
-
-    Raises ValueError for anything else.
-    """
+    """Return the stamp of a caller's ISO 8601 time with its offset. Raises ValueError for other texts."""
     try:
         return stamp(datetime.fromisoformat(text))
     except OverflowError as error:

@@ -1,4 +1,4 @@
-"""The people of the workspace: how they are kept, and the users endpoints."""
+"""The people of the workspace: their storage, and the users endpoints."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _ONE = "SELECT * FROM people WHERE id = ?"
 _BY_EMAIL = "SELECT * FROM people WHERE email = ?"
 
 
-def _searched(attributes: Json) -> tuple[str, ...]:
+def _search_texts(attributes: Json) -> tuple[str, ...]:
     return f"{attributes['firstName']} {attributes['lastName']}", attributes["email"]
 
 
 _LISTING = Listing(
     filters={"status": choice(PERSON_STATUSES), "role": choice(ROLES), "isGuest": boolean},
     sorts=frozenset({"firstName", "lastName", "email", "createdAt", "updatedAt", "lastActivity"}),
-    search=_searched,
+    search=_search_texts,
 )
 
 
@@ -41,9 +41,9 @@ def add(
     created_at: str,
     last_activity: str | None = None,
 ) -> str:
-    """The new person's id.
+    """Add a person and return the id.
 
-    Raises ValueError for an unknown role, sqlite3.IntegrityError for an unknown status, an e-mail that is
+    Raises ValueError for an unknown role, sqlite3.IntegrityError for an unknown status, an email that is
     taken or a second Owner.
     """
     person_id = person_id or str(uuid.uuid4())
@@ -56,7 +56,7 @@ def add(
 
 
 def change(db: sqlite3.Connection, person_id: str, *, role: str | None, status: str | None, now: str) -> None:
-    """Set what is given. Raises LookupError for an unknown person, else as ``add`` does."""
+    """Change the given fields. Raises LookupError for an unknown person, and the errors of ``add``."""
     row = find(db, person_id)
     if row is None:
         raise LookupError(f"There is no person {person_id}.")
@@ -73,15 +73,15 @@ def find(db: sqlite3.Connection, person_id: str) -> sqlite3.Row | None:
 
 
 def by_email(db: sqlite3.Connection, email: str) -> sqlite3.Row:
-    """Raises LookupError for an unknown e-mail."""
+    """Return the person with this email. Raises LookupError for an unknown email."""
     found: sqlite3.Row | None = db.execute(_BY_EMAIL, [email]).fetchone()
     if found is None:
-        raise LookupError(f"There is no person with the e-mail {email}.")
+        raise LookupError(f"There is no person with the email {email}.")
     return found
 
 
 def admin_emails(db: sqlite3.Connection) -> list[str]:
-    """Of the live people who may manage keys, in a fixed order."""
+    """Return the emails of the live people who may manage keys, in a fixed order."""
     return [row["email"] for row in db.execute(_ALL) if row["role"] in ADMINS and row["status"] == "live"]
 
 

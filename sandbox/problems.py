@@ -1,4 +1,4 @@
-"""Every refusal the API knows, in Cerby's published error shape."""
+"""The API's errors, in the shape that Cerby publishes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Cerby writes an error's `status` now as text, now as a number. Clients must take both.
+# Cerby's documentation shows an error's `status` both as text and as a number. Clients must accept both.
 _STATUS_AS_TEXT = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
@@ -44,13 +44,13 @@ class ApiError(Exception):
 
 
 def invalid(loc: Sequence[str], msg: str, kind: str = "value_error") -> ApiError:
-    """400. ``loc`` leads to the input, for instance ``("query", "page[size]")``."""
+    """Return a 400. ``loc`` is the path to the input, for instance ``("query", "page[size]")``."""
     meta = {"loc": list(loc), "msg": msg, "type": kind}
     return ApiError(HTTPStatus.BAD_REQUEST, "validation_error", "The request is not valid.", meta=meta)
 
 
 def unauthorized() -> ApiError:
-    """401. One text for every cause, so that a guess at a key learns nothing."""
+    """Return a 401. The text is the same for every cause, so that guessing a key reveals nothing."""
     detail = "The credential is missing, unknown, expired or deleted, or lacks the scope this needs."
     return ApiError(HTTPStatus.UNAUTHORIZED, "unauthorized", detail)
 
@@ -74,13 +74,13 @@ def conflict(detail: str) -> ApiError:
 
 
 def too_large(limit: int) -> ApiError:
-    """413. ``limit`` is in bytes."""
+    """Return a 413. ``limit`` is in bytes."""
     detail = f"A request's body may have at most {limit} bytes."
     return ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "payload_too_large", detail)
 
 
 def too_many_requests() -> ApiError:
-    """429, without quota figures or headers, as Cerby answers (published)."""
+    """Return a 429 without numbers or headers, as Cerby does (published)."""
     detail = "Too many requests. Retry in five minutes."
     return ApiError(HTTPStatus.TOO_MANY_REQUESTS, "too_many_requests", detail)
 

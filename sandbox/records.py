@@ -1,4 +1,4 @@
-"""What the workspace holds besides people, keys and secrets: vaults, accounts, teams, integrations, jobs."""
+"""Vaults, accounts, teams, integrations and jobs: their storage and endpoints."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING
 
-from sandbox.listing import Listing, answer, choice, word
+from sandbox.listing import Listing, answer, choice, text
 from sandbox.messages import Call, Handler, Json, Response, one
 from sandbox.problems import not_found
 
@@ -17,13 +17,13 @@ _ALL = "SELECT * FROM records WHERE type = ? ORDER BY created_at, rowid"
 _ONE = "SELECT * FROM records WHERE type = ? AND id = ?"
 
 LISTINGS = {
-    "vault": Listing({"name": word}, frozenset({"name", "createdAt"})),
+    "vault": Listing({"name": text}, frozenset({"name", "createdAt"})),
     "account": Listing(
-        {"name": word, "application": word, "status": choice({"enabled", "disabled"})},
+        {"name": text, "application": text, "status": choice({"enabled", "disabled"})},
         frozenset({"name", "application", "createdAt"}),
     ),
-    "team": Listing({"name": word}, frozenset({"name", "createdAt"})),
-    "integration": Listing({"name": word, "status": word}, frozenset({"name", "createdAt"})),
+    "team": Listing({"name": text}, frozenset({"name", "createdAt"})),
+    "integration": Listing({"name": text, "status": text}, frozenset({"name", "createdAt"})),
 }
 
 
@@ -35,7 +35,7 @@ def add(
     created_at: str,
     record_id: str | None = None,
 ) -> str:
-    """The new record's id."""
+    """Add a record and return its id."""
     record_id = record_id or str(uuid.uuid4())
     db.execute(
         "INSERT INTO records VALUES (?, ?, ?, ?)", [record_id, type_name, json.dumps(attributes), created_at]

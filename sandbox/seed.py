@@ -1,4 +1,4 @@
-"""Fills an empty sandbox with the demo workspace."""
+"""Fill an empty sandbox with the demo workspace."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 DOMAIN = "contenzilla.example"
 OWNER = f"owner@{DOMAIN}"
 
-_LONG = 5  # days
-_FOUNDED = timedelta(days=1500)
+_LONG_LIFETIME = 5  # days
+_WORKSPACE_AGE = timedelta(days=1500)
 
 
 def seed_demo(sandbox: Sandbox, *, vaults: int = 2) -> None:
-    """Everything in one transaction; a workspace that has people already is left alone.
+    """Add the demo data in one transaction. Do nothing if the workspace has people.
 
-    The same clock and ``vaults`` (1 or 2) give the same records: ids come from names, times from the
-    clock. Only the plain text of the keys differs, and nobody gets to see it.
+    The same clock and ``vaults`` (1 or 2) give the same records, because ids come from names and times from
+    the clock. Only the keys differ, and their plain texts are discarded.
     """
     now = sandbox.clock()
     with sandbox.store.transaction() as db:
@@ -56,8 +56,8 @@ def _add_people(db: sqlite3.Connection, now: datetime) -> None:
 def _add_keys(db: sqlite3.Connection, now: datetime) -> None:
     for number, key in enumerate(KEYS):
         created_at = now - timedelta(days=key.age)
-        if key.lifetime >= _LONG and not key.batch:
-            created_at -= timedelta(seconds=number * 7919 % 36_000)  # not all at the same time of day
+        if key.lifetime >= _LONG_LIFETIME and not key.batch:
+            created_at -= timedelta(seconds=number * 7919 % 36_000)  # vary the time of day
         api_keys.add(
             db,
             key_id=_id("key", key.name),
@@ -80,7 +80,7 @@ def _add_records(db: sqlite3.Connection, now: datetime, vaults: int) -> None:
             type_name,
             attributes,
             record_id=_id(type_name, attributes["name"]),
-            created_at=stamp(now - _FOUNDED + timedelta(days=number)),
+            created_at=stamp(now - _WORKSPACE_AGE + timedelta(days=number)),
         )
     for number, title in enumerate(SECRETS):
         stored_secrets.add(

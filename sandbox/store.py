@@ -1,4 +1,4 @@
-"""The sandbox's SQLite file: schema, transactions, snapshots."""
+"""The SQLite file: schema, transactions and snapshots."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _LOCK_WAIT = 10.0  # seconds
 
-# Times are stamps (see moments.py). A credential is kept as its SHA-256 only.
+# Times are stamps (see moments.py). Only the SHA-256 of a credential is stored.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS people (
     id TEXT PRIMARY KEY,
@@ -48,7 +48,7 @@ CREATE TABLE IF NOT EXISTS api_keys (
 );
 CREATE INDEX IF NOT EXISTS api_keys_by_creation ON api_keys (created_at);
 
--- What a key was until someone changed it, for a listing of an earlier moment.
+-- Earlier versions of keys, for lists as of an earlier moment (see key_history.py).
 CREATE TABLE IF NOT EXISTS key_history (
     until TEXT NOT NULL,
     position INTEGER NOT NULL,
@@ -97,11 +97,11 @@ CREATE TABLE IF NOT EXISTS journal (
     fault TEXT
 );
 """
-_ADDED_TO_JOURNAL = ("committed_at", "fault")  # a file of an earlier version lacks them
+_ADDED_TO_JOURNAL = ("committed_at", "fault")  # older files lack them
 
 
 class Store:
-    """One SQLite file. A connection serves one thread at a time and is reused by the next."""
+    """One SQLite file. Each connection serves one thread at a time and is then reused."""
 
     def __init__(self, path: Path | str) -> None:
         self._path = Path(path)
@@ -116,9 +116,9 @@ class Store:
 
     @contextmanager
     def transaction(self, *, commit: bool = True) -> Iterator[sqlite3.Connection]:
-        """Write-locked from its start (IMMEDIATE); committed at the end, rolled back on any exception.
+        """Start a transaction with a write lock (IMMEDIATE). Commit at the end; roll back on an exception.
 
-        Without ``commit`` it is rolled back in any case.
+        Without ``commit``, always roll back.
         """
         with self._connection() as db, db:
             db.execute("BEGIN IMMEDIATE")
@@ -127,10 +127,10 @@ class Store:
                 db.rollback()
 
     def snapshot(self) -> bytes:
-        """The whole content, to hand to ``restore`` later."""
+        """Return the whole content, for ``restore``."""
         with self._connection() as db, closing(sqlite3.connect(":memory:")) as copy:
             db.backup(copy)
-            copy.execute("VACUUM")  # clears the file's WAL mark, with which memory cannot be opened
+            copy.execute("VACUUM")  # clears the WAL mode, which an in-memory database cannot be opened with
             return copy.serialize()
 
     def restore(self, snapshot: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Secrets: what is known about them, never what they say."""
+"""Secrets: their storage, which keeps no text of a secret, and their endpoints."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def add(
     created_at: str,
     created_by: str,
 ) -> str:
-    """The new secret's id. Of the body only its SHA-256 and its length in characters are kept."""
+    """Add a secret and return its id. Only the SHA-256 and the length (characters) of the body are stored."""
     secret_id = secret_id or str(uuid.uuid4())
     db.execute(
         "INSERT INTO secrets VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -47,7 +47,7 @@ def add(
 
 
 def every(db: sqlite3.Connection) -> list[Json]:
-    """The rows as kept: id, title, category, body_sha256, body_length, vault_id, created_at, created_by."""
+    """Return every row: id, title, category, body_sha256, body_length, vault_id, created_at, created_by."""
     return [dict(row) for row in db.execute(_ALL)]
 
 
@@ -76,16 +76,16 @@ def create_secret(call: Call) -> Response:
     return one(call, _found(call, secret_id), HTTPStatus.CREATED)
 
 
-def _vault(call: Call, asked_for: str | None) -> str:
-    """The vault that was named, or the only one there is."""
+def _vault(call: Call, vault_id: str | None) -> str:
+    """Return the requested vault, or the only one if the request names none."""
     vaults = [vault["id"] for vault in records.of_type(call.db, "vault")]
-    if asked_for is None and len(vaults) == 1:
+    if vault_id is None and len(vaults) == 1:
         return str(vaults[0])
-    if asked_for is None:
+    if vault_id is None:
         raise wrong_attribute("vaultId", f"Name a vault: this workspace has {len(vaults)}.")
-    if asked_for not in vaults:
+    if vault_id not in vaults:
         raise wrong_attribute("vaultId", "There is no such vault.")
-    return asked_for
+    return vault_id
 
 
 def _found(call: Call, secret_id: str) -> Json:

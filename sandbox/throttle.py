@@ -1,4 +1,4 @@
-"""Too many requests: off unless a limit is set, counted per credential."""
+"""Rate limit: count the requests of each credential. Off unless a limit is set."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PAUSE = timedelta(minutes=5)  # "retry in five minutes" (published); the window
 
 
 class Throttle:
-    """A credential that exceeds ``per_minute`` requests is refused for five minutes."""
+    """Refuse a credential for five minutes if it exceeds ``per_minute`` requests. None means no limit."""
 
     def __init__(self, per_minute: int | None) -> None:
         self.per_minute = per_minute
@@ -26,7 +26,7 @@ class Throttle:
         self._paused_until: dict[Presented, datetime] = {}
 
     def count(self, credential: Presented, now: datetime) -> None:
-        """Raises ApiError 429."""
+        """Count one request. Raises ApiError 429."""
         if self.per_minute is None:
             return
         with self._lock:

@@ -1,4 +1,4 @@
-"""The workspace's fixed words: its name, roles, statuses and scopes."""
+"""Constants of the API: the workspace, roles, statuses and scopes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import uuid
 WORKSPACE_NAME = "contenzilla"
 WORKSPACE_ID = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{WORKSPACE_NAME}.example"))
 
-# Least first. `workspace_super_admin` is published, the other identifiers follow its pattern.
+# Lowest first. Cerby publishes `workspace_super_admin`; the other identifiers follow its pattern.
 ROLES = (
     "workspace_guest",
     "workspace_login_only",
@@ -37,7 +37,7 @@ PUBLISHED_SCOPES = frozenset(
         "write:automations",
     }
 )
-# Cerby publishes the labels of these eight, but not their identifiers: the identifiers are our contract.
+# Cerby publishes only the labels of these eight; the identifiers are our contract.
 OUR_SCOPES = frozenset(
     {
         "read:vaults",
@@ -54,5 +54,5 @@ SCOPES = PUBLISHED_SCOPES | OUR_SCOPES
 
 
 def outranks(role: str, other: str) -> bool:
-    """Whether ``role`` is higher than ``other``."""
+    """Return whether ``role`` is higher than ``other``."""
     return ROLES.index(role) > ROLES.index(other)

@@ -1,4 +1,4 @@
-"""Every fault there is, as data."""
+"""The catalogue: every fault, as data."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _KEYS = (RoutePattern("* /api/v1/api-keys"), RoutePattern("* /api/v1/api-keys/*"
 
 _FOREVER = {"seconds": 300.0}
 _SHORT = {"seconds": 5.0}
-_UNDONE = {"committed": False}
+_NOT_COMMITTED = {"committed": False}
 
-_LINE = (
+_CONNECTION = (
     Fault(
         "refuse-connections",
         "The port is closed for as long as this rule stands: connections are refused, idle ones end."
         " Route * only.",
         respond.reset,
         Work.UNREAD,
-        chaos=None,  # a demo without a port is no demo
+        chaos=None,  # a demo needs its port
     ),
     Fault(
         "go-down",
@@ -98,7 +98,7 @@ _SERVER_ERRORS = (
             f"{status}-html",
             f"{status} {HTTPStatus(status).phrase} with a page of HTML, as a gateway answers.",
             respond.html(status),
-            options=_UNDONE,
+            options=_NOT_COMMITTED,
         )
         for status in (502, 503, 504)
     ),
@@ -162,7 +162,7 @@ _REDIRECTS = tuple(
         f"redirect-{status}",
         f"{status} {HTTPStatus(status).phrase} to the target.",
         respond.redirect(status),
-        options={"target": "/api/v1/elsewhere", **_UNDONE},
+        options={"target": "/api/v1/elsewhere", **_NOT_COMMITTED},
     )
     for status in (301, 302, 307, 308)
 )
@@ -173,7 +173,7 @@ _CLIENT_ERRORS = tuple(
         f"{status} {HTTPStatus(status).phrase}, in Cerby's shape of an error"
         + (", without Retry-After." if status == HTTPStatus.TOO_MANY_REQUESTS else "."),
         respond.error(status),
-        options=_UNDONE,
+        options=_NOT_COMMITTED,
     )
     for status in (400, 401, 403, 404, 405, 408, 409, 410, 413, 415, 422, 425, 429)
 )
@@ -183,9 +183,14 @@ _TOO_MANY = (
         "429-seconds",
         "429 with Retry-After in seconds.",
         respond.too_many_for_seconds,
-        options=_FOREVER | _UNDONE,
+        options=_FOREVER | _NOT_COMMITTED,
     ),
-    Fault("429-date", "429 with Retry-After as a date.", respond.too_many_until, options=_FOREVER | _UNDONE),
+    Fault(
+        "429-date",
+        "429 with Retry-After as a date.",
+        respond.too_many_until,
+        options=_FOREVER | _NOT_COMMITTED,
+    ),
 )
 
 _LISTINGS = (
@@ -194,7 +199,7 @@ _LISTINGS = (
         "A list as it was some seconds ago.",
         respond.honest,
         on=_LISTS,
-        prepare=prepare.look_back,
+        prepare=prepare.show_earlier_list,
         options={"seconds": 30.0},
     ),
     Fault(
@@ -202,7 +207,7 @@ _LISTINGS = (
         "A list without one of its pages, whose total still counts it.",
         respond.honest,
         on=_LISTS,
-        prepare=prepare.lose_a_page,
+        prepare=prepare.drop_page,
     ),
     Fault(
         "list-pages-doubled",
@@ -241,7 +246,7 @@ _WORKSPACE = (
         "clock-off",
         "The request is carried out with a clock that is some seconds ahead, or behind.",
         respond.honest,
-        prepare=prepare.turn_clock,
+        prepare=prepare.shift_clock,
         options={"seconds": 600.0},
     ),
     Fault(
@@ -262,7 +267,7 @@ _WORKSPACE = (
         )
         for name, done, preparation in (
             ("key-removed", "removed", prepare.remove_key),
-            ("key-gone", "removed without a trace", prepare.lose_key),
+            ("key-gone", "removed without a trace", prepare.erase_key),
             ("key-rescoped", "given other scopes", prepare.rescope_key),
             ("key-renamed", "renamed", prepare.rename_key),
             ("key-reowned", "given to another admin", prepare.reown_key),
@@ -273,7 +278,7 @@ _WORKSPACE = (
 CATALOGUE = {
     fault.name: fault
     for fault in (
-        *_LINE,
+        *_CONNECTION,
         *_LATE,
         *_SERVER_ERRORS,
         *_CREATED,

@@ -1,4 +1,4 @@
-"""The connection of one request, below HTTP: silence, raw bytes, an end or a reset."""
+"""The TCP connection of one request: send raw bytes, wait, close or reset."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from sandbox.faults.gate import SOCKET, Gate
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
-_SLICE = 0.05  # seconds between two looks at whether a wait should end early
-_RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 seconds
+_POLL_INTERVAL = 0.05  # seconds between checks of whether a wait should end early
+_LINGER_ZERO = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 seconds
 
 
 class Connection:
-    """What it ends, it takes from the server: the server's descriptor leads nowhere from then on.
+    """Control the socket of the request in ``environ``.
 
-    So the server closes a descriptor that is its own, in its own time, and gunicorn counts its connections
-    correctly. The exception that leaves the application is the one of a client that went away.
-    Raises RuntimeError under a server that does not hand over the connection's socket.
+    After ``close`` or ``reset``, the server's file descriptor refers to a dead socket. So the server can
+    close its descriptor as usual, and gunicorn counts its connections correctly. Both raise
+    ConnectionResetError, as if the client had gone away.
+    Raises RuntimeError if the server does not provide the socket in ``environ``.
     """
 
     def __init__(self, environ: WSGIEnvironment, gate: Gate) -> None:
         if SOCKET not in environ:
-            raise RuntimeError(f"This server does not hand over its connections as {SOCKET}.")
+            raise RuntimeError(f"This server does not provide its connections as {SOCKET}.")
         self._sock: socket.socket = environ[SOCKET]
         self._gate = gate
 
@@ -38,22 +39,22 @@ class Connection:
         self._sock.sendall(data)
 
     def wait(self, seconds: float) -> bool:
-        """True after that time; False as soon as the client has gone away or the server stops."""
+        """Return True after that time, or False as soon as the client disconnects or the server stops."""
         ends = time.monotonic() + seconds
         while (left := ends - time.monotonic()) > 0:
             if self._gate.is_stopping or self._client_has_left():
                 return False
-            time.sleep(min(_SLICE, left))
+            time.sleep(min(_POLL_INTERVAL, left))
         return True
 
     def reset(self) -> Never:
-        """End the connection with a TCP reset."""
-        with suppress(OSError):  # the client was faster
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        """Close the connection with a TCP reset."""
+        with suppress(OSError):  # the client has closed it
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
         self._take_from_server()
 
     def close(self) -> Never:
-        """End the connection after what was sent."""
+        """Close the connection normally, after the bytes that were sent."""
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_WR)
         self._take_from_server()
@@ -68,7 +69,7 @@ class Connection:
             return True
 
     def _take_from_server(self) -> Never:
-        nowhere, other_end = socket.socketpair()
-        with nowhere, other_end:
-            os.dup2(nowhere.fileno(), self._sock.fileno(), inheritable=False)
+        dead, other_end = socket.socketpair()
+        with dead, other_end:
+            os.dup2(dead.fileno(), self._sock.fileno(), inheritable=False)
         raise ConnectionResetError(errno.ECONNRESET, "The sandbox was told to end this connection.")

@@ -1,4 +1,4 @@
-"""The control port: JSON over HTTP, on a loopback port of its own, never on the API's."""
+"""The control port: set the faults over HTTP and JSON, on a separate loopback port."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 _MAX_BODY = 1024 * 1024  # bytes
-_KEY = "/keys/"
+_KEYS = "/keys/"
 _CHANGES = {
     "name": "name",
     "scopes": "scopes",
@@ -33,7 +33,7 @@ _CHANGES = {
 
 @contextmanager
 def serve_control(sandbox: Sandbox, listener: socket.socket) -> Iterator[str]:
-    """Serve from threads; yields the base URL."""
+    """Serve in a thread while the context is open. Yield the base URL."""
     with _Server(sandbox, listener) as server:
         thread = threading.Thread(target=server.serve_forever, args=[0.01], daemon=True)
         thread.start()
@@ -62,13 +62,13 @@ class _Handler(BaseHTTPRequestHandler):
         if self.raw_requestline and self.parse_request():
             self._answer()
 
-    def log_message(self, *_words: object) -> None:
-        """Silence."""
+    def log_message(self, *_args: object) -> None:
+        """Log nothing."""
 
     def _answer(self) -> None:
         status = HTTPStatus.OK
         try:
-            result = _result(self.server.sandbox, self.command, self.path, self._given())
+            result = _result(self.server.sandbox, self.command, self.path, self._body())
         except LookupError as error:
             result, status = {"error": error.args[0]}, HTTPStatus.NOT_FOUND
         except (ValueError, TypeError) as error:
@@ -80,10 +80,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(raw)
 
-    def _given(self) -> Any:
-        """The body, parsed. Raises ValueError.
+    def _body(self) -> Any:
+        """Return the parsed body, or None for other methods than PUT and POST. Raises ValueError.
 
-        A web page of elsewhere can send neither this media type nor another Host than its own.
+        The checks keep web pages of other sites out: they cannot send this media type or this Host.
         """
         port = self.server.server_address[1]
         if self.headers.get("Host") not in {f"{HOST}:{port}", f"localhost:{port}"}:
@@ -95,22 +95,25 @@ class _Handler(BaseHTTPRequestHandler):
         return json.loads(self.rfile.read(min(int(self.headers.get("Content-Length", 0)), _MAX_BODY)))
 
 
-def _result(sandbox: Sandbox, method: str, path: str, given: Any) -> Any:
-    """Raises LookupError for what there is not, ValueError or TypeError for a wrong body."""
-    if method == "POST" and path.startswith(_KEY):
-        return _change_key(sandbox, path.removeprefix(_KEY), given)
+def _result(sandbox: Sandbox, method: str, path: str, body: Any) -> Any:
+    """Carry out one call.
+
+    Raises LookupError for an unknown call or key, ValueError or TypeError for a wrong body.
+    """
+    if method == "POST" and path.startswith(_KEYS):
+        return _change_key(sandbox, path.removeprefix(_KEYS), body)
     routes: dict[tuple[str, str], Callable[[], Any]] = {
         ("GET", "/faults"): lambda: {"rules": sandbox.faults.rules(), "fired": sandbox.faults.fired()},
-        ("PUT", "/faults"): lambda: {"rules": sandbox.faults.set(_rules(given))},
+        ("PUT", "/faults"): lambda: {"rules": sandbox.faults.set(_rules(body))},
         ("DELETE", "/faults"): lambda: {"rules": sandbox.faults.set([])},
         ("GET", "/faults/catalogue"): _catalogue,
         ("GET", "/journal"): sandbox.journal,
         ("GET", "/keys"): sandbox.api_keys,
-        ("POST", "/clock"): lambda: _turn_clock(sandbox, given),
+        ("POST", "/clock"): lambda: _set_clock(sandbox, body),
     }
     if (method, path) not in routes:
         known = ", ".join(f"{verb} {address}" for verb, address in routes)
-        raise LookupError(f"There is no {method} {path}; there are {known}, POST {_KEY}<id>.")
+        raise LookupError(f"There is no {method} {path}; there are {known}, POST {_KEYS}<id>.")
     return routes[method, path]()
 
 
@@ -126,28 +129,28 @@ def _catalogue() -> list[dict[str, Any]]:
     ]
 
 
-def _rules(given: Any) -> list[dict[str, Any]]:
-    if not isinstance(given, list) or not all(isinstance(rule, dict) for rule in given):
+def _rules(body: Any) -> list[dict[str, Any]]:
+    if not isinstance(body, list) or not all(isinstance(rule, dict) for rule in body):
         raise TypeError("Send a list of rules.")
-    return given
+    return body
 
 
-def _change_key(sandbox: Sandbox, key_id: str, given: Any) -> dict[str, Any]:
-    if not isinstance(given, dict):
-        raise TypeError("Send an object with what is to change.")
-    unknown = sorted(set(given) - set(_CHANGES))
+def _change_key(sandbox: Sandbox, key_id: str, body: Any) -> dict[str, Any]:
+    if not isinstance(body, dict):
+        raise TypeError("Send an object with the fields to change.")
+    unknown = sorted(set(body) - set(_CHANGES))
     if unknown:
         raise ValueError(f"A key has no {', '.join(unknown)}; it has {', '.join(_CHANGES)}.")
-    change = {_CHANGES[name]: value for name, value in given.items()}
+    change = {_CHANGES[name]: value for name, value in body.items()}
     if "expires_at" in change:
         change["expires_at"] = datetime.fromisoformat(change["expires_at"])
     sandbox.change_key(key_id, **change)
     return {"keys": [key for key in sandbox.api_keys() if key["id"] == key_id]}
 
 
-def _turn_clock(sandbox: Sandbox, given: Any) -> dict[str, Any]:
-    """Set the offset, in seconds; what became due on the way is carried out."""
-    offset = given.get("offset") if isinstance(given, dict) else None
+def _set_clock(sandbox: Sandbox, body: Any) -> dict[str, Any]:
+    """Set the clock's offset in seconds, and carry out the late writes that became due."""
+    offset = body.get("offset") if isinstance(body, dict) else None
     if not isinstance(offset, int | float):
         raise TypeError('Send {"offset": <seconds>}.')
     sandbox.clock.offset = timedelta(seconds=offset)

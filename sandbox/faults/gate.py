@@ -1,4 +1,4 @@
-"""The port that the sandbox is served on: closed for a while, and told when the server stops."""
+"""Close and reopen the port that the sandbox listens on, and end hanging responses on a stop."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
 SOCKET = "gunicorn.socket"
-"""Where a server leaves the connection's socket in the WSGI environment: gunicorn's own name for it."""
+"""The key of the connection's socket in the WSGI environment, as gunicorn names it."""
 
 _BACKLOG = 128
 
 
 class Gate:
-    """Knows the listening socket and the connections; both belong to the server.
+    """Control the server's listening socket and its idle connections.
 
-    The port is closed for real, so that a client is refused before it has sent a byte. That is done with
-    shutdown(2) on the listening socket, which reaches every process that holds it. Linux only.
+    The port is really closed: a client is refused before it has sent a byte. This is done with shutdown(2)
+    on the listening socket, which affects every process that holds the socket. Linux only.
     """
 
     def __init__(self) -> None:
@@ -35,25 +35,25 @@ class Gate:
         self._idle: WeakSet[socket.socket] = WeakSet()
 
     def serves(self, listener: socket.socket) -> None:
-        """A server begins to accept connections on ``listener``, which is duplicated."""
+        """Note that a server accepts connections on ``listener``. The socket is duplicated."""
         with self._lock:
-            self._let_go()
+            self._release()
             self._listener, self._address = listener.dup(), listener.getsockname()
             self.is_shut = self.is_stopping = False
 
     def stop(self) -> None:
-        """The server stops: every hang ends. Safe in a signal handler."""
+        """End every hanging response, because the server stops. Safe in a signal handler."""
         self.is_stopping = True
 
     def close(self) -> None:
-        """The server has stopped."""
+        """Release the socket after the server has stopped."""
         self.stop()
         with self._lock:
-            self._let_go()
+            self._release()
 
     @contextmanager
     def connection(self, environ: WSGIEnvironment) -> Iterator[None]:
-        """A request is being answered on this connection; before and after, it is idle."""
+        """Count the connection as busy while the context is open, and as idle afterwards."""
         sock = environ.get(SOCKET)
         if sock is None:
             yield
@@ -67,9 +67,9 @@ class Gate:
                 self._idle.add(sock)
 
     def shut(self, seconds: float | None = None) -> None:
-        """Refuse connections and end the idle ones, until ``open`` or for some seconds.
+        """Refuse new connections and end idle ones, until ``open`` is called or for some seconds.
 
-        Raises ValueError where no server has said what it listens on.
+        Raises ValueError if ``serves`` was not called before.
         """
         with self._lock:
             if self._listener is None:
@@ -78,7 +78,7 @@ class Gate:
                 self.is_shut = True
                 self._listener.shutdown(socket.SHUT_RDWR)
             for sock in list(self._idle):
-                with suppress(OSError):  # it was closed already
+                with suppress(OSError):  # already closed
                     sock.shutdown(socket.SHUT_RDWR)
         if seconds is not None:
             timer = threading.Timer(seconds, self.open)
@@ -91,14 +91,16 @@ class Gate:
             if not self.is_shut or self._listener is None or self.is_stopping:
                 return
             try:
-                self._listener.bind(self._address)  # a port that the system chose was given back to it
+                self._listener.bind(
+                    self._address
+                )  # needed if the system chose the port, which shutdown released
             except OSError as error:
-                if error.errno != errno.EINVAL:  # a port that was asked for is still bound
+                if error.errno != errno.EINVAL:  # the port was requested by number and is still bound
                     raise
             self._listener.listen(_BACKLOG)
             self.is_shut = False
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         if self._listener is not None:
             self._listener.close()
             self._listener = None

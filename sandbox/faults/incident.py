@@ -1,4 +1,4 @@
-"""A fault, and one request that it happens to."""
+"""The types of fault injection: a fault, and an incident, which is one request that a fault affects."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "*"})
 
 @dataclass(frozen=True)
 class RoutePattern:
-    """Which requests: ``POST /api/v1/api-keys``, ``* /api/v1/api-keys/*`` or ``*`` for all.
+    """A pattern for requests: ``POST /api/v1/api-keys``, ``* /api/v1/api-keys/*`` or ``*`` for all.
 
     In a path, ``*`` stands for one segment.
     """
@@ -30,12 +30,12 @@ class RoutePattern:
     text: str
 
     def __post_init__(self) -> None:
-        """Raises ValueError for what is no route."""
+        """Raise ValueError if the text is not a valid pattern."""
         method, _, path = self.text.partition(" ")
         if self.text != "*" and (method not in _METHODS or not path.startswith("/")):
-            raise ValueError(f"{self.text!r} is no route. Write one like 'POST /api/v1/api-keys', or '*'.")
+            raise ValueError(f"{self.text!r} is not a route. Write one like 'POST /api/v1/api-keys', or '*'.")
 
-    def fits(self, request: Request) -> bool:
+    def matches(self, request: Request) -> bool:
         if self.text == "*":
             return True
         method, _, path = self.text.partition(" ")
@@ -44,20 +44,21 @@ class RoutePattern:
 
 
 class Work(enum.Enum):
-    """What becomes of the request itself, whatever is answered."""
+    """Whether and when the request is carried out, independently of the reply."""
 
     DONE = "carried out"
-    UNDONE = "understood, but nothing of it is kept"
-    UNREAD = "not even read"
+    UNDONE = "carried out, then rolled back"
+    UNREAD = "not read"
     LATE = "carried out later"
 
 
 @dataclass(frozen=True)
 class Fault:
-    """``options`` are those that a rule may set, with their defaults.
+    """One way to misbehave.
 
-    ``only_success``: what the workspace refuses is refused as ever.
-    ``chaos``: the options that keep a demo usable, or None where the fault has no place in one.
+    ``options`` are the options that a rule may set, with their defaults.
+    ``only_success``: if the workspace refuses the request, send its honest refusal instead.
+    ``chaos``: options that keep a demo usable, or None if the fault must not happen in a demo.
     """
 
     name: str
@@ -70,15 +71,16 @@ class Fault:
     only_success: bool = False
     chaos: Mapping[str, Any] | None = field(default_factory=dict)
 
-    def fits(self, request: Request) -> bool:
-        return any(route.fits(request) for route in self.on)
+    def matches(self, request: Request) -> bool:
+        return any(route.matches(request) for route in self.on)
 
 
 @dataclass
 class Incident:
-    """``random`` is drawn from for this request alone; ``now`` is the sandbox's time, which a fault may turn.
+    """One request that a fault affects.
 
-    ``honest`` is the answer that the workspace gave, once it has been asked.
+    ``random`` serves this request only. ``now`` is the sandbox's time, which a fault may shift. ``honest`` is
+    the workspace's answer, or None before the request is carried out.
     """
 
     fault: Fault
@@ -93,7 +95,7 @@ class Incident:
     @property
     def answer(self) -> Response:
         if self.honest is None:
-            raise RuntimeError("The workspace has not been asked.")
+            raise RuntimeError("The request has not been carried out yet.")
         return self.honest
 
     @property

@@ -1,4 +1,4 @@
-"""What a fault does before the workspace is asked: to the request, to its time, or to a key."""
+"""The ``prepare`` functions of the faults: each changes the request, its time or a key beforehand."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from sandbox.messages import Json
 
 
-def turn_clock(incident: Incident) -> None:
+def shift_clock(incident: Incident) -> None:
     incident.now += timedelta(seconds=incident.seconds)
 
 
 def clamp_expiry(incident: Incident) -> None:
-    """Rewrite ``expiresAt`` to at most so many seconds from now; a body that cannot be read stays."""
+    """Limit ``expiresAt`` to some seconds from now. Leave a body alone that cannot be read."""
     latest = incident.now + timedelta(seconds=incident.seconds)
     try:
         document = json.loads(incident.request.take_body())
@@ -35,12 +35,12 @@ def clamp_expiry(incident: Incident) -> None:
     incident.request.give_body(json.dumps(document).encode())
 
 
-def look_back(incident: Incident) -> None:
+def show_earlier_list(incident: Incident) -> None:
     incident.request.as_of = stamp(incident.now - timedelta(seconds=incident.seconds))
 
 
-def lose_a_page(incident: Incident) -> None:
-    """Leave out one page; the list's total still counts it."""
+def drop_page(incident: Incident) -> None:
+    """Leave out one page, which the list's total still counts."""
 
     def rearrange(resources: list[Json], size: int) -> list[Json]:
         start = incident.random.randrange(max(1, ceil(len(resources) / size))) * size
@@ -50,7 +50,7 @@ def lose_a_page(incident: Incident) -> None:
 
 
 def double_pages(incident: Incident) -> None:
-    """Each page twice, one after the other."""
+    """Repeat each page once."""
 
     def rearrange(resources: list[Json], size: int) -> list[Json]:
         starts = range(0, len(resources), size)
@@ -60,7 +60,7 @@ def double_pages(incident: Incident) -> None:
 
 
 def shuffle(incident: Incident) -> None:
-    """Another order at each request, so that pages overlap and leave out."""
+    """Shuffle the list at each request, so that pages repeat some resources and omit others."""
 
     def rearrange(resources: list[Json], _size: int) -> list[Json]:
         return incident.random.sample(resources, len(resources))
@@ -69,44 +69,46 @@ def shuffle(incident: Incident) -> None:
 
 
 def remove_key(incident: Incident) -> None:
-    _change_a_key(incident, lambda _key: {"removed": True})
+    _change_key(incident, lambda _key: {"removed": True})
 
 
-def lose_key(incident: Incident) -> None:
-    _change_a_key(incident, lambda _key: {"gone": True})
+def erase_key(incident: Incident) -> None:
+    _change_key(incident, lambda _key: {"gone": True})
 
 
 def rescope_key(incident: Incident) -> None:
-    _change_a_key(
+    _change_key(
         incident,
         lambda key: {"scopes": incident.random.sample(sorted(SCOPES - set(key["scopes"].split())), 1)},
     )
 
 
 def rename_key(incident: Incident) -> None:
-    _change_a_key(incident, lambda key: {"name": f"{key['name'][:200]}, renamed"})
+    _change_key(incident, lambda key: {"name": f"{key['name'][:200]}, renamed"})
 
 
 def reown_key(incident: Incident) -> None:
     admins = incident.workspace.admin_emails()
-    _change_a_key(
+    _change_key(
         incident,
-        lambda key: {"owner_email": incident.random.choice([one for one in admins if one != key["email"]])},
+        lambda key: {
+            "owner_email": incident.random.choice([email for email in admins if email != key["email"]])
+        },
     )
 
 
-def _change_a_key(incident: Incident, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """Change the key that the request is about, else any live one that was made with an ``externalId``.
+def _change_key(incident: Incident, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Change the requested key, or else any active key that has an ``externalId``.
 
-    The others are left alone: a demo's own credentials are among them.
+    Leave keys without an ``externalId`` alone, because the portal's own key is one of them.
     """
     keys = [
         key
         for key in incident.workspace.api_keys()
         if key["status"] == "active" and key["external_id"] is not None
     ]
-    asked_for = [key for key in keys if incident.request.path.endswith(f"/{key['id']}")]
-    candidates = asked_for or keys
+    requested = [key for key in keys if incident.request.path.endswith(f"/{key['id']}")]
+    candidates = requested or keys
     if candidates:
         key = incident.random.choice(candidates)
         incident.workspace.change_key(key["id"], **change(key))

@@ -1,4 +1,4 @@
-"""The ways in which an answer reaches the client, or does not."""
+"""The ways in which a reply is sent: in full, truncated, byte by byte, or not at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CHUNK = b" " * 65_536
 
 
 class Reply(Protocol):
-    """``status`` is what is sent, 0 for nothing."""
+    """``status`` is the status that is sent, or 0 if nothing is sent."""
 
     @property
     def status(self) -> int: ...
@@ -28,8 +28,8 @@ class Reply(Protocol):
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A whole answer. ``padding`` is so many spaces before the body, which JSON permits."""
+class FullReply:
+    """The whole reply. ``padding`` is the number of spaces before the body, which JSON permits."""
 
     status: int
     body: bytes = b""
@@ -38,20 +38,20 @@ class Answer:
     padding: int = 0
 
     @classmethod
-    def of(cls, response: Response) -> Answer:
+    def of(cls, response: Response) -> FullReply:
         body = b"" if response.payload is None else json.dumps(response.payload).encode()
         return cls(response.status, body, headers=response.headers)
 
     @classmethod
-    def of_json(cls, status: int, payload: Json, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+    def of_json(cls, status: int, payload: Json, headers: tuple[tuple[str, str], ...] = ()) -> FullReply:
         return cls(status, json.dumps(payload).encode(), headers=headers)
 
     @property
     def status_line(self) -> str:
         return f"{int(self.status)} {HTTPStatus(self.status).phrase}"
 
-    def fields(self) -> list[tuple[str, str]]:
-        """The headers. 204 has neither a body nor a word about one."""
+    def header_list(self) -> list[tuple[str, str]]:
+        """Return the headers. 204 has no body and no headers about one."""
         fields = [("Cache-Control", "no-store"), *self.headers]
         if self.status == HTTPStatus.NO_CONTENT:
             return fields
@@ -59,13 +59,13 @@ class Answer:
         return [*fields, ("Content-Type", self.content_type), ("Content-Length", str(length))]
 
     def raw(self) -> bytes:
-        """The answer as HTTP/1.1, without padding, on a connection that ends with it."""
-        fields = [*self.fields(), ("Connection", "close")]
+        """Return the reply as HTTP/1.1, without padding, for a connection that closes afterwards."""
+        fields = [*self.header_list(), ("Connection", "close")]
         head = "".join(f"{name}: {value}\r\n" for name, value in fields)
         return f"HTTP/1.1 {self.status_line}\r\n{head}\r\n".encode() + self.body
 
     def send(self, _connection: Connection, start_response: StartResponse, /) -> Iterable[bytes]:
-        start_response(self.status_line, self.fields())
+        start_response(self.status_line, self.header_list())
         return [self.body] if not self.padding else self._padded()
 
     def _padded(self) -> Iterator[bytes]:
@@ -77,34 +77,34 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Cut:
-    """Half of the body that was announced, then the connection's end."""
+class TruncatedReply:
+    """Send half of the announced body, then close the connection."""
 
-    answer: Answer
+    full: FullReply
 
     @property
     def status(self) -> int:
-        return self.answer.status
+        return self.full.status
 
     def send(self, connection: Connection, _start_response: StartResponse, /) -> Iterable[bytes]:
-        raw = self.answer.raw()
-        connection.send(raw[: len(raw) - (len(self.answer.body) + 1) // 2])
+        raw = self.full.raw()
+        connection.send(raw[: len(raw) - (len(self.full.body) + 1) // 2])
         connection.close()
 
 
 @dataclass(frozen=True)
-class Drip:
-    """One byte, a pause of some seconds, the next byte: headers and body."""
+class SlowReply:
+    """Send headers and body byte by byte, with a pause (seconds) before each byte."""
 
-    answer: Answer
+    full: FullReply
     pause: float
 
     @property
     def status(self) -> int:
-        return self.answer.status
+        return self.full.status
 
     def send(self, connection: Connection, _start_response: StartResponse, /) -> Iterable[bytes]:
-        for byte in self.answer.raw():
+        for byte in self.full.raw():
             if not connection.wait(self.pause):
                 connection.reset()
             connection.send(bytes([byte]))
@@ -112,8 +112,8 @@ class Drip:
 
 
 @dataclass(frozen=True)
-class Silence:
-    """Not a byte for some seconds, then a reset."""
+class NoReply:
+    """Send nothing for some seconds, then reset the connection."""
 
     seconds: float = 0
     status: int = 0

@@ -1,4 +1,4 @@
-"""What a fault answers in the place of the workspace."""
+"""The ``respond`` functions of the faults: each returns the reply that is sent instead of the honest one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from email.utils import format_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from sandbox.faults.replies import Answer, Cut, Drip, Reply, Silence
+from sandbox.faults.replies import FullReply, NoReply, Reply, SlowReply, TruncatedReply
 from sandbox.problems import ApiError
 
 if TYPE_CHECKING:
@@ -19,42 +19,42 @@ if TYPE_CHECKING:
     from sandbox.faults.incident import Incident
     from sandbox.messages import Json
 
-    Replying = Callable[[Incident], Reply]
+    Respond = Callable[[Incident], Reply]
 
 _CODES = {400: "validation_error", 401: "unauthorized", 403: "forbidden", 404: "not_found"}  # published
-_TOO_LONG = 10_000  # characters
+_KEY_LENGTH = 10_000  # characters
 
 
 def honest(incident: Incident) -> Reply:
-    return Answer.of(incident.answer)
+    return FullReply.of(incident.answer)
 
 
 def reset(_incident: Incident) -> Reply:
-    return Silence()
+    return NoReply()
 
 
 def go_down(incident: Incident) -> Reply:
     incident.gate.shut(incident.seconds)
-    return Silence()
+    return NoReply()
 
 
 def hang(incident: Incident) -> Reply:
-    return Silence(incident.seconds)
+    return NoReply(incident.seconds)
 
 
 def slow(incident: Incident) -> Reply:
-    return Drip(Answer.of(incident.answer), incident.seconds)
+    return SlowReply(FullReply.of(incident.answer), incident.seconds)
 
 
 def huge(incident: Incident) -> Reply:
-    """The honest answer at the end of many spaces; 204 becomes 200, since it can have no body."""
-    answer = Answer.of(incident.answer)
+    """Send the honest answer after many spaces. 204 becomes 200, because 204 cannot have a body."""
+    answer = FullReply.of(incident.answer)
     status = HTTPStatus.OK if answer.status == HTTPStatus.NO_CONTENT else answer.status
     return replace(answer, status=status, padding=int(incident.options["size"]))
 
 
-def error(status: int) -> Replying:
-    """The error in Cerby's published shape."""
+def error(status: int) -> Respond:
+    """Send the error in Cerby's published shape."""
 
     def reply(_incident: Incident) -> Reply:
         return _error(status)
@@ -62,20 +62,20 @@ def error(status: int) -> Replying:
     return reply
 
 
-def html(status: int) -> Replying:
-    """A gateway's page."""
+def html(status: int) -> Respond:
+    """Send an error page in HTML, as a gateway does."""
 
     def reply(_incident: Incident) -> Reply:
-        words = f"{status} {HTTPStatus(status).phrase}"
-        page = f"<!doctype html><html><head><title>{words}</title></head><body><h1>{words}</h1></body></html>"
-        return Answer(status, page.encode(), "text/html")
+        title = f"{status} {HTTPStatus(status).phrase}"
+        page = f"<!doctype html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
+        return FullReply(status, page.encode(), "text/html")
 
     return reply
 
 
-def redirect(status: int) -> Replying:
+def redirect(status: int) -> Respond:
     def reply(incident: Incident) -> Reply:
-        return Answer(status, headers=(("Location", str(incident.options["target"])),))
+        return FullReply(status, headers=(("Location", str(incident.options["target"])),))
 
     return reply
 
@@ -90,53 +90,53 @@ def too_many_until(incident: Incident) -> Reply:
 
 
 def empty(incident: Incident) -> Reply:
-    return replace(Answer.of(incident.answer), body=b"")
+    return replace(FullReply.of(incident.answer), body=b"")
 
 
 def truncated(incident: Incident) -> Reply:
-    return Cut(Answer.of(incident.answer))
+    return TruncatedReply(FullReply.of(incident.answer))
 
 
 def half_json(incident: Incident) -> Reply:
-    answer = Answer.of(incident.answer)
+    answer = FullReply.of(incident.answer)
     return replace(answer, body=answer.body[: len(answer.body) // 2])
 
 
 def wrong_type(incident: Incident) -> Reply:
-    return replace(Answer.of(incident.answer), content_type="text/html")
+    return replace(FullReply.of(incident.answer), content_type="text/html")
 
 
-def with_status(status: int) -> Replying:
+def with_status(status: int) -> Respond:
     def reply(incident: Incident) -> Reply:
-        return replace(Answer.of(incident.answer), status=status)
+        return replace(FullReply.of(incident.answer), status=status)
 
     return reply
 
 
 def no_content(_incident: Incident) -> Reply:
-    return Answer(HTTPStatus.NO_CONTENT)
+    return FullReply(HTTPStatus.NO_CONTENT)
 
 
 def without_id(incident: Incident) -> Reply:
-    return _edited(incident, lambda resource: resource.pop("id", None))
+    return _with_resource(incident, lambda resource: resource.pop("id", None))
 
 
 def without_key(incident: Incident) -> Reply:
-    return _edited(incident, lambda resource: resource["attributes"].pop("key", None))
+    return _with_resource(incident, lambda resource: resource["attributes"].pop("key", None))
 
 
 def known_id(incident: Incident) -> Reply:
-    """The id of the oldest other key."""
+    """Replace the id by the id of the oldest other key."""
 
     def edit(resource: Json) -> None:
         others = [key["id"] for key in incident.workspace.api_keys() if key["id"] != resource["id"]]
         resource["id"] = others[0] if others else resource["id"]
 
-    return _edited(incident, edit)
+    return _with_resource(incident, edit)
 
 
 def long_key(incident: Incident) -> Reply:
-    return _with_key(incident, lambda key: key.ljust(_TOO_LONG, "x"))
+    return _with_key(incident, lambda key: key.ljust(_KEY_LENGTH, "x"))
 
 
 def blank_in_key(incident: Incident) -> Reply:
@@ -151,20 +151,20 @@ def _with_key(incident: Incident, change: Callable[[str], str]) -> Reply:
     def edit(resource: Json) -> None:
         resource["attributes"]["key"] = change(resource["attributes"]["key"])
 
-    return _edited(incident, edit)
+    return _with_resource(incident, edit)
 
 
-def _edited(incident: Incident, edit: Callable[[Json], object]) -> Reply:
-    """The honest answer with its resource changed."""
+def _with_resource(incident: Incident, edit: Callable[[Json], object]) -> Reply:
+    """Return the honest answer with its resource changed by ``edit``."""
     payload = deepcopy(incident.answer.payload) or {}
     edit(payload["data"])
-    return replace(Answer.of(incident.answer), body=json.dumps(payload).encode())
+    return replace(FullReply.of(incident.answer), body=json.dumps(payload).encode())
 
 
-def _error(status: int, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+def _error(status: int, headers: tuple[tuple[str, str], ...] = ()) -> FullReply:
     known = HTTPStatus(status)
     code = _CODES.get(status, known.phrase.lower().replace(" ", "_").replace("-", "_"))
     is_invalid = known == HTTPStatus.BAD_REQUEST
     meta = {"loc": ["body"], "msg": "A fault.", "type": "value_error"} if is_invalid else None
     problem = ApiError(known, code, "The sandbox was told to answer so.", meta=meta)
-    return Answer.of_json(status, problem.payload(), headers)
+    return FullReply.of_json(status, problem.payload(), headers)

@@ -1,4 +1,4 @@
-"""The switches: which fault happens to which requests, how often, and by which seed."""
+"""The rules that decide which fault happens to which requests, how often and with which seed."""
 
 from __future__ import annotations
 
@@ -20,17 +20,19 @@ if TYPE_CHECKING:
     from sandbox.workspace import Workspace
 
 ANY = "any"
-"""In the place of a fault's name: one is drawn for each request, of those that fit and suit a demo."""
+"""Instead of a fault's name: draw a fault for each request from those that match it and suit a demo."""
 
 _REFUSE = "refuse-connections"
 _FIELDS = frozenset({"route", "fault", "rate", "count", "after", "seed"})
-_KINDS = {"seconds": (int, float), "size": int, "committed": bool, "target": str}
+_OPTION_TYPES = {"seconds": (int, float), "size": int, "committed": bool, "target": str}
 
 
 @dataclass
 class Rule:
-    """One switch. ``rate`` is 0..1; ``after`` leaves so many fitting requests alone; ``count`` limits how
-    often it happens. What happens to the n-th fitting request depends on ``seed`` and n alone.
+    """One rule.
+
+    ``rate`` is the probability, 0..1. The first ``after`` matching requests are left alone. ``count`` limits
+    how often the fault happens. The n-th matching request's fate depends only on ``seed`` and n.
     """
 
     route: RoutePattern
@@ -41,23 +43,23 @@ class Rule:
     seed: int
     options: Mapping[str, Any]
     seen: int = 0
-    happened: Counter[str] = field(default_factory=Counter)
+    fired: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Rule:
-        """Read a rule as it is written in JSON. Raises ValueError with a sentence on what is wrong."""
+        """Read a rule as written in JSON. Raises ValueError with a sentence about the problem."""
         name = given.get("fault")
         if name != ANY and name not in CATALOGUE:
             raise ValueError(f"There is no fault {name!r}. GET /faults/catalogue lists them.")
         options = {key: value for key, value in given.items() if key not in _FIELDS}
         _check_options(options, frozenset() if name == ANY else frozenset(CATALOGUE[name].options))
         rule = cls(
-            route=RoutePattern(_checked(given, "route", "*", str)),
+            route=RoutePattern(_read(given, "route", "*", str)),
             fault=name,
-            rate=_checked(given, "rate", 1.0, (int, float)),
-            count=_checked(given, "count", None, int),
-            after=_checked(given, "after", 0, int),
-            seed=_checked(given, "seed", secrets.randbelow(2**32), int),
+            rate=_read(given, "rate", 1.0, (int, float)),
+            count=_read(given, "count", None, int),
+            after=_read(given, "after", 0, int),
+            seed=_read(given, "seed", secrets.randbelow(2**32), int),
             options=options,
         )
         if not 0 <= rule.rate <= 1:
@@ -71,23 +73,23 @@ class Rule:
         return rule
 
     def draw(self, request: Request) -> tuple[Fault, Mapping[str, Any], Random] | None:
-        """What happens to this request, with the options and the numbers to draw from; None for nothing."""
-        if not self.route.fits(request) or (self.count is not None and self.happened.total() >= self.count):
+        """Return the fault for this request with its options and random numbers, or None."""
+        if not self.route.matches(request) or (self.count is not None and self.fired.total() >= self.count):
             return None
-        faults = [fault for fault in self._faults() if fault.fits(request)]
+        faults = [fault for fault in self._faults() if fault.matches(request)]
         if not faults:
             return None
         self.seen += 1
-        numbers = Random(f"{self.seed}:{self.seen}")  # noqa: S311  it is to be repeatable
+        numbers = Random(f"{self.seed}:{self.seen}")  # noqa: S311  must be repeatable
         if self.seen <= self.after or numbers.random() >= self.rate:
             return None
         fault = numbers.choice(faults)
-        self.happened[fault.name] += 1
-        gentle = fault.chaos or {} if self.fault == ANY else {}
-        return fault, {**fault.options, **gentle, **self.options}, numbers
+        self.fired[fault.name] += 1
+        chaos_options = fault.chaos or {} if self.fault == ANY else {}
+        return fault, {**fault.options, **chaos_options, **self.options}, numbers
 
     def report(self) -> dict[str, Any]:
-        """The rule as it can be given again, with ``seen`` (fitting requests) and ``fired`` (name: times)."""
+        """Return the rule as JSON, with ``seen`` (matching requests) and ``fired`` (count by fault)."""
         return {
             "route": self.route.text,
             "fault": self.fault,
@@ -97,7 +99,7 @@ class Rule:
             "seed": self.seed,
             **self.options,
             "seen": self.seen,
-            "fired": dict(self.happened),
+            "fired": dict(self.fired),
         }
 
     def _faults(self) -> Iterable[Fault]:
@@ -107,7 +109,7 @@ class Rule:
 
 
 class Faults:
-    """The switches of one sandbox. Safe to use from any thread."""
+    """The rules of one sandbox. Safe to use from any thread."""
 
     def __init__(self, workspace: Workspace, gate: Gate) -> None:
         self._workspace = workspace
@@ -116,39 +118,39 @@ class Faults:
         self._rules: list[Rule] = []
 
     def set(self, rules: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Replace all rules; the first that happens to a request counts. Returns them with their seeds.
+        """Replace all rules and return them with their seeds. The first rule that fires for a request counts.
 
         A rule: ``{"route": "POST /api/v1/api-keys", "fault": "reset-after-commit", "rate": 0.5, "count": 3,
-        "after": 0, "seed": 7}`` and the fault's own options; all but ``fault`` may be left out.
-        Raises ValueError for a rule that is not right; the rules before stay then.
+        "after": 0, "seed": 7}`` plus the fault's own options; only ``fault`` is required.
+        Raises ValueError if a rule is invalid, and keeps the earlier rules.
         """
-        read = [Rule.of(given) for given in rules]
-        refusing = [rule for rule in read if rule.fault == _REFUSE]
+        new_rules = [Rule.of(given) for given in rules]
+        refusing = [rule for rule in new_rules if rule.fault == _REFUSE]
         with self._lock:
             if refusing:
                 self._gate.shut()
-                refusing[0].happened[_REFUSE] = 1
+                refusing[0].fired[_REFUSE] = 1
             else:
                 self._gate.open()
-            self._rules = read
-            return [rule.report() for rule in read]
+            self._rules = new_rules
+            return [rule.report() for rule in new_rules]
 
     def clear(self) -> None:
-        """Behave."""
+        """Remove all rules."""
         self.set([])
 
     def rules(self) -> list[dict[str, Any]]:
-        """Every rule, as ``Rule.report`` gives it."""
+        """Return ``Rule.report`` of every rule."""
         with self._lock:
             return [rule.report() for rule in self._rules]
 
     def fired(self) -> dict[str, int]:
-        """How often each fault has happened since the rules were set."""
+        """Return how often each fault has fired since the rules were set."""
         with self._lock:
-            return dict(sum((rule.happened for rule in self._rules), Counter()))
+            return dict(sum((rule.fired for rule in self._rules), Counter()))
 
     def draw(self, request: Request) -> Incident | None:
-        """What happens to this request; nothing to HEAD, which the API does not have."""
+        """Return the incident for this request, or None. The API has no HEAD, so no fault happens to it."""
         if request.method == "HEAD":
             return None
         with self._lock:
@@ -161,8 +163,8 @@ class Faults:
         return None
 
 
-def _checked(given: Mapping[str, Any], name: str, default: Any, kind: Any) -> Any:
-    """The value or its default. Raises ValueError for a value of another kind."""
+def _read(given: Mapping[str, Any], name: str, default: Any, kind: Any) -> Any:
+    """Return the value or its default. Raises ValueError if the value has another type."""
     value = given.get(name)
     if value is None:
         return default
@@ -177,4 +179,4 @@ def _check_options(options: Mapping[str, Any], known: frozenset[str]) -> None:
             raise ValueError(
                 f"This fault has no option {name!r}; it has {', '.join(sorted(known)) or 'none'}."
             )
-        _checked(options, name, None, _KINDS[name])
+        _read(options, name, None, _OPTION_TYPES[name])

@@ -1,6 +1,6 @@
 """Bring the database, the cache table, the static files and the demo people up to date, in one process.
 
-Standard output carries only what ``seed_demo`` says: the sign-in table. All else goes to standard error.
+Only the sign-in table goes to standard output. All other output goes to standard error.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main(*, with_demo: bool) -> None:
         call_command("createcachetable")
         call_command("collectstatic", interactive=False)
     if with_demo:
-        seed = import_module("sandbox.launcher.seed_demo")  # models can be imported only after setup
+        seed = import_module("sandbox.launcher.seed_demo")  # imports models, which needs setup first
         print(seed.seed_demo(os.environ.get("DEMO_PASSWORD", "")))
 
 
@@ -33,4 +33,4 @@ if __name__ == "__main__":
     try:
         main(with_demo="--with-demo" in sys.argv[1:])
     except (CommandError, RunError) as error:
-        sys.exit(str(error))  # a sentence for a person, without the way it took
+        sys.exit(str(error))  # one sentence, without a traceback

@@ -1,4 +1,4 @@
-"""Child processes that are started, watched and stopped together, and that never outlive their parent."""
+"""Start, watch and stop child processes together. They never outlive this process."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class RunError(Exception):
-    """Something is wrong; the message is a whole sentence for the person at the terminal."""
+    """The launcher cannot go on. The message is a sentence for the person at the terminal."""
 
 
 def end_with_parent(parent: int) -> None:
-    """Have the kernel send this process a SIGTERM when ``parent`` (its parent's pid) is gone. Linux only."""
+    """Make the kernel send SIGTERM to this process when its parent, with pid ``parent``, ends. Linux only."""
     if _libc is not None:
         _libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM))
-        if os.getppid() != parent:  # it was gone before the kernel was asked
+        if os.getppid() != parent:  # the parent ended before prctl
             os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -42,18 +42,21 @@ class Child:
     name: str
     process: subprocess.Popen[bytes]
     log: Path
-    log_start: int  # where this run's lines begin, in bytes
-    is_task: bool  # a task ends by itself with 0; a service ends only when told
+    log_start: int  # the offset of this run's first line, in bytes
+    is_task: bool  # a task ends with status 0; a service runs until it is stopped
 
     def has_failed(self) -> bool:
         code = self.process.poll()
         return code is not None and not (self.is_task and code == 0)
 
-    def end(self) -> RunError:
-        """What a person needs to know about a child that ended by itself."""
-        return RunError(f"The {self.name} ended unexpectedly ({_how(self.process.returncode)}).{self.tail()}")
+    def error(self) -> RunError:
+        """Return the error for a child that ended unexpectedly, with the end of its log."""
+        return RunError(
+            f"The {self.name} ended unexpectedly ({_status(self.process.returncode)}).{self.tail()}"
+        )
 
     def tail(self) -> str:
+        """Return a sentence with the last lines of this run's log."""
         with self.log.open("rb") as log:
             log.seek(self.log_start)
             lines = log.read().decode(errors="replace").splitlines()[-LOG_LINES:]
@@ -62,7 +65,7 @@ class Child:
 
 
 class Processes:
-    """A context manager: on leaving it, however that comes about, every child has ended."""
+    """A context manager that has stopped every child when it exits, also after an error or a signal."""
 
     def __init__(self, log_dir: Path) -> None:
         self.log_dir = log_dir
@@ -72,7 +75,7 @@ class Processes:
     def __enter__(self) -> Self:
         signal.signal(signal.SIGINT, self._on_signal)
         signal.signal(signal.SIGTERM, self._on_signal)
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup(1) stays in force
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # keep nohup(1) in force
             signal.signal(signal.SIGHUP, self._on_signal)
         return self
 
@@ -92,14 +95,14 @@ class Processes:
         is_task: bool = False,
         stdout: IO[bytes] | None = None,
     ) -> Child:
-        """Start a child whose output goes to its own log, or its standard output to ``stdout``.
+        """Start a child that writes to its own log; its standard output goes to ``stdout`` if given.
 
-        It gets a process group of its own, so that a Ctrl-C in the terminal reaches this process alone.
+        The child gets its own process group, so that Ctrl-C in the terminal reaches only this process.
         """
         self.check()
         path = self.log_dir / f"{name}.log"
         with path.open("ab") as log:
-            process = subprocess.Popen(  # noqa: S603  the commands are this project's own
+            process = subprocess.Popen(  # noqa: S603  the commands are fixed
                 command,
                 env=env,
                 stdin=subprocess.DEVNULL,
@@ -113,12 +116,12 @@ class Processes:
         return child
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt after a signal, RunError when a child has ended that should not have."""
+        """Raise KeyboardInterrupt after a signal, and RunError if a child ended unexpectedly."""
         if self.stop_requests:
             raise KeyboardInterrupt
         for child in self.children:
             if child.has_failed():
-                raise child.end()
+                raise child.error()
 
     def wait_until_ready(self, child: Child, is_ready: Callable[[], bool], seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -141,7 +144,7 @@ class Processes:
             time.sleep(POLL_SECONDS)
 
     def _stop(self, child: Child) -> None:
-        """SIGTERM, then SIGKILL for whatever is left of its group after a while or at a second Ctrl-C."""
+        """Send SIGTERM. After ``STOP_SECONDS`` or another Ctrl-C, send SIGKILL to the process group."""
         requests, deadline = self.stop_requests, time.monotonic() + STOP_SECONDS
         child.process.terminate()
         while child.process.poll() is None and time.monotonic() < deadline and self.stop_requests == requests:
@@ -151,6 +154,6 @@ class Processes:
         child.process.wait()
 
 
-def _how(code: int) -> str:
-    """A return code in words; subprocess gives a signal as its negative number."""
+def _status(code: int) -> str:
+    """Describe a return code. ``subprocess`` reports a signal as its negative number."""
     return f"exit status {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"

@@ -1,8 +1,8 @@
-"""Run the portal, and a Cerby sandbox beside it, as real processes until Ctrl-C: what `make run` starts.
+"""``make run``: run the portal, its worker and a Cerby sandbox as separate processes until Ctrl-C.
 
-Reads PORT, PORTAL_DATA_DIR, DEMO_PASSWORD, DEMO_VAULTS, CHAOS and CHAOS_SEED from the environment. Where
-CERBY_BASE_URL is set, the portal speaks to that workspace instead: no sandbox, no demo people, all settings
-passed on.
+Reads PORT, PORTAL_DATA_DIR, DEMO_PASSWORD, DEMO_VAULTS, CHAOS and CHAOS_SEED from the environment. If
+CERBY_BASE_URL is set, the portal connects to that workspace instead: no sandbox and no demo people are
+started, and all settings are passed on.
 """
 
 from __future__ import annotations
@@ -31,41 +31,41 @@ from sandbox.launcher.processes import Processes, RunError, end_with_parent
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
-READY_SECONDS = 120  # a loaded machine; a child that ends is noticed at once
-CALM_REQUESTS = 10  # with which the demo's people and keys are fetched
+READY_SECONDS = 120  # long enough for a loaded machine; a child that ends is noticed at once
+CALM_REQUESTS = 10  # enough to fetch the demo's people and keys
 
 
 @dataclass(frozen=True)
-class Choices:
-    """What the person chose through the environment."""
+class Options:
+    """The options that the environment sets."""
 
     port: int
     data: Path
     vaults: int
     demo_password: str
-    has_own_workspace: bool
+    uses_real_workspace: bool
     chaos: tuple[str, ...]
 
     @classmethod
-    def from_environment(cls) -> Choices:
+    def from_environment(cls) -> Options:
         return cls(
             port=_whole_number("PORT", default=8000, lowest=1, highest=65535),
             data=Path(os.environ.get("PORTAL_DATA_DIR") or ROOT / "var").absolute(),
             vaults=_whole_number("DEMO_VAULTS", default=2, lowest=1, highest=2),
             demo_password=os.environ.get("DEMO_PASSWORD") or _new_password(),
-            has_own_workspace=bool(os.environ.get("CERBY_BASE_URL")),
+            uses_real_workspace=bool(os.environ.get("CERBY_BASE_URL")),
             chaos=_chaos(),
         )
 
 
 def main() -> int:
     parent = _arguments().parent
-    if parent:  # `make` may be killed without a word to its children
+    if parent:  # `make` may be killed without stopping its children
         end_with_parent(parent)
     os.chdir(ROOT)
-    os.umask(0o077)  # keys, logs and databases are for this person alone
+    os.umask(0o077)  # only this user may read keys, logs and databases
     try:
-        run(Choices.from_environment())
+        run(Options.from_environment())
     except KeyboardInterrupt:
         print("Stopped.")
         return 0
@@ -74,18 +74,18 @@ def main() -> int:
         return 1
 
 
-def run(choices: Choices) -> Never:
-    """Start everything and watch it; a signal raises KeyboardInterrupt, a child's end RunError."""
-    _check_that_port_is_free(choices.port)
-    with _data_dir(choices.data), Processes(choices.data / "log") as processes:
+def run(options: Options) -> Never:
+    """Start everything and watch it. Raises KeyboardInterrupt after a signal, RunError if a child ends."""
+    _check_that_port_is_free(options.port)
+    with _data_dir(options.data), Processes(options.data / "log") as processes:
         print("Starting ...", flush=True)
-        env = _environment(choices)
+        env = _environment(options)
         _check_settings(env)
-        if not choices.has_own_workspace:
-            _start_sandbox(processes, choices, env)
-        sign_in_table = _prepare(processes, choices, env)
-        _start_portal(processes, choices, env)
-        _announce(choices, env, sign_in_table)
+        if not options.uses_real_workspace:
+            _start_sandbox(processes, options, env)
+        sign_in_table = _prepare(processes, options, env)
+        _start_portal(processes, options, env)
+        _announce(options, env, sign_in_table)
         processes.watch()
 
 
@@ -103,7 +103,7 @@ def _whole_number(name: str, *, default: int, lowest: int, highest: int) -> int:
 
 
 def _chaos() -> tuple[str, ...]:
-    """The sandbox's options for CHAOS, 1 or the share of requests that a fault happens to, and CHAOS_SEED."""
+    """Return the sandbox's options for CHAOS (1, or the share of requests with a fault) and CHAOS_SEED."""
     share = os.environ.get("CHAOS") or "0"
     if share == "0":
         return ()
@@ -115,7 +115,7 @@ def _chaos() -> tuple[str, ...]:
 
 
 def _new_password() -> str:
-    """64 random bits in four groups that can be read out and typed."""
+    """Return 64 random bits as four groups that are easy to read and type."""
     return "-".join(secrets.token_hex(2) for _ in range(4))
 
 
@@ -123,15 +123,13 @@ def _check_that_port_is_free(port: int) -> None:
     try:
         _bind(port)
     except PermissionError:
-        raise RunError(
-            f"Port {port} is not for ordinary people. Choose another: make run PORT=8000"
-        ) from None
+        raise RunError(f"Port {port} needs root. Choose another: make run PORT=8000") from None
     except OSError:
         raise RunError(f"Port {port} is in use. Choose another: make run PORT={port % 65535 + 1}") from None
 
 
 def _bind(port: int) -> int:
-    """Bind a port, or any free one for 0, let go of it and return its number."""
+    """Bind ``port``, or any free port for 0, release it and return its number."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((HOST, port))
@@ -140,7 +138,7 @@ def _bind(port: int) -> int:
 
 
 def _data_dir(data: Path) -> IO[str]:
-    """Make the data directory with its secrets; return the open file whose lock says that it is in use."""
+    """Create the data directory and its secrets. Return the open lock file, which marks it as in use."""
     try:
         (data / "log").mkdir(parents=True, exist_ok=True)
         lock = (data / "lock").open("w")
@@ -158,7 +156,7 @@ def _data_dir(data: Path) -> IO[str]:
 
 
 def _keep_secret(path: Path, text: str) -> None:
-    """Write a secret once; an earlier one stays. It appears whole or not at all."""
+    """Write a secret atomically, unless the file exists."""
     if not path.exists():
         draft = path.with_suffix(".new")
         draft.write_text(text)
@@ -166,25 +164,28 @@ def _keep_secret(path: Path, text: str) -> None:
         draft.replace(path)
 
 
-def _environment(choices: Choices) -> dict[str, str]:
-    """The children's environment: the person's own, completed by what the data directory holds."""
+def _environment(options: Options) -> dict[str, str]:
+    """Return the children's environment: our own, plus the secrets in the data directory."""
     env = {name: value for name, value in os.environ.items() if name not in {"PORT", "DEMO_PASSWORD"}}
-    env["PORTAL_DATA_DIR"] = str(choices.data)
-    env.setdefault("PORTAL_URL", f"http://localhost:{choices.port}")
+    env["PORTAL_DATA_DIR"] = str(options.data)
+    env.setdefault("PORTAL_URL", f"http://localhost:{options.port}")
     if "PORTAL_SECRET_KEY" not in env:
-        env.setdefault("PORTAL_SECRET_KEY_FILE", str(choices.data / "secret-key"))
+        env.setdefault("PORTAL_SECRET_KEY_FILE", str(options.data / "secret-key"))
     if "PORTAL_PEPPERS" not in env:
-        env.setdefault("PORTAL_PEPPERS_FILE", str(choices.data / "peppers.json"))
+        env.setdefault("PORTAL_PEPPERS_FILE", str(options.data / "peppers.json"))
     if "PORTAL_AUDIT_SIGNING_KEY" not in env:
-        env.setdefault("PORTAL_AUDIT_SIGNING_KEY_FILE", str(choices.data / "audit-signing-key"))
-    return env if choices.has_own_workspace else _for_sandbox(env, choices)
+        env.setdefault("PORTAL_AUDIT_SIGNING_KEY_FILE", str(options.data / "audit-signing-key"))
+    return env if options.uses_real_workspace else _for_sandbox(env, options)
 
 
-def _for_sandbox(env: dict[str, str], choices: Choices) -> dict[str, str]:
-    """The sandbox leaves its credentials in the data directory, where the portal finds them by itself."""
-    sandboxed = {name for name in env if name.startswith("CERBY_")} - {"CERBY_ISSUE_MODE"}
-    kept = {name: value for name, value in env.items() if name not in sandboxed}
-    port = _sandbox_port(choices.data / "sandbox-port", choices.port + 1)
+def _for_sandbox(env: dict[str, str], options: Options) -> dict[str, str]:
+    """Return the environment for the sandbox, without other Cerby settings.
+
+    The sandbox writes its credentials to the data directory, where the portal finds them.
+    """
+    dropped = {name for name in env if name.startswith("CERBY_")} - {"CERBY_ISSUE_MODE"}
+    kept = {name: value for name, value in env.items() if name not in dropped}
+    port = _sandbox_port(options.data / "sandbox-port", options.port + 1)
     return kept | {
         "PORTAL_ENV": "demo",
         "CERBY_BASE_URL": f"http://{HOST}:{port}",
@@ -192,10 +193,10 @@ def _for_sandbox(env: dict[str, str], choices: Choices) -> dict[str, str]:
     }
 
 
-def _sandbox_port(memory: Path, wish: int) -> int:
-    """The port of an earlier run, else the one wished for, else any: the first of them that is free."""
+def _sandbox_port(memory: Path, preferred: int) -> int:
+    """Return a free port: that of an earlier run, else ``preferred``, else any. Store it in ``memory``."""
     earlier = memory.read_text() if memory.exists() else ""
-    for candidate in (earlier, wish, 0):
+    for candidate in (earlier, preferred, 0):
         with contextlib.suppress(ValueError, OverflowError, OSError):
             port = _bind(int(candidate))
             memory.write_text(str(port))
@@ -204,7 +205,7 @@ def _sandbox_port(memory: Path, wish: int) -> int:
 
 
 def _check_settings(env: dict[str, str]) -> None:
-    """Say in a sentence what is wrong with the settings, before a child says it in a traceback."""
+    """Raise RunError with one sentence if a setting is wrong, before a child fails with a traceback."""
     os.environ.clear()
     os.environ.update(env)
     try:
@@ -213,38 +214,38 @@ def _check_settings(env: dict[str, str]) -> None:
         raise RunError(str(error)) from None
 
 
-def _start_sandbox(processes: Processes, choices: Choices, env: dict[str, str]) -> None:
+def _start_sandbox(processes: Processes, options: Options, env: dict[str, str]) -> None:
     url = urlsplit(env["CERBY_BASE_URL"])
     command = [sys.executable, "-m", "sandbox", "--port", str(url.port)]
-    command += ["--data-dir", str(choices.data / "sandbox"), "--vaults", str(choices.vaults)]
-    command += choices.chaos
+    command += ["--data-dir", str(options.data / "sandbox"), "--vaults", str(options.vaults)]
+    command += options.chaos
     sandbox = processes.start("sandbox", command, env)
     processes.wait_until_ready(sandbox, lambda: _answers(url, url.port, "/healthz"), READY_SECONDS)
 
 
-def _prepare(processes: Processes, choices: Choices, env: dict[str, str]) -> str:
-    """Run sandbox.launcher.prepare and return what it has to tell the person: the sign-in table."""
+def _prepare(processes: Processes, options: Options, env: dict[str, str]) -> str:
+    """Run sandbox.launcher.prepare and return the sign-in table that it prints."""
     command = [sys.executable, "-m", "sandbox.launcher.prepare"]
-    if not choices.has_own_workspace:
+    if not options.uses_real_workspace:
         command.append("--with-demo")
-        env = env | {"DEMO_PASSWORD": choices.demo_password}
-    with tempfile.TemporaryFile() as answer:  # unlinked from the start: it holds the demo password
+        env = env | {"DEMO_PASSWORD": options.demo_password}
+    with tempfile.TemporaryFile() as answer:  # has no name, because it holds the demo password
         processes.wait_until_done(processes.start("preparation", command, env, is_task=True, stdout=answer))
         answer.seek(0)
         return answer.read().decode().strip()
 
 
-def _start_portal(processes: Processes, choices: Choices, env: dict[str, str]) -> None:
+def _start_portal(processes: Processes, options: Options, env: dict[str, str]) -> None:
     url = urlsplit(env["PORTAL_URL"])
     command = [sys.executable, "-m", "gunicorn", "--config", "portal/gunicorn.conf.py"]
-    command += ["--bind", f"{HOST}:{choices.port}", "portal.wsgi:application"]
+    command += ["--bind", f"{HOST}:{options.port}", "portal.wsgi:application"]
     processes.start("worker", [sys.executable, "manage.py", "worker"], env)
     portal = processes.start("portal", command, env)
-    processes.wait_until_ready(portal, lambda: _answers(url, choices.port, "/livez"), READY_SECONDS)
+    processes.wait_until_ready(portal, lambda: _answers(url, options.port, "/livez"), READY_SECONDS)
 
 
 def _answers(url: SplitResult, port: int | None, path: str) -> bool:
-    """Whether the process on ``port`` of this machine, asked as if through ``url``, says 200 at ``path``."""
+    """Return whether ``path`` answers 200 on this machine's ``port``, if requested under ``url``."""
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
         connection.request("GET", path, headers={"Host": url.netloc, "X-Forwarded-Proto": url.scheme})
@@ -255,15 +256,15 @@ def _answers(url: SplitResult, port: int | None, path: str) -> bool:
         connection.close()
 
 
-def _announce(choices: Choices, env: dict[str, str], sign_in_table: str) -> None:
-    cerby = "Cerby" if choices.has_own_workspace else "Cerby sandbox"
+def _announce(options: Options, env: dict[str, str], sign_in_table: str) -> None:
+    cerby = "Cerby" if options.uses_real_workspace else "Cerby sandbox"
     print(f"\nCerby Key Portal: {env['PORTAL_URL']}/")
     print(f"{cerby}: {env['CERBY_BASE_URL']}")
-    print(f"Data and logs: {choices.data}\n")
+    print(f"Data and logs: {options.data}\n")
     if sign_in_table:
         print(f"{sign_in_table}\n")
-    if choices.chaos:
-        print(f"Chaos: the sandbox misbehaves. CHAOS_SEED={choices.chaos[-1]} repeats what it does.\n")
+    if options.chaos:
+        print(f"Chaos: the sandbox misbehaves. CHAOS_SEED={options.chaos[-1]} repeats what it does.\n")
     print("Ctrl-C stops everything.", flush=True)
 
 

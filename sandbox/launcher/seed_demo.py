@@ -1,4 +1,4 @@
-"""Fill the portal with the sandbox's people and keys, and print who may sign in."""
+"""Fill the portal with the sandbox's people and keys, and list the demo people who may sign in."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from sandbox.launcher.processes import RunError
 DOMAIN = "contenzilla.example"
 PEOPLE = [f"{name}@{DOMAIN}" for name in ("owner", "super-admin", "admin", "user", "login-only", "guest")]
 UNCONFIRMED_EVERY = 9
-"""Every ninth live key of the demo was viewed, and nobody has said that it is stored."""
+"""Every ninth live key was viewed, but not confirmed as stored."""
 
 
 def seed_demo(password: str) -> str:
     """Add the sandbox's people and keys, and give each demo person ``password``. Return the sign-in table.
 
-    Raises ``RunError`` if the portal does not speak to a sandbox, or if the sandbox does not answer.
+    Raises ``RunError`` if the portal is not connected to a sandbox, or if the sandbox does not answer.
     """
     if not settings.PORTAL_IS_SANDBOX:
         raise RunError("Demo people and keys exist only with the sandbox; CERBY_BASE_URL is not one.")
     if not password:
-        raise RunError("Set DEMO_PASSWORD to the password that the demo people are to have.")
+        raise RunError("Set DEMO_PASSWORD to a password for the demo people.")
     try:
         _add(password)
     except CerbyError as error:
@@ -73,7 +73,7 @@ def _sign_in_table(password: str) -> str:
 
 
 def _record(key: ApiKey) -> None:
-    """Tell how the key came to be as it is: without, its story would look as if somebody had removed it."""
+    """Append the events that explain the key's state, so that its history is complete."""
     if key.state == State.CLAIMED:
         for event in (Event.KEY_REQUESTED, Event.KEY_CALLED, Event.KEY_ISSUED, Event.KEY_REVEALED):
             log.append(event, actor=None, key=key)

@@ -50,7 +50,7 @@ def cases(route: str) -> list[Any]:
 
 def _concerns(fault: Any, method: str, path: str) -> bool:
     """Only the method and the path of a request count."""
-    return fault.fits(SimpleNamespace(method=method, path=path.replace("*", str(uuid.uuid4()))))
+    return fault.matches(SimpleNamespace(method=method, path=path.replace("*", str(uuid.uuid4()))))
 
 
 def recover(sandbox: Sandbox) -> None:
