@@ -188,4 +188,4 @@ class DomainErrorMiddleware:
 
 
 def _wants_json(request: HttpRequest) -> bool:
-    return request.headers.get("Accept", "").startswith("application/json")
+    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"

@@ -186,6 +186,7 @@ SESSION_COOKIE_SECURE = CONFIG.https
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"  # so that links in reminders keep people signed in
 CSRF_USE_SESSIONS = True
+CSRF_FAILURE_VIEW = "keys.views.csrf.csrf_failure"
 CSRF_COOKIE_SECURE = CONFIG.https
 
 SECRET_KEY = CONFIG.secret_key

@@ -26,51 +26,25 @@ function announce(sentence) {
   item.scrollIntoView({ block: "nearest" });
 }
 
-let opener = null;
-
-/* A menu closes when its dialog opens, so focus goes back to the menu's button, not to the hidden entry. */
-function openDialog() {
-  const menu = document.activeElement?.closest("details.menu");
-  opener = menu ? menu.querySelector("summary") : document.activeElement;
-  closeMenus();
-  dialog.showModal();
-}
-
+/* The browser gives the focus back to the element that had it, unless that is gone. */
 dialog.addEventListener("close", () => {
   dialog.replaceChildren();
-  const target = opener?.isConnected && opener !== document.body ? opener : document.getElementById("main");
-  opener = null;
-  target.focus();
+  if (document.activeElement === document.body) document.getElementById("main").focus();
 });
-
-function closeMenus(except = null) {
-  for (const menu of document.querySelectorAll("details.menu[open]")) {
-    if (menu !== except) menu.open = false;
-  }
-}
 
 document.addEventListener("click", (event) => {
   const at = event.target;
   if (!(at instanceof Element)) return;
-  closeMenus(at.closest("details.menu"));
-  if (at === dialog || at.closest("#dialog [data-close]")) dialog.close();
+  if (at.closest("#dialog [data-close]")) {
+    event.preventDefault();
+    dialog.close();
+  }
   const dismiss = at.closest("[data-dismiss]");
   if (dismiss) {
     dismiss.closest(".callout").remove();
     (dialog.open ? dialog.querySelector("input, button") : document.getElementById("main"))?.focus();
   }
 });
-
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
-  const menu = document.querySelector("details.menu[open]");
-  if (!menu) return;
-  const inside = menu.contains(document.activeElement);
-  menu.open = false;
-  if (inside) menu.querySelector("summary").focus();
-});
-
-document.addEventListener("focusin", (event) => closeMenus(event.target.closest("details.menu")));
 
 const PATIENCE = 90 * 1000; // milliseconds; a deletion asks Cerby three times, 20 seconds each
 
@@ -104,7 +78,7 @@ document.addEventListener("htmx:after:swap", (event) => {
   const { sourceElement, target, response } = event.detail.ctx;
   const swapped = typeof target === "string" ? document.querySelector(target) : target;
   const inDialog = dialog.contains(swapped);
-  if (inDialog && dialog.childElementCount > 0 && !dialog.open) openDialog();
+  if (inDialog && dialog.childElementCount > 0 && !dialog.open) dialog.showModal();
   const answeredElsewhere = !inDialog && dialog.contains(sourceElement);
   if (dialog.open && (answeredElsewhere || dialog.childElementCount === 0)) dialog.close();
   if (swapped?.id === "messages") swapped.scrollIntoView({ block: "nearest" });

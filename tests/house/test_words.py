@@ -21,6 +21,7 @@ WITHOUT_TEMPLATE: dict[str, str] = {}
 PARTS_OF_A_VIEW = {
     "accounts": "bends allauth, whose pages are under templates/account",
     "context": "what every template knows",
+    "csrf": "how a view answers without a valid token",
     "exports": "how both downloads answer",
     "htmx": "how a view answers htmx",
     "people": "who is asking",
@@ -28,7 +29,6 @@ PARTS_OF_A_VIEW = {
 }
 LOOKED_UP_BY_NAME = {
     "403.html": "Django",
-    "403_csrf.html": "Django",
     "404.html": "Django",
     "500.html": "Django",
     "429.html": "allauth",

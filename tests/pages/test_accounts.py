@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from django.utils import timezone
 
 from keys.models import User
 from keys.rules.policy import Role
-from tests.cast import CHROME, PASSWORD, email_of
+from tests.cast import CHROME, PASSWORD, email_of, signed_in
 from tests.pages.helpers import elements, events, text, the, words
 
 LOGIN = "/accounts/login/"
@@ -241,3 +242,22 @@ def test_a_form_from_another_site_is_refused(cast):
     strict = Client(enforce_csrf_checks=True)
     response = strict.post(LOGIN, {"login": email_of("admin"), "password": PASSWORD})
     assert response.status_code == 403
+
+
+def test_a_script_with_an_old_token_is_given_the_current_one(cast):
+    browser = signed_in(cast.admin)
+    browser.handler.enforce_csrf_checks = True
+    old = {"X-CSRFToken": "a" * 64, "Accept": "application/json"}
+    refused = browser.post(f"/keys/{uuid.uuid4()}/store/claim/", headers=old)
+    assert refused.status_code == 403
+    assert "no-store" in refused["Cache-Control"]
+    current = old | {"X-CSRFToken": refused.json()["csrfToken"]}
+    assert browser.post(f"/keys/{uuid.uuid4()}/store/claim/", headers=current).status_code == 404
+
+
+def test_a_person_with_an_old_form_is_given_a_page(cast):
+    browser = signed_in(cast.admin)
+    browser.handler.enforce_csrf_checks = True
+    response = browser.post("/accounts/logout/", {"csrfmiddlewaretoken": "a" * 64})
+    assert response.status_code == 403
+    assert "This page was out of date" in text(response)

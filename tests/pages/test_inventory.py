@@ -42,8 +42,9 @@ def test_the_table_has_these_columns_and_every_row_its_menu(admin, cast):
     assert row["Scopes"].startswith("Read users, Read items")
     assert row["Last used"] == "Never"
     assert row["Status"] == "Active"
-    menu = the(response, "summary")
-    assert attribute(menu, "aria-label") == "More options"
+    menu = the(response, "button", class_="menu")
+    assert attribute(menu, "aria-label") == "More options for Payroll"
+    assert attribute(menu, "popovertarget") == f"menu-{key.pk}"
     assert links(response)["API key settings"] == f"/keys/{key.pk}/"
     assert links(response)["Delete API key"] == f"/keys/{key.pk}/delete/"
 
