@@ -196,5 +196,5 @@ def _next_edge(edge: list[list[bytes]], leaves: list[bytes], growth: merkle.Grow
         rows[level].append(digest)
     return [
         rows[level][len(rows[level]) - (end - start) :]
-        for level, (start, end) in enumerate(merkle.edge_of(growth.size))
+        for level, (start, end) in enumerate(merkle.partial_tiles(growth.size))
     ]

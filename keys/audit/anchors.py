@@ -1,7 +1,7 @@
-"""Take signed checkpoints to places outside the database, at least once, and never in anybody's way.
+"""Deliver signed checkpoints to anchors: places that somebody with control of the database cannot change.
 
-What an anchor holds cannot be taken back by whoever rules the database: a record that was cut off, rolled
-back or rewritten disagrees with it in size or root. Each has a row that says how far it has come.
+If the log is truncated, rolled back or rewritten, its size or root contradicts the anchored checkpoints.
+A failing anchor does not hold up the others.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ Deliver = Callable[[Checkpoint], None]
 
 
 def deliver(now: datetime) -> str:
-    """Take the newest checkpoint to each anchor that is set up and lacks it. Returns how far each is."""
+    """Deliver the newest checkpoint to each configured anchor that lacks it. Return a summary."""
     newest = Checkpoint.objects.order_by("-size").first()
     if newest is None:
         return "Nothing is signed yet"
-    said = [f"{name}: {_deliver_to(name, way, newest, now)}" for name, way in set_up().items()]
-    return "; ".join(said) or "No anchor is set up"
+    results = [f"{name}: {_deliver_to(name, send, newest, now)}" for name, send in set_up().items()]
+    return "; ".join(results) or "No anchor is set up"
 
 
 def set_up() -> dict[str, Deliver]:
-    """The anchors that the settings name, and how each is reached."""
-    ways: dict[str, tuple[object, Deliver]] = {
+    """Return the function that delivers to each configured anchor, by the anchor's name."""
+    anchors: dict[str, tuple[object, Deliver]] = {
         "file": (settings.PORTAL_AUDIT_ANCHOR_FILE, _to_file),
         "syslog": (settings.PORTAL_AUDIT_ANCHOR_SYSLOG, _to_syslog),
         "webhook": (settings.PORTAL_AUDIT_ANCHOR_WEBHOOK, _to_webhook),
         "mail": (settings.PORTAL_AUDITOR_EMAILS, _to_mail),
     }
-    return {name: way for name, (setting, way) in ways.items() if setting}
+    return {name: send for name, (setting, send) in anchors.items() if setting}
 
 
 def _deliver_to(name: str, send: Deliver, newest: Checkpoint, now: datetime) -> str:
@@ -60,22 +60,22 @@ def _deliver_to(name: str, send: Deliver, newest: Checkpoint, now: datetime) -> 
     return f"holds {newest.size:,}"
 
 
-def line_of(name: str, checkpoint: Checkpoint) -> str:
-    """One line of JSON, as verify_bundle.py reads anchors."""
+def _json_line(name: str, checkpoint: Checkpoint) -> str:
+    """Return the JSON that verify_bundle.py accepts as an anchor."""
     return json.dumps({"anchor": name, "at": utc_microseconds(checkpoint.at), "note": checkpoint.note})
 
 
 def _to_file(checkpoint: Checkpoint) -> None:
-    append_to_file(str(settings.PORTAL_AUDIT_ANCHOR_FILE), line_of("file", checkpoint).encode() + b"\n")
+    append_to_file(str(settings.PORTAL_AUDIT_ANCHOR_FILE), _json_line("file", checkpoint).encode() + b"\n")
 
 
 def _to_syslog(checkpoint: Checkpoint) -> None:
-    line = line_of("syslog", checkpoint)
+    line = _json_line("syslog", checkpoint)
     send_to_syslog(settings.PORTAL_AUDIT_ANCHOR_SYSLOG, "checkpoint", [(checkpoint.at, line)])
 
 
 def _to_webhook(checkpoint: Checkpoint) -> None:
-    """The signed note itself: whoever has the public key can check it."""
+    """Send the signed note, which anybody with the public key can check."""
     https.post(
         settings.PORTAL_AUDIT_ANCHOR_WEBHOOK,
         checkpoint.note.encode(),
@@ -85,13 +85,13 @@ def _to_webhook(checkpoint: Checkpoint) -> None:
 
 
 MAIL = """\
-The key portal at {url} has signed its record of what happened. Keep this mail: with it you can
-show later that no event was changed or taken away. docs/audit.md says how.
+The key portal at {url} has signed its audit log. Keep this mail: with it you can show later
+that no event was changed or removed. docs/audit.md explains how.
 
 {note}"""
 
 
 def _to_mail(checkpoint: Checkpoint) -> None:
     body = MAIL.format(url=settings.PORTAL_URL, note=checkpoint.note)
-    subject = f"Key portal: {checkpoint.size} events are signed"
+    subject = f"Cerby Key Portal: {checkpoint.size} events are signed"
     send_mail(subject, body, settings.DEFAULT_FROM_EMAIL, list(settings.PORTAL_AUDITOR_EMAILS))

@@ -1,4 +1,4 @@
-"""Ask the policy, and record what it refuses."""
+"""Check the policy and record refusals."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from keys.rules.policy import Action, Actor
 
 
 def authorize(actor: Actor, action: Action, key: ApiKey | None = None) -> None:
-    """Raise ``NotAllowed``, after recording it, unless ``actor`` may do ``action`` (to ``key``).
+    """Record the refusal and raise ``NotAllowed`` unless ``actor`` may do ``action`` (to ``key``).
 
-    Called before any transaction is opened, so that the record of a refusal is not rolled back with it.
+    Call this before opening a transaction, so that the refusal's event is not rolled back.
     """
     try:
         policy.check(actor, action, key)

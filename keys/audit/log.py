@@ -1,4 +1,4 @@
-"""Append to the record of what happened. The only writer of ``AuditEvent``."""
+"""Append events to the audit log. Nothing else creates ``AuditEvent`` rows."""
 
 from __future__ import annotations
 
@@ -28,54 +28,54 @@ def append(
     reason: str = "",
     **details: Any,
 ) -> None:
-    """Add one event in the caller's transaction; where that fails, the act fails with it.
+    """Append one event in the caller's transaction, so that the action fails if the event cannot be written.
 
-    ``actor`` is None for what the portal or its operator did. ``details`` are JSON values without floats,
-    never a secret. Raises ``ValueError`` for a detail that ``DETAILS`` does not list, an outcome that
-    ``OUTCOMES`` does not list, and what no leaf can hold, such as more than 8 KiB.
+    ``actor`` is None if the portal or its operator acted. ``details`` are JSON values without floats, never a
+    secret. Raises ``ValueError`` for a detail that is not in ``DETAILS``, for an outcome that is not in
+    ``OUTCOMES``, and for values that a leaf cannot hold, such as more than 8 KiB.
     """
     unknown = details.keys() - DETAILS.get(event, frozenset())
     if unknown:
         raise ValueError(f"{event} carries no {', '.join(sorted(unknown))}")
     if outcome not in OUTCOMES.get(event, DONE):
         raise ValueError(f"{event} is never {outcome}")
-    said = {
+    event_in_clear = {
         "id": str(uuid.uuid4()),
         "at": utc_microseconds(timezone.now()),
         "type": f"{event}:{outcome}",
-        "actor": _who(actor),
+        "actor": _actor_fields(actor),
         "key": {"id": str(key.id), "name": key.name} if key else None,
         "reason": reason[:LONGEST_REASON],
         "details": details,
     }
-    row(said).save(force_insert=True)
+    row(event_in_clear).save(force_insert=True)
 
 
-def row(said: dict[str, Any]) -> AuditEvent:
-    """The row of an event that ``said`` describes in clear, as ``leaf.make`` wants it; not yet saved."""
-    made = leaf.make(said, leaf.new_salt())
+def row(event: dict[str, Any]) -> AuditEvent:
+    """Return an unsaved row for ``event``, which has the format of ``leaf.make``."""
+    made = leaf.make(event, leaf.new_salt())
     mac = mac_ratchet.mac(made.raw)
-    kind, _, outcome = said["type"].rpartition(":")
+    kind, _, outcome = event["type"].rpartition(":")
     return AuditEvent(
-        uid=uuid.UUID(said["id"]),
+        uid=uuid.UUID(event["id"]),
         leaf=made.raw,
         mac=mac.tag,
         mac_chain=mac.chain,
         mac_epoch=mac.epoch,
-        at=datetime.fromisoformat(said["at"]),
+        at=datetime.fromisoformat(event["at"]),
         type=kind,
         outcome=outcome,
-        **_actor_columns(said["actor"]),
-        key_id=uuid.UUID(said["key"]["id"]) if said["key"] else None,
-        key_name=said["key"]["name"] if said["key"] else "",
-        reason=said["reason"],
+        **_actor_columns(event["actor"]),
+        key_id=uuid.UUID(event["key"]["id"]) if event["key"] else None,
+        key_name=event["key"]["name"] if event["key"] else "",
+        reason=event["reason"],
         details=made.details,
         personal=made.personal,
         salt=made.salt,
     )
 
 
-def _who(actor: Actor | None) -> dict[str, str] | None:
+def _actor_fields(actor: Actor | None) -> dict[str, str] | None:
     if actor is None:
         return None
     return {

@@ -1,7 +1,8 @@
-"""Read the record out of the database, line by line, as keys.verifier.verify_bundle wants it. Memory stays flat.
+"""Read the audit log from the database as the lines that keys.verifier.verify_bundle checks.
 
-What is appended while it is read is not in it. A database that somebody has changed is read as it is:
-nothing here takes a column's word for what it holds, and a table that is gone reads as an empty one.
+The lines are read in pages, so memory use does not grow with the log. Events that are appended during the
+read are left out. The reader must work on a database that somebody has tampered with: it does not rely on the
+types of the columns, and a missing table counts as empty.
 """
 
 from __future__ import annotations
@@ -25,17 +26,17 @@ from keys.rules.formatting import utc_microseconds
 Line = dict[str, Any]
 PAGE = 1000
 TOLERANCE = timedelta(minutes=5)
-"""Of clocks on several machines, as verify_bundle.py allows it: no event is sealed so far out of its time."""
+"""How far sealed events may be out of time order, because clocks differ; the same as in verify_bundle.py."""
 COLUMNS = (
     *("at", "type", "outcome", "actor_id", "actor_name", "actor_email", "actor_role"),
     *("key_name", "ip", "browser", "reason", "details"),
 )
-_BESIDE = ("leaf", "salt", "personal", "mac", "mac_chain", "mac_epoch")
+_PROOF_COLUMNS = ("leaf", "salt", "personal", "mac", "mac_chain", "mac_epoch")
 
 
 def record() -> dict[str, Iterator[Line]]:
-    """What the database and the anchor file hold now: events, unsealed events, checkpoints, anchors."""
-    anchors = anchored()  # first: an anchor holds nothing that was not in the database before
+    """Return the lines of the current log: events, unsealed events, checkpoints and anchors."""
+    anchors = anchor_lines()  # first: each checkpoint is in the database before it is in an anchor
     newest, size, last = _last(Checkpoint, "id"), _last(Sealed, "index"), _last(AuditEvent, "id")
     return {
         "anchors": anchors,
@@ -45,10 +46,11 @@ def record() -> dict[str, Iterator[Line]]:
     }
 
 
-def run_of(since: datetime, until: datetime, size: int) -> tuple[int, int]:
-    """From which index, to before which, every event of the period stands among the first ``size``.
+def index_range(since: datetime, until: datetime, size: int) -> tuple[int, int]:
+    """Return the start and end index of the sealed events that cover a period, among the first ``size``.
 
-    With a neighbour on either side that is older, or newer, than clocks may differ, where there is one.
+    The range includes one event on each side, if there is one, that is outside the period by more than
+    ``TOLERANCE``. It proves that no event of the period is outside the range.
     """
     signed = AuditEvent.objects.filter(sealed__index__lt=size)
     within = signed.filter(at__gte=since, at__lt=until).aggregate(
@@ -65,31 +67,31 @@ def run_of(since: datetime, until: datetime, size: int) -> tuple[int, int]:
 
 
 def unsigned_between(since: datetime, until: datetime, size: int) -> Iterator[Line]:
-    """The events of a period that are not among the first ``size`` sealed ones."""
+    """Yield the events of a period that are not among the first ``size`` sealed events."""
     later = Q(sealed__isnull=True) | Q(sealed__index__gte=size)
     return _outside(later, _last(AuditEvent, "id"), at__gte=since, at__lt=until)
 
 
 def checkpoints_until(size: int) -> Iterator[Line]:
-    """The checkpoints that sign ``size`` events or fewer, oldest first."""
+    """Yield the checkpoints of at most ``size`` events, oldest first."""
     newest = Checkpoint.objects.filter(size__lte=size).aggregate(last=Max("id"))["last"]
     return _checkpoints(-1 if newest is None else newest)
 
 
 def _last(model: type[Model], column: str) -> int:
-    """-1 where there is none."""
-    if not is_there(model):
+    """Return the largest value of ``column``, or -1 if there are no rows."""
+    if not table_exists(model):
         return -1
     found: int | None = model._default_manager.aggregate(last=Max(column))["last"]  # noqa: SLF001 - of any model
     return -1 if found is None else found
 
 
-def is_there(model: type[Model]) -> bool:
+def table_exists(model: type[Model]) -> bool:
     return model._meta.db_table in connection.introspection.table_names()  # noqa: SLF001 - Django's own name for it
 
 
-def anchored() -> Iterator[Line]:
-    """What the anchor file holds at this moment."""
+def anchor_lines() -> Iterator[Line]:
+    """Yield the lines that the anchor file has now."""
     path = settings.PORTAL_AUDIT_ANCHOR_FILE
     if path is None or not path.exists():
         return iter(())
@@ -109,38 +111,38 @@ def _checkpoints(last: int) -> Iterator[Line]:
 
 
 def events_between(start: int, end: int) -> Iterator[Line]:
-    """Sealed events in the order of their numbers. A number whose event is gone is left out, as a gap."""
-    if not is_there(AuditEvent):
+    """Yield the sealed events in order. If an event has been deleted, its index is missing."""
+    if not table_exists(AuditEvent):
         return
-    names = [f"event__{name}" for name in (*COLUMNS, *_BESIDE)]
-    rows = Sealed.objects.order_by("index").annotate(its_key=Cast("event__key_id", CharField()))
+    names = [f"event__{name}" for name in (*COLUMNS, *_PROOF_COLUMNS)]
+    rows = Sealed.objects.order_by("index").annotate(key_text=Cast("event__key_id", CharField()))
     for index, digest, key, *values in _pages(
-        rows.values_list("index", "leaf_hash", "its_key", *names), "index", end - 1, start - 1
+        rows.values_list("index", "leaf_hash", "key_text", *names), "index", end - 1, start - 1
     ):
         yield {"index": index, "hash": _hex(digest), **_line(key, values)}
 
 
 def _unsealed(size: int, last: int) -> Iterator[Line]:
-    """Every event without a place in the tree, whether it stands in the queue or was taken out of it.
+    """Yield every event that was not sealed when the read began, even if it is not in the queue.
 
-    What was sealed since the reading began, too, and the erasures since then: their blanks have been read.
+    This includes erasures that were recorded during the read, because their effect may have been read.
     """
     outside = Q(sealed__isnull=True) | Q(sealed__index__gt=size)
     yield from _outside(outside, last)
     yield from _outside(outside, _last(AuditEvent, "id"), id__gt=last, type=Event.PERSON_ERASED)
 
 
-def _outside(which: Q, last: int, **further: Any) -> Iterator[Line]:
-    """The events up to ``last`` that have, by ``which``, no place in the tree as it was."""
-    rows = AuditEvent.objects.order_by("id").annotate(its_key=Cast("key_id", CharField())).filter(**further)
-    if is_there(Sealed):
-        rows = rows.filter(which)
-    for _, key, *values in _pages(rows.values_list("id", "its_key", *COLUMNS, *_BESIDE), "id", last):
+def _outside(not_in_tree: Q, last: int, **filters: Any) -> Iterator[Line]:
+    """Yield the events with ids up to ``last`` that match ``not_in_tree`` and ``filters``."""
+    rows = AuditEvent.objects.order_by("id").annotate(key_text=Cast("key_id", CharField())).filter(**filters)
+    if table_exists(Sealed):
+        rows = rows.filter(not_in_tree)
+    for _, key, *values in _pages(rows.values_list("id", "key_text", *COLUMNS, *_PROOF_COLUMNS), "id", last):
         yield _line(key, values)
 
 
 def _pages(rows: QuerySet[Any, Any], column: str, last: int, after: int = -1) -> Iterator[tuple[Any, ...]]:
-    """Of ``rows``, whose first value is ``column``, those after ``after`` up to ``last``, by its index."""
+    """Yield ``rows`` with ``after`` < ``column`` <= ``last``, in pages. Each row starts with ``column``."""
     while after < last:
         page = list(rows.filter(**{f"{column}__gt": after, f"{column}__lte": last})[:PAGE])
         yield from page
@@ -150,8 +152,8 @@ def _pages(rows: QuerySet[Any, Any], column: str, last: int, after: int = -1) ->
 
 
 def _line(key: str | None, values: list[Any]) -> Line:
-    columns = dict(zip((*COLUMNS, *_BESIDE), values, strict=True))
-    leaf, salt, personal, mac, chain, epoch = (columns.pop(name) for name in _BESIDE)
+    columns = dict(zip((*COLUMNS, *_PROOF_COLUMNS), values, strict=True))
+    leaf, salt, personal, mac, chain, epoch = (columns.pop(name) for name in _PROOF_COLUMNS)
     actor_id = columns["actor_id"]
     return {
         "leaf": _bytes(leaf).decode("utf-8", "surrogateescape"),
@@ -180,7 +182,7 @@ def _moment(value: Any) -> str:
 
 
 def _uuid(value: str | None) -> str | None:
-    """As a leaf spells it. SQLite keeps it without hyphens."""
+    """Return the id in the form that leaves use. SQLite stores it without hyphens."""
     try:
         return None if value is None else str(uuid.UUID(value))
     except ValueError:

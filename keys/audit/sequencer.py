@@ -1,7 +1,7 @@
-"""Seal events: give each its place in the tree, without a gap, in one transaction that nobody can fork.
+"""Seal events: assign each the next index in the Merkle tree, without gaps or forks.
 
-Any number of processes may try. One of them leads; what keeps the tree right is not that, but that the
-transaction moves the head on from the very size it has read, or does nothing.
+Several processes may try. A lease elects one leader, but it only avoids wasted work. The tree stays correct
+because each transaction updates the tree head only if its size is still the size that was read.
 """
 
 from __future__ import annotations
@@ -30,25 +30,28 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Sealing:
-    """What one transaction sealed. ``urgent``: something is among it that is to be signed at once."""
+    """The result of one transaction. If ``urgent``, one of the events must be signed at once."""
 
     count: int = 0
     urgent: bool = False
 
 
 def seal(leader: UUID) -> Sealing:
-    """Seal at most ``BATCH`` of what waits. Nothing where nothing waits or another process leads."""
+    """Seal at most ``BATCH`` waiting events, or none if another process is the leader."""
     if not Unsealed.objects.exists():
         return Sealing()
     with transaction.atomic():
         head, _ = TreeHead.objects.select_for_update().get_or_create(pk=1, defaults={"root": merkle.EMPTY})
-        if not leads(leader, head):
+        if not may_lead(leader, head):
             return Sealing()
         return _seal_waiting(head, leader)
 
 
-def leads(leader: UUID, head: TreeHead) -> bool:
-    """A lease that ends later than any given now was given before the clock was set back."""
+def may_lead(leader: UUID, head: TreeHead) -> bool:
+    """Return whether ``leader`` may take or renew the lease.
+
+    If a lease ends after ``now + LEASE``, it was given before the clock was set back, so it does not count.
+    """
     now = timezone.now()
     until = head.leader_until
     return head.leader in {None, leader} or until is None or not now < until <= now + LEASE
@@ -57,13 +60,13 @@ def leads(leader: UUID, head: TreeHead) -> bool:
 def _seal_waiting(head: TreeHead, leader: UUID) -> Sealing:
     columns = ("event_id", "event__leaf", "event__type")
     macs = ("event__mac", "event__mac_chain", "event__mac_epoch")
-    _take_out_what_is_sealed()
+    _dequeue_sealed_events()
     queue = Unsealed.objects.filter(event__sealed__isnull=True).order_by("event_id")
     waiting = list(queue.values_list(*columns, *macs)[:BATCH])
     if not waiting:
         return Sealing()
     leaves = [merkle.leaf_hash(bytes(leaf)) for _, leaf, *_ in waiting]
-    growth = merkle.grow(head.size, tree_store.edge(head.size), leaves)
+    growth = merkle.grow(head.size, tree_store.partial_tile_hashes(head.size), leaves)
     Sealed.objects.bulk_create(
         Sealed(index=index, event_id=event_id, leaf_hash=digest)
         for index, ((event_id, *_), digest) in enumerate(zip(waiting, leaves, strict=True), head.size)
@@ -72,32 +75,34 @@ def _seal_waiting(head: TreeHead, leader: UUID) -> Sealing:
         TreeNode(level=level, index=index, hash=digest) for level, index, digest in growth.nodes
     )
     Unsealed.objects.filter(event_id__in=[event_id for event_id, *_ in waiting]).delete()
-    _move_on(head, growth, leader, timezone.now(), _forged(head, waiting))
+    _advance_head(head, growth, leader, timezone.now(), _forged(head, waiting))
     return Sealing(len(waiting), any(kind in URGENT for _, _, kind, *_ in waiting))
 
 
-def _take_out_what_is_sealed() -> None:
-    """Only somebody who meddles with the queue puts an event there again; it must not hold up the others."""
-    again = Unsealed.objects.filter(event__sealed__isnull=False).values_list("event_id", flat=True)
-    if some := list(again[:BATCH]):
-        logger.error("audit_event_queued_again", count=len(some))
-        Unsealed.objects.filter(event_id__in=some).delete()
+def _dequeue_sealed_events() -> None:
+    """Remove sealed events from the queue. Only tampering puts them there; they must not hold up others."""
+    sealed = Unsealed.objects.filter(event__sealed__isnull=False).values_list("event_id", flat=True)
+    if ids := list(sealed[:BATCH]):
+        logger.error("audit_event_queued_again", count=len(ids))
+        Unsealed.objects.filter(event_id__in=ids).delete()
 
 
 def _forged(head: TreeHead, waiting: Sequence[tuple[Any, ...]]) -> list[int]:
-    """The indexes of events that were changed, or written by somebody else, before they were sealed."""
-    wrong = [
+    """Return the indexes of the events that were changed or inserted from outside before they were sealed."""
+    forged = [
         index
         for index, (_, leaf, _, tag, chain, epoch) in enumerate(waiting, head.size)
         if mac_ratchet.is_wrong(bytes(leaf), mac_ratchet.Mac(bytes(tag), chain, epoch))
     ]
-    for index in wrong:
+    for index in forged:
         logger.error("audit_event_forged", count=index)
-    return wrong
+    return forged
 
 
-def _move_on(head: TreeHead, growth: merkle.Growth, leader: UUID, now: datetime, forged: list[int]) -> None:
-    moved = TreeHead.objects.filter(size=head.size).update(
+def _advance_head(
+    head: TreeHead, growth: merkle.Growth, leader: UUID, now: datetime, forged: list[int]
+) -> None:
+    updated = TreeHead.objects.filter(size=head.size).update(
         size=growth.size,
         root=growth.root,
         leader=leader,
@@ -105,5 +110,5 @@ def _move_on(head: TreeHead, growth: merkle.Growth, leader: UUID, now: datetime,
         forged=forged[0] if forged and head.forged is None else head.forged,
         forged_times=(head.forged_times or 0) + len(forged),
     )
-    if moved != 1:
-        raise Conflict("Another process has sealed at the same moment.")
+    if updated != 1:
+        raise Conflict("Another process has sealed events at the same moment.")

@@ -1,7 +1,7 @@
-"""Sign the tree's head, unless it contradicts what was signed before.
+"""Sign the tree head unless it is inconsistent with the last signed checkpoint.
 
-What was signed last stands in a file outside the database: whoever rewrites or rolls back the database
-cannot have the result signed. Where the file is missing, the last checkpoint in the database counts.
+A file outside the database keeps the size and root of the last checkpoint, so that a database that was
+rewritten or rolled back is not signed. If the file is missing, the last checkpoint in the database is used.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ logger = structlog.get_logger(__name__)
 
 
 def sign() -> Checkpoint | None:
-    """Sign what is sealed. None where nothing is new, where there is no key, or where it refuses.
+    """Sign the sealed events. Return None if there is no signing key, no new event, or a reason to refuse.
 
-    Why it refuses stands in the head's ``refusal``, and in the log.
+    The reason is stored as the head's ``refusal`` and logged.
     """
-    mine = signer()
-    if mine is None:
+    key = signer()
+    if key is None:
         return None
     with locked(path_of(FILE)):
         head, last = tree_store.head(), Checkpoint.objects.order_by("-size").first()
-        refusal = _refusal(head, *_signed_last(last))
+        refusal = _refusal(head, *_last_signed_or_stored(last))
         _note_refusal(head, refusal)
         if refusal or head.size == (last.size if last else 0):
             return None
-        # A clock that was set back does not make a later checkpoint look older.
+        # If the clock was set back, the new checkpoint must not look older than the last one.
         at = max(timezone.now(), last.at) if last else timezone.now()
         root = bytes(head.root)
         replace(path_of(FILE), json.dumps({"size": head.size, "root": root.hex()}))
         return Checkpoint.objects.create(
-            size=head.size, root=root, at=at, note=mine.checkpoint(head.size, root, utc_microseconds(at))
+            size=head.size, root=root, at=at, note=key.checkpoint(head.size, root, utc_microseconds(at))
         )
 
 
-def remembered() -> tuple[int, bytes] | None:
-    """Size and root of what was signed here last, by the file: no change of the database reaches it."""
+def last_signed() -> tuple[int, bytes] | None:
+    """Return the size and root of this machine's last checkpoint from the file, or None."""
     path = path_of(FILE)
     if not path.exists():
         return None
@@ -55,21 +55,21 @@ def remembered() -> tuple[int, bytes] | None:
     return int(fields["size"]), bytes.fromhex(fields["root"])
 
 
-def _signed_last(last: Checkpoint | None) -> tuple[int, bytes]:
-    return remembered() or ((last.size, bytes(last.root)) if last else (0, EMPTY))
+def _last_signed_or_stored(last: Checkpoint | None) -> tuple[int, bytes]:
+    return last_signed() or ((last.size, bytes(last.root)) if last else (0, EMPTY))
 
 
 def _refusal(head: TreeHead, size: int, root: bytes) -> str:
     if head.size < size:
         return (
-            f"The record has {head.size:,} sealed events, and {size:,} were signed before: some are gone, "
+            f"The log has {head.size:,} sealed events, but {size:,} were signed before: events were deleted, "
             "or an older state of the database was restored."
         )
     try:
         if tree_store.tree(size).root() != root:
-            return f"The first {size:,} events are not those that were signed before."
+            return f"The first {size:,} events are not the events that were signed before."
         if tree_store.tree(head.size).root() != bytes(head.root):
-            return "The tree does not have the root that its head says."
+            return "The root of the tree is not the root in its head."
     except Damaged as damage:
         return f"The tree is damaged. {damage}"
     return ""

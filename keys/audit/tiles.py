@@ -1,4 +1,4 @@
-"""Write the record as tiles (C2SP, "tlog-tiles"), which the tools of any transparency log can check."""
+"""Write the audit log as C2SP "tlog-tiles", which standard transparency log tools can check."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from keys.models import Checkpoint, Sealed
 from keys.tlog.merkle import TILE
 
 GROUP = 1000
-"""A tile's number is written in groups of three digits."""
+"""A tile's path has its number in groups of three digits."""
 
 
 def write_tiles(folder: Path) -> Checkpoint | None:
-    """Write what the newest checkpoint signs to ``folder``, and return that; None where there is none.
+    """Write the tiles of the newest checkpoint to ``folder`` and return it, or None if there is none.
 
-    Into the same folder again, it adds what is new: no tile that is there ever changes.
+    A second run into the same folder only adds new tiles, because existing tiles never change.
     """
     checkpoint = Checkpoint.objects.order_by("-size").first()
     if checkpoint is None:
@@ -33,7 +33,7 @@ def write_tiles(folder: Path) -> Checkpoint | None:
 
 
 def tiles_of(size: int) -> Iterator[tuple[int, int, int]]:
-    """Level, number and width of the tiles of a tree of ``size`` leaves; a level's last may be narrow."""
+    """Yield level, number and width of each tile of a tree. The last tile of a level may be partial."""
     level, count = 0, size
     while count:
         full, rest = divmod(count, TILE)
@@ -44,7 +44,7 @@ def tiles_of(size: int) -> Iterator[tuple[int, int, int]]:
 
 
 def path_of(number: int, width: int) -> Path:
-    """Such as ``x001/x234/067`` for tile 1,234,067, and ``000.p/7`` for the first one with 7 hashes."""
+    """Return a path such as ``x001/x234/067`` for tile 1,234,067 or ``000.p/7`` for a partial tile."""
     groups = [f"{number % GROUP:03}"]
     while number := number // GROUP:
         groups.insert(0, f"x{number % GROUP:03}")
@@ -53,14 +53,14 @@ def path_of(number: int, width: int) -> Path:
 
 
 def _entries(number: int, width: int) -> bytes:
-    """The events of a tile of leaves, each after its length in two bytes."""
+    """Return the leaves of a tile, each preceded by its length in two bytes."""
     within = {"index__gte": number * TILE, "index__lt": number * TILE + width}
     leaves = Sealed.objects.filter(**within).order_by("index").values_list("event__leaf", flat=True)
     return b"".join(len(leaf).to_bytes(2, "big") + bytes(leaf) for leaf in leaves)
 
 
 def _write(path: Path, data: bytes) -> None:
-    """All of it or nothing: a reader may look at any moment."""
+    """Write atomically, because another program may be reading the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.new")
     draft.write_bytes(data)

@@ -1,8 +1,8 @@
-"""HTTPS requests to addresses that a setting names: the one place that sends what the portal knows elsewhere.
+"""Send HTTPS requests to URLs from the settings, without server-side request forgery.
 
-Whoever may change such a setting must not reach what only the portal's machine can. So every address that
-the name has must be a public one, the connection goes to the very address that was checked, a redirect is
-not followed, and no proxy of the environment is asked.
+A person who may change such a setting must not be able to reach services that only the portal's machine can
+reach. So all addresses of the host must be public, the connection is made to the address that was checked,
+redirects are not followed, and proxies from the environment are ignored.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class NotDelivered(PortalError):
 
 
 class _Pinned(DeadlineAdapter):
-    """Connects to an address, and checks the certificate of ``host`` all the same.
+    """Connect to an IP address, but check the certificate for ``host``.
 
-    Trusts the authorities of this machine beside requests' own: a log server within the organisation has its
-    certificate from the organisation.
+    The machine's certificate authorities are trusted in addition to requests' own, because a log server
+    inside the organisation may have a certificate from the organisation.
     """
 
     def __init__(self, host: str) -> None:
@@ -44,17 +44,15 @@ class _Pinned(DeadlineAdapter):
 
 
 def post(url: str, body: bytes, *, content_type: str, private: bool = False, token: str = "") -> None:
-    """POST ``body`` to ``url``, which must be an HTTPS one; ``private`` allows it a private address.
+    """POST ``body`` to an HTTPS ``url``. ``token`` is a bearer token; ``private`` allows private addresses.
 
-    ``token`` is sent as a bearer token.
-
-    Raises ``NotDelivered`` with a sentence where the answer is not 2xx, or there is none.
+    Raises ``NotDelivered``, with the reason as a sentence, unless the answer is 2xx.
     """
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 443
     if parts.scheme != "https" or not host:
-        raise NotDelivered("The address is not an HTTPS one.")
-    address = _address_of(host, port, private=private)
+        raise NotDelivered("The address is not an HTTPS URL.")
+    address = _resolve(host, port, private=private)
     literal = f"[{address}]" if ":" in address else address
     target = parts._replace(netloc=f"{literal}:{port}").geturl()
     headers = {"Host": host if port == 443 else f"{host}:{port}", "Content-Type": content_type}  # noqa: PLR2004 - HTTPS
@@ -71,46 +69,47 @@ def post(url: str, body: bytes, *, content_type: str, private: bool = False, tok
             ) as answer:
                 status = answer.status_code  # the body is not read
         except (requests.RequestException, OSError) as error:
-            raise NotDelivered(_late(host, began) or _why(host, error)) from error
+            raise NotDelivered(_timeout_sentence(host, began) or _failure_sentence(host, error)) from error
     if not requests.codes.ok <= status < requests.codes.multiple_choices:
         raise NotDelivered(f"{host} answered {status}.")
 
 
-def _why(host: str, error: BaseException) -> str:
-    """The library wraps what TLS has to say of a certificate, several times over."""
-    ahead: list[object] = [error]
-    while ahead:
-        cause = ahead.pop()
+def _failure_sentence(host: str, error: BaseException) -> str:
+    """Return the reason as a sentence. The library wraps a certificate error several times."""
+    causes: list[object] = [error]
+    while causes:
+        cause = causes.pop()
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"The certificate of {host} is not trusted: {cause.verify_message.rstrip('.')}."
         if isinstance(cause, BaseException):
-            ahead += [cause.__cause__, *cause.args]
-    return f"{host} did not take it: {type(error).__name__}."
+            causes += [cause.__cause__, *cause.args]
+    return f"{host} did not accept the data: {type(error).__name__}."
 
 
-def _late(host: str, began: float) -> str:
-    """A sentence where there was no time left; else nothing."""
-    return f"{host} did not take it within {TOTAL:.0f} seconds." if time.monotonic() - began >= TOTAL else ""
+def _timeout_sentence(host: str, began: float) -> str:
+    """Return a sentence if the time is over, else an empty string."""
+    late = time.monotonic() - began >= TOTAL
+    return f"{host} did not accept the data within {TOTAL:.0f} seconds." if late else ""
 
 
-def _address_of(host: str, port: int, *, private: bool) -> str:
-    """One of the addresses of ``host``, all of which are public unless ``private``."""
+def _resolve(host: str, port: int, *, private: bool) -> str:
+    """Return an address of ``host``. Unless ``private``, all of its addresses must be public."""
     try:
         found = {entry[4][0] for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
     except (OSError, UnicodeError) as error:
         raise NotDelivered(f"The name {host} is not known.") from error
     parsed = [ipaddress.ip_address(str(address).partition("%")[0]) for address in found]
     addresses = sorted(parsed, key=lambda address: (address.version, str(address)))
-    inner = [address for address in addresses if not _is_public(address)]
-    if inner and not private:
-        raise NotDelivered(f"{host} has the address {inner[0]}, which is not a public one.")
+    internal = [address for address in addresses if not _is_public(address)]
+    if internal and not private:
+        raise NotDelivered(f"{host} has the address {internal[0]}, which is not public.")
     return str(addresses[0])
 
 
 def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Also where IPv6 wraps an IPv4 address: what counts is where the connection ends."""
+    """Return whether ``address`` is public. An IPv4 address inside an IPv6 address must be public as well."""
     if isinstance(address, ipaddress.IPv6Address):
-        within = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
-        if within is not None or address in ipaddress.ip_network("64:ff9b::/96"):
-            return within is not None and _is_public(within)
+        embedded = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
+        if embedded is not None or address in ipaddress.ip_network("64:ff9b::/96"):
+            return embedded is not None and _is_public(embedded)
     return address.is_global and not address.is_multicast

@@ -1,4 +1,4 @@
-"""Ways out of the portal for lines of text: the end of a file, and syslog. HTTPS is keys.delivery.https's."""
+"""Deliver lines of text to a file or to syslog."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from urllib.parse import urlsplit
 from keys.rules.formatting import utc_microseconds
 
 SYSLOG_TIMEOUT = 5.0
-"""Seconds to connect, and for all that is sent together."""
+"""Seconds to connect, and seconds to send all messages."""
 NOTICE, AUDIT = 5, 13
 """Severity and facility of RFC 5424, 6.2.1."""
 
 
 def append_to_file(path: str, data: bytes) -> None:
-    """Add ``data``, whole lines, to the end of ``path``; it may be one that its owner can only append to.
+    """Append ``data``, which is whole lines, to the file. Append-only files (chattr +a) work as well.
 
-    A line that an earlier write left unfinished, as on a full disk, is ended first. Raises ``OSError``.
+    If an earlier write left an unfinished line, for example on a full disk, end that line first. Raises
+    ``OSError``.
     """
     file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
     try:
@@ -33,9 +34,9 @@ def append_to_file(path: str, data: bytes) -> None:
 
 
 def send_to_syslog(address: str, kind: str, messages: Sequence[tuple[datetime, str]]) -> None:
-    """Send RFC 5424 messages to such as udp://host:514; over TCP with octet counts (RFC 6587, 3.4.1).
+    """Send RFC 5424 messages to an address such as udp://host:514.
 
-    Raises ``OSError``. That a UDP message arrives, nobody knows.
+    TCP uses octet counting (RFC 6587, 3.4.1). Raises ``OSError``; a lost UDP message is not noticed.
     """
     parts = urlsplit(address)
     target = (str(parts.hostname), int(parts.port or 0))
@@ -44,10 +45,10 @@ def send_to_syslog(address: str, kind: str, messages: Sequence[tuple[datetime, s
         with socket.create_connection(target, timeout=SYSLOG_TIMEOUT) as connection:
             connection.sendall(b"".join(f"{len(line)} ".encode() + line for line in lines))
         return
-    family, how, _, _, where = socket.getaddrinfo(*target, type=socket.SOCK_DGRAM)[0]
-    with socket.socket(family, how) as sender:
+    family, kind_of_socket, _, _, resolved = socket.getaddrinfo(*target, type=socket.SOCK_DGRAM)[0]
+    with socket.socket(family, kind_of_socket) as sender:
         for line in lines:
-            sender.sendto(line, where)
+            sender.sendto(line, resolved)
 
 
 def _message(kind: str, at: datetime, text: str) -> bytes:

@@ -1,1 +1,1 @@
-"""The evidence pack: what an auditor asks for, as it was at a time, with what proves it."""
+"""The evidence pack: keys, people, policy and events as of a past time, with their proofs, for auditors."""

@@ -1,7 +1,7 @@
-"""Every API key as it was at a time, put together from its row and from the record.
+"""Reconstruct every API key as of a past time, from its row and the audit log.
 
-The row says how a key is now. What it was is told by the newest event up to that time that says so; else by
-the first later event that says what was there before it; else nothing has changed it, and the row counts.
+The row has the present values. A field's past value comes from the newest event up to that time that sets it;
+if there is none, from the first later event that has its former value; if there is none, from the row.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ QUERY = (
     "request for one that was recorded by then. No key is left out, and no row is ever removed."
 )
 BEGINS = {"key:request", "key:register", "key:discover"}
-"""What the story of a key begins with. A row with another story is older than the record."""
+"""The possible first events of a key. If its first event is another one, the key is older than the log."""
 MADE_HERE = {ApiKey.Origin.GENERATED, ApiKey.Origin.PASTED}
-TOLD = {"scopes", "expires_at", "purpose", "cerby_id"}
-"""Details by which an event says how the key is from then on."""
+FIELDS = {"scopes", "expires_at", "purpose", "cerby_id"}
+"""Details of events that are the new values of the key's fields."""
 ANY_STATE = frozenset(state.value for state in State)
 
 
 @dataclass(frozen=True)
 class KeyAsOf:
-    """``note`` says, as sentences, what had to be taken from elsewhere than the record."""
+    """A key's values at that time. ``note`` explains, in sentences, which values are not from the log."""
 
     id: UUID
     cerby_id: str
@@ -60,8 +60,8 @@ class KeyAsOf:
 
 
 @dataclass(frozen=True)
-class _Told:
-    """One event about a key, with its personal values in clear."""
+class _KeyEvent:
+    """An event about a key, with personal values in clear."""
 
     at: datetime
     type: str
@@ -69,17 +69,17 @@ class _Told:
     name: str
     details: dict[str, Any]
 
-    def from_then_on(self) -> dict[str, Any]:
+    def values_after(self) -> dict[str, Any]:
         if self.outcome != "done":
             return {}
         if self.type == Event.KEY_RESCOPED:
             return {"scopes": self.details["after"]}
         if self.type == Event.KEY_CHANGED:
             return dict(self.details["after"])
-        told = {name: self.details[name] for name in TOLD & self.details.keys()}
-        return told | ({"purpose": ""} if self.type == Event.KEY_DISCOVERED else {})
+        values = {name: self.details[name] for name in FIELDS & self.details.keys()}
+        return values | ({"purpose": ""} if self.type == Event.KEY_DISCOVERED else {})
 
-    def until_then(self) -> dict[str, Any]:
+    def values_before(self) -> dict[str, Any]:
         if self.outcome != "done":
             return {}
         if self.type == Event.KEY_RESCOPED:
@@ -90,35 +90,40 @@ class _Told:
 
 
 def keys_as_of(as_of: datetime, emails: dict[int, str]) -> Iterator[KeyAsOf]:
-    """By their ids, a page of them in memory. ``emails``: people who had another e-mail then, by row."""
+    """Yield the keys in the order of their ids, reading a page at a time.
+
+    ``emails`` has the former email of each person whose email has changed, by the primary key of their row.
+    """
     after = UUID(int=0)
     while page := list(ApiKey.objects.filter(pk__gt=after).order_by("pk").select_related("owner")[:PAGE]):
         events = _events(after, page[-1].pk)
         for key in page:
-            then = _key_at(key, events[key.pk], as_of, emails)
-            if then is not None:
-                yield then
+            past = _key_at(key, events[key.pk], as_of, emails)
+            if past is not None:
+                yield past
         after = page[-1].pk
 
 
-def _events(after: UUID, last: UUID) -> dict[UUID, list[_Told]]:
-    """What happened to the keys with these ids, in its order. An attempt that was refused changed nothing."""
+def _events(after: UUID, last: UUID) -> dict[UUID, list[_KeyEvent]]:
+    """Return the events of a range of keys, in order, without refused attempts, which changed nothing."""
     rows = AuditEvent.objects.filter(key_id__gt=after, key_id__lte=last).exclude(type=Event.ATTEMPT_REFUSED)
     columns = ("key_id", "at", "type", "outcome", "key_name", "details", "personal")
-    found: dict[UUID, list[_Told]] = defaultdict(list)
+    found: dict[UUID, list[_KeyEvent]] = defaultdict(list)
     for key_id, at, kind, outcome, name, details, personal in rows.order_by("id").values_list(*columns):
-        found[key_id].append(_Told(at, kind, outcome, name, readable(details, personal)))
+        found[key_id].append(_KeyEvent(at, kind, outcome, name, readable(details, personal)))
     return found
 
 
-def _key_at(key: ApiKey, events: Sequence[_Told], as_of: datetime, emails: dict[int, str]) -> KeyAsOf | None:
+def _key_at(
+    key: ApiKey, events: Sequence[_KeyEvent], as_of: datetime, emails: dict[int, str]
+) -> KeyAsOf | None:
     before = [event for event in events if event.at <= as_of]
     later = [event for event in events if event.at > as_of]
-    if not before and not _was_there(key, events, as_of):
+    if not before and not _existed_unrecorded(key, events, as_of):
         return None
     facts = _facts(key, before, later)
     expires_at = _moment(facts["expires_at"])
-    state, phase = _standing(key, before, later, as_of)
+    state, phase = _state_and_phase(key, before, later, as_of)
     ended = phase in {Phase.REMOVED, Phase.FAILED}
     return KeyAsOf(
         id=key.pk,
@@ -133,38 +138,38 @@ def _key_at(key: ApiKey, events: Sequence[_Told], as_of: datetime, emails: dict[
         caveat=CAVEAT.get(state, "") if state else "",
         purpose=facts["purpose"],
         origin=_origin(key, before),
-        stored_at=_until(key.stored_at, as_of),
-        removed_at=_until(key.removed_at, as_of) if ended else None,
-        last_used_at=_until(key.last_used_at, as_of),
+        stored_at=_if_by(key.stored_at, as_of),
+        removed_at=_if_by(key.removed_at, as_of) if ended else None,
+        last_used_at=_if_by(key.last_used_at, as_of),
         note=_note(before, events),
     )
 
 
-def _was_there(key: ApiKey, events: Sequence[_Told], as_of: datetime) -> bool:
-    """Whether a key without an event up to then was there: in Cerby, before the portal or its record knew."""
+def _existed_unrecorded(key: ApiKey, events: Sequence[_KeyEvent], as_of: datetime) -> bool:
+    """Return whether a key without events up to ``as_of`` already existed in Cerby, unknown to the log."""
     requested_later = bool(events) and key.origin in MADE_HERE and events[0].type == Event.KEY_REQUESTED
     return key.created_at <= as_of and not requested_later
 
 
-def _facts(key: ApiKey, before: Sequence[_Told], later: Sequence[_Told]) -> dict[str, Any]:
-    """The module's rule, field by field; "owner_email" only where the key itself changed its owner."""
-    facts: dict[str, Any] = {name: getattr(key, name) for name in TOLD} | {"name": key.name}
+def _facts(key: ApiKey, before: Sequence[_KeyEvent], later: Sequence[_KeyEvent]) -> dict[str, Any]:
+    """Apply the module's rule to each field. "owner_email" is present only if the key changed its owner."""
+    facts: dict[str, Any] = {name: getattr(key, name) for name in FIELDS} | {"name": key.name}
     for event in reversed(later):
-        facts |= {"name": event.name} | event.until_then()
+        facts |= {"name": event.name} | event.values_before()
     for event in before:
-        facts |= {"name": event.name} | event.from_then_on()
+        facts |= {"name": event.name} | event.values_after()
     return facts
 
 
-def _standing(
-    key: ApiKey, before: Sequence[_Told], later: Sequence[_Told], as_of: datetime
+def _state_and_phase(
+    key: ApiKey, before: Sequence[_KeyEvent], later: Sequence[_KeyEvent], as_of: datetime
 ) -> tuple[State | None, int]:
-    """State and phase; no state where several are possible. What the events allow, both ways, decides."""
+    """Return the state and phase that fit the earlier and later events; no state if several are possible."""
     if not before and not later:
         ended_since = key.removed_at is not None and key.removed_at > as_of
         return None, Phase.LIVE if ended_since else PHASE[State(key.state)]
-    begun_here = bool(before) and before[0].type in BEGINS
-    states = _after(frozenset({"new"}) if begun_here else ANY_STATE, before)
+    starts_in_log = bool(before) and before[0].type in BEGINS
+    states = _after(frozenset({"new"}) if starts_in_log else ANY_STATE, before)
     fitting = frozenset(state for state in states if key.state in _after(frozenset({state}), later))
     possible = [State(state) for state in fitting or states if state != "new"]
     phases = {PHASE[state] for state in possible}
@@ -175,14 +180,14 @@ def _standing(
     return None, Phase.LIVE if Phase.LIVE in phases or not phases else PHASE[State(key.state)]
 
 
-def _after(states: frozenset[str], events: Sequence[_Told]) -> frozenset[str]:
+def _after(states: frozenset[str], events: Sequence[_KeyEvent]) -> frozenset[str]:
     for event in events:
         states = states_after(states, f"{event.type}:{event.outcome}", event.details)
     return states
 
 
-def _origin(key: ApiKey, before: Sequence[_Told]) -> str:
-    """A key that was declared or discovered can be proved later."""
+def _origin(key: ApiKey, before: Sequence[_KeyEvent]) -> str:
+    """Return the origin at that time, which changes if a declared or discovered key is proved later."""
     label = ApiKey.Origin(key.origin).label
     for event in before:
         if event.type == Event.KEY_DISCOVERED:
@@ -191,19 +196,21 @@ def _origin(key: ApiKey, before: Sequence[_Told]) -> str:
     return label
 
 
-def _note(before: Sequence[_Told], events: Sequence[_Told]) -> str:
+def _note(before: Sequence[_KeyEvent], events: Sequence[_KeyEvent]) -> str:
     if before:
-        known = before[0].type in BEGINS
-        return "" if known else "The record does not hold this key's beginning; the rest is from its row."
+        complete = before[0].type in BEGINS
+        return (
+            "" if complete else "The audit log lacks this key's first events; other values are from its row."
+        )
     if events:
-        return f"The portal's record knows this key since {utc(events[0].at)}: later than this time."
-    return "The record says nothing of this key; this is from its row."
+        return f"The audit log has this key only since {utc(events[0].at)}, which is after this time."
+    return "The audit log has no event about this key; the values are from its row."
 
 
 def _moment(value: datetime | str) -> datetime:
     return value if isinstance(value, datetime) else datetime.fromisoformat(value)
 
 
-def _until(value: datetime | None, as_of: datetime) -> datetime | None:
-    """What happened later had not happened then. What came before it, such as an earlier use, is not kept."""
+def _if_by(value: datetime | None, as_of: datetime) -> datetime | None:
+    """Return ``value`` if it is not after ``as_of``. Earlier values, such as an earlier use, are not kept."""
     return value if value is not None and value <= as_of else None

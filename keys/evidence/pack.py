@@ -1,4 +1,4 @@
-"""Write an evidence pack: what was, as of a time and over a period, and what proves it, signed."""
+"""Write a signed evidence pack: the state as of a time, the events of a period, and their proofs."""
 
 from __future__ import annotations
 
@@ -28,38 +28,36 @@ FORMAT = "cerby-key-portal/evidence/1"
 
 
 def pack(period: Period, *, asked_by: str, asked_at: datetime, name: str) -> Generator[bytes, None, None]:
-    """The bytes of the .zip that its reader knows as ``name``.
+    """Yield the bytes of the .zip. Its README calls the file ``name``.
 
-    What is signed when it begins is proved; what the tables of keys and events say in CSV waits meanwhile in
-    files without a name. Raises ``Conflict`` where the portal has no key to sign with.
+    The pack proves the events that are signed when the export starts. CSV tables are collected in temporary
+    files meanwhile. Raises ``Conflict`` if the portal has no signing key.
     """
-    mine = signer()
-    if mine is None:
+    key = signer()
+    if key is None:
         raise Conflict("PORTAL_AUDIT_SIGNING_KEY is not set, so an evidence pack cannot be signed.")
-    return _written(
-        mine, period, {"asked_by": asked_by, "asked_at": utc_microseconds(asked_at), "name": name}
-    )
+    return _written(key, period, {"asked_by": asked_by, "asked_at": utc_microseconds(asked_at), "name": name})
 
 
-def _written(mine: Signer, period: Period, asked: dict[str, str]) -> Generator[bytes, None, None]:
+def _written(key: Signer, period: Period, request: dict[str, str]) -> Generator[bytes, None, None]:
     with ZipStream() as zipped:
-        yield from _Pack(zipped, mine, period, asked).write()
+        yield from _Pack(zipped, key, period, request).write()
 
 
 class _Pack:
-    """One pack while it is written. ``manifest`` grows with it, and is written last."""
+    """One pack while it is written. The manifest is completed part by part and written last."""
 
-    def __init__(self, zipped: ZipStream, mine: Signer, period: Period, asked: dict[str, str]) -> None:
-        self._signer, self._period, self._zip = mine, period, zipped
+    def __init__(self, zipped: ZipStream, key: Signer, period: Period, request: dict[str, str]) -> None:
+        self._signer, self._period, self._zip = key, period, zipped
         self._checkpoint = Checkpoint.objects.order_by("-size").first()
         self._manifest: dict[str, Any] = {
             "format": FORMAT,
-            "origin": mine.name,
-            **asked,
+            "origin": key.name,
+            **request,
             "since": utc_microseconds(period.since),
             "until": utc_microseconds(period.until),
             "as_of": utc_microseconds(period.as_of),
-            "record_begins": _beginning(),
+            "record_begins": _first_event_at(),
         }
 
     def write(self) -> Iterator[bytes]:
@@ -75,7 +73,7 @@ class _Pack:
 
     def _keys(self, emails: dict[int, str]) -> Iterator[bytes]:
         as_of, by_status = self._period.as_of, Counter[str]()
-        with Aside(csv_cells.line(parts.KEY_HEADER)) as sheet:
+        with LineBuffer(csv_cells.line(parts.KEY_HEADER)) as sheet:
 
             def lines() -> Iterator[str]:
                 for key in keys_as_of.keys_as_of(as_of, emails):
@@ -100,11 +98,11 @@ class _Pack:
         yield from self._zip.add("policy.csv", parts.policy_lines(policy))
 
     def _events(self) -> Iterator[bytes]:
-        """The run of sealed events that covers the period, and what no checkpoint signs yet."""
+        """Add the sealed events that cover the period, and the period's events that are not signed yet."""
         period, size = self._period, self._checkpoint.size if self._checkpoint else 0
-        start, end = reader.run_of(period.since, period.until, size)
+        start, end = reader.index_range(period.since, period.until, size)
         counts = Counter[str]()
-        with Aside(csv_cells.line(parts.EVENT_HEADER)) as sheet:
+        with LineBuffer(csv_cells.line(parts.EVENT_HEADER)) as sheet:
 
             def lines(kind: str, events: Iterable[dict[str, Any]]) -> Iterator[str]:
                 for event in events:
@@ -118,7 +116,7 @@ class _Pack:
             unsigned = reader.unsigned_between(period.since, period.until, size)
             yield from self._zip.add("unsigned.jsonl", lines("unsigned", unsigned))
             yield from self._zip.add("events.csv", sheet)
-        before, after = tree_store.tree(size).around(start, end)
+        before, after = tree_store.tree(size).range_proof(start, end)
         proof = {"start": start, "end": end, "size": size, "before": _hex(before), "after": _hex(after)}
         yield from self._zip.add("proof.json", [json.dumps(proof, indent=1) + "\n"])
         self._manifest["events"] = {"signed": counts["signed"], "unsigned": counts["unsigned"]}
@@ -127,7 +125,7 @@ class _Pack:
         last = self._checkpoint.size if self._checkpoint else 0
         yield from self._zip.add("checkpoint", [self._checkpoint.note] if self._checkpoint else [])
         yield from self._zip.add("checkpoints.jsonl", map(as_line, reader.checkpoints_until(last)))
-        yield from self._zip.add("anchors.jsonl", map(as_line, reader.anchored()))
+        yield from self._zip.add("anchors.jsonl", map(as_line, reader.anchor_lines()))
         yield from self._zip.add("vkey", [f"{vkey}\n" for vkey in vkeys()])
         here = Path(verify_bundle.__file__)
         yield from self._zip.add("verify_bundle.py", [here.read_text()])
@@ -140,14 +138,14 @@ class _Pack:
             for name, file in self._zip.written.items()
         }
         yield from self._zip.add("manifest.json", [json.dumps(self._manifest, indent=1) + "\n"])
-        # Another first line than a checkpoint's: neither can be taken for the other.
+        # The first line differs from a checkpoint's, so that one cannot be passed off as the other.
         text = f"{FORMAT}\nsha256 {self._zip.written['manifest.json'].sha256}\n"
         yield from self._zip.add("manifest.sig", [self._signer.note(text)])
         yield from self._zip.end()
 
 
-class Aside(ExitStack):
-    """Lines that are kept on the disk until their turn comes, in a file that ends with this process."""
+class LineBuffer(ExitStack):
+    """Lines kept in a temporary file until they are needed."""
 
     def __init__(self, first: str) -> None:
         super().__init__()
@@ -159,13 +157,13 @@ class Aside(ExitStack):
         self._file.write(text.encode())
 
     def __iter__(self) -> Iterator[str]:
-        """A record of CSV may hold line breaks: these are lines of the file."""
+        """Yield lines of the file. One CSV record may span several of them."""
         self._file.seek(0)
         for data in self._file:
             yield data.decode()
 
 
-def _beginning() -> str | None:
+def _first_event_at() -> str | None:
     first = AuditEvent.objects.order_by("at", "id").values_list("at", flat=True).first()
     return utc_microseconds(first) if first else None
 

@@ -1,4 +1,4 @@
-"""The files of an evidence pack, one function each: lines of text, made as they are read."""
+"""Format the files of an evidence pack as lines of text."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EVENT_HEADER = [
 
 @dataclass(frozen=True)
 class Period:
-    """From ``since`` to before ``until``; the keys, people and rules as they were at ``as_of``."""
+    """The period of the events, from ``since`` to before ``until``, and the time of the other tables."""
 
     since: datetime
     until: datetime
@@ -50,26 +50,27 @@ def key_line(key: KeyAsOf) -> str:
 
 
 def is_within(event: dict[str, Any], period: Period) -> bool:
-    """Of an event as keys.audit.reader reads it; times in this form sort as text."""
+    """Return whether an event from keys.audit.reader is in the period. Times in this format sort as text."""
     return utc_microseconds(period.since) <= str(event["columns"]["at"]) < utc_microseconds(period.until)
 
 
 def event_line(event: dict[str, Any]) -> str:
-    """``event`` as keys.audit.reader reads it, for people; one that is not signed yet has no number."""
-    said = event["columns"]
-    details = readable(said["details"], event["personal"])
+    """Format an event from keys.audit.reader for people. An event that is not signed yet has no number."""
+    columns = event["columns"]
+    details = readable(columns["details"], event["personal"])
     return line(
         [
-            str(event.get("index", "not signed yet")), said["at"], Event(said["type"]).label, said["type"],
-            said["outcome"], said["actor_name"] or ERASED, said["actor_email"], said["actor_role"],
-            said["key_id"] or "", said["key_name"], said["ip"], said["browser"], said["reason"],
+            str(event.get("index", "not signed yet")), columns["at"], Event(columns["type"]).label,
+            columns["type"], columns["outcome"], columns["actor_name"] or ERASED, columns["actor_email"],
+            columns["actor_role"], columns["key_id"] or "", columns["key_name"], columns["ip"],
+            columns["browser"], columns["reason"],
             json.dumps(details, ensure_ascii=False) if details else "",
         ]
     )  # fmt: skip
 
 
 def policy_lines(policy: Policy | None) -> Iterator[str]:
-    """The rules as a table. With no rules, only the header: the record holds none for that time."""
+    """Yield the rules as a table; only the header if the log has no rules for that time."""
     conditions = ("own key", "as high as the key's owner", "role confirmed within a day")
     yield line(["Action or setting", "Roles or value", *(name.capitalize() for name in conditions)])
     for name, value in policy["settings"].items() if policy else ():

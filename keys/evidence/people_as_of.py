@@ -1,4 +1,4 @@
-"""Who had which role at a time: everybody as they are now, with each later recorded change undone."""
+"""Reconstruct everybody's role as of a past time, by undoing the changes that the log recorded later."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMES = {"full name": "name", "may sign in": "may_sign_in", "in the workspace": 
 
 @dataclass
 class PersonAsOf:
-    """``undone``: so many later changes were taken back."""
+    """A person at that time. ``undone`` is the number of later changes that were undone."""
 
     row: int
     cerby_id: str
@@ -39,7 +39,7 @@ HEADER = ["Cerby id", "Name", "E-mail", "Role", "May sign in", "In the workspace
 
 @dataclass
 class PeopleAsOf:
-    """``unknown``: so many later changes name nobody any more, because the person was erased."""
+    """``unknown`` is the number of changes that could not be undone because the person was erased."""
 
     people: list[PersonAsOf] = field(default_factory=list)
     unknown: int = 0
@@ -49,7 +49,7 @@ class PeopleAsOf:
 
 
 def people_as_of(as_of: datetime) -> PeopleAsOf:
-    """Everybody whom the portal knows. They are held in memory: hundreds, or a few thousand."""
+    """Return everybody the portal knows, all in memory: hundreds, or a few thousand."""
     found = PeopleAsOf([_now(user) for user in User.objects.order_by("pk").iterator()])
     by_email = {person.email: person for person in found.people}
     for kind, details in _changes_after(as_of):

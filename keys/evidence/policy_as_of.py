@@ -1,4 +1,4 @@
-"""The rules that were in force at a time, as the record has them: what roles may do, settings that decide."""
+"""Record the rules in force (what each role may do, and the settings) and look up those of a past time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Policy = dict[str, Any]
 
 
 def in_force() -> Policy:
-    """As this portal applies it: {"settings": …, "rules": action -> roles and conditions}."""
+    """Return the present policy: {"settings": …, "rules": action -> roles and conditions}."""
     management = KeyManagement(settings.PORTAL_KEY_MANAGEMENT)
     return {
         "settings": {
@@ -39,22 +39,22 @@ def in_force() -> Policy:
 
 
 def note_policy() -> bool:
-    """Record the rules in force, unless the record has them already. Returns whether they are new."""
-    now = in_force()
+    """Record the present policy if it differs from the last recorded one. Return whether it did."""
+    present = in_force()
     with transaction.atomic():
-        if _recorded() == now:
+        if _last_recorded() == present:
             return False
-        log.append(Event.POLICY_APPLIED, actor=None, **now)
+        log.append(Event.POLICY_APPLIED, actor=None, **present)
     return True
 
 
 def policy_as_of(as_of: datetime) -> tuple[Policy | None, datetime | None]:
-    """What the newest event up to then says, and since when that was in force; None where none says it."""
+    """Return the policy at that time and when it was recorded, or None and None if none was."""
     row = _events().filter(at__lte=as_of).values_list("details", "at").first()
     return row or (None, None)
 
 
-def _recorded() -> Policy | None:
+def _last_recorded() -> Policy | None:
     found: Policy | None = _events().values_list("details", flat=True).first()
     return found
 

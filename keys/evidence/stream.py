@@ -1,4 +1,4 @@
-"""A .zip that is handed out while it is written: no file, and no more memory for more in it."""
+"""Stream a .zip while it is written, without a file and with constant memory."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 CHUNK = 65_536
-"""Bytes, about, that wait to be handed out."""
+"""Approximate size of a yielded chunk, in bytes."""
 
 
 class _Pipe(io.RawIOBase):
-    """Takes what zipfile writes; as it cannot seek, sizes and checksums stand behind each file."""
+    """Collect zipfile's output. Because it cannot seek, sizes and checksums are written after each file."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class _Pipe(io.RawIOBase):
 
 @dataclass(frozen=True)
 class Written:
-    """A file of the .zip. ``lines`` as many as were handed in."""
+    """Hash, size in bytes and number of lines of a file in the .zip."""
 
     sha256: str
     size: int
@@ -45,7 +45,7 @@ class Written:
 
 
 class ZipStream:
-    """``add`` and ``end`` are generators of what is ready to be sent. Leaving it releases what it holds."""
+    """A .zip under construction. ``add`` and ``end`` yield the bytes that are ready to be sent."""
 
     def __init__(self) -> None:
         self._pipe = _Pipe()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 
-from keys.audit.sequencer import leads, seal
+from keys.audit.sequencer import may_lead, seal
 from keys.audit.signer import sign
 from keys.audit.tree_store import head
 from keys.jobs.outage import OutageLoop
@@ -25,7 +25,7 @@ def run(patience: OutageLoop) -> None:
         urgent = seal_all(leader)
         if urgent or time.monotonic() - signed_at >= SIGN_EVERY:
             signed_at = time.monotonic()
-            if leads(leader, head()):
+            if may_lead(leader, head()):
                 sign()
 
     patience.repeat(look, every=LOOK_EVERY, failed="sealing_failed")

@@ -1,1 +1,1 @@
-"""Stream what happened to a SIEM, in the shape of OCSF."""
+"""Stream events to a SIEM in the OCSF format."""

@@ -1,7 +1,7 @@
-"""An event in the shape of OCSF 1.1: which class and activity it is, and where its facts stand there.
+"""Convert an event to OCSF 1.1.
 
-The numbers are those of the schema's classes Account Change, Authentication, Entity Management and API
-Activity. What it has no place for stands under "unmapped", as the record says it.
+The numbers identify the schema's classes Account Change, Authentication, Entity Management and API Activity.
+Details without a matching attribute are copied to "unmapped".
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ CLASSES: dict[str, tuple[int, int]] = {
     **dict.fromkeys((Event.KEY_DELETION_STARTED, Event.KEY_DELETED), (ENTITY_MANAGEMENT, DELETE)),
     Event.KEY_REMOVAL_CONFIRMED: (ENTITY_MANAGEMENT, DELETE),
 }
-"""Class and activity. What is not listed is an update of its key, or without a key another API activity."""
+"""Class and activity. Other events are updates of their key, or "other" API activity if they have no key."""
 
 
 def ocsf(index: int, event: dict[str, Any]) -> dict[str, Any]:
-    """Event number ``index`` of the record; ``event`` has the columns of its row, with details in clear."""
+    """Return sealed event ``index`` as OCSF. ``event`` has the columns of its row, with details in clear."""
     kind, at, key = event["type"], event["at"], event["key_id"]
     class_uid, activity = CLASSES.get(kind, (ENTITY_MANAGEMENT, UPDATE) if key else (API_ACTIVITY, OTHER))
     if kind == Event.PERSON_CHANGED:
@@ -91,7 +91,7 @@ def _of_class(class_uid: int, event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _actor(event: dict[str, Any]) -> dict[str, Any]:
-    """The portal itself has no id."""
+    """Return the user, without an id if the portal itself acted."""
     user: dict[str, Any] = {"name": event["actor_name"] or ERASED}
     if event["actor_id"] is not None:
         is_admin = event["actor_role"] in {"Owner", "Super Admin", "Admin"}

@@ -1,7 +1,6 @@
-"""Send sealed events to each SIEM that is set up, in their order, at least once, and in nobody's way.
+"""Send sealed events to each configured SIEM, in order and at least once.
 
-Each target has a row that says which event comes next. It moves on after a batch was taken: who dies in
-between sends the batch again. One that is slow or broken lags behind, by itself, and is asked less often.
+A slow or failing target falls behind without holding up the others (see keys.delivery.ledger).
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ from keys.siem.ocsf import ocsf
 from keys.tlog.leaf import readable
 
 BATCH = 500
-"""Events. A target that takes no batch of them within its time out is broken."""
+"""Events in one delivery."""
 SECONDS_PER_RUN = 3.0
-"""For each target, and one batch at least: then the other jobs have their turn, until ten seconds later."""
+"""Time for each target, though at least one batch is sent. The next run is ten seconds later."""
 COLUMNS = (
     *("at", "uid", "type", "outcome", "actor_id", "actor_name", "actor_email", "actor_role"),
     *("key_id", "key_name", "ip", "browser", "reason", "details", "personal"),
@@ -39,19 +38,19 @@ Send = Callable[[Sequence[Line]], None]
 
 
 def stream(now: datetime | None = None) -> str:
-    """Bring each target as far as it goes in its time. Returns how far each is."""
-    said = [f"{name}: {_send_to(name, send, now)}" for name, send in set_up().items()]
-    return "; ".join(said) or "No SIEM is set up"
+    """Send waiting events to each target within its time. Return a summary."""
+    results = [f"{name}: {_send_to(name, send, now)}" for name, send in set_up().items()]
+    return "; ".join(results) or "No SIEM is set up"
 
 
 def set_up() -> dict[str, Send]:
-    """The targets that the settings name, and how each is reached."""
-    ways: dict[str, tuple[object, Send]] = {
+    """Return the function that sends to each configured target, by the target's name."""
+    targets: dict[str, tuple[object, Send]] = {
         "file": (settings.PORTAL_SIEM_FILE, _to_file),
         "syslog": (settings.PORTAL_SIEM_SYSLOG, _to_syslog),
         "https": (settings.PORTAL_SIEM_URL, _to_https),
     }
-    return {name: send for name, (setting, send) in ways.items() if setting}
+    return {name: send for name, (setting, send) in targets.items() if setting}
 
 
 def _send_to(name: str, send: Send, now: datetime | None) -> str:
@@ -75,7 +74,7 @@ def _send_to(name: str, send: Send, now: datetime | None) -> str:
 
 
 def _batch(start: int) -> list[tuple[int, Line]]:
-    """Events from number ``start`` on; each with its time and its line of JSON."""
+    """Return events from index ``start`` on: the index, the time and the JSON of each."""
     names = [f"event__{name}" for name in COLUMNS]
     rows: QuerySet[Sealed, Any] = Sealed.objects.filter(index__gte=start).order_by("index")
     found = []

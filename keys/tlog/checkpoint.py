@@ -1,4 +1,4 @@
-"""Signed checkpoints of the tree: the text (C2SP, "tlog-checkpoint") in a signed note ("signed-note")."""
+"""Sign checkpoints of the tree: C2SP "tlog-checkpoint" texts in "signed-note" form."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings
 
 _ED25519 = b"\x01"
-"""The kind of key, as signed notes write it."""
+"""The type byte of an Ed25519 key in a signed note."""
 
 
 @dataclass(frozen=True)
 class Signer:
-    """``name`` is also the log's origin, its first line in each checkpoint."""
+    """``name`` is also the log's origin: the first line of each checkpoint."""
 
     name: str
     key: Ed25519PrivateKey
@@ -31,11 +31,11 @@ class Signer:
 
     @property
     def vkey(self) -> str:
-        """What others check signatures with, as one word."""
+        """Return the public key in the signed-note format, which verifiers need."""
         return f"{self.name}+{self._key_id.hex()}+{_base64(self._public)}"
 
     def note(self, text: str) -> str:
-        """``text``, lines that each end with a line break, and the signature of it."""
+        """Return ``text`` and its signature. Each line of ``text`` must end with a line break."""
         signature = self._key_id + self.key.sign(text.encode())
         return f"{text}\n\N{EM DASH} {self.name} {_base64(signature)}\n"
 
@@ -44,7 +44,7 @@ class Signer:
 
 
 def signer() -> Signer | None:
-    """The portal's own; None where it was given no key."""
+    """Return the portal's signer, or None if no signing key is set."""
     seed: bytes = settings.PORTAL_AUDIT_SIGNING_KEY
     return Signer(settings.PORTAL_AUDIT_ORIGIN, Ed25519PrivateKey.from_private_bytes(seed)) if seed else None
 

@@ -1,8 +1,8 @@
-"""The exact bytes of an event, in which personal values stand as salted hashes.
+"""Encode an event as a leaf: its exact bytes, with personal values replaced by salted hashes.
 
-Canonical JSON (RFC 8785) of strings, integers, booleans, null, lists and objects. A personal value is
-``"h:"`` and the hexadecimal SHA-256 of salt, path, a zero byte and the value; empty text stays empty. So
-the value can be erased, with the salt, and the tree that was made of the bytes still holds.
+A leaf is canonical JSON (RFC 8785) of strings, integers, booleans, null, lists and objects. A personal value
+becomes ``"h:"`` and the hexadecimal SHA-256 of salt, path, a zero byte and the value; empty text stays empty.
+The value and the salt can therefore be erased later without breaking the tree.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ SALT = 16
 HIDDEN = "h:"
 ERASED = "erased"
 PERSONAL = frozenset({"email", "owner", "owner_email", "owner_name", "full name", "ip", "browser", "filter"})
-"""The names of details that hold something about a person, at any depth. A filter may name anybody."""
+"""Names of details that hold personal data, at any depth. A filter can contain anybody's name."""
 PERSONAL_OF_ACTOR = frozenset({"name", "email", "ip", "browser"})
 
 Replace = Callable[[str, str], str]
-"""From a personal value's path and the value to what stands in its place."""
+"""Called with the path and the value of personal data; returns the replacement."""
 
 
 @dataclass(frozen=True)
 class Leaf:
-    """``details`` are those of the leaf; ``personal`` maps the paths of what they hide to the values."""
+    """``details`` contain hashes, as in the leaf; ``personal`` maps their paths to the clear values."""
 
     raw: bytes
     details: dict[str, Any]
@@ -42,44 +42,45 @@ def new_salt() -> bytes:
     return secrets.token_bytes(SALT)
 
 
-def make(said: Mapping[str, Any], salt: bytes) -> Leaf:
-    """The leaf of an event that ``said`` describes in clear.
+def make(event: Mapping[str, Any], salt: bytes) -> Leaf:
+    """Return the leaf of ``event``, whose values are in clear.
 
-    ``said`` has "id", "at", "type", "actor" (or None), "key" (or None), "reason" and "details". Raises
-    ``ValueError`` for a float, an integer of 2**53 or more, any other type, and for more than ``LARGEST``
-    bytes.
+    ``event`` has "id", "at", "type", "actor" (or None), "key" (or None), "reason" and "details". Raises
+    ``ValueError`` if a value is a float, an integer of 2**53 or more, or of another unsupported type, and if
+    the leaf is longer than ``LARGEST`` bytes.
     """
     personal: dict[str, str] = {}
 
     def hide(path: str, value: str) -> str:
         if value:
             personal[path] = value
-        return hidden(salt, path, value)
+        return hash_personal(salt, path, value)
 
-    details = _replaced(said["details"], "details", hide)
-    raw = rfc8785.dumps({"v": SCHEMA, **said, "actor": _hide_actor(said["actor"], salt), "details": details})
+    details = _replace_personal(event["details"], "details", hide)
+    actor = _hide_actor(event["actor"], salt)
+    raw = rfc8785.dumps({"v": SCHEMA, **event, "actor": actor, "details": details})
     if len(raw) > LARGEST:
         raise ValueError(f"An event of {len(raw):,} bytes is too large; {LARGEST:,} are allowed.")
     return Leaf(raw, details, personal, salt)
 
 
-def hidden(salt: bytes, path: str, value: str) -> str:
-    """``value`` as it stands in the leaf at ``path``, such as "details.before.owner_email"."""
+def hash_personal(salt: bytes, path: str, value: str) -> str:
+    """Return the hash of ``value`` for the leaf, at a ``path`` such as "details.before.owner_email"."""
     if not value:
         return value
     return HIDDEN + hashlib.sha256(salt + path.encode() + b"\0" + value.encode()).hexdigest()
 
 
 def readable(details: dict[str, Any], personal: Mapping[str, str]) -> dict[str, Any]:
-    """The details with personal values in clear again, "erased" where they are gone.
+    """Return the details with personal values in clear, or "erased" if a value is gone.
 
-    What was before comes before what was after: PostgreSQL's JSON keeps no order.
+    "before" comes before "after", because PostgreSQL's JSON keeps no order.
     """
 
     def show(path: str, value: str) -> str:
         return personal.get(path, ERASED) if value else value
 
-    shown: dict[str, Any] = _replaced(details, "details", show)
+    shown: dict[str, Any] = _replace_personal(details, "details", show)
     return {name: shown[name] for name in sorted(shown, key=lambda name: name == "after")}
 
 
@@ -87,17 +88,17 @@ def _hide_actor(actor: Mapping[str, str] | None, salt: bytes) -> dict[str, str] 
     if actor is None:
         return None
     return {
-        name: hidden(salt, f"actor.{name}", value) if name in PERSONAL_OF_ACTOR else value
+        name: hash_personal(salt, f"actor.{name}", value) if name in PERSONAL_OF_ACTOR else value
         for name, value in actor.items()
     }
 
 
-def _replaced(value: Any, path: str, replace: Replace) -> Any:
-    """``value`` with every personal text in it replaced. Raises ``ValueError`` for what no leaf can hold."""
+def _replace_personal(value: Any, path: str, replace: Replace) -> Any:
+    """Return ``value`` with all personal text replaced. Raise ``ValueError`` if a type is unsupported."""
     if isinstance(value, Mapping):
         return {name: _member(name, part, f"{path}.{name}", replace) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_replaced(part, f"{path}.{place}", replace) for place, part in enumerate(value)]
+        return [_replace_personal(part, f"{path}.{index}", replace) for index, part in enumerate(value)]
     if value is None or isinstance(value, str | int):  # bool is an int; rfc8785 checks the size of integers
         return value
     raise ValueError(f"An event cannot carry {type(value).__name__} at {path}.")
@@ -107,7 +108,7 @@ def _member(name: Any, value: Any, path: str, replace: Replace) -> Any:
     if not isinstance(name, str) or "." in name:
         raise ValueError(f"An event cannot carry {path}: a name is text without a dot.")
     if name not in PERSONAL or value is None:
-        return _replaced(value, path, replace)
+        return _replace_personal(value, path, replace)
     if isinstance(value, str):
         return replace(path, value)
-    raise ValueError(f"An event cannot carry {path}: what is about a person must be text.")
+    raise ValueError(f"An event cannot carry {path}: personal values must be text.")

@@ -1,8 +1,19 @@
-"""The key of the events' MACs: it moves on every 15 minutes, and what it was before cannot be computed.
+"""Authenticate events until they are sealed, with a key that is replaced every 15 minutes.
 
-``ratchet.json`` in the audit folder holds {"chain", "epoch", "key"}: the key of the epoch before the one that
-is in use, from which the next follows. So the sequencer can still check what was written shortly before a
-change. An epoch is a quarter of an hour since 1970, and never goes back.
+Between writing an event and sealing it into the tree, somebody with access to the database could change it
+or insert another one. So each event carries a MAC: HMAC-SHA256 of its leaf, with a key that is kept in a file
+outside the database. The key is a ratchet. Time is divided into epochs of 15 minutes since 1970; HKDF derives
+each epoch's key from the previous one, and the previous one is then deleted. HKDF cannot be reversed, so
+somebody who steals today's key cannot forge older events. Auditors keep the first key of the chain (the
+command ``audit_init`` prints it), from which they can derive every later key and check every MAC.
+
+The file ``ratchet.json`` in the audit folder holds {"chain", "epoch", "key"}. ``key`` belongs to the epoch
+*before* the current one, so that the sequencer can still check events that were written just before a change.
+The epoch never goes back, even if the clock does.
+
+To use the module, read ``mac``, ``is_wrong`` and ``init``; ``Ratchet`` holds the cryptography. You can skip
+the rest: ``_State``, ``_Cache``, ``_current_state``, ``_advance``, ``_read`` and ``_stamp`` only keep the
+file and each process's copy of it up to date when several processes and threads use it.
 """
 
 from __future__ import annotations
@@ -25,14 +36,14 @@ EPOCH_SECONDS = 900
 KEY = 32
 FILE = "ratchet.json"
 CLOCKS_DIFFER_BY = 1
-"""Epochs, between machines: near the end of one."""
+"""In epochs: near the end of an epoch, another machine may already be in the next one."""
 _NEXT = b"cerby-key-portal audit mac next"
 _Stamp = tuple[int, int, str] | None
 
 
 @dataclass(frozen=True)
 class Mac:
-    """``tag`` is 32 bytes, made with the key of ``epoch`` in the chain of keys called ``chain``."""
+    """``tag`` is 32 bytes, computed with the key of ``epoch`` in the chain named ``chain``."""
 
     tag: bytes
     chain: str
@@ -41,16 +52,16 @@ class Mac:
 
 @dataclass(frozen=True)
 class Ratchet:
-    """A chain of keys from ``epoch`` on, called by the first 8 hexadecimal digits of its first key's hash."""
+    """A chain of keys from ``epoch`` on. Its name is the start of the first key's SHA-256: 8 hex digits."""
 
     chain: str
     epoch: int
     key: bytes
 
     def at(self, epoch: int) -> Ratchet:
-        """The same chain, later. Raises ``ValueError`` for an earlier epoch: there is no way back."""
+        """Return this chain at a later epoch. Raise ``ValueError`` for an earlier one."""
         if epoch < self.epoch:
-            raise ValueError(f"The key of epoch {epoch} has been forgotten.")
+            raise ValueError(f"The key of epoch {epoch} has been deleted.")
         key = self.key
         for _ in range(epoch - self.epoch):
             key = HKDF(algorithm=SHA256(), length=KEY, salt=None, info=_NEXT).derive(key)
@@ -74,23 +85,23 @@ class Ratchet:
 
 
 def mac(leaf: bytes) -> Mac:
-    """The MAC of ``leaf`` under the key of now. Raises ``OSError`` where the file cannot be kept."""
-    return _kept().current.mac(leaf)
+    """Return the MAC of ``leaf`` under the current key. Raise ``OSError`` if the file is not writable."""
+    return _current_state().current.mac(leaf)
 
 
 def is_wrong(leaf: bytes, found: Mac) -> bool:
-    """Whether ``found`` is not the MAC of ``leaf``. One of a key that is forgotten by now cannot be told."""
-    kept = _kept()
-    if found.chain != kept.current.chain or found.epoch > kept.current.epoch + CLOCKS_DIFFER_BY:
+    """Return whether ``found`` is not the MAC of ``leaf``; False as well if its key has been deleted."""
+    state = _current_state()
+    if found.chain != state.current.chain or found.epoch > state.current.epoch + CLOCKS_DIFFER_BY:
         return True
-    if found.epoch < kept.previous.epoch:
+    if found.epoch < state.previous.epoch:
         return False
-    then = kept.previous if found.epoch == kept.previous.epoch else kept.current.at(found.epoch)
-    return not hmac.compare_digest(then.mac(leaf).tag, found.tag)
+    ratchet = state.previous if found.epoch == state.previous.epoch else state.current.at(found.epoch)
+    return not hmac.compare_digest(ratchet.mac(leaf).tag, found.tag)
 
 
 def init() -> Ratchet | None:
-    """Begin a chain, and return its first key for the auditors to keep; None where there is one already."""
+    """Start a chain and return its first key for the auditors, or None if a chain exists."""
     path = path_of(FILE)
     with locked(path):
         if path.exists():
@@ -101,50 +112,50 @@ def init() -> Ratchet | None:
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """What was read of the file: ``previous`` as it stands there, and ``current``, which follows from it."""
+class _State:
+    """The content of the file: ``previous`` is the stored key, ``current`` is derived from it."""
 
     previous: Ratchet
     current: Ratchet
     stamp: _Stamp
 
 
-class _Memory:
-    """What this process has read last. Replaced as a whole, so that threads see one state or the other."""
+class _Cache:
+    """The state that this process read last, replaced as a whole so that threads never see a mixture."""
 
-    kept: _Kept | None = None
+    state: _State | None = None
 
 
-def _kept() -> _Kept:
-    """The file as it is. It is made where there is none, and moves on when a quarter of an hour is over."""
+def _current_state() -> _State:
+    """Return the state of the file, after creating the file or advancing it to the current epoch."""
     path = path_of(FILE)
-    kept = _Memory.kept
-    if kept is None or kept.stamp != _stamp(path):
+    state = _Cache.state
+    if state is None or state.stamp != _stamp(path):
         if not path.exists():
             init()
-        kept = _Memory.kept = _read(path)
-    if kept.current.epoch < _epoch_now():
-        kept = _Memory.kept = _advance(path)
-    return kept
+        state = _Cache.state = _read(path)
+    if state.current.epoch < _epoch_now():
+        state = _Cache.state = _advance(path)
+    return state
 
 
-def _advance(path: Path) -> _Kept:
+def _advance(path: Path) -> _State:
     with locked(path):
-        kept = _read(path)  # another process may have been faster
-        if kept.current.epoch < _epoch_now():
-            replace(path, kept.current.at(_epoch_now() - 1).as_json())
-            kept = _read(path)
-        return kept
+        state = _read(path)  # another process may have advanced it
+        if state.current.epoch < _epoch_now():
+            replace(path, state.current.at(_epoch_now() - 1).as_json())
+            state = _read(path)
+        return state
 
 
-def _read(path: Path) -> _Kept:
+def _read(path: Path) -> _State:
     stamp = _stamp(path)
     previous = Ratchet.from_json(path.read_text())
-    return _Kept(previous, previous.at(previous.epoch + 1), stamp)
+    return _State(previous, previous.at(previous.epoch + 1), stamp)
 
 
 def _stamp(path: Path) -> _Stamp:
-    """Changes with every replacement of the file."""
+    """Return a value that changes when the file is replaced."""
     try:
         stat = path.stat()
     except FileNotFoundError:

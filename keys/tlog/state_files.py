@@ -1,4 +1,4 @@
-"""What the audit log keeps outside the database: small files, each replaced as a whole."""
+"""Read and replace the audit log's small state files outside the database."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def path_of(name: str) -> Path:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Whoever else asks for ``path`` waits. The lock is on a file beside it, because it is replaced."""
+    """Hold an exclusive lock for ``path``. The lock is on a separate file, because ``path`` is replaced."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -25,7 +25,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def replace(path: Path, text: str) -> None:
-    """Write ``text`` to ``path``, for this user alone: all of it or nothing, also through a power cut."""
+    """Replace the content of ``path`` atomically and durably, readable only by this user."""
     draft = path.with_suffix(".new")
     draft.touch(mode=0o600)
     with draft.open("w") as file:

@@ -111,7 +111,7 @@ class Bundle:
         self.now += timedelta(seconds=1)
         salt, personal = sha256(str(self.now).encode())[:16], {}
 
-        def hidden(path: str, value: str) -> str:
+        def hash_personal(path: str, value: str) -> str:
             return "h:" + sha256(salt + path.encode() + b"\0" + value.encode()).hex() if value else ""
 
         def hide(value: Any, path: str) -> Any:
@@ -126,10 +126,10 @@ class Bundle:
 
         def keep(path: str, value: str) -> str:
             personal[path] = value
-            return hidden(path, value)
+            return hash_personal(path, value)
 
         who = actor and actor | {
-            name: hidden(f"actor.{name}", actor[name]) for name in ("name", "email", "ip", "browser")
+            name: hash_personal(f"actor.{name}", actor[name]) for name in ("name", "email", "ip", "browser")
         }
         event, _, outcome = kind.rpartition(":")
         leaf = {

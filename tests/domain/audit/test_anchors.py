@@ -109,7 +109,7 @@ def test_a_webhook_gets_the_signed_note_itself(signed, settings, tmp_path, monke
         settings.PORTAL_AUDIT_ANCHOR_WEBHOOK = f"https://{tls.NAME}:{hook.port}/"
         assert (
             anchors.deliver(NOW)
-            == f"webhook: fails, {tls.NAME} has the address 127.0.0.1, which is not a public one."
+            == f"webhook: fails, {tls.NAME} has the address 127.0.0.1, which is not public."
         )
         settings.PORTAL_AUDIT_ANCHOR_WEBHOOK_PRIVATE = True
         hook.status = 500
@@ -127,7 +127,7 @@ def test_the_auditors_get_one_mail_a_day(signed, settings):
     [first] = mail.outbox
     assert (first.to, first.subject) == (
         ["ada@example.com", "grace@example.com"],
-        "Key portal: 3 events are signed",
+        "Cerby Key Portal: 3 events are signed",
     )
     anchors.deliver(NOW + timedelta(hours=25))
     assert len(mail.outbox) == 2

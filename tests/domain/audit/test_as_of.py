@@ -65,7 +65,7 @@ def test_what_cerby_changed_later_is_taken_back(db, cast):
         ["read:users"],
         "before@contenzilla.example",
     )
-    assert then.note.startswith("The portal's record knows this key since ")
+    assert then.note.startswith("The audit log has this key only since ")
     [now] = keys_as_of(noon, {})
     assert (now.name, now.scopes, now.owner_email) == ("New name", ["read:teams"], cast.user.email)
 
@@ -77,7 +77,9 @@ def test_a_key_of_which_the_record_says_nothing_goes_by_its_row_and_says_so(db, 
     [after] = keys_as_of(now, {})
     assert (before.status, before.removed_at, before.last_used_at) == ("Active", None, None)
     assert (after.status, after.last_used_at) == ("Removed", now)
-    assert before.note == after.note == "The record says nothing of this key; this is from its row."
+    assert (
+        before.note == after.note == "The audit log has no event about this key; the values are from its row."
+    )
     assert list(keys_as_of(now - 4 * A_DAY, {})) == []
 
 

@@ -17,7 +17,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from keys.actions.audit.export_evidence import export_evidence
-from keys.audit.reader import TOLERANCE, run_of
+from keys.audit.reader import TOLERANCE, index_range
 from keys.crypto import fingerprint
 from keys.evidence.policy_as_of import note_policy
 from keys.models import ApiKey, AuditEvent, Sealed, User
@@ -74,7 +74,7 @@ def test_a_part_of_the_record_is_proved_against_the_newest_checkpoint_without_th
     note_policy()
     seal_and_sign()
     period = begin + timedelta(seconds=80), begin + timedelta(seconds=120)
-    assert run_of(*period, 1001) == (394, 606)  # with a neighbour on either side
+    assert index_range(*period, 1001) == (394, 606)  # with a neighbour on either side
     folder = unpacked(b"".join(export_evidence(None, *period)), tmp_path / "part")
     proof = json.loads((folder / "proof.json").read_text())
     assert len(proof["before"]) + len(proof["after"]) <= 2 * (1001).bit_length()
@@ -287,7 +287,7 @@ def test_no_event_is_so_far_out_of_its_time_that_the_run_misses_it(signed_here):
     for minutes in (0, 10, 4, 20, 16, 30):  # sealed in this order, though clocks differ
         an_event(at=begin + timedelta(minutes=minutes)).save()
     seal_and_sign()
-    assert run_of(begin + timedelta(minutes=11), begin + timedelta(minutes=17), 6) == (2, 6)
+    assert index_range(begin + timedelta(minutes=11), begin + timedelta(minutes=17), 6) == (2, 6)
     assert timedelta(minutes=5) == TOLERANCE
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keys.tlog.merkle import EMPTY, TILE, Damaged, Tree, edge_of, grow, leaf_hash, node_hash
+from keys.tlog.merkle import EMPTY, TILE, Damaged, Tree, grow, leaf_hash, node_hash, partial_tiles
 
 # The test data of the reference implementation of RFC 6962.
 LEAVES = [
@@ -56,7 +56,7 @@ class Store:
         return len(self.levels[0])
 
     def add(self, leaves: list[bytes]) -> None:
-        edge = [self.levels[level][start:end] for level, (start, end) in enumerate(edge_of(self.size))]
+        edge = [self.levels[level][start:end] for level, (start, end) in enumerate(partial_tiles(self.size))]
         growth = grow(self.size, edge, leaves)
         self.levels[0] += leaves
         for level, index, digest in growth.nodes:

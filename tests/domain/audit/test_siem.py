@@ -180,7 +180,7 @@ def test_https_gets_lines_of_json_with_the_token_and_only_where_it_may(
     later = timezone.now() + LONGEST_PAUSE
     with tls.known_here(tmp_path, monkeypatch) as hook:
         settings.PORTAL_SIEM_URL = f"https://{tls.NAME}:{hook.port}/in"
-        assert "which is not a public one." in stream()
+        assert "which is not public." in stream()
         settings.PORTAL_SIEM_URL_PRIVATE = True
         hook.status = 503
         assert stream(later) == f"https: fails, {tls.NAME} answered 503."

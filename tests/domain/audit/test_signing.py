@@ -116,11 +116,11 @@ def a_head_of_its_own(_: bytes) -> None:
 
 
 REWRITTEN = {
-    yesterdays_tree: "some are gone",
-    another_leaf: "not those that were signed",
-    two_leaves_swapped: "not those that were signed",
+    yesterdays_tree: "events were deleted",
+    another_leaf: "not the events that were signed",
+    two_leaves_swapped: "not the events that were signed",
     a_leaf_missing: "damaged",
-    a_head_of_its_own: "does not have the root",
+    a_head_of_its_own: "not the root in its head",
 }
 
 
@@ -154,7 +154,7 @@ def test_a_fork_that_grows_past_what_was_signed_is_not_signed_either(a_rewritten
     """Yesterday's backup, restored without a word, and used on."""
     a_rewritten_log(yesterdays_tree)
     assert seal_and_sign(4) is None
-    assert "not those that were signed" in TreeHead.objects.get().refusal
+    assert "not the events that were signed" in TreeHead.objects.get().refusal
 
 
 def test_what_was_signed_is_remembered_before_it_is_given_out(signed_here):
@@ -174,7 +174,7 @@ def test_a_lost_file_is_made_up_for_by_the_last_checkpoint(signed_here):
     without_triggers()
     Sealed.objects.filter(index=1).update(leaf_hash=bytes(32))
     assert sign() is None
-    assert "not those that were signed" in TreeHead.objects.get().refusal
+    assert "not the events that were signed" in TreeHead.objects.get().refusal
 
 
 def test_an_emptied_database_is_not_signed(signed_here):
@@ -183,9 +183,9 @@ def test_an_emptied_database_is_not_signed(signed_here):
     for model in (Checkpoint, Sealed, TreeHead, AuditEvent):
         model.objects.all().delete()
     assert sign() is None
-    assert "some are gone" in TreeHead.objects.get().refusal
+    assert "events were deleted" in TreeHead.objects.get().refusal
     assert seal_and_sign(5) is None
-    assert "not those that were signed" in TreeHead.objects.get().refusal
+    assert "not the events that were signed" in TreeHead.objects.get().refusal
 
 
 def test_it_signs_again_when_all_is_well_again(signed_here):

@@ -82,18 +82,18 @@ def test_an_address_that_is_not_public_is_not_asked(hook, names, address):
     names[NAME] = [[address]]
     said = sentence(f"https://{NAME}:{hook.port}/")
     assert said.startswith(f"{NAME} has the address ")
-    assert said.endswith("which is not a public one.")
+    assert said.endswith("which is not public.")
     assert hook.taken == []
 
 
 def test_one_such_address_among_public_ones_is_enough(names):
     names[NAME] = [["198.51.100.1", "9.9.9.9", "127.0.0.1"]]
-    assert "not a public one" in sentence(f"https://{NAME}/")
+    assert "not public" in sentence(f"https://{NAME}/")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "2130706433", "0x7f.1", "localhost"])
 def test_an_address_in_any_spelling_is_an_address(hook, host):
-    assert "not a public one" in sentence(f"https://{host}:{hook.port}/")
+    assert "not public" in sentence(f"https://{host}:{hook.port}/")
     assert hook.taken == []
 
 
@@ -106,7 +106,7 @@ def test_public_addresses_are_public(address):
     "url", ["http://hooks.example/", "ftp://hooks.example/", "https:///path", "file:///etc/passwd"]
 )
 def test_only_https_is_spoken(url):
-    assert sentence(url) == "The address is not an HTTPS one."
+    assert sentence(url) == "The address is not an HTTPS URL."
 
 
 def test_a_redirect_is_not_followed(hook, names):
@@ -148,7 +148,7 @@ def test_a_name_that_nobody_knows_is_said(names):
 
 def test_what_is_closed_is_said(names):
     names[NAME] = [["127.0.0.1"]]
-    assert sentence(f"https://{NAME}:9/", private=True) == f"{NAME} did not take it: ConnectionError."
+    assert sentence(f"https://{NAME}:9/", private=True) == f"{NAME} did not accept the data: ConnectionError."
 
 
 def drips_its_headers(sock: ssl.SSLSocket, over: threading.Event) -> None:
@@ -183,6 +183,6 @@ def test_a_byte_now_and_then_makes_no_delivery_longer(names, monkeypatch, tmp_pa
         began = time.monotonic()
         said = sentence(f"https://{NAME}:{listener.getsockname()[1]}/", b"x" * length, private=True)
         assert time.monotonic() - began < 8  # less than one read may last
-        assert said == f"{NAME} did not take it within 1 seconds."
+        assert said == f"{NAME} did not accept the data within 1 seconds."
         over.set()
         server.join()

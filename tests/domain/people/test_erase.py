@@ -187,5 +187,5 @@ def test_a_hash_says_nothing_without_its_salt(cast):
     log.append(Event.SIGNED_OUT, actor=people.actor(cast.admin))
     event = AuditEvent.objects.get()
     said = json.loads(bytes(event.leaf))["actor"]["email"]
-    assert said == leaf.hidden(event.salt, "actor.email", cast.admin.email)
-    assert said != leaf.hidden(leaf.new_salt(), "actor.email", cast.admin.email)
+    assert said == leaf.hash_personal(event.salt, "actor.email", cast.admin.email)
+    assert said != leaf.hash_personal(leaf.new_salt(), "actor.email", cast.admin.email)
