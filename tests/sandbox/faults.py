@@ -1,4 +1,4 @@
-"""Helpers of the tests of the sandbox's faults."""
+"""Helpers for the tests of the sandbox's faults."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ EXTERNAL_ID = "7d9a5d3e-9d5c-4b54-9a34-0d3e5a3d6d11"
 
 
 def fault(world: World, name: str, route: str = "*", **more: object) -> None:
-    """This fault and no other, from now on."""
+    """Set this fault as the only rule."""
     world.sandbox.faults.set([{"fault": name, "route": route, **more}])
 
 
 def external_ids(world: World) -> list[str]:
-    """Of the live keys."""
+    """Return the external ids of the active keys."""
     return [key["external_id"] for key in world.sandbox.api_keys() if key["status"] == "active"]
 
 
 def last(world: World) -> tuple[str | None, int, bool]:
-    """What became of the latest request: fault, status, committed."""
+    """Return fault, status and committed of the latest request in the journal."""
     entry = world.sandbox.journal()[-1]
     return entry["fault"], entry["status"], entry["committed"]
 
 
 def make_keys(world: World, count: int) -> list[str]:
-    """The ids of keys that were made a minute apart, oldest first."""
+    """Issue keys a minute apart and return their ids, oldest first."""
     made = []
     for _ in range(count):
         made.append(world.issue(externalId=str(uuid.uuid4())).json()["data"]["id"])

@@ -1,4 +1,4 @@
-"""Serves a WSGI app from a thread, over a real socket with keep-alive."""
+"""Serve a WSGI app from a thread, over a real socket with keep-alive."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 @contextmanager
 def serve(app: WSGIApplication) -> Iterator[str]:
-    """Yields the base URL, without a slash at its end. Every connection is closed afterwards.
+    """Yield the base URL without a trailing slash. Every connection is closed afterwards.
 
-    A sandbox learns its port and when the server stops, so that its faults can do their work.
+    Tell a sandbox's gate its socket and when the server stops, because its faults need both.
     """
     gate = getattr(app, "gate", None)
     with _Server(app) as server:
@@ -41,7 +41,7 @@ def serve(app: WSGIApplication) -> Iterator[str]:
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = False  # so that closing waits for every connection's thread
+    daemon_threads = False  # closing then waits for every connection's thread
     request_queue_size = 128
 
     def __init__(self, app: WSGIApplication) -> None:
@@ -53,7 +53,7 @@ class _Server(ThreadingHTTPServer):
         try:
             return super().get_request()
         except OSError:
-            time.sleep(0.01)  # the port is closed for a while; the selector would ask without a pause
+            time.sleep(0.01)  # a fault closed the port; without a pause, the selector would spin
             raise
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -67,19 +67,19 @@ class _Server(ThreadingHTTPServer):
     def server_close(self) -> None:
         for connection in list(self._open):
             try:
-                # A thread that waits for a client's next request reads the end of the stream.
+                # A thread that waits for the client's next request then reads the end of the stream.
                 connection.shutdown(socket.SHUT_RD)
             except OSError:
-                continue  # its thread was faster
+                continue  # its thread has closed it
         super().server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError):  # a client may go away at any time
+        if not isinstance(sys.exception(), ConnectionError):  # a client may disconnect at any time
             super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """A WSGI gateway that is just enough for an app which sends Content-Length."""
+    """A minimal WSGI gateway for an app that sends Content-Length."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -95,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         path, _, query = self.path.partition("?")
-        # Read in full, so that the next request on this connection begins where it should.
+        # Read the whole body, so that the next request on this connection starts at the right byte.
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         environ = {
             "REQUEST_METHOD": self.command,
@@ -124,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in headers:
             self.send_header(name, value)
         self._headers_buffer.append(b"\r\n" + next(chunks, b""))
-        self.flush_headers()  # one write: headers and the beginning of the body
+        self.flush_headers()  # headers and the first chunk in one write
         for chunk in chunks:
             self.wfile.write(chunk)
 

@@ -1,4 +1,4 @@
-"""Who may call what: credentials, scopes and roles of every endpoint."""
+"""The credentials, scopes and roles that every endpoint accepts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield world
 
 
-# Each endpoint with the sets of scopes of which one is enough, as Cerby publishes them.
+# Each endpoint with its alternative sets of scopes, as Cerby publishes them.
 ENDPOINTS = {
     "GET users": [{"read:users"}],
     "GET users/*": [{"read:users"}],
@@ -39,7 +39,7 @@ KEY_MANAGEMENT = ["POST api-keys", "GET api-keys", "GET api-keys/*", "PATCH api-
 
 
 def call(world: World, endpoint: str, **credential: str):
-    """Calls the endpoint in a way that succeeds when the credential may."""
+    """Call the endpoint so that it succeeds if the credential is accepted."""
     method, _, path = endpoint.partition(" ")
     kind = path.removesuffix("/*").removesuffix("s")
     body = None
@@ -66,7 +66,7 @@ def create_secret(world: World, **credential: str):
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_each_endpoint_answers_its_scopes_and_no_others(world, endpoint):
+def test_each_endpoint_accepts_only_its_scopes(world, endpoint):
     enough = ENDPOINTS[endpoint]
     for scopes in enough:
         assert call(world, endpoint, key=world.key(*scopes)).ok
@@ -81,7 +81,7 @@ def test_each_endpoint_answers_its_scopes_and_no_others(world, endpoint):
 
 
 @pytest.mark.parametrize("endpoint", [*ENDPOINTS, *KEY_MANAGEMENT])
-def test_every_endpoint_wants_a_credential(world, endpoint):
+def test_every_endpoint_requires_a_credential(world, endpoint):
     answer = call(world, endpoint)
     error = error_of(answer)
     assert (answer.status_code, error["code"], error["status"]) == (401, "unauthorized", "401")
@@ -93,7 +93,7 @@ def test_a_bearer_token_acts_as_its_person_without_scopes(world, endpoint):
 
 
 @pytest.mark.parametrize("endpoint", KEY_MANAGEMENT)
-def test_key_management_is_for_admins_in_person(world, endpoint):
+def test_key_management_needs_the_bearer_token_of_an_admin(world, endpoint):
     for name in ADMINS:
         assert call(world, endpoint, token=world.token(name)).ok
     for name in OTHERS:
@@ -112,7 +112,7 @@ def test_vaults_are_for_admins_only(world):
         assert world.get("users", key=world.key("read:users", owner=name)).ok
 
 
-def test_a_key_acts_with_the_role_that_its_person_has_now(world):
+def test_a_key_acts_with_the_current_role_of_its_person(world):
     key = world.key("read:vaults", owner="admin")
     assert world.get("vaults", key=key).ok
     world.sandbox.set_person(world.people["admin"], role="workspace_user")
@@ -120,12 +120,12 @@ def test_a_key_acts_with_the_role_that_its_person_has_now(world):
 
 
 @pytest.mark.parametrize("name", ["X-API-Key", "x-api-key", "X-Api-KEY", "X-API-KEY"])
-def test_the_header_matches_in_any_letter_case(world, name):
+def test_the_header_name_is_not_case_sensitive(world, name):
     assert world.get("users", headers={name: world.key("read:users")}).ok
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-def test_the_scheme_matches_in_any_letter_case(world, scheme):
+def test_the_scheme_is_not_case_sensitive(world, scheme):
     assert world.get("users", headers={"Authorization": f"{scheme} {world.token()}"}).ok
 
 
@@ -136,16 +136,16 @@ def test_an_unknown_credential_is_refused(world):
     assert world.get("users", headers={"Authorization": "Bearer"}).status_code == 401
 
 
-def test_a_key_is_no_token_and_a_token_is_no_key(world):
+def test_a_key_is_not_accepted_as_a_token_nor_a_token_as_a_key(world):
     assert world.get("users", token=world.key("read:users")).status_code == 401
     assert world.get("users", key=world.token()).status_code == 401
 
 
-def test_the_api_key_counts_where_both_are_sent(world):
+def test_the_api_key_counts_if_both_are_sent(world):
     assert world.get("users", key="sbx_wrong", token=world.token()).status_code == 401
 
 
-def test_a_token_ends_with_its_lifetime(world):
+def test_a_token_expires(world):
     token = world.sandbox.issue_token(email("owner"))
     short = world.sandbox.issue_token(email("owner"), lifetime=world.clock.now - world.clock.now)
     assert world.get("users", token=short).status_code == 401
@@ -158,7 +158,7 @@ def test_a_token_ends_with_its_lifetime(world):
 
 
 @pytest.mark.parametrize("status", ["disabled", "pending"])
-def test_who_is_not_live_is_locked_out_with_all_credentials(world, status):
+def test_all_credentials_of_a_person_who_is_not_live_are_refused(world, status):
     key, token = world.key("read:users", owner="admin"), world.token("admin")
     world.sandbox.set_person(world.people["admin"], status=status)
     assert world.get("users", key=key).status_code == 401

@@ -83,7 +83,7 @@ def test_it_serves_the_demo_workspace_until_it_is_stopped(tmp_path, end):
             get(url, "/healthz")
 
 
-def test_the_credentials_are_for_the_portal_alone_and_last(tmp_path):
+def test_the_credentials_are_private_and_stay_the_same(tmp_path):
     names = ("cerby-token", "cerby-api-key")
     with running(tmp_path, "--vaults", "1"):
         first = [credential(tmp_path, name) for name in names]
@@ -168,7 +168,7 @@ def file_instead_of_parent(data_dir: Path) -> str:
     return "Not a directory"
 
 
-def no_database(data_dir: Path) -> str:
+def text_instead_of_database(data_dir: Path) -> str:
     data_dir.mkdir()
     (data_dir / "sandbox.sqlite3").write_text("This is a text, not a database. " * 100)
     return "sandbox.sqlite3: file is not a database"
@@ -191,7 +191,7 @@ def read_only_folder(data_dir: Path) -> str:
     [
         file_instead_of_folder,
         file_instead_of_parent,
-        no_database,
+        text_instead_of_database,
         folder_instead_of_credential,
         read_only_folder,
     ],

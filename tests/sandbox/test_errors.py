@@ -1,4 +1,4 @@
-"""Errors: one shape for all of them, whatever went wrong."""
+"""Errors: all of them have the same shape."""
 
 from __future__ import annotations
 
@@ -60,17 +60,17 @@ def test_an_unknown_address(world, path):
         ("OPTIONS", "vaults", "GET"),
     ],
 )
-def test_a_method_that_is_not_there(world, method, path, allowed):
+def test_an_unknown_method(world, method, path, allowed):
     answer = world.call(method, path, token=world.token())
     error = error_of(answer)
     assert (answer.status_code, error["code"], error["status"]) == (405, "method_not_allowed", 405)
     assert answer.headers["Allow"] == allowed
 
 
-def test_an_answer_to_head_has_no_body(world):
+def test_the_answer_to_head_has_no_body(world):
     answer = world.call("HEAD", "users", token=world.token())
     assert (answer.status_code, answer.content) == (405, b"")
-    assert world.get("users", token=world.token()).ok  # the connection is still in step
+    assert world.get("users", token=world.token()).ok  # the connection is still usable
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_body_of_the_wrong_shape(world, value, loc):
     assert (answer.status_code, error["meta"]["loc"]) == (400, loc)
 
 
-def test_a_body_that_is_not_announced_as_json(world):
+def test_a_body_with_another_media_type(world):
     answer = world.call("POST", "api-keys", token=world.token(), data={"name": "a form"})
     assert error_of(answer)["meta"]["loc"] == ["header", "Content-Type"]
     assert post(world, "{}", **{"Content-Type": "Application/JSON; charset=utf-8"}).status_code == 400
@@ -143,7 +143,7 @@ def test_too_many_requests_of_one_credential(world):
     assert world.get("users", key=busy).ok
 
 
-def test_requests_are_counted_by_the_minute(world):
+def test_requests_are_counted_per_minute(world):
     world.sandbox.throttle.per_minute = 2
     key = world.key("read:users")
     for _ in range(6):

@@ -1,4 +1,4 @@
-"""What the sandbox answers when it is told to misbehave, over a real socket."""
+"""The replies of the faults, over a real socket."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.mark.parametrize(("name", "is_done"), [("500-committed", True), ("500-uncommitted", False)])
-def test_500_says_nothing_about_what_was_done(world, name, is_done):
+def test_500_may_be_sent_before_or_after_a_commit(world, name, is_done):
     fault(world, name, ISSUE)
     answer = world.issue(externalId=EXTERNAL_ID)
     assert answer.status_code == 500
@@ -59,7 +59,7 @@ def test_every_4xx(world, status):
     assert world.get("api-keys", token=world.token()).status_code == 200
 
 
-def test_a_refusal_may_be_a_lie(world):
+def test_a_refusal_may_be_sent_after_a_commit(world):
     fault(world, "409", ISSUE, committed=True)
     assert world.issue(externalId=EXTERNAL_ID).status_code == 409
     assert external_ids(world) == [EXTERNAL_ID]
@@ -76,7 +76,7 @@ def test_429_with_retry_after(world):
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_redirects(world, status):
     fault(world, f"redirect-{status}", ISSUE, target="http://127.0.0.1:9/elsewhere")
-    with pytest.raises(requests.ConnectionError):  # it was sent there
+    with pytest.raises(requests.ConnectionError):  # the redirect was followed to the target
         world.issue()
     world.session.max_redirects = 0
     fault(world, f"redirect-{status}", ISSUE)
@@ -114,7 +114,7 @@ def test_201_of_another_type(world):
     assert answer.json()["data"]["attributes"]["key"].startswith("sbx_")
 
 
-def test_201_that_lacks_something(world):
+def test_201_without_the_id_or_the_key(world):
     fault(world, "created-without-key", ISSUE)
     resource = world.issue().json()["data"]
     assert "key" not in resource["attributes"]
@@ -148,14 +148,14 @@ def test_201_with_an_odd_key(world, name, is_odd):
 
 
 @pytest.mark.parametrize("status", [200, 202])
-def test_another_success_for_201(world, status):
+def test_another_status_instead_of_201(world, status):
     fault(world, f"{status}-for-201", ISSUE)
     answer = world.issue()
     assert answer.status_code == status
     assert answer.json()["data"]["attributes"]["key"].startswith("sbx_")
 
 
-def test_what_is_refused_is_refused_as_ever(world):
+def test_a_request_that_the_workspace_refuses_gets_its_honest_refusal(world):
     fault(world, "created-without-key", ISSUE)
     answer = world.issue(scopes=["no:such"])
     assert answer.status_code == 400
@@ -172,7 +172,7 @@ def test_the_journal_numbers_the_requests(world):
     assert last(world) == (None, 200, False)
 
 
-def test_a_journal_of_an_earlier_version_goes_on(tmp_path):
+def test_a_journal_of_an_earlier_version_is_migrated(tmp_path):
     path = tmp_path / "sandbox.sqlite3"
     Sandbox(path).close()
     with closing(sqlite3.connect(path)) as db, db:

@@ -1,4 +1,4 @@
-"""The faults under the real server: `python -m sandbox`."""
+"""The faults under the real server, `python -m sandbox`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def ask(method: str, url: str, given: Any = None, **headers: str) -> requests.Re
 
 
 def control_url(process: subprocess.Popen[str]) -> str:
-    process.stdout.readline()  # where the credentials are
+    process.stdout.readline()  # the line about the credentials
     return re.search(r"http://\S+", process.stdout.readline())[0]
 
 
@@ -64,13 +64,13 @@ def test_faults_below_http(tmp_path):
         assert len(ask("GET", f"{url}/api/v1/users", **{"X-API-Key": "x"}).content) > 10**6
 
         with connect(url) as idle:
-            idle.sendall(request)  # answered, and kept for the next request
+            idle.sendall(request)  # answered; the connection stays open for the next request
             idle.recv(1)
             ask("PUT", f"{control}/faults", [{"fault": "refuse-connections"}])
             with pytest.raises(ConnectionRefusedError):
                 connect(url)
             while idle.recv(65_536):
-                pass  # to the connection's end
+                pass  # until the connection closes
         ask("DELETE", f"{control}/faults")
         assert ask("GET", f"{url}/healthz").ok
 
@@ -86,7 +86,7 @@ def test_faults_below_http(tmp_path):
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
-def test_a_hang_does_not_hold_up_the_end(tmp_path, end):
+def test_a_hang_does_not_delay_the_stop(tmp_path, end):
     with running(tmp_path, "--control-port", "0") as (process, url):
         control = control_url(process)
         ask("PUT", f"{control}/faults", [{"fault": "hang-after-commit"}])
@@ -105,7 +105,7 @@ def test_chaos_can_be_repeated(tmp_path):
     outcomes = []
     for number in range(2):
         with running(tmp_path / str(number), "--chaos", "0.4", "--seed", "18") as (process, url):
-            process.stdout.readline()  # where the credentials are
+            process.stdout.readline()  # the line about the credentials
             assert process.stdout.readline() == (
                 "Chaos: a fault happens to 40.0% of all requests. Repeat it with --chaos 0.4 --seed 18\n"
             )
@@ -116,7 +116,7 @@ def test_chaos_can_be_repeated(tmp_path):
 
 
 def test_the_first_requests_may_be_left_alone(tmp_path):
-    # With this seed, none of the faults is one that takes seconds.
+    # With this seed, no fault takes seconds.
     with running(tmp_path, "--chaos", "0.4", "--seed", "8", "--calm", "30") as (_, url):
         outcomes = [outcome(url) for _ in range(60)]
     assert set(outcomes[:30]) == {"404"}
@@ -124,7 +124,7 @@ def test_the_first_requests_may_be_left_alone(tmp_path):
 
 
 def outcome(url: str) -> str:
-    """What becomes of a request without a credential; a port that is closed for a while is waited for."""
+    """Send a request without a credential and describe the result. Wait if the port is closed."""
     for _ in range(200):
         try:
             answer = ask("GET", f"{url}/api/v1/no-such")

@@ -1,4 +1,4 @@
-"""Faults below HTTP: refused, reset, silent, slow and endless connections."""
+"""Faults below HTTP: connections that are refused, reset, silent or slow, and very long bodies."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def failure(world: World, **attributes: object) -> str:
-    """What the client is told when it asks for a key and gets no answer."""
+    """Request a key, get no answer, and return the client's error."""
     with pytest.raises(requests.ConnectionError) as caught:
         world.issue(externalId=EXTERNAL_ID, **attributes)
     return str(caught.value)
@@ -52,10 +52,10 @@ def test_a_reset(world, name, is_done):
     entry = world.sandbox.journal()[-1]
     assert (entry["fault"], entry["status"], entry["committed"]) == (name, 0, is_done)
     assert (entry["external_id"] is None) is (name == "reset-unread")
-    assert world.issue().status_code == 201  # the next one is answered
+    assert world.issue().status_code == 201  # the next request is answered
 
 
-def test_a_reset_is_one_on_the_wire(world):
+def test_a_reset_is_a_tcp_reset(world):
     fault(world, "reset-unread", count=1)
     with connect(world) as client:
         client.sendall(raw_get(world))
@@ -72,7 +72,7 @@ def test_a_hang_ends_in_a_reset(world, name, is_done):
     assert external_ids(world) == ([EXTERNAL_ID] if is_done else [])
 
 
-def test_a_hang_lasts_until_the_client_has_enough():
+def test_a_hang_ends_when_the_client_disconnects():
     server, client = socket.socketpair()
     with server, client:
         connection = Connection({SOCKET: server}, Gate())
@@ -112,13 +112,13 @@ def test_an_answer_byte_by_byte(world):
     assert body.startswith(b'{"errors": [')
 
 
-def test_a_slow_answer_ends_when_the_client_goes(world):
+def test_a_slow_answer_ends_when_the_client_disconnects(world):
     fault(world, "slow-bytes")  # a byte per second
     with pytest.raises(requests.Timeout):
         world.session.get(f"{world.url}/api/v1/users", timeout=0.2)
 
 
-def test_a_body_that_is_too_long_is_never_in_memory(world):
+def test_a_huge_body_is_never_in_memory(world):
     world.get("users", key="no matter")
     fault(world, "huge-body", "GET /api/v1/users")
     tracemalloc.start()
@@ -140,7 +140,7 @@ def test_a_body_that_is_too_long_is_never_in_memory(world):
     assert peak < 10_000_000
 
 
-def test_a_long_body_is_still_the_answer(world):
+def test_a_huge_body_ends_with_the_honest_answer(world):
     fault(world, "huge-body", size=1_000_000)
     answer = world.issue(externalId=EXTERNAL_ID)
     assert answer.status_code == 201
@@ -159,10 +159,13 @@ def test_connections_are_refused(world):
     assert world.sandbox.faults.fired() == {"refuse-connections": 1}
     world.sandbox.faults.clear()
     assert world.issue(externalId=EXTERNAL_ID).status_code == 201
-    assert [entry["fault"] for entry in world.sandbox.journal()] == [None, None]  # it never got here
+    assert [entry["fault"] for entry in world.sandbox.journal()] == [
+        None,
+        None,
+    ]  # the refused request never arrived
 
 
-def test_it_goes_down_for_a_while(world):
+def test_the_port_is_closed_for_a_while(world):
     fault(world, "go-down", ISSUE, seconds=0.3, count=1)
     assert "reset by peer" in failure(world)
     assert "Connection refused" in failure(world)

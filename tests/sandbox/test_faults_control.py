@@ -35,7 +35,7 @@ def control(world: World) -> Iterator[Callable[..., requests.Response]]:
         yield ask
 
 
-def test_faults_are_set_told_and_cleared(world, control):
+def test_faults_are_set_listed_and_cleared(world, control):
     (told,) = control("PUT", "/faults", [RULE]).json()["rules"]
     assert told == {**RULE, "after": 0, "seen": 0, "fired": {}}
     assert world.issue().status_code == 500
@@ -48,7 +48,7 @@ def test_faults_are_set_told_and_cleared(world, control):
     assert control("GET", "/faults").json() == {"rules": [], "fired": {}}
 
 
-def test_a_seed_is_made_up_and_told(control):
+def test_a_seed_is_drawn_and_returned(control):
     (told,) = control("PUT", "/faults", [{"fault": "404"}]).json()["rules"]
     assert isinstance(told["seed"], int)
 
@@ -61,7 +61,7 @@ def test_the_catalogue(control):
     ).items()
 
 
-def test_the_journal_and_the_keys_are_the_oracle(world, control):
+def test_the_journal_and_the_keys_can_be_read(world, control):
     control("PUT", "/faults", [RULE])
     world.issue(externalId="7d9a5d3e-9d5c-4b54-9a34-0d3e5a3d6d11")
     assert control("GET", "/journal").json() == world.sandbox.journal()
@@ -86,7 +86,7 @@ def test_a_key_is_changed_behind_the_portals_back(world, control):
     assert control("POST", f"/keys/{key}", {"gone": True}).status_code == 404
 
 
-def test_the_clock_is_turned_and_what_is_due_happens(world, control):
+def test_setting_the_clock_carries_out_late_writes(world, control):
     control("PUT", "/faults", [{"fault": "commit-20-min-late", "count": 1}])
     with pytest.raises(requests.ConnectionError):
         world.issue()
@@ -112,13 +112,13 @@ def test_the_clock_is_turned_and_what_is_due_happens(world, control):
         ("POST", "/keys/x", [], 400),
     ],
 )
-def test_what_is_wrong_is_said(control, method, path, given, status):
+def test_a_wrong_call_is_refused_with_a_reason(control, method, path, given, status):
     answer = control(method, path, given)
     assert answer.status_code == status
     assert answer.json()["error"]
 
 
-def test_web_pages_of_elsewhere_are_refused(control):
+def test_web_pages_of_other_sites_are_refused(control):
     assert control("GET", "/faults", Host="evil.example").status_code == 400
     plain = control("PUT", "/faults", [{"fault": "404"}], **{"Content-Type": "text/plain"})
     assert plain.status_code == 400

@@ -1,4 +1,4 @@
-"""Keys that come late, live on, or are changed behind everybody's back."""
+"""Faults on keys: late writes, deletions that lie, and changes by someone else."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         ("delete-204-live", 204, True),
     ],
 )
-def test_what_delete_answers_is_not_what_it_does(world, name, status, is_live):
+def test_the_answer_to_a_deletion_may_be_wrong(world, name, status, is_live):
     (key,) = make_keys(world, 1)
     fault(world, name, DELETE)
     assert world.call("DELETE", f"api-keys/{key}", token=world.token()).status_code == status
@@ -67,7 +67,7 @@ def test_the_expiry_may_be_clamped(world):
     ],
 )
 def test_a_key_is_changed_by_someone_else(world, name, field, value):
-    spared = world.key("read:users")  # has no external id: it is nobody's business
+    spared = world.key("read:users")  # has no external id, so faults leave it alone
     key, other = make_keys(world, 2)
     before = {one["id"]: one[field] for one in world.sandbox.api_keys()}
     fault(world, name, count=1)
@@ -126,7 +126,10 @@ def test_a_write_that_is_carried_out_later(world, name, delay):
     assert len(listed(world)) == 1
     (key,) = world.sandbox.api_keys()
     due = (NOON + timedelta(seconds=delay)).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
-    assert (key["external_id"], key["created_at"]) == (EXTERNAL_ID, due)  # at its moment, not at the look
+    assert (key["external_id"], key["created_at"]) == (
+        EXTERNAL_ID,
+        due,
+    )  # when it was due, not when it was noticed
     entry = next(one for one in world.sandbox.journal() if one["method"] == "POST")
     assert (entry["committed"], entry["committed_at"], entry["at"]) == (
         True,
@@ -136,7 +139,7 @@ def test_a_write_that_is_carried_out_later(world, name, delay):
     assert len([one for one in world.sandbox.journal() if one["method"] == "POST"]) == 1
 
 
-def test_late_writes_settle_when_told_to(world):
+def test_settle_carries_out_late_writes(world):
     fault(world, "commit-late", ISSUE, seed=3)
     for _ in range(5):
         with pytest.raises(requests.ConnectionError):
@@ -148,7 +151,7 @@ def test_late_writes_settle_when_told_to(world):
     assert all("2026-03-02T12:00:00" < moment < "2026-03-02T12:00:15" for moment in moments)
 
 
-def test_what_would_be_refused_is_not_done_later_either(world):
+def test_a_write_that_is_refused_is_not_carried_out_later(world):
     fault(world, "commit-late", ISSUE)
     with pytest.raises(requests.ConnectionError):
         world.issue(scopes=["no:such"])

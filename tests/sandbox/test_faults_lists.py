@@ -1,4 +1,4 @@
-"""Lists that lag behind, lack pages, repeat or shuffle them."""
+"""Faults on lists: stale lists, and pages that are missing, doubled or shuffled."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield world
 
 
-def test_a_stale_list_is_what_it_was(world):
+def test_a_stale_list_shows_keys_as_they_were(world):
     old, removed, rescoped, gone = make_keys(world, 4)
     token = world.token()
     assert world.call("DELETE", f"api-keys/{removed}", token=token).status_code == 204
     body = {"data": {"type": "api_key", "attributes": {"scopes": ["read:teams"]}}}
     assert world.call("PATCH", f"api-keys/{rescoped}", token=token, json=body).ok
     world.sandbox.change_key(gone, gone=True)
-    (new,) = make_keys(world, 1)  # and a minute goes by
+    (new,) = make_keys(world, 1)  # and advances the clock by a minute
     world.clock.advance(seconds=-40)  # 20 seconds after those changes
     fault(world, "list-stale", LIST)
     stale = {key["id"]: key["attributes"] for key in world.get("api-keys", token=token).json()["data"]}

@@ -1,4 +1,4 @@
-"""When a fault happens: routes, rates, counts, seeds; and that each one is explained."""
+"""The rules that decide when a fault happens; and the documentation of each fault."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_routes(sandbox, route, method, path, fits):
     assert drawn(sandbox, method, path) == ("404" if fits else None)
 
 
-def test_a_fault_happens_where_it_makes_sense(sandbox):
+def test_a_fault_happens_only_to_requests_it_is_for(sandbox):
     sandbox.faults.set([{"route": "*", "fault": "delete-204-live"}])
     assert drawn(sandbox, "GET", "/api/v1/api-keys/1") is None
     assert drawn(sandbox, "DELETE", "/api/v1/api-keys/1") == "delete-204-live"
@@ -68,12 +68,12 @@ def test_count_and_after(sandbox):
     assert (sandbox.faults.rules(), sandbox.faults.fired()) == ([], {})
 
 
-def test_the_first_rule_that_happens_counts(sandbox):
+def test_the_first_rule_that_fires_counts(sandbox):
     sandbox.faults.set([{"fault": "404", "count": 1}, {"fault": "409"}])
     assert [drawn(sandbox) for _ in range(2)] == ["404", "409"]
 
 
-def test_a_rate_is_a_share(sandbox):
+def test_a_rate_is_the_share_of_requests(sandbox):
     sandbox.faults.set([{"fault": "404", "rate": 0.25, "seed": 5}])
     happened = sum(drawn(sandbox) is not None for _ in range(1000))
     assert 200 < happened < 300
@@ -91,12 +91,12 @@ def test_the_same_seed_gives_the_same_sequence(sandbox, tmp_path):
     assert [drawn(sandbox) for _ in range(100)] != first
 
 
-def test_a_sequence_does_not_depend_on_the_python_of_the_day(sandbox):
+def test_a_seed_gives_the_same_sequence_in_every_python_version(sandbox):
     sandbox.faults.set([{"fault": "404", "rate": 0.5, "seed": 1}])
     assert "".join("x" if drawn(sandbox) else "." for _ in range(16)) == ".xx.....x.xxxx.."
 
 
-def test_chaos_is_gentle(sandbox):
+def test_chaos_uses_options_that_keep_a_demo_usable(sandbox):
     sandbox.faults.set([{"fault": "any", "seed": 1}])
     hangs, names = set(), set()
     for _ in range(3000):
@@ -106,7 +106,9 @@ def test_chaos_is_gentle(sandbox):
             hangs.add(incident.seconds)
     assert hangs == {5}
     fitting = {
-        name for name, fault in CATALOGUE.items() if fault.matches(Request("POST", "/api/v1/api-keys", "", {}))
+        name
+        for name, fault in CATALOGUE.items()
+        if fault.matches(Request("POST", "/api/v1/api-keys", "", {}))
     }
     assert names == fitting - {"refuse-connections"}
 
@@ -128,7 +130,7 @@ def test_chaos_is_gentle(sandbox):
         ({"fault": "refuse-connections", "route": "GET /api/v1/users"}, "the route [*] alone"),
     ],
 )
-def test_a_wrong_rule_is_refused_and_the_others_stay(sandbox, rule, sentence):
+def test_a_wrong_rule_is_refused_and_the_earlier_rules_stay(sandbox, rule, sentence):
     sandbox.faults.set([{"fault": "404"}])
     with pytest.raises(ValueError, match=sentence):
         sandbox.faults.set([{"fault": "409"}, rule])
@@ -143,7 +145,7 @@ def test_restore_and_reset_end_the_faults(sandbox):
         assert drawn(sandbox) is None
 
 
-def test_every_fault_is_explained():
+def test_every_fault_is_documented():
     text = DOCS.read_text()
     for fault in CATALOGUE.values():
         assert f"| `{fault.name}` | {fault.about} |" in text

@@ -1,4 +1,4 @@
-"""The life of an API key: issued, used, given other scopes, expired, deleted."""
+"""The life cycle of an API key: issue, use, change of scopes, expiry, deletion."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_new_key_is_answered_in_full(world):
     assert answer.json()["links"]["self"] == f"/api/v1/api-keys/{data['id']}"
 
 
-def test_a_key_works_at_once_until_the_moment_it_expires(world):
+def test_a_key_works_from_its_creation_to_its_expiry(world):
     key = attributes(world.issue(expiresAt="2026-03-02T13:00:00Z"))["key"]
     assert world.sandbox.accepts(key)
     assert world.get("users", key=key).ok
@@ -101,7 +101,7 @@ def test_an_expired_key_can_be_deleted(world):
     assert statuses(world, "") == ["removed"]
 
 
-def test_new_scopes_count_at_once(world):
+def test_new_scopes_take_effect_at_once(world):
     made = world.issue(scopes=["read:users", "read:vaults"]).json()["data"]
     key, address = made["attributes"]["key"], f"api-keys/{made['id']}"
     answer = world.call(
@@ -114,7 +114,7 @@ def test_new_scopes_count_at_once(world):
 
 
 @pytest.mark.parametrize("end", ["expired", "removed"])
-def test_a_key_that_is_not_active_keeps_its_scopes(world, end):
+def test_the_scopes_of_an_inactive_key_cannot_be_changed(world, end):
     address = f"api-keys/{world.issue().json()['data']['id']}"
     if end == "removed":
         world.call("DELETE", address, token=world.token())
@@ -128,7 +128,7 @@ def test_a_key_that_is_not_active_keeps_its_scopes(world, end):
     assert attributes(world.get(address, token=world.token()))["scopes"] == ["read:users"]
 
 
-def test_scopes_are_all_that_can_be_changed(world):
+def test_only_scopes_can_be_changed(world):
     address = f"api-keys/{world.issue().json()['data']['id']}"
     body = document("api_key", scopes=["read:items"], name="Another name")
     answer = world.call("PATCH", address, token=world.token(), json=body)
@@ -144,7 +144,7 @@ def test_an_external_id_is_used_once_even_after_removal(world):
     assert statuses(world, "") == ["removed"]
 
 
-def test_what_was_made_can_be_found_by_its_external_id(world):
+def test_a_key_can_be_found_by_its_external_id(world):
     external_id = str(uuid.uuid4())
     made = world.issue(externalId=external_id).json()["data"]
     world.issue(externalId=str(uuid.uuid4()))
@@ -164,7 +164,7 @@ def test_keys_are_filtered_by_status(world):
     assert len(statuses(world, "")) == 3
 
 
-def test_last_used_follows_the_clock(world):
+def test_last_used_is_the_time_of_the_last_request(world):
     made = world.issue().json()["data"]
     world.clock.advance(minutes=10)
     world.get("users", key=made["attributes"]["key"])
@@ -173,14 +173,14 @@ def test_last_used_follows_the_clock(world):
     )
 
 
-def test_a_removed_key_is_not_used_any_more(world):
+def test_a_refused_request_with_a_removed_key_does_not_count_as_use(world):
     made = world.issue().json()["data"]
     world.call("DELETE", f"api-keys/{made['id']}", token=world.token())
     world.get("users", key=made["attributes"]["key"])
     assert attributes(world.get(f"api-keys/{made['id']}", token=world.token()))["lastUsedAt"] is None
 
 
-def test_the_plain_text_is_shown_once_and_kept_nowhere(world):
+def test_the_plain_text_is_shown_once_and_not_stored(world):
     made = world.issue().json()["data"]
     key, token = made["attributes"]["key"], world.token()
     world.get("users", key=key)
@@ -204,7 +204,7 @@ def test_the_plain_text_is_shown_once_and_kept_nowhere(world):
         assert secret.encode() not in kept
 
 
-def test_a_key_acts_as_the_bearer_unless_told_otherwise(world):
+def test_a_key_acts_as_the_bearer_by_default(world):
     assert attributes(world.issue(token=world.token("super-admin")))["ownerId"] == world.people["super-admin"]
     for_user = world.issue(token=world.token("admin"), ownerId=world.people["user"])
     assert attributes(for_user)["ownerEmail"] == "user@contenzilla.example"
@@ -212,7 +212,7 @@ def test_a_key_acts_as_the_bearer_unless_told_otherwise(world):
 
 @pytest.mark.parametrize("bearer", ADMINS)
 @pytest.mark.parametrize("owner", CAST)
-def test_a_key_never_acts_as_somebody_higher(world, bearer, owner):
+def test_a_key_cannot_act_as_a_person_with_a_higher_role(world, bearer, owner):
     ranks = list(CAST)  # highest first
     answer = world.issue(token=world.token(bearer), ownerId=world.people[owner])
     if ranks.index(owner) < ranks.index(bearer):
@@ -222,7 +222,7 @@ def test_a_key_never_acts_as_somebody_higher(world, bearer, owner):
         assert answer.status_code == 201
 
 
-def test_a_key_cannot_act_as_who_is_unknown_or_not_live(world):
+def test_a_key_cannot_act_as_a_person_who_is_unknown_or_not_live(world):
     world.sandbox.set_person(world.people["user"], status="disabled")
     for owner in (UNKNOWN, world.people["user"]):
         error = error_of(world.issue(ownerId=owner))
@@ -258,7 +258,7 @@ def test_a_key_cannot_act_as_who_is_unknown_or_not_live(world):
         ("key", "sbx_chosen"),
     ],
 )
-def test_what_cannot_be_issued_is_explained(world, name, value):
+def test_an_invalid_key_request_is_refused_with_a_reason(world, name, value):
     answer = world.issue(**{name: value})
     error = error_of(answer)
     assert (answer.status_code, error["code"], error["status"]) == (400, "validation_error", 400)
@@ -268,7 +268,7 @@ def test_what_cannot_be_issued_is_explained(world, name, value):
     assert statuses(world, "") == []
 
 
-def test_a_far_future_and_the_longest_name_are_fine(world):
+def test_a_far_expiry_and_the_longest_name_are_accepted(world):
     answer = world.issue(name="é" * 255, expiresAt="9999-12-31T23:59:59Z")
     assert answer.status_code == 201
     assert attributes(answer)["name"] == "é" * 255

@@ -1,4 +1,4 @@
-"""Lists: envelope, pages, filters, sort."""
+"""Lists: envelope, pages, filters and sorting."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_filters_of_accounts(world, token):
     assert names(world.get("accounts?filter[application]=YouTube,Gandi", token=token)) == ["c"]
 
 
-def test_sort_goes_both_ways_ignores_case_and_puts_nothing_first(world, token):
+def test_sorting_works_both_ways_ignores_case_and_puts_missing_values_first(world, token):
     for name in ("alpha", "Beta", "gamma"):
         world.issue(name=name, token=token)
     assert names(world.get("api-keys?sort=name", token=token)) == ["alpha", "Beta", "gamma"]
@@ -179,7 +179,7 @@ def test_the_plain_filter_is_for_users_only(world, token):
     assert error_of(world.get("teams?filter=IT", token=token))["meta"]["loc"] == ["query", "filter"]
 
 
-def test_a_filter_for_external_ids_wants_uuids(world, token):
+def test_a_filter_for_external_ids_needs_uuids(world, token):
     assert world.get("api-keys?filter[externalId]=abc", token=token).status_code == 400
 
 

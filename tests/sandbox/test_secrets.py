@@ -1,4 +1,4 @@
-"""Secrets and vaults: what is stored, and what is never kept."""
+"""Secrets and vaults: the stored fields, and the text that is never stored."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def create(world: World, key: str, **attributes):
     return world.call("POST", "secrets", key=key, json=document("secret", **merged))
 
 
-def test_a_new_secret_says_everything_but_its_body(world, key):
+def test_a_new_secret_is_answered_without_its_body(world, key):
     answer = create(world, key)
     assert answer.status_code == 201
     secret = answer.json()["data"]
@@ -58,7 +58,7 @@ def test_a_new_secret_says_everything_but_its_body(world, key):
     assert world.get("secrets?filter[category]=server", key=key).json()["data"] == []
 
 
-def test_only_digest_and_length_of_the_body_are_kept(world, key):
+def test_only_digest_and_length_of_the_body_are_stored(world, key):
     create(world, key, body=BODY + "é")
     (kept,) = world.sandbox.secrets()
     assert kept["body_sha256"] == hashlib.sha256((BODY + "é").encode()).hexdigest()
@@ -68,12 +68,12 @@ def test_only_digest_and_length_of_the_body_are_kept(world, key):
         assert BODY.encode() not in file.read_bytes()
 
 
-def test_the_only_vault_needs_no_name(world, key):
+def test_the_only_vault_is_the_default(world, key):
     assert create(world, key, vaultId=None).status_code == 201
     assert create(world, key, vaultId=world.vault).status_code == 201
 
 
-def test_of_two_vaults_one_must_be_named(world, key):
+def test_with_two_vaults_the_request_must_name_one(world, key):
     second = world.sandbox.add_vault("Automation")
     answer = create(world, key)
     error = error_of(answer)
@@ -100,14 +100,14 @@ def test_of_two_vaults_one_must_be_named(world, key):
         ("owner", "me"),
     ],
 )
-def test_what_cannot_be_stored_is_explained(world, key, name, value):
+def test_an_invalid_secret_is_refused_with_a_reason(world, key, name, value):
     answer = create(world, key, **{name: value})
     assert answer.status_code == 400
     assert error_of(answer)["meta"]["loc"] == ["body", "data", "attributes", name]
     assert world.sandbox.secrets() == []
 
 
-def test_vaults_are_listed_in_the_order_they_were_made(world, key):
+def test_vaults_are_listed_in_order_of_creation(world, key):
     names = ["Shared credentials", "Zebra", "Automation"]
     for name in names[1:]:
         world.sandbox.add_vault(name)

@@ -1,4 +1,4 @@
-"""The demo workspace: believable, the same every time, in every state that a person may see."""
+"""The demo workspace: plausible, the same every time, with keys in every state."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def listed(sandbox: Sandbox, resource: str) -> list[dict]:
-    """Every resource of the kind, through the API."""
+    """Return every resource of the kind, read through the API."""
     with serve(sandbox) as url, requests.Session() as session:
         session.trust_env = False
         headers = {"Authorization": f"Bearer {sandbox.issue_token(OWNER)}"}
@@ -93,7 +93,7 @@ def test_the_times_of_a_key_are_in_order(keys):
             assert created <= moment(key["lastUsedAt"]) <= end, key["name"]
 
 
-def test_most_keys_are_known_elsewhere(keys):
+def test_most_keys_have_an_external_id(keys):
     external_ids = [key["externalId"] for key in keys if key["externalId"]]
     assert 45 <= len(external_ids) < len(keys)
     assert [str(uuid.UUID(external_id)) for external_id in external_ids] == external_ids
@@ -118,7 +118,7 @@ def test_the_number_of_vaults(tmp_path, vaults, names):
 
 
 @pytest.mark.parametrize("resource", ["accounts", "secrets", "teams", "integrations"])
-def test_there_is_a_little_of_everything(demo, resource):
+def test_there_are_some_records_of_every_kind(demo, resource):
     assert len(listed(demo, resource)) >= 3
 
 

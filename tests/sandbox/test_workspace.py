@@ -1,4 +1,4 @@
-"""The journal, and what the workspace offers to Python: snapshots, reset, people."""
+"""The journal, and the workspace's Python methods: snapshots, reset, people."""
 
 from __future__ import annotations
 
@@ -77,12 +77,12 @@ def test_the_journal_holds_no_secret(world):
     assert "sbx_[redacted]" in text
 
 
-def test_health_checks_leave_the_journal_alone(world):
+def test_health_checks_are_not_in_the_journal(world):
     world.get("/healthz")
     assert world.sandbox.journal() == []
 
 
-def test_a_snapshot_brings_everything_back(world):
+def test_restoring_a_snapshot_restores_everything(world):
     made = world.issue().json()["data"]
     before = (world.sandbox.snapshot(), world.sandbox.journal())
     token = world.token("admin")
@@ -95,7 +95,7 @@ def test_a_snapshot_brings_everything_back(world):
     assert len(world.get("vaults", token=world.token()).json()["data"]) == 1
 
 
-def test_a_snapshot_fits_another_file(world, tmp_path):
+def test_a_snapshot_can_be_restored_to_another_file(world, tmp_path):
     other = Sandbox(tmp_path / "other.sqlite3", clock=world.clock)
     token = world.token()
     other.restore(world.sandbox.snapshot())
@@ -118,7 +118,7 @@ def test_reset_leaves_an_empty_workspace(world):
     assert [user["attributes"]["email"] for user in users] == [email("new")]
 
 
-def test_everything_is_still_there_after_a_restart(world):
+def test_the_workspace_survives_a_restart(world):
     key = world.key("read:users")
     world.sandbox.close()
     again = Sandbox(world.path, clock=world.clock)
@@ -126,7 +126,7 @@ def test_everything_is_still_there_after_a_restart(world):
     again.close()
 
 
-def test_people_keep_the_rules_of_a_workspace(world):
+def test_a_wrong_person_is_refused(world):
     person = {"email": email("new"), "first_name": "N", "last_name": "N"}
     with pytest.raises(sqlite3.IntegrityError):
         world.sandbox.add_person(**person, role="workspace_owner")
@@ -153,7 +153,7 @@ def test_a_change_of_a_person_moves_updated_at(world):
     )
 
 
-def test_of_many_requests_at_once_one_gets_the_external_id(world):
+def test_only_one_of_many_concurrent_requests_gets_the_external_id(world):
     token, external_id = world.token(), str(uuid.uuid4())
     body = document(
         "api_key",

@@ -1,4 +1,4 @@
-"""A sandbox with a cast and a clock that stands still, served over real HTTP."""
+"""A sandbox with one person per role and a clock that stands still, served over real HTTP."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class World:
         return plain_text
 
     def issue(self, *, token: str = "", **attributes: Any) -> requests.Response:
-        """POST /api-keys with valid attributes, changed as given; one that is ``...`` is left out."""
+        """POST /api-keys with valid attributes, replaced by ``attributes``; a value of ``...`` omits one."""
         merged = {"name": "New key", "scopes": ["read:users"], "expiresAt": "2026-03-03T12:00:00Z"}
         merged = {name: value for name, value in {**merged, **attributes}.items() if value is not ...}
         return self.call("POST", "api-keys", token=token or self.token(), json=document("api_key", **merged))
@@ -116,7 +116,7 @@ def email(name: str) -> str:
 
 
 def error_of(response: requests.Response) -> dict[str, Any]:
-    """The one error of the answer, whose shape is checked on the way."""
+    """Return the answer's only error after checking its shape."""
     assert response.headers["Content-Type"] == "application/json"
     (error,) = response.json()["errors"]
     assert set(error) == {"code", "title", "detail", "status", "meta"}
