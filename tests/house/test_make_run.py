@@ -1,4 +1,4 @@
-"""What `make run` starts: real processes, from the first start to the last child's end."""
+"""`make run`: start, use and stop the real processes."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ import pytest
 import requests
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 180  # a loaded machine; some 5 on an idle one
+START_SECONDS = 180  # for a loaded machine; an idle one needs about 5
 STOP_SECONDS = 60
 
 pytestmark = [
     pytest.mark.long,
-    pytest.mark.skipif(sys.platform != "linux", reason="looks for left processes in /proc"),
+    pytest.mark.skipif(sys.platform != "linux", reason="looks for remaining processes in /proc"),
 ]
 
 
 class Run:
-    """One `python -m sandbox.launcher.run` on a data directory of its own."""
+    """One `python -m sandbox.launcher.run` with its own data directory."""
 
     def __init__(self, data: Path, output: Path, **env: str) -> None:
         self.data = data
@@ -36,12 +36,12 @@ class Run:
         self.port = env.setdefault("PORT", str(free_port()))
         self.url = f"http://localhost:{self.port}"
         inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        mine = {"PORTAL_DATA_DIR": str(data), "WEB_CONCURRENCY": "1"}
+        own = {"PORTAL_DATA_DIR": str(data), "WEB_CONCURRENCY": "1"}
         with output.open("wb") as stdout:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "sandbox.launcher.run"],
                 cwd=ROOT,
-                env=inherited | mine | env,
+                env=inherited | own | env,
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=subprocess.STDOUT,
@@ -49,25 +49,25 @@ class Run:
             )
 
     @property
-    def said(self) -> str:
+    def printed(self) -> str:
         return self.output.read_text()
 
     @property
     def sandbox_url(self) -> str:
-        return re.search(r"Cerby sandbox: (\S+)", self.said)[1]
+        return re.search(r"Cerby sandbox: (\S+)", self.printed)[1]
 
     def wait_until_up(self) -> None:
         deadline = time.monotonic() + START_SECONDS
-        while "Ctrl-C stops everything." not in self.said:
-            assert self.process.poll() is None, self.said
-            assert time.monotonic() < deadline, self.said
+        while "Ctrl-C stops everything." not in self.printed:
+            assert self.process.poll() is None, self.printed
+            assert time.monotonic() < deadline, self.printed
             time.sleep(0.05)
 
     def wait_until_ended(self) -> int:
         return self.process.wait(STOP_SECONDS)
 
     def pids(self) -> list[int]:
-        """Every process with this data directory in its environment: the supervisor and all below it."""
+        """Return the pids of the launcher and its children, which have this data directory in their environment."""
         mark = f"PORTAL_DATA_DIR={self.data}\0".encode()
         processes = [entry for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
         return [int(entry.name) for entry in processes if mark in environ_of(entry)]
@@ -75,7 +75,7 @@ class Run:
     def sandbox_pids(self) -> list[int]:
         return [pid for pid in self.pids() if b"-m\0sandbox\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
-    def wait_until_nothing_is_left(self) -> None:
+    def wait_until_no_process_is_left(self) -> None:
         deadline = time.monotonic() + STOP_SECONDS
         while left := self.pids():
             assert time.monotonic() < deadline, [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in left]
@@ -97,7 +97,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def start(tmp_path):
-    """Start the portal on tmp_path/<name>; whatever a test leaves running is ended after it."""
+    """Return a function that starts the portal on tmp_path/<name>. Stop all runs after the test."""
     runs = []
 
     def start(name: str = "data", **env: str) -> Run:
@@ -109,7 +109,7 @@ def start(tmp_path):
         run.process.send_signal(signal.SIGTERM)
     for run in runs:
         run.wait_until_ended()
-        run.wait_until_nothing_is_left()
+        run.wait_until_no_process_is_left()
 
 
 def sign_in(run: Run, email: str, password: str) -> requests.Response:
@@ -130,12 +130,12 @@ def test_a_first_run_serves_and_stops_and_a_second_keeps_the_data(start):
     first = start(DEMO_PASSWORD="correct horse battery")
     first.wait_until_up()
     for role in ("owner", "super-admin", "admin", "user", "login-only", "guest"):
-        assert f"{role}@contenzilla.example" in first.said
-    assert "correct horse battery" in first.said
-    assert f"{first.url}/" in first.said
+        assert f"{role}@contenzilla.example" in first.printed
+    assert "correct horse battery" in first.printed
+    assert f"{first.url}/" in first.printed
     assert requests.get(f"{first.sandbox_url}/healthz", timeout=20).status_code == 200
     assert sign_in(first, "owner@contenzilla.example", "correct horse battery").url == f"{first.url}/"
-    people_then, secret_then = people(first), (first.data / "secret-key").read_text()
+    people_before, secret_before = people(first), (first.data / "secret-key").read_text()
 
     first.process.send_signal(signal.SIGINT)
     assert first.wait_until_ended() == 0
@@ -143,50 +143,50 @@ def test_a_first_run_serves_and_stops_and_a_second_keeps_the_data(start):
 
     second = start()
     second.wait_until_up()
-    assert people(second) == people_then
-    assert (second.data / "secret-key").read_text() == secret_then
+    assert people(second) == people_before
+    assert (second.data / "secret-key").read_text() == secret_before
     assert second.sandbox_url == first.sandbox_url
-    assert "correct horse battery" not in second.said
-    password = re.search(r"\b[0-9a-f]{4}(-[0-9a-f]{4}){3}\b", second.said)[0]
+    assert "correct horse battery" not in second.printed
+    password = re.search(r"\b[0-9a-f]{4}(-[0-9a-f]{4}){3}\b", second.printed)[0]
     assert sign_in(second, "admin@contenzilla.example", password).url == f"{second.url}/"
     open_to_others = [p for p in second.data.iterdir() if stat.S_IMODE(p.stat().st_mode) & 0o077]
     assert open_to_others == []
 
 
-def test_what_is_taken_is_said_in_a_sentence_and_a_killed_supervisor_leaves_nothing(start):
+def test_a_port_or_data_directory_in_use_is_reported_and_a_killed_launcher_leaves_no_process(start):
     run = start()
     run.wait_until_up()
 
     same_port = start("elsewhere", PORT=run.port)
     assert same_port.wait_until_ended() == 1
-    assert same_port.said.startswith(f"Port {run.port} is in use. ")
-    assert same_port.said.count("\n") == 1
+    assert same_port.printed.startswith(f"Port {run.port} is in use. ")
+    assert same_port.printed.count("\n") == 1
 
     same_data = start()
     assert same_data.wait_until_ended() == 1
-    assert "already running" in (said := same_data.said)
-    assert said.count("\n") == 1
+    assert "already running" in same_data.printed
+    assert same_data.printed.count("\n") == 1
 
-    assert len(run.pids()) >= 3  # the supervisor, the sandbox, the portal
+    assert len(run.pids()) >= 3  # the launcher, the sandbox, the portal
     run.process.kill()
     run.wait_until_ended()
-    run.wait_until_nothing_is_left()
+    run.wait_until_no_process_is_left()
 
 
-def test_when_a_child_dies_the_person_is_told_and_the_rest_ends(start):
+def test_if_a_child_dies_it_is_reported_and_the_others_end(start):
     run = start()
     run.wait_until_up()
     for pid in run.sandbox_pids():
         os.kill(pid, signal.SIGKILL)
     assert run.wait_until_ended() == 1
-    assert "The sandbox ended unexpectedly (signal SIGKILL)." in run.said
+    assert "The sandbox ended unexpectedly (signal SIGKILL)." in run.printed
     assert run.pids() == []
 
 
-def test_a_workspace_of_ones_own_gets_no_sandbox_and_no_demo_people(start):
+def test_with_a_real_workspace_there_is_no_sandbox_and_no_demo_people(start):
     run = start(CERBY_BASE_URL="https://contenzilla.cerby.com", CERBY_WORKSPACE="contenzilla")
     run.wait_until_up()
-    assert "contenzilla.example" not in run.said
+    assert "contenzilla.example" not in run.printed
     assert people(run) == set()
     assert run.sandbox_pids() == []
 
@@ -194,30 +194,30 @@ def test_a_workspace_of_ones_own_gets_no_sandbox_and_no_demo_people(start):
 @pytest.mark.parametrize(
     ("name", "value"), [("PORT", "eight"), ("PORT", "0"), ("PORT", "65536"), ("DEMO_VAULTS", "3")]
 )
-def test_a_number_out_of_range_is_said_in_a_sentence(start, name, value):
+def test_a_number_out_of_range_is_reported_in_one_sentence(start, name, value):
     run = start(**{name: value})
     assert run.wait_until_ended() == 1
-    assert run.said.startswith(f"{name} must be a whole number from 1 to ")
-    assert run.said.count("\n") == 1
+    assert run.printed.startswith(f"{name} must be a whole number from 1 to ")
+    assert run.printed.count("\n") == 1
 
 
-def test_a_share_of_chaos_that_is_none_is_said_in_a_sentence(start):
+def test_a_wrong_share_of_chaos_is_reported_in_one_sentence(start):
     run = start(CHAOS="often")
     assert run.wait_until_ended() == 1
-    assert run.said.startswith("CHAOS must be 1, or a share of all requests such as 0.1")
-    assert run.said.count("\n") == 1
+    assert run.printed.startswith("CHAOS must be 1, or a share of all requests such as 0.1")
+    assert run.printed.count("\n") == 1
 
 
-def test_a_setting_that_does_not_exist_is_said_in_a_sentence(start):
+def test_an_unknown_setting_is_reported_in_one_sentence(start):
     run = start(PORTAL_COLOUR="blue")
     assert run.wait_until_ended() == 1
-    assert "Unknown setting PORTAL_COLOUR." in run.said
-    assert "Traceback" not in run.said
+    assert "Unknown setting PORTAL_COLOUR." in run.printed
+    assert "Traceback" not in run.printed
 
 
-def test_a_data_directory_that_cannot_be_is_said_in_a_sentence(start, tmp_path):
+def test_an_unusable_data_directory_is_reported_in_one_sentence(start, tmp_path):
     (tmp_path / "data").write_text("in the way")
     run = start()
     assert run.wait_until_ended() == 1
-    assert run.said.startswith(f"The data directory {tmp_path}/data cannot be used: ")
-    assert run.said.count("\n") == 1
+    assert run.printed.startswith(f"The data directory {tmp_path}/data cannot be used: ")
+    assert run.printed.count("\n") == 1

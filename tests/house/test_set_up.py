@@ -1,4 +1,4 @@
-"""What `make` does first: .venv is made from a requirements file, or a sentence says why it cannot be."""
+"""`.ci/venv`, which `make` runs first: create .venv from a requirements file, or say why it cannot."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ exec {sys.executable} "$@"
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A checkout with the set-up script and a requirements file that asks for nothing."""
+    """A checkout with the script and an empty requirements file."""
     (tmp_path / ".ci").mkdir()
     shutil.copy(ROOT / ".ci" / "venv", tmp_path / ".ci" / "venv")
     (tmp_path / "requirements.txt").touch()
@@ -36,32 +36,32 @@ def set_up(checkout: Path, python: str | Path = sys.executable) -> subprocess.Co
     )
 
 
-def stand_in(checkout: Path, script: str) -> Path:
+def fake_python(checkout: Path, script: str) -> Path:
     python = checkout / "python"
     python.write_text(script)
     python.chmod(0o755)
     return python
 
 
-def test_a_python_that_is_too_old_is_named(checkout):
-    python = stand_in(checkout, "#!/bin/sh\nexit 1\n")
+def test_a_python_that_is_too_old_is_reported(checkout):
+    python = fake_python(checkout, "#!/bin/sh\nexit 1\n")
     done = set_up(checkout, python)
     assert (done.returncode, done.stderr) == (1, f"PYTHON={python} is not Python 3.11 or newer.\n")
 
 
-def test_a_python_without_venv_is_told_what_to_install(checkout):
-    done = set_up(checkout, stand_in(checkout, NO_VENV_MODULE))
+def test_without_the_venv_module_the_message_names_the_package_to_install(checkout):
+    done = set_up(checkout, fake_python(checkout, NO_VENV_MODULE))
     assert done.returncode == 1
     assert "apt install python3-venv" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
-def test_a_killed_set_up_heals_then_needs_no_doing_until_the_requirements_change(checkout):
+def test_an_interrupted_set_up_is_repeated_and_then_runs_only_if_the_requirements_change(checkout):
     (checkout / ".venv").mkdir()
     (checkout / ".venv" / "unfinished").touch()
     (checkout / ".venv" / "half-written").touch()
-    healed = set_up(checkout)
-    assert healed.returncode == 0, healed.stderr
+    repaired = set_up(checkout)
+    assert repaired.returncode == 0, repaired.stderr
     assert not (checkout / ".venv" / "half-written").exists()
     assert (checkout / ".venv" / "bin" / "python").exists()
 
