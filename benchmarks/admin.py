@@ -15,7 +15,7 @@ class Site(admin.AdminSite):
         return request.user.is_authenticated
 
 
-class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ApiKeyAdmin(admin.ModelAdmin):
     list_display = (
         "name", "owner_name", "owner_email", "scopes", "created_at", "expires_at", "last_used_at", "state",
     )  # fmt: skip
@@ -24,15 +24,20 @@ class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_per_page = 50
     ordering = ("-created_at",)
 
-    def has_view_permission(self, *_: Any) -> bool:
+    def has_module_permission(self, request: HttpRequest) -> bool:
         return True
 
-    has_module_permission = has_change_permission = has_view_permission
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True
 
-    def has_add_permission(self, *_: Any) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    has_delete_permission = has_add_permission
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 site = Site(name="admin")

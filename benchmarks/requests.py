@@ -55,7 +55,7 @@ class Browser:
         environ = self._environ(address)
         said: list[str] = []
 
-        def start_response(status: str, *_: Any) -> None:
+        def start_response(status: str, *_: Any) -> Any:
             said.append(status)
 
         with using(self.database):

@@ -22,9 +22,10 @@ os.environ |= {
 if os.environ.get("BENCH_DATABASE") == "postgresql":
     os.environ["DATABASE_URL"] = f"postgresql://portal@/postgres?host={POSTGRESQL}"
 
+from portal.logs import LOGGING  # noqa: E402
 from portal.settings import *  # noqa: E402, F403
 from portal.settings import INSTALLED_APPS as PORTAL_APPS  # noqa: E402
-from portal.settings import LOGGING, TEMPLATES  # noqa: E402
+from portal.settings import TEMPLATES  # noqa: E402
 
 INSTALLED_APPS = [*PORTAL_APPS, "django.contrib.admin"]
 ROOT_URLCONF = "benchmarks.urls"

@@ -93,7 +93,8 @@ def people_in_portal(ids: dict[str, str]) -> Cast:
         row.set_password(PASSWORD)
     User.objects.bulk_create(rows)
     added = User.objects.in_bulk(field_name="email")
-    return Cast(**{name: added[email_of(name)] for name in MEMBERS})
+    members: dict[str, Any] = {name: added[email_of(name)] for name in MEMBERS}
+    return Cast(**members)
 
 
 def signed_in(user: User | None, *, seconds_ago: float = 0) -> Client:
@@ -159,7 +160,12 @@ def a_live_key(sandbox: Sandbox, owner: User, **columns: Any) -> tuple[ApiKey, s
 
 def an_event(**columns: Any) -> AuditEvent:
     """An event of the record that says what ``columns`` say, not yet saved: ``save`` or ``bulk_create`` it."""
-    facts = {"type": "session:start", "outcome": "done", "actor_name": "Somebody", "actor_id": 0} | columns
+    facts: dict[str, Any] = {
+        "type": "session:start",
+        "outcome": "done",
+        "actor_name": "Somebody",
+        "actor_id": 0,
+    } | columns
     who = {name: facts.get(f"actor_{name}", "") for name in ("name", "email", "role")}
     return log.row(
         {

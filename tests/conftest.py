@@ -124,7 +124,7 @@ def _workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Works
 
 
 @pytest.fixture
-def workspace(_workspace: tuple[Workspace, str], settings: object) -> Workspace:
+def workspace(_workspace: tuple[Workspace, str], settings: Any) -> Workspace:
     """The sandbox, untouched, and the portal's settings pointing at it."""
     fresh, url = _workspace
     fresh.sandbox.restore(fresh.untouched)

@@ -15,6 +15,7 @@ from playwright.sync_api import (
     BrowserContext,
     ConsoleMessage,
     Page,
+    ViewportSize,
     WebError,
     expect,
     sync_playwright,
@@ -25,7 +26,7 @@ from tests.browser.browsers import ARGUMENTS, CHROMIUM, PATIENCE, Browsers
 from tests.browser.portal_process import Portal
 
 FRESH_SECONDS = 120  # of the 300 for which the portal takes a sign-in as fresh
-WIDE = {"width": 1360, "height": 850}
+WIDE: ViewportSize = {"width": 1360, "height": 850}
 
 Open = Callable[..., Page]
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.browser import sessions, steps
 from tests.browser.conftest import WIDE
 
 pytestmark = pytest.mark.browser
 
-NARROW = {"width": 360, "height": 740}
+NARROW: ViewportSize = {"width": 360, "height": 740}
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 EVERYTHING = {"type": "tag", "values": STANDARDS}
 IN_ANOTHER_THEME = ["color-contrast"]
@@ -48,7 +48,7 @@ def axe(page: Page, rules: object) -> list[str]:
     ]
 
 
-def _at(address: str) -> Callable[[Page], None]:
+def _at(address: str) -> Callable[[Page], object]:
     return lambda page: page.goto(address)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from tests.browser import sessions, steps
 
@@ -55,7 +55,12 @@ def test_delete_this_key_instead(portal, open_browser, name):
 def test_leaving_without_storing_warns_and_after_done_does_not(open_browser, name):
     page = open_browser("owner")
     dialogs = []
-    page.on("dialog", lambda dialog: (dialogs.append(dialog.type), dialog.dismiss()))
+
+    def dismiss(dialog: Dialog) -> None:
+        dialogs.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", dismiss)
     steps.generate(page, name)
     key = steps.show(page)
     page.get_by_role("link", name="Dashboard").click()

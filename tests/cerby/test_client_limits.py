@@ -15,7 +15,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from keys.cerby.client import CerbyClient
 from keys.cerby.exchange import Limits
 from keys.rules.errors import CerbyError, CerbyInDoubt, CerbyNeverReached
-from tests.support.bad_server import OWNER_ID, KeepAlive, data, free_port, http, listing, serving, user
+from tests.support.bad_server import (
+    OWNER_ID,
+    Conversation,
+    KeepAlive,
+    data,
+    free_port,
+    http,
+    listing,
+    serving,
+    user,
+)
 
 QUICK = Limits(connect=2, answer=0.4, total=3, body=100_000, pauses=())
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -43,7 +53,12 @@ DRIPPING = {
 def test_a_byte_now_and_then_does_not_hold_a_thread(answer):
     """Each byte comes well within the timeout of one read; together they would take seconds."""
     fast, slow = answer[:60], answer[60:]
-    with serving(lambda conversation: (conversation.send(fast), conversation.drip(slow, 0.02))) as server:
+
+    def drip(conversation: Conversation) -> None:
+        conversation.send(fast)
+        conversation.drip(slow, 0.02)
+
+    with serving(drip) as server:
         begun = time.monotonic()
         with pytest.raises(CerbyInDoubt):
             read_person(client(server.url))
@@ -51,7 +66,12 @@ def test_a_byte_now_and_then_does_not_hold_a_thread(answer):
 
 
 def test_the_total_is_for_all_repetitions_together():
-    with serving(lambda conversation: (time.sleep(0.25), conversation.send(http(503)))) as server:
+
+    def refuse_slowly(conversation: Conversation) -> None:
+        time.sleep(0.25)
+        conversation.send(http(503))
+
+    with serving(refuse_slowly) as server:
         begun = time.monotonic()
         with pytest.raises(CerbyError):
             read_person(client(server.url, Limits(total=0.6, pauses=(0.01,) * 50)))

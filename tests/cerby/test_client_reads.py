@@ -23,6 +23,7 @@ from tests.support.bad_server import (
     KEY_ID,
     OWNER_ID,
     KeepAlive,
+    Step,
     data,
     free_port,
     http,
@@ -73,7 +74,7 @@ def test_without_a_credential_nothing_is_sent():
         assert read_person(client(server, token=None))
 
 
-PASSING_TROUBLE = {
+PASSING_TROUBLE: dict[str, Step] = {
     "502": http(502),
     "503": refusal(503, "busy"),
     "503 with an odd Retry-After": refusal(503, "busy", Retry_After="soon"),

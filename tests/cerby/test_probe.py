@@ -100,7 +100,8 @@ def test_the_key_is_in_no_error_and_no_log_even_where_cerby_quotes_it(status, ca
     quoting = refusal(status, f"The key {SECRET} is not welcome.")
     with serving(quoting) as server, pytest.raises(CerbyError) as caught:
         probe(server.url, SECRET, limits=FAST)
-    told, error = "", caught.value
+    told = ""
+    error: BaseException | None = caught.value
     while error is not None:
         told += f"{error} {error!r} {vars(error)!r}"
         error = error.__cause__ or error.__context__

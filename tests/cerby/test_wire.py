@@ -1,6 +1,7 @@
 import json
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -53,7 +54,8 @@ def key(**changes):
 
 
 def issued(**changes):
-    sent = wire.issue_request(ASKED)["data"]["attributes"]
+    request: Any = wire.issue_request(ASKED)
+    sent = request["data"]["attributes"]
     answer = {"createdAt": "2026-11-23T10:00:00Z", "status": "active", "key": "sbx_0123456789"}
     return {"id": ID, "type": "api_key", "attributes": sent | answer | changes}
 
@@ -175,18 +177,20 @@ def test_what_is_sent_to_make_a_key():
 
 def test_what_is_sent_to_save_a_secret():
     vault = uuid4()
-    with_vault = wire.secret_request(title="T", body="B", vault_id=vault)
+    with_vault: Any = wire.secret_request(title="T", body="B", vault_id=vault)
+    without_vault: Any = wire.secret_request(title="T", body="B", vault_id=None)
     assert with_vault["data"]["attributes"] == {
         "title": "T",
         "category": "text",
         "body": "B",
         "vaultId": str(vault),
     }
-    assert "vaultId" not in wire.secret_request(title="T", body="B", vault_id=None)["data"]["attributes"]
+    assert "vaultId" not in without_vault["data"]["attributes"]
 
 
 def test_an_issued_key_hides_its_plain_text():
     made = wire.issued_key(issued(scopes=["read:items", "read:users"]), ASKED)
+    assert isinstance(made, wire.IssuedKey)
     assert made.secret == "sbx_0123456789"
     assert "sbx_" not in repr(made)
     assert made.external_id == ASKED.external_id
@@ -228,6 +232,7 @@ def test_a_page():
     answer = {"data": [person()], "links": {"next": "/more"}, "meta": {"page": {"maxSize": 100, "total": 7}}}
     page = wire.page(answer, wire.person)
     assert (len(page.items), page.total, page.more) == (1, 7, True)
+    broken: dict[str, Any]
     for broken in (
         {"meta": None},
         {"meta": {"page": {"total": "7"}}},

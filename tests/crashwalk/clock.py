@@ -12,6 +12,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from tests.crashwalk.fleet import ControlPort
 from tests.crashwalk.sandbox_process import SandboxProcess
 
 BEGINNING = datetime.now(UTC)
@@ -21,7 +22,7 @@ BEGINNING = datetime.now(UTC)
 class Clock:
     """Goes on by itself from wherever it was last set, in this process and in those that are forked from it."""
 
-    def __init__(self, sandbox: SandboxProcess) -> None:
+    def __init__(self, sandbox: SandboxProcess | ControlPort) -> None:
         self._sandbox = sandbox
         self._offset = multiprocessing.RawValue("d")  # seconds, shared
         timezone.now = self.now

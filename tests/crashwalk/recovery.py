@@ -8,11 +8,13 @@ from typing import Any
 from django.utils import timezone
 
 from keys.actions.keys.reconcile import reconcile_due
-from keys.actions.sync.sweep import Sweep, sweep
+from keys.actions.sync.compare import Sweep
+from keys.actions.sync.sweep import sweep
 from keys.jobs.schedule import JOBS
 from keys.models import ApiKey
 from keys.rules.errors import CerbyError
 from tests.crashwalk.clock import Clock
+from tests.crashwalk.fleet import ControlPort
 from tests.crashwalk.sandbox_process import SandboxProcess
 
 SOON = timedelta(hours=2)
@@ -25,7 +27,7 @@ AT_MOST = 100  # steps
 
 
 def recover(
-    sandbox: SandboxProcess, clock: Clock, *, reconciles: bool = True, sweeps: bool = True
+    sandbox: SandboxProcess | ControlPort, clock: Clock, *, reconciles: bool = True, sweeps: bool = True
 ) -> timedelta | None:
     """Let the worker work until everything is at rest. Returns how long that took, None where it never is.
 

@@ -92,4 +92,5 @@ def places(rule: Rule, requests: list[Request]) -> list[Place]:
 
 
 def _fits(rule: Rule, request: Request) -> bool:
-    return CATALOGUE[rule["fault"]].matches(SimpleNamespace(method=request[0], path=request[1]))
+    seen: Any = SimpleNamespace(method=request[0], path=request[1])
+    return CATALOGUE[rule["fault"]].matches(seen)

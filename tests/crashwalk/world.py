@@ -119,9 +119,10 @@ class World:
         self._databases.copy(EMPTY, job)
         self._back_to(EMPTY, BEGINNING)
         with self._databases.using(job):
-            cast = people.Cast(
-                **{name: User.objects.get(email=people.email_of(name)) for name in people.MEMBERS}
-            )
+            members: dict[str, Any] = {
+                name: User.objects.get(email=people.email_of(name)) for name in people.MEMBERS
+            }
+            cast = people.Cast(**members)
             facts = JOBS[job].prepare(Stage(cast, self.sandbox, self._vaults))
             before = Before.now(self.sandbox.journal())
         self._databases.keep(job)

@@ -98,7 +98,7 @@ def free_port() -> int:
 @pytest.fixture
 def start(tmp_path):
     """Return a function that starts the portal on tmp_path/<name>. Stop all runs after the test."""
-    runs = []
+    runs: list[Run] = []
 
     def start(name: str = "data", **env: str) -> Run:
         runs.append(Run(tmp_path / name, tmp_path / f"output-{len(runs)}", **env))

@@ -210,7 +210,7 @@ def ask(cast, browser_of, workspace, settings, tmp_path):
         return {method: status(browser, method, address, body) for method in methods}
 
     def status(browser: Client, method: str, address: str, body: dict[str, Any]) -> int:
-        response = browser.generic(method, address, **_encoded(body if method == "POST" else {}))
+        response: Any = browser.generic(method, address, **_encoded(body if method == "POST" else {}))
         if response.streaming:
             b"".join(response.streaming_content)
         return response.status_code

@@ -7,10 +7,9 @@ import io
 import uuid
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection
-from django.http import HttpResponse, StreamingHttpResponse
 from django.test import Client
 from django.test.html import Element, parse_html
 from django.test.utils import CaptureQueriesContext
@@ -18,10 +17,17 @@ from django.test.utils import CaptureQueriesContext
 from keys.models import ApiKey, AuditEvent, User
 from tests.cast import a_key
 
+if TYPE_CHECKING:
+    from django.test.client import _MonkeyPatchedWSGIResponse
+else:
+    from django.http import HttpResponse as _MonkeyPatchedWSGIResponse
+
+Response = _MonkeyPatchedWSGIResponse
+
 HTMX = {"HX-Request": "true"}
 
 
-def elements(response: HttpResponse, tag: str = "", /, **attributes: str | None) -> list[Element]:
+def elements(response: Response, tag: str = "", /, **attributes: str | None) -> list[Element]:
     """Every element called ``tag`` with these attributes; ``_`` stands for ``-``, ``class_`` for a class."""
     return list(_matching(_parsed(response.content), tag, attributes))
 
@@ -58,7 +64,7 @@ def _walk(element: Element) -> Iterator[Element]:
             yield from _walk(child)
 
 
-def the(response: HttpResponse, tag: str = "", /, **attributes: str | None) -> Element:
+def the(response: Response, tag: str = "", /, **attributes: str | None) -> Element:
     """The one such element."""
     found = elements(response, tag, **attributes)
     assert len(found) == 1, f"found {len(found)} of <{tag} {attributes}>"
@@ -75,17 +81,17 @@ def words(element: Element | str) -> str:
     return " ".join(" ".join(parts).split())
 
 
-def text(response: HttpResponse) -> str:
+def text(response: Response) -> str:
     """The words of the page's content, or of the whole fragment."""
     return words((elements(response, "main") or [_parsed(response.content)])[0])
 
 
-def links(response: HttpResponse) -> dict[str, str]:
+def links(response: Response) -> dict[str, str]:
     """Every link's address by its words."""
     return {words(link): attribute(link, "href") or "" for link in elements(response, "a")}
 
 
-def rows(response: HttpResponse) -> list[dict[str, str]]:
+def rows(response: Response) -> list[dict[str, str]]:
     """The table's lines, each cell by its column's label."""
     header = [words(cell) for cell in _matching(the(response, "thead"), "th", {})]
     lines = _matching(the(response, "tbody"), "tr", {})
@@ -93,12 +99,12 @@ def rows(response: HttpResponse) -> list[dict[str, str]]:
     return [dict(zip(header, line, strict=True)) for line in cells]
 
 
-def names(response: HttpResponse) -> list[str]:
+def names(response: Response) -> list[str]:
     """The keys' names, in the order of the table; none where there is no table."""
     return [row["Name"] for row in rows(response)] if elements(response, "tbody") else []
 
 
-def reason_beside(response: HttpResponse, field_id: str) -> str:
+def reason_beside(response: Response, field_id: str) -> str:
     """What a screen reader says is wrong with the field: what its aria-describedby points at."""
     field = the(response, id=field_id)
     assert attribute(field, "aria-invalid") == "true", f"{field_id} is not marked as invalid"
@@ -108,12 +114,12 @@ def reason_beside(response: HttpResponse, field_id: str) -> str:
 
 
 def csv_rows(response: Any) -> list[list[str]]:
-    assert isinstance(response, StreamingHttpResponse)
+    assert response.streaming
     content = b"".join(response.streaming_content).decode("utf-8")
     return list(csv.reader(io.StringIO(content.removeprefix("\ufeff"))))
 
 
-def walk_pages(browser: Client, url: str, rel: str = "next") -> Iterator[HttpResponse]:
+def walk_pages(browser: Client, url: str, rel: str = "next") -> Iterator[Response]:
     """The page at ``url``, then those that its Next (or Previous) links lead to."""
     path = url.partition("?")[0]
     while True:
@@ -152,6 +158,6 @@ def events(**which: Any) -> list[AuditEvent]:
     return list(AuditEvent.objects.filter(**which).order_by("id"))
 
 
-def messages_of(response: HttpResponse) -> str:
+def messages_of(response: Response) -> str:
     """What the page says has just been done."""
     return " ".join(words(found) for found in elements(response, "ul", class_="messages"))

@@ -9,11 +9,11 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from django.http import HttpResponse
 from django.test import Client
 
 from keys.crypto import seal
 from keys.models import ApiKey
+from tests.pages.helpers import Response
 
 NEW, DETAILS, SCOPES, GENERATE = (
     "/keys/new/",
@@ -65,12 +65,12 @@ def generate(browser: Client, tab: Tab | None = None, **changes: Any) -> ApiKey:
     return ApiKey.objects.get(pk=sent["id"])
 
 
-def claim(browser: Client, key: ApiKey) -> HttpResponse:
+def claim(browser: Client, key: ApiKey) -> Response:
     """Show or Copy, as the page's script asks for it."""
     return browser.post(f"/keys/{key.pk}/store/claim/", "{}", content_type=JSON, headers={"Accept": JSON})
 
 
-def save(browser: Client, key: ApiKey, secret: Any, vault: Any = None) -> HttpResponse:
+def save(browser: Client, key: ApiKey, secret: Any, vault: Any = None) -> Response:
     """Save in Cerby, confirmed."""
     body = {"secret": secret, "vault": vault}
     return browser.post(f"/keys/{key.pk}/store/save/", body, content_type=JSON, headers={"Accept": JSON})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.test.html import Element
@@ -30,7 +31,7 @@ from tests.pages.helpers import (
 from tests.pages.journey import viewed
 
 NOW = timezone.now()
-USED = {"last_used_at": NOW}
+USED: dict[str, Any] = {"last_used_at": NOW}
 FAR = NOW + timedelta(days=200)
 
 
@@ -65,7 +66,7 @@ def a_lot_to_do(cast):
     many_keys(cast.owner, 5, name="Missing", expires_at=FAR, missing_since=NOW, **USED)
     many_keys(cast.owner, 6, name="Found", expires_at=FAR, origin="discovered", purpose="", **USED)
     many_keys(cast.owner, 7, name="Unconfirmed", expires_at=FAR, state=State.CLAIMED, **USED)
-    old = {"created_at": NOW - timedelta(days=120), "expires_at": FAR}
+    old: dict[str, Any] = {"created_at": NOW - timedelta(days=120), "expires_at": FAR}
     many_keys(cast.owner, 8, name="Quiet", last_used_at=NOW - timedelta(days=91), **old)
     many_keys(cast.owner, 9, name="Quieter", last_used_at=NOW - timedelta(days=50), **old)
     many_keys(cast.owner, 10, name="In month", expires_at=NOW + timedelta(days=20), **USED)

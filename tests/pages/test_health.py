@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -222,7 +223,7 @@ def test_it_says_what_is_wrong_with_the_log(browser_of, settings, trouble, statu
 def test_a_forged_event_that_is_explained_is_no_trouble_until_there_is_another(browser_of, cast):
     forged(None)
     TreeHead.objects.update(refusal="")
-    explained = {"damage": ["MAC at event 1234"], "explanation": "ratchet.json was lost."}
+    explained: dict[str, Any] = {"damage": ["MAC at event 1234"], "explanation": "ratchet.json was lost."}
     log.append(Event.DAMAGE_EXPLAINED, actor=actor(cast.owner), **explained)
     assert told_of_the_log(browser_of("admin"))[1] == "ok"
     TreeHead.objects.update(forged_times=2)

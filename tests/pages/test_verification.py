@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
@@ -21,6 +20,7 @@ from keys.verifier.verify_bundle import Kind
 from tests.cast import an_event, said_by
 from tests.pages.helpers import (
     HTMX,
+    Response,
     attribute,
     elements,
     events,
@@ -98,7 +98,7 @@ def damage(index: int) -> None:
     AuditEvent.objects.filter(sealed__index=index).update(actor_role="Owner")
 
 
-def verified(browser: Client) -> HttpResponse:
+def verified(browser: Client) -> Response:
     browser.post(START)
     run_what_is_enqueued()
     return browser.get(PAGE)
@@ -166,7 +166,7 @@ def owner(admin, browser_of):
     return browser_of("owner")
 
 
-def explained(browser: Client, **changed: str) -> HttpResponse:
+def explained(browser: Client, **changed: str) -> Response:
     shown = the(browser.get(PAGE), name="verification")
     body = {"verification": attribute(shown, "value"), "explanation": WHY} | changed
     return browser.post(EXPLAIN, body, follow=True)

@@ -123,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response_only(int(code), phrase)
         for name, value in headers:
             self.send_header(name, value)
-        self._headers_buffer.append(b"\r\n" + next(chunks, b""))
+        self._headers_buffer.append(b"\r\n" + next(chunks, b""))  # type: ignore[attr-defined]  # private
         self.flush_headers()  # headers and the first chunk in one write
         for chunk in chunks:
             self.wfile.write(chunk)

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 import tracemalloc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -29,7 +29,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield world
 
 
-def failure(world: World, **attributes: object) -> str:
+def failure(world: World, **attributes: Any) -> str:
     """Request a key, get no answer, and return the client's error."""
     with pytest.raises(requests.ConnectionError) as caught:
         world.issue(externalId=EXTERNAL_ID, **attributes)

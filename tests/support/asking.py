@@ -24,7 +24,7 @@ Script = Callable[..., Server]
 
 
 def a_request(**changes: Any) -> KeyRequest:
-    asked = {
+    asked: dict[str, Any] = {
         "id": uuid.uuid4(),
         "name": "Nightly export",
         "purpose": "To test with.",

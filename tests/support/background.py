@@ -40,7 +40,7 @@ def state_of(key: ApiKey) -> str:
 
 def due_in(key: ApiKey) -> timedelta | None:
     due_at = ApiKey.objects.get(pk=key.pk).due_at
-    return due_at and due_at - timezone.now()
+    return None if due_at is None else due_at - timezone.now()
 
 
 def story_of(key: ApiKey) -> list[str]:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import ssl
@@ -34,7 +34,7 @@ class Server:
         fields = dict(line.split(": ", 1) for line in head.split("\r\n")[1:])
         return {key.lower(): value for key, value in fields.items()}.get(name.lower())
 
-    def body(self, request: int = -1) -> object:
+    def body(self, request: int = -1) -> Any:
         return json.loads(self.requests[request].partition(b"\r\n\r\n")[2])
 
     def lines(self) -> list[str]:

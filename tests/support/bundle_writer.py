@@ -203,6 +203,7 @@ K1, K2 = "f3f4c1d2-0000-4000-8000-000000000001", "f3f4c1d2-0000-4000-8000-000000
 def a_good_one() -> Bundle:
     """Twelve events, three checkpoints of 4, 8 and 12, each anchored; one more event waits."""
     bundle = Bundle()
+    said: Any
     for number, (kind, said) in enumerate(
         [
             ("session:start:done", {}),

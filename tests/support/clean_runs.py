@@ -124,7 +124,8 @@ def verify_all_of(run: Run) -> dict[str, Any]:
     """From before the run until after it, with the first key of the MACs. "alarms": in words, by kind."""
     mac_ratchet.mac(b"")  # begins the chain, where there is none
     escrow = json.loads(path_of(mac_ratchet.FILE).read_text())
-    alarms, verified, over = {}, 0, False
+    alarms: dict[str, str] = {}
+    verified, over = 0, False
     while not over:
         over = is_over(run)
         alarms |= {damage.kind.name: str(damage) for damage in check(escrows=[escrow]).damage}

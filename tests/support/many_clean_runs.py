@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -29,7 +29,7 @@ ON_ONE_DATABASE = 10
 SAID_EVERY = 50
 
 
-def sqlite() -> Iterator[Address]:
+def sqlite() -> Generator[Address, None, None]:
     """Migrated databases without a row, one at a time: with the next, the last is gone."""
     with tempfile.TemporaryDirectory() as folder:
         migrated = Path(folder, "portal.sqlite3")
@@ -39,7 +39,7 @@ def sqlite() -> Iterator[Address]:
                 yield Path(shutil.copy(migrated, own))
 
 
-def postgresql() -> Iterator[Address]:
+def postgresql() -> Generator[Address, None, None]:
     """The same."""
     with serving() as server:
         server.create("migrated")
@@ -86,7 +86,7 @@ def _are_clean(kind: str, runs: int) -> bool:
     return bool(control) and not false
 
 
-def _race(database: Address, runs: Sequence[Run]) -> Iterator[tuple[Run, int, list[str]]]:
+def _race(database: Address, runs: Sequence[Run]) -> Generator[tuple[Run, int, list[str]], None, None]:
     """Of each run, one after another: how often it was verified, and the alarms that no run before it raised."""
     known: set[str] = set()
     task = {"database": str(database), "runner": RUNNER, "subjects": list(runs), "processes": PROCESSES}

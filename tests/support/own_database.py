@@ -95,9 +95,9 @@ def write(address: Address, sql: str, *values: Any, patience: float = 0.5) -> No
         with psycopg.connect(address, options=f"-c lock_timeout={round(patience * 1000)}") as other:
             other.execute(sql.replace("?", "%s"), values or None)
         return
-    with closing(sqlite3.connect(address, timeout=patience)) as other, other:
-        other.execute("PRAGMA foreign_keys = ON")
-        other.execute(sql, values)
+    with closing(sqlite3.connect(address, timeout=patience)) as file, file:
+        file.execute("PRAGMA foreign_keys = ON")
+        file.execute(sql, values)
 
 
 def open_transactions(address: Address) -> list[Any]:

@@ -50,7 +50,8 @@ class Server:
 
     def _initialise(self) -> None:
         settings = ("--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "--username=portal")
-        command = [self._programs / "bin" / "initdb", *settings, "--pgdata", self.folder / "data"]
+        initdb, data = self._programs / "bin" / "initdb", self.folder / "data"
+        command = [str(initdb), *settings, "--pgdata", str(data)]
         subprocess.run(command, check=True, capture_output=True, **self._user)
 
     def start(self) -> None:

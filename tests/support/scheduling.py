@@ -7,7 +7,7 @@ from typing import Any
 from xdist.scheduler import LoadScopeScheduling
 
 
-class OneWorkerForBrowsers(LoadScopeScheduling):
+class OneWorkerForBrowsers(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
     """So there is one portal and one Chromium. They come first: together they take longest."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -96,7 +97,7 @@ def known_here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
     trust(pem, monkeypatch)
     usual = socket.getaddrinfo
 
-    def look_up(host: str, *rest: object, **more: object) -> object:
+    def look_up(host: str, *rest: Any, **more: Any) -> Any:
         return usual(host.replace(NAME, "127.0.0.1"), *rest, **more)
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)

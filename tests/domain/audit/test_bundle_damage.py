@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -32,7 +32,7 @@ def signed_again(bundle: Bundle) -> None:
     for line in bundle.files["checkpoints"]:
         size = min(line["size"], len(bundle.events))
         leaves = [event["leaf"].encode() for event in bundle.events[:size]]
-        at, root = writer.datetime.fromisoformat(line["at"]), writer.root_of(leaves)
+        at, root = datetime.fromisoformat(line["at"]), writer.root_of(leaves)
         line |= {"size": size, "root": root.hex(), "note": writer.note(size, root, at)}
 
 
@@ -345,7 +345,7 @@ def changed_time(bundle: Bundle, index: int, by: timedelta) -> None:
     """By the portal itself, whose clock is wrong: MAC, seal and signatures are as they should be."""
     line = bundle.events[index]
     leaf = json.loads(line["leaf"])
-    at = writer.datetime.fromisoformat(leaf["at"]) + by
+    at = datetime.fromisoformat(leaf["at"]) + by
     leaf["at"] = line["columns"]["at"] = writer.written(at)
     write_leaf(line, leaf, epoch=int(at.timestamp()) // 900)
     signed_again(bundle)

@@ -105,7 +105,7 @@ def test_columns_and_leaf_say_the_same(cast):
     assert (said["reason"], said["details"]) == (event.reason, event.details)
     columns = {"name": event.actor_name, "email": event.actor_email, "ip": event.ip, "browser": event.browser}
     assert said["actor"] == {"id": str(event.actor_id), "role": event.actor_role} | {
-        name: leaf.hash_personal(event.salt, f"actor.{name}", value) for name, value in columns.items()
+        name: leaf.hash_personal(bytes(event.salt), f"actor.{name}", value) for name, value in columns.items()
     }
 
 

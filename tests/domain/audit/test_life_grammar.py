@@ -41,6 +41,8 @@ def calls_of_move() -> Iterator[tuple[Transition, str]]:
                 and isinstance(call.func, ast.Name)
                 and call.func.id == "transition"
             ):
+                step: Any
+                event: Any
                 _, step, event = call.args[:3]
                 event = named.get(event.id) if isinstance(event, ast.Name) else event
                 outcomes = [ast.unparse(word.value) for word in call.keywords if word.arg == "outcome"]
@@ -50,6 +52,7 @@ def calls_of_move() -> Iterator[tuple[Transition, str]]:
 
 def _assigned(node: ast.Assign) -> Iterator[tuple[str, ast.expr]]:
     target = node.targets[0]
+    names: list[ast.expr]
     names, values = ([target], [node.value]) if isinstance(target, ast.Name) else ([], [])
     if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
         names, values = target.elts, node.value.elts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -57,7 +58,7 @@ def sql(statement: str = "", **by_vendor: str) -> Callable[[AuditEvent], None]:
 
 COLUMNS = ", ".join(field.column for field in AuditEvent._meta.concrete_fields)
 WRITTEN_WITH_IT = {"id", "uid", "at", "leaf", "mac", "mac_chain", "mac_epoch", "salt"}
-ATTACKS = {
+ATTACKS: dict[str, Callable[[AuditEvent], Any]] = {
     "save": save,
     "QuerySet.update": lambda event: AuditEvent.objects.update(reason="Nothing happened."),
     "bulk_update": bulk_update,
@@ -109,7 +110,7 @@ def test_an_event_carries_only_the_details_that_are_listed(db, kind):
 
 @pytest.mark.parametrize("kind", Event)
 def test_an_event_keeps_each_detail_that_is_listed(db, kind):
-    details = {name: f"some {name}" for name in DETAILS.get(kind, frozenset())}
+    details: dict[str, Any] = {name: f"some {name}" for name in DETAILS.get(kind, frozenset())}
     log.append(kind, actor=None, outcome=an_outcome_of(kind), **details)
     written = AuditEvent.objects.get()
     assert (said_by(written), written.actor_name, written.actor_id) == (details, "The portal", None)
@@ -128,8 +129,8 @@ def test_an_event_ends_only_as_it_may(db, kind, outcome):
 def test_an_event_copies_who_and_from_where(cast):
     key = a_key(cast.owner)
     log.append(Event.KEY_CALLED, actor=people.actor(cast.admin), key=key)
-    written = AuditEvent.objects.values().get()
-    assert {name: written[name] for name in written if name not in WRITTEN_WITH_IT} == {
+    written = dict(AuditEvent.objects.values().get())
+    assert {name: value for name, value in written.items() if name not in WRITTEN_WITH_IT} == {
         "type": "key:call",
         "outcome": "done",
         "actor_id": cast.admin.pk,

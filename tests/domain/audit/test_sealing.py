@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -149,7 +150,7 @@ def test_what_must_be_signed_at_once_is_said(db, event, urgent):
     assert seal_all(ME) is urgent
 
 
-BEFORE_SEALING = {
+BEFORE_SEALING: dict[str, dict[str, Any]] = {
     "its text": {"leaf": b"{}"},
     "its MAC": {"mac": bytes(32)},
     "the name of its chain": {"mac_chain": "00000000"},

@@ -104,7 +104,8 @@ def test_later_only_what_is_new_is_written(signed_here, tmp_path):
 
 def test_what_was_sealed_and_not_signed_is_not_in_it(signed_here, tmp_path):
     seal_and_sign(2)
-    from tests.domain.audit.test_signing import ME, seal_all
+    from keys.jobs.sealing import seal_all
+    from tests.domain.audit.test_signing import ME
     from tests.support.sealed_log import add_events
 
     add_events(3)

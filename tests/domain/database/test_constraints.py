@@ -79,7 +79,7 @@ def the_same_fingerprint_twice(cast: Cast) -> None:
         a_key(cast.admin, fingerprint=b"f" * 32, pepper_id="p1")
 
 
-def the_same_alert_twice(_: Cast) -> None:
+def the_same_alert_twice(_cast: Cast) -> None:
     for _ in range(2):
         Alert.objects.create(kind="job-late", subject="tidy", words="W", since=timezone.now())
 

@@ -82,9 +82,9 @@ def move(target: Address) -> str:
 MODELS = (User, ApiKey, RevealGrant, AuditEvent, Unsealed, Sealed, Checkpoint, TreeHead, PeriodicJob, Session)
 
 
-def everything(address: Address) -> list[list[dict[str, Any]]]:
+def everything(address: Address) -> list[list[Any]]:
     with own_database.using(address):
-        return [list(model.objects.order_by("pk").values()) for model in MODELS]
+        return [list(model._default_manager.order_by("pk").values()) for model in MODELS]
 
 
 @pytest.fixture(autouse=True)

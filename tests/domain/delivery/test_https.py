@@ -8,6 +8,7 @@ import ssl
 import threading
 import time
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def names(monkeypatch):
     answers: dict[str, list[list[str]]] = {}
     usual = socket.getaddrinfo
 
-    def look_up(host: str, port: int, *rest: object, **more: object) -> list[tuple]:
+    def look_up(host: str, port: int, *rest: Any, **more: Any) -> list[tuple]:
         if host not in answers:
             return usual(host, port, *rest, **more)
         found = answers[host].pop(0) if len(answers[host]) > 1 else answers[host][0]
@@ -46,11 +47,11 @@ def names(monkeypatch):
     return answers
 
 
-def post(url: str, body: bytes = b"body", **how: bool) -> None:
+def post(url: str, body: bytes = b"body", **how: Any) -> None:
     https.post(url, body, content_type="text/plain", **how)
 
 
-def sentence(url: str, body: bytes = b"body", **how: bool) -> str:
+def sentence(url: str, body: bytes = b"body", **how: Any) -> str:
     with pytest.raises(NotDelivered) as caught:
         post(url, body, **how)
     return caught.value.sentence

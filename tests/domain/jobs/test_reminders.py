@@ -30,7 +30,7 @@ def a_day_later() -> None:
 
 def named() -> list[list[str]]:
     """Which keys each mail so far was about."""
-    return [re.findall("“(.+?)”", letter.body) for letter in mail.outbox]
+    return [re.findall("“(.+?)”", str(letter.body)) for letter in mail.outbox]
 
 
 def test_one_mail_for_each_owner_says_what_expires_when_and_where_to_go(cast):
@@ -42,7 +42,7 @@ def test_one_mail_for_each_owner_says_what_expires_when_and_where_to_go(cast):
     assert letters.keys() == {email_of("admin"), email_of("owner")}
     letter = letters[email_of("admin")]
     assert letter.subject == "[contenzilla] 2 API keys need your attention"
-    assert re.findall("“(.+?)”", letter.body) == ["Nightly", "Weekly"]
+    assert re.findall("“(.+?)”", str(letter.body)) == ["Nightly", "Weekly"]
     assert f"expires on {first.expires_at:%d %B %Y, %H:%M} UTC" in letter.body
     assert f"http://testserver/keys/{first.pk}/" in letter.body
 

@@ -99,7 +99,11 @@ def pasting(scene: Scene) -> Act:
 
 def by_hand(scene: Scene) -> str:
     now = timezone.now()
-    facts = {"created_at": now, "expires_at": now + timedelta(days=1), "scopes": ["read:users"]}
+    facts: dict[str, Any] = {
+        "created_at": now,
+        "expires_at": now + timedelta(days=1),
+        "scopes": ["read:users"],
+    }
     return scene.sandbox.add_key(owner_email=scene.cast.admin.email, name="By hand", **facts)[1]
 
 

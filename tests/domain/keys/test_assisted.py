@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -27,7 +28,7 @@ NOW = timezone.now()
 
 
 def asked(**changes) -> KeyRequest:
-    facts = {
+    facts: dict[str, Any] = {
         "id": uuid.uuid4(),
         "name": f"By hand {uuid.uuid4().hex[:6]}",
         "purpose": "To test with.",
@@ -39,7 +40,7 @@ def asked(**changes) -> KeyRequest:
 
 
 def by_hand(owner, **columns) -> ApiKey:
-    facts = {
+    facts: dict[str, Any] = {
         "cerby_id": None,
         "origin": "registered",
         "pepper_id": "p1",

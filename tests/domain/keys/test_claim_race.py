@@ -33,7 +33,7 @@ def the_portals_claim(number: int, key_id: str) -> str | None:
 
 def a_naive_claim(number: int, key_id: str) -> str | None:
     """Look, then delete: what the claim would be without its one conditional write."""
-    grant = RevealGrant.objects.filter(pk=key_id).first()
+    grant = RevealGrant.objects.filter(pk=uuid.UUID(key_id)).first()
     if grant is None:
         return None
     grant.delete()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ class World:
     wrong: str = ""
 
 
-def moved(world: World, move: Transition, **changes: object) -> Iterator[World]:
+def moved(world: World, move: Transition, **changes: Any) -> Iterator[World]:
     """What ``keys.actions.transition.move`` does: nothing at all where the table does not allow it."""
     sources, target = TRANSITIONS[move]
     if world.row in sources:
@@ -105,7 +106,7 @@ def people(world: World, without: str) -> Iterator[World]:
             yield replace(world, tabs=(tab == 0 or world.tabs[0], tab == 1 or world.tabs[1]))
         if world.tabs[tab]:
             tabs = (tab != 0 and world.tabs[0], tab != 1 and world.tabs[1])
-            taken = {"sealed": False, "reveals": world.reveals + 1, "tabs": tabs}
+            taken: dict[str, Any] = {"sealed": False, "reveals": world.reveals + 1, "tabs": tabs}
             if world.sealed:
                 yield from moved(world, Transition.CLAIM, **taken)
             elif without == "one claim" and world.row is State.CLAIMED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
@@ -17,7 +18,7 @@ from keys.rules.lifecycle import TRANSITIONS, State, Transition
 from tests.cast import a_key, actor
 
 
-def columns_of(key: ApiKey) -> dict[str, object]:
+def columns_of(key: ApiKey) -> Mapping[str, object]:
     return ApiKey.objects.filter(pk=key.pk).values().get()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -25,7 +26,7 @@ def checked(person: User, ago: timedelta) -> User:
     return User.objects.get(pk=person.pk)
 
 
-def unreachable(settings: object) -> None:
+def unreachable(settings: Any) -> None:
     settings.CERBY_BASE_URL = f"http://127.0.0.1:{free_port()}"
 
 

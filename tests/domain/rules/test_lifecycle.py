@@ -78,14 +78,15 @@ def test_only_a_live_key_expires():
     assert status(Phase.LIVE, NOW, NOW) is Status.EXPIRED
 
 
-def drawn_moves() -> dict[Transition, tuple[set[State], State]]:
+def drawn_moves() -> dict[Transition, tuple[frozenset[State], State]]:
     """The drawing in the module's docstring: lines of ``A, B --move--> C --move--> D``, then a remark."""
     moves = {}
     for line in (lifecycle.__doc__ or "").splitlines():
         parts = re.split(r" --(\w+)--> ", line.strip())
         for source, name, target in zip(parts[::2], parts[1::2], parts[2::2], strict=False):
             assert Transition(name) not in moves
-            moves[Transition(name)] = {State[word] for word in source.split(", ")}, State[target.split()[0]]
+            sources = frozenset(State[word] for word in source.split(", "))
+            moves[Transition(name)] = sources, State[target.split()[0]]
     return moves
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings as portal
@@ -27,7 +28,7 @@ unseen = st.characters(categories=["Cc", "Cf", "Co", "Cn", "Zl", "Zp"])
 
 
 def a_request(**changes: object) -> KeyRequest:
-    asked = {
+    asked: dict[str, Any] = {
         "id": uuid.uuid4(),
         "name": "Nightly export",
         "purpose": "To test with.",

@@ -118,7 +118,8 @@ def pages(wanted: InventoryFilter, size: int) -> list[list[object]]:
     """All pages forwards; each but the first is checked to lead back to the one before."""
     keys, order = wanted.keys()
     rows, everything = keys.values_list("id", "name"), ApiKey.objects.all()
-    found, after = [], None
+    found: list[list[object]] = []
+    after = None
     while True:
         page = keyset.page(rows, order, everything, after=after, before=None, size=size)
         if found:

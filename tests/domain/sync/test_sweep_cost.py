@@ -9,7 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from keys.actions.sync.sweep import PAGE, Sweep, sweep
+from keys.actions.sync.compare import Sweep
+from keys.actions.sync.sweep import PAGE, sweep
 from keys.models import ApiKey, AuditEvent
 from sandbox import Sandbox, api_keys
 from sandbox.moments import stamp
