@@ -25,15 +25,15 @@ _NOT_COMMITTED = {"committed": False}
 _CONNECTION = (
     Fault(
         "refuse-connections",
-        "The port is closed for as long as this rule stands: connections are refused, idle ones end."
-        " Route * only.",
+        "The port is closed while this rule is set: connections are refused, idle ones end."
+        " Only for the route *.",
         respond.reset,
         Work.UNREAD,
         chaos=None,  # a demo needs its port
     ),
     Fault(
         "go-down",
-        "This request is reset unread, and the port is closed for some seconds: connections are refused.",
+        "The connection is reset before the request is read, and the port is closed for some seconds.",
         respond.go_down,
         Work.UNREAD,
         options={"seconds": 2.0},
@@ -43,14 +43,14 @@ _CONNECTION = (
     Fault("reset-after-commit", "The request is carried out, then the connection is reset.", respond.reset),
     Fault(
         "hang-after-commit",
-        "The request is carried out, then nothing is sent for some seconds; a reset ends it.",
+        "The request is carried out, nothing is sent for some seconds, then the connection is reset.",
         respond.hang,
         options=_FOREVER,
         chaos=_SHORT,
     ),
     Fault(
         "hang-uncommitted",
-        "The request is not carried out, nothing is sent for some seconds; a reset ends it.",
+        "The request is not carried out, nothing is sent for some seconds, then the connection is reset.",
         respond.hang,
         Work.UNDONE,
         options=_FOREVER,
@@ -58,14 +58,14 @@ _CONNECTION = (
     ),
     Fault(
         "slow-bytes",
-        "The honest answer, a byte per some seconds, headers included.",
+        "The honest answer is sent byte by byte, headers included, with some seconds before each byte.",
         respond.slow,
         options={"seconds": 1.0},
         chaos={"seconds": 0.005},
     ),
     Fault(
         "huge-body",
-        "The honest answer behind spaces, so many bytes of them.",
+        "The honest answer is sent after `size` spaces.",
         respond.huge,
         options={"size": 100_000_000},
     ),
@@ -74,7 +74,7 @@ _CONNECTION = (
 _LATE = (
     Fault(
         "commit-late",
-        "A write's answer is lost; it is carried out 0 to 15 seconds later (drawn, or as given in seconds).",
+        "A write gets no answer and is carried out 0 to 15 seconds later, or after the given seconds.",
         respond.reset,
         Work.LATE,
         _WRITES,
@@ -82,7 +82,7 @@ _LATE = (
     ),
     Fault(
         "commit-20-min-late",
-        "A write's answer is lost; it is carried out 20 minutes later by the sandbox's clock.",
+        "A write gets no answer and is carried out 20 minutes later by the sandbox's clock.",
         respond.reset,
         Work.LATE,
         _WRITES,
@@ -91,12 +91,12 @@ _LATE = (
 )
 
 _SERVER_ERRORS = (
-    Fault("500-committed", "500, but the request was carried out.", respond.error(500)),
-    Fault("500-uncommitted", "500, and nothing was done.", respond.error(500), Work.UNDONE),
+    Fault("500-committed", "500, but the request is carried out.", respond.error(500)),
+    Fault("500-uncommitted", "500, and the request is not carried out.", respond.error(500), Work.UNDONE),
     *(
         Fault(
             f"{status}-html",
-            f"{status} {HTTPStatus(status).phrase} with a page of HTML, as a gateway answers.",
+            f"{status} {HTTPStatus(status).phrase} with an HTML page, as from a gateway.",
             respond.html(status),
             options=_NOT_COMMITTED,
         )
@@ -108,7 +108,7 @@ _CREATED = (
     Fault("created-empty", "201 without a body.", respond.empty, on=_CREATES, only_success=True),
     Fault(
         "created-truncated",
-        "201, half of the announced body, then the connection's end.",
+        "201 with half of the announced body, then the connection closes.",
         respond.truncated,
         on=_CREATES,
         only_success=True,
@@ -148,7 +148,7 @@ _CREATED = (
     ),
     Fault(
         "created-non-ascii-key",
-        "201 with a letter beyond ASCII in the key.",
+        "201 with a non-ASCII letter in the key.",
         respond.non_ascii_key,
         on=_ISSUE,
         only_success=True,
@@ -160,7 +160,7 @@ _CREATED = (
 _REDIRECTS = tuple(
     Fault(
         f"redirect-{status}",
-        f"{status} {HTTPStatus(status).phrase} to the target.",
+        f"{status} {HTTPStatus(status).phrase} to `target`.",
         respond.redirect(status),
         options={"target": "/api/v1/elsewhere", **_NOT_COMMITTED},
     )
@@ -170,7 +170,7 @@ _REDIRECTS = tuple(
 _CLIENT_ERRORS = tuple(
     Fault(
         f"{status}",
-        f"{status} {HTTPStatus(status).phrase}, in Cerby's shape of an error"
+        f"{status} {HTTPStatus(status).phrase}, in Cerby's error shape"
         + (", without Retry-After." if status == HTTPStatus.TOO_MANY_REQUESTS else "."),
         respond.error(status),
         options=_NOT_COMMITTED,
@@ -204,7 +204,7 @@ _LISTINGS = (
     ),
     Fault(
         "list-page-missing",
-        "A list without one of its pages, whose total still counts it.",
+        "A list without one of its pages; its total still counts that page.",
         respond.honest,
         on=_LISTS,
         prepare=prepare.drop_page,
@@ -218,7 +218,7 @@ _LISTINGS = (
     ),
     Fault(
         "list-shuffled",
-        "A list in another order at each request.",
+        "A list in a different order at each request.",
         respond.honest,
         on=_LISTS,
         prepare=prepare.shuffle,
@@ -226,14 +226,18 @@ _LISTINGS = (
 )
 
 _DELETIONS = (
-    Fault("delete-404-done", "A key is deleted; 404 is answered.", respond.error(404), on=_DELETE),
+    Fault("delete-404-done", "The key is deleted, but the answer is 404.", respond.error(404), on=_DELETE),
     Fault(
-        "delete-404-live", "A key is not deleted; 404 is answered.", respond.error(404), Work.UNDONE, _DELETE
+        "delete-404-live",
+        "The key is not deleted, and the answer is 404.",
+        respond.error(404),
+        Work.UNDONE,
+        _DELETE,
     ),
-    Fault("delete-500-done", "A key is deleted; 500 is answered.", respond.error(500), on=_DELETE),
+    Fault("delete-500-done", "The key is deleted, but the answer is 500.", respond.error(500), on=_DELETE),
     Fault(
         "delete-204-live",
-        "A key is not deleted; 204 is answered.",
+        "The key is not deleted, but the answer is 204.",
         respond.no_content,
         Work.UNDONE,
         _DELETE,
@@ -244,14 +248,14 @@ _DELETIONS = (
 _WORKSPACE = (
     Fault(
         "clock-off",
-        "The request is carried out with a clock that is some seconds ahead, or behind.",
+        "The request is carried out with a clock that is some seconds ahead (or behind, if negative).",
         respond.honest,
         prepare=prepare.shift_clock,
         options={"seconds": 600.0},
     ),
     Fault(
         "expiry-clamped",
-        "A new key expires after some seconds at the latest.",
+        "A new key expires at most some seconds from now.",
         respond.honest,
         on=_ISSUE,
         prepare=prepare.clamp_expiry,
