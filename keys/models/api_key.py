@@ -10,10 +10,10 @@ from uuid import UUID
 from django.db import models
 from django.db.models import Case, F, Func, Q, Value, When
 
-from keys.models.folding import Folded
+from keys.models.folding import Folded, fold
 from keys.models.user import User
 from keys.rules.lifecycle import HOLDS_ITS_NAME, PHASE, QUICK_RETRIES, Phase, State
-from keys.rules.policy import Role
+from keys.rules.policy import Actor, Role
 
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 """Sorts before every real time: a key that was never used."""
@@ -256,6 +256,11 @@ class ApiKey(models.Model):
     @property
     def owner_role(self) -> Role | None:
         return Role(self.owner.role)
+
+    @staticmethod
+    def owner_columns(owner: User | Actor) -> dict[str, str]:
+        """Return the columns that repeat the owner's name and email beside each of their keys."""
+        return {"owner_name": owner.name, "owner_order": fold(owner.name), "owner_email": owner.email}
 
 
 class KeyScope(models.Model):

@@ -45,3 +45,9 @@ class RevealGrant(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key_id} ({self.state})"
+
+    @classmethod
+    def withdraw(cls, key: ApiKey) -> None:
+        """Delete the sealed bytes of ``key`` if nobody has viewed them yet."""
+        ready = cls.objects.filter(key=key, state=cls.GrantState.READY)
+        ready.update(state=cls.GrantState.GONE, sealed=None)

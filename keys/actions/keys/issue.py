@@ -1,9 +1,11 @@
-"""Generate a key: intent first, one call to Cerby that is never retried, then seal the answer."""
+"""Generate a key: record the request, call Cerby once without a retry, and seal the answer."""
 
 from __future__ import annotations
 
 import uuid
 from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -36,130 +38,123 @@ from keys.validation.new_key import KeyRequest
 
 
 def issue_key(actor: Actor, request: KeyRequest) -> UUID:
-    """Generate the key that ``request`` describes, owned by ``actor``. Returns its id.
+    """Generate the key that ``request`` describes, owned by ``actor``, and return its id.
 
-    The plain text leaves this function only sealed to ``request.tab_key``. Asking again with the same
-    id, as a double click does, returns it without a second call. When Cerby's answer is lost the key
-    stays "Pending"; nothing is raised, since the request may have been carried out.
+    The plain text leaves this function only sealed to ``request.tab_key``. A repeated request with the
+    same id, such as a double click, returns the same key without a second call. If Cerby's answer is
+    lost, the key stays "Pending" and nothing is raised, because Cerby may have created the key.
 
-    Raises ``NotAllowed``, ``Invalid``, ``CerbyRefused`` and ``CerbyNeverReached`` (nothing was made);
-    ``CerbyPaused``, with nothing recorded, while Cerby wants no create.
+    Raises ``NotAllowed``, ``Invalid``, ``CerbyRefused`` or ``CerbyNeverReached`` if no key was created,
+    and ``CerbyPaused``, with nothing recorded, during a pause that Cerby asked for.
     """
     actor = with_confirmed_role(actor)
     authorize(actor, Action.GENERATE_KEY)
-    if not ApiKey.objects.filter(pk=request.id).exists():  # a double click leads to the key of the first
+    if not ApiKey.objects.filter(pk=request.id).exists():  # a repeated request must not fail on a pause
         check_pause()
     key, is_new = record_request(actor, request, due_at=timezone.now() + NEVER_CALLED_AFTER)
-    if not is_new:
-        return key.id
-    lease = _take_lease(key, actor)
-    _call_cerby(key, actor, request, lease)
+    if is_new:
+        _Issuing(key, actor, request.tab_key).run()
     return key.id
 
 
-def _take_lease(key: ApiKey, actor: Actor) -> UUID:
-    lease = uuid.uuid4()
-    until = timezone.now() + LEASE
-    transition(key, Transition.CALL, Event.KEY_CALLED, actor, changes={"lease": lease, "lease_until": until})
-    return lease
+@dataclass(frozen=True)
+class _Issuing:
+    """One attempt to generate ``key``. While ``lease`` is on the key, no other process may change it."""
 
+    key: ApiKey
+    actor: Actor
+    tab_key: bytes
+    lease: UUID = field(default_factory=uuid.uuid4)
 
-def _call_cerby(key: ApiKey, actor: Actor, request: KeyRequest, lease: UUID) -> None:
-    try:
-        issued = _ask_cerby(key, actor)
-    except (CerbyNeverReached, CerbyRefused) as refusal:
-        _refused(key, actor, lease, refusal.sentence)
-        raise
-    except CerbyKeyWithoutSecret as loss:
-        changes = {"cerby_id": UUID(loss.upstream_id)}
-        transition(key, Transition.LOSE_SECRET, Event.KEY_ANSWER_LOST, actor, holding=lease, changes=changes)
-        with suppress(CerbyError):  # recorded; the key stays "removal unconfirmed" until it is deleted again
-            revoke_key(key, actor)
-    except CerbyInDoubt as doubt:
-        transition(
-            key, Transition.LOSE_ANSWER, Event.KEY_ANSWER_LOST, actor, holding=lease, reason=doubt.sentence
+    def run(self) -> None:
+        self._take_lease()
+        try:
+            issued = self._call_cerby()
+        except (CerbyNeverReached, CerbyRefused) as refusal:
+            self._end(
+                Transition.REFUSE,
+                Event.KEY_ISSUED,
+                changes={"failure": refusal.sentence[:500]},
+                outcome=log.Outcome.FAILED,
+                reason=refusal.sentence,
+            )
+            raise
+        except CerbyKeyWithoutSecret as loss:
+            cerby_id = UUID(loss.upstream_id)
+            self._end(Transition.LOSE_SECRET, Event.KEY_ANSWER_LOST, changes={"cerby_id": cerby_id})
+            with suppress(CerbyError):  # recorded; the reconciler tries the removal again
+                revoke_key(self.key, self.actor)
+        except CerbyInDoubt as doubt:
+            self._end(Transition.LOSE_ANSWER, Event.KEY_ANSWER_LOST, reason=doubt.sentence)
+        else:
+            self._store(issued)
+
+    def _take_lease(self) -> None:
+        changes = {"lease": self.lease, "lease_until": timezone.now() + LEASE}
+        transition(self.key, Transition.CALL, Event.KEY_CALLED, self.actor, changes=changes)
+
+    def _call_cerby(self) -> cerby.IssuedKey:
+        """Send the one POST, unless Cerby has asked for a pause in the meantime. A 429 starts a pause."""
+        check_pause()
+        try:
+            return cerby.connect().issue_key(
+                name=self.key.name,
+                scopes=self.key.scopes,
+                expires_at=self.key.expires_at,
+                owner_id=self.actor.cerby_id,
+                external_id=self.key.id,
+            )
+        except CerbyTooMany as too_many:
+            raise begin_pause(too_many.retry_after) from too_many
+
+    def _store(self, issued: cerby.IssuedKey) -> None:
+        """Store the key's details and the grant for its one view, in one transaction.
+
+        Of the plain text, only the sealed bytes, the fingerprint and the last four characters are stored.
+        """
+        grant = self._seal(issued)
+        print_ = fingerprint.compute(issued.secret, peppers=settings.PORTAL_PEPPERS)
+        columns = {
+            "cerby_id": issued.id,
+            "confirmed_at": timezone.now(),
+            "scopes": in_order(issued.scopes),
+            "created_at": issued.created_at,
+            "expires_at": issued.expires_at,
+            "pepper_id": print_.pepper_id,
+            "fingerprint": print_.digest,
+            "last_four": fingerprint.last_four(issued.secret),
+        }
+        details = {
+            "cerby_id": str(issued.id),
+            "scopes": columns["scopes"],
+            "expires_at": issued.expires_at.isoformat(),
+            "last_four": columns["last_four"],
+        }
+        try:
+            with transaction.atomic():
+                self._end(Transition.ANSWER, Event.KEY_ISSUED, changes=columns, **details)
+                grant.save(force_insert=True)
+        except (IntegrityError, DataError):
+            # For example, the answer has another key's identifier: the database is the second lock.
+            reason = "Cerby's answer contradicts the portal's data, so it was not stored."
+            self._end(Transition.LOSE_ANSWER, Event.KEY_ANSWER_LOST, reason=reason)
+
+    def _seal(self, issued: cerby.IssuedKey) -> RevealGrant:
+        thumbprint = seal.thumbprint(self.tab_key)
+        info = seal.reveal_info(
+            workspace=settings.CERBY_WORKSPACE,
+            key_id=self.key.id,
+            user_id=self.actor.user_id,
+            thumbprint=thumbprint,
         )
-    else:
-        _keep_answer(key, actor, request, lease, issued)
-
-
-def _ask_cerby(key: ApiKey, actor: Actor) -> cerby.IssuedKey:
-    """The one POST, unless Cerby has asked for a pause meanwhile; a 429 begins one."""
-    check_pause()
-    try:
-        return cerby.connect().issue_key(
-            name=key.name,
-            scopes=key.scopes,
-            expires_at=key.expires_at,
-            owner_id=actor.cerby_id,
-            external_id=key.id,
-        )
-    except CerbyTooMany as too_many:
-        raise begin_pause(too_many.retry_after) from too_many
-
-
-def _keep_answer(
-    key: ApiKey, actor: Actor, request: KeyRequest, lease: UUID, issued: cerby.IssuedKey
-) -> None:
-    try:
-        _seal_and_store(key, actor, request, lease, issued)
-    except (IntegrityError, DataError):
-        # Such as the identifier of another key: the database is the second lock.
-        reason = "Cerby's answer contradicts what the portal knows, so it was not kept."
-        transition(key, Transition.LOSE_ANSWER, Event.KEY_ANSWER_LOST, actor, holding=lease, reason=reason)
-
-
-def _refused(key: ApiKey, actor: Actor, lease: UUID, sentence: str) -> None:
-    transition(
-        key,
-        Transition.REFUSE,
-        Event.KEY_ISSUED,
-        actor,
-        holding=lease,
-        changes={"failure": sentence[:500]},
-        outcome=log.Outcome.FAILED,
-        reason=sentence,
-    )
-
-
-def _seal_and_store(
-    key: ApiKey, actor: Actor, request: KeyRequest, lease: UUID, issued: cerby.IssuedKey
-) -> None:
-    """Keep what may be kept: the sealed bytes, the fingerprint and the last four characters."""
-    thumbprint = seal.thumbprint(request.tab_key)
-    info = seal.reveal_info(
-        workspace=settings.CERBY_WORKSPACE, key_id=key.id, user_id=actor.user_id, thumbprint=thumbprint
-    )
-    sealed = seal.seal(issued.secret, tab_key=request.tab_key, info=info)
-    print_ = fingerprint.compute(issued.secret, peppers=settings.PORTAL_PEPPERS)
-    last_four = fingerprint.last_four(issued.secret)
-    scopes = in_order(issued.scopes)
-    with transaction.atomic():
-        transition(
-            key,
-            Transition.ANSWER,
-            Event.KEY_ISSUED,
-            actor,
-            holding=lease,
-            changes={
-                "cerby_id": issued.id,
-                "confirmed_at": timezone.now(),
-                "scopes": scopes,
-                "created_at": issued.created_at,
-                "expires_at": issued.expires_at,
-                "pepper_id": print_.pepper_id,
-                "fingerprint": print_.digest,
-                "last_four": last_four,
-            },
-            cerby_id=str(issued.id),
-            scopes=scopes,
-            expires_at=issued.expires_at.isoformat(),
-            last_four=last_four,
-        )
-        RevealGrant.objects.create(
-            key=key,
-            user_id=actor.user_id,
-            sealed=sealed,
+        return RevealGrant(
+            key=self.key,
+            user_id=self.actor.user_id,
+            sealed=seal.seal(issued.secret, tab_key=self.tab_key, info=info),
             thumbprint=thumbprint,
             expires_at=timezone.now() + REVEAL_WITHIN,
         )
+
+    def _end(self, step: Transition, event: Event, **more: Any) -> None:
+        """Take ``step`` only if this process still holds its lease."""
+        transition(self.key, step, event, self.actor, holding=self.lease, **more)

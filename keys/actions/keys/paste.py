@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -14,12 +13,12 @@ from keys.actions.people.refresh import with_confirmed_role
 from keys.actions.transition import transition
 from keys.audit.guard import authorize
 from keys.cerby.scope_check import ScopeCheck
-from keys.crypto import fingerprint
 from keys.models import ApiKey
 from keys.rules.errors import Conflict, Invalid
 from keys.rules.events import Event
 from keys.rules.lifecycle import State, Transition
 from keys.rules.policy import Action, Actor
+from keys.selectors.key.by_plain_text import has_plain_text
 from keys.selectors.key.page import key_for
 
 
@@ -34,7 +33,7 @@ def paste_key(actor: Actor, key_id: UUID, secret: str, *, accept_less: bool = Fa
     key = key_for(actor, key_id)
     authorize(actor, Action.REVEAL_KEY, key)
     authorize(actor, Action.GENERATE_KEY, key)
-    if _is_this_key(key, secret.strip()):
+    if has_plain_text(key, secret.strip()):
         return None
     _check_is_awaited(key)
     proved = prove(actor, secret, key.scopes, accept_less=accept_less)
@@ -64,9 +63,3 @@ def _check_is_awaited(key: ApiKey) -> None:
         raise Invalid(
             api_key="The expiration time that was asked for has passed. Delete this request and start again."
         )
-
-
-@sensitive_variables()
-def _is_this_key(key: ApiKey, secret: str) -> bool:
-    stored = fingerprint.Fingerprint(pepper_id=key.pepper_id, digest=bytes(key.fingerprint or b""))
-    return key.fingerprint is not None and fingerprint.matches(secret, stored, settings.PORTAL_PEPPERS)

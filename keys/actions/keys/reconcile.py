@@ -166,9 +166,7 @@ def start_revoking(key: ApiKey, actor: Actor | None, *, still: State | None = No
     event, from_state = Event.KEY_DELETION_STARTED, key.state
     with transaction.atomic():
         transition(key, Transition.REVOKE, event, actor, still=still, reason=reason, from_state=from_state)
-        RevealGrant.objects.filter(key=key, state=RevealGrant.GrantState.READY).update(
-            state=RevealGrant.GrantState.GONE, sealed=None
-        )
+        RevealGrant.withdraw(key)
 
 
 def _look_again(key: ApiKey) -> None:

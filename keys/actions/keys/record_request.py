@@ -48,11 +48,10 @@ def _record(actor: Actor, request: KeyRequest, columns: dict[str, Any]) -> ApiKe
             name=request.name,
             purpose=request.purpose,
             owner_id=actor.user_id,
-            owner_name=actor.name,
-            owner_email=actor.email,
             scopes=scopes,
             created_at=timezone.now(),
             expires_at=request.expires_at,
+            **ApiKey.owner_columns(actor),
             **columns,
         )
         log.append(

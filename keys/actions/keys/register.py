@@ -87,12 +87,11 @@ def add(actor: Actor, what: Registration, owner: User, proved: Proved | None = N
             name=what.name,
             purpose=what.purpose,
             owner=owner,
-            owner_name=owner.name,
-            owner_email=owner.email,
             owner_left_at=owner.left_at,
             state=State.HELD,
             created_at=what.created_at or now,
             expires_at=what.expires_at,
+            **ApiKey.owner_columns(owner),
             **(proved.columns if proved else {"scopes": in_order(what.scopes)}),
         )
         key.save(force_insert=True)

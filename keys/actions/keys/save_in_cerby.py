@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.conf import settings
 from django.utils import timezone
 
 from keys import cerby
 from keys.actions.transition import transition
 from keys.audit import log
 from keys.audit.guard import authorize
-from keys.crypto import fingerprint
 from keys.models import ApiKey
 from keys.rules.errors import CerbyError, CerbyInDoubt, Conflict, Invalid
 from keys.rules.events import Event
 from keys.rules.lifecycle import State, Transition
 from keys.rules.policy import Action, Actor
+from keys.selectors.key.by_plain_text import has_plain_text
 from keys.selectors.key.page import key_for
 
 
@@ -52,8 +51,7 @@ def save_in_cerby(actor: Actor, key_id: UUID, *, secret: str, vault_id: UUID | N
 
 
 def _check_is_this_key(actor: Actor, key: ApiKey, secret: str) -> None:
-    stored = fingerprint.Fingerprint(pepper_id=key.pepper_id, digest=bytes(key.fingerprint or b""))
-    if not fingerprint.matches(secret, stored, settings.PORTAL_PEPPERS):
+    if not has_plain_text(key, secret):
         sentence = "What was sent is not this key. Nothing was saved."
         log.append(Event.KEY_STORED, actor=actor, key=key, outcome=log.Outcome.REFUSED, reason=sentence)
         raise Invalid(sentence)

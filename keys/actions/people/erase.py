@@ -16,7 +16,8 @@ from django.db.models.functions import Cast
 
 from keys.audit import log
 from keys.audit.guard import authorize
-from keys.models import ApiKey, AuditEvent, RevealGrant, User, fold
+from keys.models import ApiKey, AuditEvent, RevealGrant, User
+from keys.rules.batches import batches
 from keys.rules.errors import Conflict, NotFound
 from keys.rules.events import Event
 from keys.rules.lifecycle import Phase
@@ -83,8 +84,8 @@ def _mentioning(addresses: set[str]) -> Iterator[int]:
 
 
 def _blank(events: list[int]) -> None:
-    for start in range(0, len(events), CHUNK):
-        AuditEvent.objects.filter(pk__in=events[start : start + CHUNK]).update(
+    for batch in batches(events, CHUNK):
+        AuditEvent.objects.filter(pk__in=batch).update(
             actor_name="", actor_email="", ip="", browser="", personal={}, salt=None
         )
 
@@ -95,8 +96,6 @@ def _forget(person: User) -> None:
     person.name = ERASED
     person.set_unusable_password()
     person.save(update_fields=["email", "name", "password"])
-    ApiKey.objects.filter(owner=person).update(
-        owner_name=ERASED, owner_order=fold(ERASED), owner_email=person.email
-    )
+    ApiKey.objects.filter(owner=person).update(**ApiKey.owner_columns(person))
     RevealGrant.objects.filter(user=person).update(claimed_ip="", claimed_browser="")
     EmailAddress.objects.filter(user=person).delete()

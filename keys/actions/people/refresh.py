@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from keys import cerby
 from keys.audit import log
-from keys.models import ApiKey, User, fold
+from keys.models import ApiKey, User
 from keys.rules.errors import CerbyError, CerbyNotFound
 from keys.rules.events import Event
 from keys.rules.policy import Actor, Role
@@ -105,12 +105,7 @@ def _record(user: User, before: dict[str, str], reason: str = "") -> None:
 
 def _tell_keys(user: User) -> None:
     """What lists sort, search and filter by stands beside each key."""
-    ApiKey.objects.filter(owner=user).update(
-        owner_name=user.name,
-        owner_order=fold(user.name),
-        owner_email=user.email,
-        owner_left_at=user.left_at,
-    )
+    ApiKey.objects.filter(owner=user).update(owner_left_at=user.left_at, **ApiKey.owner_columns(user))
 
 
 def tell_all_keys() -> None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 
 import structlog
 from django.utils import timezone
 
 from keys import cerby
 from keys.actions.people.refresh import apply_upstream, facts_of, refresh_person, tell_all_keys
+from keys.actions.circuit_breaker import is_too_many, record_stop
 from keys.audit import log
 from keys.audit.guard import authorize
 from keys.models import User
+from keys.rules.batches import batches
 from keys.rules.errors import CerbyNotFound, Conflict
 from keys.rules.events import Event
 from keys.rules.policy import ADMINS, Action, Actor
@@ -71,7 +71,7 @@ def read_everyone(*, limited: bool = True) -> int:
 def _read() -> Reading:
     """One call and one query for each page; of people who are as they were, only the row's id is kept."""
     reading = Reading()
-    for page in _pages(cerby.connect().people()):
+    for page in batches(cerby.connect().people(), PAGE):
         people = {person.id: person for person in page}
         for user in User.objects.filter(cerby_id__in=people):
             person = people[user.cerby_id]
@@ -83,12 +83,6 @@ def _read() -> Reading:
     here = User.objects.filter(left_at=None).order_by("-is_active", "role_checked_at")
     reading.missing = [user for user in here.iterator(chunk_size=PAGE) if user.pk not in reading.seen]
     return reading
-
-
-def _pages(people: Iterable[cerby.Person]) -> Iterator[list[cerby.Person]]:
-    iterator = iter(people)
-    while page := list(islice(iterator, PAGE)):
-        yield page
 
 
 def _check_that_people_stay(reading: Reading, *, limited: bool) -> None:
@@ -104,7 +98,7 @@ def _check_that_people_stay(reading: Reading, *, limited: bool) -> None:
         left += is_admin - was_admin
         losing += (user.is_active and not now["is_active"]) or (was_admin and not is_admin)
     nobody_left = admins > 0 and left <= 0
-    if nobody_left or (limited and losing > max(3, active // 20)):
+    if nobody_left or (limited and is_too_many(losing, active)):
         _stop(losing, active, nobody_left=nobody_left)
 
 
@@ -118,18 +112,11 @@ def _stop(losing: int, active: int, *, nobody_left: bool) -> None:
         if nobody_left
         else ". Nothing was changed. If the list is right, press “Read roles from Cerby” on the Roles page."
     )
-    log.append(
-        Event.PEOPLE_STOPPED,
-        actor=None,
-        outcome=log.Outcome.FAILED,
-        reason=reason,
-        losing=losing,
-        people=active,
-    )
+    record_stop(Event.PEOPLE_STOPPED, reason, losing=losing, people=active)
     logger.error("people_stopped", count=losing)
     raise Conflict(reason)
 
 
 def _confirm(ids: list[int], at: datetime) -> None:
-    for start in range(0, len(ids), PAGE):
-        User.objects.filter(pk__in=ids[start : start + PAGE]).update(role_checked_at=at)
+    for batch in batches(ids, PAGE):
+        User.objects.filter(pk__in=batch).update(role_checked_at=at)

@@ -60,7 +60,5 @@ def _keep(actor: Actor, key: ApiKey, upstream: cerby.UpstreamKey) -> None:
         transition(
             key, Transition.KEEP, Event.KEY_KEPT, actor, changes=changes, cerby_id=id_, from_state=from_state
         )
-        RevealGrant.objects.filter(key=key, state=RevealGrant.GrantState.READY).update(
-            state=RevealGrant.GrantState.GONE, sealed=None
-        )
+        RevealGrant.withdraw(key)
         HeldBack.objects.filter(pk=key.pk).delete()

@@ -195,9 +195,7 @@ def _removed_in_cerby(key: ApiKey, upstream: cerby.UpstreamKey, found: Sweep) ->
         transition(
             key, Transition.VANISH, Event.KEY_CHANGED, None, changes=changes, before=before, after=after
         )
-        RevealGrant.objects.filter(key=key, state=RevealGrant.GrantState.READY).update(
-            state=RevealGrant.GrantState.GONE, sealed=None
-        )
+        RevealGrant.withdraw(key)
         found.changed += 1
 
 
@@ -209,7 +207,7 @@ def _take_over(key: ApiKey, now: dict[str, Any], found: Sweep) -> None:
         return
     unchanged = ApiKey.objects.filter(pk=key.pk, state=key.state, scopes=key.scopes)
     with transaction.atomic():
-        if unchanged.update(**{name: now[name] for name in differing}, **_orders(now)) != 1:
+        if unchanged.update(**{name: now[name] for name in differing}) != 1:
             return  # somebody is changing it at this moment; the next sweep compares again
         telling = sorted(differing - _NOT_NEWS)
         if telling:
@@ -223,21 +221,16 @@ def _take_over(key: ApiKey, now: dict[str, Any], found: Sweep) -> None:
             )
 
 
-def _orders(now: dict[str, Any]) -> dict[str, str]:
-    """What is sorted by, of the names as they are now."""
-    return {"name_order": fold(now["name"]), "owner_order": fold(now["owner_name"])}
-
-
-_NOT_NEWS = {"last_used_at", "owner", "owner_name"}
+_NOT_NEWS = {"last_used_at", "name_order", "owner", "owner_name", "owner_order"}
 """Use is not a change; a change of owner is told by the e-mail alone."""
 
 
 def _facts(upstream: cerby.UpstreamKey, owner: User) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "owner": owner,
-        "owner_name": owner.name,
-        "owner_email": owner.email,
+        **ApiKey.owner_columns(owner),
         "name": upstream.name[:100],
+        "name_order": fold(upstream.name[:100]),
         "scopes": in_order(upstream.scopes),
         "last_used_at": upstream.last_used_at,
         "cerby_id": upstream.id,

@@ -42,14 +42,13 @@ def _row(upstream: cerby.UpstreamKey, owners: Mapping[UUID, User], at: datetime)
         origin=ApiKey.Origin.DISCOVERED,
         name=upstream.name[:100],
         owner=owner,
-        owner_name=owner.name,
-        owner_email=owner.email,
         scopes=in_order(upstream.scopes),
         state=State.HELD,
         created_at=upstream.created_at,
         expires_at=upstream.expires_at,
         last_used_at=upstream.last_used_at,
         confirmed_at=at,
+        **ApiKey.owner_columns(owner),
     )
 
 

@@ -9,9 +9,9 @@ from uuid import UUID
 import structlog
 
 from keys.actions.keys.revoke import revoke_key
+from keys.actions.circuit_breaker import is_too_many, record_stop
 from keys.actions.safeguards.quarantine import Cause, held_back, start_quarantine
 from keys.actions.transition import transition
-from keys.audit import log
 from keys.models import ApiKey, HeldBack
 from keys.rules.errors import CerbyError, Conflict
 from keys.rules.events import Event
@@ -43,18 +43,11 @@ def revoke_orphans(keys: Sequence[tuple[UUID, UUID]], *, listed: int) -> int:
 
 def _stop_if_too_many(keys: Sequence[tuple[UUID, UUID]], approved: set[UUID], listed: int) -> None:
     count = sum(key_id not in approved for key_id, _ in keys)
-    if count <= max(3, listed // 20):
+    if not is_too_many(count, listed):
         return
     reason = "More keys live in Cerby that should not than can be an accident. None was revoked."
     if start_quarantine(Cause.TOO_MANY, reason):
-        log.append(
-            Event.SWEEP_STOPPED,
-            actor=None,
-            outcome=log.Outcome.FAILED,
-            reason=reason,
-            revocations=count,
-            keys=listed,
-        )
+        record_stop(Event.SWEEP_STOPPED, reason, revocations=count, keys=listed)
     logger.error("sweep_stopped", count=count)
 
 

@@ -6,9 +6,7 @@ marked as missing, and nothing is ever revoked for being unknown here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from datetime import datetime
-from itertools import islice
 
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
@@ -21,6 +19,7 @@ from keys.actions.sync.owners import Owners
 from keys.actions.sync.revoke_orphans import revoke_orphans
 from keys.audit import log
 from keys.models import ApiKey
+from keys.rules.batches import batches
 from keys.rules.events import Event
 from keys.rules.lifecycle import Phase
 
@@ -31,7 +30,7 @@ def sweep() -> Sweep:
     """One comparison. Raises ``CerbyError`` where the listing broke off; nothing counts as missing then."""
     found = Sweep(started_at=timezone.now(), silent_since=silent_since())
     owners = Owners()
-    for page in _pages(cerby.connect().keys()):
+    for page in batches(cerby.connect().keys(), PAGE):
         compare(page, owners, found)
     _mark_missing(found)
     compared(found.silent_since, unaccounted=found.unaccounted)
@@ -47,13 +46,6 @@ def _count(found: Sweep) -> None:
         live=Count("pk"), confirmed=Count("pk", filter=confirmed)
     )
     found.live, found.confirmed = counts["live"], counts["confirmed"]
-
-
-def _pages(keys: Iterable[cerby.UpstreamKey]) -> Iterator[list[cerby.UpstreamKey]]:
-    """Lists of at most ``PAGE``: memory and queries stay bounded, however many keys there are."""
-    iterator = iter(keys)
-    while batch := list(islice(iterator, PAGE)):
-        yield batch
 
 
 def _mark_missing(found: Sweep) -> None:
