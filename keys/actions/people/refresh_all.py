@@ -10,8 +10,8 @@ import structlog
 from django.utils import timezone
 
 from keys import cerby
-from keys.actions.people.refresh import apply_upstream, facts_of, refresh_person, tell_all_keys
 from keys.actions.circuit_breaker import is_too_many, record_stop
+from keys.actions.people.refresh import apply_upstream, facts_of, refresh_person, tell_all_keys
 from keys.audit import log
 from keys.audit.guard import authorize
 from keys.models import User

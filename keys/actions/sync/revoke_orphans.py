@@ -8,8 +8,8 @@ from uuid import UUID
 
 import structlog
 
-from keys.actions.keys.revoke import revoke_key
 from keys.actions.circuit_breaker import is_too_many, record_stop
+from keys.actions.keys.revoke import revoke_key
 from keys.actions.safeguards.quarantine import Cause, held_back, start_quarantine
 from keys.actions.transition import transition
 from keys.models import ApiKey, HeldBack
