@@ -1,4 +1,4 @@
-"""Move a key from one state to the next: one conditional UPDATE and its audit event, or neither."""
+"""Change a key's state and record the change, both in one transaction."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def transition(
     reason: str = "",
     **details: Any,
 ) -> None:
-    """Take ``step`` if the key, in the database, is in a state that the step may start from.
+    """Take ``step`` with one conditional UPDATE, and update ``key`` in place.
 
-    ``holding``: and only while this lease is on it. ``still``: and only from this state. ``changes``:
-    further columns to set in the same statement; a lease that they do not set is cleared, and ``due_at``
-    becomes what the new state wants. ``key`` is updated in place. Raises ``Conflict`` where somebody was
-    faster; nothing has changed then.
+    The row must be in one of the states that ``step`` may start from. If ``holding`` is given, the row must
+    also have this lease; if ``still`` is given, it must be in this state. ``changes`` are further columns
+    for the same statement. Unless they say otherwise, the lease is cleared and ``due_at`` is set to the
+    new state's deadline. Raises ``Conflict``, with nothing changed, if another process was faster.
     """
     sources, target = TRANSITIONS[step]
     columns = {
@@ -51,7 +51,7 @@ def transition(
         rows = rows.filter(state=still)
     with transaction.atomic():
         if rows.update(**columns) != 1:
-            raise Conflict("Somebody or something else has just changed this key. Look at it again.")
+            raise Conflict("This key has just been changed. Reload the page and try again.")
         log.append(event, actor=actor, key=key, outcome=outcome, reason=reason, **details)
     for name, value in columns.items():
         setattr(key, name, value)

@@ -15,7 +15,7 @@ from django_tasks_db.models import DBTaskResult
 from keys.actions.audit.verify import carry_out, verify_unasked
 from keys.actions.keys.reconcile import reconcile_due
 from keys.actions.people.refresh_all import read_everyone
-from keys.actions.safeguards.quarantine import compared, silent_since
+from keys.actions.safeguards.quarantine import end_silence, silent_since
 from keys.actions.safeguards.rollback_guard import check_for_rollback
 from keys.actions.sync.sweep import sweep as compare_with_cerby
 from keys.audit import anchors
@@ -103,7 +103,7 @@ def _sweep() -> str:
     except CerbyRefused:
         if settings.CERBY_ISSUE_MODE != "assisted":
             raise
-        compared(silent_since())
+        end_silence(silent_since())
         return "This Cerby lists no API keys, so there is nothing to compare the inventory with"
 
 

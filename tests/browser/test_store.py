@@ -89,7 +89,7 @@ def test_of_two_tabs_one_gets_the_key_and_the_other_is_told(open_browser, compla
     second.goto(first.url)
     steps.show(second)
     first.get_by_role("button", name="Show").click()
-    expect(first.get_by_role("alert")).to_contain_text("This key has been viewed already")
+    expect(first.get_by_role("alert")).to_contain_text("This key has already been viewed")
     expect(first.get_by_role("button", name="Copy")).to_be_disabled()
     first.get_by_role("link", name="See where things stand").click()
     _expect_used_up(first)

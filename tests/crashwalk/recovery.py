@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from keys.actions.keys.reconcile import reconcile_due
-from keys.actions.sync.compare import Sweep
+from keys.actions.sync.compare import SweepResult
 from keys.actions.sync.sweep import sweep
 from keys.jobs.schedule import JOBS
 from keys.models import ApiKey
@@ -50,14 +50,14 @@ def recover(
     return None
 
 
-def _swept() -> Sweep | None:
+def _swept() -> SweepResult | None:
     try:
         return sweep()
     except CerbyError:
         return None
 
 
-def _is_calm(found: Sweep | None, *, sweeps: bool) -> bool:
+def _is_calm(found: SweepResult | None, *, sweeps: bool) -> bool:
     if found is None:
         return not sweeps
     return not (found.discovered or found.changed or found.missing or found.revoked or found.quarantined)

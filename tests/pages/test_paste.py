@@ -148,9 +148,9 @@ def test_a_save_that_fails_leaves_the_key_taken_in_and_says_so(admin, made_by_ha
         (
             ["read:items:accounts"],
             ["read:items"],
-            "opens more than was asked for: Read items or Read secrets",
+            "has more than the requested scopes: Read items or Read secrets",
         ),
-        (["read:users"], ["read:users", "read:vaults"], "opens more than was asked for: Read vaults"),
+        (["read:users"], ["read:users", "read:vaults"], "has more than the requested scopes: Read vaults"),
         (["read:users"], ["read:activities"], "Cerby does not accept this key"),
     ],
 )

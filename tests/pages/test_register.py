@@ -98,8 +98,8 @@ def test_a_key_is_proved_and_recognised_from_then_on(admin, cast, sandbox, setti
 @pytest.mark.parametrize(
     ("granted", "field", "said"),
     [
-        (["read:users", "read:vaults"], "id_api_key", "opens more than was asked for: Read vaults"),
-        (["read:vaults"], "id_api_key", "opens more than was asked for: Read vaults"),
+        (["read:users", "read:vaults"], "id_api_key", "has more than the requested scopes: Read vaults"),
+        (["read:vaults"], "id_api_key", "has more than the requested scopes: Read vaults"),
         ([], "id_api_key", "Cerby does not accept this key"),
     ],
 )
@@ -136,7 +136,7 @@ def test_a_row_without_a_value_is_completed_instead_of_doubled(admin, cast, sand
 def test_declaring_what_is_there_already_is_refused(admin, cast):
     a_key(cast.owner, name="Nightly export")
     response = admin.post(URL, filled())
-    assert "has a key called “Nightly export” of this owner already" in reason_beside(response, "id_name")
+    assert "already has a key called “Nightly export”" in reason_beside(response, "id_name")
     assert admin.post(URL, filled(owner="admin@contenzilla.example")).status_code == 302
 
 

@@ -109,7 +109,7 @@ def test_a_second_claim_gets_nothing_and_is_recorded(admin):
     claim(admin, key)
     again = claim(admin, key)
     assert again.status_code == 410
-    assert "viewed already" in again.json()["sentence"]
+    assert "already been viewed" in again.json()["sentence"]
     assert "sealed" not in again.json()
     assert [event.outcome for event in events(type="key:reveal")] == ["done", "refused"]
 

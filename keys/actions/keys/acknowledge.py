@@ -1,4 +1,4 @@
-"""The person says that the key is stored in a safe place."""
+"""Confirm that a key is stored in a safe place."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from keys.selectors.key.page import key_for
 
 
 def acknowledge_key(actor: Actor, key_id: UUID) -> None:
-    """Confirm that ``key_id`` is stored; doing it twice changes nothing.
+    """Record that ``key_id`` is stored. A second call changes nothing.
 
-    Raises ``Conflict`` where the key was never viewed, so cannot have been stored.
+    Raises ``Conflict`` if the key was never viewed.
     """
     key = key_for(actor, key_id)
     authorize(actor, Action.REVEAL_KEY, key)

@@ -1,4 +1,4 @@
-"""Adopt a key that was discovered in Cerby: say what it is for, so that it can be governed like any other."""
+"""Adopt a key that was discovered in Cerby by recording its purpose."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from keys.validation import new_key
 
 
 def adopt_key(actor: Actor, key_id: UUID, *, purpose: str) -> None:
-    """Record ``purpose`` for ``key_id``, whose accountable owner stays the one that Cerby names.
+    """Record ``purpose`` for ``key_id``. The owner stays the person whom Cerby names.
 
-    Raises ``NotFound``, ``NotAllowed``, ``Invalid``, and ``Conflict`` for a key that does not wait for it.
+    Raises ``Conflict`` if the key was not discovered or already has a purpose.
     """
     key = key_for(actor, key_id)
     authorize(actor, Action.ADOPT_KEY, key)
     new_key.check_purpose(purpose)
-    waiting = ApiKey.objects.filter(pk=key.pk, origin=ApiKey.Origin.DISCOVERED, purpose="")
+    unadopted = ApiKey.objects.filter(pk=key.pk, origin=ApiKey.Origin.DISCOVERED, purpose="")
     with transaction.atomic():
-        if waiting.update(purpose=purpose) != 1:
-            raise Conflict("This key has a purpose already. Look at it again.")
+        if unadopted.update(purpose=purpose) != 1:
+            raise Conflict("This key already has a purpose. Reload the page to see it.")
         log.append(Event.KEY_ADOPTED, actor=actor, key=key, purpose=purpose)

@@ -1,4 +1,4 @@
-"""Ask for a key that the person then makes by hand in Cerby's web app: record it, and wait for the paste."""
+"""Request a key that the person creates in Cerby's web app and pastes into the portal afterwards."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ from keys.validation.new_key import KeyRequest
 
 
 def await_paste(actor: Actor, request: KeyRequest) -> UUID:
-    """Record ``request``, to be made in Cerby by ``actor``. Returns its id; sent twice, it is one request.
+    """Record ``request`` without calling Cerby, and return its id. A repeated request returns the same id.
 
-    Its expiry is cut to the minute, since that is what a person can enter. Cerby is not asked for
-    anything. Raises ``NotAllowed`` and ``Invalid``.
+    The expiry is cut to the minute, because Cerby's form accepts no seconds.
     """
     actor = with_confirmed_role(actor)
     authorize(actor, Action.GENERATE_KEY)

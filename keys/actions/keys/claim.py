@@ -1,4 +1,4 @@
-"""Hand out the one view of a new key: one conditional write decides who gets it."""
+"""Hand out the one view of a new key. A conditional UPDATE decides which request gets it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ logger = structlog.get_logger(__name__)
 
 
 def claim_key(actor: Actor, key_id: UUID, *, session: str) -> bytes:
-    """The sealed bytes of ``key_id``, once. ``session`` is a hash that tells one browser from another.
+    """Return the sealed bytes of ``key_id``, once. ``session`` is a hash that identifies the browser session.
 
-    Raises ``NotFound``, ``NotAllowed``, and ``Gone`` where the view was used up or its time is over.
+    Raises ``NotFound``, ``NotAllowed``, and ``Gone`` if the key was already viewed or the time is up.
     """
     key = key_for(actor, key_id)
     authorize(actor, Action.REVEAL_KEY, key)
@@ -39,10 +39,9 @@ def claim_key(actor: Actor, key_id: UUID, *, session: str) -> bytes:
 
 
 def _take(actor: Actor, key: ApiKey, grant: RevealGrant, session: str) -> bool:
-    """Whether this call, and no other, turned the grant from READY to CLAIMED.
+    """Change the grant from READY to CLAIMED. Return False if another request was faster.
 
-    The key's row before the grant's, as whoever removes a key does it: otherwise the two would wait for each
-    other on a database that locks by the row.
+    Updates the key's row before the grant's row, in the same order as a deletion, to avoid a deadlock.
     """
     now = timezone.now()
     ready = RevealGrant.objects.filter(pk=grant.pk, state=GrantState.READY, expires_at__gt=now)
@@ -62,15 +61,15 @@ def _take(actor: Actor, key: ApiKey, grant: RevealGrant, session: str) -> bool:
 
 
 def _refusal(actor: Actor, key: ApiKey, session: str) -> Gone:
-    """Record the attempt, raise the alarm where it came from another session, and say what is left."""
+    """Record the refused attempt and return the error. Log a warning if it came from another session."""
     grant = RevealGrant.objects.filter(key=key).first()
     if grant is None or grant.state == GrantState.GONE:
-        sentence = "There is no view of this key any more."
+        sentence = "This key can no longer be viewed."
     elif grant.state == GrantState.READY:
         sentence = "The time to view this key is over. Delete it and generate a new one."
     else:
         sentence = (
-            "This key has been viewed already; a key can be viewed once. If that was not you, delete it now."
+            "This key has already been viewed; a key can be viewed once. If it was not you, delete it now."
         )
     elsewhere = grant is not None and grant.claimed_session not in {"", session}
     if elsewhere:

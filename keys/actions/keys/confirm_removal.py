@@ -1,4 +1,4 @@
-"""A person says that they have deleted a key in Cerby's web app, where the portal cannot see it."""
+"""Confirm that a person deleted a key in Cerby's web app, if the portal cannot check that itself."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from keys.selectors.key.page import key_for
 
 
 def confirm_removal(actor: Actor, key_id: UUID) -> ApiKey:
-    """Take ``key_id`` to REVOKED on ``actor``'s word, recorded as that; doing it twice changes nothing.
+    """Mark ``key_id`` as REVOKED because ``actor`` says that it is deleted. A second call changes nothing.
 
-    Only for a key of which Cerby's id is not known: of any other, Cerby is asked. Raises ``NotFound``,
-    ``NotAllowed``, and ``Conflict`` where deleting was not started or Cerby can be asked.
+    Raises ``Conflict`` if the deletion was not started, or if the key's Cerby id is known: the portal then
+    asks Cerby instead.
     """
     key = key_for(actor, key_id)
     authorize(actor, Action.DELETE_KEY, key)
     if key.state == State.REVOKED:
         return key
     if key.state != State.REVOKING or key.cerby_id is not None:
-        raise Conflict("This key is not waiting for somebody to delete it in Cerby's web app.")
+        raise Conflict("This key does not have to be deleted in Cerby's web app.")
     now = timezone.now()
     transition(
         key, Transition.CONFIRM_REVOKED, Event.KEY_REMOVAL_CONFIRMED, actor, changes={"removed_at": now}

@@ -1,4 +1,4 @@
-"""Delete a key, or cancel the request for one: a way out of every state."""
+"""Delete a key, or cancel the request for it, in whatever state it is."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from uuid import UUID
 from django.utils import timezone
 
 from keys.actions.keys.match_cerby_id import match_cerby_id
-from keys.actions.keys.reconcile import find_out, give_up_waiting, settled_at, start_revoking
-from keys.actions.keys.revoke import revoke_key
+from keys.actions.keys.reconcile import absence_counts_from, look_up_lost_key, lose_answer
+from keys.actions.keys.revoke import revoke_key, start_revoking
 from keys.actions.transition import transition
 from keys.audit.guard import authorize
 from keys.models import ApiKey
@@ -21,24 +21,24 @@ from keys.selectors.key.page import key_for
 
 
 def delete_key(actor: Actor, key_id: UUID) -> ApiKey:
-    """Make sure that ``key_id`` opens nothing any more. Returns the key as it is then.
+    """Remove the access of ``key_id``, and return the key in its new state.
 
-    Doing it again goes on where the last attempt stopped. A key of which Cerby's id is not known stays
-    REVOKING: a person has to delete it in Cerby's web app (keys.actions.keys.confirm_removal).
+    Calling this again continues after the step that failed. If the portal does not know the key's Cerby id,
+    the key stays in REVOKING until a person deletes it in Cerby's web app (see ``confirm_removal``).
 
-    Raises ``Conflict`` where it is too early to tell, with the time to come back, and ``CerbyError``
-    where Cerby could not be asked: the key may still work then, and the inventory says so.
+    Raises ``Conflict``, with the time to try again, while it is unknown whether Cerby created the key, and
+    ``CerbyError`` if Cerby does not answer. The key may still work then, and the inventory says so.
     """
     key = key_for(actor, key_id)
     authorize(actor, Action.DELETE_KEY, key)
     if key.state in {State.REQUESTED, State.AWAITED}:
         transition(key, Transition.CANCEL, Event.KEY_CANCELLED, actor)
     if key.state == State.CALLING:
-        _wait_for_the_lease(key)
-        give_up_waiting(key, actor)
+        _check_lease_is_over(key)
+        lose_answer(key, actor)
     if key.state == State.IN_DOUBT:
-        find_out(key, actor)
-        _say_when_it_is_settled(key)
+        look_up_lost_key(key, actor)
+        _check_is_resolved(key)
     if key.state in {State.READY, State.CLAIMED, State.HELD}:
         start_revoking(key, actor)
     if key.state == State.REVOKING and key.cerby_id is None:
@@ -48,17 +48,17 @@ def delete_key(actor: Actor, key_id: UUID) -> ApiKey:
     return key
 
 
-def _wait_for_the_lease(key: ApiKey) -> None:
+def _check_lease_is_over(key: ApiKey) -> None:
     now = timezone.now()
     if key.lease_until is not None and key.lease_until > now:
         seconds = int((key.lease_until - now).total_seconds()) + 1
         raise Conflict(f"Cerby is being asked for this key at this moment. Delete it in {seconds} seconds.")
 
 
-def _say_when_it_is_settled(key: ApiKey) -> None:
+def _check_is_resolved(key: ApiKey) -> None:
     if key.state == State.IN_DOUBT:
         raise Conflict(
             "Cerby does not list this key. A lost request can still arrive late, so only "
-            f"{formatting.in_minutes(settled_at(key), timezone.now())} does that prove that no key was made. "
-            "The portal goes on looking by itself."
+            f"{formatting.in_minutes(absence_counts_from(key), timezone.now())} does that prove that no key "
+            "was made. The portal goes on looking by itself."
         )

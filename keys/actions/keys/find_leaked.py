@@ -1,4 +1,4 @@
-"""Is this ours? Look a suspicious text over for the organisation's keys, and keep nothing of it."""
+"""Search a text, such as a leak or a log, for API keys from the inventory. Nothing of the text is stored."""
 
 from __future__ import annotations
 
@@ -21,27 +21,26 @@ PER_MINUTE = 10
 
 @sensitive_variables()
 def find_leaked(actor: Actor | None, text: str) -> list[ApiKey]:
-    """The keys whose plain text stands somewhere in ``text``. Recorded by numbers alone.
+    """Return the keys whose plain text occurs in ``text``. The event records only how many were found.
 
-    ``actor`` is None for an operator, from the command line. Raises ``NotAllowed``, and ``TooOften`` after
-    ten times within a minute.
+    ``actor`` is None on the command line. Raises ``TooOften`` after ten searches within a minute.
     """
     if actor is not None:
         authorize(actor, Action.FIND_KEY)
-        _count(actor)
+        _count_search(actor)
     candidates = key_text.candidates(text)
     found = keys_with_plain_text(candidates)
     log.append(Event.KEY_SOUGHT, actor=actor, candidates=len(candidates), hits=len(found))
     return found
 
 
-def _count(actor: Actor) -> None:
+def _count_search(actor: Actor) -> None:
     minute, second = divmod(int(time.time()), 60)
-    counter = f"find:{actor.user_id}:{minute}"
-    so_far: int = cache.get(counter, 0)
-    if so_far >= PER_MINUTE:
+    cache_key = f"find:{actor.user_id}:{minute}"
+    searches: int = cache.get(cache_key, 0)
+    if searches >= PER_MINUTE:
         raise TooOften(
-            f"You have looked {PER_MINUTE} times within a minute. Go on in {60 - second} seconds, "
+            f"You have searched {PER_MINUTE} times within a minute. Try again in {60 - second} seconds, "
             "or upload everything as one file."
         )
-    cache.set(counter, so_far + 1, timeout=120)
+    cache.set(cache_key, searches + 1, timeout=120)

@@ -1,4 +1,4 @@
-"""Declare many keys at once, from the lines of a CSV file that can be declared."""
+"""Declare many existing keys at once from a CSV file."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from keys.selectors.key.imports import Line, plan
 
 
 def import_keys(actor: Actor, text: str) -> int:
-    """Add every line of ``text`` that the plan found good, all or none of them. Returns how many.
+    """Add a key for each valid line of ``text`` in one transaction, and return how many were added.
 
-    The lines are judged again at this moment. Raises ``NotAllowed``, ``Invalid`` and ``CerbyError``.
+    The lines are validated again, because the inventory may have changed since the preview.
     """
     lines = plan(actor, text).good
     if not lines:
@@ -32,5 +32,5 @@ def import_keys(actor: Actor, text: str) -> int:
 
 
 def _declare(actor: Actor, line: Line, owners: dict[str, User]) -> None:
-    assert line.what is not None  # a good line has one
+    assert line.what is not None  # every valid line has one
     add(actor, line.what, owners[line.owner_email])

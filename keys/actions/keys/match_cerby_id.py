@@ -1,4 +1,4 @@
-"""Learn Cerby's own id of a key that a person made in its web app, where the server lists its keys."""
+"""Find the Cerby id of a key that a person created in Cerby's web app."""
 
 from __future__ import annotations
 
@@ -18,65 +18,63 @@ from keys.rules.events import Event
 from keys.rules.lifecycle import State
 from keys.rules.policy import Actor
 
-CLOCKS_DIFFER = timedelta(minutes=2)
-NOT_ENDED = (State.CLAIMED, State.HELD, State.REVOKING)
+CLOCK_TOLERANCE = timedelta(minutes=2)
+MATCHABLE = (State.CLAIMED, State.HELD, State.REVOKING)
 
 
 def match_cerby_ids(strangers: list[cerby.UpstreamKey]) -> dict[UUID, ApiKey]:
-    """Rows without Cerby's id that one of ``strangers`` fits, and that have its id from now on; by that id.
+    """Match rows without a Cerby id to ``strangers``, store the id, and return the rows by id.
 
-    A key fits by owner, name and, where the portal saw the request, by not being older than that. Two rows
-    that fit are told apart by nothing, so neither is taken.
+    Owner and name must be equal. A key that was requested in the portal must not be older than its
+    request. If two rows match the same upstream key, neither is used, because nothing tells them apart.
     """
     if not strangers:
         return {}
     rows = ApiKey.objects.select_related("owner").filter(
-        LISTED,  # what the index on names has
+        LISTED,  # the condition of the index on names
         cerby_id__isnull=True,
-        state__in=NOT_ENDED,
+        state__in=MATCHABLE,
         owner__cerby_id__in={upstream.owner_id for upstream in strangers},
         name_order__in={fold(upstream.name) for upstream in strangers},
     )
     waiting = list(rows)
     found = {}
     for upstream in strangers if waiting else ():
-        fitting = [row for row in waiting if _is(row, upstream) and _fits(row, upstream)]
-        if len(fitting) == 1 and _take_id(fitting[0], upstream, None):
-            found[upstream.id] = fitting[0]
+        matching = [row for row in waiting if _matches(row, upstream)]
+        if len(matching) == 1 and _store_id(matching[0], upstream, None):
+            found[upstream.id] = matching[0]
     return found
 
 
 def match_cerby_id(key: ApiKey, actor: Actor | None) -> None:
-    """Look ``key`` up in Cerby's list by owner and name; where that fails, it goes on without Cerby's id."""
+    """Look up ``key`` in Cerby by owner and name, and store its id. Ignore errors from Cerby."""
     with suppress(CerbyError):
         listed = cerby.connect().keys(statuses=[cerby.KeyStatus.ACTIVE])
-        fitting = [one for one in listed if _is(key, one) and _fits(key, one) and _is_free(one)]
-        if len(fitting) == 1:
-            _take_id(key, fitting[0], actor)
+        matching = [upstream for upstream in listed if _matches(key, upstream) and _is_unmatched(upstream)]
+        if len(matching) == 1:
+            _store_id(key, matching[0], actor)
 
 
-def _is(key: ApiKey, upstream: cerby.UpstreamKey) -> bool:
-    return key.owner_cerby_id == upstream.owner_id and key.name_order == fold(upstream.name)
+def _matches(key: ApiKey, upstream: cerby.UpstreamKey) -> bool:
+    if key.owner_cerby_id != upstream.owner_id or key.name_order != fold(upstream.name):
+        return False
+    was_requested_here = key.origin == ApiKey.Origin.PASTED
+    return not was_requested_here or upstream.created_at >= key.created_at - CLOCK_TOLERANCE
 
 
-def _fits(key: ApiKey, upstream: cerby.UpstreamKey) -> bool:
-    was_requested = key.origin == ApiKey.Origin.PASTED
-    return not was_requested or upstream.created_at >= key.created_at - CLOCKS_DIFFER
-
-
-def _is_free(upstream: cerby.UpstreamKey) -> bool:
+def _is_unmatched(upstream: cerby.UpstreamKey) -> bool:
     return not ApiKey.objects.filter(cerby_id=upstream.id).exists()
 
 
-def _take_id(key: ApiKey, upstream: cerby.UpstreamKey, actor: Actor | None) -> bool:
+def _store_id(key: ApiKey, upstream: cerby.UpstreamKey, actor: Actor | None) -> bool:
     columns: dict[str, Any] = {"cerby_id": upstream.id}
     if key.state == State.REVOKING:
-        columns["due_at"] = timezone.now()  # what waited for a person can be done by the reconciler now
-    rows = ApiKey.objects.filter(pk=key.pk, cerby_id__isnull=True, state__in=NOT_ENDED)
-    taken = False
+        columns["due_at"] = timezone.now()  # the reconciler can delete the key in Cerby now
+    rows = ApiKey.objects.filter(pk=key.pk, cerby_id__isnull=True, state__in=MATCHABLE)
+    stored = False
     with suppress(IntegrityError), transaction.atomic():  # another row may have this id by now
-        taken = rows.update(**columns) == 1
-        if taken:
+        stored = rows.update(**columns) == 1
+        if stored:
             log.append(Event.KEY_IDENTIFIED, actor=actor, key=key, cerby_id=str(upstream.id))
             key.cerby_id = upstream.id
-    return taken
+    return stored

@@ -1,4 +1,4 @@
-"""Take in a key that was made in Cerby's web app: prove it, keep its fingerprint, forget it."""
+"""Accept the pasted plain text of a requested key: prove it and store its fingerprint."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from keys.selectors.key.page import key_for
 
 @sensitive_variables()
 def paste_key(actor: Actor, key_id: UUID, secret: str, *, accept_less: bool = False) -> ScopeCheck | None:
-    """Make ``secret`` the key that ``key_id`` waits for. Returns what Cerby let it read.
+    """Record ``secret`` as the key that was requested as ``key_id``, and return the proved scopes.
 
-    None where this very key was taken in before, as after a double click. Raises ``NotFound``,
-    ``NotAllowed``, ``Conflict`` where nothing waits for it, ``Invalid`` (see ``prove``), ``CerbyError``.
+    Return None if the same key was already pasted, for example by a double click. Raises ``Conflict`` if
+    the request is no longer open, and ``Invalid`` if ``prove`` refuses the key.
     """
     actor = with_confirmed_role(actor)
     key = key_for(actor, key_id)
@@ -52,14 +52,14 @@ def paste_key(actor: Actor, key_id: UUID, secret: str, *, accept_less: bool = Fa
                 last_four=proved.columns["last_four"],
             )
     except IntegrityError as taken:
-        raise Conflict("This key has just been added to the inventory by somebody else.") from taken
+        raise Conflict("Another person has just added this key to the inventory.") from taken
     return verdict
 
 
 def _check_is_awaited(key: ApiKey) -> None:
     if key.state != State.AWAITED:
-        raise Conflict("No key is waited for here any more. Look at where things stand.")
+        raise Conflict("This request no longer waits for a key. Reload the page to see its state.")
     if key.expires_at <= timezone.now():
         raise Invalid(
-            api_key="The expiration time that was asked for has passed. Delete this request and start again."
+            api_key="The requested expiration time has passed. Delete this request and start again."
         )

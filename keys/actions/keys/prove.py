@@ -1,4 +1,4 @@
-"""Prove a pasted key against Cerby, and turn it into what may be kept of it. Nothing is stored here."""
+"""Prove a pasted key by probing Cerby with it. Nothing is stored here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from keys.selectors.key.by_plain_text import keys_with_plain_text
 
 @dataclass(frozen=True)
 class Proved:
-    """``columns`` are those of the key's row that tell it again; ``verdict`` is what Cerby let it read."""
+    """A proved key: the ``ApiKey`` columns to store, and ``verdict``, the scopes that Cerby confirmed."""
 
     columns: dict[str, Any]
     verdict: ScopeCheck
@@ -29,15 +29,14 @@ class Proved:
 
 @sensitive_variables()
 def prove(actor: Actor, secret: str, asked: Sequence[str], *, accept_less: bool) -> Proved:
-    """Ask Cerby, with ``secret`` alone, what it opens, and compare that with ``asked``.
+    """Probe Cerby with ``secret``, and compare the scopes that it has with ``asked``.
 
-    ``accept_less``: whether the person has agreed to a key that does not have all of ``asked``, or that
-    no read can prove. Raises ``Invalid`` with the field ``api_key``, or ``accept_less`` where agreeing
-    would do, and ``CerbyError``.
+    ``accept_less``: the person agrees to a key that lacks some of ``asked`` or that no read can prove.
+    Raises ``Invalid`` for the field ``accept_less`` if the person can agree, else for the field ``api_key``.
     """
     secret = key_text.check_key_text(secret)
     for key in keys_with_plain_text([secret]):
-        raise Invalid(api_key=_known_already(actor, key))
+        raise Invalid(api_key=_already_known(actor, key))
     verdict = check_scopes_granted(asked, cerby.probe_key(secret))
     _check(verdict, accept_less=accept_less)
     print_ = fingerprint.compute(secret, peppers=settings.PORTAL_PEPPERS)
@@ -52,44 +51,44 @@ def prove(actor: Actor, secret: str, asked: Sequence[str], *, accept_less: bool)
     )
 
 
-def _known_already(actor: Actor, key: ApiKey) -> str:
+def _already_known(actor: Actor, key: ApiKey) -> str:
     if not actor.may(Action.SEE_KEY, key):
-        return "This key is already in the inventory. It belongs to somebody else."
+        return "This key is already in the inventory. It belongs to another person."
     return f"This key is already in the inventory, as “{key.name}”, owned by {key.owner_name}."
 
 
 def _check(verdict: ScopeCheck, *, accept_less: bool) -> None:
     if verdict.may_be_dead:
         raise Invalid(
-            api_key="Cerby does not accept this key: it answered 401 to everything. Look whether it was "
+            api_key="Cerby does not accept this key: it answered 401 to every request. Check that it was "
             "copied in full, belongs to this workspace, and is neither expired nor deleted."
         )
     if verdict.wider:
         raise Invalid(api_key=_too_wide(verdict))
     if not verdict.granted:
-        raise Invalid(api_key="This key has none of the scopes that were asked for. Is it another key?")
+        raise Invalid(api_key="This key has none of the requested scopes. Is it another key?")
     if accept_less:
         return
     if verdict.missing:
         raise Invalid(accept_less=_too_narrow(verdict))
     if not verdict.accepted:
         raise Invalid(
-            accept_less="Cerby answered 401 to everything that can be asked. A key with only these scopes "
-            "gets that answer, and so does a wrong key: nothing proves this one."
+            accept_less="Cerby answered 401 to every request. A key with only these scopes gets this answer, "
+            "but so does a wrong key, so the portal cannot prove this one."
         )
 
 
 def _too_wide(verdict: ScopeCheck) -> str:
     more = "; ".join(" or ".join(scopes.label(scope) for scope in either) for either in verdict.wider)
     return (
-        f"This key opens more than was asked for: {more}. Take that away in Cerby, under API key settings, "
-        "and paste the key again; or ask for these scopes here as well. Nothing was kept."
+        f"This key has more than the requested scopes: {more}. Remove them in Cerby, under API key settings, "
+        "and paste the key again, or request these scopes here as well. Nothing was stored."
     )
 
 
 def _too_narrow(verdict: ScopeCheck) -> str:
     less = ", ".join(scopes.label(scope) for scope in verdict.missing)
     return (
-        f"Cerby refuses this key what was asked for: {less}. Add it in Cerby, under API key settings, or "
-        "tick the box to go on without it. Then paste the key again."
+        f"This key lacks requested scopes: {less}. Add them in Cerby, under API key settings, or "
+        "tick the box to go on without them. Then paste the key again."
     )

@@ -1,4 +1,4 @@
-"""Write down that a key is asked for, before anything is done about it, and once however often it is sent."""
+"""Record the request for a key before Cerby is called. A repeated request is recorded once."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from keys.validation.new_key import KeyRequest
 
 
 def record_request(actor: Actor, request: KeyRequest, **columns: Any) -> tuple[ApiKey, bool]:
-    """The row of ``request``, in state REQUESTED if it is new, and whether it is; ``columns`` are set then.
+    """Return the key for ``request``, and whether it is new. A new key starts in REQUESTED with ``columns``.
 
-    Whoever calls it has asked the policy. Raises ``Invalid`` for what may not be asked for, ``Conflict``
-    where the id belongs to somebody else.
+    The caller has checked the policy. Raises ``Invalid`` if the request breaks a rule, and ``Conflict`` if
+    its id belongs to another person.
     """
     earlier = _earlier(actor, request)
     if earlier is not None:
@@ -30,13 +30,13 @@ def record_request(actor: Actor, request: KeyRequest, **columns: Any) -> tuple[A
     try:
         return _record(actor, request, columns), True
     except IntegrityError:
-        return _lost_the_race(actor, request), False
+        return _resolve_race(actor, request), False
 
 
 def _earlier(actor: Actor, request: KeyRequest) -> ApiKey | None:
     earlier = ApiKey.objects.filter(pk=request.id).first()
     if earlier is not None and earlier.owner_id != actor.user_id:
-        raise Conflict("This request belongs to somebody else. Start again.")
+        raise Conflict("This request belongs to another person. Start again.")
     return earlier
 
 
@@ -65,10 +65,10 @@ def _record(actor: Actor, request: KeyRequest, columns: dict[str, Any]) -> ApiKe
     return key
 
 
-def _lost_the_race(actor: Actor, request: KeyRequest) -> ApiKey:
-    """Another request was faster: the same one sent twice, or another key of that name."""
+def _resolve_race(actor: Actor, request: KeyRequest) -> ApiKey:
+    """Return the key if the same request was recorded meanwhile; else raise, as its name was taken."""
     earlier = _earlier(actor, request)
     if earlier is not None:
         return earlier
     new_key.check_name(request.name)
-    raise Conflict("Something has changed while the key was requested. Try again.")
+    raise Conflict("The inventory changed while the key was requested. Try again.")

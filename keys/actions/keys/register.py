@@ -1,4 +1,4 @@
-"""Bring a key that exists already into the inventory: proved with its value, or declared without it."""
+"""Add an existing key to the inventory, either proved with its plain text or declared without it."""
 
 from __future__ import annotations
 
@@ -26,24 +26,26 @@ Origin = ApiKey.Origin
 
 
 @sensitive_variables()
-def register_key(actor: Actor, what: Registration, *, secret: str = "", accept_less: bool = False) -> ApiKey:
-    """Add the key that ``what`` describes; with ``secret``, its plain text, proved against Cerby first.
+def register_key(
+    actor: Actor, registration: Registration, *, secret: str = "", accept_less: bool = False
+) -> ApiKey:
+    """Add the key that ``registration`` describes. If ``secret`` is given, prove it against Cerby first.
 
-    A key that the inventory has without its value, declared or discovered, under the same name and
-    owner gets the fingerprint, instead of a second row. Raises ``NotAllowed``, ``Invalid`` (see ``prove``
-    for ``secret`` and ``accept_less``) and ``CerbyError``.
+    If the inventory already has a declared or discovered key with this name and owner and without a
+    fingerprint, complete that row instead of adding a second one. For ``accept_less`` and the errors about
+    ``secret``, see ``prove``.
     """
     authorize(actor, Action.REGISTER_KEY)
-    existing_key.check_registration(what, timezone.now())
-    owner = _owner(what.owner_email)
+    existing_key.check_registration(registration, timezone.now())
+    owner = _owner(registration.owner_email)
     if not secret:
-        _check_is_new(what)
-        return add(actor, what, owner)
-    proved = prove(actor, secret, in_order(what.scopes), accept_less=accept_less)
+        _check_is_new(registration)
+        return add(actor, registration, owner)
+    proved = prove(actor, secret, in_order(registration.scopes), accept_less=accept_less)
     try:
-        return _keep_proved(actor, what, owner, proved)
+        return _keep_proved(actor, registration, owner, proved)
     except IntegrityError as taken:
-        raise Conflict("This key has just been added to the inventory by somebody else.") from taken
+        raise Conflict("Another person has just added this key to the inventory.") from taken
 
 
 def _owner(email: str) -> User:
@@ -52,66 +54,65 @@ def _owner(email: str) -> User:
         return known
     person = cerby.connect().person_by_email(email)
     if person is None:
-        raise Invalid(owner=f"Cerby knows nobody with the e-mail {email}. Check the spelling.")
+        raise Invalid(owner=f"Cerby knows nobody with the email {email}. Check the spelling.")
     remember([person])
     return User.objects.get(cerby_id=person.id)
 
 
-def _check_is_new(what: Registration) -> None:
-    for key in existing_key.same_key(what):
+def _check_is_new(registration: Registration) -> None:
+    for key in existing_key.same_key(registration):
         raise Invalid(
-            name=f"The inventory has a key called “{key.name}” of this owner already. "
+            name=f"This owner already has a key called “{key.name}” in the inventory. "
             "To prove it, paste its value as well."
         )
 
 
 @sensitive_variables()
-def _keep_proved(actor: Actor, what: Registration, owner: User, proved: Proved) -> ApiKey:
+def _keep_proved(actor: Actor, registration: Registration, owner: User, proved: Proved) -> ApiKey:
     valueless = [
         key
-        for key in existing_key.same_key(what)
+        for key in existing_key.same_key(registration)
         if key.fingerprint is None and key.origin in {Origin.DECLARED, Origin.DISCOVERED}
     ]
     if len(valueless) != 1:
-        return add(actor, what, owner, proved)
+        return add(actor, registration, owner, proved)
     [key] = valueless
-    return _complete(actor, what, key, proved)
+    return _complete(actor, registration, key, proved)
 
 
-def add(actor: Actor, what: Registration, owner: User, proved: Proved | None = None) -> ApiKey:
-    """A new row and its event, in the caller's transaction. Whoever calls it has asked the policy."""
+def add(actor: Actor, registration: Registration, owner: User, proved: Proved | None = None) -> ApiKey:
+    """Add a row and its event. The caller has checked the policy."""
     now = timezone.now()
     with transaction.atomic():
         key = ApiKey(
             origin=Origin.REGISTERED if proved else Origin.DECLARED,
-            name=what.name,
-            purpose=what.purpose,
+            name=registration.name,
+            purpose=registration.purpose,
             owner=owner,
             owner_left_at=owner.left_at,
             state=State.HELD,
-            created_at=what.created_at or now,
-            expires_at=what.expires_at,
+            created_at=registration.created_at or now,
+            expires_at=registration.expires_at,
             **ApiKey.owner_columns(owner),
-            **(proved.columns if proved else {"scopes": in_order(what.scopes)}),
+            **(proved.columns if proved else {"scopes": in_order(registration.scopes)}),
         )
         key.save(force_insert=True)
         _record(actor, key, proved)
     return key
 
 
-def _complete(actor: Actor, what: Registration, key: ApiKey, proved: Proved) -> ApiKey:
-    """Give a row without a value its fingerprint. What Cerby itself has said of the key stays as it is."""
-    told_by_cerby = key.origin == Origin.DISCOVERED
+def _complete(actor: Actor, registration: Registration, key: ApiKey, proved: Proved) -> ApiKey:
+    """Add the fingerprint to ``key``. Scopes and expiry of a discovered key stay as Cerby listed them."""
     columns: dict[str, Any] = dict(proved.columns)
-    columns |= {"origin": Origin.REGISTERED, "purpose": what.purpose}
-    if told_by_cerby:
+    columns |= {"origin": Origin.REGISTERED, "purpose": registration.purpose}
+    if key.origin == Origin.DISCOVERED:
         del columns["scopes"]
     else:
-        columns |= {"expires_at": what.expires_at}
+        columns |= {"expires_at": registration.expires_at}
     rows = ApiKey.objects.filter(pk=key.pk, state=key.state, fingerprint__isnull=True)
     with transaction.atomic():
         if rows.update(**columns) != 1:
-            raise Conflict("Somebody or something else has just changed this key. Look at it again.")
+            raise Conflict("This key has just been changed. Reload the page and try again.")
         for name, value in columns.items():
             setattr(key, name, value)
         _record(actor, key, proved)

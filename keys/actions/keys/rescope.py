@@ -24,15 +24,15 @@ from keys.validation import new_key
 
 
 def needs(key: ApiKey, scopes: Iterable[str]) -> Action:
-    """Widening and narrowing are two actions, because a key acts as its owner."""
+    """Return the action that the change to ``scopes`` requires: widening needs more rights than narrowing."""
     return Action.WIDEN_KEY if widens(key.scopes, scopes) else Action.NARROW_KEY
 
 
 def rescope_key(actor: Actor, key_id: UUID, scopes: Iterable[str]) -> ApiKey:
-    """Give ``key_id`` exactly ``scopes``, in Cerby and here. Returns the key as it is then.
+    """Set the scopes of ``key_id``, in Cerby and in the inventory, and return the key.
 
-    Where that changes nothing, Cerby is not asked. Raises ``NotAllowed``, ``Invalid`` (none chosen, or
-    unknown), ``Conflict`` (not active) and ``CerbyError``.
+    Cerby is not called if the scopes are the same. Raises ``Invalid`` if a scope is unknown or none is
+    chosen, ``Conflict`` if the key is not active, and ``CerbyError``.
     """
     key = key_for(actor, key_id)
     wanted = in_order(scopes)
@@ -60,24 +60,24 @@ def rescope_key(actor: Actor, key_id: UUID, scopes: Iterable[str]) -> ApiKey:
             after=wanted,
         )
         raise
-    _keep(actor, key, before, in_order(answer.scopes))
+    _store(actor, key, before, in_order(answer.scopes))
     return key
 
 
 def _rescope_in_cerby(cerby_id: UUID, wanted: list[str]) -> cerby.UpstreamKey:
-    """Cerby's answer, or where that was lost, what Cerby says of the key afterwards, if it has the scopes."""
+    """Return the changed key. If the answer is lost, read the key back and check its scopes."""
     client = cerby.connect()
     try:
         return client.rescope_key(cerby_id, wanted)
     except CerbyInDoubt:
-        with suppress(CerbyError):  # what is worth telling is the change that is in doubt
-            seen = client.key(cerby_id)
-            if set(seen.scopes) == set(wanted):
-                return seen
+        with suppress(CerbyError):  # report the first error, about the change itself
+            current = client.key(cerby_id)
+            if set(current.scopes) == set(wanted):
+                return current
         raise
 
 
-def _keep(actor: Actor, key: ApiKey, before: list[str], after: list[str]) -> None:
+def _store(actor: Actor, key: ApiKey, before: list[str], after: list[str]) -> None:
     with transaction.atomic():
         ApiKey.objects.filter(pk=key.pk).update(scopes=after)
         log.append(Event.KEY_RESCOPED, actor=actor, key=key, before=before, after=after)

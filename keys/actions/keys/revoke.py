@@ -1,4 +1,4 @@
-"""Take a key's access away in Cerby, and believe only what Cerby says of it afterwards."""
+"""Delete a key in Cerby, and read it back to verify that it is removed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.utils import timezone
 from keys import cerby
 from keys.actions.transition import transition
 from keys.audit import log
-from keys.models import ApiKey, HeldBack
+from keys.models import ApiKey, HeldBack, RevealGrant
 from keys.rules.errors import CerbyError, CerbyInDoubt, CerbyNotFound, Conflict
 from keys.rules.events import Event
 from keys.rules.lifecycle import QUICK_RETRIES, State, Transition, retry_after
@@ -24,18 +24,30 @@ REMOVED = "removed"
 logger = structlog.get_logger(__name__)
 
 
-def revoke_key(key: ApiKey, actor: Actor | None) -> None:
-    """Take ``key`` from REVOKING to REVOKED; may be done again until it succeeds.
+def start_revoking(key: ApiKey, actor: Actor | None, *, still: State | None = None, reason: str = "") -> None:
+    """Record the deletion before Cerby is called, so that it continues if this process dies.
 
-    Not an action of its own: whoever calls it has asked the policy. Raises ``CerbyError``, recorded,
-    where Cerby did not confirm: the key may still work then, and is due again after a growing pause.
+    A timer passes the state in which it found the key as ``still``, so that it does not delete a key that
+    was viewed or stored meanwhile.
+    """
+    event, from_state = Event.KEY_DELETION_STARTED, key.state
+    with transaction.atomic():
+        transition(key, Transition.REVOKE, event, actor, still=still, reason=reason, from_state=from_state)
+        RevealGrant.withdraw(key)
+
+
+def revoke_key(key: ApiKey, actor: Actor | None) -> None:
+    """Take ``key`` from REVOKING to REVOKED. This may be repeated until it succeeds.
+
+    The caller has checked the policy. Raises ``CerbyError``, which is recorded, if Cerby does not confirm
+    the removal. The key may still work then, and is due again after a growing pause.
     """
     if key.cerby_id is None:
         raise Conflict("This key has no identifier in Cerby. Delete it in Cerby's own web app.")
     try:
         _delete_and_verify(key, key.cerby_id)
     except CerbyError as error:
-        _note_failure(key, actor, error)
+        _record_failure(key, actor, error)
         raise
     with transaction.atomic():
         transition(
@@ -44,7 +56,7 @@ def revoke_key(key: ApiKey, actor: Actor | None) -> None:
         HeldBack.objects.filter(pk=key.pk).delete()
 
 
-def _note_failure(key: ApiKey, actor: Actor | None, error: CerbyError) -> None:
+def _record_failure(key: ApiKey, actor: Actor | None, error: CerbyError) -> None:
     key.attempts += 1
     with transaction.atomic():
         ApiKey.objects.filter(pk=key.pk, state=State.REVOKING).update(
@@ -57,28 +69,28 @@ def _note_failure(key: ApiKey, actor: Actor | None, error: CerbyError) -> None:
 
 def _delete_and_verify(key: ApiKey, cerby_id: UUID) -> None:
     client = cerby.connect()
-    cerby_id = _its_id(client, key) or cerby_id
-    with suppress(CerbyNotFound, CerbyInDoubt):  # gone already, or perhaps done: what Cerby lists tells
+    cerby_id = _listed_id(client, key) or cerby_id
+    with suppress(CerbyNotFound, CerbyInDoubt):  # reading the key back shows whether it is removed
         client.delete_key(cerby_id)
     try:
-        listed = _listed(client, key, cerby_id)
+        listed = _read_back(client, key, cerby_id)
     except CerbyError as error:
         raise CerbyInDoubt(f"Cerby has not confirmed the deletion. {error.sentence}") from error
-    if any(key.status != REMOVED for key in listed):
+    if any(upstream.status != REMOVED for upstream in listed):
         raise CerbyInDoubt("Cerby still lists this key as not removed. Delete it again in a moment.")
 
 
-def _listed(client: cerby.CerbyClient, key: ApiKey, cerby_id: UUID) -> list[cerby.UpstreamKey]:
+def _read_back(client: cerby.CerbyClient, key: ApiKey, cerby_id: UUID) -> list[cerby.UpstreamKey]:
     try:
         return [client.key(cerby_id)]
     except CerbyNotFound:
-        # A server that knows no such address says 404 as well: its list must answer, and not hold the key.
+        # A server without this endpoint answers 404 too. The key counts as removed only if the list lacks it.
         return client.keys_by_external_id(key.id)
 
 
-def _its_id(client: cerby.CerbyClient, key: ApiKey) -> UUID | None:
-    """What Cerby lists under our own id: an answer that named another key must not cost that key its life."""
+def _listed_id(client: cerby.CerbyClient, key: ApiKey) -> UUID | None:
+    """Return the id that Cerby lists for our external id, in case the stored id is another key's."""
     if key.origin == ApiKey.Origin.GENERATED:
-        with suppress(CerbyError):  # a list that fails does not keep a key alive
+        with suppress(CerbyError):  # if the list fails, delete by the stored id
             return next((listed.id for listed in client.keys_by_external_id(key.id)), None)
     return None

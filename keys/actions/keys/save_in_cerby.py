@@ -20,15 +20,15 @@ from keys.selectors.key.page import key_for
 
 
 def save_in_cerby(actor: Actor, key_id: UUID, *, secret: str, vault_id: UUID | None) -> str:
-    """Save ``secret``, the plain text of ``key_id``, in a vault, and forget it. Returns the vault's name.
+    """Save ``secret``, the plain text of ``key_id``, in a vault, and return the vault's name.
 
-    ``vault_id`` is None where the workspace has one vault. Raises ``Invalid`` where the text is not
-    this key's, or the vault is unknown; ``Conflict`` where the key was not viewed; ``CerbyError``.
+    ``vault_id`` may be None if the workspace has only one vault. Raises ``Invalid`` if ``secret`` is not
+    this key's plain text or the vault is unknown, ``Conflict`` if nobody viewed the key, and ``CerbyError``.
     """
     key = key_for(actor, key_id)
     authorize(actor, Action.REVEAL_KEY, key)
     if key.state != State.CLAIMED:
-        raise Conflict("This key is not waiting to be stored. Look at where things stand.")
+        raise Conflict("This key is not waiting to be stored. Reload the page to see its state.")
     _check_is_this_key(actor, key, secret)
     vault = _vault(vault_id)
     log.append(Event.KEY_SAVE_STARTED, actor=actor, key=key, vault=vault.name)
@@ -52,7 +52,7 @@ def save_in_cerby(actor: Actor, key_id: UUID, *, secret: str, vault_id: UUID | N
 
 def _check_is_this_key(actor: Actor, key: ApiKey, secret: str) -> None:
     if not has_plain_text(key, secret):
-        sentence = "What was sent is not this key. Nothing was saved."
+        sentence = "The text that was sent is not this key. Nothing was saved."
         log.append(Event.KEY_STORED, actor=actor, key=key, outcome=log.Outcome.REFUSED, reason=sentence)
         raise Invalid(sentence)
 

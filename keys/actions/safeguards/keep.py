@@ -1,4 +1,4 @@
-"""Keep a key that the quarantine holds back: a person says that it is in use, and Cerby that it lives."""
+"""Keep a key that the quarantine holds back, because it is in use."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from keys.selectors.health.safeguards import held_key_for
 
 
 def keep_key(actor: Actor, key_id: UUID) -> ApiKey:
-    """Make ``key_id`` an active key of the inventory again, as Cerby lists it at this moment.
+    """Make ``key_id`` an active key of the inventory again, after checking that it is active in Cerby.
 
-    Raises ``NotAllowed``, ``NotFound`` for a key that is not held back, ``CerbyError``, and ``Conflict``
-    where the key does not live in Cerby, or another key has its name by now.
+    Raises ``NotFound`` if the key is not held back, ``CerbyError``, and ``Conflict`` if Cerby does not list
+    it as active or another key has its name.
     """
     actor = with_confirmed_role(actor)
     key = held_key_for(actor, key_id)
     sources, _ = TRANSITIONS[Transition.KEEP]
     if State(key.state) not in sources:
-        raise Conflict("The removal of this key has begun; it cannot be kept any more.")
-    upstream = _living(key)
+        raise Conflict("The removal of this key has started, so it can no longer be kept.")
+    upstream = _active_in_cerby(key)
     try:
-        _keep(actor, key, upstream)
+        _store(actor, key, upstream)
     except IntegrityError as taken:
         raise Conflict(
-            f"Another key is called “{key.name}” by now. Delete or rename one of the two in Cerby first."
+            f"Another key is now called “{key.name}”. Delete or rename one of the two in Cerby first."
         ) from taken
     return key
 
 
-def _living(key: ApiKey) -> cerby.UpstreamKey:
+def _active_in_cerby(key: ApiKey) -> cerby.UpstreamKey:
     client = cerby.connect()
     listed = client.keys_by_external_id(key.id)
     if not listed and key.cerby_id is not None:
@@ -50,10 +50,10 @@ def _living(key: ApiKey) -> cerby.UpstreamKey:
     for upstream in listed:
         if upstream.status == cerby.KeyStatus.ACTIVE:
             return upstream
-    raise Conflict("Cerby does not list this key as active any more: there is nothing to keep.")
+    raise Conflict("Cerby no longer lists this key as active, so it cannot be kept.")
 
 
-def _keep(actor: Actor, key: ApiKey, upstream: cerby.UpstreamKey) -> None:
+def _store(actor: Actor, key: ApiKey, upstream: cerby.UpstreamKey) -> None:
     now, id_, from_state = timezone.now(), str(upstream.id), key.state
     changes = {"cerby_id": upstream.id, "stored_at": now, "removed_at": None, "failure": ""}
     with transaction.atomic():

@@ -1,4 +1,4 @@
-"""When Cerby asks for a pause (429), nobody sends another create until it is over: no process of any node."""
+"""Pause the creation of keys, in every process, after Cerby has answered 429."""
 
 from __future__ import annotations
 
@@ -14,35 +14,34 @@ from keys.rules.errors import CerbyPaused, CerbyTooMany
 from keys.rules.events import Event
 
 SHORTEST = timedelta(minutes=5)
-"""Cerby (published): "retry in five minutes"; a Retry-After may make it longer, never shorter."""
+"""Cerby (published): "retry in five minutes". A Retry-After may make it longer, never shorter."""
 LONGEST = timedelta(hours=1)
 
 
 def begin_pause(retry_after: int) -> CerbyTooMany:
-    """Cerby has just answered 429, with ``retry_after`` in seconds. A later end counts, an earlier does not.
+    """Start or extend the pause for ``retry_after`` seconds, and return the error to raise.
 
-    Returns the error that says so to a person.
+    A pause is never shortened.
     """
     now = timezone.now()
     until = now + min(max(SHORTEST, timedelta(seconds=retry_after)), LONGEST)
-    over = Pause(what=Pause.What.CREATE, since=now - LONGEST, until=now)
+    ended = Pause(what=Pause.What.CREATE, since=now - LONGEST, until=now)
     with transaction.atomic():
-        Pause.objects.bulk_create([over], ignore_conflicts=True)
+        Pause.objects.bulk_create([ended], ignore_conflicts=True)
         if Pause.objects.filter(what=Pause.What.CREATE, until__lt=until).update(since=now, until=until):
             log.append(Event.PAUSE_STARTED, actor=None, until=until.isoformat())
     return CerbyTooMany(
-        "Cerby did not generate the API key: it has been asked too often. "
+        "Cerby did not generate the API key, because it received too many requests. "
         f"It asked us to wait: until {formatting.clock(until)}.",
         retry_after=round((until - now).total_seconds()),
     )
 
 
 def check_pause() -> None:
-    """Raise ``CerbyPaused`` while Cerby wants no create."""
+    """Raise ``CerbyPaused`` during a pause."""
     until = Pause.active_until()
     if until is not None:
         raise CerbyPaused(
-            f"Cerby asked us to wait: until {formatting.clock(until)}. It was not asked for the key. "
-            "Try again then.",
+            f"Cerby asked us to wait: until {formatting.clock(until)}. No request was sent. Try again then.",
             retry_after=max(1, round((until - timezone.now()).total_seconds())),
         )

@@ -1,4 +1,4 @@
-"""The quarantine: while it is on, the portal revokes nothing by itself and lists what it would have."""
+"""Start, end and check the quarantine, in which the portal lists keys instead of revoking them by itself."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ logger = structlog.get_logger(__name__)
 
 
 def start_quarantine(cause: Cause, reason: str) -> bool:
-    """Whether this call began it: a quarantine that is on stays as it is. ``reason`` is for a person."""
+    """Start the quarantine and return True, or return False if it is already on. ``reason`` is for people."""
     now = timezone.now()
     with transaction.atomic():
         Quarantine.objects.get_or_create(id=1)
-        began = Quarantine.objects.filter(since__isnull=True).update(
+        started = Quarantine.objects.filter(since__isnull=True).update(
             since=now, cause=cause, reason=reason[:500], silent_since=None
         )
-        if began:
+        if started:
             log.append(Event.QUARANTINE_STARTED, actor=None, reason=reason, cause=cause.value)
-    if began:
+    if started:
         logger.error("quarantine_started")
-    return bool(began)
+    return bool(started)
 
 
 def end_quarantine(actor: Actor | None) -> int:
-    """Let the portal revoke again, and the next sweep act on what was held back. Returns how many keys.
+    """Let the portal revoke again. The next sweep revokes the held keys; return how many there are.
 
-    ``actor`` is None for the operator's command. Raises ``NotAllowed``, and ``Conflict`` where none is on.
+    ``actor`` is None on the command line. Raises ``Conflict`` if there is no quarantine.
     """
     if actor is not None:
         actor = with_confirmed_role(actor)
@@ -50,25 +50,31 @@ def end_quarantine(actor: Actor | None) -> int:
             since=None, cause="", reason="", silent_since=None
         )
         if not ended:
-            raise Conflict("There is no quarantine to end. Somebody else may have ended it.")
+            raise Conflict("There is no quarantine to end. Another person may have ended it.")
         held = HeldBack.objects.filter(approved_at__isnull=True).update(approved_at=now)
         log.append(Event.QUARANTINE_ENDED, actor=actor, keys=held)
     return held
 
 
 def may_revoke() -> bool:
-    """Whether the portal may revoke by itself: no quarantine, and Cerby was looked at since any silence."""
+    """Return whether the portal may revoke by itself.
+
+    It may not during a quarantine, or between a time in which it did not run and the next complete sweep.
+    """
     return not Quarantine.objects.exclude(since__isnull=True, silent_since__isnull=True).exists()
 
 
 def silent_since() -> datetime | None:
-    """Since when the portal had not worked, where Cerby was not looked at since; None where it was."""
+    """Return when the portal last ran if no sweep has completed since then, else None."""
     row = Quarantine.objects.filter(silent_since__isnull=False).first()
     return row.silent_since if row else None
 
 
-def compared(silence: datetime | None, *, unaccounted: int = 0) -> None:
-    """Cerby's list was looked at since ``silence``; ``unaccounted`` keys in it contradict that silence."""
+def end_silence(silence: datetime | None, *, unaccounted: int = 0) -> None:
+    """Record that a sweep or an operator has checked Cerby after ``silence``, the time the portal last ran.
+
+    Start the quarantine if ``unaccounted`` keys show activity after that time: the database was restored.
+    """
     if unaccounted:
         start_quarantine(
             Cause.UNKNOWN_KEYS,
@@ -79,8 +85,8 @@ def compared(silence: datetime | None, *, unaccounted: int = 0) -> None:
         Quarantine.objects.filter(silent_since=silence).update(silent_since=None)
 
 
-def held_back(key: ApiKey, reason: str) -> bool:
-    """Whether ``key`` may not be revoked now; the quarantine's list says then that it would have been."""
+def hold_back(key: ApiKey, reason: str) -> bool:
+    """Return whether ``key`` must not be revoked now. A quarantine lists it as held back."""
     if may_revoke():
         return False
     if Quarantine.objects.filter(since__isnull=False).exists():

@@ -1,7 +1,7 @@
-"""Notice that the database is older than the portal's last work, or that the clock jumped: quarantine then.
+"""Start the quarantine if the database was restored from a backup or the clock jumped.
 
-The background jobs write down that they work: in the database, then in a file beside it. A restored
-database has gone back and the file has not. Each node has a file of its own, and any of them tells.
+The background jobs store the time of their last run in the database and then in a file. A restored database
+has an older time than the file. Each node has its own file, and one newer file is enough.
 """
 
 from __future__ import annotations
@@ -24,52 +24,52 @@ from keys.rules import formatting
 
 FILE_NAME = "last-work"
 JUMP = timedelta(minutes=5)
-"""More than clocks that are set by a time server ever differ."""
+"""More than clocks that a time server sets ever differ."""
 SILENCE = timedelta(minutes=10)
-"""Longer than an upgrade: after that, Cerby is looked at before anything is revoked."""
+"""Longer than an upgrade takes. After a longer silence, the portal revokes nothing before the next sweep."""
 
 logger = structlog.get_logger(__name__)
 
 
 def _uptime() -> float:
-    """Seconds since the machine started, those that it slept included; no clock setting moves it."""
+    """Return the seconds since the machine started, including sleep; nobody can set this clock."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 @dataclass
 class Clocks:
-    """Two clocks side by side: the one that tells the time, and one that cannot be set. In seconds."""
+    """Compare the wall clock with a clock that nobody can set, both in seconds."""
 
     wall: Callable[[], float] = time.time
     steady: Callable[[], float] = _uptime
-    apart: float | None = field(default=None, init=False)
+    difference: float | None = field(default=None, init=False)
 
     def jump(self) -> timedelta:
-        """How far the clock has jumped since the last call: ahead is positive."""
-        apart = self.wall() - self.steady()
-        before, self.apart = self.apart, apart
-        return timedelta(seconds=0 if before is None else apart - before)
+        """Return how far the wall clock has jumped since the last call. A jump ahead is positive."""
+        difference = self.wall() - self.steady()
+        before, self.difference = self.difference, difference
+        return timedelta(seconds=0 if before is None else difference - before)
 
 
 _CLOCKS = Clocks()
 
 
 def check_for_rollback(clocks: Clocks = _CLOCKS) -> None:
-    """Compare database, file and clock; start the quarantine where they contradict each other. Then mark."""
-    in_file = _in_file()  # before the row, which another worker of this node may mark at this moment
+    """Start the quarantine if database, file and clock contradict each other. Then store the current time."""
+    in_file = _read_mark()  # before the row, which another worker of this node may update at this moment
     row, _ = Quarantine.objects.get_or_create(id=1)
     now = timezone.now()
     found = _contradiction(row.marked_at, in_file, now, clocks.jump())
     if found is not None:
         start_quarantine(*found)
-        Quarantine.objects.update(marked_at=now)  # so that it is told once
+        Quarantine.objects.update(marked_at=now)  # so that the contradiction is reported once
     else:
         if row.marked_at is not None and now - row.marked_at > SILENCE:
             Quarantine.objects.filter(since__isnull=True, silent_since__isnull=True).update(
                 silent_since=row.marked_at
             )
         Quarantine.objects.filter(Q(marked_at__isnull=True) | Q(marked_at__lt=now)).update(marked_at=now)
-    _to_file(now)
+    _write_mark(now)
 
 
 def _contradiction(
@@ -79,19 +79,19 @@ def _contradiction(
         return None
     if in_file is not None and in_file > marked_at:
         return Cause.RESTORED, (
-            f"The portal last worked on {formatting.exact(in_file)}, and this database knows nothing after "
+            f"The portal last ran on {formatting.exact(in_file)}, but this database has no entry after "
             f"{formatting.exact(marked_at)}: a backup was restored, or changes were lost."
         )
     if marked_at - now > JUMP:
         return Cause.CLOCK, (
-            f"The clock says {formatting.exact(now)}, and the portal worked on {formatting.exact(marked_at)} "
-            "already: the clock has gone back."
+            f"The clock says {formatting.exact(now)}, but the portal already ran on "
+            f"{formatting.exact(marked_at)}: the clock was set back."
         )
     if abs(jump) > JUMP:
         minutes = round(abs(jump).total_seconds() / 60)
         return Cause.CLOCK, (
-            f"The clock jumped {'ahead' if jump > timedelta() else 'back'} by {minutes} minutes: keys would "
-            "seem to have waited too long."
+            f"The clock jumped {'ahead' if jump > timedelta() else 'back'} by {minutes} minutes, so keys "
+            "could be revoked too early."
         )
     return None
 
@@ -100,15 +100,15 @@ def _path() -> Path:
     return Path(settings.PORTAL_DATA_DIR) / FILE_NAME
 
 
-def _in_file() -> datetime | None:
+def _read_mark() -> datetime | None:
     try:
         return datetime.fromisoformat(_path().read_text().strip())
     except (OSError, ValueError):
         return None
 
 
-def _to_file(moment: datetime) -> None:
-    """Whole or not at all; a folder that cannot be written to only costs this way of noticing."""
+def _write_mark(moment: datetime) -> None:
+    """Replace the file in one step. If that fails, log a warning: only this check is lost."""
     path = _path()
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
     try:

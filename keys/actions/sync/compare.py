@@ -1,6 +1,6 @@
-"""Compare one page of what Cerby lists with the inventory, and bring the inventory up to date.
+"""Compare one page of Cerby's list of keys with the inventory, and update the inventory.
 
-What the inventory does not know is added as discovered. What Cerby says has changed is taken over and told.
+Keys that the inventory lacks are added as discovered. Changes in Cerby are copied and recorded.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from keys.rules.lifecycle import Phase, State, Transition
 from keys.rules.scopes import in_order
 
 LISTING_MAY_BE_OLD = timedelta(minutes=2)
-"""A key that is younger than this may be missing from a listing that is behind."""
+"""Cerby's list may lag behind by this long, so it proves nothing about a more recent change."""
 
 NEVER_VIEWED = (State.REQUESTED, State.CALLING, State.IN_DOUBT, State.READY, State.REFUSED, State.ABSENT)
 ENDED_HERE = (State.ABSENT, State.REFUSED, State.REVOKED)
@@ -38,12 +38,14 @@ logger = structlog.get_logger(__name__)
 
 
 @dataclass
-class Sweep:
-    """What one comparison found. ``confirmed``: so many of the inventory's ``live`` keys did Cerby list.
+class SweepResult:
+    """The counts and findings of one sweep.
 
-    ``not_taken``: what Cerby says of so many keys could not be written down; the log says why.
-    ``to_revoke``: live in Cerby, ended here; our id of the key and Cerby's. ``silent_since``: the portal has
-    not worked since then, as far as this database knows; ``unaccounted``: so many keys say otherwise.
+    ``confirmed``: how many of the inventory's ``live`` keys Cerby listed.
+    ``not_taken``: how many keys could not be stored; the log says why.
+    ``to_revoke``: keys that are live in Cerby but have ended here, as pairs of our id and Cerby's id.
+    ``silent_since``: when the portal last ran according to this database, if no sweep has completed since.
+    ``unaccounted``: how many keys show activity of the portal after that time.
     """
 
     started_at: datetime
@@ -61,40 +63,40 @@ class Sweep:
     to_revoke: list[tuple[uuid.UUID, uuid.UUID]] = field(default_factory=list)
 
     def __str__(self) -> str:
-        said = f"{self.confirmed} of {self.live} live keys confirmed"
-        for what in ("discovered", "changed", "missing", "revoked"):
-            if count := getattr(self, what):
-                said += f", {count} {what}"
+        summary = f"{self.confirmed} of {self.live} live keys confirmed"
+        for name in ("discovered", "changed", "missing", "revoked"):
+            if count := getattr(self, name):
+                summary += f", {count} {name}"
         if self.not_taken:
-            said += f", {self.not_taken} not taken over: see the log"
-        return f"{said}; quarantine: {len(self.to_revoke)} held back" if self.quarantined else said
+            summary += f", {self.not_taken} not taken over: see the log"
+        return f"{summary}; quarantine: {len(self.to_revoke)} held back" if self.quarantined else summary
 
 
-def compare(page: list[cerby.UpstreamKey], owners: Owners, found: Sweep) -> None:
-    """Note what ``page``, at most a hundred keys, says in the inventory and in ``found``.
+def compare(page: list[cerby.UpstreamKey], owners: Owners, result: SweepResult) -> None:
+    """Update the inventory and ``result`` from ``page``, at most a hundred keys.
 
-    Where it says nothing new that takes three queries; one more where keys were used since. Raises
-    ``CerbyError`` where Cerby is asked for more and does not answer.
+    A page without changes takes three queries, or four if keys were used since the last sweep. Raises
+    ``CerbyError`` if Cerby does not answer a further request.
     """
-    found.listed += len(page)
+    result.listed += len(page)
     ours = _ours(page)
     ours |= match_cerby_ids(
         [key for key in page if key.id not in ours and key.status == cerby.KeyStatus.ACTIVE]
     )
-    found.unaccounted += sum(_tells_of_a_lost_time(ours.get(key.id), key, found) for key in page)
+    result.unaccounted += sum(_shows_lost_work(ours.get(key.id), key, result) for key in page)
     people = owners.of({key.owner_id for key in page})
-    # A key that was removed before the portal ever saw it is somebody else's history.
+    # A key that was removed before the portal first saw it is of no interest here.
     unknown = [key for key in page if key.id not in ours and key.status != cerby.KeyStatus.REMOVED]
-    discovered = discover(unknown, people, found.started_at)
-    found.discovered += discovered
-    found.not_taken += len(unknown) - discovered
-    _compare_known([(ours[key.id], key) for key in page if key.id in ours], people, found)
+    discovered = discover(unknown, people, result.started_at)
+    result.discovered += discovered
+    result.not_taken += len(unknown) - discovered
+    _compare_known([(ours[key.id], key) for key in page if key.id in ours], people, result)
     listed = [key.pk for key in ours.values()]
-    ApiKey.objects.filter(pk__in=listed).update(confirmed_at=found.started_at, missing_since=None)
+    ApiKey.objects.filter(pk__in=listed).update(confirmed_at=result.started_at, missing_since=None)
 
 
 def _ours(page: list[cerby.UpstreamKey]) -> dict[uuid.UUID, ApiKey]:
-    """The inventory's rows for the page, by Cerby's id. Our own, Cerby's ``externalId``, wins."""
+    """Return the inventory's rows for ``page`` by Cerby's id. A match by ``externalId``, our id, wins."""
     by_id = {key.id for key in page}
     by_external_id = {key.external_id: key.id for key in page if key.external_id}
     rows = ApiKey.objects.select_related("owner").filter(
@@ -103,130 +105,130 @@ def _ours(page: list[cerby.UpstreamKey]) -> dict[uuid.UUID, ApiKey]:
     return {by_external_id.get(row.pk) or row.cerby_id or row.pk: row for row in rows}
 
 
-def _tells_of_a_lost_time(key: ApiKey | None, upstream: cerby.UpstreamKey, found: Sweep) -> bool:
-    """Whether the portal must have worked while this database says that it did not: a backup was restored.
+def _shows_lost_work(key: ApiKey | None, upstream: cerby.UpstreamKey, result: SweepResult) -> bool:
+    """Return whether this key shows activity that the database has lost, as after a restore.
 
-    Somebody made a key under an identifier of a portal's, or used one that nobody has viewed here.
+    Either the key has an external id, which only a portal sets, or it was used without ever being viewed.
     """
-    if found.silent_since is None or upstream.status != cerby.KeyStatus.ACTIVE:
+    if result.silent_since is None or upstream.status != cerby.KeyStatus.ACTIVE:
         return False
     if key is None:
-        return upstream.external_id is not None and upstream.created_at > found.silent_since
-    used = upstream.last_used_at is not None and upstream.last_used_at > found.silent_since
+        return upstream.external_id is not None and upstream.created_at > result.silent_since
+    used = upstream.last_used_at is not None and upstream.last_used_at > result.silent_since
     return used and key.origin == ApiKey.Origin.GENERATED and key.state in NEVER_VIEWED
 
 
 def _compare_known(
-    pairs: list[tuple[ApiKey, cerby.UpstreamKey]], people: Mapping[uuid.UUID, User], found: Sweep
+    pairs: list[tuple[ApiKey, cerby.UpstreamKey]], people: Mapping[uuid.UUID, User], result: SweepResult
 ) -> None:
     used, changed = [], []
     for key, upstream in pairs:
         if upstream.status == cerby.KeyStatus.REMOVED:
-            with _one_of_many(upstream, found):
-                _removed_in_cerby(key, upstream, found)
+            with _counting_errors(upstream, result):
+                _mark_removed(key, upstream, result)
         elif key.state in ENDED_HERE:
-            if upstream.status == cerby.KeyStatus.ACTIVE and not _has_just_ended(key, found):
-                found.to_revoke.append((key.pk, upstream.id))
+            if upstream.status == cerby.KeyStatus.ACTIVE and not _ended_recently(key, result):
+                result.to_revoke.append((key.pk, upstream.id))
         elif key.phase == Phase.LIVE:
-            differing = _differing(key, _facts(upstream, people.get(upstream.owner_id) or key.owner))
-            if differing == {"last_used_at"}:
+            names = _changed_columns(key, _columns(upstream, people.get(upstream.owner_id) or key.owner))
+            if names == {"last_used_at"}:
                 key.last_used_at = upstream.last_used_at
                 used.append(key)
-            elif differing:
+            elif names:
                 changed.append((key, upstream))
     if used:
         ApiKey.objects.bulk_update(used, ["last_used_at"])
     if changed:
-        _take_over_all(changed, people, found)
+        _copy_changes(changed, people, result)
 
 
 @contextmanager
-def _one_of_many(upstream: cerby.UpstreamKey, found: Sweep) -> Iterator[None]:
-    """What cannot be written down, such as a name that another key has here, does not stop the rest."""
+def _counting_errors(upstream: cerby.UpstreamKey, result: SweepResult) -> Iterator[None]:
+    """Log and count a key that cannot be stored, for example because another key has its name here."""
     try:
         yield
     except (IntegrityError, DataError):
-        found.not_taken += 1
+        result.not_taken += 1
         logger.exception("key_not_taken_over", cerby_id=str(upstream.id))
 
 
-def _take_over_all(
-    changed: list[tuple[ApiKey, cerby.UpstreamKey]], people: Mapping[uuid.UUID, User], found: Sweep
+def _copy_changes(
+    changed: list[tuple[ApiKey, cerby.UpstreamKey]], people: Mapping[uuid.UUID, User], result: SweepResult
 ) -> None:
-    doubtful = _changed_lately([key for key, _ in changed], found)
+    recent = _recently_changed([key for key, _ in changed], result)
     for key, listed in changed:
-        upstream = _itself(listed) if key.pk in doubtful else listed
-        with _one_of_many(upstream, found):
-            _take_over(key, _facts(upstream, people.get(upstream.owner_id) or key.owner), found)
+        upstream = _read_again(listed) if key.pk in recent else listed
+        with _counting_errors(upstream, result):
+            _copy_change(key, _columns(upstream, people.get(upstream.owner_id) or key.owner), result)
 
 
-def _changed_lately(keys: list[ApiKey], found: Sweep) -> set[uuid.UUID | None]:
-    """A list may be behind a change of a moment ago, and must not undo it."""
+def _recently_changed(keys: list[ApiKey], result: SweepResult) -> set[uuid.UUID | None]:
+    """Return the ids of keys that were changed so recently that Cerby's list may not show it yet."""
     changes = AuditEvent.objects.filter(
         key_id__in=[key.pk for key in keys],
         type__in=[Event.KEY_RESCOPE_STARTED, Event.KEY_RESCOPED, Event.KEY_CHANGED],
-        at__gt=found.started_at - LISTING_MAY_BE_OLD,
+        at__gt=result.started_at - LISTING_MAY_BE_OLD,
     )
     return set(changes.values_list("key_id", flat=True))
 
 
-def _itself(upstream: cerby.UpstreamKey) -> cerby.UpstreamKey:
+def _read_again(upstream: cerby.UpstreamKey) -> cerby.UpstreamKey:
     with suppress(CerbyNotFound):
         return cerby.connect().key(upstream.id)
     return upstream
 
 
-def _differing(key: ApiKey, now: dict[str, Any]) -> set[str]:
-    return {name for name in now if getattr(key, name) != now[name]}
+def _changed_columns(key: ApiKey, columns: dict[str, Any]) -> set[str]:
+    return {name for name, value in columns.items() if getattr(key, name) != value}
 
 
-def _has_just_ended(key: ApiKey, found: Sweep) -> bool:
-    """Too lately to say that a listing, which may be behind, contradicts it."""
-    return key.removed_at is not None and key.removed_at > found.started_at - LISTING_MAY_BE_OLD
+def _ended_recently(key: ApiKey, result: SweepResult) -> bool:
+    """Return whether the key was removed so recently that Cerby's list may not show it yet."""
+    return key.removed_at is not None and key.removed_at > result.started_at - LISTING_MAY_BE_OLD
 
 
-def _removed_in_cerby(key: ApiKey, upstream: cerby.UpstreamKey, found: Sweep) -> None:
+def _mark_removed(key: ApiKey, upstream: cerby.UpstreamKey, result: SweepResult) -> None:
     if key.phase != Phase.LIVE:
         return
-    changes = {"removed_at": upstream.removed_at or found.started_at}
+    changes = {"removed_at": upstream.removed_at or result.started_at}
     before, after = {"status": "active"}, {"status": "removed"}
-    # Where somebody is changing it at this moment, the next sweep compares again.
+    # On a conflict, somebody is changing the key; the next sweep compares again.
     with suppress(Conflict), transaction.atomic():
         transition(
             key, Transition.VANISH, Event.KEY_CHANGED, None, changes=changes, before=before, after=after
         )
         RevealGrant.withdraw(key)
-        found.changed += 1
+        result.changed += 1
 
 
-def _take_over(key: ApiKey, now: dict[str, Any], found: Sweep) -> None:
-    """Cerby's facts are the facts; what people would want to know of a difference becomes an event."""
-    before = {name: getattr(key, name) for name in now}
-    differing = _differing(key, now)
-    if not differing:
+def _copy_change(key: ApiKey, columns: dict[str, Any], result: SweepResult) -> None:
+    """Store the columns that differ in Cerby, and record those that people would want to know."""
+    before = {name: getattr(key, name) for name in columns}
+    names = _changed_columns(key, columns)
+    if not names:
         return
     unchanged = ApiKey.objects.filter(pk=key.pk, state=key.state, scopes=key.scopes)
     with transaction.atomic():
-        if unchanged.update(**{name: now[name] for name in differing}) != 1:
-            return  # somebody is changing it at this moment; the next sweep compares again
-        telling = sorted(differing - _NOT_NEWS)
-        if telling:
-            found.changed += 1
+        if unchanged.update(**{name: columns[name] for name in names}) != 1:
+            return  # somebody is changing the key; the next sweep compares again
+        reported = sorted(names - _UNREPORTED)
+        if reported:
+            result.changed += 1
             log.append(
                 Event.KEY_CHANGED,
                 actor=None,
                 key=key,
-                before={name: _json(before[name]) for name in telling},
-                after={name: _json(now[name]) for name in telling},
+                before={name: _json(before[name]) for name in reported},
+                after={name: _json(columns[name]) for name in reported},
             )
 
 
-_NOT_NEWS = {"last_used_at", "name_order", "owner", "owner_name", "owner_order"}
-"""Use is not a change; a change of owner is told by the e-mail alone."""
+_UNREPORTED = {"last_used_at", "name_order", "owner", "owner_name", "owner_order"}
+"""Columns without an event: use is not a change, and a new owner is reported by ``owner_email`` alone."""
 
 
-def _facts(upstream: cerby.UpstreamKey, owner: User) -> dict[str, Any]:
-    facts: dict[str, Any] = {
+def _columns(upstream: cerby.UpstreamKey, owner: User) -> dict[str, Any]:
+    columns: dict[str, Any] = {
         "owner": owner,
         **ApiKey.owner_columns(owner),
         "name": upstream.name[:100],
@@ -236,8 +238,8 @@ def _facts(upstream: cerby.UpstreamKey, owner: User) -> dict[str, Any]:
         "cerby_id": upstream.id,
     }
     if upstream.expires_at is not None:
-        facts["expires_at"] = upstream.expires_at
-    return facts
+        columns["expires_at"] = upstream.expires_at
+    return columns
 
 
 def _json(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Add keys that Cerby lists and the inventory does not know, a page of them at a time."""
+"""Add keys that Cerby lists and the inventory lacks, one page at a time."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ logger = structlog.get_logger(__name__)
 
 
 def discover(strangers: Iterable[cerby.UpstreamKey], owners: Mapping[UUID, User], at: datetime) -> int:
-    """Add ``strangers``, confirmed ``at``, with their events in one transaction. Returns how many.
+    """Add ``strangers``, confirmed at time ``at``, with their events. Return how many were added.
 
-    What cannot be written down is logged and left out, and does not keep the others away.
+    A key that cannot be stored is logged and skipped.
     """
-    keys = [key for upstream in strangers if (key := _row(upstream, owners, at))]
+    keys = [key for upstream in strangers if (key := _build_key(upstream, owners, at))]
     try:
         _add(keys)
     except (IntegrityError, DataError):
-        return sum(_added_alone(key) for key in keys)
+        return sum(_add_one(key) for key in keys)
     return len(keys)
 
 
-def _row(upstream: cerby.UpstreamKey, owners: Mapping[UUID, User], at: datetime) -> ApiKey | None:
+def _build_key(upstream: cerby.UpstreamKey, owners: Mapping[UUID, User], at: datetime) -> ApiKey | None:
     owner = owners.get(upstream.owner_id)
     if owner is None or upstream.expires_at is None:
         logger.error("key_without_owner_or_expiry", cerby_id=str(upstream.id))
@@ -52,7 +52,7 @@ def _row(upstream: cerby.UpstreamKey, owners: Mapping[UUID, User], at: datetime)
     )
 
 
-def _added_alone(key: ApiKey) -> bool:
+def _add_one(key: ApiKey) -> bool:
     try:
         _add([key])
     except (IntegrityError, DataError):

@@ -1,4 +1,4 @@
-"""Who owns the keys that Cerby lists: people known here, and strangers as Cerby describes them."""
+"""Find the owners of the keys that Cerby lists, and add those whom the portal does not know."""
 
 from __future__ import annotations
 
@@ -11,36 +11,33 @@ from keys.actions.people.refresh import remember
 from keys.models import User
 from keys.rules.errors import CerbyNotFound
 
-ASKED_ONE_BY_ONE = 3
+MAX_SINGLE_REQUESTS = 3
 
 
 class Owners:
-    """The owners of one listing's keys.
+    """The owners of the keys of one sweep.
 
-    A few strangers are asked for one by one. For more of them the list of all people is read, once: its
-    pages cost fewer calls.
+    Up to three unknown people per page are requested one by one. If there are more, the list of all people
+    is read once, which takes fewer calls.
     """
 
     def __init__(self) -> None:
         self._listed: dict[UUID, cerby.Person] | None = None
 
     def of(self, ids: set[UUID]) -> dict[UUID, User]:
-        """Rows by Cerby's id of the person; whom Cerby does not know either is left out.
-
-        Raises ``CerbyError``.
-        """
+        """Return users by their Cerby id. People whom Cerby does not know are left out."""
         known = _known(ids)
         strangers = ids - known.keys()
         if strangers:
-            remember(self._described(strangers))
+            remember(self._fetch(strangers))
             known |= _known(strangers)
         return known
 
-    def _described(self, ids: set[UUID]) -> Iterable[cerby.Person]:
-        if self._listed is None and len(ids) > ASKED_ONE_BY_ONE:
+    def _fetch(self, ids: set[UUID]) -> Iterable[cerby.Person]:
+        if self._listed is None and len(ids) > MAX_SINGLE_REQUESTS:
             self._listed = {person.id: person for person in cerby.connect().people()}
         if self._listed is None:
-            return _one_by_one(ids)
+            return _fetch_singly(ids)
         return [self._listed[person_id] for person_id in ids if person_id in self._listed]
 
 
@@ -48,7 +45,7 @@ def _known(ids: set[UUID]) -> dict[UUID, User]:
     return {user.cerby_id: user for user in User.objects.filter(cerby_id__in=ids)}
 
 
-def _one_by_one(ids: set[UUID]) -> Iterator[cerby.Person]:
+def _fetch_singly(ids: set[UUID]) -> Iterator[cerby.Person]:
     client = cerby.connect()
     for person_id in ids:
         with suppress(CerbyNotFound):

@@ -1,7 +1,7 @@
-"""Walk through everything that Cerby lists, compare it with the inventory, and act on what came of it.
+"""Compare all keys that Cerby lists with the inventory.
 
-What lives in Cerby and should not is revoked (keys.actions.sync.revoke_orphans). What Cerby does not list any more is
-marked as missing, and nothing is ever revoked for being unknown here.
+Keys that are live in Cerby but have ended here are revoked (see ``revoke_orphans``). Keys that Cerby no
+longer lists are marked as missing. A key is never revoked for being unknown here.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from keys import cerby
-from keys.actions.safeguards.quarantine import compared, may_revoke, silent_since
-from keys.actions.sync.compare import LISTING_MAY_BE_OLD, Sweep, compare
+from keys.actions.safeguards.quarantine import end_silence, may_revoke, silent_since
+from keys.actions.sync.compare import LISTING_MAY_BE_OLD, SweepResult, compare
 from keys.actions.sync.owners import Owners
 from keys.actions.sync.revoke_orphans import revoke_orphans
 from keys.audit import log
@@ -26,44 +26,44 @@ from keys.rules.lifecycle import Phase
 PAGE = 100
 
 
-def sweep() -> Sweep:
-    """One comparison. Raises ``CerbyError`` where the listing broke off; nothing counts as missing then."""
-    found = Sweep(started_at=timezone.now(), silent_since=silent_since())
+def sweep() -> SweepResult:
+    """Run one sweep. Raises ``CerbyError`` if the list is incomplete; no key is marked as missing then."""
+    result = SweepResult(started_at=timezone.now(), silent_since=silent_since())
     owners = Owners()
     for page in batches(cerby.connect().keys(), PAGE):
-        compare(page, owners, found)
-    _mark_missing(found)
-    compared(found.silent_since, unaccounted=found.unaccounted)
-    found.revoked = revoke_orphans(found.to_revoke, listed=found.listed)
-    found.quarantined = not may_revoke()
-    _count(found)
-    return found
+        compare(page, owners, result)
+    _mark_missing(result)
+    end_silence(result.silent_since, unaccounted=result.unaccounted)
+    result.revoked = revoke_orphans(result.to_revoke, listed=result.listed)
+    result.quarantined = not may_revoke()
+    _count_live_keys(result)
+    return result
 
 
-def _count(found: Sweep) -> None:
-    confirmed = Q(confirmed_at__gte=found.started_at)
+def _count_live_keys(result: SweepResult) -> None:
+    confirmed = Q(confirmed_at__gte=result.started_at)
     counts = ApiKey.objects.filter(phase=Phase.LIVE).aggregate(
         live=Count("pk"), confirmed=Count("pk", filter=confirmed)
     )
-    found.live, found.confirmed = counts["live"], counts["confirmed"]
+    result.live, result.confirmed = counts["live"], counts["confirmed"]
 
 
-def _mark_missing(found: Sweep) -> None:
-    """Live here, and not in a complete listing that should have had it."""
-    new = found.started_at - LISTING_MAY_BE_OLD
+def _mark_missing(result: SweepResult) -> None:
+    """Mark the live keys that a complete list lacks, unless they are too new to be listed."""
+    new = result.started_at - LISTING_MAY_BE_OLD
     gone = ApiKey.objects.filter(
         Q(confirmed_at__lt=new) | Q(confirmed_at__isnull=True, created_at__lt=new),
-        cerby_id__isnull=False,  # without it nobody can tell
+        cerby_id__isnull=False,  # keys without it cannot be found in the list
         phase=Phase.LIVE,
         missing_since__isnull=True,
-        expires_at__gt=found.started_at,
+        expires_at__gt=result.started_at,
     )
-    while marked := _mark_as_missing(gone, found.started_at):
-        found.missing += marked
+    while marked := _mark_page(gone, result.started_at):
+        result.missing += marked
 
 
-def _mark_as_missing(gone: QuerySet[ApiKey], since: datetime) -> int:
-    """A page of ``gone`` and its events, or neither. Returns how many."""
+def _mark_page(gone: QuerySet[ApiKey], since: datetime) -> int:
+    """Mark one page of ``gone`` with its events in one transaction, and return how many there were."""
     with transaction.atomic():
         page = list(gone.select_for_update()[:PAGE])
         ApiKey.objects.filter(pk__in=[key.pk for key in page]).update(missing_since=since)

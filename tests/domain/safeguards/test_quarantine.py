@@ -223,7 +223,7 @@ def test_a_database_that_has_seen_later_times_starts_it_once(db):
     check_for_rollback()
     Quarantine.objects.update(marked_at=timezone.now() + HOUR)
     check_for_rollback()
-    assert (cause(), "the clock has gone back" in quarantine_on().reason) == (Cause.CLOCK, True)
+    assert (cause(), "the clock was set back" in quarantine_on().reason) == (Cause.CLOCK, True)
     end_quarantine(None)
     check_for_rollback()
     assert cause() == ""

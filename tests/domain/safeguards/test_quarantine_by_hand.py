@@ -58,7 +58,7 @@ def test_only_what_is_held_back_and_lives_can_be_kept(cast, sandbox):
         keep_key(me, free.pk)
     dead = a_held_key(sandbox, cast.admin, state=State.REVOKED, removed_at=timezone.now())
     sandbox.change_key(str(dead.cerby_id), removed=True)
-    with pytest.raises(Conflict, match="nothing to keep"):
+    with pytest.raises(Conflict, match="cannot be kept"):
         keep_key(me, dead.pk)
     begun = a_held_key(sandbox, cast.admin, state=State.REVOKING)
     with pytest.raises(Conflict, match="has begun"):

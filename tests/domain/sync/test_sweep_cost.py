@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from keys.actions.sync.compare import Sweep
+from keys.actions.sync.compare import SweepResult
 from keys.actions.sync.sweep import PAGE, sweep
 from keys.models import ApiKey, AuditEvent
 from sandbox import Sandbox, api_keys
@@ -37,7 +37,7 @@ def many(cast, sandbox) -> list[str]:
     return [key["id"] for key in sandbox.api_keys()]
 
 
-def cost(sandbox: Sandbox) -> tuple[Sweep, int, int]:
+def cost(sandbox: Sandbox) -> tuple[SweepResult, int, int]:
     """What a sweep found; how often it asked the database, and how often Cerby."""
     calls = len(asked(sandbox, "GET"))
     with CaptureQueriesContext(connection) as seen:
