@@ -11,7 +11,7 @@ from django.db import transaction
 
 from keys import cerby
 from keys.actions.people.add import add_person
-from keys.actions.people.refresh import remember
+from keys.actions.people.refresh import create_unknown_users
 from keys.audit import log
 from keys.models import ApiKey, User
 from keys.rules.errors import CerbyError
@@ -44,7 +44,7 @@ def seed_demo(password: str) -> str:
 
 
 def _add(password: str) -> None:
-    remember(cerby.connect().people())
+    create_unknown_users(cerby.connect().people())
     for email in PEOPLE:
         add_person(email)
     User.objects.filter(email__in=PEOPLE).update(password=make_password(password))

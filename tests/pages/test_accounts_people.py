@@ -97,7 +97,7 @@ def test_without_a_password_nobody_signs_in(newcomer):
 
 
 def test_whom_cerby_does_not_know_is_not_added(cast):
-    with pytest.raises(CommandError, match="Cerby knows nobody with the e-mail nobody"):
+    with pytest.raises(CommandError, match="Cerby knows nobody with the email nobody"):
         add_person("nobody@contenzilla.example")
     assert User.objects.count() == 6
 
@@ -142,7 +142,7 @@ def test_whom_the_portal_has_not_let_in_it_cannot_remove(cast, newcomer):
     with pytest.raises(CommandError, match="The portal knows nobody"):
         call_command("remove_person", newcomer)
     User.objects.filter(pk=cast.guest.pk).update(added_at=None, is_active=False)
-    with pytest.raises(CommandError, match="was removed from it already"):
+    with pytest.raises(CommandError, match="or has already been removed"):
         call_command("remove_person", email_of("guest"))
     assert events(type="person:remove") == []
 

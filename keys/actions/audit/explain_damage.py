@@ -1,4 +1,4 @@
-"""Explain what a verification found: why the record is damaged there, so that it is no alarm any more."""
+"""Record an explanation for damage that a verification found, which ends the alarm."""
 
 from __future__ import annotations
 
@@ -15,12 +15,10 @@ EXPLANATION_LENGTH = 500
 
 
 def explain_damage(actor: Actor, verification: int, explanation: str) -> None:
-    """Record ``explanation`` for all that ``verification``, by its id, found and nobody has explained yet.
+    """Record ``explanation`` for all unexplained damage of the verification with the id ``verification``.
 
-    It stays damage, for every verification and every reader; what is found later is another thing.
-
-    Raises ``NotAllowed``, ``Invalid``, and ``Conflict`` where the record was verified again since, or where
-    nothing is left to explain.
+    The damage stays visible in every report, and new damage needs its own explanation. Raises ``Conflict``
+    if a newer verification exists or nothing is left to explain.
     """
     actor = with_confirmed_role(actor)
     authorize(actor, Action.EXPLAIN_DAMAGE)
@@ -28,9 +26,9 @@ def explain_damage(actor: Actor, verification: int, explanation: str) -> None:
     last = last_verification()
     if last is None or last.pk != verification:
         raise Conflict(
-            "The record was verified again in the meantime. Look at what was found, and say it again."
+            "The record was verified again in the meantime. Check the new result, and explain it again."
         )
     names = unexplained(last)
     if not names:
-        raise Conflict("Nothing is left to be explained.")
+        raise Conflict("Nothing is left to explain.")
     log.append(Event.DAMAGE_EXPLAINED, actor=actor, damage=names, explanation=explanation)

@@ -1,4 +1,4 @@
-"""Download the inventory or the activity: reads, and recorded as acts."""
+"""Export the inventory or the activity as CSV, and record the export."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from keys.selectors.inventory.table import inventory_export
 
 
 def export_inventory(actor: Actor, params: QueryDict) -> Export:
-    """Raises ``NotAllowed`` and ``Invalid``."""
     export = inventory_export(actor, params)
     log.append(Event.INVENTORY_EXPORTED, actor=actor, filter=export.filter, count=export.count)
     return export
 
 
 def export_activity(actor: Actor, params: QueryDict) -> Export:
-    """Raises ``NotAllowed`` and ``Invalid``. The event of this export is not in it."""
+    """Export the activity. The event of this export is not part of it."""
     export = activity_export(actor, params)
     log.append(Event.ACTIVITY_EXPORTED, actor=actor, filter=export.filter, count=export.count)
     return export

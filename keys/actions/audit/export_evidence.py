@@ -1,4 +1,4 @@
-"""Hand out an evidence pack: recorded before its first byte, and one at a time for each person."""
+"""Export an evidence pack. The event precedes the first byte, and a person downloads one pack at a time."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from keys.rules.policy import Action, Actor
 
 OPERATOR = "the operator of the portal"
 HELD_FOR = 600
-"""Seconds after which a download that has died no longer stands in the way; a living one says so before."""
+"""Seconds after which an interrupted download no longer blocks a new one. A running one renews its lease."""
 RENEWED_AFTER = 60
 
 
 class Download(Iterator[bytes]):
-    """The bytes of a pack. ``close`` ends it wherever it is: the server does so when the reader is gone."""
+    """Iterate over the bytes of a pack. The server calls ``close`` if the client disconnects."""
 
     def __init__(self, chunks: Generator[bytes, None, None], name: str, lease: str) -> None:
         self.name = name
@@ -53,10 +53,10 @@ class Download(Iterator[bytes]):
 def export_evidence(
     actor: Actor | None, since: datetime, until: datetime, as_of: datetime | None = None
 ) -> Download:
-    """The evidence of what happened from ``since`` to before ``until``, with everything else as of a time.
+    """Return a pack with the events from ``since`` to before ``until``, and the other data as of ``as_of``.
 
-    ``as_of`` None: as it is now. ``actor`` is None for the operator's command. Raises ``NotAllowed``,
-    ``Invalid``, ``Conflict`` without a key to sign with, ``TooOften`` while the same person downloads one.
+    ``as_of`` defaults to now. ``actor`` is None on the command line. Raises ``Conflict`` if there is no
+    signing key, and ``TooOften`` if this person is already downloading a pack.
     """
     if actor is not None:
         authorize(actor, Action.EXPORT_EVIDENCE)
@@ -80,13 +80,13 @@ def export_evidence(
 
 def _check(period: Period, now: datetime) -> None:
     if period.as_of > now:
-        raise Invalid(as_of="This time has not come yet. Nobody knows how things will be.")
+        raise Invalid(as_of="This time is in the future. Enter a time in the past.")
     if period.since >= period.until:
-        raise Invalid(until="The period must end after it begins, and must have begun.")
+        raise Invalid(until="The period must end after it begins, and must begin in the past.")
 
 
 def _take_lease(actor: Actor) -> str:
     lease = f"evidence:{actor.user_id}"
     if not cache.add(lease, 1, HELD_FOR):
-        raise TooOften("You are downloading an evidence pack already. Ask again when it has arrived.")
+        raise TooOften("You are already downloading an evidence pack. Try again when it has finished.")
     return lease

@@ -1,4 +1,4 @@
-"""Verify the record of what happened, in the background: when somebody asks, and once a day unasked."""
+"""Verify the audit log in the background, at a person's request and once a day."""
 
 from __future__ import annotations
 
@@ -24,26 +24,28 @@ logger = structlog.get_logger(__name__)
 
 
 def ask(actor: Actor, enqueue: Callable[[int], object]) -> None:
-    """Record that somebody wants to know, and ``enqueue`` the verification by its id, or neither.
+    """Record the request for a verification and ``enqueue`` it by its id, both or neither.
 
-    Raises ``NotAllowed``, and ``Conflict`` while one is going on.
+    Raises ``Conflict`` if a verification is running.
     """
     authorize(actor, Action.VERIFY_RECORD)
     with transaction.atomic():
         if running() is not None:
-            raise Conflict("The record is being verified at this moment. Wait for that to end.")
+            raise Conflict("The record is already being verified. Wait until that has finished.")
         log.append(Event.VERIFICATION_STARTED, actor=actor)
         enqueue(Verification.objects.create(asked_at=timezone.now(), asked_by=actor.name).pk)
 
 
 def verify_unasked() -> str:
-    """What the portal does by itself; one of its own that was broken off, first. Returns what was found."""
-    mine = Verification.objects.filter(asked_by=log.THE_PORTAL, finished_at=None).order_by("id").first()
-    return carry_out(mine or Verification.objects.create(asked_at=timezone.now(), asked_by=log.THE_PORTAL))
+    """Run the daily verification and return its summary. An interrupted earlier one is finished first."""
+    unfinished = Verification.objects.filter(asked_by=log.THE_PORTAL, finished_at=None).order_by("id").first()
+    return carry_out(
+        unfinished or Verification.objects.create(asked_at=timezone.now(), asked_by=log.THE_PORTAL)
+    )
 
 
 def carry_out(verification: Verification) -> str:
-    """Read the whole record, and keep what was found, once, however often it is asked. Says it in words."""
+    """Verify the whole log, store the result if it is not stored yet, and return a summary."""
     failure, report = "", Report()
     try:
         report = check()
@@ -73,12 +75,12 @@ def _columns(report: Report) -> dict[str, Any]:
         "events": report.events,
         "unsealed": report.unsealed,
         "erased": report.erased,
-        "damage": [_described(damage) for damage in report.damage],
+        "damage": [_as_dict(damage) for damage in report.damage],
         **signed,
     }
 
 
-def _described(damage: Damage) -> dict[str, Any]:
+def _as_dict(damage: Damage) -> dict[str, Any]:
     return {
         "kind": damage.kind.name,
         "meaning": damage.kind.value,

@@ -1,4 +1,4 @@
-"""Look at the inventory, or search it: a read, and recorded as an act."""
+"""Read a page of the inventory, and record that it was viewed or searched."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from keys.rules.policy import Actor
 from keys.selectors.inventory.filters import InventoryFilter
 from keys.selectors.inventory.table import Inventory, inventory
 
-THE_SAME_LOOK = timedelta(minutes=15)
-"""Pages, orders and reloads within this time of the same person's same look are one event (docs/audit.md)."""
+SAME_VIEW_WITHIN = timedelta(minutes=15)
+"""Within this time, further pages, sort orders and reloads of the same view are one event (docs/audit.md)."""
 
 
 def view_inventory(actor: Actor, params: QueryDict) -> Inventory:
-    """The page of the inventory that the query string asks for. Raises ``NotAllowed``."""
+    """Return the page of the inventory for the query string in ``params``."""
     found = inventory(actor, params)
     if found.filter.is_valid():
         _record_once(actor, found.filter)
@@ -31,13 +31,13 @@ def _record_once(actor: Actor, wanted: InventoryFilter) -> None:
     event, details, personal = Event.INVENTORY_VIEWED, dict[str, Any](), dict[str, str]()
     if words := wanted.in_words() if wanted.in_use() else "":
         event, details, personal = Event.INVENTORY_SEARCHED, {"filter": words}, {"details.filter": words}
-    lately = AuditEvent.objects.filter(
+    recent = AuditEvent.objects.filter(
         actor_email=actor.email,
-        at__gt=timezone.now() - THE_SAME_LOOK,
+        at__gt=timezone.now() - SAME_VIEW_WITHIN,
         type=event.value,
         ip=actor.ip,
         browser=actor.browser,
         personal=personal,
     )
-    if not lately.exists():
+    if not recent.exists():
         log.append(event, actor=actor, **details)

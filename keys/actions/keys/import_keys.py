@@ -6,7 +6,7 @@ from django.db import transaction
 
 from keys import cerby
 from keys.actions.keys.register import add
-from keys.actions.people.refresh import remember
+from keys.actions.people.refresh import create_unknown_users
 from keys.models import User
 from keys.rules.errors import Invalid
 from keys.rules.policy import Actor
@@ -22,7 +22,7 @@ def import_keys(actor: Actor, text: str) -> int:
     if not lines:
         raise Invalid(file="No line of the file can be imported any more. Look at the reasons below.")
     with transaction.atomic():
-        remember(line.owner for line in lines if isinstance(line.owner, cerby.Person))
+        create_unknown_users(line.owner for line in lines if isinstance(line.owner, cerby.Person))
         owners = {
             user.email: user for user in User.objects.filter(email__in={line.owner_email for line in lines})
         }

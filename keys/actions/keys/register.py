@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from keys import cerby
 from keys.actions.keys.prove import Proved, prove
-from keys.actions.people.refresh import remember
+from keys.actions.people.refresh import create_unknown_users
 from keys.audit import log
 from keys.audit.guard import authorize
 from keys.models import ApiKey, User
@@ -55,7 +55,7 @@ def _owner(email: str) -> User:
     person = cerby.connect().person_by_email(email)
     if person is None:
         raise Invalid(owner=f"Cerby knows nobody with the email {email}. Check the spelling.")
-    remember([person])
+    create_unknown_users([person])
     return User.objects.get(cerby_id=person.id)
 
 

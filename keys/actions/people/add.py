@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from keys import cerby
-from keys.actions.people.refresh import LIVE, apply_upstream, remember
+from keys.actions.people.refresh import LIVE, apply_upstream, create_unknown_users
 from keys.audit import log
 from keys.models import User
 from keys.rules.errors import Invalid, NotFound
@@ -15,21 +15,21 @@ from keys.rules.policy import Role
 
 
 def add_person(email: str) -> User:
-    """Allow the person whom Cerby knows by ``email`` to sign in; the role is Cerby's.
+    """Allow the person with ``email`` in Cerby to sign in, with their role from Cerby. For the command line.
 
-    An operator's act, from the command line. Raises ``NotFound`` where Cerby knows no such person,
-    ``Invalid`` where they are not live there, and ``CerbyError``.
+    Raises ``NotFound`` if Cerby does not know the person, ``Invalid`` if they are not live there, and
+    ``CerbyError``.
     """
     person = cerby.connect().person_by_email(email)
     if person is None:
         raise NotFound(
-            f"Cerby knows nobody with the e-mail {email}. Check the spelling, or add them in Cerby first."
+            f"Cerby knows nobody with the email {email}. Check the spelling, or add them in Cerby first."
         )
     if person.status != LIVE:
         raise Invalid(
             f"Cerby lists {email} as “{person.status}”. Only people who are live there can be added."
         )
-    remember([person])
+    create_unknown_users([person])
     user = User.objects.get(cerby_id=person.id)
     with transaction.atomic():
         if user.added_at is None:

@@ -1,7 +1,7 @@
-"""Erase what the portal knows of a person who has left: from their row, their keys and the record.
+"""Erase the personal data of a person who has left, from their row, their keys and the audit log.
 
-The record goes on saying what happened, when, to which key, and by whom as a number: names, addresses and
-browsers go, and so do the salts without which nobody can guess them from the hashes in the leaves.
+The log still shows each event, its time, its key and the number of the person. Names, addresses and browsers
+are erased, and so are the salts, without which nobody can guess the values from the hashes in the leaves.
 """
 
 from __future__ import annotations
@@ -28,29 +28,29 @@ CHUNK = 500
 
 
 def erase_person(actor: Actor | None, email: str) -> int:
-    """Erase the person with the address ``email``. Returns how many events were blanked.
+    """Erase the person with the address ``email``, and return how many events were blanked.
 
-    ``actor`` is None for an operator's act, from the command line. An event that mentions the person loses
-    the personal values of everybody in it, since they share its salt. Raises ``NotAllowed``, ``NotFound``,
-    and ``Conflict`` while the person may sign in or a key still acts as them.
+    ``actor`` is None on the command line. An event that mentions the person loses the personal values of
+    everybody in it, because they share one salt. Raises ``Conflict`` if the person may sign in or has keys
+    that are live or pending.
     """
     if actor is not None:
         authorize(actor, Action.ERASE_PERSON)
     person = User.objects.filter(email=email.lower()).first()
     if person is None:
-        raise NotFound(f"The portal knows nobody with the e-mail {email}.")
-    _refuse_while_here(person)
-    addresses = _addresses(person)
+        raise NotFound(f"The portal knows nobody with the email {email}.")
+    _check_has_left(person)
+    addresses = _known_addresses(person)
     with transaction.atomic():
-        mentioned = set(_mentioning(addresses))
-        mentioned |= set(_readable().filter(actor_id=person.pk).values_list("pk", flat=True))
+        mentioned = set(_events_mentioning(addresses))
+        mentioned |= set(_events_with_personal_data().filter(actor_id=person.pk).values_list("pk", flat=True))
         _blank(sorted(mentioned))
-        _forget(person)
+        _anonymize(person)
         log.append(Event.PERSON_ERASED, actor=actor, person=str(person.pk), events=len(mentioned))
     return len(mentioned)
 
 
-def _refuse_while_here(person: User) -> None:
+def _check_has_left(person: User) -> None:
     if person.is_active:
         raise Conflict(
             f"{person.email} may still sign in. Disable them in Cerby first, and read everybody's role again."
@@ -59,23 +59,28 @@ def _refuse_while_here(person: User) -> None:
         raise Conflict(f"Keys still act as {person.email}. Delete them first.")
 
 
-def _readable() -> QuerySet[AuditEvent]:
+def _events_with_personal_data() -> QuerySet[AuditEvent]:
     return AuditEvent.objects.filter(salt__isnull=False)
 
 
-def _addresses(person: User) -> set[str]:
-    """Every e-mail that they had while the portal knew them."""
-    known = {person.email, *_readable().filter(actor_id=person.pk).values_list("actor_email", flat=True)}
-    changes = _readable().filter(type=Event.PERSON_CHANGED).values_list("personal", flat=True)
+def _known_addresses(person: User) -> set[str]:
+    """Return every email address that the portal has known for ``person``."""
+    known = {
+        person.email,
+        *_events_with_personal_data().filter(actor_id=person.pk).values_list("actor_email", flat=True),
+    }
+    changes = (
+        _events_with_personal_data().filter(type=Event.PERSON_CHANGED).values_list("personal", flat=True)
+    )
     moves = [{value for path, value in personal.items() if path.endswith(".email")} for personal in changes]
     while new := {address for move in moves if move & known for address in move} - known:
         known |= new
     return known - {""}
 
 
-def _mentioning(addresses: set[str]) -> Iterator[int]:
-    """Events in whose details one of ``addresses`` stands. Reads the whole record: nobody erases often."""
-    texts = _readable().annotate(text=Cast("personal", TextField()))
+def _events_mentioning(addresses: set[str]) -> Iterator[int]:
+    """Yield the ids of events whose details contain one of ``addresses``. Reads the whole log."""
+    texts = _events_with_personal_data().annotate(text=Cast("personal", TextField()))
     for address in addresses:
         rows = texts.filter(text__icontains=address).values_list("pk", "personal")
         for pk, personal in rows.iterator(chunk_size=CHUNK):
@@ -90,8 +95,8 @@ def _blank(events: list[int]) -> None:
         )
 
 
-def _forget(person: User) -> None:
-    """Cerby's own identifier of them stays, so that a key's history stays one person's."""
+def _anonymize(person: User) -> None:
+    """Replace name and email. Cerby's id stays, so that the history of a key still has one owner."""
     person.email = f"{person.cerby_id}@erased.invalid"
     person.name = ERASED
     person.set_unusable_password()

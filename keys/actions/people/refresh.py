@@ -1,4 +1,4 @@
-"""Read a person's role and status from Cerby and keep it beside their row."""
+"""Update a person's name, email, role and status from Cerby."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ FRESH_ENOUGH = timedelta(minutes=5)
 
 
 def refresh_person(user: User) -> User:
-    """Ask Cerby for ``user`` and keep the answer.
+    """Read ``user`` from Cerby and store the answer.
 
-    Raises ``CerbyError``; the kept role is untouched then. After ``CerbyNotFound`` they are no longer active.
+    Raises ``CerbyError`` and leaves the stored role as it is. After ``CerbyNotFound``, the user is inactive.
     """
     try:
         person = cerby.connect().person(user.cerby_id)
     except CerbyNotFound:
-        _part_from(user)
+        _mark_as_left(user)
         raise
     return apply_upstream(person, user)
 
 
-def _part_from(user: User) -> None:
-    """Cerby does not know ``user`` any more: every session of theirs ends with its next request."""
+def _mark_as_left(user: User) -> None:
+    """Deactivate ``user``, whom Cerby no longer knows. Their sessions end with the next request."""
     if user.left_at is not None:
         return
     before = _describe(user)
     user.left_at, user.is_active = timezone.now(), False
     with transaction.atomic():
         user.save(update_fields=["is_active", "left_at"])
-        _tell_keys(user)
+        _update_keys(user)
         _record(user, before, reason="Cerby does not know this person any more.")
 
 
 def with_confirmed_role(actor: Actor) -> Actor:
-    """``actor`` with the role that Cerby gives now, or the kept one where Cerby does not answer."""
+    """Return ``actor`` with a role at most five minutes old, or the stored role if Cerby does not answer."""
     user = User.objects.get(pk=actor.user_id)
     if user.role_checked_at is None or timezone.now() - user.role_checked_at > FRESH_ENOUGH:
         try:
@@ -57,26 +57,26 @@ def with_confirmed_role(actor: Actor) -> Actor:
 
 
 def apply_upstream(person: cerby.Person, user: User) -> User:
-    """Copy what Cerby says of ``person`` to ``user``, and record what changed.
+    """Copy ``person``, as Cerby describes them, to ``user``, and record the changes.
 
-    A person whom Cerby has disabled is no longer active: every session of theirs ends with its next
-    request. One whose role it does not name counts as a Guest User.
+    A person who is disabled in Cerby becomes inactive, and their sessions end with the next request. A
+    person without a role counts as a Guest User.
     """
     before = _describe(user)
-    for name, value in facts_of(person, user).items():
+    for name, value in columns_for(person, user).items():
         setattr(user, name, value)
     user.role_checked_at = timezone.now()
     with transaction.atomic():
-        _free_address(user)
+        _release_email(user)
         user.save(update_fields=["name", "email", "role", "role_checked_at", "is_active", "left_at"])
         if before != _describe(user):
-            _tell_keys(user)
+            _update_keys(user)
             _record(user, before)
     return user
 
 
-def facts_of(person: cerby.Person, user: User) -> dict[str, Any]:
-    """The columns of ``user`` as ``person``, from Cerby, would have them."""
+def columns_for(person: cerby.Person, user: User) -> dict[str, Any]:
+    """Return the columns that ``user`` should have according to ``person``, from Cerby."""
     return {
         **_name_and_email(person),
         "role": person.role if person.role is not None else Role.GUEST,
@@ -86,7 +86,7 @@ def facts_of(person: cerby.Person, user: User) -> dict[str, Any]:
 
 
 def _name_and_email(person: cerby.Person) -> dict[str, str]:
-    """As much of them as there is room for: Cerby publishes no longest name."""
+    """Return name and email, cut to our column lengths; Cerby documents no maximum."""
     return {"name": (person.name or person.email)[:200], "email": person.email.lower()[:254]}
 
 
@@ -103,23 +103,23 @@ def _record(user: User, before: dict[str, str], reason: str = "") -> None:
     )
 
 
-def _tell_keys(user: User) -> None:
-    """What lists sort, search and filter by stands beside each key."""
+def _update_keys(user: User) -> None:
+    """Update the copies of the owner's columns that each key has for sorting, searching and filtering."""
     ApiKey.objects.filter(owner=user).update(owner_left_at=user.left_at, **ApiKey.owner_columns(user))
 
 
-def tell_all_keys() -> None:
-    """Also the keys that came to their owner after the owner had left."""
+def update_owner_left_at() -> None:
+    """Correct ``owner_left_at`` of all keys, including keys that got their owner after the owner left."""
     ApiKey.objects.filter(owner_left_at=None, owner__left_at__isnull=False).update(
         owner_left_at=timezone.now()
     )
     ApiKey.objects.filter(owner_left_at__isnull=False, owner__left_at=None).update(owner_left_at=None)
 
 
-def _free_address(user: User) -> None:
-    """An address that Cerby gives to ``user`` now is no longer the one of whoever had it before."""
+def _release_email(user: User) -> None:
+    """Take the email of ``user`` from any other row that still has it: that person has left."""
     for earlier in User.objects.filter(email=user.email).exclude(pk=user.pk):
-        _part_from(earlier)
+        _mark_as_left(earlier)
         User.objects.filter(pk=earlier.pk).update(email=f"{earlier.cerby_id}@moved.invalid")
 
 
@@ -133,8 +133,8 @@ def _describe(user: User) -> dict[str, str]:
     }
 
 
-def remember(people: Iterable[cerby.Person]) -> None:
-    """Make a row for each of ``people`` whom the portal has not met yet; they can't sign in by that."""
+def create_unknown_users(people: Iterable[cerby.Person]) -> None:
+    """Create a row for each of ``people`` whom the portal does not know yet. They cannot sign in."""
     now = timezone.now()
     User.objects.bulk_create(
         [

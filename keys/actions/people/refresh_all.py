@@ -1,4 +1,4 @@
-"""Read everybody whom the portal knows from Cerby, and believe no list that would lock people out."""
+"""Update everybody from Cerby, unless its list would lock too many people out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from keys import cerby
 from keys.actions.circuit_breaker import is_too_many, record_stop
-from keys.actions.people.refresh import apply_upstream, facts_of, refresh_person, tell_all_keys
+from keys.actions.people.refresh import apply_upstream, columns_for, refresh_person, update_owner_left_at
 from keys.audit import log
 from keys.audit.guard import authorize
 from keys.models import User
@@ -21,15 +21,15 @@ from keys.rules.events import Event
 from keys.rules.policy import ADMINS, Action, Actor
 
 PAGE = 100
-ASKED_SINGLY = 100
-"""Of people whom the list does not hold, so many are asked for in one run; the next run goes on."""
+MAX_SINGLE_REQUESTS = 100
+"""How many people that the list lacks are requested one by one per run. The next run continues."""
 
 logger = structlog.get_logger(__name__)
 
 
 @dataclass
 class Reading:
-    """What Cerby says of everybody, before anything is done about it. ``seen`` are ids of rows."""
+    """Cerby's list compared with our rows, before anything is changed. ``seen`` and ``same`` are row ids."""
 
     seen: set[int] = field(default_factory=set)
     same: list[int] = field(default_factory=list)
@@ -38,9 +38,10 @@ class Reading:
 
 
 def refresh_everyone(actor: Actor) -> int:
-    """A person asks for it, having looked at Cerby: however many lose access, unless no admin were left.
+    """Update everybody at a person's request, and return how many people were read.
 
-    Returns how many people were read. Raises ``NotAllowed``, ``Conflict`` and ``CerbyError``.
+    Any number of people may lose access, but at least one admin must remain. Raises ``Conflict`` and
+    ``CerbyError``.
     """
     authorize(actor, Action.REFRESH_ROLES)
     count = read_everyone(limited=False)
@@ -49,34 +50,34 @@ def refresh_everyone(actor: Actor) -> int:
 
 
 def read_everyone(*, limited: bool = True) -> int:
-    """Bring every row up to date; returns how many people were read. Whom nothing changes costs no event.
+    """Update every row, and return how many people were read. Only changes are recorded as events.
 
-    ``limited``: more than three, and more than one in twenty, of those who may sign in cannot lose it in
-    one run. Whom the list does not hold is asked for by themselves: a list may be incomplete. Raises
-    ``CerbyError`` and ``Conflict``; nothing has changed then.
+    If ``limited``, raise ``Conflict`` if too many people would lose access (see ``is_too_many``). People
+    whom the list lacks are requested one by one, because the list may be incomplete. ``Conflict`` and
+    ``CerbyError`` leave everything unchanged.
     """
     started = timezone.now()
     reading = _read()
-    _check_that_people_stay(reading, limited=limited)
+    _check_lost_access(reading, limited=limited)
     for user, person in reading.differing:
         apply_upstream(person, user)
-    _confirm(reading.same, started)
-    for user in reading.missing[:ASKED_SINGLY]:
+    _mark_checked(reading.same, started)
+    for user in reading.missing[:MAX_SINGLE_REQUESTS]:
         with suppress(CerbyNotFound):
             refresh_person(user)
-    tell_all_keys()
+    update_owner_left_at()
     return len(reading.seen)
 
 
 def _read() -> Reading:
-    """One call and one query for each page; of people who are as they were, only the row's id is kept."""
+    """Read Cerby's list with one call and one query per page. Of unchanged people, keep only the row's id."""
     reading = Reading()
     for page in batches(cerby.connect().people(), PAGE):
         people = {person.id: person for person in page}
         for user in User.objects.filter(cerby_id__in=people):
             person = people[user.cerby_id]
             reading.seen.add(user.pk)
-            if all(getattr(user, name) == value for name, value in facts_of(person, user).items()):
+            if all(getattr(user, name) == value for name, value in columns_for(person, user).items()):
                 reading.same.append(user.pk)
             else:
                 reading.differing.append((user, person))
@@ -85,14 +86,14 @@ def _read() -> Reading:
     return reading
 
 
-def _check_that_people_stay(reading: Reading, *, limited: bool) -> None:
-    """Raise ``Conflict``, recorded, where so many would lose access that the list is not to be believed."""
+def _check_lost_access(reading: Reading, *, limited: bool) -> None:
+    """Raise ``Conflict``, and record it, if too many people or the last admin would lose access."""
     active = User.objects.filter(is_active=True).count()
     admins = User.objects.filter(is_active=True, role__in=ADMINS).count()
     losing, left = sum(user.is_active for user in reading.missing), admins
     left -= sum(_is_admin(user.role, active=user.is_active) for user in reading.missing)
     for user, person in reading.differing:
-        now = facts_of(person, user)
+        now = columns_for(person, user)
         was_admin = _is_admin(user.role, active=user.is_active)
         is_admin = _is_admin(now["role"], active=now["is_active"])
         left += is_admin - was_admin
@@ -107,7 +108,7 @@ def _is_admin(role: int, *, active: bool) -> bool:
 
 
 def _stop(losing: int, active: int, *, nobody_left: bool) -> None:
-    reason = f"Going by Cerby's list, {losing} of {active} people would lose their access" + (
+    reason = f"According to Cerby's list, {losing} of {active} people would lose their access" + (
         ", and no admin would be left. Nothing was changed."
         if nobody_left
         else ". Nothing was changed. If the list is right, press “Read roles from Cerby” on the Roles page."
@@ -117,6 +118,6 @@ def _stop(losing: int, active: int, *, nobody_left: bool) -> None:
     raise Conflict(reason)
 
 
-def _confirm(ids: list[int], at: datetime) -> None:
+def _mark_checked(ids: list[int], at: datetime) -> None:
     for batch in batches(ids, PAGE):
         User.objects.filter(pk__in=batch).update(role_checked_at=at)

@@ -1,4 +1,4 @@
-"""Take the portal away from a person who stays in the workspace."""
+"""Remove a person's access to the portal while they stay in the workspace."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from keys.rules.events import Event
 
 
 def remove_person(email: str) -> User:
-    """The person with the address ``email`` may not sign in any more; a session ends with its next request.
+    """Stop the person with ``email`` from signing in, and end their sessions. For the command line.
 
-    An operator's act, from the command line; ``add_person`` undoes it. Raises ``NotFound`` where the portal
-    knows no such person, and ``Conflict`` where they were not added.
+    ``add_person`` reverses this. Raises ``NotFound`` if the portal does not know the person, and ``Conflict``
+    if they have no access.
     """
     with transaction.atomic():
         user = User.objects.select_for_update().filter(email=email.lower()).first()
         if user is None:
-            raise NotFound(f"The portal knows nobody with the e-mail {email}.")
+            raise NotFound(f"The portal knows nobody with the email {email}.")
         if user.added_at is None:
-            raise Conflict(f"{user.email} was not let into the portal, or was removed from it already.")
+            raise Conflict(f"{user.email} was never added to the portal, or has already been removed.")
         before = {"may sign in": "yes"} if user.is_active else {}
         user.added_at, user.is_active = None, False
         user.save(update_fields=["added_at", "is_active"])

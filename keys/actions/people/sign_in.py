@@ -1,4 +1,4 @@
-"""Signing in and out: the role is read from Cerby, and both are recorded."""
+"""Confirm people's roles as they sign in, and record sign-ins, failures and sign-outs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from keys.rules.errors import CerbyError
 from keys.rules.events import Event
 from keys.rules.policy import Actor
 
-TOLD_ONCE_IN = 60
-"""Seconds."""
+THROTTLED_EVENT_INTERVAL = 60
+"""Seconds between two events about throttled attempts on the same account from the same IP address."""
 
 
 def confirm(user: User) -> bool:
-    """Whether ``user`` may sign in, as Cerby says now, or as it last said where it cannot be reached."""
+    """Return whether ``user`` may sign in. If Cerby cannot be reached, its last answer counts."""
     try:
         return refresh_person(user).is_active
     except CerbyError:
@@ -32,25 +32,25 @@ def record_end(actor: Actor) -> None:
 
 
 def record_failure(email: str, *, ip: str, browser: str) -> None:
-    """A wrong password for somebody whom the portal knows; what was typed for nobody is not kept."""
+    """Record a wrong password for a known person. For an unknown email nothing is stored."""
     user = User.objects.filter(email=email.lower()).first()
     if user is not None:
         _refuse(user, "Wrong password.", ip=ip, browser=browser)
 
 
 def record_inactive(user: User, *, ip: str, browser: str) -> None:
-    """The right password of somebody whom ``confirm`` did not let in."""
+    """Record a correct password of a person whom ``confirm`` refused."""
     _refuse(user, "Not a live member of the workspace in Cerby.", ip=ip, browser=browser)
 
 
 def record_throttled(email: str, *, ip: str, browser: str) -> None:
-    """An attempt that was not even looked at, at most once a minute for an address of each kind.
+    """Record a throttled attempt, at most once a minute per account and IP address.
 
-    Otherwise whoever guesses passwords could fill the record. As with a wrong password, what was typed
-    for nobody is not kept.
+    Otherwise an attacker who guesses passwords could fill the audit log. For an unknown email nothing is
+    stored.
     """
     user = User.objects.filter(email=email.lower()).first()
-    if user is not None and cache.add(f"throttled:{user.pk}:{ip}", 1, timeout=TOLD_ONCE_IN):
+    if user is not None and cache.add(f"throttled:{user.pk}:{ip}", 1, timeout=THROTTLED_EVENT_INTERVAL):
         _refuse(user, "Too many attempts.", ip=ip, browser=browser)
 
 

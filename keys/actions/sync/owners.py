@@ -7,7 +7,7 @@ from contextlib import suppress
 from uuid import UUID
 
 from keys import cerby
-from keys.actions.people.refresh import remember
+from keys.actions.people.refresh import create_unknown_users
 from keys.models import User
 from keys.rules.errors import CerbyNotFound
 
@@ -29,7 +29,7 @@ class Owners:
         known = _known(ids)
         strangers = ids - known.keys()
         if strangers:
-            remember(self._fetch(strangers))
+            create_unknown_users(self._fetch(strangers))
             known |= _known(strangers)
         return known
 

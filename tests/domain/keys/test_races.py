@@ -20,8 +20,8 @@ from keys.actions.keys.claim import claim_key
 from keys.actions.keys.delete import delete_key
 from keys.actions.keys.issue import issue_key
 from keys.actions.keys.reconcile import reconcile, reconcile_due
-from keys.actions.keys.revoke import start_revoking
 from keys.actions.keys.rescope import rescope_key
+from keys.actions.keys.revoke import start_revoking
 from keys.actions.sync.sweep import sweep
 from keys.audit import log
 from keys.models import ApiKey, AuditEvent, RevealGrant, User
