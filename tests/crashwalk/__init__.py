@@ -1,4 +1,4 @@
-"""A walk over every crash: each job of the portal dies at each thing it does for good, under each fault of Cerby's.
+"""The crash walk: kill each of the portal's jobs at each lasting operation, under each fault of Cerby.
 
-``python -m tests.crashwalk`` walks all of it; docs/testing.md says what that shows.
+``python -m tests.crashwalk`` runs the whole walk; docs/testing.md explains the results.
 """

@@ -1,4 +1,4 @@
-"""``python -m tests.crashwalk --help``: Django first, then the command."""
+"""Set up Django and run the command: ``python -m tests.crashwalk --help``."""
 
 from __future__ import annotations
 

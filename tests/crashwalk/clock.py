@@ -1,4 +1,4 @@
-"""The walk's own time: Django's clock and the sandbox's, set together and moved on in steps."""
+"""Control the time of the portal and of the sandbox together."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tests.crashwalk.fleet import ControlPort
 from tests.crashwalk.sandbox_process import SandboxProcess
 
 BEGINNING = datetime.now(UTC)
-"""When every case begins, however long the walk has been under way."""
+"""The time at which every case starts."""
 
 
 class Clock:
-    """Goes on by itself from wherever it was last set, in this process and in those that are forked from it."""
+    """A clock that runs on from the time to which it was set, in this process and in its forks."""
 
     def __init__(self, sandbox: SandboxProcess | ControlPort) -> None:
         self._sandbox = sandbox
@@ -31,7 +31,7 @@ class Clock:
         return datetime.now(UTC) + timedelta(seconds=self._offset.value)
 
     def set(self, moment: datetime) -> None:
-        """Cerby carries out what has become due there, and its port is open afterwards if it was to be."""
+        """Set the time. The sandbox then does its delayed work and reopens its port if that is due."""
         offset = moment - datetime.now(UTC)
         self._offset.value = offset.total_seconds()
         self._sandbox.set_clock(offset)
@@ -41,13 +41,13 @@ class Clock:
 
 
 def hurry() -> None:
-    """From now on this process takes no pauses, such as the client's before it repeats a read."""
+    """Skip every sleep of this process, such as the client's pause before it repeats a read."""
     time.sleep = lambda _seconds: None
 
 
 @contextmanager
 def patience(seconds: float | None) -> Iterator[None]:
-    """Until the end of the block no wait for the network lasts longer: a hang is one, and costs no more than this."""
+    """Limit every network time-out in the block to ``seconds``, so that a hang costs no more than that."""
     set_timeout = socket.socket.settimeout
 
     def shorter(sock: socket.socket, value: float | None) -> Any:

@@ -1,4 +1,4 @@
-"""The whole walk, a part of it, or one case again."""
+"""Run the whole walk, a part of it, or one case."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ SHOW_EVERY = 5.0  # seconds
 
 
 def run() -> int:
-    """The exit code: 0 where nothing is wrong."""
+    """Run the command and return the exit code: 0 if nothing is wrong."""
     asked = _arguments()
-    logging.getLogger().handlers[:] = [logging.NullHandler()]  # what is logged under faults is no news here
+    logging.getLogger().handlers[:] = [logging.NullHandler()]  # faults cause many expected log lines
     return max([part(kind) for part in _parts(asked) for kind in asked.database or KINDS])
 
 
 def _parts(asked: argparse.Namespace) -> list[Callable[[str], int]]:
-    """What is to be done on each kind of database."""
+    """Return the functions to call for each kind of database."""
     jobs = asked.job or list(JOBS)
     if asked.at is not None:
         case = Case(jobs[0], asked.at, asked.fault, asked.nth, asked.again, asked.stopped, asked.without)
@@ -97,15 +97,15 @@ def _sample(jobs: list[str], pairs: int, kind: str) -> int:
 
 
 def _guards(kind: str) -> int:
-    """Each guard of ``GUARDS`` taken away: what the oracle says. 0 where it always says what it should."""
+    """Remove each guard of ``GUARDS`` in turn. Return 0 if the oracle notices every time."""
     unseen = 0
     with World(kind) as world:
         for name, guard in GUARDS.items():
             case = Case(guard.job, guard.at, guard.fault, guard.nth, stopped=guard.stopped, without=name)
             outcome = walk_one(world, case)
-            said = [wrong for wrong in outcome.wrong if guard.wrong in wrong]
-            unseen += not said
-            print(f"without {name}: {said[0] if said else f'NOT SEEN; repeat it with {case.command()}'}")
+            seen = [wrong for wrong in outcome.wrong if guard.wrong in wrong]
+            unseen += not seen
+            print(f"without {name}: {seen[0] if seen else f'NOT SEEN; repeat it with {case.command()}'}")
     return 1 if unseen else 0
 
 
@@ -128,9 +128,9 @@ def _count(outcomes: Iterable[Outcome], kind: str) -> int:
 
 
 def _side_by_side(units: list[Unit], processes: int, kind: str) -> Iterator[Outcome]:
-    """Each process walks every n-th unit. Raises RuntimeError where one of them broke off."""
+    """Let each process walk every n-th unit. Raises RuntimeError if one of them fails."""
     fork = multiprocessing.get_context("fork")
-    results: Any = fork.SimpleQueue()  # without a thread, so that who puts into it may fork
+    results: Any = fork.SimpleQueue()  # has no thread, so that the processes that fill it can fork
     shares = [units[number::processes] for number in range(processes)]
     walkers = [fork.Process(target=_walk, args=(share, kind, results, os.getpid())) for share in shares]
     for walker in walkers:

@@ -1,4 +1,4 @@
-"""The databases of the walk, on either kind: each is kept as it is, and taken back to that as often as is needed."""
+"""Keep the walk's databases, on SQLite or PostgreSQL, and restore each one before every case."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ class Databases(Protocol):
     def address(self, name: str) -> Address: ...
 
     def make(self, name: str) -> Address:
-        """An empty one."""
+        """Create an empty database."""
 
     def copy(self, source: str, target: str) -> Address: ...
 
     def keep(self, name: str) -> None:
-        """For ``back_to``."""
+        """Save the current content for ``back_to``."""
 
     def back_to(self, name: str) -> None:
-        """Nobody may be using it, and whoever has died in it lets go of it."""
+        """Restore the saved content. No live process may be using the database."""
 
     def using(self, name: str) -> AbstractContextManager[None]:
-        """It is the portal's database until the end of the block."""
+        """Use it as the portal's database in the block."""
 
     def plain_text(self, name: str) -> list[str]:
-        """Where it holds an API key as it is, as people would say it."""
+        """Return the files or tables that contain an API key's plain text."""
 
 
 class SQLite:
-    """A folder for each, with all that is written beside the file."""
+    """One folder per database, with the files that SQLite writes beside it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -88,9 +88,10 @@ class SQLite:
 
 
 class PostgreSQL:
-    """The rows are kept in a schema of their own: to write them again is far quicker than to make a database.
+    """One PostgreSQL database each, with a copy of its rows in a separate schema.
 
-    So is a connection that stays: a new one has the whole catalogue to read.
+    Rewriting rows is far quicker than creating a database. Connections stay open, because a new one has to
+    read the whole catalogue.
     """
 
     def __init__(self, server: Server, open_: ExitStack) -> None:
@@ -114,7 +115,7 @@ class PostgreSQL:
     def keep(self, name: str) -> None:
         connection = self._connection(name)
         connection.execute("CREATE SCHEMA kept")
-        steps = ["SET session_replication_role = replica"]  # no triggers: they would refuse it
+        steps = ["SET session_replication_role = replica"]  # the triggers would refuse the changes
         for table, columns in connection.execute(_TABLES):
             connection.execute(f"CREATE TABLE kept.{table} AS SELECT {columns} FROM {table}")
             steps.append(f"DELETE FROM {table}")
@@ -138,7 +139,7 @@ class PostgreSQL:
             yield
 
     def plain_text(self, name: str) -> list[str]:
-        """Of what can be selected; dead rows and the write-ahead log are not looked at."""
+        """Search the visible rows, not dead rows or the write-ahead log."""
         return [table for (table,) in self._connection(name).execute(self._search(name))]
 
     def _search(self, name: str) -> str:
@@ -160,7 +161,7 @@ def _word(name: str) -> str:
 
 @contextmanager
 def databases(kind: str, folder: Path) -> Iterator[Databases]:
-    """Those of ``kind``, sqlite or postgresql, for as long as the block lasts."""
+    """Provide databases of ``kind``, sqlite or postgresql, in the block."""
     if kind == "sqlite":
         yield SQLite(folder)
     else:

@@ -1,6 +1,7 @@
-"""The portal as it runs in earnest: a sandbox, a web server with two workers and a background worker, by hand.
+"""Run the portal's real processes: a sandbox, a web server with two workers, and a background worker.
 
-``sandbox.launcher.run`` would end all of them when one dies; here whoever is killed is started again, as a service manager does.
+``sandbox.launcher.run`` would end all of them when one dies. Here a killed process is restarted, as a service
+manager does.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60  # seconds, on a machine that has much else to do
 STOP_SECONDS = 20
 FROM_HERE = ("PATH", "HOME", "PORTAL_SECRET_KEY", "PORTAL_PEPPERS", "PORTAL_EMAIL_URL")
-"""What sessions and fingerprints are made with is the same here and there."""
+"""Variables that the fleet shares with this process, so that sessions and fingerprints are the same."""
 
 
 class ControlPort:
-    """What the walk asks of its sandbox, asked of a sandbox's control port."""
+    """Call the sandbox's control port instead of ``SandboxProcess``."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -56,7 +57,7 @@ class ControlPort:
 
 
 class Fleet:
-    """All processes have ended when the block is left. ``url`` is the portal's, ``sandbox_url`` its Cerby's."""
+    """A context manager that ends all processes. ``url`` is the portal's, ``sandbox_url`` the sandbox's."""
 
     def __init__(self, data: Path, database: Address) -> None:
         self.data = data
@@ -92,9 +93,9 @@ class Fleet:
     def _start_all(self) -> None:
         options = ["--data-dir", str(self.data / "sandbox"), "--port", "0", "--control-port", "0"]
         self._start("sandbox", ["-m", "sandbox", "--vaults", "1", *options])
-        self._wait("sandbox", lambda: "control port" in self._said("sandbox"))
-        self.sandbox_url = re.findall(r"listens on (\S+)", self._said("sandbox"))[0]
-        self.control = ControlPort(re.findall(r"control port is (\S+)", self._said("sandbox"))[0])
+        self._wait("sandbox", lambda: "control port" in self._output("sandbox"))
+        self.sandbox_url = re.findall(r"listens on (\S+)", self._output("sandbox"))[0]
+        self.control = ControlPort(re.findall(r"control port is (\S+)", self._output("sandbox"))[0])
         self._env["CERBY_BASE_URL"] = self.sandbox_url
         self.run("-m", "sandbox.launcher.prepare", "--with-demo")
         self.start_worker()
@@ -102,7 +103,7 @@ class Fleet:
         self._wait("web", self.answers)
 
     def run(self, *command: str) -> None:
-        """Raises AssertionError, with what it said, where the command fails."""
+        """Run ``command``. Raises AssertionError, with its output, if it fails."""
         done = subprocess.run(
             [sys.executable, *command], cwd=ROOT, env=self._env, capture_output=True, text=True, check=False
         )
@@ -112,18 +113,18 @@ class Fleet:
         self._start("worker", ["manage.py", "worker"])
 
     def kill_worker(self) -> None:
-        """The background worker, which is started again."""
+        """Kill and restart the background worker."""
         self._running["worker"].kill()
         self._running["worker"].wait(STOP_SECONDS)
         self.start_worker()
 
     def kill_web_worker(self) -> None:
-        """One of the two; gunicorn's first process starts another."""
+        """Kill one of the two web workers; gunicorn's main process starts another."""
         for child in children_of(self._running["web"].pid)[:1]:
             kill_if_there(child)
 
     def kill_all_of_the_portal(self) -> None:
-        """What is left is the sandbox and the database."""
+        """Kill the web server and the worker, but not the sandbox or the database."""
         for name in ("web", "worker"):
             process = self._running.pop(name)
             workers = children_of(process.pid)
@@ -154,19 +155,19 @@ class Fleet:
     def _wait(self, name: str, is_ready: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE
         while not is_ready():
-            assert self._running[name].poll() is None, self._said(name)
-            assert time.monotonic() < deadline, self._said(name)
+            assert self._running[name].poll() is None, self._output(name)
+            assert time.monotonic() < deadline, self._output(name)
             time.sleep(0.05)
 
     def _log(self, name: str) -> Path:
         return self.data / f"{name}.log"
 
-    def _said(self, name: str) -> str:
+    def _output(self, name: str) -> str:
         return self._log(name).read_text()
 
 
 def children_of(parent: int) -> list[int]:
-    """The processes whose parent that is, lowest first."""
+    """Return the ids of the child processes of ``parent``, lowest first."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():

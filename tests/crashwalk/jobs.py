@@ -1,4 +1,4 @@
-"""The portal's main jobs, each as a person or the worker does it, and the scene that it needs."""
+"""Define the jobs of the walk, each with the scene that it needs."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from tests import cast as people
 from tests.support.asking import TAB, TAB_KEY, a_request
 
 Facts = dict[str, Any]
-"""What a job is about, by name: ids, and the plain text of a key that a person made by hand."""
+"""The data of a job by name: ids, and the plain text of a key that a person created by hand."""
 
 Tell = Callable[..., None]
-"""``tell("held", key_id)``: what the person has been answered, so that it may not be lost any more."""
+"""``tell("held", key_id)`` reports the portal's answer to the person, which must hold from then on."""
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Where a scene is set: the cast, and the sandbox as it is asked."""
+    """The cast and the sandbox for setting a scene."""
 
     cast: people.Cast
     sandbox: Any
@@ -49,8 +49,9 @@ class Stage:
 
 @dataclass(frozen=True)
 class Job:
-    """``prepare`` sets the scene and returns what ``run`` is told of it. ``run`` ends with a PortalError where
-    the portal says no. Before its operation ``first_of_its_own`` it does what another job does.
+    """A job: ``prepare`` sets the scene and returns the data for ``run``, which may raise PortalError.
+
+    Before operation ``first_of_its_own``, it does the same as another job.
     """
 
     run: Callable[[Facts, Tell], None]
@@ -63,7 +64,7 @@ def _me() -> Actor:
 
 
 def _a_new_key(stage: Stage) -> Facts:
-    """The role is due to be read from Cerby again."""
+    """Prepare a request by a person whose role must be read from Cerby again."""
     User.objects.update(role_checked_at=timezone.now() - DAY)
     return {"key": uuid.uuid4(), "vault": UUID(stage.vaults[0])}
 
@@ -111,7 +112,7 @@ def _rescope(facts: Facts, tell: Tell) -> None:
 
 
 def _made_by_hand(stage: Stage) -> Facts:
-    """What a person makes in Cerby's web app, between asking for it and pasting it."""
+    """Create a key in Cerby's web app, to be requested and pasted by the job."""
     request = _by_hand(uuid.uuid4())
     cerby_id, plain = stage.sandbox.add_key(
         owner_email=stage.cast.admin.email,
@@ -136,14 +137,14 @@ def _await_and_paste(facts: Facts, tell: Tell) -> None:
 
 
 def _in_state(stage: Stage, state: State, **columns: Any) -> ApiKey:
-    """A key that lives in Cerby, and that somebody must look at now."""
+    """Create a key that is live in Cerby and due for the reconciler."""
     key, _ = people.a_live_key(stage.sandbox, stage.cast.admin, stored_at=None)
     ApiKey.objects.filter(pk=key.pk).update(state=state, due_at=timezone.now(), **columns)
     return key
 
 
 def _lost_answers(stage: Stage) -> Facts:
-    """One whose process died while it called, and one that never was."""
+    """Create a key whose process died during the call, and a request that created no key."""
     now = timezone.now()
     _in_state(stage, State.CALLING, lease=uuid.uuid4(), cerby_id=None, lease_until=now - MINUTE)
     never = people.a_key(stage.cast.admin, state=State.IN_DOUBT, stored_at=None, due_at=now)
@@ -152,7 +153,7 @@ def _lost_answers(stage: Stage) -> Facts:
 
 
 def _timers_that_are_over(stage: Stage) -> Facts:
-    """One key that nobody viewed, one that nobody confirmed."""
+    """Create a key that nobody viewed, and one that nobody confirmed."""
     ready = _in_state(stage, State.READY)
     RevealGrant.objects.create(
         key=ready, user=stage.cast.admin, sealed=b"sealed", thumbprint="t", expires_at=timezone.now()
@@ -166,7 +167,7 @@ def _reconcile(_facts: Facts, _tell: Tell) -> None:
 
 
 def _an_unknown_key(stage: Stage) -> Facts:
-    """Made in Cerby's web app, and one that was given other scopes there."""
+    """Create a key in Cerby's web app, and change the scopes of another key there."""
     now: datetime = timezone.now()
     stage.sandbox.add_key(
         owner_email=stage.cast.owner.email,
@@ -181,7 +182,7 @@ def _an_unknown_key(stage: Stage) -> Facts:
 
 
 def _one_that_should_not_live(stage: Stage) -> Facts:
-    """Removed here half an hour ago, and live in Cerby; and one that somebody removed in Cerby before its view."""
+    """Create a key that was removed here but is live in Cerby, and an unviewed key that was removed in Cerby."""
     now = timezone.now()
     revived, _ = people.a_live_key(stage.sandbox, stage.cast.admin)
     ApiKey.objects.filter(pk=revived.pk).update(state=State.REVOKED, removed_at=now - 30 * MINUTE)

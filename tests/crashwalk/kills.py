@@ -1,4 +1,4 @@
-"""Kill real processes under load, let what is left go on, and ask the oracle of the walk."""
+"""Kill real processes under load, recover, and ask the oracle of the walk."""
 
 from __future__ import annotations
 
@@ -29,17 +29,19 @@ from tests.support.postgresql_server import Server, serving
 
 PEOPLE = ("owner", "super_admin", "admin") * 2
 KILLED_EVERY = {"web worker": 1.0, "background worker": 6.0, "PostgreSQL": 8.0}  # seconds
-"""A worker of gunicorn's is forked and goes on at once; the others take a second or more to be at work again."""
+"""A gunicorn worker is forked and works at once; the others need a second or more to restart."""
 BETWEEN_FIRST_KILLS = 0.7  # seconds
 ROUNDS_BETWEEN_KILLS = 3
-"""So many keys go all their way in between, however slow the machine is."""
+"""How many keys complete their round between two kills, however slow the machine is."""
 BACK_WITHIN = 40.0  # seconds, on a machine that has much else to do
 
 
 @dataclass
 class Killed:
-    """``kills``: how often each was killed. ``keys`` were asked for on the wire; ``rounds`` went all their way, by
-    what was done with them, and ``interruptions`` met somebody who was dead.
+    """The counts of a run.
+
+    ``kills``: how often each process was killed. ``keys``: how many were requested from Cerby. ``rounds``: how
+    many keys completed their round, by its kind. ``interruptions``: how many failed because of a kill.
     """
 
     wrong: list[str] = field(default_factory=list)
@@ -58,13 +60,13 @@ class Killed:
 
 
 def kill_under_load(kind: str, seconds: float) -> Killed:
-    """Each of the portal's processes in turn, and PostgreSQL's, for so many seconds, on a fresh portal."""
+    """Start a new portal, and kill its processes and PostgreSQL in turn for ``seconds``."""
     with _database(kind) as (folder, database, server), Fleet(folder / "data", database) as fleet:
         killed = Killed()
         _be_part_of(fleet)
         with own_database.using(database):
             in_time = timezone.now() + UNCONFIRMED_AFTER
-            ApiKey.objects.filter(state=State.CLAIMED).update(due_at=in_time)  # the demo's have no timer
+            ApiKey.objects.filter(state=State.CLAIMED).update(due_at=in_time)  # demo keys have no timer
             before = Before.now(fleet.control.journal())
             users = [User.objects.get(email=people.email_of(name)) for name in PEOPLE]
             crowd = [Person(fleet.url, user) for user in users]
@@ -84,7 +86,7 @@ def kill_under_load(kind: str, seconds: float) -> Killed:
 
 
 def _be_part_of(fleet: Fleet) -> None:
-    """This process, which recovers in the end, is another worker of that portal."""
+    """Configure this process as another worker of the portal; it runs the recovery at the end."""
     settings.CERBY_BASE_URL = fleet.sandbox_url
     settings.CERBY_TOKEN = (fleet.data / "sandbox" / "cerby-token").read_text().strip()
     settings.CERBY_API_KEY = (fleet.data / "sandbox" / "cerby-api-key").read_text().strip()
@@ -101,7 +103,7 @@ def _victims(fleet: Fleet, server: Server | None) -> dict[str, Callable[[], None
 def _kill_in_turn(
     victims: dict[str, Callable[[], None]], seconds: float, killed: Killed, crowd: list[Person]
 ) -> None:
-    """Each at least once, and then as ``KILLED_EVERY`` says, but never without work in between."""
+    """Kill each process at least once and then at its interval, but never without completed rounds between."""
     began, enough = time.monotonic(), ROUNDS_BETWEEN_KILLS
     due = {name: began + number * BETWEEN_FIRST_KILLS for number, name in enumerate(victims, start=1)}
     while time.monotonic() < began + seconds or len(killed.kills) < len(victims):
@@ -117,13 +119,13 @@ def _kill_in_turn(
 
 
 def _kill_and_restart(server: Server) -> None:
-    """The postmaster first, so that it cannot see its children die and tidy up."""
+    """Kill PostgreSQL, its main process first, so that it cannot clean up after its children."""
     children = children_of(server.process.pid)
     server.process.kill()
     for child in children:
         kill_if_there(child)
     server.process.wait()
-    _wait_until_gone(children)  # PostgreSQL does not start beside what is left of it
+    _wait_until_gone(children)  # PostgreSQL does not start while old processes remain
     server.start()
 
 
@@ -132,7 +134,7 @@ def _wait_until_gone(processes: list[int]) -> None:
 
 
 def _lives(pid: int) -> bool:
-    """A process that has ended and that nobody has asked about yet does not."""
+    """Return whether the process runs. A zombie does not count."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -140,13 +142,13 @@ def _lives(pid: int) -> bool:
 
 
 def _all_go_on(crowd: list[Person]) -> bool:
-    """Everybody gets all the way once more."""
+    """Return whether every person completes another round in time."""
     before = [(person, person.rounds.total()) for person in crowd]
     return _comes_true(lambda: all(person.rounds.total() > count for person, count in before))
 
 
 def _have_gone(crowd: list[Person], rounds: int) -> bool:
-    """So many keys, all their way."""
+    """Return whether the crowd completes ``rounds`` in time."""
     return _comes_true(lambda: _rounds(crowd) >= rounds)
 
 
@@ -189,7 +191,7 @@ def _upstream(fleet: Fleet, before: Before) -> Upstream:
 
 @contextmanager
 def _database(kind: str) -> Iterator[tuple[Path, Address, Server | None]]:
-    """A folder, and an empty database. PostgreSQL writes a commit to its log before it says that it is done."""
+    """Provide a folder and an empty database. PostgreSQL commits to disk before it answers."""
     folder = Path(tempfile.mkdtemp(prefix="kills-"))
     try:
         if kind == "sqlite":

@@ -1,6 +1,7 @@
-"""One life of a process: it is forked, does one job, tells what it was answered, and dies where it is told to.
+"""Fork a process that runs one job, reports the answers, and dies at a given operation.
 
-A process of its own does nothing but fork: each fork makes every page that its parent writes to later dear.
+A separate process does nothing but fork, because every memory page that a parent writes to after a fork is
+copied.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ from tests.support.own_database import Address
 
 @dataclass(frozen=True)
 class Fate:
-    """What a process is to do, and where. ``die_at``, ``stop_after``: see ``Operations``.
+    """The job of a process and its end. For ``die_at`` and ``stop_after``, see ``Operations``.
 
-    ``patience``: seconds that it waits for the network at most. ``without``: the guard that it lacks, or "".
+    ``patience``: the longest network time-out in seconds. ``without``: the guard to remove, or "".
     """
 
     job: str
@@ -46,9 +47,10 @@ class Fate:
 
 @dataclass
 class Life:
-    """``operations``: what it did for good, in order. ``answers``: word and key, as jobs tell them.
+    """The report of a process.
 
-    ``refusal``: what the portal said no with. ``broke``: the traceback of anything else.
+    ``operations``: its lasting operations, in order. ``answers``: pairs of a word and a key, from the job.
+    ``refusal``: the portal's error message. ``broke``: the traceback of any other error.
     """
 
     operations: list[str] = field(default_factory=list)
@@ -61,7 +63,7 @@ class Life:
 
 
 class Lives:
-    """Forks: make it before any thread is, and with everything loaded that a job needs."""
+    """Start the forking process. Create this before any thread, after all modules are loaded."""
 
     def __init__(self) -> None:
         self._pipe, theirs = multiprocessing.Pipe()
@@ -71,14 +73,14 @@ class Lives:
         theirs.close()
 
     def live(self, fate: Fate, meanwhile: Callable[[], None]) -> Life:
-        """The life of a process that has ended; ``meanwhile`` happens while it is stopped."""
+        """Run a process to its end and return its report. If it stops, call ``meanwhile`` and continue it."""
         self._pipe.send(fate)
-        said = self._pipe.recv()
-        if said is None:
+        life = self._pipe.recv()
+        if life is None:
             meanwhile()
             self._pipe.send("go on")
-            said = self._pipe.recv()
-        return said
+            life = self._pipe.recv()
+        return life
 
     def close(self) -> None:
         self._pipe.close()
@@ -87,21 +89,21 @@ class Lives:
 
 def _fork_on_demand(pipe: Connection, other_end: Connection) -> None:
     other_end.close()
-    gc.disable()  # looking for garbage would write to every page
+    gc.disable()  # the garbage collector would write to every memory page
     while True:
         try:
             fate = pipe.recv()
         except EOFError:
             return
-        pipe.send(_lived(fate, pipe))
+        pipe.send(_run_fork(fate, pipe))
 
 
-def _lived(fate: Fate, pipe: Connection) -> Life:
+def _run_fork(fate: Fate, pipe: Connection) -> Life:
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(ours)
-        _live_and_die(fate, theirs)
+        _run_and_exit(fate, theirs)
     os.close(theirs)
     _, status = os.waitpid(child, os.WUNTRACED)
     if os.WIFSTOPPED(status):
@@ -109,46 +111,46 @@ def _lived(fate: Fate, pipe: Connection) -> Life:
         pipe.recv()
         os.kill(child, signal.SIGCONT)
         os.waitpid(child, 0)
-    with open(ours, "rb") as said:  # noqa: PTH123 - a descriptor
-        return _heard(said)
+    with open(ours, "rb") as report:  # noqa: PTH123 - a descriptor
+        return _read_report(report)
 
 
-def _live_and_die(fate: Fate, pipe: int) -> None:
-    """Each thing is told at once, in one write, so that it is heard whatever comes next."""
+def _run_and_exit(fate: Fate, pipe: int) -> None:
+    """Run the job and exit. Each report is one immediate write, so that a later crash cannot lose it."""
 
-    def say(*what: Any) -> None:
-        os.write(pipe, pickle.dumps(what))
+    def report(*entry: Any) -> None:
+        os.write(pipe, pickle.dumps(entry))
 
     def tell(word: str, key: UUID) -> None:
-        say("answer", (word, key))
+        report("answer", (word, key))
 
     try:
         with own_database.using(fate.database), patience(fate.patience):
             if fate.without:
                 GUARDS[fate.without].remove()
             operations = Operations(
-                lambda what: say("operation", what), die_at=fate.die_at, stop_after=fate.stop_after
+                lambda kind: report("operation", kind), die_at=fate.die_at, stop_after=fate.stop_after
             )
             watch(operations, connection)
             JOBS[fate.job].run(fate.facts, tell)
     except PortalError as refusal:
-        say("refusal", f"{type(refusal).__name__}: {refusal.sentence}")
-    except BaseException:  # noqa: BLE001 - whatever it is, it is to be heard of
-        say("broke", traceback.format_exc())
+        report("refusal", f"{type(refusal).__name__}: {refusal.sentence}")
+    except BaseException:  # noqa: BLE001 - report any error
+        report("broke", traceback.format_exc())
     finally:
         os._exit(0)
 
 
-def _heard(said: Any) -> Life:
+def _read_report(report: Any) -> Life:
     life = Life()
     while True:
         try:
-            kind, what = pickle.load(said)
+            kind, value = pickle.load(report)
         except EOFError:
             return life
         if kind == "operation":
-            life.operations.append(what)
+            life.operations.append(value)
         elif kind == "answer":
-            life.answers.append(what)
+            life.answers.append(value)
         else:
-            setattr(life, kind, what)
+            setattr(life, kind, value)

@@ -1,4 +1,4 @@
-"""People who generate, view, store, re-scope and delete keys through real HTTP, all at once, whatever is answered."""
+"""Simulate people who generate, view, store, re-scope and delete keys over HTTP at the same time."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from tests.crashwalk.life import Life
 from tests.pages.journey import GENERATE, Tab, answers
 
 PATIENCE = 30  # seconds
-A_MOMENT = 0.05  # seconds, until somebody who was not served tries again
+A_MOMENT = 0.05  # seconds before a person who was not served tries again
 
 
 class NotServed(Exception):
-    """Another answer than somebody gets of a portal that nobody has killed."""
+    """The portal gave an answer that it gives only after a kill."""
 
 
 class Person:
-    """A signed-in browser, with a thread of its own.
+    """A signed-in browser in its own thread.
 
-    ``life``: what was answered. ``rounds``: how many keys went all their way, by what was done with them;
+    ``life``: the portal's answers. ``rounds``: how many keys completed their round, by its kind.
     ``interruptions``: how many did not.
     """
 
@@ -67,7 +67,7 @@ class Person:
         self._thread.join(PATIENCE)
 
     def _go_on(self) -> None:
-        """What is done with a key follows from its id, so that everything is, whoever is killed."""
+        """Repeat rounds until stopped. The key's id selects the kind, so that kills cannot favour one."""
         while not self._stop.is_set():
             key = uuid.uuid4()
             name, way = WAYS[key.int % len(WAYS)]
@@ -113,7 +113,7 @@ class Person:
 
     def _store_and_delete(self, key: UUID) -> None:
         self._view(key)
-        self._post(f"/keys/{key}/store/done/")  # nobody is told that it is held: it will not be
+        self._post(f"/keys/{key}/store/done/")  # not reported as held, because it is deleted next
         self._delete(key)
 
     def _post(self, path: str, *, wanted: HTTPStatus = HTTPStatus.FOUND, **how: Any) -> requests.Response:
@@ -134,4 +134,4 @@ WAYS: list[tuple[str, Callable[[Person, UUID], None]]] = [
     ("viewed and deleted", Person._view_and_delete),
     ("stored and deleted", Person._store_and_delete),
 ]
-"""What people do with a key that they have generated."""
+"""The kinds of rounds: what a person does with a generated key."""

@@ -1,14 +1,14 @@
-"""Count what a process does for good, and die right before one of it, or stop right after it.
+"""Count a process's lasting operations, and kill it right before one or stop it right after one.
 
-Three things last when a process dies: a commit, bytes that Cerby has been sent, bytes that Cerby has sent. Between
-two of them only memory changes, so that dying after one is dying before the next. They are counted where the portal's
-own code ends: at Django's connection (``commit``, and statements outside of a transaction, which commit by
-themselves) and at ``socket.socket``. Nothing of the portal is replaced.
+Three operations last when a process dies: a commit, sending bytes to Cerby, and receiving bytes from Cerby.
+Between two of them only memory changes, so a crash after one equals a crash before the next. They are counted
+outside the portal's code: at Django's connection (``commit``, and statements outside a transaction, which commit
+themselves) and at ``socket.socket``. No code of the portal is replaced.
 
-A question ("ask") is a request that changes nothing in Cerby, as HTTP says of GET.
+"ask" is a request that changes nothing in Cerby, such as GET.
 
-Before it dies at an answer, the process waits until that answer has come: Cerby has done its work by then, and
-nobody has read what it says. That Cerby does its work later, or never, are faults of the sandbox's.
+Before it dies at an answer, the process waits until the answer has arrived: Cerby has done its work, and nobody
+has read the answer. Faults of the sandbox cover the cases in which Cerby does its work later or never.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ WRITES = ("INSERT", "UPDATE", "DELETE")
 
 
 class Operations:
-    """Counts from 1. ``die_at``: the operation that is not reached; ``stop_after``: the one after which the
-    process waits for a SIGCONT. 0: neither. ``tell`` hears of each that is done.
+    """Count operations from 1, and call ``tell`` after each.
 
-    It stops where the next thing begins that is no memory: in front of a commit it would hold SQLite's only lock,
-    as it would while an INSERT still has its id to tell, and nothing else could go on.
+    The process dies before operation ``die_at``, or waits for SIGCONT after operation ``stop_after``; 0 means
+    never. It stops only when the next database or network call begins. If it stopped before a commit, or
+    before an INSERT has returned its id, it would hold SQLite's only lock and block every other process.
     """
 
     def __init__(self, tell: Callable[[str], None], *, die_at: int = 0, stop_after: int = 0) -> None:
@@ -58,7 +58,7 @@ class Operations:
 
 
 def watch(operations: Operations, connection: BaseDatabaseWrapper) -> None:
-    """Count from now on, for the rest of this process's life."""
+    """Count all operations until the process ends."""
     _watch_database(operations, connection)
     _watch_sockets(operations)
 
@@ -80,7 +80,7 @@ def _watch_database(operations: Operations, connection: BaseDatabaseWrapper) -> 
 
 
 def _watch_sockets(operations: Operations) -> None:
-    """An answer counts once, however many pieces it comes in."""
+    """Count requests and answers. An answer in several pieces counts once."""
     send, receive = socket.socket.sendall, socket.socket.recv_into
     asked: WeakSet[socket.socket] = WeakSet()
 

@@ -1,4 +1,4 @@
-"""What must hold after a crash, at once and at rest. Each thing that does not is one sentence."""
+"""Check the state after a crash, at once and at rest, and describe each problem in one sentence."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tests.crashwalk.story import scopes_told, told
 
 RESTING = {State.HELD, State.REVOKED, State.REFUSED, State.ABSENT}
 WAITING = {State.CLAIMED, State.AWAITED}
-"""Inside a timer that is longer than a recovery takes."""
+"""States with a timer that is longer than a recovery takes."""
 
 
 @dataclass(frozen=True)
 class Before:
-    """How things stood when the scene was set. ``keys``: state and scopes of each row."""
+    """The state before the job. ``keys`` has the state and scopes of each row."""
 
     keys: dict[UUID, tuple[State, list[str]]] = field(default_factory=dict)
     last_event: int = 0
@@ -46,7 +46,7 @@ class Before:
 
 @dataclass(frozen=True)
 class Upstream:
-    """What Cerby has, and what it was asked since the scene was set."""
+    """Cerby's keys, and the requests that it has received since the scene was set."""
 
     keys: list[dict[str, Any]]
     requests: list[dict[str, Any]]
@@ -60,7 +60,7 @@ class Upstream:
 
 
 def wrong_at_any_moment(before: Before, upstream: Upstream, lives: Iterable[Life]) -> list[str]:
-    """Also right after the crash."""
+    """Return the problems that must not occur even right after the crash."""
     return [
         *_ghosts(upstream),
         *_reveals(lives),
@@ -73,12 +73,12 @@ def wrong_at_any_moment(before: Before, upstream: Upstream, lives: Iterable[Life
 
 
 def wrong_at_rest(upstream: Upstream, lives: Iterable[Life]) -> list[str]:
-    """When everything that goes on by itself has."""
+    """Return the problems that must not remain after the recovery."""
     return [*_inventory(upstream), *_unrest(), *_promises(lives)]
 
 
 def _ghosts(upstream: Upstream) -> Iterator[str]:
-    """A key that was made with our own id has the row of that id."""
+    """Find keys in Cerby with our external id but without a row."""
     ours = [key for key in upstream.live if key["external_id"]]
     rows = set(
         ApiKey.objects.filter(pk__in=[key["external_id"] for key in ours]).values_list("pk", flat=True)
@@ -89,7 +89,7 @@ def _ghosts(upstream: Upstream) -> Iterator[str]:
 
 
 def _reveals(lives: Iterable[Life]) -> Iterator[str]:
-    """Of what was handed out, nothing more is to be had."""
+    """Find keys that can be viewed more than once."""
     counted = Counter(key for life in lives for key in life.of("revealed"))
     for key in list(counted):
         with suppress(PortalError):
@@ -101,8 +101,8 @@ def _reveals(lives: Iterable[Life]) -> Iterator[str]:
 
 def _removals(upstream: Upstream, lives: Iterable[Life]) -> Iterator[str]:
     live = {key["external_id"] for key in upstream.live}
-    told_so = {str(key) for life in lives for key in life.of("removed")}
-    yield from (f"was said to be removed, and lives: {key}" for key in live & told_so)
+    reported = {str(key) for life in lives for key in life.of("removed")}
+    yield from (f"was said to be removed, and lives: {key}" for key in live & reported)
 
 
 def _sealed() -> Iterator[str]:
@@ -111,7 +111,7 @@ def _sealed() -> Iterator[str]:
 
 
 def _stories(before: Before) -> Iterator[str]:
-    """What the record tells leads to where the key is."""
+    """Find keys whose events do not lead to their state or scopes."""
     stories: dict[UUID | None, list[AuditEvent]] = defaultdict(list)
     for event in AuditEvent.objects.filter(id__gt=before.last_event).order_by("id"):
         stories[event.key_id].append(event)
@@ -126,7 +126,7 @@ def _stories(before: Before) -> Iterator[str]:
 
 
 def _wire(before: Before, upstream: Upstream) -> Iterator[str]:
-    """What was asked of Cerby was written down before, and a key is asked for once."""
+    """Find requests to Cerby that were not recorded before, and keys that were requested twice."""
     types = Counter(AuditEvent.objects.filter(id__gt=before.last_event).values_list("type", flat=True))
     creates = upstream.asked("POST", "/api/v1/api-keys")
     if len(creates) > types["key:call"]:
@@ -146,7 +146,7 @@ def _wire(before: Before, upstream: Upstream) -> Iterator[str]:
 
 
 def _inventory(upstream: Upstream) -> Iterator[str]:
-    """Live in Cerby is live here, with the same facts."""
+    """Find live keys that are not live on the other side, or differ there."""
     rows = ApiKey.objects.filter(phase=Phase.LIVE, missing_since__isnull=True, expires_at__gt=timezone.now())
     here = {str(row.cerby_id): row for row in rows if row.cerby_id}
     there = {key["id"]: key for key in upstream.live}
@@ -168,7 +168,7 @@ def _inventory(upstream: Upstream) -> Iterator[str]:
 
 
 def _unrest() -> Iterator[str]:
-    """Held, or ended, or inside a timer."""
+    """Find keys that are neither held nor ended nor waiting for a timer."""
     for key in ApiKey.objects.exclude(state__in=RESTING):
         is_for_a_person = key.cerby_id is None and key.origin != ApiKey.Origin.GENERATED
         is_timed = key.state in WAITING and (key.due_at is not None or is_for_a_person)
@@ -177,7 +177,7 @@ def _unrest() -> Iterator[str]:
 
 
 def _promises(lives: Iterable[Life]) -> Iterator[str]:
-    """What a person was told is so, unless somebody changed it in Cerby itself."""
+    """Find keys that contradict an answer to a person, unless somebody changed them in Cerby itself."""
     rows = {row.pk: row for row in ApiKey.objects.all()}
     for life in lives:
         for key in life.of("held"):

@@ -1,4 +1,4 @@
-"""What goes on by itself after a crash: the worker's reconciler and sweep, by a clock that is stepped."""
+"""Recover from a crash: run the worker's reconciler and sweep while the clock advances in steps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.crashwalk.fleet import ControlPort
 from tests.crashwalk.sandbox_process import SandboxProcess
 
 SOON = timedelta(hours=2)
-"""A timer that is further away than this is rest: a viewed key waits 72 hours, a paste 24."""
+"""A longer timer counts as rest: a viewed key waits 72 hours, a paste 24."""
 
 SWEEP_EVERY = JOBS["sweep"].every
 RECONCILERS_PACE = JOBS["reconcile"].every
@@ -29,9 +29,9 @@ AT_MOST = 100  # steps
 def recover(
     sandbox: SandboxProcess | ControlPort, clock: Clock, *, reconciles: bool = True, sweeps: bool = True
 ) -> timedelta | None:
-    """Let the worker work until everything is at rest. Returns how long that took, None where it never is.
+    """Run the worker's jobs until everything is at rest. Return how long that took, or None if it never is.
 
-    ``reconciles``, ``sweeps``: False for a portal that lacks one of the two.
+    ``reconciles`` or ``sweeps`` is False for a portal that lacks one of the two.
     """
     began, pace = timezone.now(), RECONCILERS_PACE
     next_sweep, calm = began, 0
@@ -44,7 +44,7 @@ def recover(
         if calm > 1 and _next_due() is None and not sandbox.has_late_work():
             return timezone.now() - began
         due = _next_due()
-        # A worker may be late: later and later here, so that a long wait takes few steps.
+        # The steps grow, so that a long wait takes few of them. A real worker may be late, too.
         clock.set(min(next_sweep, max(due, timezone.now() + pace)) if due else next_sweep)
         pace = min(2 * pace, SLOWEST_PACE)
     return None

@@ -1,4 +1,4 @@
-"""Every fault of the sandbox's catalogue as a rule that happens once, quickly, to one request of a run."""
+"""Turn every fault of the sandbox's catalogue into a rule that happens once, quickly, to one request."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from sandbox.faults.catalogue import CATALOGUE
 
 PATIENCE = 0.3
-"""How long, in seconds, whoever asks waits under a fault that keeps silent."""
+"""The network time-out, in seconds, under a fault that sends no answer."""
 
 HANGS = {"hang-after-commit", "hang-uncommitted", "slow-bytes"}
 CARRIED_OUT = {"reset-after-commit", "hang-after-commit", "500-committed"}
-"""As another fault, but that the request was carried out."""
+"""Faults that differ from another fault only in that Cerby carries the request out."""
 
 QUICK: dict[str, dict[str, Any]] = {
     "go-down": {"seconds": 0.02},
@@ -21,10 +21,10 @@ QUICK: dict[str, dict[str, Any]] = {
     "commit-late": {"seconds": 5},
 }
 ALSO: dict[str, list[dict[str, Any]]] = {"clock-off": [{"seconds": -600.0}]}
-"""Second ways in which a fault happens, besides being committed all the same."""
+"""Further variants of a fault, besides the one with ``committed``."""
 
 ALWAYS = "refuse-connections"
-"""Cannot happen to one request: the port is closed while the job runs, and open again for the recovery."""
+"""Affects all requests: the port is closed during the job and open again for the recovery."""
 
 Rule = dict[str, Any]
 
@@ -34,11 +34,11 @@ Request = tuple[str, str]
 OF_THE_RECOVERY: list[Request] = [
     (method, path) for path in ("/api/v1/api-keys", "/api/v1/api-keys/id") for method in ("GET", "DELETE")
 ]
-"""What the worker asks of Cerby: it makes nothing there. The walk holds it to that."""
+"""The worker's requests to Cerby, none of which creates anything. The walk checks this."""
 
 
 def every_rule() -> list[Rule]:
-    """In the catalogue's order; without a route, which the fault's own requests make."""
+    """Return all rules in the catalogue's order. None has a route, because each fault fits certain requests."""
     rules: list[Rule] = []
     for name, fault in CATALOGUE.items():
         rules.append({"fault": name, **QUICK.get(name, {})})
@@ -49,17 +49,17 @@ def every_rule() -> list[Rule]:
 
 
 def name_of(rule: Rule) -> str:
-    """A word for the command line, such as ``500-committed`` or ``502-html,committed=True``."""
-    told = {key: value for key, value in rule.items() if key in {"committed", "seconds"}}
-    told = {key: value for key, value in told.items() if QUICK.get(rule["fault"], {}).get(key) != value}
-    return ",".join([rule["fault"], *(f"{key}={value}" for key, value in told.items())])
+    """Return the rule's name for the command line, such as ``500-committed`` or ``502-html,committed=True``."""
+    options = {key: value for key, value in rule.items() if key in {"committed", "seconds"}}
+    options = {key: value for key, value in options.items() if QUICK.get(rule["fault"], {}).get(key) != value}
+    return ",".join([rule["fault"], *(f"{key}={value}" for key, value in options.items())])
 
 
 RULES = {name_of(rule): rule for rule in every_rule()}
 
 
 def happening_to(rule: Rule, nth: int) -> list[Rule]:
-    """The rule for the sandbox: it happens to the ``nth`` request, from 0, of those that it fits."""
+    """Return the rule for the sandbox that affects the ``nth`` matching request, counted from 0."""
     if rule["fault"] == ALWAYS:
         return [rule]
     return [{**rule, "after": nth, "count": 1, "seed": 7}]
@@ -67,8 +67,9 @@ def happening_to(rule: Rule, nth: int) -> list[Rule]:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a rule happens: to the ``nth`` request, from 0, of those that it fits, which is the job's request
-    number ``request``, from 0; None where it is not the job's.
+    """The ``nth`` request that a rule fits, counted from 0.
+
+    ``request`` is its number among all requests of the job, or None if it belongs to the recovery.
     """
 
     nth: int
@@ -76,10 +77,10 @@ class Place:
 
 
 def places(rule: Rule, requests: list[Request]) -> list[Place]:
-    """Where it can happen to a job that makes these ``requests``.
+    """Return the places at which ``rule`` can affect a job with these ``requests``.
 
-    Where none of them fits, it may still happen to the recovery. A read that was answered badly is the same
-    whether or not it was carried out, so that it is walked once.
+    If it fits none of them, it may still affect the recovery. For a read, it makes no difference whether
+    Cerby carries it out, so such a pair is walked once.
     """
     if rule["fault"] == ALWAYS:
         return [Place(0, None)]

@@ -1,4 +1,4 @@
-"""The sandbox in a process of its own, which outlives those that die, and is asked through a pipe."""
+"""Run the sandbox in a separate process, which survives the crashes, and call it through a pipe."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATIENCE = 20.0  # seconds
 
 
 class SandboxProcess:
-    """Methods of ``Sandbox`` by their names, and a few of ``_Served``. Forks: make it before any thread is."""
+    """Call the methods of ``Sandbox`` and ``_Served`` by name. Create this before any thread, because it forks."""
 
     def __init__(self, path: Path) -> None:
         self._pipe, theirs = multiprocessing.Pipe()
@@ -51,7 +51,7 @@ class SandboxProcess:
 
 
 class _Served:
-    """What the walk needs besides ``Sandbox``."""
+    """The further methods that the walk needs."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
@@ -72,23 +72,23 @@ class _Served:
         _wait(lambda: not self._will_open_soon())
 
     def has_late_work(self) -> bool:
-        return bool(self.sandbox.late_writes)  # what is to be carried out later stands nowhere else
+        return bool(self.sandbox.late_writes)  # the only list of delayed work
 
     def connections(self) -> int:
-        """How many there are: each has its thread."""
+        """Return the number of threads: each connection has one."""
         return threading.active_count()
 
     def wait_for_connections(self, count: int) -> None:
-        """Until there are no more than so many: what a dead process had sent has been dealt with then."""
+        """Wait until at most ``count`` are open: then all requests of a dead process are finished."""
         _wait(lambda: threading.active_count() <= count)
 
     def _will_open_soon(self) -> bool:
         return any(isinstance(thread, threading.Timer) for thread in threading.enumerate())
 
 
-def _wait(is_so: Any) -> None:
+def _wait(condition: Any) -> None:
     ends = time.monotonic() + PATIENCE
-    while not is_so():
+    while not condition():
         assert time.monotonic() < ends, "The sandbox does not come to rest."
         time.sleep(0.001)
 
@@ -105,5 +105,5 @@ def _serve(path: Path, pipe: Connection, other_end: Connection) -> None:
                 return
             try:
                 pipe.send((None, attrgetter(name)(served)(*args, **more)))
-            except Exception as error:  # noqa: BLE001 - it is raised where it was asked for
+            except Exception as error:  # noqa: BLE001 - the caller raises it
                 pipe.send((error, None))

@@ -1,4 +1,4 @@
-"""Read the record of one key as the moves that it tells, and say where they lead: every act has its event."""
+"""Derive the state and the scopes of a key from its events."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BEGINNINGS = {Event.KEY_REQUESTED: State.REQUESTED, Event.KEY_DISCOVERED: State
 
 
 def told(state: State | None, events: Iterable[AuditEvent]) -> States:
-    """The states to which ``events`` may have led from ``state``; none where no way does."""
+    """Return the states to which ``events`` can lead from ``state``; empty if the events contradict it."""
     states: States = frozenset({state})
     for event in events:
         states = _after(states, event)
@@ -61,7 +61,7 @@ def _moves(kind: Event, event: AuditEvent) -> set[Transition]:
 
 
 def scopes_told(scopes: list[str] | None, events: Iterable[AuditEvent]) -> list[str] | None:
-    """The scopes that the record says a key has now."""
+    """Return the scopes that a key has after ``events``."""
     for event in events:
         if event.outcome != "done":
             continue

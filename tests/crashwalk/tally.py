@@ -1,4 +1,4 @@
-"""What a walk has seen, in numbers."""
+"""Count the cases of a walk by job, crash and fault."""
 
 from __future__ import annotations
 

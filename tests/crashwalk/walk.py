@@ -1,4 +1,4 @@
-"""One case: a job, where it dies, and which fault happens to which request; then recovery, then the oracle."""
+"""Walk through cases: run a job with a crash and a fault, recover, and ask the oracle."""
 
 from __future__ import annotations
 
@@ -31,11 +31,12 @@ from tests.crashwalk.world import World
 
 @dataclass(frozen=True)
 class Case:
-    """``at``: the operation, from 1, that the process does not reach any more; 0: the job comes to its end.
+    """One crash of one job, perhaps under a fault.
 
-    ``fault``: a name of ``RULES``, or "". ``nth``: the request, from 0, of those that it fits.
-    ``again``: the person, or the worker's next round, does the whole job once more before the recovery.
-    ``stopped``: the process does not die; it is stopped after that operation, and goes on when all has recovered.
+    ``at``: the process dies before this operation, counted from 1; if 0, the job runs to its end.
+    ``fault``: a name of ``RULES``, or "". ``nth``: the affected request among those that the fault fits, from 0.
+    ``again``: the job is repeated before the recovery, as by a person or by the worker's next run.
+    ``stopped``: the process does not die but stops after that operation, and continues after the recovery.
     """
 
     job: str
@@ -47,19 +48,19 @@ class Case:
     without: str = ""
 
     def command(self) -> str:
-        """What repeats it."""
-        said = ["python", "-m", "tests.crashwalk", "--job", self.job, "--at", str(self.at)]
+        """Return the command that repeats this case."""
+        words = ["python", "-m", "tests.crashwalk", "--job", self.job, "--at", str(self.at)]
         if self.fault:
-            said += ["--fault", self.fault, "--nth", str(self.nth)]
-        said += ["--again"] if self.again else []
-        said += ["--stopped"] if self.stopped else []
-        said += ["--without", self.without] if self.without else []
-        return shlex.join(said)
+            words += ["--fault", self.fault, "--nth", str(self.nth)]
+        words += ["--again"] if self.again else []
+        words += ["--stopped"] if self.stopped else []
+        words += ["--without", self.without] if self.without else []
+        return shlex.join(words)
 
 
 @dataclass
 class Outcome:
-    """``fired``: whether the fault happened. ``requests``: method and path of what the job asked."""
+    """The result of a case. ``fired``: whether the fault happened. ``requests``: of the job, to Cerby."""
 
     case: Case
     wrong: list[str]
@@ -80,7 +81,7 @@ def walk_one(world: World, case: Case) -> Outcome:
 
 
 class _Walk:
-    """One case, on a scene that is set."""
+    """One case, after its scene was set."""
 
     def __init__(self, world: World, case: Case) -> None:
         self._world, self._case = world, case
@@ -112,7 +113,7 @@ class _Walk:
         self._lives.append(self._world.live(case.job, patience=self._patience, without=case.without, **fate))
 
     def _recover(self) -> None:
-        """Ask the oracle, let the worker work until all is at rest, and ask again."""
+        """Ask the oracle, run the worker until everything is at rest, and ask again."""
         world = self._world
         with world.using_database_of(self._case.job), patience(self._patience):
             upstream = self._upstream()
@@ -125,7 +126,7 @@ class _Walk:
             upstream = self._upstream()
             self._wrong += self._wrong_now(upstream)
             self._wrong += wrong_at_rest(upstream, self._lives)
-            if not self._case.stopped:  # which has a request of its own under way
+            if not self._case.stopped:  # a stopped process still has a request open
                 self._wrong += _not_the_workers(upstream.requests[asked_before:])
 
     def _wrong_now(self, upstream: Upstream) -> list[str]:
@@ -137,13 +138,13 @@ class _Walk:
 
 
 def _not_the_workers(requests: list[dict[str, Any]]) -> Iterator[str]:
-    """``places`` relies on it."""
+    """Find requests that the worker should never send; ``places`` relies on this."""
     asked = {one["method"] for one in requests} - {method for method, _ in OF_THE_RECOVERY}
     yield from (f"the worker asked Cerby for a {method}" for method in asked)
 
 
 def crash_points(world: World, job: str) -> Iterator[Outcome]:
-    """``job`` to its end; each place where it can die; each with the job done again; each where it can stop."""
+    """Run ``job`` to its end, then with each crash, with each crash and a repetition, and with each stop."""
     undisturbed = walk_one(world, Case(job))
     yield undisturbed
     points = range(1, len(undisturbed.life.operations) + 1)
@@ -153,10 +154,7 @@ def crash_points(world: World, job: str) -> Iterator[Outcome]:
 
 
 def under(world: World, job: str, fault: str) -> Iterator[Outcome]:
-    """``job`` under ``fault``, which happens to one request after the other; each with every crash.
-
-    See ``_crashes_under``.
-    """
+    """Run ``job`` under ``fault``, at each request in turn, with every crash that ``_crashes_under`` returns."""
     for place in places(RULES[fault], _requests_of(world, job)):
         disturbed = walk_one(world, Case(job, 0, fault, place.nth))
         yield disturbed
@@ -166,8 +164,9 @@ def under(world: World, job: str, fault: str) -> Iterator[Outcome]:
 
 
 def sample(world: World, jobs: Sequence[str], pairs: int) -> Iterator[Outcome]:
-    """Every crash point of ``jobs`` once, a stop with Cerby's last answer in hand, and so many pairs: always the
-    same ones, from all over the catalogue.
+    """Run every crash point of ``jobs``, a stop after Cerby's last answer, and ``pairs`` of fault and crash.
+
+    The pairs are spread over the catalogue and always the same.
     """
     counts = {}
     for job in jobs:
@@ -195,30 +194,30 @@ def _requests_of(world: World, job: str) -> list[Request]:
 
 
 def _crashes_under(operations: list[str], request: int | None) -> Iterator[int]:
-    """Where, in a job of these ``operations``, a crash is a case of its own under a fault of that ``request``.
+    """Yield the crashes among ``operations`` that are worth walking under a fault at ``request``.
 
-    Not before the answer to the request before it: that is the crash without a fault. And not where it leaves
-    just what the next crash leaves, in the database and in Cerby: before an answer is read, as Cerby has done
-    its work by then, and before a question, unless the fault is in its answer. Without a fault all are walked.
+    A crash before the answer to the previous request equals the crash without a fault. Some crashes leave the
+    database and Cerby exactly as the next crash does: before an answer is read, because Cerby has done its work
+    by then, and before a read request, unless the fault is in its answer. Without a fault all are walked.
     """
     answers = _answers(operations)
     first = answers[request - 1] + 1 if request else 1
     met = request is None
     for at in range(first, len(operations) + 1):
-        what = operations[at - 1]
-        if what in {"commit", "statement", "send"} or not met:
+        kind = operations[at - 1]
+        if kind in {"commit", "statement", "send"} or not met:
             yield at
-        met = met or what in {"ask", "send"}
+        met = met or kind in {"ask", "send"}
 
 
 def _answers(operations: list[str]) -> list[int]:
-    """The operations with which Cerby's answers came."""
-    return [number for number, what in enumerate(operations, start=1) if what == "receive"]
+    """Return the numbers of the operations that received an answer from Cerby."""
+    return [number for number, kind in enumerate(operations, start=1) if kind == "receive"]
 
 
 @contextmanager
 def _errors_in_the_log() -> Iterator[list[str]]:
-    """What the recovery took for a mistake of the portal's own: it caught it, and went on."""
+    """Collect the exceptions that the recovery caught and logged: each is a bug of the portal."""
     found: list[str] = []
 
     class Handler(logging.Handler):

@@ -1,4 +1,4 @@
-"""The portal with one guard removed, for the walk to find: an oracle that cannot fail shows nothing."""
+"""Remove one guard of the portal at a time, to show that the oracle notices."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ from tests.crashwalk import jobs
 
 @dataclass(frozen=True)
 class Missing:
-    """``remove`` is called in the process that is about to do ``job``. ``wrong``: what the oracle must say.
+    """A missing guard, and the case in which the oracle must notice it.
 
-    It is found where the process dies at operation ``at`` (0: nowhere), with ``fault`` at the ``nth`` request.
-    ``recovery``: what of the worker is missing, in the place of something in the job.
+    ``remove`` is called in the process that runs ``job``. ``wrong`` is part of the oracle's sentence.
+    ``at``, ``fault``, ``nth`` and ``stopped``: see ``walk.Case``. ``recovery``: the part of the worker that is
+    missing, if the guard is not part of the job.
     """
 
     job: str
@@ -47,7 +48,7 @@ def _no_transactions() -> None:
 
 
 def _intent_after_effect() -> None:
-    """Ask Cerby, then write down what was asked."""
+    """Call Cerby before anything is recorded."""
 
     def naive(actor: Actor, request: KeyRequest) -> None:
         issued = cerby.connect().issue_key(
@@ -86,7 +87,7 @@ def _a_second_post() -> None:
 
 
 def _an_unconditional_move() -> None:
-    """Store the answer, whoever has taken the key over in the meantime."""
+    """Store the answer without checking the state and the lease."""
 
     def careless(key: ApiKey, step: Transition, event: Event, actor: Actor, **more: Any) -> None:
         columns = {"lease": None, **more.pop("changes", {}), "state": TRANSITIONS[step][1]}
@@ -98,7 +99,7 @@ def _an_unconditional_move() -> None:
 
 
 def _a_view_that_stays() -> None:
-    """Hand the sealed bytes out, and leave them for the next who asks."""
+    """Return the sealed bytes without deleting them."""
     jobs.claim_key = lambda _actor, key_id, *, session: bytes(RevealGrant.objects.get(pk=key_id).sealed)
 
 

@@ -1,4 +1,4 @@
-"""Where the cases happen: one sandbox, and for each job a database and a workspace with its scene set."""
+"""Set up the cases: one sandbox, and a database and a workspace for each job."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ from tests.crashwalk.sandbox_process import SandboxProcess
 from tests.support import own_database
 
 IN_MEMORY = Path("/dev/shm")
-"""No case waits for a disk, where this can be had: nothing here cuts the power."""
+"""Used if it exists, so that no case waits for a disk. No case tests a power failure."""
 
 EMPTY = "empty"
 
 A_MOMENT = timedelta(minutes=1)
-"""After the scene was set, the job begins: what was due then is due."""
+"""The time between setting the scene and the job, so that everything due is overdue."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A job's, as it is before the job begins."""
+    """The data of a job, and the state before it."""
 
     facts: Facts
     before: Before
 
 
 class World:
-    """Made by a process without threads; ``kind`` is that of its databases, sqlite or postgresql."""
+    """Create this in a process without threads. ``kind`` is sqlite or postgresql."""
 
     def __init__(self, kind: str = "sqlite") -> None:
         self._open = ExitStack()
@@ -55,7 +55,7 @@ class World:
         self._open.callback(shutil.rmtree, self._folder)
         self._databases = self._open.enter_context(databases(kind, self._folder))
         workspace = Workspace(self._folder / "sandbox.sqlite3")
-        workspace.sandbox.close()  # a connection to SQLite must not live on across the fork
+        workspace.sandbox.close()  # a connection to SQLite must not survive a fork
         self.sandbox = SandboxProcess(self._folder / "sandbox.sqlite3")
         self.clock = Clock(self.sandbox)
         hurry()
@@ -64,7 +64,7 @@ class World:
         self._vaults = workspace.vaults
         self._before_any_job(workspace)
         self.scene = cache(self._set)
-        cerby.connect()._exchange.close()  # nor must one to Cerby
+        cerby.connect()._exchange.close()  # a connection to Cerby must not survive a fork either
         cerby._client.cache_clear()
         self._lives = Lives()
 
@@ -77,23 +77,23 @@ class World:
         self._open.close()
 
     def live(self, job: str, *, meanwhile: Callable[[], None] = lambda: None, **fate: Any) -> Life:
-        """A process that does ``job``; see ``Fate`` and ``Lives.live``."""
+        """Run ``job`` in a process; see ``Fate`` and ``Lives.live``."""
         return self._lives.live(
             Fate(job, self.scene(job).facts, self._databases.address(job), **fate), meanwhile
         )
 
     def set_again(self, job: str) -> None:
-        """The scene of ``job``, for the next case."""
+        """Set the scene of ``job`` for the next case."""
         self.scene(job)
         self._databases.back_to(job)
         self._back_to(job, BEGINNING + A_MOMENT)
 
     def using_database_of(self, job: str) -> AbstractContextManager[None]:
-        """In this process, until the end of the block."""
+        """Use the database of ``job`` in this process, in the block."""
         return self._databases.using(job)
 
     def plain_text(self, job: str) -> list[str]:
-        """Where its database holds an API key as it is."""
+        """Return the places in the database of ``job`` that contain an API key's plain text."""
         return self._databases.plain_text(job)
 
     def upstream(self, since: int) -> Upstream:
@@ -105,7 +105,7 @@ class World:
         self.clock.set(moment)
 
     def _before_any_job(self, workspace: Workspace) -> None:
-        """The cast, and the portal's own key in the inventory."""
+        """Create the cast, and discover the portal's own key."""
         database = self._databases.make(EMPTY)
         own_database.create(database)
         self.clock.set(BEGINNING)
@@ -115,7 +115,7 @@ class World:
         self.sandbox.keep(EMPTY)
 
     def _set(self, job: str) -> Scene:
-        """Once: from then on it is gone back to."""
+        """Set the scene of ``job`` for the first time, and save it."""
         self._databases.copy(EMPTY, job)
         self._back_to(EMPTY, BEGINNING)
         with self._databases.using(job):
