@@ -177,7 +177,7 @@ def test_a_narrower_key_is_told_and_may_be_accepted(admin, made_by_hand):
 
 def test_what_nothing_can_prove_is_taken_only_on_the_persons_word(admin, made_by_hand):
     key, plain = awaited(admin, scopes=["read:activities"]), made_by_hand(["read:activities"])
-    assert "nothing proves this one" in reason_beside(paste(admin, key, plain), "id_accept_less")
+    assert "the portal cannot prove this one" in reason_beside(paste(admin, key, plain), "id_accept_less")
     assert paste(admin, key, plain, accept_less="on").status_code == 302
 
 

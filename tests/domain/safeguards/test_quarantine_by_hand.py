@@ -61,14 +61,14 @@ def test_only_what_is_held_back_and_lives_can_be_kept(cast, sandbox):
     with pytest.raises(Conflict, match="cannot be kept"):
         keep_key(me, dead.pk)
     begun = a_held_key(sandbox, cast.admin, state=State.REVOKING)
-    with pytest.raises(Conflict, match="has begun"):
+    with pytest.raises(Conflict, match="has started"):
         keep_key(me, begun.pk)
 
 
 def test_a_name_that_is_taken_by_now_is_in_the_way_of_keeping(cast, sandbox):
     key = a_held_key(sandbox, cast.admin, name="Nightly", state=State.REVOKED, removed_at=timezone.now())
     a_key(cast.admin, name="nightly")
-    with pytest.raises(Conflict, match="Another key is called"):
+    with pytest.raises(Conflict, match="Another key is now called"):
         keep_key(actor(cast.owner), key.pk)
     assert state_of(key) == State.REVOKED
     assert HeldBack.objects.filter(pk=key.pk).exists()
