@@ -81,12 +81,12 @@ def _watch_database(operations: Operations, connection: BaseDatabaseWrapper) -> 
 
 def _watch_sockets(operations: Operations) -> None:
     """Count requests and answers. An answer in several pieces counts once."""
-    send, receive = socket.socket.sendall, socket.socket.recv_into
+    send, receive = socket.socket.send, socket.socket.recv_into
     asked: WeakSet[socket.socket] = WeakSet()
 
-    def counted_send(sock: socket.socket, data: bytes, *args: Any) -> None:
+    def counted_send(sock: socket.socket, data: memoryview, *args: Any) -> int:
         asked.add(sock)
-        operations.do("ask" if data[:4] == b"GET " else "send", lambda: send(sock, data, *args))
+        return operations.do("ask" if data[:4] == b"GET " else "send", lambda: send(sock, data, *args))
 
     def counted_receive(sock: socket.socket, *args: Any) -> int:
         if sock not in asked:
@@ -98,5 +98,5 @@ def _watch_sockets(operations: Operations) -> None:
 
         return operations.do("receive", lambda: receive(sock, *args), before_death=wait)
 
-    socket.socket.sendall = counted_send
+    socket.socket.send = counted_send
     socket.socket.recv_into = counted_receive
