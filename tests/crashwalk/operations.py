@@ -86,7 +86,7 @@ def _watch_sockets(operations: Operations) -> None:
 
     def counted_send(sock: socket.socket, data: memoryview, *args: Any) -> int:
         asked.add(sock)
-        return operations.do("ask" if data[:4] == b"GET " else "send", lambda: send(sock, data, *args))
+        return operations.do("ask" if bytes(data[:4]) == b"GET " else "send", lambda: send(sock, data, *args))
 
     def counted_receive(sock: socket.socket, *args: Any) -> int:
         if sock not in asked:
