@@ -82,7 +82,7 @@ def test_the_proof_is_one_that_the_verifier_takes(admin, event, tmp_path):
         check=False,
     )
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert "This is event 1 of the 3 that were signed" in ran.stdout
+    assert "This is event 1 of the 3 events that were signed" in ran.stdout
     assert '"reason":"Because."' in ran.stdout
 
 

@@ -35,8 +35,8 @@ def verify(kept):
 def test_the_command_says_that_nothing_is_wrong(kept, verify):
     code, said = verify("--ratchet", kept.folder / "escrow.json")
     assert code == 0
-    assert said.splitlines()[0].startswith("14 sealed events; the newest checkpoint signs 14 of them, at ")
-    assert said.splitlines()[-1] == "Nothing is wrong."
+    assert said.splitlines()[0].startswith("Sealed events: 14. The newest checkpoint signs 14 of them at ")
+    assert said.splitlines()[-1] == "No problems found."
 
 
 def test_the_command_names_the_first_bad_event_and_the_kind(kept, verify):
@@ -65,8 +65,8 @@ def test_a_bundle_is_checked_by_the_command_and_by_the_file_within_it(kept, veri
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert "14 sealed events" in ran.stdout
-    assert "1 events are not sealed yet" in ran.stdout
+    assert "Sealed events: 14." in ran.stdout
+    assert "Events that are not sealed yet: 1." in ran.stdout
     readme = (tmp_path / "unpacked" / "README.txt").read_text()
     assert {f"{path.name}" for path in (tmp_path / "unpacked").iterdir()} >= {
         name for name in readme.split() if name.endswith(".jsonl")

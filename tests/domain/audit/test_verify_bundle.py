@@ -19,8 +19,8 @@ import rfc8785
 
 from keys.verifier import verify_bundle
 from keys.verifier.verify_bundle import (
-    BEGINNING,
-    REMEMBERED,
+    LONG_AGO,
+    RECENT_IDS,
     Kind,
     Tree,
     Verifier,
@@ -96,7 +96,7 @@ def test_a_key_and_its_signature_are_those_of_other_implementations():
     "wrong", ["name+00000000+AQ==", "PeterNeumann+c74f20a4+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"]
 )
 def test_a_key_that_is_none_is_an_error(wrong):
-    with pytest.raises(ValueError, match="no Ed25519 key"):
+    with pytest.raises(ValueError, match="not an Ed25519 key"):
         known_keys([wrong])
 
 
@@ -149,10 +149,10 @@ def test_a_good_bundle_ends_with_0(files, name):
     ran = run(bundle, "--vkey", files / "vkey", "--ratchet", files / "escrow.json")
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout.splitlines() == [
-        "12 sealed events; the newest checkpoint signs 12 of them, at 2026-11-23 12:00:42+00:00.",
-        "1 events are not sealed yet.",
-        "Personal data is erased in 0; of 0 the MAC was not checked.",
-        "Nothing is wrong.",
+        "Sealed events: 12. The newest checkpoint signs 12 of them at 2026-11-23 12:00:42+00:00.",
+        "Events that are not sealed yet: 1.",
+        "Events with erased personal data: 0, with unchecked MAC: 0.",
+        "No problems found.",
     ]
 
 
@@ -211,7 +211,9 @@ def test_a_line_is_proved_by_itself(files):
     ran = run("--proof", files / "event.tlog-proof", "--vkey", files / "vkey")
     assert (ran.returncode, ran.stderr) == (0, "")
     assert '"type":"key:store:done"' in ran.stdout
-    assert ran.stdout.endswith("This is event 5 of the 12 that were signed at 2026-11-23 12:00:42+00:00.\n")
+    assert ran.stdout.endswith(
+        "This is event 5 of the 12 events that were signed at 2026-11-23 12:00:42+00:00.\n"
+    )
 
 
 def test_a_line_that_is_not_in_the_tree_is_not_proved(files):
@@ -234,21 +236,21 @@ def test_it_needs_python_and_cryptography_and_nothing_else():
 
 
 def test_what_it_keeps_in_mind_of_ids_does_not_grow_with_the_record():
-    verifier = Verifier({}, [], BEGINNING)
-    for second in range(5 * REMEMBERED):
-        verifier.newest = BEGINNING + timedelta(seconds=second)
-        assert not verifier.repeated(f"{second}", verifier.newest)
-        assert len(verifier.ids) <= REMEMBERED + 1
-    assert verifier.repeated(f"{second}", verifier.newest + timedelta(0, 1))
+    verifier = Verifier({}, [], LONG_AGO)
+    for second in range(5 * RECENT_IDS):
+        verifier.newest = LONG_AGO + timedelta(seconds=second)
+        assert not verifier.duplicate_error(f"{second}", verifier.newest)
+        assert len(verifier.ids) <= RECENT_IDS + 1
+    assert verifier.duplicate_error(f"{second}", verifier.newest + timedelta(0, 1))
 
 
 def test_of_a_key_it_keeps_in_mind_little_more_than_its_id():
-    verifier = Verifier({}, [], BEGINNING)
+    verifier = Verifier({}, [], LONG_AGO)
     keys = [str(uuid.uuid4()) for _ in range(2000)]
     tracemalloc.start()
     for key in keys:
         for event in ("key:request:done", "key:cancel:done"):
-            assert not verifier.wrong_life({"key": {"id": key}, "type": event, "details": {}})
+            assert not verifier.life_error({"key": {"id": key}, "type": event, "details": {}})
     kept, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert kept / len(keys) < 150
