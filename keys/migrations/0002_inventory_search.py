@@ -1,11 +1,11 @@
-"""What makes the inventory's search and scope filter flat in cost, kept by triggers from keys_apikey."""
+"""Create the tables and triggers that keep the cost of search and scope filters independent of size."""
 
 from django.db import migrations
 
 from keys.migrations._vendor import SqlOn
 
-# One line of text per key, without regard to case. The separator keeps a match from spanning two columns.
-# The character's number is 31, "unit separator", and the function that makes it has a name on each database.
+# One line of text per key, case-folded. The separator prevents matches across two columns. It is the
+# character number 31, "unit separator"; the function that creates it has a different name on each database.
 TEXT = "NEW.name_order || {char}(31) || NEW.owner_order || {char}(31) || NEW.owner_email"
 TEXT_COLUMNS = "name_order, owner_order, owner_email"
 
@@ -17,14 +17,14 @@ TABLE = """
     )
 """
 
-# Writes are rare here: merge early, so that a search has few pieces of the index to look into.
+# Writes are rare, so merge early: a search then reads fewer segments of the index.
 MERGED = "INSERT INTO keys_search (keys_search, rank) VALUES ('automerge', 2)"
 
 SQLITE_TEXT = TEXT.format(char="char")
 
-# Documents are numbered by their key's time of creation, in milliseconds, and six digits that tell those
-# of one millisecond apart. The newest has the lowest number: FTS5 is quick to find a place in a long list
-# of matches when it reads upwards, and slow when it reads downwards.
+# A document's number comes from its key's creation time in milliseconds, and six digits distinguish the keys
+# of one millisecond. The newest key has the lowest number, because FTS5 seeks quickly in a long list of
+# matches only in ascending order.
 NUMBERED = f"""
     INSERT INTO keys_search_document (id, key_id, text)
         SELECT
@@ -101,7 +101,7 @@ TRIGGERS = {
 }
 
 
-# ---- PostgreSQL: a GIN index of trigrams, made of what every PostgreSQL has; no extension is needed
+# ---- PostgreSQL: a GIN index of trigrams, built without an extension
 
 TRIGRAMS = """
     CREATE FUNCTION keys_trigrams(text) RETURNS text[] LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
@@ -109,14 +109,14 @@ TRIGRAMS = """
         FROM generate_series(1, length($1) - 2) AS place
     $$
 """
-# Without a list of pending entries, which each search would have to read through: writes are rare here.
+# Without fastupdate's pending list, which each search would read: writes are rare.
 INDEX = """
     CREATE INDEX keys_search_trigrams ON keys_search_document
         USING gin (keys_trigrams(text)) WITH (fastupdate = off)
 """
 
-# The same numbers as on SQLite. What tells the documents of one millisecond apart comes from a sequence:
-# two transactions at the same moment get two numbers.
+# The same numbers as on SQLite. A sequence distinguishes the documents of one millisecond, so that concurrent
+# transactions get different numbers.
 INSERT_DOCUMENT = f"""
     INSERT INTO keys_search_document (id, key_id, text) VALUES (
         999999 + 1000000 * (9000000000000 - floor(extract(epoch FROM NEW.created_at) * 1000)::bigint)
@@ -132,7 +132,7 @@ INSERT_SCOPES = """
 DELETE_DOCUMENT = "DELETE FROM keys_search_document WHERE key_id = OLD.id;"
 DELETE_SCOPES = "DELETE FROM keys_keyscope WHERE key_id = OLD.id;"
 
-# When each trigger fires, and what it does.
+# For each trigger: when it fires, and its body.
 POSTGRESQL_TRIGGERS = {
     "keys_apikey_indexed": ("AFTER INSERT ON keys_apikey", f"{INSERT_DOCUMENT} {INSERT_SCOPES}"),
     "keys_apikey_reindexed": (
@@ -157,7 +157,7 @@ POSTGRESQL_TRIGGERS = {
 
 
 def postgresql_trigger(name: str, when: str, body: str) -> SqlOn:
-    result = "OLD" if "DELETE" in when else "NEW"  # what a row-level trigger has to hand back
+    result = "OLD" if "DELETE" in when else "NEW"  # a row-level trigger must return this row
     return SqlOn(
         "postgresql",
         f"""

@@ -1,4 +1,4 @@
-"""The database itself keeps the audit log: it only grows, every event is queued, the tree never shrinks."""
+"""Make the audit log append-only: every event is queued for sealing, and the tree never shrinks."""
 
 from django.db import migrations
 
@@ -6,7 +6,7 @@ from keys.migrations._vendor import SqlOn
 
 REFUSAL = "the audit log is append-only"
 
-# What erasing a person blanks, all at once and once only, and what it has to leave as it was.
+# Erasing a person clears these columns, all at once and only once, and must not change the others.
 BLANKED = {"actor_name": "''", "actor_email": "''", "ip": "''", "browser": "''", "personal": "'{}'"}
 KEPT = (
     "id", "uid", "leaf", "mac", "mac_chain", "mac_epoch", "at", "type", "outcome", "actor_id", "actor_role",
@@ -15,7 +15,7 @@ KEPT = (
 
 
 def erasure(same: str) -> str:
-    """``same`` is how the database compares two values of which either may be NULL."""
+    """Return the SQL condition of an erasure. ``same`` is the operator that compares nullable values."""
     blanked = [f"NEW.{column} = {blank}" for column, blank in BLANKED.items()]
     kept = [f"NEW.{column} {same} OLD.{column}" for column in KEPT]
     return " AND ".join(["OLD.salt IS NOT NULL AND NEW.salt IS NULL", *blanked, *kept])
@@ -31,7 +31,7 @@ SEALED_BY_NOW = "EXISTS (SELECT 1 FROM keys_sealed WHERE event_id = OLD.event_id
 
 
 def there_is(table: str, *keys: str) -> str:
-    """INSERT OR REPLACE removes the row it replaces without firing the trigger on DELETE."""
+    """Match inserts that would replace a row: INSERT OR REPLACE deletes it without firing DELETE triggers."""
     equal = (" AND ".join(f"{column} = NEW.{column}" for column in key.split(",")) for key in keys)
     same = (f"EXISTS (SELECT 1 FROM {table} WHERE {condition})" for condition in equal)
     return f"INSERT ON {table} WHEN {' OR '.join(same)}"
@@ -74,7 +74,8 @@ FUNCTIONS = {
     "keys_audit_take_out": f"IF {SEALED_BY_NOW} THEN RETURN OLD; END IF; {RAISE}",
 }
 
-# When each trigger fires, for what, and what it calls. UPDATE is also the one within INSERT ... ON CONFLICT.
+# For each trigger: when it fires, for which rows, and the function it calls. INSERT ... ON CONFLICT fires the
+# trigger on UPDATE.
 POSTGRESQL_TRIGGERS = {
     "keys_auditevent_queued": ("AFTER INSERT ON keys_auditevent", "ROW", "keys_audit_queue"),
     "keys_auditevent_no_update": (

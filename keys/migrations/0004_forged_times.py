@@ -1,4 +1,4 @@
-"""How often an event was forged, beside the first of them. A column that may be empty keeps the table's triggers."""
+"""Count forged events in the tree's head. The new column is nullable, so the table's triggers stay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Views that were refused are told apart from other refused attempts within the index."""
+"""Add the type to the index by outcome, which tells refused views from other refusals."""
 
 from django.db import migrations, models
 

@@ -1,4 +1,4 @@
-"""SQL that only one kind of database is given: a migration lists SQLite's and PostgreSQL's side by side."""
+"""Run SQL on one kind of database only, so that a migration lists SQLite's and PostgreSQL's side by side."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.db import migrations
 
 
 class SqlOn(migrations.RunSQL):
-    """``RunSQL`` on databases of ``vendor``, "sqlite" or "postgresql"; nothing on others."""
+    """Run SQL on databases of ``vendor``, "sqlite" or "postgresql", and do nothing on others."""
 
     def __init__(self, vendor: str, sql: str, reverse_sql: str = migrations.RunSQL.noop) -> None:
         super().__init__(sql, reverse_sql)

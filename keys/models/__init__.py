@@ -1,7 +1,7 @@
-"""The tables: people and keys, what happened and its tree, what is counted, what runs in the background."""
+"""Define the tables: people and keys, the audit log and its tree, figures, and background work."""
 
 from keys.models.alert import Alert, Reminder
-from keys.models.api_key import LISTED, ApiKey, KeyScope, SearchDocument, SearchIndex
+from keys.models.api_key import LISTED, ApiKey
 from keys.models.delivery_target import Anchor, BackoffTarget, DeliveryTarget, SiemTarget
 from keys.models.event import AuditEvent
 from keys.models.figures import DashboardFigures
@@ -10,6 +10,7 @@ from keys.models.job import PeriodicJob
 from keys.models.reveal import RevealGrant
 from keys.models.safeguards import HeldBack, Pause, Quarantine
 from keys.models.saved_filter import SavedFilter
+from keys.models.search import KeyScope, SearchDocument, SearchIndex
 from keys.models.tree import Checkpoint, Sealed, TreeHead, TreeNode, Unsealed
 from keys.models.user import User
 from keys.models.verification import Verification

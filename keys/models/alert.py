@@ -1,4 +1,4 @@
-"""What the portal has told people of its own accord, so that it is told once."""
+"""Record alerts and reminders, so that each is mailed only once."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from keys.models.api_key import ApiKey
 
 
 class Alert(models.Model):
-    """Something that is wrong, from when to when. ``subject`` tells two of a kind apart, such as a key's id.
+    """A problem and the time it lasted. ``subject``, such as a key's id, distinguishes alerts of one kind.
 
-    ``mailed_at`` and ``over_mailed_at``: when people were told that it began, and that it is over.
+    ``mailed_at`` and ``over_mailed_at``: when its beginning and its end were mailed.
     """
 
     kind = models.CharField(max_length=20)
@@ -35,7 +35,7 @@ class Alert(models.Model):
 
 
 class Reminder(models.Model):
-    """That the owner of a key was reminded of it, once for each ``kind`` (keys.jobs.reminders)."""
+    """A reminder that a key's owner got, at most one for each ``kind`` (keys.jobs.reminders)."""
 
     key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="reminders", db_index=False)
     kind = models.CharField(max_length=10)

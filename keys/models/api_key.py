@@ -1,4 +1,4 @@
-"""API keys, and what makes them quick to find."""
+"""Store API keys."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from keys.rules.lifecycle import HOLDS_ITS_NAME, PHASE, QUICK_RETRIES, Phase, St
 from keys.rules.policy import Actor, Role
 
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
-"""Sorts before every real time: a key that was never used."""
+"""The time that sorts keys that were never used before all others."""
 
 
 LISTED = Q(listed__isnull=False)
-"""What the inventory shows unless failed keys are asked for."""
+"""The keys that the inventory shows by default: all but failed ones."""
 
 
 class JsonLength(Func):
@@ -33,14 +33,14 @@ class JsonLength(Func):
 
 
 class ApiKey(models.Model):
-    """One API key, from the request for it to its removal. Its plain text is never here.
+    """An API key, from its request to its removal. Its plain text is never stored.
 
-    ``id`` is made by the wizard and is also Cerby's ``externalId``; ``cerby_id`` is Cerby's own.
-    ``due_at``: when the reconciler must look at the key; None: never. ``attempts``: how often revoking
-    failed in a row. ``confirmed_at``: when Cerby last listed the key; ``missing_since``: since when not.
-    ``owner_left_at``: since when the owner is disabled in Cerby or unknown to it, as their own row says.
-    ``scopes`` is the list of scope identifiers in the catalogue's order. ``cerby_id`` of a live key may
-    be unknown only where ``origin`` says that a person made the key in Cerby's web app.
+    The wizard creates ``id``, which is also Cerby's ``externalId``; ``cerby_id`` is Cerby's own id.
+    ``due_at``: when the reconciler must check the key, or None. ``attempts``: how often revoking failed in a
+    row. ``confirmed_at``: when Cerby last listed the key. ``missing_since``: since when Cerby no longer lists
+    it. ``owner_left_at``: since when the owner is disabled in Cerby or unknown to it, copied from the owner's
+    row. ``scopes``: scope identifiers in the catalogue's order. A live key may lack a ``cerby_id`` only if
+    its ``origin`` says that a person created it in Cerby's web app.
     """
 
     class Origin(models.TextChoices):
@@ -55,7 +55,7 @@ class ApiKey(models.Model):
     name = models.CharField(max_length=100)
     purpose = models.CharField(max_length=500, blank=True)
     owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="keys", db_index=False)
-    owner_name = models.CharField(max_length=200)  # beside the row, so that lists search and sort by it
+    owner_name = models.CharField(max_length=200)  # copied here so that lists can search and sort by it
     owner_email = models.EmailField()
     name_order = Folded("name", max_length=300)
     owner_order = Folded("owner_name", max_length=600)
@@ -76,8 +76,8 @@ class ApiKey(models.Model):
         output_field=models.PositiveSmallIntegerField(),
         db_persist=True,
     )
-    # 1 or NULL, for partial indexes: SQLite uses one only where the query repeats its condition in the
-    # same words, and IS NOT NULL is a condition without a value that could be bound later.
+    # 1 or NULL, for partial indexes. SQLite uses a partial index only if the query repeats its condition
+    # literally, and IS NOT NULL contains no value that would be bound later.
     listed = models.GeneratedField(
         expression=Case(
             When(state__in=[s.value for s in State if PHASE[s] is Phase.FAILED], then=None), default=Value(1)
@@ -97,7 +97,7 @@ class ApiKey(models.Model):
         output_field=models.PositiveSmallIntegerField(null=True),
         db_persist=True,
     )
-    # Quick attempts have failed, or nobody but a person can delete the key in Cerby.
+    # The quick attempts have failed, or only a person can delete the key in Cerby.
     removal_stuck = models.GeneratedField(
         expression=Case(
             When(
@@ -187,8 +187,8 @@ class ApiKey(models.Model):
                 ),
             ),
         )
-        # One index per sort order, of the keys that are listed unless failed ones are asked for; then one
-        # per filter, in the order that it is shown in. What follows the id only spares looking at the row.
+        # One index per sort order, for the keys that are listed by default; then one index per filter, in its
+        # sort order. Columns after the id only make the index covering.
         indexes = (
             models.Index("due_at", name="key_by_due", condition=Q(due_at__isnull=False)),
             models.Index("confirmed_at", name="key_by_confirmed"),
@@ -261,51 +261,3 @@ class ApiKey(models.Model):
     def owner_columns(owner: User | Actor) -> dict[str, str]:
         """Return the columns that repeat the owner's name and email beside each of their keys."""
         return {"owner_name": owner.name, "owner_order": fold(owner.name), "owner_email": owner.email}
-
-
-class KeyScope(models.Model):
-    """Which keys hold a scope, newest first. Kept by database triggers from ``ApiKey.scopes``; read only."""
-
-    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="held", db_index=False)
-    scope = models.TextField()  # as long as Cerby makes it
-    created_at = models.DateTimeField()
-
-    class Meta:
-        constraints = (models.UniqueConstraint(name="key_scope_once", fields=["key", "scope"]),)
-        indexes = (models.Index("scope", "created_at", "key", name="key_scope_by_created"),)
-
-    def __str__(self) -> str:
-        return self.scope
-
-
-class SearchDocument(models.Model):
-    """What a search looks through: one line of text per key. Kept by database triggers; read only.
-
-    ``id`` falls with the key's time of creation: the index gives out its matches newest first.
-    """
-
-    id = models.BigAutoField(primary_key=True)
-    key = models.OneToOneField(ApiKey, on_delete=models.CASCADE, related_name="document")
-    text = models.TextField()
-
-    class Meta:
-        db_table = "keys_search_document"
-
-    def __str__(self) -> str:
-        return self.text
-
-
-class SearchIndex(models.Model):
-    """SQLite's FTS5 index of the documents' trigrams, made in migration 0002."""
-
-    document = models.OneToOneField(
-        SearchDocument, on_delete=models.DO_NOTHING, primary_key=True, db_column="rowid", related_name="index"
-    )
-    text = models.TextField()
-
-    class Meta:
-        managed = False
-        db_table = "keys_search"
-
-    def __str__(self) -> str:
-        return str(self.document_id)

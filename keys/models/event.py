@@ -1,4 +1,4 @@
-"""The record of what happened."""
+"""Store the audit log."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ LARGEST_LEAF = 8192
 
 
 class AuditEvent(models.Model):
-    """One thing that happened, or was refused. Rows are only ever added: triggers refuse the rest.
+    """An event of the audit log, done, refused or failed. Triggers allow only inserts.
 
-    ``leaf`` holds the exact bytes that the tree is made of (keys.tlog.leaf), ``mac`` proves that somebody
-    with the key of that time wrote them (keys.tlog.mac_ratchet). All other columns are there to be asked and
-    shown; they say the same, and personal values in clear, which the leaf has only as salted hashes.
-    ``personal`` maps the path of such a value in ``details`` to the value. Erasing a person blanks those
-    columns together with ``salt``; that is the one change which the triggers let pass.
+    ``leaf`` contains the exact bytes of the tree's leaf (keys.tlog.leaf). ``mac`` proves that they were
+    written with the MAC key of that time (keys.tlog.mac_ratchet). The other columns repeat the leaf for
+    queries and pages, with personal values in clear text; the leaf contains only their salted hashes.
+    ``personal`` maps the path of such a value in ``details`` to the value. Erasing a person clears these
+    columns and ``salt``; the triggers allow no other change.
 
-    People and keys are copied in as they were, not referenced: the record outlives both.
+    People and keys are copied as they were, not referenced, because the log outlives both.
     """
 
     class Outcome(models.TextChoices):
@@ -71,7 +71,7 @@ class AuditEvent(models.Model):
             models.Index("key_id", "at", "id", name="event_by_key"),
             models.Index("type", "at", "id", name="event_by_type"),
             models.Index("actor_email", "at", "id", name="event_by_actor"),
-            # With the type, so that refused views are told from other refusals without reading their rows.
+            # With the type, to tell refused views from other refusals without reading the rows.
             models.Index("outcome", "at", "id", "type", name="event_by_outcome"),
             models.Index("ip", "at", "id", name="event_by_ip"),
         )

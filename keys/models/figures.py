@@ -1,4 +1,4 @@
-"""The figures that the dashboard's charts are drawn from."""
+"""Store the figures of the dashboard's charts."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from django.db.models import Q
 
 
 class DashboardFigures(models.Model):
-    """What was counted at ``as_of``, in ``seconds``, by a background job: one row, replaced as a whole.
+    """The figures that a background job counted at ``as_of`` in ``seconds``. The table has one row.
 
-    ``figures`` has the shape of ``keys.selectors.dashboard.figures.Figures``. Nothing depends on it but the charts:
-    a row that is lost, or older than the keys after a restore, is made anew by the job's next run.
+    ``figures`` has the shape of ``keys.selectors.dashboard.figures.Figures``. Only the charts use it: if the
+    row is lost, or older than the keys after a restore, the job's next run replaces it.
     """
 
     ONLY = 1

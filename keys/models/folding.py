@@ -1,4 +1,4 @@
-"""Columns that hold another column's text without regard to case."""
+"""Provide columns that contain another column's text, case-folded."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ else:
 
 
 class Folded(_Text):
-    """The text of column ``source`` without regard to case, in any script, to sort and compare by.
+    """The text of column ``source``, case-folded in any script, for sorting and comparing.
 
-    A column, because SQLite's LOWER knows ASCII alone. Kept by ``save`` and ``bulk_create``; who changes
-    ``source`` by ``update`` sets it too, with ``fold``.
+    It is a column because SQLite's LOWER handles only ASCII. ``save`` and ``bulk_create`` set it; code that
+    changes ``source`` with ``update`` must set it too, with ``fold``.
     """
 
     def __init__(self, source: str, **options: Any) -> None:
@@ -29,11 +29,11 @@ class Folded(_Text):
         return name, path, [self.source, *args], options
 
     def db_parameters(self, connection: BaseDatabaseWrapper) -> Any:
-        """Compared character by character everywhere, not by the rules of the database's language."""
+        """Compare by code point on every database, not by the database's locale."""
         collation = {"collation": "C"} if connection.vendor == "postgresql" else {}
         return super().db_parameters(connection) | collation
 
-    def pre_save(self, model_instance: models.Model, add: bool) -> str:  # noqa: ARG002 - Django's
+    def pre_save(self, model_instance: models.Model, add: bool) -> str:  # noqa: ARG002 - Django's signature
         folded = fold(getattr(model_instance, self.source))
         setattr(model_instance, self.attname, folded)
         return folded

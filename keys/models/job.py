@@ -1,4 +1,4 @@
-"""The background jobs' timetable."""
+"""Store the schedule of the background jobs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.db import models
 
 
 class PeriodicJob(models.Model):
-    """When a background job is due next (keys.jobs.schedule moves it on), and how its last run went."""
+    """When a background job is due next (keys.jobs.schedule advances it), and the outcome of its last run."""
 
     name = models.CharField(max_length=40, primary_key=True)
     due_at = models.DateTimeField()

@@ -1,4 +1,4 @@
-"""The one view of a new key."""
+"""Store reveal grants."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from keys.models.user import User
 
 
 class RevealGrant(models.Model):
-    """The one view of a new key: sealed to one browser tab, given out once."""
+    """The right to view a new key once. The key is sealed to one browser tab."""
 
     class GrantState(models.TextChoices):
         READY = "ready"

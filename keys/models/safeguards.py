@@ -1,4 +1,4 @@
-"""What holds the portal back at the moment: a pause that Cerby asked for, and the quarantine."""
+"""Store what limits the portal at the moment: a pause that Cerby requested, and the quarantine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keys.models.api_key import ApiKey
 
 
 class Pause(models.Model):
-    """Until when Cerby asked not to be sent something again; one row for each ``what``, of every node."""
+    """The time until which Cerby asked not to repeat a kind of request, for all nodes. One row per ``what``."""
 
     class What(models.TextChoices):
         CREATE = "create", "Generating a key"
@@ -37,11 +37,12 @@ class Pause(models.Model):
 
 
 class Quarantine(models.Model):
-    """The one row that says whether the portal may revoke by itself (keys.actions.safeguards.quarantine).
+    """The state of the quarantine (keys.actions.safeguards.quarantine), in one row.
 
-    ``since`` is None while it may. ``marked_at``: when the background jobs last wrote down that they work; a
-    database that was restored has an older one than the file beside it (keys.actions.safeguards.rollback_guard).
-    ``silent_since``: they had not worked since then, and no sweep has compared with Cerby yet.
+    ``since`` is None while the portal may revoke keys on its own. ``marked_at``: when the background jobs
+    last recorded that they run; in a restored database it is older than in the file beside it
+    (keys.actions.safeguards.rollback_guard). ``silent_since``: when the jobs last ran, if no sweep has
+    completed since then.
     """
 
     class Cause(models.TextChoices):
@@ -72,9 +73,9 @@ class Quarantine(models.Model):
 
 
 class HeldBack(models.Model):
-    """A key that the portal would have revoked, and did not because of the quarantine.
+    """A key that the portal would have revoked without the quarantine.
 
-    ``approved_at``: somebody looked at the list and ended the quarantine; the next sweep may act.
+    ``approved_at``: when a person reviewed the list and ended the quarantine; the next sweep may then act.
     """
 
     key = models.OneToOneField(ApiKey, on_delete=models.CASCADE, primary_key=True, related_name="held_back")

@@ -1,4 +1,4 @@
-"""Filters of the activity that people have given a name."""
+"""Store the named filters of the activity page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from keys.models.user import User
 
 
 class SavedFilter(models.Model):
-    """One person's own. ``query`` is the query string that asks for it."""
+    """A person's own filter. ``query`` is the query string of the filtered page."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="saved_filters", db_index=False)
     name = models.CharField(max_length=60)

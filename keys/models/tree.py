@@ -1,4 +1,4 @@
-"""The Merkle tree over the record: its queue, leaves, inner nodes, head and signed checkpoints."""
+"""Store the Merkle tree over the audit log: queue, leaves, inner nodes, head and signed checkpoints."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from django.db.models.lookups import Exact
 from keys.models.event import AuditEvent
 
 HASH = 32
-"""Bytes of a SHA-256."""
+"""The length of a SHA-256 hash in bytes."""
 
 
 class Unsealed(models.Model):
     """An event that is not in the tree yet.
 
-    A database trigger adds the row with the event, in the same transaction: an event that is committed late,
-    after others with higher ids were sealed, still stands here. Only the sequencer takes rows away.
+    A trigger adds the row in the event's transaction. So an event that is committed late, after events with
+    higher ids were sealed, is still found here. Only the sequencer removes rows.
     """
 
     event = models.OneToOneField(
@@ -29,7 +29,7 @@ class Unsealed(models.Model):
 
 
 class Sealed(models.Model):
-    """Leaf number ``index``, counted from 0 without a gap. Never changed or removed: triggers refuse it."""
+    """Leaf number ``index``, counted from 0 without gaps. Triggers prevent changes and removal."""
 
     index = models.BigIntegerField(primary_key=True)
     event = models.OneToOneField(AuditEvent, on_delete=models.DO_NOTHING, related_name="sealed")
@@ -66,11 +66,11 @@ class TreeNode(models.Model):
 
 
 class TreeHead(models.Model):
-    """How far the tree goes: one row, or none before the first sealing. ``size`` never shrinks.
+    """The size of the tree, which never shrinks: one row, or none before the first sealing.
 
-    ``leader`` seals until ``leader_until``, unless it says so anew. ``refusal``: why the signer does not
-    sign, as a sentence. ``forged``: the lowest index whose event carried a wrong MAC when it was sealed, and
-    ``forged_times`` how many did.
+    ``leader`` may seal until ``leader_until``, unless it renews its lease. ``refusal``: why the signer does
+    not sign, as a sentence. ``forged``: the lowest index of an event that had a wrong MAC when it was sealed;
+    ``forged_times``: the number of such events.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
@@ -90,7 +90,7 @@ class TreeHead(models.Model):
 
 
 class Checkpoint(models.Model):
-    """What the signer signed: ``note`` is a C2SP signed note of ``size`` and ``root``. Never changed."""
+    """A signed checkpoint: ``note`` is a C2SP signed note of ``size`` and ``root``. Never changed."""
 
     id = models.BigAutoField(primary_key=True)
     size = models.BigIntegerField()

@@ -1,4 +1,4 @@
-"""People of the workspace, some of whom may sign in."""
+"""Store the people of the workspace, some of whom may sign in."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser):
     """A person of the workspace, as Cerby last described them.
 
-    Key owners are here whether or not they use the portal; only people who were added to the portal
-    (``added_at``) and are live in Cerby are ``is_active``, which is what sign-in and every request check.
-    ``left_at``: when it was noticed that Cerby has disabled the person, or does not know them any more.
+    All key owners have a row, whether or not they use the portal. ``is_active``, which sign-in and every
+    request check, is true only for people who were added to the portal (``added_at``) and are live in Cerby.
+    ``left_at``: when the portal found that Cerby had disabled the person or no longer knew them.
     """
 
     email = models.EmailField(unique=True)
@@ -53,7 +53,7 @@ class User(AbstractBaseUser):
         return f"{self.name} <{self.email}>"
 
     def as_actor(self, *, ip: str = "", browser: str = "") -> Actor:
-        """Return the ``Actor`` for policy checks and audit events, with the address and browser of the request."""
+        """Return the ``Actor`` for policy checks and audit events, with the request's address and browser."""
         return Actor(
             user_id=self.pk,
             cerby_id=self.cerby_id,

@@ -1,4 +1,4 @@
-"""The results of verifying the audit log."""
+"""Store the results of verifying the audit log."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from django.db import models
 
 
 class Verification(models.Model):
-    """One verification of the whole record, asked for on the page or carried out by the portal itself.
+    """A verification of the whole audit log, requested on the page or started by the portal.
 
-    ``damage`` lists, for each kind, where it shows first: {"kind", "meaning", "where", "words", "times"}.
-    ``failure``: why it broke off, as a sentence. ``size`` and ``signed_at``: of the newest checkpoint.
+    ``damage`` lists the first occurrence of each kind: {"kind", "meaning", "where", "words", "times"}.
+    ``failure``: why the verification stopped, as a sentence. ``size`` and ``signed_at`` are those of the
+    newest checkpoint.
     """
 
     id = models.BigAutoField(primary_key=True)

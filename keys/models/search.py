@@ -1,0 +1,55 @@
+"""Store what the inventory's search and scope filter read. Database triggers maintain these tables."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from keys.models.api_key import ApiKey
+
+
+class KeyScope(models.Model):
+    """The scopes of each key, newest key first. Read-only: triggers derive the rows from ``ApiKey.scopes``."""
+
+    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="held", db_index=False)
+    scope = models.TextField()  # Cerby documents no maximum
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(name="key_scope_once", fields=["key", "scope"]),)
+        indexes = (models.Index("scope", "created_at", "key", name="key_scope_by_created"),)
+
+    def __str__(self) -> str:
+        return self.scope
+
+
+class SearchDocument(models.Model):
+    """The searchable text of each key, one line. Read-only: database triggers maintain the rows.
+
+    ``id`` decreases with the key's creation time, so that the index returns the newest matches first.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    key = models.OneToOneField(ApiKey, on_delete=models.CASCADE, related_name="document")
+    text = models.TextField()
+
+    class Meta:
+        db_table = "keys_search_document"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class SearchIndex(models.Model):
+    """The FTS5 trigram index of the documents on SQLite, created in migration 0002."""
+
+    document = models.OneToOneField(
+        SearchDocument, on_delete=models.DO_NOTHING, primary_key=True, db_column="rowid", related_name="index"
+    )
+    text = models.TextField()
+
+    class Meta:
+        managed = False
+        db_table = "keys_search"
+
+    def __str__(self) -> str:
+        return str(self.document_id)
