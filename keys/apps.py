@@ -1,4 +1,4 @@
-"""The app, and the checks that it brings."""
+"""Configure the app and register its system checks."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ class KeysConfig(AppConfig):
     verbose_name = "API keys"
 
     def ready(self) -> None:
-        from keys import checks  # noqa: F401, PLC0415 - registers them; settings are not there before
+        from keys import checks  # noqa: F401, PLC0415 - registers the checks, which need the settings

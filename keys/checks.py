@@ -1,4 +1,4 @@
-"""What must not be wrong when the portal starts."""
+"""Check the configuration when the portal starts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from portal.conf import Environment
 
 @register(Tags.security)
 def sandbox_is_not_production(**_: Any) -> list[CheckMessage]:
-    """A production portal that governs the sandbox's keys governs nothing."""
+    """Report a production portal that uses the sandbox, whose keys open nothing real."""
     if (
         settings.PORTAL_ENV == Environment.DEMO
         or settings.PORTAL_ALLOW_SANDBOX
@@ -22,15 +22,15 @@ def sandbox_is_not_production(**_: Any) -> list[CheckMessage]:
         return []
     return [
         Error(
-            f"CERBY_BASE_URL is a sandbox ({settings.CERBY_BASE_URL}), and PORTAL_ENV is production.",
-            hint="Set CERBY_BASE_URL to the workspace, or PORTAL_ALLOW_SANDBOX=true if that is meant.",
+            f"CERBY_BASE_URL is {settings.CERBY_BASE_URL}, a sandbox, but PORTAL_ENV is production.",
+            hint="Set CERBY_BASE_URL to your workspace, or PORTAL_ALLOW_SANDBOX=true to use the sandbox.",
             id="keys.E001",
         )
     ]
 
 
 @register(Tags.security)
-def production_says_where_it_is(**_: Any) -> list[CheckMessage]:
+def production_is_configured(**_: Any) -> list[CheckMessage]:
     if settings.PORTAL_ENV == Environment.DEMO:
         return []
     missing = [
@@ -48,9 +48,13 @@ def production_says_where_it_is(**_: Any) -> list[CheckMessage]:
     if missing:
         errors.append(Error(f"{', '.join(missing)} must be set in production.", id="keys.E002"))
     if settings.PORTAL_URL and urlsplit(settings.PORTAL_URL).scheme != "https":
-        errors.append(Error("PORTAL_URL must begin with https:// in production.", id="keys.E003"))
+        message = f"PORTAL_URL is {settings.PORTAL_URL}; it must begin with https:// in production."
+        errors.append(Error(message, id="keys.E003"))
     if settings.EMAIL_BACKEND == "django.core.mail.backends.console.EmailBackend":
         errors.append(
-            Error("PORTAL_EMAIL_URL must be set in production: links would go to the log.", id="keys.E004")
+            Error(
+                "PORTAL_EMAIL_URL must be set in production; otherwise mails with links go to the log.",
+                id="keys.E004",
+            )
         )
     return errors

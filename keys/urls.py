@@ -1,4 +1,4 @@
-"""The portal's pages. One word per page: URL name, view module, template and test file share it."""
+"""Define the URLs of the portal's pages. A page's URL name, view, template and test file share one word."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ urlpatterns = [
     path("keys/<uuid:key_id>/store/claim/", store.claim, name="store-claim"),
     path("keys/<uuid:key_id>/store/save/", store.save_key, name="store-save"),
     path("keys/<uuid:key_id>/store/done/", store.done, name="store-done"),
-    # Paste the API key that was made in Cerby's web app
+    # Paste an API key that was created in Cerby's web app
     path("keys/<uuid:key_id>/paste/", paste.paste, name="paste"),
     # Keys that exist already
     path("keys/register/", register.register, name="register"),
     path("keys/import/", imports.imports, name="imports"),
     path("keys/import/confirm/", imports.import_now, name="imports-confirm"),
     path("keys/find/", find.find, name="find"),
-    # Deletion by hand in Cerby's web app
+    # Manual deletion in Cerby's web app
     path("keys/<uuid:key_id>/removal/", removal.removal, name="removal"),
     path("keys/<uuid:key_id>/removal/confirm/", removal.confirm_removed, name="removal-confirm"),
     # API key settings
@@ -69,7 +69,7 @@ urlpatterns = [
     # Evidence pack
     path("activity/evidence/", evidence.evidence, name="evidence"),
     path("activity/evidence/download/", evidence.download, name="evidence-download"),
-    # One event, and the proof of it
+    # An event and its proof
     path("activity/<uuid:uid>/", event.event, name="event"),
     path("activity/<uuid:uid>/proof/", event.proof, name="event-proof"),
     path("activity/filters/", activity.add_filter, name="activity-save"),

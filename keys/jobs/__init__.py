@@ -1,1 +1,1 @@
-"""What runs in the background: sweeps over durable state, each of which may be run at any time, and twice."""
+"""The background jobs. Each works on durable state and may run at any time and more than once."""

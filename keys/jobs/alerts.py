@@ -1,4 +1,4 @@
-"""Note what is wrong and what is over, and mail it: each once, and never more than so many mails an hour."""
+"""Record which alerts begin and end, and mail each beginning and end once, within an hourly limit."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ GRACE = {
     AlertKind.ANCHOR_FAILS: timedelta(minutes=30),
     AlertKind.SIEM_FAILS: timedelta(minutes=30),
 }
-"""What may pass by itself is mailed when it has lasted that long."""
+"""Alerts that may resolve on their own are mailed only if they last this long."""
 
 logger = structlog.get_logger(__name__)
 
 
 def keep_alerts() -> str:
-    """Bring the alerts up to date and mail what is news. Returns a summary."""
+    """Update the recorded alerts and mail the changes. Return a summary."""
     now = timezone.now()
     found = active_alerts(now, audit_health())
     _open_and_close(found, now)
@@ -41,9 +41,9 @@ def keep_alerts() -> str:
 def _open_and_close(found: Sequence[ActiveAlert], now: datetime) -> None:
     rows = [Alert(kind=one.kind, subject=one.subject, words=one.words[:700], since=now) for one in found]
     Alert.objects.bulk_create(rows, ignore_conflicts=True)
-    there = {(one.kind, one.subject) for one in found}
-    over = [row.pk for row in _open() if (row.kind, row.subject) not in there]
-    Alert.objects.filter(pk__in=over).update(until=now)
+    current = {(one.kind, one.subject) for one in found}
+    ended = [row.pk for row in _open() if (row.kind, row.subject) not in current]
+    Alert.objects.filter(pk__in=ended).update(until=now)
 
 
 def _open() -> list[Alert]:
@@ -51,28 +51,28 @@ def _open() -> list[Alert]:
 
 
 def _mail(found: Sequence[ActiveAlert], now: datetime) -> str:
-    """One mail with all the news. It is marked as told when the mail server has taken it."""
-    there: dict[tuple[str, str], ActiveAlert] = {(one.kind, one.subject): one for one in found}
+    """Send all changes in one mail, and mark them as mailed once the mail server has accepted it."""
+    current: dict[tuple[str, str], ActiveAlert] = {(one.kind, one.subject): one for one in found}
     new = [row for row in _open() if row.mailed_at is None and now - row.since >= _grace(row)]
-    over = list(
+    ended = list(
         Alert.objects.filter(until__isnull=False, mailed_at__isnull=False, over_mailed_at__isnull=True)
     )
-    if not new and not over:
-        return "no news to mail"
+    if not new and not ended:
+        return "nothing new to mail"
     if _mails_since(now - timedelta(hours=1)) >= MAILS_AN_HOUR:
-        return f"news waits: {MAILS_AN_HOUR} mails in an hour are enough"
+        return f"the next mail waits: {MAILS_AN_HOUR} were sent in the last hour"
     to = _recipients()
     if not to:
-        return "news, and nobody to mail it to"
-    parts = [_said(row, there[row.kind, row.subject]) for row in new]
-    parts += [_said_over(row) for row in over]
+        return "there is nobody to mail them to"
+    parts = [_describe_new(row, current[row.kind, row.subject]) for row in new]
+    parts += [_describe_ended(row) for row in ended]
     try:
-        EmailMessage(_subject(new, over), "\n\n".join(parts) + "\n", None, to).send()
-    except OSError:  # of which SMTP's errors are kinds; the next run tries again
+        EmailMessage(_subject(new, ended), "\n\n".join(parts) + "\n", None, to).send()
+    except OSError:  # the base class of SMTP errors; the next run tries again
         logger.exception("mail_not_sent")
-        return "the mail server did not take the mail"
+        return "the mail server did not accept the mail"
     Alert.objects.filter(pk__in=[row.pk for row in new]).update(mailed_at=now)
-    Alert.objects.filter(pk__in=[row.pk for row in over]).update(over_mailed_at=now)
+    Alert.objects.filter(pk__in=[row.pk for row in ended]).update(over_mailed_at=now)
     return f"mailed to {len(to)} people"
 
 
@@ -81,34 +81,34 @@ def _grace(row: Alert) -> timedelta:
 
 
 def _mails_since(moment: datetime) -> int:
-    """What one mail told has one time."""
-    told = set(Alert.objects.filter(mailed_at__gt=moment).values_list("mailed_at", flat=True))
-    told |= set(Alert.objects.filter(over_mailed_at__gt=moment).values_list("over_mailed_at", flat=True))
-    return len(told)
+    """Return the number of mails since ``moment``: all alerts in one mail have the same time."""
+    times = set(Alert.objects.filter(mailed_at__gt=moment).values_list("mailed_at", flat=True))
+    times |= set(Alert.objects.filter(over_mailed_at__gt=moment).values_list("over_mailed_at", flat=True))
+    return len(times)
 
 
 def _recipients() -> list[str]:
-    """PORTAL_ALERT_EMAILS, or else the Owner and the Super Admins who may sign in."""
+    """Return PORTAL_ALERT_EMAILS, or the Owner and the Super Admins who may sign in if it is not set."""
     if settings.PORTAL_ALERT_EMAILS:
         return list(settings.PORTAL_ALERT_EMAILS)
     people = User.objects.filter(is_active=True, role__in=HIGHEST).order_by("email")
     return list(people.values_list("email", flat=True))
 
 
-def _subject(new: Sequence[Alert], over: Sequence[Alert]) -> str:
-    """Kinds alone: a key's name is somebody else's text."""
-    first = (*new, *over)[0]
-    more = len(new) + len(over) - 1
-    words = AlertKind(first.kind).heading if new else f"Over: {AlertKind(first.kind).heading}"
+def _subject(new: Sequence[Alert], ended: Sequence[Alert]) -> str:
+    """Return the subject. It contains only the kinds of alerts, because key names are user input."""
+    first = (*new, *ended)[0]
+    more = len(new) + len(ended) - 1
+    words = AlertKind(first.kind).heading if new else f"Resolved: {AlertKind(first.kind).heading}"
     return f"[{settings.CERBY_WORKSPACE}] {words}" + (f", and {more} more" if more else "")
 
 
-def _said(row: Alert, trouble: ActiveAlert) -> str:
+def _describe_new(row: Alert, alert: ActiveAlert) -> str:
     return (
-        f"{trouble.heading}, since {row.since:%d %B %Y, %H:%M} UTC.\n{trouble.words}\n"
-        f"What to do: {trouble.advice}\n{settings.PORTAL_URL}{trouble.path}"
+        f"{alert.heading}, since {row.since:%d %B %Y, %H:%M} UTC.\n{alert.words}\n"
+        f"What to do: {alert.advice}\n{settings.PORTAL_URL}{alert.path}"
     )
 
 
-def _said_over(row: Alert) -> str:
-    return f"Over since {row.until:%d %B %Y, %H:%M} UTC: {AlertKind(row.kind).heading}.\n{row.words}"
+def _describe_ended(row: Alert) -> str:
+    return f"Resolved on {row.until:%d %B %Y, %H:%M} UTC: {AlertKind(row.kind).heading}.\n{row.words}"

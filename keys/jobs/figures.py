@@ -1,4 +1,4 @@
-"""Keep the figures of the dashboard's charts, and spend no more than a small part of the time on it."""
+"""Count the figures of the dashboard's charts, using only a small share of one core."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from keys.models import DashboardFigures
 from keys.selectors.dashboard.figures import count_figures
 
 REST = 30
-"""After counting for a second, so many seconds without: at most some 3 % of one core, at any size."""
+"""Wait this many times as long as the count took: at most about 3 % of one core, for any number of keys."""
 
 
 def keep_figures() -> str:
-    """Count everything anew, unless that took so long the last time that it is too early. Says which."""
+    """Count everything again unless the last count was too recent for its duration. Return a summary."""
     now = timezone.now()
     kept = DashboardFigures.objects.first()
     if kept and timedelta() <= now - kept.as_of < timedelta(seconds=REST * kept.seconds):
-        return f"Counted in {kept.seconds:.1f} s; so as not to load the database, not again yet"
+        return f"The last count took {kept.seconds:.1f} s; the next one waits, to spare the database"
     started = time.monotonic()
     figures = count_figures(now)
     seconds = time.monotonic() - started

@@ -1,4 +1,4 @@
-"""How the background jobs are doing, and how complete the inventory is."""
+"""Report how the background jobs run and how many keys wait for the reconciler."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from keys.selectors.health.alerts import is_overdue
 
 @dataclass(frozen=True)
 class JobHealth:
-    """``late``: no run has finished for three of its periods."""
+    """A job's last run. ``late``: no run has finished for three periods."""
 
     name: str
     words: str
@@ -35,7 +35,6 @@ class Health:
 
 
 def health(actor: Actor) -> Health:
-    """Raises ``NotAllowed``."""
     authorize(actor, Action.SEE_CONFIGURATION)
     now = timezone.now()
     rows = {row.name: row for row in PeriodicJob.objects.all()}
@@ -45,7 +44,7 @@ def health(actor: Actor) -> Health:
 
 
 def late_jobs() -> list[str]:
-    """The names of the jobs that do not run, for /readyz."""
+    """Return the names of the jobs that are late, for /readyz."""
     now = timezone.now()
     rows = {row.name: row for row in PeriodicJob.objects.all()}
     return [name for name, job in JOBS.items() if _is_late(rows.get(name), job.every, now)]

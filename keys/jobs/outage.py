@@ -1,4 +1,4 @@
-"""Do things again and again through outages of the database: one line when it goes, one when it is back."""
+"""Run steps in a loop that survives database outages and logs each outage once."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import structlog
 from django.db import InterfaceError, OperationalError, close_old_connections
 
 LONGEST_PAUSE = 10.0
-"""Seconds. A pause grows with the outage, until it is that long."""
+"""Seconds. Pauses grow with the length of the outage up to this limit."""
 
 logger = structlog.get_logger(__name__)
 
 
 class OutageLoop:
-    """What the threads of one process share: when they are to stop, and whether the database is away."""
+    """State that the threads of a process share: whether to stop, and whether the database is unavailable."""
 
     def __init__(self) -> None:
         self.stop = threading.Event()
@@ -28,7 +28,7 @@ class OutageLoop:
         return self._away_since is not None
 
     def repeat(self, step: Callable[[], None], *, every: float, failed: str) -> None:
-        """Call ``step`` every so many seconds until told to stop. Other failures are logged as ``failed``."""
+        """Call ``step`` every so many seconds until stopped. Log errors other than outages as ``failed``."""
         pause = every
         while not self.stop.wait(pause):
             pause = every
@@ -44,7 +44,7 @@ class OutageLoop:
                 self._note_back()
 
     def _note_away(self) -> float:
-        """Returns how long to wait."""
+        """Record the outage and return how long to wait, in seconds."""
         with self._lock:
             if self._away_since is None:
                 self._away_since = time.monotonic()
@@ -59,8 +59,11 @@ class OutageLoop:
 
 
 def _is_outage(error: Exception) -> bool:
-    """PostgreSQL cannot be reached (psycopg: no code, or class 08) or is shutting down or starting (57P)."""
-    code = getattr(error.__cause__, "sqlstate", "not PostgreSQL's")
+    """Return whether PostgreSQL cannot be reached or is starting or stopping.
+
+    psycopg reports these without a code, or with SQLSTATE class 08 or 57P.
+    """
+    code = getattr(error.__cause__, "sqlstate", "not from PostgreSQL")
     return isinstance(error, OperationalError | InterfaceError) and (
         code is None or code.startswith(("08", "57P"))
     )

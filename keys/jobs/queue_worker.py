@@ -1,4 +1,4 @@
-"""Work off one queue, one task after the other, in a thread: what one queue waits for holds up no other."""
+"""Run the tasks of one queue in a thread, so that a slow queue does not delay the others."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from django_tasks import TaskResultStatus
 from django_tasks_db.management.commands.db_worker import Worker
 from django_tasks_db.models import DBTaskResult
 
-LOOK_EVERY = 1.0
+POLL_SECONDS = 1.0
 """Seconds."""
 
 
 class QueueWorker(Worker):
-    """The engine's worker, without its signal handlers: those are the main thread's.
+    """The worker of django-tasks-db without its signal handlers, which belong to the main thread.
 
-    ``running = False`` ends it after the task that it works at; ``running_task`` says whether there is one.
+    Set ``running = False`` to end it after its current task. ``running_task`` says whether it runs one.
     """
 
     def __init__(self, queue: str) -> None:
         super().__init__(
             queue_names=[queue],
-            interval=LOOK_EVERY,
+            interval=POLL_SECONDS,
             batch=False,
             backend_name="default",
             startup_delay=False,
@@ -30,12 +30,12 @@ class QueueWorker(Worker):
         )
 
     def run(self) -> None:
-        """Until told to end. Raises what the database raises; call it again then."""
+        """Run until stopped. Database errors are raised; the caller may call ``run`` again."""
         self.put_back()
         super().run()
 
     def put_back(self) -> None:
-        """What was broken off would stand as running for good: let it be begun again, here or elsewhere."""
+        """Mark this worker's interrupted tasks as ready, so that this or another worker starts them again."""
         for task in DBTaskResult.objects.running().filter(queue_name__in=self.queue_names):
-            if task.worker_ids[-1] == self.worker_id:  # the last who took it
+            if task.worker_ids[-1] == self.worker_id:  # the last worker that took it
                 DBTaskResult.objects.filter(pk=task.pk).update(status=TaskResultStatus.READY)

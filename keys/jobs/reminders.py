@@ -1,4 +1,4 @@
-"""Remind owners of their keys, at most once a day: what expires soon, what was viewed and never stored."""
+"""Mail owners, at most once a day, about keys that expire soon or were viewed but not confirmed as stored."""
 
 from __future__ import annotations
 
@@ -19,59 +19,60 @@ from keys.rules.lifecycle import UNCONFIRMED_AFTER, Phase, State
 DAYS_BEFORE = (1, 7, 30)
 UNSTORED = "unstored"
 UNSTORED_AFTER = timedelta(hours=24)
-ONCE_IN = timedelta(hours=20)
-"""Less than a day, so that an hourly run that comes a little early does not skip one."""
-AT_ONCE = 500
-"""Keys of each kind in one run; the next run goes on."""
+MINIMUM_GAP = timedelta(hours=20)
+"""Less than a day: an hourly run that starts slightly early must not skip a day."""
+BATCH = 500
+"""The number of keys of each kind in one run. The next run continues."""
 
 Due = tuple[ApiKey, str]
 logger = structlog.get_logger(__name__)
 
 
 def remind_owners() -> str:
-    """Mail every owner who may sign in what has become due. Returns a summary."""
+    """Mail each owner who may sign in about their due keys. Return a summary."""
     now = timezone.now()
     due: defaultdict[User, list[Due]] = defaultdict(list)
     for key, kind in _due(now):
         due[key.owner].append((key, kind))
-    lately = set(Reminder.objects.filter(sent_at__gt=now - ONCE_IN).values_list("key__owner_id", flat=True))
+    recent = Reminder.objects.filter(sent_at__gt=now - MINIMUM_GAP)
+    reminded = set(recent.values_list("key__owner_id", flat=True))
     mails = 0
     for owner, keys in due.items():
-        if owner.pk not in lately:
+        if owner.pk not in reminded:
             if not _mail(owner, keys, now):
-                return f"Owners reminded: {mails}; then the mail server did not take the mail"
+                return f"Owners reminded: {mails}; then the mail server did not accept a mail"
             mails += 1
     return f"Owners reminded: {mails}"
 
 
 def _due(now: datetime) -> Iterator[Due]:
     for number, days in enumerate(DAYS_BEFORE):
-        told = [str(fewer) for fewer in DAYS_BEFORE[: number + 1]]
+        kinds = [str(fewer) for fewer in DAYS_BEFORE[: number + 1]]
         ahead = timedelta(days=days)
-        keys = _not_told(told).filter(
+        keys = _without_reminder(kinds).filter(
             phase=Phase.LIVE,
             expires_at__gt=now,
             expires_at__lte=now + ahead,
-            created_at__lt=F("expires_at") - ahead,  # a key for five days is not news when it is made
+            created_at__lt=F("expires_at") - ahead,  # no reminder at the creation of a short-lived key
         )
         later = DAYS_BEFORE[number - 1] if number else 0
-        for key in keys.filter(expires_at__gt=now + timedelta(days=later)).order_by("expires_at")[:AT_ONCE]:
+        for key in keys.filter(expires_at__gt=now + timedelta(days=later)).order_by("expires_at")[:BATCH]:
             yield key, str(days)
-    unstored = _not_told([UNSTORED]).filter(
+    unstored = _without_reminder([UNSTORED]).filter(
         state=State.CLAIMED, due_at__lte=now + UNCONFIRMED_AFTER - UNSTORED_AFTER
     )
-    for key in unstored.order_by("due_at")[:AT_ONCE]:
+    for key in unstored.order_by("due_at")[:BATCH]:
         yield key, UNSTORED
 
 
-def _not_told(kinds: Sequence[str]) -> QuerySet[ApiKey]:
-    told = Reminder.objects.filter(key=OuterRef("pk"), kind__in=kinds)
-    return ApiKey.objects.filter(~Exists(told), owner__is_active=True).select_related("owner")
+def _without_reminder(kinds: Sequence[str]) -> QuerySet[ApiKey]:
+    sent = Reminder.objects.filter(key=OuterRef("pk"), kind__in=kinds)
+    return ApiKey.objects.filter(~Exists(sent), owner__is_active=True).select_related("owner")
 
 
 def _mail(owner: User, due: Sequence[Due], now: datetime) -> bool:
-    """Whether the mail server took it; what it took is not told again."""
-    text = f"Hello {owner.name},\n\n" + "\n\n".join(_said(key, kind) for key, kind in due) + "\n"
+    """Return whether the mail server accepted the mail. If so, record the reminders."""
+    text = f"Hello {owner.name},\n\n" + "\n\n".join(_describe(key, kind) for key, kind in due) + "\n"
     count = f"{len(due)} API keys need" if len(due) > 1 else "An API key needs"
     subject = f"[{settings.CERBY_WORKSPACE}] {count} your attention"
     try:
@@ -84,18 +85,18 @@ def _mail(owner: User, due: Sequence[Due], now: datetime) -> bool:
     return True
 
 
-def _said(key: ApiKey, kind: str) -> str:
+def _describe(key: ApiKey, kind: str) -> str:
     url = f"{settings.PORTAL_URL}{reverse('keys:key', args=[key.pk])}"
     if kind == UNSTORED:
         url = f"{settings.PORTAL_URL}{reverse('keys:store', args=[key.pk])}"
-        said = (
-            f"“{key.name}” was viewed, and nobody has confirmed that it is stored. If you have stored it, "
-            f"say so; if not, delete it. Unless it is used, it is removed on "
+        text = (
+            f"“{key.name}” was viewed, but nobody has confirmed that it is stored. If you have stored it, "
+            f"confirm that; if not, delete it. If it is not used, it will be removed on "
             f"{key.due_at:%d %B %Y, %H:%M} UTC."
         )
     else:
-        said = (
-            f"“{key.name}” expires on {key.expires_at:%d %B %Y, %H:%M} UTC. What uses it stops working then: "
-            "generate a new key, put it in its place, and delete this one."
+        text = (
+            f"“{key.name}” expires on {key.expires_at:%d %B %Y, %H:%M} UTC. Software that uses it then stops "
+            "working: generate a new key, replace this one with it, and delete this one."
         )
-    return f"{said}\n{url}"
+    return f"{text}\n{url}"

@@ -1,4 +1,4 @@
-"""Seal and sign what happened, all the time: a thread of the worker."""
+"""Seal and sign audit events continuously, in a thread of the worker."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from keys.audit.signer import sign
 from keys.audit.tree_store import head
 from keys.jobs.outage import OutageLoop
 
-LOOK_EVERY = 0.25
+SEAL_EVERY = 0.25
 SIGN_EVERY = 5.0
 """Seconds."""
 
 
-def run(patience: OutageLoop) -> None:
-    """Until told to stop. Whatever goes wrong, it tries again: an event that waits is never lost."""
+def run(loop: OutageLoop) -> None:
+    """Seal and sign until stopped. After an error it tries again, so no waiting event is lost."""
     leader = uuid.uuid4()
     signed_at = -SIGN_EVERY
 
-    def look() -> None:
+    def step() -> None:
         nonlocal signed_at
         urgent = seal_all(leader)
         if urgent or time.monotonic() - signed_at >= SIGN_EVERY:
@@ -28,11 +28,11 @@ def run(patience: OutageLoop) -> None:
             if may_lead(leader, head()):
                 sign()
 
-    patience.repeat(look, every=LOOK_EVERY, failed="sealing_failed")
+    loop.repeat(step, every=SEAL_EVERY, failed="sealing_failed")
 
 
 def seal_all(leader: uuid.UUID) -> bool:
-    """Seal until nothing waits. Returns whether something is to be signed at once."""
+    """Seal all waiting events. Return whether a checkpoint must be signed at once."""
     urgent = False
     while (sealing := seal(leader)).count:
         urgent = urgent or sealing.urgent

@@ -1,4 +1,4 @@
-"""The background jobs as tasks. None takes a key, or anything secret, and none raises one."""
+"""Define the background jobs as tasks. None takes or returns a secret, and none raises an error."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ from keys.rules.errors import CerbyRefused, PortalError
 from keys.siem.stream import stream
 
 SLOW, VERIFICATION = "slow", "verification"
-"""Queues, each worked off by itself: for what others' servers or much counting can hold up, and for what
-takes minutes. Everything else is on "default", and has to be quick.
+"""Queues beside "default", whose jobs must be quick.
+
+Other servers and long counts can delay jobs on "slow"; verifications take minutes.
 """
 RESULTS_KEPT_FOR = timedelta(hours=1)
 
@@ -92,11 +93,11 @@ def figures() -> None:
 
 def _reconcile() -> str:
     check_for_rollback()
-    return f"Keys looked at: {reconcile_due()}"
+    return f"Keys checked: {reconcile_due()}"
 
 
 def _sweep() -> str:
-    """Where keys are made by hand, Cerby publishes no list of them: then there is nothing to compare with."""
+    """Compare with Cerby. In assisted mode, Cerby may publish no list of keys to compare with."""
     check_for_rollback()
     try:
         return str(compare_with_cerby())
@@ -108,7 +109,7 @@ def _sweep() -> str:
 
 
 def _tidy() -> str:
-    """Remove what has served its time: expired sessions, and results, also of workers that died at work."""
+    """Delete expired sessions and old task results, including those of workers that died."""
     now = timezone.now()
     sessions, _ = Session.objects.filter(expire_date__lt=now).delete()
     results, _ = DBTaskResult.objects.filter(enqueued_at__lt=now - RESULTS_KEPT_FOR).delete()
@@ -116,10 +117,10 @@ def _tidy() -> str:
 
 
 def _run(name: str, job: Callable[[], str]) -> None:
-    """Run ``job`` and note how it went, for the Health page."""
+    """Run ``job`` and record the outcome for the Health page."""
     rows = PeriodicJob.objects.filter(name=name)
     rows.update(started_at=timezone.now())
-    succeeded, summary = False, "It broke off; the log says where."
+    succeeded, summary = False, "It failed; the log says where."
     try:
         summary, succeeded = job(), True
     except PortalError as error:

@@ -1,4 +1,4 @@
-"""Copy every row of an SQLite database into an empty PostgreSQL one, and prove that all of them arrived."""
+"""Copy all rows of an SQLite database to an empty PostgreSQL database, and compare both."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ CHUNK = 2_000
 
 MADE_BY_MIGRATING = frozenset({ContentType, Permission})
 MADE_BY_TRIGGERS = frozenset({KeyScope, SearchDocument, Unsealed})
-"""Not copied: they follow from the keys and the events. They are compared all the same."""
+"""Not copied, because triggers create them from keys and events, but compared."""
 
-NUMBERED_ANEW = frozenset({KeyScope, SearchDocument})
+RENUMBERED = frozenset({KeyScope, SearchDocument})
 
 
 class CannotCopyError(Exception):
-    """What is wrong with one of the databases, as a sentence."""
+    """The reason why the copy failed, as a sentence."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """How many rows a table has, and the sum of their hashes, in whatever order they come."""
+    """The number of rows in a table, and the sum of their hashes, which does not depend on their order."""
 
     count: int
     digest: int
 
 
 def copy_all(source: str, target: str) -> dict[str, int]:
-    """Copy from the alias ``source``, an SQLite database, to ``target``, a PostgreSQL one. Rows by table.
+    """Copy from the SQLite alias ``source`` to the PostgreSQL alias ``target``. Return rows by table.
 
-    All or nothing. Raises ``CannotCopyError`` where the versions differ, the target holds rows, somebody
-    writes to the source meanwhile, or what arrived is not what was read.
+    The copy is one transaction. Raises ``CannotCopyError`` if the databases have different versions, the
+    target contains rows, the source is written to during the copy, or the copied rows differ.
     """
     _check_versions(source, target)
     before = _version(source)
@@ -59,14 +59,14 @@ def copy_all(source: str, target: str) -> dict[str, int]:
             counts = {model._meta.db_table: _compare(model, source, target) for model in _compared()}  # noqa: SLF001
         if _version(source) != before:
             raise CannotCopyError(
-                "The SQLite database was written to meanwhile: a portal or a worker still runs on it. "
-                "Stop it and move again. Nothing was kept."
+                "The SQLite database was written to during the copy: a portal or a worker still uses it. "
+                "Stop it and try again. Nothing was copied."
             )
     return counts
 
 
 def _version(source: str) -> int:
-    """A number that changes when another connection writes."""
+    """Return a number that changes when another connection writes."""
     with connections[source].cursor() as cursor:
         cursor.execute("PRAGMA data_version")
         return int(cursor.fetchone()[0])
@@ -84,7 +84,7 @@ def _copied() -> list[type[Model]]:
 def _check_versions(source: str, target: str) -> None:
     if _applied(source) != _applied(target):
         raise CannotCopyError(
-            "The two databases are not of the same version. Run `manage.py migrate` on both: "
+            "The two databases have different versions. Run `manage.py migrate` on both: "
             "without DATABASE_URL, then with it."
         )
 
@@ -98,7 +98,7 @@ def _check_is_empty(target: str) -> None:
     if filled:
         raise CannotCopyError(
             f"The PostgreSQL database is not empty: there are rows in {', '.join(sorted(filled))}. "
-            "Make a new one, run `manage.py migrate` on it, and start nothing on it before the move."
+            "Create a new one, run `manage.py migrate` on it, and start nothing on it before the move."
         )
 
 
@@ -120,7 +120,7 @@ def _copy(model: type[Model], source: str, target: str) -> None:
 
 
 def _empty_the_queue(target: str) -> None:
-    """Each event that arrived was queued for sealing, also those that were sealed long ago."""
+    """Remove sealed events from the queue, to which the trigger has added every copied event."""
     Unsealed.objects.using(target).filter(event__sealed__isnull=False).delete()
 
 
@@ -135,14 +135,14 @@ def _compare(model: type[Model], source: str, target: str) -> int:
     sent, arrived = _content(model, source), _content(model, target)
     if sent != arrived:
         raise CannotCopyError(
-            f"What arrived in {model._meta.db_table} is not what was read: "  # noqa: SLF001
-            f"{sent.count} rows were read, {arrived.count} arrived. Nothing was kept."
+            f"The rows in {model._meta.db_table} differ: "  # noqa: SLF001
+            f"{sent.count} rows were read and {arrived.count} arrived. Nothing was copied."
         )
     return sent.count
 
 
 def _content(model: type[Model], alias: str) -> Content:
-    own_numbers = model in NUMBERED_ANEW
+    own_numbers = model in RENUMBERED
     fields = [field for field in model._meta.concrete_fields if not (own_numbers and field.primary_key)]  # noqa: SLF001
     count = digest = 0
     for row in _rows(model, alias, [field.attname for field in fields]):

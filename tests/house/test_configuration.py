@@ -14,7 +14,7 @@ from environ.fileaware_mapping import FileAwareMapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys.checks import production_says_where_it_is, sandbox_is_not_production
+from keys.checks import production_is_configured, sandbox_is_not_production
 from portal import conf, variables
 from tests.house.project import texts
 
@@ -301,7 +301,7 @@ def production(settings):
 
 
 def found() -> list[str | None]:
-    return [message.id for message in [*sandbox_is_not_production(), *production_says_where_it_is()]]
+    return [message.id for message in [*sandbox_is_not_production(), *production_is_configured()]]
 
 
 def test_a_good_production_has_nothing_to_be_told(production):
@@ -322,7 +322,7 @@ def test_production_does_not_run_on_a_sandbox(production):
 )
 def test_production_says_what_is_missing(production, name):
     setattr(production, name, "")
-    (message,) = production_says_where_it_is()
+    (message,) = production_is_configured()
     assert (message.id, message.msg) == ("keys.E002", f"{name} must be set in production.")
 
 

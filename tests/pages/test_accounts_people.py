@@ -123,7 +123,7 @@ def test_whom_an_operator_removes_is_out_at_once_until_they_are_added_again(cast
     assert admin.get("/roles/").status_code == 200
     out = StringIO()
     call_command("remove_person", email_of("admin").upper(), stdout=out)
-    assert out.getvalue().startswith("Admin Person may not sign in any more.")
+    assert out.getvalue().startswith("Admin Person can no longer sign in.")
     read_everyone()  # Cerby goes on listing them as live
     assert admin.get("/roles/").status_code == 302
     assert not sign_in(Client(), email_of("admin"), PASSWORD)

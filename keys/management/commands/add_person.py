@@ -1,4 +1,4 @@
-"""Let a person of the workspace sign in, and give them a link to set a password."""
+"""Let a person of the workspace sign in, and create a link to set their password."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from keys.rules.policy import Role
 
 
 class Command(BaseCommand):
-    help = "Let a person of the workspace sign in. Their role is Cerby's."
+    help = "Let a person of the workspace sign in. Cerby determines their role."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("email")
@@ -33,21 +33,21 @@ class Command(BaseCommand):
         link = password_link(user)
         self.stdout.write(f"{user.name} may sign in as {Role(user.role).label}.")
         if mail:
-            send_mail("Your access to the Cerby key portal", _letter(user, link), None, [user.email])
-            self.stdout.write(f"A link to set a password is on its way to {user.email}.")
+            send_mail("Your access to the Cerby Key Portal", _mail_text(user, link), None, [user.email])
+            self.stdout.write(f"A link to set a password was sent to {user.email}.")
         else:
-            self.stdout.write(f"Hand them this link to set a password:\n{link}")
+            self.stdout.write(f"Give them this link to set a password:\n{link}")
 
 
 def password_link(user: User) -> str:
-    """A link that sets the password once, within PASSWORD_RESET_TIMEOUT (three days)."""
+    """Return a link that sets the password once, within PASSWORD_RESET_TIMEOUT (three days)."""
     token = EmailAwarePasswordResetTokenGenerator().make_token(user)
     path = reverse("account_reset_password_from_key", args=[user_pk_to_url_str(user), token])
     return f"{settings.PORTAL_URL}{path}"
 
 
-def _letter(user: User, link: str) -> str:
+def _mail_text(user: User, link: str) -> str:
     return (
-        f"Hello {user.name},\n\nyou may now use the Cerby key portal of {settings.CERBY_WORKSPACE}. "
-        f"Set your password here, within three days:\n\n{link}\n"
+        f"Hello {user.name},\n\nyou can now use the Cerby Key Portal of {settings.CERBY_WORKSPACE}. "
+        f"Set your password here within three days:\n\n{link}\n"
     )

@@ -1,4 +1,4 @@
-"""Begin the chain of keys that the audit events' MACs are made with, and hand its first key out."""
+"""Start the chain of MAC keys for audit events, and print its first key."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from keys.tlog import mac_ratchet
 
 class Command(BaseCommand):
     help = (
-        "Make the first key of the audit log's MACs and print it, once. Keep what is printed with the "
-        "auditors, away from this machine: with it they can check every event, and could write one."
+        "Create the first MAC key of the audit log and print it, once. Let the auditors keep it, "
+        "away from this machine: this key can verify every event, and could forge one."
     )
 
     def handle(self, *_: Any, **__: Any) -> None:
         first = mac_ratchet.init()
         if first is None:
             raise CommandError(
-                "There is a chain of keys already, and its first key is not on this machine any more. "
-                "docs/audit.md says how to begin a new one."
+                "A chain of keys exists already, and its first key is no longer on this machine. "
+                "docs/audit.md explains how to start a new chain."
             )
         self.stdout.write(first.as_json())

@@ -1,4 +1,4 @@
-"""Write the record as static files that the tools of any transparency log can check."""
+"""Write the audit log as static files that tools for transparency logs can check."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keys.audit.tiles import write_tiles
 
 class Command(BaseCommand):
     help = (
-        "Write checkpoint, tiles and entries (C2SP, tlog-tiles) to a folder; again later, to add what is new."
+        "Write checkpoint, tiles and entries (C2SP, tlog-tiles) to a folder. Run it again to add new events."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -21,5 +21,5 @@ class Command(BaseCommand):
     def handle(self, *_: Any, folder: Path, **__: Any) -> None:
         checkpoint = write_tiles(folder)
         if checkpoint is None:
-            raise CommandError("Nothing is signed yet, so there is nothing to write.")
-        self.stdout.write(f"{folder} holds the {checkpoint.size:,} events of the newest checkpoint.")
+            raise CommandError("No checkpoint is signed yet, so there is nothing to write.")
+        self.stdout.write(f"{folder} contains the {checkpoint.size:,} events of the newest checkpoint.")

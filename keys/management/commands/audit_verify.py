@@ -1,4 +1,7 @@
-"""Verify the record, in the database or in a bundle. Exit status 1: it is damaged, 2: it cannot be read."""
+"""Verify the audit log, in the database or in a bundle.
+
+Exit status 1: it is damaged. Exit status 2: it cannot be read.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +18,15 @@ from keys.verifier.verify_bundle import CANNOT_READ, Report, bundle_at, known_ke
 
 
 class Command(BaseCommand):
-    help = "Read the whole record and compare it with what was sealed, signed and anchored."
+    help = "Compare the whole audit log with its sealed tree, its signed checkpoints and its anchors."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--bundle", type=Path, help="a bundle, instead of the database")
+        parser.add_argument("--bundle", type=Path, help="verify this bundle instead of the database")
         parser.add_argument(
             "--anchors", type=Path, action="append", default=[], help="a file of signed notes"
         )
         parser.add_argument(
-            "--ratchet", type=Path, action="append", default=[], help="what audit_init printed"
+            "--ratchet", type=Path, action="append", default=[], help="the output of audit_init"
         )
 
     def handle(

@@ -1,4 +1,4 @@
-"""Erase what the portal knows of a person who has left."""
+"""Erase the personal data of a person who has left."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keys.rules.errors import PortalError
 
 
 class Command(BaseCommand):
-    help = "Erase a person who has left: name, e-mail, addresses and browsers, also from the record."
+    help = "Erase a person who has left: name, email, IP addresses and browsers, also from the audit log."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("email")
@@ -22,4 +22,4 @@ class Command(BaseCommand):
             count = erase_person(None, email)
         except PortalError as error:
             raise CommandError(error.sentence) from error
-        self.stdout.write(f"Erased from {count:,} events. Backups still hold what was erased.")
+        self.stdout.write(f"Erased from {count:,} events. Backups still contain the erased data.")

@@ -1,4 +1,4 @@
-"""Is this ours? Look a suspicious text over for the organisation's keys, where there is no browser."""
+"""Search a suspicious text for the organisation's keys on the command line."""
 
 from __future__ import annotations
 
@@ -20,43 +20,43 @@ from keys.selectors.key.find import Answer, answers
 
 class Command(BaseCommand):
     help = (
-        "Say whose a key is that was found somewhere. It is asked for at the terminal and not shown, or found"
-        " in a file or in what comes by standard input. Nothing of what was read is kept."
+        "Identify API keys in a suspicious text. The text comes from a file, from standard input or from a "
+        "hidden prompt. None of it is stored."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", nargs="?", type=Path, help="a text file of 10 MB at most")
+        parser.add_argument("file", nargs="?", type=Path, help="a text file of at most 10 MB")
 
     @sensitive_variables()
     def handle(self, *_: Any, file: Path | None, **__: Any) -> None:
         found = answers(None, find_leaked(None, _read(file)))
         for answer in found:
-            self.stdout.write(_said(answer))
+            self.stdout.write(_describe(answer))
         if not found:
             self.stdout.write(
-                "Not in the inventory: nothing in this text is a key whose fingerprint the portal has. Keys "
-                "that were only declared, or discovered in Cerby, have none: if in doubt, look at those too."
+                "Not in the inventory: the text contains no key whose fingerprint the portal has. Keys that "
+                "were declared, or discovered in Cerby, have no fingerprint. If in doubt, check them too."
             )
 
 
 @sensitive_variables()
 def _read(file: Path | None) -> str:
     if file is None and sys.stdin.isatty():
-        return getpass("The suspicious text, on one line; it is not shown: ")
+        return getpass("Suspicious text, on one line (not shown): ")
     try:
         with file.open("rb") if file else sys.stdin.buffer as stream:
             content = stream.read(key_text.LARGEST_FILE + 1)
     except OSError as error:
         raise CommandError(f"{file} cannot be read: {error.strerror}.") from error
     if len(content) > key_text.LARGEST_FILE:
-        raise CommandError("This is larger than 10 MB. Cut it into several.")
+        raise CommandError("The text is larger than 10 MB. Split it into several files.")
     return key_text.decoded(content)
 
 
-def _said(key: Answer) -> str:
-    means = "It opens nothing any more" if key.is_harmless else "It may be in use by whoever has it"
+def _describe(key: Answer) -> str:
+    risk = "It no longer works" if key.is_harmless else "Anyone who has it can use it"
     return (
-        f"“{key.name}”. {means}.\n"
+        f"“{key.name}”. {risk}.\n"
         f"  Owner:   {key.owner_name}, {key.owner_email}\n"
         f"  Status:  {key.status.label}{f' ({key.caveat})' if key.caveat else ''}\n"
         f"  Scopes:  {key.scopes}\n"

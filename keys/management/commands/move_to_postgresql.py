@@ -1,4 +1,4 @@
-"""Move from the embedded SQLite database to the PostgreSQL database of DATABASE_URL."""
+"""Copy the embedded SQLite database to the PostgreSQL database of DATABASE_URL."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ SOURCE = "embedded"
 
 class Command(BaseCommand):
     help = (
-        "Copy all rows of the embedded SQLite database into the PostgreSQL database of DATABASE_URL, which "
-        "has to be migrated and empty, and compare them. The SQLite file is only read. Stop the portal first."
+        "Copy all rows of the embedded SQLite database to the PostgreSQL database of DATABASE_URL, which "
+        "must be migrated and empty, and compare them. The SQLite file is not changed. Stop the portal first."
     )
 
     def handle(self, *_: Any, **__: Any) -> None:
         path = settings.EMBEDDED_DATABASE
         if connections[DEFAULT_DB_ALIAS].vendor != "postgresql":
-            raise CommandError("Set DATABASE_URL to the PostgreSQL database to move to.")
+            raise CommandError("Set DATABASE_URL to the target PostgreSQL database.")
         if not path.is_file():
-            raise CommandError(f"There is no {path}. Set PORTAL_DATA_DIR to its folder.")
-        _describe(path)
+            raise CommandError(f"{path} does not exist. Set PORTAL_DATA_DIR to the folder of the database.")
+        _configure_source(path)
         try:
             copied = copy_all(SOURCE, DEFAULT_DB_ALIAS)
         except (CannotCopyError, DatabaseError) as reason:
@@ -36,11 +36,13 @@ class Command(BaseCommand):
             del connections[SOURCE]
         for table, count in copied.items():
             self.stdout.write(f"{count:>12,}  {table}")
-        self.stdout.write(f"All rows are the same in both. {path} is as it was: keep it as a backup.")
+        self.stdout.write(
+            f"All rows are the same in both databases. {path} is unchanged; keep it as a backup."
+        )
 
 
-def _describe(path: Path) -> None:
-    """The embedded database under the alias ``SOURCE``, to be read and not written."""
-    described = {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{path.absolute().as_uri()}?mode=ro"}
-    described_in_full = connections.configure_settings({DEFAULT_DB_ALIAS: described})
-    connections.databases[SOURCE] = described_in_full[DEFAULT_DB_ALIAS]
+def _configure_source(path: Path) -> None:
+    """Configure the embedded database, read-only, under the alias ``SOURCE``."""
+    options = {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{path.absolute().as_uri()}?mode=ro"}
+    with_defaults = connections.configure_settings({DEFAULT_DB_ALIAS: options})
+    connections.databases[SOURCE] = with_defaults[DEFAULT_DB_ALIAS]

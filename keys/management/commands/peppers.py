@@ -1,4 +1,4 @@
-"""Say how many keys each pepper recognises, and which one may be removed."""
+"""List how many keys use each pepper, and which peppers can be removed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from keys.selectors.health.peppers import Pepper, peppers
 
 
 class Command(BaseCommand):
-    help = "Counts the keys of each pepper. The peppers themselves are not shown."
+    help = "Count the keys of each pepper. The peppers themselves are not shown."
 
     def handle(self, *_: Any, **__: Any) -> None:
         for pepper in peppers():
@@ -19,7 +19,7 @@ class Command(BaseCommand):
 
 def _advice(pepper: Pepper) -> str:
     if pepper.is_used:
-        return "It makes new fingerprints."
+        return "It is used for new fingerprints."
     if not pepper.is_known:
-        return "It is not configured here: these keys are not recognised."
-    return "It may be removed." if pepper.may_go else "Keep it."
+        return "It is not configured here, so these keys are not recognised."
+    return "It can be removed." if pepper.may_go else "Keep it."

@@ -1,4 +1,4 @@
-"""Start or end the quarantine, or say whether it is on."""
+"""Start, end or show the quarantine."""
 
 from __future__ import annotations
 
@@ -14,11 +14,16 @@ from keys.selectors.health.safeguards import quarantine_on
 
 
 class Command(BaseCommand):
-    help = "While the quarantine is on, the portal revokes no API key by itself. Start it after a restore."
+    help = (
+        "Start, end or show the quarantine. While it is on, the portal deletes no API key on its own. "
+        "Start it after a restore."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("what", nargs="?", choices=["on", "off", "status"], default="status")
-        parser.add_argument("--reason", default="An operator started it.", help="why, for the record")
+        parser.add_argument(
+            "--reason", default="An operator started it.", help="the reason, for the audit log"
+        )
 
     def handle(self, *_: Any, what: str, reason: str, **__: Any) -> None:
         if what == "on":
@@ -28,7 +33,7 @@ class Command(BaseCommand):
                 held = end_quarantine(None)
             except PortalError as error:
                 raise CommandError(error.sentence) from error
-            self.stdout.write(f"The next sweep may revoke {held} keys that were held back.")
+            self.stdout.write(f"The next sweep may delete {held} keys that were held back.")
         self.stdout.write(_status())
 
 
@@ -38,6 +43,6 @@ def _status() -> str:
         return "The quarantine is off."
     held = HeldBack.objects.filter(approved_at__isnull=True).count()
     return (
-        f"The quarantine is on since {quarantine.since:%Y-%m-%d %H:%M:%S} UTC: {quarantine.reason} "
+        f"The quarantine has been on since {quarantine.since:%Y-%m-%d %H:%M:%S} UTC: {quarantine.reason} "
         f"{held} keys are held back."
     )

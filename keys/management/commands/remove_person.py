@@ -1,4 +1,4 @@
-"""Take the portal away from a person who stays in the workspace."""
+"""Revoke the portal access of a person who stays in the workspace."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keys.rules.errors import PortalError
 
 
 class Command(BaseCommand):
-    help = "Take the portal away from a person who stays in the workspace. add_person lets them in again."
+    help = "Revoke the portal access of a person who stays in the workspace. add_person restores it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("email")
@@ -22,4 +22,4 @@ class Command(BaseCommand):
             user = remove_person(email)
         except PortalError as error:
             raise CommandError(error.sentence) from error
-        self.stdout.write(f"{user.name} may not sign in any more. API keys that act as them go on working.")
+        self.stdout.write(f"{user.name} can no longer sign in. API keys that act as them still work.")

@@ -71,11 +71,11 @@ def test_an_operator_sees_when_the_old_pepper_can_go(cast, settings):
     said = command()
     assert said == [
         "p1: 1 active keys, 2 in all. Keep it.",
-        "p2: 1 active keys, 1 in all. It makes new fingerprints.",
+        "p2: 1 active keys, 1 in all. It is used for new fingerprints.",
     ]
     now = timezone.now()
     ApiKey.objects.filter(pk=old.pk).update(created_at=now - timedelta(days=2), expires_at=now)
-    assert command()[0] == "p1: 0 active keys, 2 in all. It may be removed."
+    assert command()[0] == "p1: 0 active keys, 2 in all. It can be removed."
 
 
 def command() -> list[str]:
@@ -91,7 +91,7 @@ def test_keys_whose_pepper_is_gone_are_told_of_on_the_health_page(cast, browser_
     assert [(found.id, found.is_known) for found in peppers()] == [("p2", True), ("p0", False)]
     assert (
         command()[1]
-        == "p0: 3 active keys, 3 in all. It is not configured here: these keys are not recognised."
+        == "p0: 3 active keys, 3 in all. It is not configured here, so these keys are not recognised."
     )
     said = text(browser_of("admin").get("/settings/health/"))
     assert "p0 : 3 active keys, 3 in all. not configured These keys are not recognised" in said

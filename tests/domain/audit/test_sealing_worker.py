@@ -25,23 +25,23 @@ PATIENCE = 60  # seconds
 @pytest.fixture
 def worker(database, audit_files, monkeypatch) -> Callable[..., object]:
     """It signs by itself at its start, and after that only what is urgent."""
-    monkeypatch.setattr(sealing, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(sealing, "SEAL_EVERY", 0.01)
     monkeypatch.setattr(sealing, "SIGN_EVERY", 3600.0)
 
     @contextmanager
     def at_work() -> Iterator[None]:
-        patience = OutageLoop()
+        loop = OutageLoop()
 
         def run() -> None:
             with own_database.using(database):
-                sealing.run(patience)
+                sealing.run(loop)
 
         thread = threading.Thread(target=run)
         thread.start()
         try:
             yield
         finally:
-            patience.stop.set()
+            loop.stop.set()
             thread.join(PATIENCE)
 
     return at_work

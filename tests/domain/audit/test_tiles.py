@@ -131,5 +131,5 @@ def test_a_tree_of_seventy_thousand_has_the_tiles_of_the_specifications_example(
 
 
 def test_where_nothing_is_signed_the_command_says_so(signed_here, tmp_path):
-    with pytest.raises(CommandError, match="Nothing is signed yet"):
+    with pytest.raises(CommandError, match="No checkpoint is signed yet"):
         call_command("audit_tiles", tmp_path)

@@ -54,7 +54,7 @@ def test_when_nothing_is_wrong_nothing_is_mailed(cast):
     make_rows()
     a_key(cast.admin)
     a_stuck_removal(cast.admin, attempts=5)
-    assert keep_alerts() == "Alerts: 0; no news to mail"
+    assert keep_alerts() == "Alerts: 0; nothing new to mail"
     assert mail.outbox == []
 
 
@@ -76,7 +76,7 @@ def test_a_stuck_removal_is_mailed_once_and_once_more_when_it_is_over(cast):
     an_hour_ago()
     keep_alerts()
     assert len(mail.outbox) == 2
-    assert mail.outbox[1].subject == "[contenzilla] Over: An API key that should be gone may still work"
+    assert mail.outbox[1].subject == "[contenzilla] Resolved: An API key that should be gone may still work"
     assert Alert.objects.get().until is not None
 
 
@@ -104,7 +104,7 @@ def test_the_settings_addresses_are_mailed_instead_of_people(cast, settings):
 def test_without_anybody_to_mail_it_waits_for_somebody(cast):
     type(cast.owner).objects.update(is_active=False)
     start_quarantine(Cause.OPERATOR, "Why.")
-    assert "nobody to mail it to" in keep_alerts()
+    assert "nobody to mail them to" in keep_alerts()
     type(cast.owner).objects.filter(pk=cast.owner.pk).update(is_active=True)
     assert "mailed to 1 people" in keep_alerts()
 
@@ -117,7 +117,7 @@ def test_a_mail_server_that_is_down_breaks_nothing_and_the_next_run_tells_it(cas
     make_rows()
     alerts_job.func()
     row = PeriodicJob.objects.get(name="alerts")
-    assert (row.succeeded, row.summary) == (True, "Alerts: 1; the mail server did not take the mail")
+    assert (row.succeeded, row.summary) == (True, "Alerts: 1; the mail server did not accept the mail")
     assert "mail_not_sent" in caplog.text
     settings.EMAIL_BACKEND = locmem
     alerts_job.func()
@@ -168,7 +168,7 @@ def test_cerby_is_told_to_be_away_after_half_an_hour(cast):
     assert "No connection could be made." in mail.outbox[0].body
     PeriodicJob.objects.filter(name="sweep").update(succeeded=True)
     keep_alerts()
-    assert mail.outbox[1].subject.startswith("[contenzilla] Over: ")
+    assert mail.outbox[1].subject.startswith("[contenzilla] Resolved: ")
 
 
 def test_what_was_over_before_it_was_told_is_not_told(cast):
@@ -257,7 +257,9 @@ def test_a_record_that_is_damaged_is_told_once_for_each_kind_and_over_when_it_is
     explain_damage(actor(cast.owner), Verification.objects.latest("id").pk, "It was a drill.")
     assert kinds() == []
     keep_alerts()
-    assert mail.outbox[2].subject == "[contenzilla] Over: The record of what happened is damaged, and 1 more"
+    assert (
+        mail.outbox[2].subject == "[contenzilla] Resolved: The record of what happened is damaged, and 1 more"
+    )
 
 
 def test_a_verification_that_breaks_off_is_told(sealed, settings, tmp_path):

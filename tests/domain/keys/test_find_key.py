@@ -41,7 +41,7 @@ def test_it_says_whose_it_is_what_it_opens_and_who_may_end_it(cast, settings, tm
     file.write_text(f"12:00 API_KEY={plain} {STRANGER}\n")
     said = find_key(str(file))
     for words in (
-        "“Payroll”. It may be in use by whoever has it.",
+        "“Payroll”. Anyone who has it can use it.",
         "Owner Person, owner@contenzilla.example",
         "Active",
         "Read users, Write automated jobs",
@@ -101,7 +101,7 @@ def test_at_a_terminal_it_is_asked_for_and_not_shown(committed_cast, database, s
         start_new_session=True,  # in which no other terminal is asked instead
     )
     os.close(its_end)
-    shown = until(terminal, "not shown: ")
+    shown = until(terminal, "not shown): ")
     os.write(terminal, f"{plain}\n".encode())
     shown += until(terminal, "Who may delete it")
     assert process.wait(60) == 0

@@ -82,7 +82,7 @@ def command(*words: str) -> str:
 
 def test_an_operator_starts_ends_and_asks(db):
     assert command() == "The quarantine is off.\n"
-    assert "The quarantine is on since" in command("on", "--reason", "Restored last night's backup.")
+    assert "The quarantine has been on since" in command("on", "--reason", "Restored last night's backup.")
     assert "Restored last night's backup. 0 keys are held back." in command("status")
     assert command("off").endswith("The quarantine is off.\n")
     with pytest.raises(CommandError, match="no quarantine to end"):
