@@ -8,7 +8,7 @@ from keys.models.api_key import ApiKey
 
 
 class KeyScope(models.Model):
-    """The scopes of each key, newest key first. Read-only: triggers derive the rows from ``ApiKey.scopes``."""
+    """The scopes of each key, newest key first. Triggers derive the rows from ``ApiKey.scopes``."""
 
     key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="held", db_index=False)
     scope = models.TextField()  # Cerby documents no maximum
@@ -23,7 +23,7 @@ class KeyScope(models.Model):
 
 
 class SearchDocument(models.Model):
-    """The searchable text of each key, one line. Read-only: database triggers maintain the rows.
+    """The searchable text of each key, one line.
 
     ``id`` decreases with the key's creation time, so that the index returns the newest matches first.
     """
