@@ -12,8 +12,7 @@ from keys.models.api_key import ApiKey
 
 
 class Pause(models.Model):
-    """The time until which Cerby asked not to repeat a kind of request, for all nodes; one row per ``what``.
-    """
+    """The time until which Cerby asked not to repeat a kind of request, on any node; one row per ``what``."""
 
     class What(models.TextChoices):
         CREATE = "create", "Generating a key"

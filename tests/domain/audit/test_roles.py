@@ -67,7 +67,7 @@ def test_an_owner_who_may_make_no_roles_is_told_who_may(address, django_db_block
     with psycopg.connect(address.replace("portal_app@", "portal@"), autocommit=True) as superuser:
         superuser.execute("CREATE ROLE tables_only LOGIN")
     refused = pytest.raises(
-        CommandError, match=r"no role other, and tables_only may not make one\. As a super"
+        CommandError, match=r"The role other does not exist, and tables_only may not create it\. As a super"
     )
     with django_db_blocker.unblock(), signed_in(address.replace("portal_app@", "tables_only@")), refused:
         call_command("audit_roles", app="other")
@@ -162,7 +162,7 @@ def test_the_owner_of_the_tables_is_somebody_else(address):
 
 
 def test_it_is_not_made_by_itself(as_the_portal):
-    with pytest.raises(CommandError, match="as their owner"):
+    with pytest.raises(CommandError, match="as the owner of the tables"):
         call_command("audit_roles")
 
 

@@ -163,7 +163,7 @@ def test_where_anything_is_not_as_it_was_read_nothing_is_kept(source, target, mo
 
     numbered = database_copy._continue_numbering
     monkeypatch.setattr(database_copy, "_continue_numbering", and_then)
-    with pytest.raises(CommandError, match="Nothing was kept"):
+    with pytest.raises(CommandError, match="Nothing was copied"):
         move(target)
     assert everything(target) == [[] for _ in MODELS]
 

@@ -113,6 +113,6 @@ def test_a_mail_server_that_is_down_loses_nothing(cast, settings):
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
     expiring(cast.admin, 6 * DAY)
-    assert "did not take" in remind_owners()
+    assert "did not accept" in remind_owners()
     settings.EMAIL_BACKEND = locmem
     assert remind_owners() == "Owners reminded: 1"

@@ -33,4 +33,4 @@ def test_after_counting_for_long_it_rests(cast, age, again):
     DashboardFigures.objects.update(seconds=10, as_of=as_of)
     said = keep_figures()
     assert (kept().as_of != as_of) == again
-    assert said.startswith("Counted in 10.0 s; so as not to load") == (not again)
+    assert said.startswith("The last count took 10.0 s") == (not again)
