@@ -1,4 +1,4 @@
-"""Everything that speaks to Cerby: ``connect()`` gives the client that the settings describe."""
+"""Talk to Cerby. ``connect()`` returns the client that the settings configure."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ __all__ = [
 
 
 def connect() -> CerbyClient:
-    """The process's one client for CERBY_BASE_URL, CERBY_TOKEN and CERBY_API_KEY; sends nothing yet.
+    """Return the process's client for CERBY_BASE_URL, CERBY_TOKEN and CERBY_API_KEY, without connecting.
 
-    Raises ValueError where they cannot be used.
+    Raises ValueError if one of them is unusable.
     """
     limits = Limits(**settings.CERBY_LIMITS)
     return _client(settings.CERBY_BASE_URL, settings.CERBY_TOKEN, settings.CERBY_API_KEY, limits)
 
 
 def probe_key(secret: str) -> dict[Probe, Access]:
-    """What the API key ``secret`` opens at CERBY_BASE_URL; see keys.cerby.probe. Raises ``CerbyError``."""
+    """Return the access that the API key ``secret`` has at CERBY_BASE_URL. Raises ``CerbyError``."""
     return probe_with(settings.CERBY_BASE_URL, secret)
 
 

@@ -1,4 +1,4 @@
-"""One call to Cerby: what is asked, what came of it, and the error that says so to a person."""
+"""Describe a call to Cerby and its outcome, and turn failures into errors for people."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from keys.rules.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_PAUSE, _LONGEST_PAUSE = 300, 3600  # seconds; Cerby (published): "retry in five minutes"
-_LONGEST_DETAIL = 300
+_DEFAULT_PAUSE, _MAX_PAUSE = 300, 3600  # seconds; Cerby (published): "retry in five minutes"
+_MAX_QUOTE = 300
 _OVERLOADED = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
-# What a server says when it gave up on a request, or was given it too early: it may have acted all the same.
-_HALF_DONE = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
+# With these statuses a server gives up on a request, or rejects it as too early, but may have carried it out.
+_MAYBE_DONE = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request.
+    """A request.
 
-    ``doing`` completes "Cerby refused to …". ``ok``: the statuses of success. ``manages_keys``: only the
-    bearer token may do it. ``conflict_is_doubt``: a 409 does not tell that nothing was done. ``quotes``: what
-    Cerby says about it may be repeated to a person.
+    ``doing`` completes "Cerby refused to …". ``ok``: the statuses of success. ``manages_keys``: the call
+    needs the bearer token. ``conflict_is_doubt``: a 409 does not prove that nothing was done. ``quotes``:
+    Cerby's message may be shown to a person.
     """
 
     doing: str
@@ -59,7 +59,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer whose status arrived. ``flaw``: why its body did not arrive whole; empty if it did."""
+    """An answer whose status arrived. ``flaw``: why its body is incomplete, or ""."""
 
     status: int
     media_type: str
@@ -69,7 +69,7 @@ class Answer:
 
 
 class Stage(enum.Enum):
-    """How far a call came that has no answer to show."""
+    """How far a call without a usable answer got."""
 
     NOT_SENT = enum.auto()
     CUT = enum.auto()
@@ -78,55 +78,55 @@ class Stage(enum.Enum):
 
 @dataclass(frozen=True)
 class Lost:
-    """A call without a usable answer. ``why`` completes "Cerby's answer cannot be used: …"."""
+    """A call without a usable answer. ``reason`` completes "Cerby's answer cannot be used: …"."""
 
     stage: Stage
-    why: str
+    reason: str
 
 
 def worth_repeating(outcome: Answer | Lost) -> bool:
-    """Whether a read may do better when it is made again at once."""
+    """Return whether repeating a read at once may help."""
     if isinstance(outcome, Lost):
         return outcome.stage is not Stage.UNUSABLE
     return outcome.status in _OVERLOADED
 
 
-def seconds(retry_after: str) -> int | None:
-    """A Retry-After header (a number or an HTTP date) in seconds from now; None if it says nothing usable."""
+def retry_after_seconds(retry_after: str) -> int | None:
+    """Convert a Retry-After header (a number or an HTTP date) to seconds. Return None if it is unusable."""
     value = retry_after.strip()
     if value.isascii() and value.isdigit():
-        return min(int(value[:9]), _LONGEST_PAUSE)
+        return min(int(value[:9]), _MAX_PAUSE)
     try:
         moment = parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return round(min(max((moment - datetime.now(UTC)).total_seconds(), 0), _LONGEST_PAUSE))
+    return round(min(max((moment - datetime.now(UTC)).total_seconds(), 0), _MAX_PAUSE))
 
 
 def without_credential(call: Call) -> CerbyUnauthorized:
     needed = "CERBY_TOKEN" if call.manages_keys else "CERBY_API_KEY or CERBY_TOKEN"
     return CerbyUnauthorized(
-        f"The portal has no credential with which to {call.doing}, so Cerby was not asked. "
+        f"The portal has no credential to {call.doing}, so it sent Cerby nothing. "
         f"Ask whoever runs the portal to set {needed}.",
         upstream_status=HTTPStatus.UNAUTHORIZED,
         code="no_credential",
     )
 
 
-def in_doubt(call: Call, why: str) -> CerbyInDoubt:
-    """The error of a call that Cerby may or may not have carried out."""
+def in_doubt(call: Call, reason: str) -> CerbyInDoubt:
+    """Return the error for a call that Cerby may or may not have carried out."""
     if call.writes:
         return CerbyInDoubt(
-            f"It is not known whether Cerby managed to {call.doing}: {why}. "
+            f"It is not known whether Cerby managed to {call.doing}: {reason}. "
             "Look at what Cerby shows before you ask for it again."
         )
-    return CerbyInDoubt(f"The portal asked Cerby to {call.doing}, but {why}. Try again in a minute.")
+    return CerbyInDoubt(f"The portal asked Cerby to {call.doing}, but {reason}. Try again in a minute.")
 
 
 def error(call: Call, outcome: Answer | Lost, *, hide: Iterable[str]) -> CerbyError:
-    """The error for an outcome that is no success. ``hide``: credentials that no sentence may repeat."""
+    """Return the error for an unsuccessful outcome. Its message contains no credential of ``hide``."""
     if isinstance(outcome, Lost):
         return _lost(call, outcome)
     status = outcome.status
@@ -142,15 +142,15 @@ def error(call: Call, outcome: Answer | Lost, *, hide: Iterable[str]) -> CerbyEr
 def _doubtful(call: Call, status: int) -> bool:
     if status == HTTPStatus.CONFLICT:
         return call.conflict_is_doubt
-    return call.writes and status in _HALF_DONE
+    return call.writes and status in _MAYBE_DONE
 
 
 def _lost(call: Call, lost: Lost) -> CerbyError:
     if lost.stage is Stage.UNUSABLE or (lost.stage is Stage.CUT and call.writes):
-        return in_doubt(call, lost.why)
+        return in_doubt(call, lost.reason)
     nothing = "nothing was changed" if call.writes else "nothing was read"
     return CerbyNeverReached(
-        f"Cerby could not be asked to {call.doing}: {lost.why}, so {nothing}. Try again in a minute."
+        f"Cerby could not be asked to {call.doing}: {lost.reason}, so {nothing}. Try again in a minute."
     )
 
 
@@ -164,8 +164,8 @@ def _redirected(call: Call) -> CerbyError:
 
 
 def _too_many(call: Call, retry_after: str) -> CerbyTooMany:
-    given = seconds(retry_after)
-    pause = _PAUSE if given is None else max(given, 1)
+    given = retry_after_seconds(retry_after)
+    pause = _DEFAULT_PAUSE if given is None else max(given, 1)
     minutes = -(-pause // 60)
     when = "a minute" if minutes == 1 else f"{minutes} minutes"
     return CerbyTooMany(
@@ -176,7 +176,7 @@ def _too_many(call: Call, retry_after: str) -> CerbyTooMany:
 
 def _refused(call: Call, answer: Answer, hide: Iterable[str]) -> CerbyRefused:
     code, detail = wire.problem(answer.body)
-    said = f" It says: “{_quotable(detail, hide)}”" if detail and call.quotes else ""
+    quote = f" It says: “{_quotable(detail, hide)}”" if detail and call.quotes else ""
     kind, advice = _REFUSALS.get(answer.status, (CerbyRefused, "Nothing was done."))
     if answer.status == HTTPStatus.NOT_FOUND and call.method == "POST":
         advice = "This server may not offer it. Ask whoever runs the portal to check CERBY_BASE_URL."
@@ -186,7 +186,7 @@ def _refused(call: Call, answer: Answer, hide: Iterable[str]) -> CerbyRefused:
             "Ask whoever runs the portal to renew CERBY_TOKEN."
         )
     return kind(
-        f"Cerby refused to {call.doing} (status {answer.status}).{said} {advice}",
+        f"Cerby refused to {call.doing} (status {answer.status}).{quote} {advice}",
         upstream_status=answer.status,
         code=_quotable(code, hide)[:60],
     )
@@ -209,10 +209,10 @@ _REFUSALS: dict[int, tuple[type[CerbyRefused], str]] = {
 }
 
 
-def _quotable(words: str, hide: Iterable[str]) -> str:
-    """Cerby's words, on one line, cut to 300 characters, without credentials."""
+def _quotable(message: str, hide: Iterable[str]) -> str:
+    """Return Cerby's message on one line, without credentials, cut to 300 characters."""
     for credential in hide:
-        words = words.replace(credential, "[hidden]")
-    printable = "".join(" " if unicodedata.category(c).startswith("C") else c for c in words)
+        message = message.replace(credential, "[hidden]")
+    printable = "".join(" " if unicodedata.category(c).startswith("C") else c for c in message)
     line = " ".join(printable.split())
-    return line if len(line) <= _LONGEST_DETAIL else line[: _LONGEST_DETAIL - 1] + "…"
+    return line if len(line) <= _MAX_QUOTE else line[: _MAX_QUOTE - 1] + "…"

@@ -1,4 +1,4 @@
-"""Everything that the portal asks of Cerby, as methods."""
+"""Offer Cerby's API to the portal, one method per call."""
 
 from __future__ import annotations
 
@@ -33,13 +33,15 @@ Item = TypeVar("Item", bound=_HasId)
 
 
 class CerbyClient:
-    """What the portal needs of Cerby's REST API. Safe to share between threads.
+    """The client for Cerby's REST API. It is safe to share between threads.
 
-    ``base_url``: ``https://{workspace}.cerby.com``; plain HTTP only to this machine. ``token``: a bearer
-    token, with which API keys are managed; ``api_key``: for all the rest, the token where there is none.
-    Every method raises of the CerbyError family: a read CerbyNeverReached, CerbyRefused or CerbyInDoubt; a
-    write CerbyNeverReached or CerbyRefused when nothing was done, CerbyInDoubt when that is not known.
-    Raises ValueError for a base URL or credential that cannot be used.
+    ``base_url``: ``https://{workspace}.cerby.com``; plain HTTP only for this machine. ``token``: the bearer
+    token that manages API keys. ``api_key``: used for all other calls; without it, the token is used. The
+    constructor raises ValueError if the base URL or a credential is unusable.
+
+    All methods raise errors of the CerbyError family. Reads raise CerbyNeverReached, CerbyRefused or
+    CerbyInDoubt. Writes raise CerbyNeverReached or CerbyRefused if nothing was done, and CerbyInDoubt if that
+    is unknown.
     """
 
     def __init__(
@@ -58,12 +60,12 @@ class CerbyClient:
         return f"CerbyClient({self._base_url!r})"
 
     def person_by_email(self, email: str) -> Person | None:
-        """The one person with exactly this e-mail; ASCII letters compare without regard to case."""
+        """Return the person with this email address. Only ASCII letters are compared case-insensitively."""
         call = Call("look up a person", "GET", wire.USERS, query={"filter": email})
         found = [person for person in self._walk(call, wire.person) if _same_email(person.email, email)]
         if len(found) > 1:
             raise CerbyError(
-                "Cerby knows more than one person with this e-mail. Ask a workspace Owner to correct it."
+                "Cerby lists more than one person with this email. Ask a workspace Owner to correct it."
             )
         return found[0] if found else None
 
@@ -74,39 +76,39 @@ class CerbyClient:
         return self._walk(Call("list the people of the workspace", "GET", wire.USERS), wire.person)
 
     def vaults(self) -> list[Vault]:
-        """Cerby (published): cloud vaults only."""
+        """Return the vaults. Cerby (published): cloud vaults only."""
         return list(self._walk(Call("list the vaults", "GET", wire.VAULTS), wire.vault))
 
     def save_secret(self, *, title: str, body: str, vault_id: UUID | None) -> Secret:
-        """Store ``body`` as a text secret; without ``vault_id`` Cerby chooses the vault."""
+        """Store ``body`` as a text secret. Without ``vault_id``, Cerby chooses the vault."""
         call = Call(
             "save the secret",
             "POST",
             wire.SECRETS,
             body=wire.secret_request(title=title, body=body, vault_id=vault_id),
             ok=frozenset({HTTPStatus.OK, HTTPStatus.CREATED}),
-            quotes=False,  # an error about a secret may quote the secret
+            quotes=False,  # an error message may contain the secret
         )
         return self._ask(call, lambda answer: wire.secret(wire.one(answer)))
 
     def issue_key(
         self, *, name: str, scopes: Iterable[str], expires_at: datetime, owner_id: UUID, external_id: UUID
     ) -> IssuedKey:
-        """Make a key (our contract). Sent once, never repeated.
+        """Create a key (our contract). The request is sent once and never repeated.
 
-        Raises CerbyKeyWithoutSecret where the answer names the key but does not hold its plain text.
+        Raises CerbyKeyWithoutSecret if the answer identifies the key but lacks its plain text.
         """
-        asked = IssueRequest(name, tuple(scopes), expires_at, owner_id, external_id)
+        request = IssueRequest(name, tuple(scopes), expires_at, owner_id, external_id)
         call = Call(
             "generate the API key",
             "POST",
             wire.API_KEYS,
-            body=wire.issue_request(asked),
+            body=wire.issue_request(request),
             ok=frozenset({HTTPStatus.OK, HTTPStatus.CREATED}),
             manages_keys=True,
             conflict_is_doubt=True,
         )
-        issued = self._ask(call, lambda answer: wire.issued_key(wire.one(answer), asked))
+        issued = self._ask(call, lambda answer: wire.issued_key(wire.one(answer), request))
         if isinstance(issued, UUID):
             raise CerbyKeyWithoutSecret(
                 "Cerby generated the API key, but its plain text did not arrive. "
@@ -116,16 +118,16 @@ class CerbyClient:
         return issued
 
     def keys(self, *, statuses: Iterable[str] = ()) -> Iterator[UpstreamKey]:
-        """All keys of the workspace, or those with one of ``statuses`` (active, expired, removed)."""
+        """Return all keys of the workspace, or those with one of ``statuses`` (active, expired, removed)."""
         wanted = tuple(statuses)
         call = Call("list the API keys", "GET", wire.API_KEYS, manages_keys=True)
         if wanted:
             call = replace(call, query={"filter[status]": ",".join(wanted)})
-        # A server that does not know a filter lists everything: what it sends is filtered again.
+        # A server that ignores the filter lists all keys, so the list is filtered again here.
         return (key for key in self._walk(call, wire.upstream_key) if not wanted or key.status in wanted)
 
     def keys_by_external_id(self, external_id: UUID) -> list[UpstreamKey]:
-        """What Cerby holds under the portal's own id of a key; a complete listing, or an error."""
+        """Return the keys in Cerby with the portal's own id, from a complete list."""
         query = {"filter[externalId]": str(external_id)}
         call = Call("look up the API key", "GET", wire.API_KEYS, query=query, manages_keys=True)
         return [key for key in self._walk(call, wire.upstream_key) if key.external_id == external_id]
@@ -135,7 +137,7 @@ class CerbyClient:
         return self._one(call, wire.upstream_key, key_id)
 
     def rescope_key(self, key_id: UUID, scopes: Iterable[str]) -> UpstreamKey:
-        """Replace the scopes of an active key. Raises CerbyConflict for an expired or removed one."""
+        """Replace the scopes of an active key. Raises CerbyConflict if it is expired or removed."""
         wanted = tuple(scopes)
         call = Call(
             "change the scopes of the API key",
@@ -150,7 +152,7 @@ class CerbyClient:
         return key
 
     def delete_key(self, key_id: UUID) -> None:
-        """Delete the key; it stops working at once. Raises CerbyNotFound where Cerby does not know it."""
+        """Delete the key, which stops working at once. Raises CerbyNotFound if Cerby does not know it."""
         call = Call(
             "delete the API key",
             "DELETE",
@@ -161,14 +163,14 @@ class CerbyClient:
         self._succeed(call)
 
     def _walk(self, call: Call, parse: Callable[[object], Item]) -> Iterator[Item]:
-        """Every item of a list, once. The end is where Cerby's count is reached.
+        """Yield each item of a list once, until Cerby's count is reached.
 
-        Raises CerbyInDoubt for a list that repeats itself, does not end, or ends before its count.
+        Raises CerbyInDoubt if the list repeats itself, does not end, or ends before its count.
         """
         seen: set[UUID] = set()
         for number in range(1, self._limits.pages + 1):
-            asked = replace(call, query={**call.query, "page[number]": str(number), "page[size]": "100"})
-            page = self._ask(asked, partial(wire.page, parse=parse))
+            page_query = {**call.query, "page[number]": str(number), "page[size]": "100"}
+            page = self._ask(replace(call, query=page_query), partial(wire.page, parse=parse))
             fresh = {item.id: item for item in page.items if item.id not in seen}
             if page.items and not fresh:
                 raise calls.in_doubt(call, "its list repeats itself")
@@ -187,14 +189,14 @@ class CerbyClient:
         return item
 
     def _ask(self, call: Call, parse: Callable[[object], T]) -> T:
-        """Carry the call out and parse its answer; all that is not a success raises."""
+        """Carry out the call and return its parsed answer. Anything but success raises an error."""
         parsed = _parsed(self._succeed(call), parse)
         if isinstance(parsed, Lost):
-            raise calls.in_doubt(call, parsed.why)
+            raise calls.in_doubt(call, parsed.reason)
         return parsed
 
     def _succeed(self, call: Call) -> Answer:
-        """Carry the call out; an answer comes back only with a status of success."""
+        """Carry out the call and return its answer. Any other status than success raises an error."""
         if not self._exchange.has_credential(call):
             raise calls.without_credential(call)
         outcome = self._exchange.carry_out(call)
@@ -204,7 +206,7 @@ class CerbyClient:
 
 
 def _parsed(answer: Answer, parse: Callable[[object], T]) -> T | Lost:
-    """Returns what is wrong instead of raising it: a traceback through the parser would hold the answer."""
+    """Return the problem instead of raising it, because a traceback would contain the answer."""
     if answer.flaw:
         return Lost(Stage.UNUSABLE, answer.flaw)
     if answer.media_type != "application/json":
@@ -216,12 +218,15 @@ def _parsed(answer: Answer, parse: Callable[[object], T]) -> T | Lost:
 
 
 def _same_email(one: str, other: str) -> bool:
-    """Beyond ASCII, letters of different mailboxes can fold into one another; there only equal is equal."""
+    """Return whether two addresses are the same, ignoring the case of ASCII letters only.
+
+    Other letters of different mailboxes can have the same folded form.
+    """
     return one == other or (one.isascii() and other.isascii() and one.lower() == other.lower())
 
 
 def _checked_base_url(url: str) -> str:
-    """The address without a trailing slash. Raises ValueError."""
+    """Return the URL without a trailing slash. Raises ValueError."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if (
@@ -245,10 +250,8 @@ def _is_loopback(host: str) -> bool:
 
 
 def _checked_credential(value: str | None, name: str) -> str:
-    """The credential, or "" for none. Raises ValueError, without the value, for what no header can carry."""
+    """Return the credential or "". Raises ValueError, without the value, if a header cannot contain it."""
     if value and not (value.isascii() and value.isprintable() and " " not in value):
-        message = (
-            f"{name} has characters that a credential cannot have. Look for a space or a line break in it."
-        )
+        message = f"{name} contains a character that no credential can have, such as a space or line break."
         raise ValueError(message)
     return value or ""

@@ -1,4 +1,4 @@
-"""One HTTP exchange with Cerby, within limits, told truly; the only place that speaks to it."""
+"""Exchange one HTTP request and answer with Cerby, within limits. No other module sends requests to Cerby."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ logger = logging.getLogger(__name__)
 
 _CHUNK = 65_536
 _FAILURES = (OSError, ValueError, HTTPError, http.client.HTTPException)
-"""What sockets, TLS, http.client, urllib3 and requests raise. requests.RequestException is an OSError."""
+"""The errors of sockets, TLS, http.client, urllib3 and requests. requests.RequestException is an OSError."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How long, how much, how often. Times in seconds.
+    """Limits on time, size and repetition. Times are in seconds.
 
-    ``answer`` is for the whole answer, from its first byte to its last; ``total`` for a call with its
-    repetitions. ``pauses``: before each repetition of a read; ``longest_pause``: what a Retry-After can make
-    of one. ``body`` is in bytes.
+    ``answer``: for the whole answer, from its first byte to its last. ``total``: for a call with its
+    repetitions. ``pauses``: before each repetition of a read. ``longest_pause``: the maximum that a
+    Retry-After can request. ``body``: in bytes.
     """
 
     connect: float = 3
@@ -47,10 +47,10 @@ class Limits:
 
 
 class _NeverConnectedError(Exception):
-    """Name look-up, connection or TLS handshake failed: not one byte of a request was sent.
+    """Name look-up, connection or TLS handshake failed, so no byte of the request was sent.
 
-    Neither an OSError nor one of urllib3's own, so that no layer on the way wraps it into something vaguer:
-    urllib3 reports a reset during the handshake and one after the request in the same words.
+    It derives from neither OSError nor urllib3's errors, so that no layer wraps it. urllib3 reports a reset
+    during the handshake and one after the request with the same message.
     """
 
 
@@ -87,10 +87,10 @@ class _Adapter(deadline.DeadlineAdapter):
 
 
 class _Session(requests.Session):
-    """No cookies, no redirects, no proxies or passwords from the environment, no hidden repetition.
+    """A session without cookies, redirects, automatic retries, and proxies or passwords from the environment.
 
-    It is safe to share between threads: nothing here changes after it is made, and what requests itself would
-    change, the cookie jar, takes no cookies. The pool underneath is urllib3's, made for threads.
+    It is safe to share between threads: urllib3's pool is thread-safe, the cookie jar accepts no cookies, and
+    nothing else changes after construction.
     """
 
     def __init__(self) -> None:
@@ -106,11 +106,11 @@ class _Session(requests.Session):
         self.mount("http://", adapter)
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """None: a redirect is an answer like any other; requests would read its body without a limit."""
+        """Return None: redirects are ordinary answers. requests would read their bodies without a limit."""
 
 
 class Exchange:
-    """Carries calls out: a read through a shared pool and again where that may help, a write once."""
+    """Carry out calls: reads over a shared pool, repeated if that may help; writes once."""
 
     def __init__(self, base_url: str, *, token: str, api_key: str, limits: Limits) -> None:
         self._base_url = base_url
@@ -131,11 +131,11 @@ class Exchange:
         return bool(self._token or (self._api_key and not call.manages_keys))
 
     def carry_out(self, call: Call) -> Answer | Lost:
-        """What came of the call. Raises nothing, so that no traceback has a frame with a credential in it."""
+        """Return the outcome of the call. Never raise: a traceback's frames would contain a credential."""
         ends = time.monotonic() + self._limits.total
         if call.writes:
-            # On a connection of its own: the other side may have closed a pooled one meanwhile, and then
-            # nobody could tell whether the write was seen.
+            # Use a new connection. If the server had closed a pooled one meanwhile, nobody could tell whether
+            # it received the write.
             with _Session() as session:
                 return self._once(session, call, ends)
         for pause in self._limits.pauses:
@@ -147,8 +147,9 @@ class Exchange:
         return self._once(self._pooled, call, ends)
 
     def _wait(self, outcome: Answer | Lost, pause: float) -> float:
-        asked = calls.seconds(outcome.retry_after) if isinstance(outcome, Answer) else None
-        return pause if asked is None else min(asked, self._limits.longest_pause)
+        header = outcome.retry_after if isinstance(outcome, Answer) else ""
+        requested = calls.retry_after_seconds(header)
+        return pause if requested is None else min(requested, self._limits.longest_pause)
 
     def _once(self, session: requests.Session, call: Call, ends: float) -> Answer | Lost:
         left = max(ends - time.monotonic(), 0.001)
@@ -189,7 +190,7 @@ class Exchange:
         return headers
 
     def _received(self, response: requests.Response) -> Answer:
-        """The answer with its body, whose size and time are limited whatever Content-Length says."""
+        """Return the answer with its body, limited in size and time whatever Content-Length says."""
         body, flaw = bytearray(), ""
         try:
             for chunk in response.iter_content(_CHUNK):
@@ -209,13 +210,13 @@ class Exchange:
         )
 
 
-def _lost(call: Call, stage: Stage, why: str, error: Exception) -> Lost:
-    logger.warning("cerby: could not %s: %s (%s)", call.doing, why, _root(error))
-    return Lost(stage, why)
+def _lost(call: Call, stage: Stage, reason: str, error: Exception) -> Lost:
+    logger.warning("cerby: could not %s: %s (%s)", call.doing, reason, _root(error))
+    return Lost(stage, reason)
 
 
 def _root(error: BaseException) -> str:
-    """The name of the error at the bottom: enough for an operator, without an address or a header."""
+    """Return the type of the root cause, which contains neither address nor header."""
     while (below := error.__cause__ or error.__context__) is not None:
         error = below
     return type(error).__name__

@@ -1,4 +1,4 @@
-"""What a given API key opens: one small read of each published list, with that key and nothing else."""
+"""Find out what an API key can read: request one item of each published list with that key alone."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from keys.cerby.calls import Answer, Call
 from keys.cerby.exchange import Exchange, Limits
 
 LIMITS = Limits(answer=5, total=8, pauses=(0.2,))
-"""Somebody waits in front of the page, and there are six calls to make."""
+"""A person waits for the page, and there are six calls to make."""
 
 
 class Access(enum.Enum):
-    """What a read came to. Cerby (published): 401 is an unknown, expired or deleted key, or no scope."""
+    """The outcome of a read. Cerby (published): 401 is an unknown, expired or deleted key, or no scope."""
 
     OPEN = enum.auto()
     CLOSED = enum.auto()
     UNCLEAR = enum.auto()
-    """403 or 404: the key's owner may not do this, or this workspace does not have it."""
+    """403 or 404: the key's owner may not read the list, or the workspace does not have it."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A list that can be read.
+    """A list that a key may be able to read.
 
-    ``opened_by``: any one of these scopes is enough (Cerby, published), so a closed list proves that the
-    key has none of them. ``perhaps_by``: what else may open it, for all that Cerby publishes.
+    ``opened_by``: each of these scopes is enough (Cerby, published), so a closed list proves that the key has
+    none of them. ``perhaps_by``: other scopes that may open it; Cerby does not say.
     """
 
     path: str
-    what: str
+    list_name: str
     opened_by: frozenset[str]
     perhaps_by: frozenset[str] = frozenset()
 
@@ -42,7 +42,7 @@ PROBES: tuple[Probe, ...] = (
     Probe(
         "/api/v1/teams",
         "teams",
-        frozenset(),  # published as opened by Read users, before there was a scope called Read teams
+        frozenset(),  # published as opened by Read users, before Read teams existed
         frozenset({"read:users", "read:teams", "write:users", "write:teams", "delete:teams"}),
     ),
     Probe(
@@ -68,14 +68,14 @@ PROBES: tuple[Probe, ...] = (
 
 
 def probe(base_url: str, secret: str, *, limits: Limits = LIMITS) -> dict[Probe, Access]:
-    """Read one resource of each list with ``secret``, which must be printable ASCII without spaces.
+    """Read one item of each list with ``secret``, which must be printable ASCII without spaces.
 
-    Raises ``CerbyError`` where Cerby gives no answer that tells, such as 429, 5xx or none: half an answer
-    would let a key pass that opens more than it should.
+    Raises ``CerbyError`` if Cerby gives no definite answer, such as 429, 5xx or none. An incomplete result
+    could let a key pass that opens more than it should.
     """
     exchange = Exchange(base_url.rstrip("/"), token="", api_key=secret, limits=limits)
     try:
-        return {one: _access(exchange, one, secret) for one in PROBES}
+        return {probed: _access(exchange, probed, secret) for probed in PROBES}
     finally:
         exchange.close()
 
@@ -88,13 +88,13 @@ _MEANING = {
 }
 
 
-def _access(exchange: Exchange, one: Probe, secret: str) -> Access:
+def _access(exchange: Exchange, probed: Probe, secret: str) -> Access:
     call = Call(
-        f"read {one.what} with the pasted API key",
+        f"read {probed.list_name} with the pasted API key",
         "GET",
-        one.path,
+        probed.path,
         query={"page[number]": "1", "page[size]": "1"},
-        quotes=False,  # an error about a key may quote the key
+        quotes=False,  # an error message may contain the key
     )
     outcome = exchange.carry_out(call)
     if isinstance(outcome, Answer) and outcome.status in _MEANING:

@@ -1,4 +1,4 @@
-"""Compare what a key opens with what was asked for. Pure: probes in, a verdict out."""
+"""Compare the access that a key has with the scopes that were requested."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from keys.rules.scopes import in_order, reach
 
 @dataclass(frozen=True)
 class ScopeCheck:
-    """What the probes say of a key, in scope identifiers, in the catalogue's order.
+    """The result of the comparison, as scope identifiers in the catalogue's order.
 
-    ``wider``: one entry for each thing that is open and was not asked for: the scopes that open it, of
-    which the key holds one. ``missing``: asked for, and certainly not granted. ``unchecked``: asked
-    for, and no published read tells. ``accepted``: Cerby answered a read, so the key is a live one.
+    ``wider``: for each list that is open but was not requested, the scopes that open it; the key has one of
+    them. ``missing``: requested but certainly not granted. ``unchecked``: requested, but no published read
+    shows it. ``accepted``: Cerby answered a read, so the key is live.
     """
 
     granted: list[str]
@@ -26,17 +26,17 @@ class ScopeCheck:
 
     @property
     def may_be_dead(self) -> bool:
-        """Nothing opened, and something that was asked for should have: Cerby does not know the key."""
+        """Return whether Cerby may not know the key: nothing is open, although something should be."""
         return not self.accepted and bool(self.missing)
 
 
-def check_scopes_granted(asked: Iterable[str], seen: Mapping[Probe, Access]) -> ScopeCheck:
-    """Whether a key with the accesses ``seen`` is the one that ``asked`` describes.
+def check_scopes_granted(requested: Iterable[str], seen: Mapping[Probe, Access]) -> ScopeCheck:
+    """Compare the accesses ``seen`` with the ``requested`` scopes.
 
-    Where a key could hold either of two scopes that open the same, the one that was asked for is taken
-    to be it: "Read items" cannot be told from "Read accounts" and "Read secrets" together.
+    If either of two scopes could have opened a list, assume the requested one: "Read items" cannot be told
+    from "Read accounts" and "Read secrets" together.
     """
-    wanted = list(asked)
+    wanted = list(requested)
     reached = reach(wanted)
     opened = {one for one in PROBES if seen[one] is Access.OPEN}
     missing = {scope for scope in wanted if _is_missing(scope, seen)}

@@ -1,4 +1,4 @@
-"""Checked values out of JSON: text, flags, identifiers, times, resources."""
+"""Check and convert single values from JSON: text, flags, identifiers, times, resources."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
-_UNPRINTABLE = {"Cc", "Cs"}  # control characters and lone surrogates: no database or page can take them
+_UNPRINTABLE = {"Cc", "Cs"}  # control characters and lone surrogates, which databases and pages reject
 
 
 class WireError(Exception):
-    """An answer that does not have the agreed shape. Names the field at fault, never its value."""
+    """The answer does not have the agreed shape. The message names the field, but not its value."""
 
 
 def obj(value: object) -> dict[str, object]:
@@ -34,7 +34,7 @@ def array(value: object) -> list[object]:
 
 
 def text(value: object) -> str:
-    """Text for people and pages: what cannot be printed or stored is replaced by U+FFFD."""
+    """Return text for pages. Characters that cannot be printed or stored become U+FFFD."""
     if not isinstance(value, str):
         raise WireError("is not text")
     return "".join(
@@ -65,7 +65,7 @@ def uuid(value: object) -> UUID:
 
 
 def time(value: object) -> datetime:
-    """An ISO 8601 time with its zone, as UTC."""
+    """Convert an ISO 8601 time with a time zone to UTC."""
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
         if moment is not None and moment.tzinfo is not None:
@@ -76,7 +76,7 @@ def time(value: object) -> datetime:
 
 
 def at(name: str, parse: Callable[[object], T], value: object) -> T:
-    """``parse(value)``, its WireError led by the place that it speaks of."""
+    """Return ``parse(value)``. Prefix the message of a WireError with ``name``."""
     try:
         return parse(value)
     except WireError as error:
@@ -85,7 +85,7 @@ def at(name: str, parse: Callable[[object], T], value: object) -> T:
 
 
 class Resource:
-    """One resource of the envelope (Cerby, published): ``{"id", "type", "attributes"}``. Raises WireError."""
+    """A resource of the envelope (Cerby, published): ``{"id", "type", "attributes"}``. Raises WireError."""
 
     def __init__(self, value: object, kind: str) -> None:
         fields = at("the resource", obj, value)
@@ -102,9 +102,9 @@ class Resource:
         return at(name, parse, self._attributes[name])
 
     def nullable(self, name: str, parse: Callable[[object], T]) -> T | None:
-        """Must be there, and may be null."""
+        """Return an attribute that must be present but may be null."""
         return self.required(name, lambda value: None if value is None else parse(value))
 
     def optional(self, name: str, parse: Callable[[object], T]) -> T | None:
-        """May be null, and may be missing."""
+        """Return an attribute that may be null or missing."""
         return self.nullable(name, parse) if name in self._attributes else None

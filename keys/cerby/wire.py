@@ -1,4 +1,4 @@
-"""Cerby's envelope <-> frozen dataclasses; every name that Cerby does not publish stands here."""
+"""Convert between Cerby's JSON and dataclasses. All names that Cerby does not publish are defined here."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Cerby (published): the paths under the base URL.
+# Cerby (published): paths under the base URL.
 USERS = "/api/v1/users"
 VAULTS = "/api/v1/vaults"
 SECRETS = "/api/v1/secrets"
 # Our contract.
 API_KEYS = "/api/v1/api-keys"
 
-# Cerby publishes that a resource has a type, not what it is called; its pages speak of "a user object".
+# Cerby publishes that resources have a type, but not its values; its pages speak of "a user object".
 _USER, _VAULT, _SECRET, _API_KEY = "user", "vault", "secret", "api_key"
 
-# Cerby publishes "workspace_super_admin" alone; the other identifiers are inferred from it.
+# Cerby publishes only "workspace_super_admin"; the other identifiers are inferred from it.
 _ROLES = {
     "workspace_owner": Role.OWNER,
     "workspace_super_admin": Role.SUPER_ADMIN,
@@ -38,12 +38,12 @@ _ROLES = {
     "workspace_guest": Role.GUEST,
 }
 
-_LONGEST_KEY = 4096
-_SAME_MOMENT = timedelta(seconds=1)
+_MAX_KEY_LENGTH = 4096
+_ROUNDING = timedelta(seconds=1)
 
 
 class KeyStatus(enum.StrEnum):
-    """Our contract: what has become of a key in Cerby."""
+    """The status of a key in Cerby (our contract)."""
 
     ACTIVE = "active"
     EXPIRED = "expired"
@@ -52,7 +52,7 @@ class KeyStatus(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Person:
-    """A user of the workspace. ``role`` is None for an identifier that the portal does not know."""
+    """A user of the workspace. ``role`` is None if the portal does not know its identifier."""
 
     id: UUID
     email: str
@@ -82,7 +82,7 @@ class Secret:
 
 @dataclass(frozen=True)
 class UpstreamKey:
-    """An API key as Cerby lists it: never with its plain text. Times are UTC."""
+    """An API key as Cerby lists it, without its plain text. Times are UTC."""
 
     id: UUID
     name: str
@@ -99,7 +99,7 @@ class UpstreamKey:
 
 @dataclass(frozen=True)
 class IssuedKey:
-    """A key that was just made, with its plain text: the only time that Cerby tells it."""
+    """A new key with its plain text, which Cerby returns only this once."""
 
     id: UUID
     secret: str = field(repr=False)
@@ -113,7 +113,7 @@ class IssuedKey:
 
 @dataclass(frozen=True)
 class IssueRequest:
-    """What a new key is to be. ``expires_at`` is aware; ``external_id`` is the portal's own id of the key."""
+    """The parameters of a new key. ``expires_at`` is aware; ``external_id`` is the portal's id of the key."""
 
     name: str
     scopes: tuple[str, ...]
@@ -124,7 +124,7 @@ class IssueRequest:
 
 @dataclass(frozen=True)
 class Page(Generic[T]):
-    """One page of a list. ``total`` counts the whole list; ``more``: Cerby names a next page."""
+    """A page of a list. ``total``: the length of the whole list. ``more``: Cerby names a next page."""
 
     items: tuple[T, ...]
     total: int
@@ -132,7 +132,7 @@ class Page(Generic[T]):
 
 
 def document(body: bytes) -> object:
-    """Parse a body of UTF-8 JSON. Raises WireError."""
+    """Parse a UTF-8 JSON body. Raises WireError."""
     try:
         return cast("object", json.loads(body.decode("utf-8")))
     except (ValueError, RecursionError):
@@ -141,9 +141,9 @@ def document(body: bytes) -> object:
 
 
 def problem(body: bytes) -> tuple[str, str]:
-    """Code and words of the first error in an error answer; "" where there is none. Never raises.
+    """Return code and message of the first error in an error answer, or "" if there is none. Never raises.
 
-    The words are its ``detail`` and, on a 400, its ``meta.msg``, which says what is wrong (Cerby, published).
+    The message is its ``detail`` and, on a 400, its ``meta.msg``, which names the problem (Cerby, published).
     """
     try:
         fields = values.obj(values.array(values.obj(document(body)).get("errors"))[0])
@@ -155,25 +155,25 @@ def problem(body: bytes) -> tuple[str, str]:
     return code, f"{detail} {message}".strip()
 
 
-def issue_request(asked: IssueRequest) -> object:
-    """The body of a create (our contract)."""
+def issue_request(request: IssueRequest) -> object:
+    """Return the body of a request that creates a key (our contract)."""
     attributes = {
-        "name": asked.name,
-        "scopes": list(asked.scopes),
-        "expiresAt": asked.expires_at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "ownerId": str(asked.owner_id),
-        "externalId": str(asked.external_id),
+        "name": request.name,
+        "scopes": list(request.scopes),
+        "expiresAt": request.expires_at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "ownerId": str(request.owner_id),
+        "externalId": str(request.external_id),
     }
     return {"data": {"type": _API_KEY, "attributes": attributes}}
 
 
 def scopes_request(scopes: Iterable[str]) -> object:
-    """The body of a change of scopes (our contract)."""
+    """Return the body of a request that changes scopes (our contract)."""
     return {"data": {"type": _API_KEY, "attributes": {"scopes": list(scopes)}}}
 
 
 def secret_request(*, title: str, body: str, vault_id: UUID | None) -> object:
-    """The body of a new secret. Cerby publishes the call, not the attributes: those are our contract."""
+    """Return the body of a request that creates a secret. Cerby publishes the call but not its attributes."""
     attributes = {"title": title, "category": "text", "body": body}
     if vault_id is not None:
         attributes["vaultId"] = str(vault_id)
@@ -181,12 +181,12 @@ def secret_request(*, title: str, body: str, vault_id: UUID | None) -> object:
 
 
 def one(answer: object) -> object:
-    """The resource of an answer about one thing. Raises WireError."""
+    """Return the resource of an answer about one thing. Raises WireError."""
     return values.at("the body", values.obj, answer).get("data")
 
 
 def page(answer: object, parse: Callable[[object], T]) -> Page[T]:
-    """One page of a list (Cerby, published: data, links.next, meta.page.total). Raises WireError."""
+    """Parse a page of a list (Cerby, published: data, links.next, meta.page.total). Raises WireError."""
     fields = values.at("the body", values.obj, answer)
     meta = values.at("meta", values.obj, fields.get("meta"))
     counts = values.at("meta.page", values.obj, meta.get("page"))
@@ -199,7 +199,7 @@ def page(answer: object, parse: Callable[[object], T]) -> Page[T]:
 
 
 def person(resource: object) -> Person:
-    """Raises WireError. A guest is a guest, whatever else the role's identifier says."""
+    """Parse a person. ``isGuest`` takes precedence over the role's identifier. Raises WireError."""
     fields = Resource(resource, _USER)
     is_guest = fields.required("isGuest", values.flag)
     role = _ROLES.get(fields.optional("role", values.text) or "")
@@ -245,14 +245,14 @@ def upstream_key(resource: object) -> UpstreamKey:
     )
 
 
-def issued_key(resource: object, asked: IssueRequest) -> IssuedKey | UUID:
-    """The key that a create made, or its id alone where the answer holds no usable plain text.
+def issued_key(resource: object, request: IssueRequest) -> IssuedKey | UUID:
+    """Parse the answer to a create: the key, or only its id if there is no usable plain text.
 
-    Raises WireError for an answer that does not parse in full, or that is about another key than ``asked``.
+    Raises WireError if the answer does not parse in full, or is about another key than ``request``.
     """
     fields = Resource(resource, _API_KEY)
-    # Another key's id must never be taken for ours, with plain text or without: what is ours may be revoked.
-    if fields.optional("externalId", values.uuid) not in {None, asked.external_id}:
+    # Never take another key's id for ours, with or without plain text: the portal may revoke its own keys.
+    if fields.optional("externalId", values.uuid) not in {None, request.external_id}:
         raise WireError("externalId is not the one that was sent")
     plain = fields.optional("key", _plain_text)
     if plain is None:
@@ -267,11 +267,11 @@ def issued_key(resource: object, asked: IssueRequest) -> IssuedKey | UUID:
         expires_at=fields.required("expiresAt", values.time),
         external_id=fields.required("externalId", values.uuid),
     )
-    if set(key.scopes) != set(asked.scopes):
+    if set(key.scopes) != set(request.scopes):
         raise WireError("scopes are not those that were sent")
-    if key.owner_id != asked.owner_id:
+    if key.owner_id != request.owner_id:
         raise WireError("ownerId is not the one that was sent")
-    if key.expires_at - asked.expires_at > _SAME_MOMENT:  # a workspace may allow less, never more
+    if key.expires_at - request.expires_at > _ROUNDING:  # a workspace may shorten it
         raise WireError("expiresAt is later than the time that was sent")
     return key
 
@@ -285,7 +285,7 @@ def _status(value: object) -> KeyStatus:
 
 
 def _plain_text(value: object) -> str | None:
-    """A key that can be sent as a header: printable ASCII without spaces. None for anything else."""
-    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_KEY:
+    """Return a key that a header can contain (printable ASCII without spaces), or None."""
+    if not isinstance(value, str) or not 0 < len(value) <= _MAX_KEY_LENGTH:
         return None
     return value if value.isascii() and value.isprintable() and " " not in value else None

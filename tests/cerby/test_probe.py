@@ -18,7 +18,7 @@ SECRET = "sbx_canary-0123456789-abcdefghijklmnop"
 
 
 def opened(seen) -> set[str]:
-    return {one.what for one in PROBES if seen[one] is Access.OPEN}
+    return {one.list_name for one in PROBES if seen[one] is Access.OPEN}
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_each_scope_opens_its_lists_and_no_other(seen_by, scopes, expected):
 
 def test_what_the_owner_may_not_do_is_told_from_what_the_key_may_not(seen_by):
     """Cerby (published): vaults are for Admins and above; 403 is the person, 401 the scope."""
-    vaults = next(one for one in PROBES if one.what == "vaults")
+    vaults = next(one for one in PROBES if one.list_name == "vaults")
     assert seen_by("user", ["read:vaults"])[vaults] is Access.UNCLEAR
     assert seen_by("user", ["read:users"])[vaults] is Access.CLOSED
 

@@ -8,7 +8,7 @@ from keys.cerby import PROBES, Access
 from keys.cerby.scope_check import check_scopes_granted
 from keys.rules.scopes import CATALOGUE
 
-LISTS = {one.what: one for one in PROBES}
+LISTS = {one.list_name: one for one in PROBES}
 
 
 def seen(*opened: str, unclear: tuple[str, ...] = ()):
