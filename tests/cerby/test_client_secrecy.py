@@ -106,7 +106,7 @@ def test_success_tells_nothing_but_the_return_value(caplog):
 
 @pytest.mark.parametrize("bad", ["tok CANARY", "tok-CANARY\n", "tök-CANARY", "tok\x00CANARY"])
 def test_a_credential_that_no_header_can_carry(bad):
-    with pytest.raises(ValueError, match="CERBY_TOKEN has characters") as caught:
+    with pytest.raises(ValueError, match="CERBY_TOKEN contains a character") as caught:
         CerbyClient("https://w.cerby.com", token=bad, api_key=None)
     assert "CANARY" not in str(caught.value)
     with pytest.raises(ValueError, match="CERBY_API_KEY has characters"):
