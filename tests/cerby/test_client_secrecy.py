@@ -109,5 +109,5 @@ def test_a_credential_that_no_header_can_carry(bad):
     with pytest.raises(ValueError, match="CERBY_TOKEN contains a character") as caught:
         CerbyClient("https://w.cerby.com", token=bad, api_key=None)
     assert "CANARY" not in str(caught.value)
-    with pytest.raises(ValueError, match="CERBY_API_KEY has characters"):
+    with pytest.raises(ValueError, match="CERBY_API_KEY contains a character"):
         CerbyClient("https://w.cerby.com", token=None, api_key=bad)
