@@ -6,7 +6,7 @@ export function encode(bytes) {
   return base64.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
-/** @param {string} text @returns {Uint8Array} @throws {DOMException} when it is not base64url */
+/** @param {string} text @returns {Uint8Array} @throws {DOMException} if the text is not base64url */
 export function decode(text) {
   const base64 = text.replaceAll("-", "+").replaceAll("_", "/");
   return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));

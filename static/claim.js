@@ -1,18 +1,18 @@
-/** Uses up the one view of a key: fetches the sealed bytes, once, and opens them. */
+/** Claim the one view of a key: fetch the sealed bytes once and open them. */
 
 import { decode } from "./base64url.js";
 import { open } from "./hpke.js";
 import { postJSON } from "./post-json.js";
 import { revealInfo, thumbprint } from "./reveal-info.js";
 
-const LOST = "The answer did not arrive whole, so the one view of this key may have been used up.";
+const LOST = "The answer did not arrive completely, so the one view of this key may be used up.";
 const UNREADABLE =
   "The key arrived, but this tab could not open it. Nobody else can either. Delete this key and generate a new one.";
 
-/** The claim failed for good. Its message is a sentence for the person. */
+/** The claim failed permanently. The message is shown to the person. */
 export class ClaimFailed extends Error {}
 
-/** Nothing was claimed: the person has to confirm who they are first, at `url`. */
+/** Nothing was claimed. The person must first sign in again at `url`. */
 export class SignInNeeded extends Error {
   constructor(url) {
     super("Confirm that it is you, then show the key.");
@@ -21,9 +21,9 @@ export class SignInNeeded extends Error {
 }
 
 /**
- * @param {string} url where the one view is claimed
+ * @param {string} url the URL that claims the one view
  * @param {{privateKey: CryptoKey, publicRaw: Uint8Array}} pair this tab's key pair
- * @param {{workspace: string, keyId: string, userId: string}} place what the sealed key is bound to
+ * @param {{workspace: string, keyId: string, userId: string}} place the values that the sealed key is bound to
  * @returns {Promise<string>} the API key in plain text
  * @throws {ClaimFailed | SignInNeeded}
  */

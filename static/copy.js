@@ -1,4 +1,4 @@
-/** Copy buttons: each copies the text of the element that its data-copy names, and says so. */
+/** Copy buttons: each copies the text of the element whose id is in its data-copy attribute. */
 
 const status = document.getElementById("copy-status");
 

@@ -1,7 +1,7 @@
 /**
  * RFC 9180 (HPKE), the receiving half, for one suite and one message:
  * DHKEM(P-256, HKDF-SHA256), HKDF-SHA256, AES-256-GCM; base mode; sequence number 0.
- * Functions and names are the RFC's; `keys/crypto/seal.py` is the sending half.
+ * The names follow the RFC. `keys/crypto/seal.py` is the sending half.
  */
 
 const MODE_BASE = 0x00;
@@ -19,14 +19,14 @@ const KEM_SUITE = concat(ascii("KEM"), i2osp(KEM_ID, 2));
 const HPKE_SUITE = concat(ascii("HPKE"), i2osp(KEM_ID, 2), i2osp(KDF_ID, 2), i2osp(AEAD_ID, 2));
 
 /**
- * Open what was sealed to a public key: 65 bytes of encapsulated key, then ciphertext with its tag.
+ * Decrypt a message that was sealed to a public key: 65 bytes of encapsulated key, then ciphertext with its tag.
  * @param {Uint8Array} sealed
  * @param {CryptoKey} privateKey ECDH P-256 with the usage "deriveBits"
- * @param {Uint8Array} publicRaw its public half, an uncompressed point of 65 bytes
+ * @param {Uint8Array} publicRaw the public key, an uncompressed point of 65 bytes
  * @param {Uint8Array} info
  * @param {Uint8Array} [aad]
  * @returns {Promise<Uint8Array>}
- * @throws {DOMException} when key, info, or any byte differs from what was sealed
+ * @throws {DOMException} if the key, the info or any byte differs from the sealed message
  */
 export async function open(sealed, privateKey, publicRaw, info, aad = EMPTY) {
   const enc = sealed.slice(0, N_ENC);
@@ -70,7 +70,7 @@ async function labeledExpand(suite, prk, label, info, length) {
 }
 
 async function hmac(key, data) {
-  // WebCrypto refuses an empty HMAC key; HMAC pads with zeros, so 32 of them are the same key.
+  // WebCrypto refuses an empty HMAC key. HMAC pads keys with zeros, so 32 zeros are equivalent.
   const raw = key.length === 0 ? new Uint8Array(32) : key;
   const imported = await crypto.subtle.importKey("raw", raw, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
   return new Uint8Array(await crypto.subtle.sign("HMAC", imported, data));

@@ -1,6 +1,6 @@
 /**
- * The one view of a new key: Show, Copy and Save go through one claim; the plain text is in
- * `plaintext`, in this tab's memory, and nowhere else.
+ * The one view of a new key. Show, Copy and Save share one claim. The plain text exists only in
+ * `plaintext`, in this tab's memory.
  */
 
 import { claim, SignInNeeded } from "./claim.js";
@@ -8,15 +8,15 @@ import { postJSON } from "./post-json.js";
 import { forget, load } from "./tab-key.js";
 import { countDown } from "./time-left.js";
 
-const ON_SCREEN = 2 * 60 * 1000; // milliseconds in sight, all showings together
+const ON_SCREEN = 2 * 60 * 1000; // milliseconds, for all showings together
 
 const OTHER_BROWSER =
-  "This key was sealed to the browser in which it was generated, and this is another one, or another profile. " +
+  "This key can be opened only in the browser and the profile in which it was generated. " +
   "Open this page there. If you cannot, delete this key and generate a new one.";
 const TIME_IS_UP =
   "The key was on screen for two minutes and is now cleared from this tab. It cannot be shown again. " +
   "If you have stored it, tick the box and choose Done. If not, delete this key and generate a new one.";
-const SAVE_IN_DOUBT = "No clear answer arrived, so the key may or may not be in the vault. Look in Cerby before you try again.";
+const SAVE_IN_DOUBT = "No clear answer arrived, so the key may or may not be in the vault. Check in Cerby before you try again.";
 const STILL_HERE = "The key is still in this tab: choose Back to copy it, or try again.";
 
 const element = (id) => document.getElementById(id);
@@ -24,27 +24,27 @@ const section = element("store");
 const keyMask = element("key-mask");
 const show = element("show");
 const copy = element("copy");
-const saveOpen = element("save-open"); // these four are absent where Cerby offers no vault to save in
+const saveOpen = element("save-open"); // these four elements are absent if the key cannot be saved in Cerby
 const saveDialog = element("save-dialog");
 const saveConfirm = element("save-confirm");
 const saveError = element("save-error");
 const timeLeft = element("time-left");
 const { keyId, userId, workspace, claimUrl, saveUrl } = section.dataset;
 
-let mask = null; // what stands on the page in place of the key
-let pair = null; // this browser's key pair, as a promise
+let mask = null; // text and label of the placeholder for the key
+let pair = null; // a promise of this browser's key pair
 let stopClock = null;
-let plaintext = null; // the key, from the claim until it is wiped
-let claiming = null; // the one claim, as a promise; a second press waits for the first
-let nothingToLose = false; // leaving needs no warning
-let screenTime = ON_SCREEN; // what is left of it
-let shownSince = null; // set while the key is in sight
+let plaintext = null; // the key, from the claim until wipe()
+let claiming = null; // a promise of the one claim; a second click waits for the first
+let canLeave = false; // if true, leaving the page needs no warning
+let screenTime = ON_SCREEN; // milliseconds left
+let shownSince = null; // set while the key is on screen
 let screenTimer = 0;
 
-/** Give the page's buttons their work. Call it once, and only where the page has them. */
+/** Connect the page's buttons. Call this once, on a page that has them. */
 export async function offerView() {
   mask = { text: keyMask.textContent, label: keyMask.getAttribute("aria-label") };
-  stopClock = countDown(timeLeft, say);
+  stopClock = countDown(timeLeft, announce);
   pair = load(keyId).catch(() => null);
 
   show.addEventListener("click", () => (shownSince === null ? withKey(putOnScreen) : takeOffScreen()));
@@ -53,15 +53,15 @@ export async function offerView() {
   element("save-back")?.addEventListener("click", () => saveDialog.close());
   saveConfirm?.addEventListener("click", () => withKey(save));
   element("done-form").addEventListener("submit", leave);
-  element("delete-link").addEventListener("click", () => (nothingToLose = true));
+  element("delete-link").addEventListener("click", () => (canLeave = true));
   window.addEventListener("pagehide", wipe);
   window.addEventListener("beforeunload", (event) => {
-    if (!nothingToLose) event.preventDefault();
+    if (!canLeave) event.preventDefault();
   });
   if ((await pair) === null) giveUp(OTHER_BROWSER);
 }
 
-/** Claim the one view, unless that was done, and go on with the key if there is one. */
+/** Claim the one view unless that is done, then run `action` if there is a key. */
 async function withKey(action) {
   claiming ??= claimOnce();
   await claiming;
@@ -70,12 +70,12 @@ async function withKey(action) {
 
 async function claimOnce() {
   const ownPair = await pair;
-  if (ownPair === null) return; // nothing is used up where nothing could be opened
+  if (ownPair === null) return; // do not use up the view if the key cannot be opened
   try {
     plaintext = await claim(claimUrl, ownPair, { workspace, keyId, userId });
   } catch (error) {
     if (error instanceof SignInNeeded) {
-      nothingToLose = true;
+      canLeave = true;
       location.assign(error.url);
     } else {
       stopClock();
@@ -85,8 +85,8 @@ async function claimOnce() {
     return;
   }
   stopClock();
-  timeLeft.textContent = "The one view is used, by this tab.";
-  forget(keyId).catch(() => {}); // it opens nothing any more, and goes after a day in any case
+  timeLeft.textContent = "This tab has used the one view of this key.";
+  forget(keyId).catch(() => {}); // it is useless now, and is deleted after a day in any case
 }
 
 function putOnScreen() {
@@ -96,7 +96,7 @@ function putOnScreen() {
   keyMask.textContent = plaintext;
   keyMask.removeAttribute("aria-label");
   show.querySelector("span").textContent = "Hide";
-  say(`Shown for ${Math.ceil(screenTime / 1000)} seconds at most. Then this tab clears the key for good.`);
+  announce(`The key is shown for at most ${Math.ceil(screenTime / 1000)} seconds. Then this tab clears it for good.`);
 }
 
 function takeOffScreen() {
@@ -113,17 +113,17 @@ function endScreenTime() {
   wipe();
   disableKeyButtons();
   saveDialog?.close();
-  complain(TIME_IS_UP);
+  showError(TIME_IS_UP);
 }
 
 async function copyKey() {
   try {
     await navigator.clipboard.writeText(plaintext);
-    say("Copied. Copies may stay in your clipboard history.");
+    announce("Copied. Copies may stay in your clipboard history.");
   } catch {
     putOnScreen();
     getSelection().selectAllChildren(keyMask);
-    say("Your browser did not allow copying. The key is selected: press Ctrl+C, or ⌘C on a Mac, to copy it.");
+    announce("Your browser did not allow copying. The key is selected: press Ctrl+C, or ⌘C on a Mac, to copy it.");
   }
 }
 
@@ -144,11 +144,11 @@ async function save() {
   } catch {
     saveError.textContent = `${SAVE_IN_DOUBT} ${STILL_HERE}`;
   } finally {
-    saveConfirm.disabled = plaintext === null; // its two minutes may have ended meanwhile
+    saveConfirm.disabled = plaintext === null; // the two minutes may have ended meanwhile
   }
 }
 
-/** Leaving this page would lose the key, so the person confirms in another tab. */
+/** Ask the person to sign in again in another tab, because leaving this page would lose the key. */
 function askToConfirm(url) {
   const link = document.createElement("a");
   link.href = url;
@@ -158,12 +158,12 @@ function askToConfirm(url) {
   saveError.replaceChildren(link, ", then come back and choose Save in Cerby again. The key stays in this tab.");
 }
 
-/** There will be no key in this tab: say why, and where to look. */
+/** Explain why this tab cannot show the key. */
 function giveUp(sentence) {
-  nothingToLose = true;
+  canLeave = true;
   disableKeyButtons();
   saveDialog?.close();
-  complain(sentence);
+  showError(sentence);
 }
 
 function disableKeyButtons() {
@@ -171,7 +171,7 @@ function disableKeyButtons() {
 }
 
 function leave() {
-  nothingToLose = true;
+  canLeave = true;
   wipe();
 }
 
@@ -180,13 +180,13 @@ function wipe() {
   takeOffScreen();
 }
 
-function say(sentence) {
+function announce(sentence) {
   element("store-status").textContent = sentence;
 }
 
-function complain(sentence) {
+function showError(sentence) {
   const link = document.createElement("a");
   link.href = location.pathname;
-  link.textContent = "See where things stand";
+  link.textContent = "Check the status of this key";
   element("store-error").replaceChildren(`${sentence} `, link);
 }

@@ -1,9 +1,9 @@
-/* What every page does in the browser: time zone, dialog, messages, row menus, and saying when a request is under way or failed. */
+/* Runs on every page: the time zone cookie, the dialog, messages, and feedback on pending and failed requests. */
 
 const dialog = document.getElementById("dialog");
 const drawer = document.getElementById("drawer");
 
-/* The server shows times in the reader's zone, which only the browser knows. */
+/* The server shows times in the reader's time zone, which only the browser knows. */
 function rememberTimeZone() {
   const cookie = `portal_tz=${Intl.DateTimeFormat().resolvedOptions().timeZone}`;
   if (document.cookie.split("; ").includes(cookie)) return;
@@ -11,7 +11,7 @@ function rememberTimeZone() {
   document.cookie = `${cookie}; Path=/; SameSite=Lax; Max-Age=31536000${secure}`;
 }
 
-/* Text only, so that nothing a server or a network sent is ever parsed here. */
+/* Insert plain text only, so that no response is parsed as HTML here. */
 function announce(sentence) {
   const item = document.getElementById("alert").content.firstElementChild.cloneNode(true);
   item.querySelector("div").textContent = sentence;
@@ -26,7 +26,7 @@ function announce(sentence) {
   item.scrollIntoView({ block: "nearest" });
 }
 
-/* The browser gives the focus back to the element that had it, unless that is gone. */
+/* The browser restores the focus unless the element that had it is gone. */
 dialog.addEventListener("close", () => {
   dialog.replaceChildren();
   if (document.activeElement === document.body) document.getElementById("main").focus();
@@ -46,9 +46,9 @@ document.addEventListener("click", (event) => {
   }
 });
 
-const PATIENCE = 90 * 1000; // milliseconds; a deletion asks Cerby three times, 20 seconds each
+const TIMEOUT = 90 * 1000; // milliseconds; a deletion may call Cerby three times for 20 seconds each
 
-/* A form that was sent says so, and is not sent again; htmx does both for its own. A download leaves the page as it is. */
+/* Mark a submitted form as busy and do not submit it twice. htmx does both for its forms. A download leaves the page open. */
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (event.defaultPrevented || form.method !== "post" || "download" in form.dataset) return;
@@ -57,21 +57,21 @@ document.addEventListener("submit", (event) => {
     return;
   }
   form.ariaBusy = "true";
-  setTimeout(() => (form.ariaBusy = null), PATIENCE);
+  setTimeout(() => (form.ariaBusy = null), TIMEOUT);
 });
 
-/* In the wide layout the drawer stands beside the page and is no popover. */
+/* In the wide layout the drawer is part of the page and not a popover. */
 matchMedia("(min-width: 80rem)").addEventListener("change", () => {
   if (drawer?.matches(":popover-open")) drawer.hidePopover();
 });
 
-/* A whole page answered where a part was asked for: a crash, or a form from before the last sign-in. */
+/* A whole page arrived instead of a part: the server failed, or the form is older than the last sign-in. */
 document.addEventListener("htmx:before:swap", (event) => {
   const { response, text, target } = event.detail.ctx;
   const wholePage = /^\s*<!doctype html/i.test(text);
   if (response?.status < 400 || !wholePage || target === document.body) return;
   event.preventDefault();
-  announce(`The portal could not do this (error ${response.status}). Reload the page to see where things stand.`);
+  announce(`The portal could not do this (error ${response.status}). Reload the page to see the current state.`);
 });
 
 document.addEventListener("htmx:after:swap", (event) => {
@@ -90,12 +90,12 @@ document.addEventListener("htmx:error", (event) => {
   if (!ctx) return;
   announce(
     ctx.response
-      ? "The portal's answer could not be shown. Reload the page to see where things stand."
-      : "The portal did not answer. Nothing was changed as far as this page knows; try again.",
+      ? "The portal's answer could not be shown. Reload the page to see the current state."
+      : "The portal did not answer. Reload the page to see whether anything was changed, then try again.",
   );
 });
 
-/* A page from the back/forward cache is as it was when its form was sent. */
+/* A page from the back/forward cache still has its form marked as busy. */
 window.addEventListener("pageshow", (event) => {
   if (!event.persisted) return;
   for (const form of document.querySelectorAll("form[aria-busy]")) form.ariaBusy = null;

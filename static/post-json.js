@@ -1,6 +1,6 @@
 /** Post JSON to the portal and read the JSON answer. */
 
-const PATIENCE = 60 * 1000; // milliseconds; the portal waits for Cerby for less than half of that
+const TIMEOUT = 60 * 1000; // milliseconds; the portal waits for Cerby for less than half of that
 
 /**
  * @param {string} url same origin
@@ -24,11 +24,11 @@ async function post(url, body) {
     credentials: "same-origin",
     cache: "no-store",
     redirect: "manual",
-    signal: AbortSignal.timeout(PATIENCE),
+    signal: AbortSignal.timeout(TIMEOUT),
     headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": csrfToken },
     body: JSON.stringify(body),
   });
-  // The session has ended. Opening this page again leads to the sign-in page, and from there back.
+  // The session has ended. Opening this page again leads to the sign-in page and back.
   if (response.type === "opaqueredirect") return { status: 401, answer: { reauthenticate: location.pathname } };
   const answer = await response.json().catch(() => ({}));
   return { status: response.status, answer };

@@ -1,11 +1,11 @@
-/** The HPKE `info` that ties a sealed key to its place: the same bytes as `keys.crypto.seal.reveal_info`. */
+/** The HPKE `info` that binds a sealed key to its context: the same bytes as `keys.crypto.seal.reveal_info`. */
 
 import { encode } from "./base64url.js";
 import { concat, i2osp } from "./hpke.js";
 
 const APPLICATION = "cerby-key-portal reveal v1";
 
-/** @returns {Uint8Array} each part in UTF-8 after its length in two bytes */
+/** @returns {Uint8Array} each part in UTF-8, preceded by its length in two bytes */
 export function revealInfo({ workspace, keyId, userId, thumbprint }) {
   const parts = [APPLICATION, workspace, keyId, userId, thumbprint].map((part) => new TextEncoder().encode(part));
   return concat(...parts.flatMap((part) => [i2osp(part.length, 2), part]));

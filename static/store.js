@@ -1,4 +1,4 @@
-/** The page "Store your API key", whatever state the key is in; the one view itself is in one-view.js. */
+/** The page "Store your API key" in every state. The one view is in one-view.js. */
 
 import { offerView } from "./one-view.js";
 import { clearFor } from "./wizard-draft.js";
@@ -13,7 +13,7 @@ window.addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });
 stored?.addEventListener("change", allowDone);
-allowDone(); // a browser may have kept the tick over a reload
+allowDone(); // a browser may keep the tick over a reload
 if (canBeViewed) offerView();
 
 function allowDone() {

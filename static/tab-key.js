@@ -1,6 +1,6 @@
 /**
- * The key pair that a new API key is sealed to. It lives in this browser alone, under the id of the
- * key that is being generated, so that a reload finds it; nobody can export its private half.
+ * The key pair that a new API key is sealed to. This browser alone stores it, under the id of the new
+ * key, so that a reload finds it. The private key cannot be exported.
  */
 
 import { encode } from "./base64url.js";
@@ -10,50 +10,50 @@ const STORE = "tab-keys";
 const ONE_DAY = 24 * 60 * 60 * 1000; // milliseconds
 
 /**
- * Try everything the one-time reveal needs.
- * @returns {Promise<string>} empty, or a sentence that says what is missing and what to do
+ * Test whether this browser supports the one-time reveal.
+ * @returns {Promise<string>} empty, or a sentence with the problem and the solution
  */
 export async function supported() {
   if (!window.isSecureContext || !crypto.subtle) {
     return "This page needs a secure connection to show a new key safely. Open the portal with https:// and try again.";
   }
-  const probe = `probe-${crypto.randomUUID()}`; // its own, as another tab may be trying too
+  const probe = `probe-${crypto.randomUUID()}`; // unique, because another tab may test at the same time
   try {
     await create(probe);
     const pair = await load(probe);
     await forget(probe);
     if (pair?.privateKey instanceof CryptoKey) return "";
   } catch {
-    // Private modes of some browsers fail here; the sentence below says so.
+    // Some browsers fail here in private windows. The sentence below says so.
   }
   return (
-    "This browser window cannot keep the key pair that a new key is sealed to, as happens in some private windows. " +
-    "Open the portal in an ordinary window of an up-to-date browser and try again."
+    "This browser window cannot store the key pair that a new key is sealed to. Some private windows cannot. " +
+    "Open the portal in a normal window of an up-to-date browser and try again."
   );
 }
 
 /**
- * Make a pair for a key id, or give the one that is there.
+ * Create a pair for a key id, or return the existing one.
  * @param {string} id
  * @returns {Promise<{privateKey: CryptoKey, publicRaw: Uint8Array, publicKeyText: string}>}
  */
 export async function create(id) {
   const pair = await crypto.subtle.generateKey({ name: "ECDH", namedCurve: "P-256" }, false, ["deriveBits"]);
   const publicRaw = new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey));
-  const made = { privateKey: pair.privateKey, publicRaw, createdAt: Date.now() };
+  const created = { privateKey: pair.privateKey, publicRaw, createdAt: Date.now() };
   const database = await connect();
   try {
     const store = database.transaction(STORE, "readwrite").objectStore(STORE);
     await dropOld(store);
     const existing = await result(store.get(id));
-    if (existing === undefined) await result(store.put(made, id));
-    return withText(existing ?? made);
+    if (existing === undefined) await result(store.put(created, id));
+    return withText(existing ?? created);
   } finally {
     database.close();
   }
 }
 
-/** The pair of a key id, as `create` gives it, or null where this browser has none. */
+/** Return the pair of a key id as `create` does, or null if this browser has none. */
 export async function load(id) {
   const database = await connect();
   try {
@@ -64,7 +64,7 @@ export async function load(id) {
   }
 }
 
-/** Drop the pair of a key id: what was sealed to it can never be opened again. */
+/** Delete the pair of a key id. A key that was sealed to it can never be opened again. */
 export async function forget(id) {
   const database = await connect();
   try {
@@ -90,7 +90,7 @@ function connect() {
   return result(request);
 }
 
-/** An IndexedDB request as a promise. */
+/** Convert an IndexedDB request to a promise. */
 function result(request) {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);

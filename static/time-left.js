@@ -1,4 +1,4 @@
-/** Counts down to the end of the one view. */
+/** Count down to the end of the one view. */
 
 const ANNOUNCED = [
   [300, "5 minutes are left to view this key."],
@@ -7,9 +7,9 @@ const ANNOUNCED = [
 ];
 
 /**
- * Write the time left into `element` every second.
+ * Write the remaining time into `element` every second.
  * @param {HTMLElement} element with `data-expires`, an ISO time
- * @param {(sentence: string) => void} announce hears of five minutes, of one, and of the end
+ * @param {(sentence: string) => void} announce called when five minutes, one minute and no time are left
  * @returns {() => void} stops the clock
  */
 export function countDown(element, announce) {
@@ -18,7 +18,7 @@ export function countDown(element, announce) {
   let before = secondsLeft();
   const tick = () => {
     const now = secondsLeft();
-    element.textContent = now > 0 ? `one view, ${clock(now)} left` : "the time to view this key is over";
+    element.textContent = now > 0 ? `You can view this key once. ${clock(now)} left.` : "The time to view this key is over.";
     const due = ANNOUNCED.filter(([mark]) => now <= mark && mark < before).at(-1);
     if (due) announce(due[1]);
     before = now;

@@ -1,4 +1,4 @@
-/** What a person has filled in so far, none of it secret, kept for this tab's life under their user id. */
+/** Drafts of the wizard's form, without secrets, stored by user id for the lifetime of this tab. */
 
 const PREFIX = "wizard-draft:";
 
@@ -15,12 +15,12 @@ export function clear(userId) {
   sessionStorage.removeItem(PREFIX + userId);
 }
 
-/** Clear the draft that led to this key; a draft of another key stays. */
+/** Clear the draft of this key. A draft of another key stays. */
 export function clearFor(userId, keyId) {
   if (read(userId)?.id === keyId) clear(userId);
 }
 
-/** Another person may have signed in in this tab: what theirs was is not for this one. */
+/** Delete the drafts of other people who were signed in in this tab. */
 export function dropOthers(userId) {
   const others = Object.keys(sessionStorage).filter((key) => key.startsWith(PREFIX) && key !== PREFIX + userId);
   others.forEach((key) => sessionStorage.removeItem(key));

@@ -1,7 +1,7 @@
 /**
- * The page "Generate API key": gives the form its tab key and time zone, shows the custom expiry when
- * it is chosen, and keeps a draft, so that a reload, Back, or a sign-in in between loses nothing.
- * htmx swaps the form between step 1 and step 2; so nothing here holds on to an element of it.
+ * The page "Generate API key": add the tab key and the time zone to the form, show the custom expiry if
+ * it is chosen, and keep a draft so that a reload, Back or a new sign-in loses no input.
+ * htmx swaps the form between step 1 and step 2, so this module keeps no reference to its elements.
  */
 
 import * as tabKey from "./tab-key.js";
@@ -11,7 +11,7 @@ const DRAFTED = ["name", "purpose", "expiration", "expires_date", "expires_time"
 
 const section = document.getElementById("wizard");
 const userId = section.dataset.user;
-const isBlank = document.querySelector("[data-fresh]") !== null;
+const isNew = document.querySelector("[data-fresh]") !== null;
 
 const wizardForm = () => document.getElementById("wizard-form");
 const nextButton = () => document.getElementById("wizard-next");
@@ -22,7 +22,7 @@ const stepOf = (form) => (scopeBoxes(form).length > 0 ? 2 : 1);
 document.addEventListener("input", onInput);
 document.getElementById("wizard-start-over")?.addEventListener("click", startOver);
 window.addEventListener("pageshow", (event) => {
-  // A page from the back/forward cache would write again a draft that has become a key.
+  // A page from the back/forward cache would save the draft of a key that exists by now.
   if (event.persisted) location.reload();
 });
 await start();
@@ -38,7 +38,7 @@ async function start() {
   }
   drafts.dropOthers(userId);
   document.addEventListener("htmx:after:swap", onSwap);
-  const draft = isBlank ? drafts.read(userId) : null;
+  const draft = isNew ? drafts.read(userId) : null;
   if (draft) restore(wizardForm(), draft);
   await prepare(wizardForm());
   if (draft?.step === 2) {
@@ -64,7 +64,7 @@ async function onSwap() {
   if (document.activeElement === document.body) startOfStep(form).focus();
 }
 
-/** Where reading goes on after the step that had the focus is gone. */
+/** Return the element to focus after a step was swapped. */
 function startOfStep(form) {
   return section.querySelector("h2") ?? field(form, "name");
 }
@@ -75,7 +75,7 @@ async function startOver() {
   location.assign("/keys/new/");
 }
 
-/** Fill in what the browser knows, then let the form be sent. */
+/** Fill in the tab key and the time zone, then enable the Next button. */
 async function prepare(form) {
   showCustomExpiry(form);
   const zone = field(form, "time_zone");
@@ -90,7 +90,7 @@ function showCustomExpiry(form) {
   const custom = form.querySelector("#custom-expiry");
   if (!custom) return;
   custom.hidden = form.querySelector("select[name=expiration]").value !== "custom";
-  // A hidden control that is required would hold the form back without a word.
+  // A required control that is hidden would block the form without a message.
   for (const control of custom.querySelectorAll("input")) control.disabled = custom.hidden;
 }
 
@@ -117,7 +117,7 @@ function tickScopes(form, draft) {
   for (const box of scopeBoxes(form)) box.checked ||= draft.scopes.includes(box.value);
 }
 
-/** htmx starts at DOMContentLoaded or in a timer set before the page's load event; this comes after both. */
+/** Wait until htmx has started, at DOMContentLoaded or in a timer set before the load event. */
 async function htmxIsReady() {
   if (document.readyState !== "complete") {
     await new Promise((resolve) => window.addEventListener("load", resolve, { once: true }));

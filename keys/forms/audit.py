@@ -1,4 +1,4 @@
-"""What is asked of whoever looks after the record: a period for an evidence pack, a word on damage."""
+"""Forms for auditors: the period of an evidence pack, and the explanation of damage."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ QUARTER = timedelta(days=90)
 
 _DAY: dict[str, Any] = {
     "widget": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-    # Near either end of the calendar, a day's start in some zone is no time in UTC.
+    # Near the ends of the calendar, the start of a day in some zones is out of range in UTC.
     "validators": [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2999, 12, 31))],
 }
 
 
-def _a_quarter_ago() -> date:
+def _quarter_ago() -> date:
     return timezone.localdate() - QUARTER
 
 
 class EvidenceForm(forms.Form):
-    """Days are the reader's, and both belong to the period."""
+    """Days are in the reader's time zone, and the period includes both."""
 
-    since = forms.DateField(label="From", initial=_a_quarter_ago, **_DAY)
+    since = forms.DateField(label="From", initial=_quarter_ago, **_DAY)
     until = forms.DateField(label="To", initial=timezone.localdate, **_DAY)
     as_of = forms.DateTimeField(
         label="As of",
@@ -35,11 +35,11 @@ class EvidenceForm(forms.Form):
             MinValueValidator(lambda: start_of(date(2000, 1, 1))),
             MaxValueValidator(lambda: start_of(date(2999, 12, 31))),
         ],
-        help_text="The keys, roles and rules as they were at this time. Empty: as they are now.",
+        help_text="The keys, roles and rules as they were at this time. If empty, as they are now.",
     )
 
     def period(self) -> tuple[datetime, datetime, datetime | None]:
-        """From when, to before when, and as of when; the last may be None."""
+        """Return the start, the exclusive end, and the "as of" time, which may be None."""
         chosen = self.cleaned_data
         return start_of(chosen["since"]), start_of(chosen["until"] + timedelta(days=1)), chosen["as_of"]
 
@@ -49,14 +49,14 @@ def start_of(day: date) -> datetime:
 
 
 class ExplanationForm(forms.Form):
-    """``verification`` is the one whose damage was looked at."""
+    """``verification`` is the id of the verification whose damage is explained."""
 
     verification = forms.IntegerField(widget=forms.HiddenInput)
     explanation = forms.CharField(
-        label="What came of looking into it",
+        label="Explanation",
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="Why the record is as it is, and who knows of it. It becomes part of the record.",
+        help_text="Why the record is damaged, and who knows about it. It becomes part of the record.",
     )
 
     def clean_explanation(self) -> str:

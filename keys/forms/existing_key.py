@@ -1,4 +1,4 @@
-"""What is asked about keys that the portal did not make: pasted, registered, imported, sought."""
+"""Forms for keys that the portal did not make: paste, register, import, find."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from keys.validation.new_key import PURPOSE_LENGTH
 
 MEGABYTE = 1024 * 1024
 
-_SECRET_FIELD = {"autocomplete": "off", "spellcheck": "false", "data-1p-ignore": "", "data-lpignore": "true"}
-_DATE = {"type": "date"}
+_SECRET_ATTRS = {"autocomplete": "off", "spellcheck": "false", "data-1p-ignore": "", "data-lpignore": "true"}
+_DATE_ATTRS = {"type": "date"}
 
 
 def refuse(form: forms.Form, invalid: Invalid) -> None:
-    """Say what an action refused beside the fields that it names; what the form does not have, above them."""
+    """Add the errors of ``invalid`` to the form. Errors of unknown fields go to the top."""
     if not invalid.fields:
         form.add_error(None, invalid.sentence)
     for field, sentence in invalid.fields.items():
@@ -38,37 +38,37 @@ def refuse(form: forms.Form, invalid: Invalid) -> None:
 
 
 class ForgetfulTextarea(forms.Textarea):
-    """Empty again whenever the form is shown."""
+    """A textarea that never shows its value again."""
 
     def format_value(self, value: Any) -> None:  # noqa: ARG002 - Django's signature
         return None
 
 
 class SecretInput(forms.PasswordInput):
-    """A field for a key's plain text: masked, and empty again whenever the form is shown."""
+    """A masked field for a key's plain text that never shows its value again."""
 
     def __init__(self) -> None:
-        super().__init__(attrs=_SECRET_FIELD, render_value=False)
+        super().__init__(attrs=_SECRET_ATTRS, render_value=False)
 
 
-class _Proof(forms.Form):
-    """The fields of both pages that take in a key's plain text."""
+class _PlainTextForm(forms.Form):
+    """The shared fields of the two forms that accept a key's plain text."""
 
     api_key = forms.CharField(
         label="API key",
         required=False,
         widget=SecretInput,
-        help_text="It goes up once, is checked against Cerby, and only its fingerprint is kept.",
+        help_text="The portal checks it against Cerby and keeps only its fingerprint.",
     )
-    accept_less = forms.BooleanField(label="Go on all the same", required=False)
+    accept_less = forms.BooleanField(label="Continue anyway", required=False)
 
     @property
     def asks_to_accept(self) -> bool:
         return bool(self.errors.get("accept_less")) or bool(self["accept_less"].value())
 
 
-class PasteForm(_Proof):
-    save = forms.BooleanField(label="Save in Cerby as well", required=False)
+class PasteForm(_PlainTextForm):
+    save = forms.BooleanField(label="Also save it in Cerby", required=False)
     vault = forms.TypedChoiceField(label="Select vault", required=False, choices=[])
 
     def __init__(self, data: Any = None, *, vaults: Sequence[cerby.Vault]) -> None:
@@ -77,7 +77,7 @@ class PasteForm(_Proof):
         vault = self.fields["vault"]
         assert isinstance(vault, forms.ChoiceField)
         vault.choices = [(str(one.id), one.name) for one in vaults]
-        if len(vaults) <= 1:  # Cerby (published): with one vault there is nothing to select
+        if len(vaults) <= 1:  # like Cerby (published): with one vault there is nothing to select
             del self.fields["vault"]
         if not vaults:
             del self.fields["save"]
@@ -90,38 +90,38 @@ class PasteForm(_Proof):
             raise forms.ValidationError(invalid.fields["api_key"]) from None
 
 
-class RegisterForm(_Proof):
+class RegisterForm(_PlainTextForm):
     name = forms.CharField(
         label="API key name", required=False, help_text="As Cerby shows it, 1 to 100 characters."
     )
     owner = forms.EmailField(
-        label="Owner's e-mail",
+        label="Owner's email",
         max_length=254,
-        help_text="The person in Cerby who made the key: it acts as that person.",
-        error_messages={"required": "Enter the e-mail of the key's owner."},
+        help_text="The person who made the key in Cerby. The key acts as that person.",
+        error_messages={"required": "Enter the email of the key's owner."},
     )
     purpose = forms.CharField(
         label="Purpose",
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=f"Why this key is needed, and by what. 1 to {PURPOSE_LENGTH} characters.",
+        help_text=f"Why this key is needed and what uses it. 1 to {PURPOSE_LENGTH} characters.",
     )
     expires_date = forms.DateField(
         label="Expires on",
-        widget=forms.DateInput(attrs=_DATE, format="%Y-%m-%d"),
+        widget=forms.DateInput(attrs=_DATE_ATTRS, format="%Y-%m-%d"),
         error_messages={"required": "Enter the day on which the key expires."},
     )
     expires_time = forms.TimeField(
         label="Expires at",
         required=False,
         widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
-        help_text="In your time zone; without it, the start of that day.",
+        help_text="In your time zone. If empty, the start of that day.",
     )
     created = forms.DateField(
         label="Created on",
         required=False,
-        widget=forms.DateInput(attrs=_DATE, format="%Y-%m-%d"),
-        help_text="If you know it; otherwise today is shown.",
+        widget=forms.DateInput(attrs=_DATE_ATTRS, format="%Y-%m-%d"),
+        help_text="If you know it. If empty, today.",
     )
     scopes = forms.MultipleChoiceField(
         required=False,
@@ -164,11 +164,11 @@ class RegisterForm(_Proof):
         return data
 
     def chosen(self) -> set[str]:
-        """What is ticked, valid or not, to be ticked again."""
+        """Return the ticked scopes, valid or not, to tick them again."""
         return set(self.data.getlist("scopes")) if isinstance(self.data, MultiValueDict) else set()
 
     def registration(self) -> Registration:
-        """What was entered, once it is valid."""
+        """Return the cleaned data as a ``Registration``."""
         data = self.cleaned_data
         created = data.get("created")
         return Registration(
@@ -195,10 +195,10 @@ class ImportForm(forms.Form):
     )
 
     def clean_file(self) -> str:
-        """The file's text."""
+        """Return the file's text."""
         upload: UploadedFile[Any] = self.cleaned_data["file"]
         if (upload.size or 0) > MEGABYTE:
-            raise forms.ValidationError("The file is larger than 1 MB. Cut it into several.")
+            raise forms.ValidationError("The file is larger than 1 MB. Split it into smaller files.")
         try:
             return str(upload.read(), "utf-8-sig")
         except UnicodeDecodeError:
@@ -208,20 +208,20 @@ class ImportForm(forms.Form):
 
 
 class FindForm(forms.Form):
-    """Nothing that was entered is shown again: the page that answers has a new form."""
+    """The result page shows a new form, so that it does not repeat the input."""
 
     text = forms.CharField(
         label="Suspicious text",
         required=False,
         max_length=100_000,
-        widget=ForgetfulTextarea(attrs={**_SECRET_FIELD, "rows": 4}),
-        help_text="A key, or a log line, a configuration, a message that holds one.",
+        widget=ForgetfulTextarea(attrs={**_SECRET_ATTRS, "rows": 4}),
+        help_text="A key, or a log line, configuration or message that contains one.",
         error_messages={"max_length": "This is longer than 100,000 characters. Upload it as a file."},
     )
     file = forms.FileField(
         label="Or a text file",
         required=False,
-        help_text="At most 10 MB. It is looked through in memory and never written down.",
+        help_text="At most 10 MB. The portal searches it in memory and never stores it.",
         error_messages={"empty": "The file is empty."},
     )
 
@@ -230,13 +230,13 @@ class FindForm(forms.Form):
         if upload is None:
             return ""
         if (upload.size or 0) > key_text.LARGEST_FILE:
-            raise forms.ValidationError("The file is larger than 10 MB. Cut it into several.")
+            raise forms.ValidationError("The file is larger than 10 MB. Split it into smaller files.")
         return key_text.decoded(upload.read())
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
         if not self.errors and not data.get("text") and not data.get("file"):
-            self.add_error("text", "Paste a text, or choose a file.")
+            self.add_error("text", "Paste some text or choose a file.")
         return data
 
     def everything(self) -> str:

@@ -1,4 +1,4 @@
-"""What the wizard's two pages ask for, and the page of a discovered key."""
+"""Forms of the wizard's two pages, of a discovered key, and of a saved filter."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ EXPIRATIONS: dict[str, tuple[str, timedelta]] = {
     "5d": ("5 days", timedelta(days=5)),
     "1y": ("1 year", timedelta(days=365)),
 }
-"""Cerby's own choices (published), in its order."""
+"""Cerby's choices, in Cerby's order (published)."""
 
 
-def _rule(check: Callable[..., None], *values: Any) -> None:
-    """Run a rule of keys.validation.new_key and say what it says beside the form's field."""
+def _check(check: Callable[..., None], *values: Any) -> None:
+    """Run a rule of keys.validation.new_key and turn its error into a ``ValidationError``."""
     try:
         check(*values)
     except Invalid as invalid:
@@ -41,18 +41,18 @@ def _purpose() -> forms.CharField:
         label="Purpose",
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="Why this key is needed, and by what. Shown to everybody who reviews the key.",
+        help_text="Why this key is needed and what uses it. Everyone who reviews the key sees this.",
     )
 
 
 def _clean_purpose(data: dict[str, Any]) -> str:
     purpose = " ".join(data["purpose"].split())
-    _rule(new_key.check_purpose, purpose)
+    _check(new_key.check_purpose, purpose)
     return purpose
 
 
 class AdoptForm(forms.Form):
-    """What is asked of a key that was discovered in Cerby."""
+    """The purpose of a key that was discovered in Cerby."""
 
     purpose = _purpose()
 
@@ -61,7 +61,7 @@ class AdoptForm(forms.Form):
 
 
 class DetailsForm(forms.Form):
-    """Step 1. After validation ``cleaned_data["expires_at"]`` is an aware moment."""
+    """Step 1. After validation, ``cleaned_data["expires_at"]`` is an aware datetime."""
 
     id = forms.UUIDField(widget=forms.HiddenInput, required=False)
     tab_key = forms.CharField(widget=forms.HiddenInput, required=False)
@@ -70,7 +70,7 @@ class DetailsForm(forms.Form):
         label="API key name",
         strip=True,
         required=False,
-        help_text="What the key is for, as others will look for it. 1 to 100 characters.",
+        help_text="A name that tells others what the key is for. 1 to 100 characters.",
     )
     expiration = forms.ChoiceField(
         label="Expiration time",
@@ -87,7 +87,7 @@ class DetailsForm(forms.Form):
 
     def clean_name(self) -> str:
         name = new_key.tidy(self.cleaned_data["name"])
-        _rule(new_key.check_name, name, self.cleaned_data.get("id"))
+        _check(new_key.check_name, name, self.cleaned_data.get("id"))
         return name
 
     def clean_purpose(self) -> str:
@@ -96,11 +96,11 @@ class DetailsForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
         if not data.get("id"):
-            self.add_error(None, "This page was sent without its id, so it cannot go on. Choose Start over.")
+            self.add_error(None, "The form was sent without its id. Choose Start over.")
         if "expiration" in data:
             try:
                 data["expires_at"] = self._expires_at(data)
-                _rule(new_key.check_expiry, data["expires_at"], timezone.now())
+                _check(new_key.check_expiry, data["expires_at"], timezone.now())
             except forms.ValidationError as error:
                 self.add_error("expires_date" if data["expiration"] == CUSTOM else "expiration", error)
         return data
@@ -114,15 +114,18 @@ class DetailsForm(forms.Form):
         return in_zone(local, self.zone())
 
     def zone(self) -> zoneinfo.ZoneInfo:
-        """The zone that the wizard's page named, else the reader's."""
+        """Return the time zone that the page sent, or the reader's."""
         try:
             return zoneinfo.ZoneInfo(self.data.get("time_zone") or timezone.get_current_timezone_name())
         except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise forms.ValidationError("The page named a time zone that does not exist.") from error
+            raise forms.ValidationError("The page sent an unknown time zone.") from error
 
 
 def in_zone(local: datetime, zone: zoneinfo.ZoneInfo) -> datetime:
-    """``local``, a wall-clock time, as a moment. A time that clocks skip or show twice is refused."""
+    """Return the wall-clock time ``local`` as an aware datetime.
+
+    Raise ``ValidationError`` for a time that a clock change skips or repeats.
+    """
     earlier, later = local.replace(tzinfo=zone, fold=0), local.replace(tzinfo=zone, fold=1)
     if earlier.utcoffset() == later.utcoffset():
         return earlier
@@ -140,7 +143,7 @@ class ScopesForm(forms.Form):
     scopes = forms.MultipleChoiceField(
         required=False,
         error_messages={
-            "invalid_choice": "“%(value)s” is not a scope that is offered here. Select from the list."
+            "invalid_choice": "“%(value)s” is not an available scope. Select scopes from the list."
         },
     )
 
@@ -153,16 +156,16 @@ class ScopesForm(forms.Form):
 
     def clean_scopes(self) -> list[str]:
         chosen: list[str] = self.cleaned_data["scopes"]
-        _rule(new_key.check_scopes, chosen)
+        _check(new_key.check_scopes, chosen)
         return catalogue.in_order(chosen)
 
     def chosen(self) -> set[str]:
-        """What is ticked, valid or not, to be ticked again."""
+        """Return the ticked scopes, valid or not, to tick them again."""
         return set(self.data.getlist("scopes")) if hasattr(self.data, "getlist") else set()
 
 
 class SaveFilterForm(forms.Form):
-    """The name of a filter. The filter itself is the page's query string."""
+    """The name of a filter. The filter is the page's query string."""
 
     name = forms.CharField(
         label="Save this filter as",
@@ -172,7 +175,7 @@ class SaveFilterForm(forms.Form):
 
 
 def request_of(details: DetailsForm, scopes: ScopesForm) -> KeyRequest:
-    """Both pages, valid, as one request. Raises ``Invalid`` where the tab's key is missing or damaged."""
+    """Combine both valid pages into one request. Raise ``Invalid`` if the tab key is missing or damaged."""
     data = details.cleaned_data
     return KeyRequest(
         id=data["id"],

@@ -1,4 +1,4 @@
-"""What templates draw again and again: icons, times, sortable headers, the choice of scopes."""
+"""Template tags for icons, callouts, times, sortable headers and scope choices."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ _SORT_ICONS = {"ascending": "chevron-up", "descending": "chevron-down", "": "che
 
 @register.inclusion_tag("keys/_scopes.html")
 def scope_choices(form: ScopesForm) -> dict[str, Any]:
-    """Cerby's nine, then what the configuration adds; what is ticked stays ticked."""
+    """List the nine scopes that Cerby publishes, then the configured ones. Ticked scopes stay ticked."""
     groups = [
         ("Published by Cerby", [scope for scope in form.offered if scope.published]),
         ("More, offered by this workspace", [scope for scope in form.offered if not scope.published]),

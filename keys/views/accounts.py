@@ -1,4 +1,4 @@
-"""How the portal bends django-allauth: nobody signs up, roles come from Cerby, sign-ins are recorded."""
+"""Adapt django-allauth: no sign-up, roles read from Cerby, and sign-ins recorded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return False
 
     def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
-        """Read the role again; whom Cerby has disabled does not get in."""
+        """Refresh the role from Cerby, and refuse a person who is disabled there."""
         if not sign_in.confirm(user):
             sign_in.record_inactive(user, ip=ip_of(request), browser=browser_of(request))
             return cast("HttpResponse", self.respond_user_inactive(request, user))
@@ -49,10 +49,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
 
 def too_many_requests(request: HttpRequest) -> HttpResponse:
-    """What allauth answers with where its limits are exceeded (portal.urls.handler429)."""
+    """Answer a request that exceeds allauth's rate limits (portal.urls.handler429)."""
     user = request.user
-    typed = user.email if isinstance(user, User) else request.POST.get("login", "")
-    _record_throttled(request, typed)
+    email = user.email if isinstance(user, User) else request.POST.get("login", "")
+    _record_throttled(request, email)
     return render(request, "429.html", status=HTTPStatus.TOO_MANY_REQUESTS)
 
 

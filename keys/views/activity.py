@@ -1,4 +1,4 @@
-"""Activity: who did what, to which key, when, from where, with what outcome."""
+"""Activity: the audit log, filtered and paged, its download, and saved filters."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def export_activity_csv(request: HtmxHttpRequest) -> StreamingHttpResponse:
 
 @require_POST
 def add_filter(request: HtmxHttpRequest) -> HttpResponse:
-    """Keep the filter in use under a name."""
+    """Save the current filter under a name."""
     form, params = SaveFilterForm(request.POST), QueryDict(request.POST.get("query", ""))
     try:
         if form.is_valid():

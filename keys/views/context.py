@@ -1,4 +1,4 @@
-"""What every template knows."""
+"""Context for every template: the portal, the actor, and what the actor may see."""
 
 from __future__ import annotations
 

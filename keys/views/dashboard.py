@@ -1,4 +1,4 @@
-"""Dashboard: where an admin starts the day, and everybody else is led to what they may see."""
+"""Dashboard: the start page of admins. Other people are redirected to a page that they may see."""
 
 from __future__ import annotations
 

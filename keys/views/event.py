@@ -1,4 +1,4 @@
-"""One event of the record, whole, and the proof of it as a file."""
+"""Event: one audit event in full, and its proof as a file."""
 
 from __future__ import annotations
 

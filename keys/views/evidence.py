@@ -1,4 +1,4 @@
-"""Evidence pack: choose a period and a time, and download everything about it, with its proofs."""
+"""Evidence pack: choose a period and download its keys, events, roles and proofs."""
 
 from __future__ import annotations
 

@@ -12,7 +12,10 @@ from keys.selectors.inventory.exports import Export
 
 
 def csv_response(name: str, header: list[str], export: Export) -> StreamingHttpResponse:
-    """``name`` is the file's name without date and ending. The first line says what this is a list of."""
+    """Return ``export`` as a CSV file. Its first line says what is listed.
+
+    ``name`` is the file name without date and extension.
+    """
     response = StreamingHttpResponse(_lines(name, header, export), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}-{export.as_of:%Y%m%dT%H%M%SZ}.csv"'
     response["Cache-Control"] = "no-store, private"

@@ -1,4 +1,4 @@
-"""Is this ours? Paste or upload a suspicious text; the answer is whose keys are in it."""
+"""Is this ours? Find the portal's keys in a text that a person pastes or uploads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Health: the background jobs as a page, and probes for whoever runs the portal."""
+"""Health: a page about background jobs and safeguards, and probes for monitoring."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def livez(_request: HttpRequest) -> JsonResponse:
 @require_safe
 @never_cache
 def readyz(_request: HttpRequest) -> JsonResponse:
-    """Ready when the database answers and its tables are there; Cerby being down does not stop reading."""
+    """Answer 200 if the database and its tables are available. Reading works without Cerby."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1 FROM keys_apikey LIMIT 1")

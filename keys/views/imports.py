@@ -1,4 +1,4 @@
-"""Import declared keys from a CSV file: first what would happen, line by line, then the import itself."""
+"""Import keys: check a CSV file of declared keys line by line, then import it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from keys.views.people import actor_of
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def imports(request: HttpRequest) -> HttpResponse:
-    """GET asks for the file; POST is the dry run."""
+    """Ask for the file (GET), or show what an import of it would do (POST)."""
     actor = actor_of(request)
     authorize(actor, Action.REGISTER_KEY)
     if request.method != "POST":
@@ -34,7 +34,7 @@ def imports(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def import_now(request: HttpRequest) -> HttpResponse:
-    """Import the text that the dry run was about: the page has sent it back."""
+    """Import the text that the dry run has checked. The page sends it back."""
     actor = actor_of(request)
     authorize(actor, Action.REGISTER_KEY)
     text = request.POST.get("text", "")

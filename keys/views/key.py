@@ -1,4 +1,4 @@
-"""API key settings: one key, its scopes as switches, its story, and its deletion."""
+"""API key settings: one key, its scopes, its activity, and its deletion."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def key(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
 
 @require_POST
 def adopt(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
-    """Give a discovered key its purpose."""
+    """Give a discovered key a purpose."""
     actor, form = actor_of(request), AdoptForm(request.POST)
     if not form.is_valid():
         context = {"section": "keys", "page": key_page(actor, key_id), "adopt": form}
@@ -46,16 +46,16 @@ def adopt(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
 
 @require_POST
 def keep(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
-    """Say of a key that the quarantine holds back that it is in use."""
+    """Keep a key that the quarantine holds back."""
     require_fresh_sign_in(request, reverse("keys:health"))
     kept = keep_key(actor_of(request), key_id)
-    messages.success(request, f"“{kept.name}” is kept: it is an active key of the inventory again.")
+    messages.success(request, f"“{kept.name}” is kept and active again.")
     return HttpResponseRedirect(reverse("keys:health"))
 
 
 @require_POST
 def rescope(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
-    """Turn one scope on or off. Answers with the settings as they are then, and the message."""
+    """Turn one scope on or off, and return the new settings with a message."""
     actor = actor_of(request)
     scope, on = request.POST.get("scope", ""), request.POST.get("on") == "true"
     before = key_for(actor, key_id)
@@ -72,7 +72,7 @@ def rescope(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
-    """GET asks "Delete API key?"; POST does it."""
+    """Ask "Delete API key?" (GET), or delete the key (POST)."""
     actor = actor_of(request)
     require_fresh_sign_in(request, reverse("keys:key-delete", args=[key_id]))
     if request.method != "POST":
@@ -83,21 +83,21 @@ def delete(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
     except (CerbyError, Conflict) as error:
         if not request.htmx:
             raise
-        messages.error(request, error.sentence)  # above the page as it is now: the attempt has left its mark
+        messages.error(request, error.sentence)  # on the reloaded page: the attempt may have changed the key
         return redirect_page(request, reverse("keys:key", args=[key_id]))
-    if deleted.state == State.REVOKING:  # only a person can delete it
+    if deleted.state == State.REVOKING:  # a person must delete it in Cerby
         url = reverse("keys:removal", args=[key_id])
     else:
-        messages.success(request, _what_happened(deleted))
+        messages.success(request, _deletion_message(deleted))
         url = reverse("keys:key", args=[key_id])
     return redirect_page(request, url)
 
 
-def _what_happened(key: ApiKey) -> str:
+def _deletion_message(key: ApiKey) -> str:
     if key.state == State.REVOKED and key.cerby_id is None:
-        return f"“{key.name}” is removed, as a person has confirmed."
+        return f"“{key.name}” is removed. A person has confirmed it."
     if key.state == State.REVOKED:
-        return f"“{key.name}” is removed. Cerby has confirmed that it opens nothing any more."
+        return f"“{key.name}” is removed. Cerby has confirmed that it no longer works."
     if key.origin == ApiKey.Origin.PASTED:
         return f"The request for “{key.name}” is cancelled. If you made the key in Cerby, delete it there."
-    return f"“{key.name}” never came to life, so there is nothing left to delete in Cerby."
+    return f"“{key.name}” was never made in Cerby, so there is nothing to delete there."

@@ -1,4 +1,4 @@
-"""Paste your API key: what to enter in Cerby's web app, then the one field that takes the key in."""
+"""Paste your API key: instructions for Cerby's web app, and the field for the new key."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from keys.views.secrecy import secret_page
 @secret_page
 @sensitive_variables()
 def paste(request: HttpRequest, key_id: UUID) -> HttpResponse:
-    """GET shows the checklist. POST checks the key and goes on to "Store your API key"."""
+    """Show the instructions (GET), or check the key and continue to "Store your API key" (POST)."""
     actor = actor_of(request)
     page = pasting(actor, key_id)
     form = PasteForm(request.POST if request.method == "POST" else None, vaults=page.vaults)
@@ -44,14 +44,14 @@ def paste(request: HttpRequest, key_id: UUID) -> HttpResponse:
     except CerbyError as error:
         form.add_error(None, f"{error.sentence} Nothing was kept: paste the key again.")
         return _page(request, page, form, status=error.status)
-    if form.cleaned_data.get("save") and _saved(request, actor, page, form):
+    if form.cleaned_data.get("save") and _save_in_vault(request, actor, page, form):
         return HttpResponseRedirect(reverse("keys:inventory"))
     return HttpResponseRedirect(reverse("keys:store", args=[key_id]))
 
 
 @sensitive_variables()
-def _saved(request: HttpRequest, actor: Actor, page: Pasting, form: PasteForm) -> bool:
-    """Whether the key is in a vault now. If not, the page that follows asks to store it elsewhere."""
+def _save_in_vault(request: HttpRequest, actor: Actor, page: Pasting, form: PasteForm) -> bool:
+    """Save the key in a vault and return whether it worked. If not, the person must store it."""
     chosen = form.cleaned_data.get("vault") or None
     try:
         vault = save_in_cerby(
@@ -61,7 +61,7 @@ def _saved(request: HttpRequest, actor: Actor, page: Pasting, form: PasteForm) -
             vault_id=UUID(chosen) if chosen else None,
         )
     except (CerbyError, Invalid) as error:
-        messages.warning(request, f"The key was taken in, but it is not saved in Cerby. {error.sentence}")
+        messages.warning(request, f"The key was accepted, but it is not saved in Cerby. {error.sentence}")
         return False
     messages.success(request, f"The API key is active, and saved in Cerby, in the vault “{vault}”.")
     return True

@@ -1,4 +1,4 @@
-"""Who is asking, from where, and how recently they proved it."""
+"""Identify the person behind a request, their address and browser, and how fresh their sign-in is."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from keys.rules.policy import Actor
 
 
 def actor_of(request: HttpRequest) -> Actor:
-    """The signed-in person as policy and audit know them, made once per request."""
-    known: Actor | None = getattr(request, "_actor", None)
-    if known is None:
+    """Return the signed-in person as an ``Actor``, created once per request."""
+    actor: Actor | None = getattr(request, "_actor", None)
+    if actor is None:
         user = cast("User", request.user)
-        known = user.as_actor(ip=ip_of(request), browser=browser_of(request))
-        request._actor = known  # type: ignore[attr-defined]  # noqa: SLF001 - kept with the request it describes
-    return known
+        actor = user.as_actor(ip=ip_of(request), browser=browser_of(request))
+        request._actor = actor  # type: ignore[attr-defined]  # noqa: SLF001 - a cache on the request
+    return actor
 
 
 def ip_of(request: HttpRequest) -> str:
-    """The address, behind as many proxies as PORTAL_PROXIES says; empty where they do not tell it."""
+    """Return the client's address behind PORTAL_PROXIES proxies, or "" if they do not send it."""
     try:
         return str(get_adapter(request).get_client_ip(request) or "")[:45]
     except PermissionDenied:
@@ -41,7 +41,7 @@ def browser_of(request: HttpRequest) -> str:
 
 
 def session_of(request: HttpRequest) -> str:
-    """A hash that tells one session from another and opens neither."""
+    """Return a hash that identifies the session but does not give access to it."""
     return salted_hmac("keys.claim", request.session.session_key or "").hexdigest()
 
 

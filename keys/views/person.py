@@ -1,4 +1,4 @@
-"""A person's whole story on one page."""
+"""Person: their role history, keys and activity on one page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Register a key: bring one that exists already into the inventory, with its value or without."""
+"""Register a key: add an existing key to the inventory, with or without its value."""
 
 from __future__ import annotations
 
@@ -42,16 +42,14 @@ def register(request: HttpRequest) -> HttpResponse:
     except CerbyError as error:
         form.add_error(None, f"{error.sentence} Nothing was registered.")
         return _page(request, form, error.status)
-    messages.success(request, _what_happened(key))
+    messages.success(request, _success_message(key))
     return HttpResponseRedirect(reverse("keys:inventory"))
 
 
-def _what_happened(key: ApiKey) -> str:
+def _success_message(key: ApiKey) -> str:
     if key.fingerprint is None:
-        return (
-            f"“{key.name}” is declared. Without its value it cannot be recognised when it turns up somewhere."
-        )
-    return f"“{key.name}” is registered. Its fingerprint is kept, and it will be recognised."
+        return f"“{key.name}” is declared. Without its value, the portal cannot recognise it in a leak."
+    return f"“{key.name}” is registered. The portal keeps its fingerprint and can recognise it."
 
 
 def _page(request: HttpRequest, form: RegisterForm, status: int = 200) -> HttpResponse:

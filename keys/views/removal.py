@@ -1,4 +1,4 @@
-"""Delete a key by hand: what to do in Cerby's web app, then a person's word that it is done."""
+"""Delete it in Cerby: instructions for Cerby's web app, and the person's confirmation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from keys.selectors.key.page import key_page
 from keys.selectors.key.paste import workspace_url
 from keys.views.people import actor_of
 
-NOT_SAID = "Tick the box once the key is deleted in Cerby."
+NOT_CONFIRMED = "Tick the box after you have deleted the key in Cerby."
 
 
 @require_safe
@@ -27,9 +27,9 @@ def removal(request: HttpRequest, key_id: UUID) -> HttpResponse:
 @require_POST
 def confirm_removed(request: HttpRequest, key_id: UUID) -> HttpResponse:
     if request.POST.get("deleted") != "on":
-        return _page(request, key_id, error=NOT_SAID, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+        return _page(request, key_id, error=NOT_CONFIRMED, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     key = confirm_removal(actor_of(request), key_id)
-    messages.success(request, f"“{key.name}” is removed, on your word. The activity log says so.")
+    messages.success(request, f"“{key.name}” is removed, as you confirmed.")
     return HttpResponseRedirect(reverse("keys:key", args=[key_id]))
 
 

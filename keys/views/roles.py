@@ -1,4 +1,4 @@
-"""Roles: the matrix as it is in force, and reading everybody's role from Cerby again."""
+"""Roles: the current role matrix, and the refresh of all roles from Cerby."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ def roles(request: HttpRequest) -> HttpResponse:
 @require_POST
 def refresh(request: HttpRequest) -> HttpResponse:
     count = refresh_everyone(actor_of(request))
-    messages.success(request, f"The roles of {count} people are as Cerby has them now.")
+    messages.success(request, f"The roles of {count} people now match Cerby.")
     return HttpResponseRedirect(reverse("keys:roles"))

@@ -1,4 +1,4 @@
-"""Headers for the pages that a secret passes through."""
+"""Response headers for pages that handle a secret."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ View = Callable[..., HttpResponseBase]
 
 
 def secret_page(view: View) -> View:
-    """Nothing keeps, compresses, embeds or refers to what this view answers; no script policy is allowed.
+    """Keep the response out of caches and other sites, and forbid Trusted Types policies.
 
-    ``no-transform`` also keeps proxies from compressing, whose lengths would tell (BREACH). Not
-    ``no-referrer``: under it browsers send ``Origin: null`` with the Done form, which CSRF checks refuse.
+    ``no-transform`` keeps proxies from compressing the response, because the compressed length can leak
+    the secret (BREACH). The referrer policy is not ``no-referrer``: browsers would then send
+    ``Origin: null`` with the Done form, and the CSRF check would refuse it.
     """
 
     @wraps(view)

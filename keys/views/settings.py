@@ -1,4 +1,4 @@
-"""Workspace Configuration, General: what the portal is connected to and which rules it keeps."""
+"""Workspace Configuration, General: the workspace and the rules of this portal."""
 
 from __future__ import annotations
 

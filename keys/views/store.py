@@ -1,4 +1,4 @@
-"""Store your API key: the wizard's third page, inert until a button claims the one view."""
+"""Store your API key: the wizard's third page. Only its buttons claim the one view."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _STAGE_TEMPLATES = {
 @require_safe
 @secret_page
 def store(request: HttpRequest, key_id: UUID) -> HttpResponse:
-    """Never claims: a link scanner or a reload uses nothing up."""
+    """Show the page without claiming the view, so that link scanners and reloads are harmless."""
     page = store_page(actor_of(request), key_id)
     context = {"section": "keys", "page": page, "stage_template": _STAGE_TEMPLATES[page.stage]}
     return render(request, "keys/store.html", context)
@@ -55,20 +55,20 @@ def claim(request: HttpRequest, key_id: UUID) -> JsonResponse:
 @secret_page
 @sensitive_variables()
 def save_key(request: HttpRequest, key_id: UUID) -> JsonResponse:
-    """Save in Cerby. The body is {"secret": text, "vault": id or null}."""
-    secret, vault_id = _posted(request)
+    """Save the key in Cerby. The body is {"secret": text, "vault": id or null}."""
+    secret, vault_id = _parse_body(request)
     vault = save_in_cerby(actor_of(request), key_id, secret=secret, vault_id=vault_id)
     messages.success(request, f"The API key is saved in Cerby, in the vault “{vault}”.")
     return JsonResponse({"next": reverse("keys:inventory")})
 
 
 @sensitive_variables()
-def _posted(request: HttpRequest) -> tuple[str, UUID | None]:
+def _parse_body(request: HttpRequest) -> tuple[str, UUID | None]:
     try:
         body = json.loads(request.body)
         return str(body["secret"]), UUID(body["vault"]) if body["vault"] else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise Invalid("The page sent something that cannot be read. Reload it and try again.") from None
+        raise Invalid("The page sent data that cannot be read. Reload it and try again.") from None
 
 
 @require_POST

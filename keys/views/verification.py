@@ -1,4 +1,4 @@
-"""Verify the record: start it, see what the last verification found, and say what came of looking into it."""
+"""Verify the record: start a verification, show the last result, and explain damage."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def explain(request: HtmxHttpRequest) -> HttpResponse:
     except Conflict as conflict:
         form.add_error(None, conflict.sentence)
         return _page(request, form, status=conflict.status)
-    messages.success(request, "The explanation is part of the record now.")
+    messages.success(request, "The explanation is now part of the record.")
     return HttpResponseRedirect(reverse("keys:verification"))
 
 

@@ -27,7 +27,7 @@ from keys.views.people import actor_of, require_fresh_sign_in
 
 @require_safe
 def wizard(request: HtmxHttpRequest) -> HttpResponse:
-    """Page 1, blank."""
+    """Show page 1, empty."""
     authorize(actor_of(request), Action.GENERATE_KEY)
     require_fresh_sign_in(request, reverse("keys:wizard"))
     form = DetailsForm(initial={"id": uuid.uuid4(), "expiration": "1d"})
@@ -36,14 +36,14 @@ def wizard(request: HtmxHttpRequest) -> HttpResponse:
 
 @require_POST
 def details(request: HtmxHttpRequest) -> HttpResponse:
-    """Back from page 2 to page 1, with everything kept."""
+    """Go back from page 2 to page 1 and keep the input."""
     authorize(actor_of(request), Action.GENERATE_KEY)
     return _page(request, step=1, form=DetailsForm(initial=request.POST.dict()))
 
 
 @require_POST
 def scopes(request: HtmxHttpRequest) -> HttpResponse:
-    """Next from page 1."""
+    """Go from page 1 to page 2."""
     authorize(actor_of(request), Action.GENERATE_KEY)
     form = DetailsForm(request.POST)
     if not form.is_valid():
@@ -53,7 +53,7 @@ def scopes(request: HtmxHttpRequest) -> HttpResponse:
 
 @require_POST
 def generate(request: HtmxHttpRequest) -> HttpResponse:
-    """Next from page 2: generate, then go to page 3, which has an address of its own."""
+    """Generate the key and go to page 3, which has its own URL."""
     authorize(actor_of(request), Action.GENERATE_KEY)
     require_fresh_sign_in(request, reverse("keys:wizard"))
     form, chosen = DetailsForm(request.POST), ScopesForm(request.POST)
@@ -62,7 +62,7 @@ def generate(request: HtmxHttpRequest) -> HttpResponse:
     if not chosen.is_valid():
         return _page(request, step=2, form=form, scopes=chosen, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     try:
-        address = _begin(actor_of(request), request_of(form, chosen))
+        address = _start(actor_of(request), request_of(form, chosen))
     except Invalid as invalid:
         return _page(
             request, step=2, form=form, scopes=chosen, problem=invalid, status=HTTPStatus.UNPROCESSABLE_ENTITY
@@ -73,15 +73,15 @@ def generate(request: HtmxHttpRequest) -> HttpResponse:
     return redirect_page(request, address)
 
 
-def _begin(actor: Actor, asked: KeyRequest) -> str:
-    """Have the key made, by the server or by the person. Returns the address of the page that goes on."""
+def _start(actor: Actor, key_request: KeyRequest) -> str:
+    """Issue the key, or record that a person will paste it. Return the URL of the next page."""
     if settings.CERBY_ISSUE_MODE == "assisted":
-        return reverse("keys:paste", args=[await_paste(actor, asked)])
-    return reverse("keys:store", args=[issue_key(actor, asked)])
+        return reverse("keys:paste", args=[await_paste(actor, key_request)])
+    return reverse("keys:store", args=[issue_key(actor, key_request)])
 
 
 def _with_new_id(request: HtmxHttpRequest) -> DetailsForm:
-    """The same answers for a new request: an id is used up by the request that it was made for."""
+    """Return the form with the same input and a new id, because each id serves only one request."""
     data = request.POST.copy()
     data["id"] = str(uuid.uuid4())
     data["tab_key"] = ""

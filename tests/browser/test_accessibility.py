@@ -119,7 +119,7 @@ def _a_dry_run(page: Page) -> None:
 def _nothing_found(page: Page) -> None:
     page.goto("/keys/find/")
     page.get_by_label("Suspicious text").fill("sbx_nobodys_key_that_was_ever_made_anywhere")
-    page.get_by_role("button", name="Find out").click()
+    page.get_by_role("button", name="Check").click()
     expect(page.get_by_text("Not in the inventory")).to_be_visible()
 
 

@@ -97,7 +97,7 @@ def test_from_the_wizard_to_the_tick_by_keyboard(by_hand, page, complaints):
 
     _paste(page, _make_in_cerby(by_hand, "read:users"))
     page.wait_for_url("**/store/")
-    expect(page.get_by_text("The key is taken in, and the portal has forgotten it")).to_be_visible()
+    expect(page.get_by_text("The key is accepted, and the portal has not kept it")).to_be_visible()
     look_over(page)
     expect(page.get_by_role("button", name="Done")).to_be_disabled()
     tab_to(page, "I have stored the key in a safe place")
@@ -129,7 +129,7 @@ def test_a_pasted_key_is_nowhere_after_its_whole_life(by_hand, page):
 
     page.goto("/keys/find/")
     page.get_by_label("Suspicious text").fill(f"log: {key}")
-    page.get_by_role("button", name="Find out").click()
+    page.get_by_role("button", name="Check").click()
     expect(page.get_by_text(f"This is “{name}”")).to_be_visible()
     look_over(page)
     assert key not in page.content()

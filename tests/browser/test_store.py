@@ -26,7 +26,7 @@ def test_a_reload_uses_nothing_up(open_browser, name):
     page = open_browser("owner")
     steps.generate(page, name)
     page.reload()
-    expect(page.locator("#time-left")).to_contain_text("one view, 14:")
+    expect(page.locator("#time-left")).to_contain_text("once. 14:")
     steps.show(page)
 
 
@@ -91,7 +91,7 @@ def test_of_two_tabs_one_gets_the_key_and_the_other_is_told(open_browser, compla
     first.get_by_role("button", name="Show").click()
     expect(first.get_by_role("alert")).to_contain_text("This key has already been viewed")
     expect(first.get_by_role("button", name="Copy")).to_be_disabled()
-    first.get_by_role("link", name="See where things stand").click()
+    first.get_by_role("link", name="Check the status of this key").click()
     _expect_used_up(first)
 
 

@@ -41,7 +41,7 @@ def _delete(page: Page) -> None:
     dialog = page.get_by_role("dialog", name="Delete API key?")
     dialog.get_by_role("button", name="Delete API key").click()
     expect(
-        page.get_by_text("is removed. Cerby has confirmed that it opens nothing any more.")
+        page.get_by_text("is removed. Cerby has confirmed that it no longer works.")
     ).to_be_visible()
 
 
@@ -124,7 +124,7 @@ def test_other_roles_are_told_who_may_and_whom_to_ask(open_browser, complaints, 
         assert page.goto(address).status == 403
         expect(page.get_by_role("heading", name="You may not do this")).to_be_visible()
         expect(page.get_by_role("main")).to_contain_text(f"Your role, {role}, may not")
-        expect(page.get_by_role("main")).to_contain_text("Who may: Owner, Super Admin, Admin.")
+        expect(page.get_by_role("main")).to_contain_text("Allowed roles: Owner, Super Admin, Admin.")
         expect(page.get_by_role("link", name=steps.email_of("owner"))).to_be_visible()
         expect(page.get_by_role("link", name=steps.email_of("super-admin"))).to_be_visible()
 

@@ -218,12 +218,12 @@ def table(response, caption: str) -> list[list[str]]:
 def test_before_they_are_counted_the_charts_say_that_they_are_being_made(admin, cast):
     a_key(cast.owner)
     response = admin.get("/")
-    assert "The figures are being made" in text(response)
+    assert "The charts are not ready yet" in text(response)
     assert elements(response, "svg", role="img") == []
     figures.func()
     response = admin.get("/")
     assert "being made" not in text(response)
-    assert "Days and weeks are those of UTC." in text(response)
+    assert "Days and weeks are in UTC." in text(response)
 
 
 def test_the_calendar_marks_the_days_on_which_many_keys_expire(admin, cast):

@@ -70,7 +70,7 @@ def test_what_is_not_sealed_or_not_signed_yet_says_so(admin, event):
 def test_the_proof_is_one_that_the_verifier_takes(admin, event, tmp_path):
     sealed_and_signed()
     page = admin.get(f"/activity/{event.uid}/")
-    assert "Number 1, counted from 0 Signed among 3 events" in text(page)
+    assert "Index in the log 1 Signed checkpoint Covers 3 events" in text(page)
     response = admin.get(f"/activity/{event.uid}/proof/")
     assert response["Content-Disposition"] == 'attachment; filename="event-1.tlog-proof"'
     proof = tmp_path / "event.tlog-proof"
@@ -110,8 +110,8 @@ def test_an_erased_event_says_so_and_is_proved_all_the_same(admin, event):
         actor_name="", actor_email="", ip="", browser="", personal={}, salt=None
     )
     shown = text(admin.get(f"/activity/{event.uid}/"))
-    assert "What this event said about people was erased." in shown
-    assert "Signed among 3 events" in shown
+    assert "The personal data in this event was erased." in shown
+    assert "Covers 3 events" in shown
 
 
 def test_an_event_that_does_not_exist_is_not_found(admin):

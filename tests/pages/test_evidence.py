@@ -28,7 +28,7 @@ def asked(**changes: str) -> dict[str, str]:
 
 def test_the_activity_leads_to_it(admin):
     assert the(admin.get("/activity/"), "a", href=PAGE)
-    assert "Empty: as they are now." in text(admin.get(PAGE))
+    assert "If empty, as they are now." in text(admin.get(PAGE))
 
 
 def test_one_click_streams_a_pack_and_is_recorded_first(admin):

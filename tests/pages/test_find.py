@@ -83,7 +83,7 @@ def test_the_answer_is_whose_key_its_scopes_its_status_and_how_to_end_it(admin, 
 @pytest.mark.parametrize("pepper_id", ["p0", "p1"])
 def test_every_pepper_is_tried(admin, leaked, pepper_id):
     _, plain = leaked(pepper_id)
-    assert "may be in use" in answer(look(admin, plain))
+    assert "anyone who has it may be using it" in answer(look(admin, plain))
 
 
 def test_a_key_is_found_in_a_file_of_ten_megabytes_which_never_touches_a_disk(admin, leaked, monkeypatch):
@@ -97,7 +97,7 @@ def test_a_key_is_found_in_a_file_of_ten_megabytes_which_never_touches_a_disk(ad
     filler = b"2026-11-23 12:00:00 INFO request handled in 12 ms\n" * 200_000
     file = filler[: 10 * 1024 * 1024 - 200] + f"\nX-API-Key: {plain}\n".encode()
     started = time.monotonic()
-    assert "may be in use" in answer(look(admin, file=file))
+    assert "anyone who has it may be using it" in answer(look(admin, file=file))
     assert time.monotonic() - started < 20
 
 
@@ -106,7 +106,7 @@ def test_a_file_full_of_tokens_is_answered_in_time(admin, leaked):
     letters = random.Random(7)
     tokens = ["".join(letters.choices(string.ascii_letters + string.digits, k=40)) for _ in range(20_000)]
     tokens[9_999] = plain
-    assert "may be in use" in answer(look(admin, file="\n".join(tokens).encode()))
+    assert "anyone who has it may be using it" in answer(look(admin, file="\n".join(tokens).encode()))
     [event] = events(type="key:find")
     assert event.details == {"candidates": 20_000, "hits": 1}
 
@@ -133,9 +133,9 @@ def test_what_is_not_ours_is_said_to_be_not_in_the_inventory(admin, leaked, said
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
-        ({"state": State.REVOKED}, "opens nothing any more"),
-        ({"state": State.REVOKING}, "may be in use"),
-        ({}, "may be in use"),
+        ({"state": State.REVOKED}, "no longer works"),
+        ({"state": State.REVOKING}, "anyone who has it may be using it"),
+        ({}, "anyone who has it may be using it"),
     ],
 )
 def test_what_a_removed_key_means_is_said(admin, leaked, columns, said):
@@ -189,7 +189,7 @@ def test_after_ten_times_in_a_minute_it_is_enough_for_this_person(admin, browser
 def test_nothing_entered_is_nothing_to_look_for(admin):
     response = look(admin)
     assert response.status_code == 422
-    assert reason_beside(response, "id_text") == "Paste a text, or choose a file."
+    assert reason_beside(response, "id_text") == "Paste some text or choose a file."
     assert reason_beside(look(admin, file=b""), "id_file") == "The file is empty."
 
 
@@ -197,7 +197,7 @@ def test_a_user_hears_whose_key_it_is_and_whom_to_tell_but_may_not_delete_it(bro
     _, plain = leaked(name="Payroll")
     response = look(browser_of("user"), plain)
     assert "Owner Person" in answer(response)
-    assert "You may not delete it. Tell its owner at once" in answer(response)
+    assert "You may not delete it. Tell its owner immediately" in answer(response)
     assert not {"Delete API key", "API key settings"} & links(response).keys()
 
 

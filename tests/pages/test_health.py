@@ -33,8 +33,8 @@ def own_audit_files(settings, tmp_path) -> None:
 
 
 NO_ANCHOR = (
-    "Anchors None is set up: whoever rules the database and has the signing key could rewrite what happened. "
-    "docs/audit.md says how to set one up."
+    "Anchors None: a person who controls the database and the signing key could rewrite the audit log. "
+    "docs/audit.md explains how to set up an anchor."
 )
 
 
@@ -79,12 +79,12 @@ def test_a_job_that_never_ran_or_not_lately_is_late(browser_of):
 
 def test_the_page_counts_what_waits(browser_of, cast):
     admin = browser_of("admin")
-    assert "No key waits to be settled or deleted." in text(admin.get("/settings/health/"))
+    assert "No key is waiting to be resolved or deleted." in text(admin.get("/settings/health/"))
     past = timezone.now() - timedelta(minutes=1)
     for _ in range(2):
         a_key(cast.admin, state=State.REVOKING, due_at=past)
     a_key(cast.admin, state=State.READY, due_at=timezone.now() + timedelta(minutes=1))
-    assert "2 keys wait to be settled or deleted." in text(admin.get("/settings/health/"))
+    assert "2 keys are waiting to be resolved or deleted." in text(admin.get("/settings/health/"))
     assert queries(admin, "/settings/health/") == 26
 
 
@@ -100,7 +100,7 @@ def quarantined(cast, sandbox) -> ApiKey:
 def test_the_quarantine_shows_what_is_held_back_and_why(browser_of, quarantined):
     page = browser_of("owner").get(HEALTH)
     section = the(page, "section", aria_labelledby="quarantine")
-    assert "The portal revokes nothing by itself" in words(section)
+    assert "the portal deletes no key on its own" in words(section)
     assert "A backup was restored." in words(section)
     assert "Nightly Admin Person (admin@contenzilla.example) Nobody viewed the key." in words(section)
     assert links(page)["Nightly"] == f"/keys/{quarantined.pk}/"
@@ -145,7 +145,9 @@ def test_what_is_wrong_is_shown_with_what_to_do_here_and_on_the_dashboard(browse
 
 def test_a_pause_that_cerby_asked_for_is_shown(browser_of):
     begin_pause(0)
-    assert "Cerby asked us to wait No API key is generated until" in text(browser_of("admin").get(HEALTH))
+    assert "Cerby asked the portal to wait No API key can be generated until" in text(
+        browser_of("admin").get(HEALTH)
+    )
 
 
 def test_they_are_for_admins_only(browser_of):
@@ -171,7 +173,7 @@ def test_it_says_how_far_the_log_is_sealed_and_signed(browser_of, own_audit_file
     an_event().save()
     said, status = told_of_the_log(admin)
     assert "Sealed 3 events, up to" in said
-    assert "Waiting 1 events, since" in said
+    assert "Waiting 1 event, since" in said
     assert "Last signed 3 events," in said
     assert status == "ok"
 

@@ -87,7 +87,7 @@ def test_a_line_that_cannot_be_imported_is_left_out_with_the_reason(admin, cast,
     response = dry_run(admin, GOOD, line)
     first, second = outcomes(response)
     assert first == "Declared"
-    assert second.startswith("Left out")
+    assert second.startswith("Skipped")
     assert said in second
     assert "Import 1 key" in [words(button) for button in elements(response, "button")]
     confirm(admin, response)

@@ -71,7 +71,7 @@ def test_it_says_everything_about_the_key(admin, cast):
     assert "in 30 days" in said["Expires"]
     assert "Automation" in said["Storage"]
     assert any("9xyz" in value for value in said.values())
-    assert {"Delete API key", "In the activity log"} <= links(response).keys()
+    assert {"Delete API key", "Show in Activity"} <= links(response).keys()
 
 
 def test_its_own_activity_is_on_the_page(admin):
@@ -79,7 +79,7 @@ def test_its_own_activity_is_on_the_page(admin):
     response = admin.get(f"/keys/{key.pk}/")
     for label in ("API key requested", "API key generated", "API key viewed"):
         assert label in text(response)
-    assert links(response)["In the activity log"] == f"/activity/?key={key.pk}"
+    assert links(response)["Show in Activity"] == f"/activity/?key={key.pk}"
     newest = AuditEvent.objects.filter(key_id=key.pk).latest("id")
     addresses = {attribute(link, "href") for link in elements(response, "a")}
     assert {f"/activity/{newest.uid}/", f"/people/{newest.actor_id}/"} <= addresses

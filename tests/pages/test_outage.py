@@ -30,7 +30,7 @@ def test_it_is_said_once_on_a_page_in_a_fragment_and_to_a_probe(server, workspac
     with own_database.using(server.url("portal")):
         page = browser.get("/keys/")
         assert page.status_code == 503
-        assert "cannot reach its database, so nothing was done" in text(page)
+        assert "cannot reach its database. Nothing was changed or lost" in text(page)
         assert page["Retry-After"] == "60"
         fragment = browser.get("/keys/", headers=HTMX)
         assert (fragment.status_code, fragment["HX-Retarget"]) == (503, "#messages")

@@ -114,7 +114,7 @@ def test_the_job_goes_on_to_done(admin, made_by_hand):
     assert rows(admin.get("/keys/"))[0]["Status"] == "Pending not pasted yet"
     paste(admin, key, made_by_hand(["read:users"]))
     store = admin.get(f"/keys/{key.pk}/store/")
-    assert "only the fingerprint is kept" in text(store)
+    assert "keeps only its fingerprint" in text(store)
     admin.post(f"/keys/{key.pk}/store/done/")
     [row] = rows(admin.get("/keys/"))
     assert (row["Name"], row["Status"]) == ("CI pipeline", "Active")

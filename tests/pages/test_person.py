@@ -47,9 +47,9 @@ def test_role_history_keys_acts_and_what_was_done_to_their_keys(admin, cast, san
 
 def test_each_list_leads_to_all_of_it(admin, cast):
     found = links(admin.get(f"/people/{cast.user.pk}/"))
-    assert found["In the inventory"] == "/keys/?owner=user%40contenzilla.example"
-    assert found["All that they did"] == "/activity/?actor=user%40contenzilla.example"
-    assert found["All that was done to them"] == "/activity/?owner=user%40contenzilla.example"
+    assert found["Show in the inventory"] == "/keys/?owner=user%40contenzilla.example"
+    assert found["All their activity"] == "/activity/?actor=user%40contenzilla.example"
+    assert found["All activity of their keys"] == "/activity/?owner=user%40contenzilla.example"
 
 
 def test_somebody_who_did_nothing_and_owns_nothing(admin, cast):
@@ -62,7 +62,7 @@ def test_only_the_newest_of_many_keys_are_shown_and_that_is_said(admin, cast):
     many_keys(cast.user, 21)
     page = admin.get(f"/people/{cast.user.pk}/")
     assert len(elements(page, "span", class_="badge")) == 20
-    assert "the inventory has all of them" in text(page)
+    assert "The inventory lists all of them" in text(page)
 
 
 def test_nobody(admin):

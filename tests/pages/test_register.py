@@ -161,7 +161,7 @@ def test_an_owner_whom_the_portal_has_not_met_is_asked_of_cerby(admin, sandbox):
     [
         ({"name": ""}, "id_name", "The name is missing"),
         ({"name": "x" * 101}, "id_name", "101 characters"),
-        ({"owner": ""}, "id_owner", "Enter the e-mail"),
+        ({"owner": ""}, "id_owner", "Enter the email"),
         ({"owner": "nobody@contenzilla.example"}, "id_owner", "Cerby knows nobody"),
         ({"purpose": " "}, "id_purpose", "The purpose is missing"),
         ({"expires_date": None}, "id_expires_date", "Enter the day"),

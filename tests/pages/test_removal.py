@@ -28,7 +28,7 @@ def state_of(key) -> str:
 
 def test_the_whole_way_from_the_question_to_removed(admin, declared, cast):
     asked = admin.get(f"/keys/{declared.pk}/delete/")
-    assert "The next page says how to delete it there" in text(asked)
+    assert "The next page explains how to delete it there" in text(asked)
     response = admin.post(f"/keys/{declared.pk}/delete/")
     assert response["Location"] == f"/keys/{declared.pk}/removal/"
     page = admin.get(response["Location"])
@@ -39,7 +39,7 @@ def test_the_whole_way_from_the_question_to_removed(admin, declared, cast):
     assert row["Status"] == "Removed removal unconfirmed"
 
     done = admin.post(f"/keys/{declared.pk}/removal/confirm/", {"deleted": "on"})
-    assert "on your word" in messages_of(admin.get(done["Location"]))
+    assert "as you confirmed" in messages_of(admin.get(done["Location"]))
     [row] = rows(admin.get("/keys/"))
     assert row["Status"] == "Removed"
     [event] = events(type="key:confirm-removal")
@@ -55,7 +55,7 @@ def test_without_the_tick_nothing_is_confirmed(admin, declared):
     admin.post(f"/keys/{declared.pk}/delete/")
     response = admin.post(f"/keys/{declared.pk}/removal/confirm/")
     assert response.status_code == 422
-    assert reason_beside(response, "deleted") == "Tick the box once the key is deleted in Cerby."
+    assert reason_beside(response, "deleted") == "Tick the box after you have deleted the key in Cerby."
     assert state_of(declared) == State.REVOKING
 
 
@@ -66,7 +66,7 @@ def test_it_cannot_be_confirmed_before_deleting_was_started(admin, declared):
 
 def test_a_key_that_cerby_can_be_asked_about_has_nothing_to_do_by_hand(admin, cast):
     key = a_key(cast.owner)
-    assert "There is nothing to do by hand" in text(admin.get(f"/keys/{key.pk}/removal/"))
+    assert "There is nothing left to do" in text(admin.get(f"/keys/{key.pk}/removal/"))
     assert "This key still works" not in text(admin.get(f"/keys/{uuid.UUID(int=key.pk.int)}/"))
 
 

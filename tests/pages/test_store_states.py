@@ -91,8 +91,8 @@ def waiting(**columns):
 
 LEASED = {"lease": uuid.UUID(int=1), "lease_until": NOW + timedelta(minutes=1)}
 STATES = {
-    State.REQUESTED: (waiting(), "Cerby is being asked"),
-    State.CALLING: (waiting(**LEASED), "Cerby is being asked"),
+    State.REQUESTED: (waiting(), "The portal is asking Cerby"),
+    State.CALLING: (waiting(**LEASED), "The portal is asking Cerby"),
     State.IN_DOUBT: (waiting(), "Cerby's answer was lost"),
     State.REFUSED: (waiting(failure="Cerby said no."), "There is nothing to store"),
     State.ABSENT: (waiting(), "There is nothing to store"),
@@ -137,7 +137,7 @@ def test_a_state_is_said_in_the_words_of_the_table(admin, cast, state, said):
         ("created-without-key", "The portal has deleted it in Cerby. Generate another one."),
         (
             "created-without-key, and deletion hangs",
-            "goes on until Cerby confirms that. Generate another one.",
+            "keeps trying until Cerby confirms. Generate another one.",
         ),
     ],
 )
@@ -170,7 +170,7 @@ def test_cerby_cannot_list_its_vaults_but_show_and_copy_still_work(admin, settin
     settings.CERBY_BASE_URL = "http://127.0.0.1:9"
     response = admin.get(f"/keys/{key.pk}/store/")
     assert response.status_code == 200
-    assert "vaults cannot be listed" in text(response)
+    assert "cannot list your Cerby vaults" in text(response)
     assert the(response, id="show")
     assert not elements(response, id="save-open")
     assert claim(admin, key).status_code == 200

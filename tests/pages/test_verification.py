@@ -79,7 +79,7 @@ def test_the_button_starts_it_and_the_page_says_what_was_found(admin):
     assert attribute(the(part, id="found"), "hx-trigger") is None
     found = text(admin.get(PAGE))
     assert found.endswith(text(part)) or text(part) in found
-    assert "Nothing is wrong Every event is as it was sealed, and in its place." in found
+    assert "The record is intact Every event is unchanged and in its place." in found
     assert "Events 3 sealed, 1 not sealed yet" in found
     assert "Newest checkpoint 3 events, signed" in found
     assert [(event.outcome, said_by(event)) for event in events(type="record:verify")] == [
@@ -150,8 +150,8 @@ def test_a_record_that_cannot_be_read_is_not_called_whole(admin, settings, tmp_p
     admin.post(START)
     run_what_is_enqueued()
     found = text(admin.get(PAGE))
-    assert "It broke off" in found
-    assert "Nothing is wrong" not in found
+    assert "The verification did not finish" in found
+    assert "The record is intact" not in found
     assert [event.outcome for event in events(type="record:verify")] == ["failed"]
 
 
@@ -181,8 +181,8 @@ def test_what_is_explained_is_no_alarm_any_more_and_stays_damage(owner, cast):
     assert owner.get("/readyz").json()["audit"] == "damaged"
 
     page = explained(owner)
-    assert messages_of(page) == "The explanation is part of the record now."
-    assert "The record is damaged, and all of it is explained" in text(page)
+    assert messages_of(page) == "The explanation is now part of the record."
+    assert "The record is damaged, and all damage is explained" in text(page)
     assert rows(page)[0]["Explanation"].startswith(f"{WHY} Owner Person, ")
     assert not elements(page, id="id_explanation")
     [event] = events(type="record:explain")
@@ -192,7 +192,7 @@ def test_what_is_explained_is_no_alarm_any_more_and_stays_damage(owner, cast):
     )
     assert "The last verification found" not in text(owner.get("/"))
     assert owner.get("/readyz").json()["audit"] == "ok"
-    assert "all of it is explained" in text(verified(owner))
+    assert "all damage is explained" in text(verified(owner))
 
 
 def test_what_shows_up_later_is_an_alarm_again(owner):

@@ -166,9 +166,9 @@ def test_a_zone_that_does_not_exist(admin, zone):
     ("chosen", "reason"),
     [
         ([], "at least one scope"),
-        (["write:everything"], "not a scope that is offered"),
-        (["read:users", "<b>"], "not a scope that is offered"),
-        (["x" * 5000], "not a scope that is offered"),
+        (["write:everything"], "not an available scope"),
+        (["read:users", "<b>"], "not an available scope"),
+        (["x" * 5000], "not an available scope"),
     ],
 )
 def test_scopes_that_cannot_be_used(admin, chosen, reason):
@@ -187,7 +187,7 @@ def test_a_scope_that_the_configuration_does_not_offer(admin, settings):
     settings.PORTAL_EXTRA_SCOPES = False
     response = admin.post(GENERATE, answers(scopes=["delete:teams"]))
     assert response.status_code == 422
-    assert "not a scope that is offered" in words(the(response, id="scopes_error"))
+    assert "not an available scope" in words(the(response, id="scopes_error"))
 
 
 OFF_THE_CURVE = "BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"

@@ -160,15 +160,15 @@ def test_while_cerby_wants_a_pause_the_wizard_says_until_when_before_anything_is
     super_admin, sandbox, paused
 ):
     before = posts_to_cerby(sandbox)
-    assert f"Cerby asked us to wait: until {paused}" in text(super_admin.get(NEW))
-    assert f"Cerby asked us to wait: until {paused}" in text(
+    assert f"Cerby asked the portal to wait until {paused}" in text(super_admin.get(NEW))
+    assert f"Cerby asked the portal to wait until {paused}" in text(
         super_admin.post(SCOPES, answers(), headers=HTMX)
     )
     sent = answers()
     response = super_admin.post(GENERATE, sent, headers=HTMX)
     assert response.status_code == 429
     alert = " ".join(words(found) for found in elements(response, "div", role="alert"))
-    assert f"Cerby asked us to wait: until {paused}" in alert
+    assert f"Cerby asked the portal to wait until {paused}" in alert
     assert value_of(response, "name") == sent["name"]
     assert ticked(response) == sent["scopes"]
     assert posts_to_cerby(sandbox) == before
@@ -176,10 +176,10 @@ def test_while_cerby_wants_a_pause_the_wizard_says_until_when_before_anything_is
 
 
 def test_without_a_pause_the_wizard_says_nothing_of_one(super_admin):
-    assert "asked us to wait" not in text(super_admin.get(NEW))
+    assert "asked the portal to wait" not in text(super_admin.get(NEW))
 
 
 def test_where_keys_are_made_by_hand_a_pause_stops_nobody(super_admin, paused, settings):
     settings.CERBY_ISSUE_MODE = "assisted"
-    assert "asked us to wait" not in text(super_admin.get(NEW))
+    assert "asked the portal to wait" not in text(super_admin.get(NEW))
     assert super_admin.post(GENERATE, answers()).status_code == 302

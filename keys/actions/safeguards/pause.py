@@ -32,7 +32,7 @@ def begin_pause(retry_after: int) -> CerbyTooMany:
             log.append(Event.PAUSE_STARTED, actor=None, until=until.isoformat())
     return CerbyTooMany(
         "Cerby did not generate the API key, because it received too many requests. "
-        f"It asked us to wait: until {formatting.clock(until)}.",
+        f"It asked the portal to wait until {formatting.clock(until)}.",
         retry_after=round((until - now).total_seconds()),
     )
 
@@ -42,6 +42,6 @@ def check_pause() -> None:
     until = Pause.active_until()
     if until is not None:
         raise CerbyPaused(
-            f"Cerby asked us to wait: until {formatting.clock(until)}. No request was sent. Try again then.",
+            f"Cerby asked the portal to wait until {formatting.clock(until)}. No request was sent. Try again then.",
             retry_after=max(1, round((until - timezone.now()).total_seconds())),
         )

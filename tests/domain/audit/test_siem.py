@@ -127,14 +127,14 @@ def test_health_says_how_far_behind_each_is(file, settings, browser_of):
     admin = browser_of("admin")
     seal_and_sign()
     SiemTarget.objects.create(name="file", next_index=Sealed.objects.count())
-    assert "By file Has everything that is sealed" in text(admin.get("/settings/health/"))
+    assert "File Up to date" in text(admin.get("/settings/health/"))
     an_event(at=timezone.now() - timedelta(minutes=7, seconds=5)).save()
     happen(1)
     settings.PORTAL_SIEM_FILE = file / "no folder"
     file.touch()
     stream()
     shown = text(admin.get("/settings/health/"))
-    assert "By file 2 events and 7 minutes behind failing Since" in shown
+    assert "File 2 events and 7 minutes behind failing Since" in shown
     assert "Not a directory." in shown
 
 

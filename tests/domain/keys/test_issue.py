@@ -84,7 +84,7 @@ def test_a_4xx_is_refused_in_cerbys_words(cast, cerby_that, status):
 
 def test_asking_too_often_is_refused_with_the_time_to_come_back(cast, cerby_that):
     server = cerby_that(refusal(429, "Slow down.", Retry_After="120"))
-    with pytest.raises(CerbyTooMany, match=r"asked us to wait: until \d\d:\d\d UTC") as caught:
+    with pytest.raises(CerbyTooMany, match=r"asked the portal to wait until \d\d:\d\d UTC") as caught:
         issue_key(people.actor(cast.admin), a_request())
     assert_refused(caught.value.sentence, "pause:start")
     assert server.lines() == [THE_POST]

@@ -70,7 +70,7 @@ def test_it_lasts_five_minutes_or_longer_if_cerby_says_so_but_never_over_an_hour
 def test_until_it_ends_nothing_is_sent_and_nothing_is_recorded_as_asked_for(me, sandbox):
     told_to_wait(me, sandbox)
     request = a_request(name="The second")
-    with pytest.raises(CerbyPaused, match=r"Cerby asked us to wait: until \d\d:\d\d UTC") as caught:
+    with pytest.raises(CerbyPaused, match=r"Cerby asked the portal to wait until \d\d:\d\d UTC") as caught:
         issue_key(me, request)
     assert 0 < caught.value.retry_after <= 300
     assert not ApiKey.objects.filter(pk=request.id).exists()
@@ -115,7 +115,7 @@ def test_a_create_that_was_on_its_way_when_the_pause_began_is_not_sent(me, sandb
         issue_key(me, request)
     assert posts(sandbox) == 0
     key = ApiKey.objects.get(pk=request.id)
-    assert (key.state, key.failure[:24]) == (State.REFUSED, "Cerby asked us to wait: ")
+    assert (key.state, key.failure[:31]) == (State.REFUSED, "Cerby asked the portal to wait ")
 
 
 def test_a_double_click_still_leads_to_the_key_that_was_made(me, sandbox):
