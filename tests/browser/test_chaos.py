@@ -95,7 +95,7 @@ def _delete(page: Page) -> None:
         with page.expect_navigation(timeout=STEP_SECONDS * 1000):
             page.get_by_role("dialog").get_by_role("button", name="Delete API key").click()
         expect(page.locator("#messages")).to_have_text(SENTENCE)
-        if page.get_by_text("Cerby has confirmed that it opens nothing any more").count():
+        if page.get_by_text("Cerby has confirmed that it no longer works").count():
             return
         expect(page.get_by_text("Removal is not confirmed")).to_be_visible()
         page.reload()

@@ -40,9 +40,7 @@ def _delete(page: Page) -> None:
     page.get_by_role("link", name="Delete API key").click()
     dialog = page.get_by_role("dialog", name="Delete API key?")
     dialog.get_by_role("button", name="Delete API key").click()
-    expect(
-        page.get_by_text("is removed. Cerby has confirmed that it no longer works.")
-    ).to_be_visible()
+    expect(page.get_by_text("is removed. Cerby has confirmed that it no longer works.")).to_be_visible()
 
 
 @pytest.mark.parametrize("way", ["save in Cerby", "copy and tick"])

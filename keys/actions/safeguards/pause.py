@@ -42,6 +42,7 @@ def check_pause() -> None:
     until = Pause.active_until()
     if until is not None:
         raise CerbyPaused(
-            f"Cerby asked the portal to wait until {formatting.clock(until)}. No request was sent. Try again then.",
+            f"Cerby asked the portal to wait until {formatting.clock(until)}. No request was sent. "
+            "Try again then.",
             retry_after=max(1, round((until - timezone.now()).total_seconds())),
         )
