@@ -1,1 +1,1 @@
-"""What the portal costs, measured: `make bench`. The tests never run this."""
+"""Measure the portal's performance with `make bench`. The tests never run this."""

@@ -1,4 +1,4 @@
-"""`make bench`."""
+"""Run the benchmarks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from benchmarks.choices import CHOSEN
 os.environ |= {"DJANGO_SETTINGS_MODULE": "benchmarks.settings", "BENCH_DATABASE": CHOSEN.database}
 django.setup()
 
-from benchmarks.run import main  # noqa: E402 - models can be imported only now
+from benchmarks.run import main  # noqa: E402 - importing models needs the settings
 
 main()

@@ -1,4 +1,4 @@
-"""Django admin's changelist over the same table and columns, as one would first write it."""
+"""Configure a plain Django admin changelist with the same table and columns, for comparison."""
 
 from __future__ import annotations
 

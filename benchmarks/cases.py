@@ -1,4 +1,4 @@
-"""What is measured: addresses of the portal, the same in both databases but for the ids in them."""
+"""Define the measured URLs of the portal. Only the ids in them differ between the databases."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from keys.selectors.inventory.filters import EXPIRY_WINDOWS, NEEDS, SORTS, STATU
 from keys.selectors.inventory.keyset import order_by
 
 Address = Callable[[], str]
-"""Called once per database, while that database is in use."""
+"""Called once per database while that database is in use."""
 
 COMMON_SCOPE, COMMON_WORD, COMMON_LETTERS = "read:users", "production", "pro"
 NEVER_TOGETHER = "ion pay"
-"""Letters that stand next to each other in many names, but never all of them in one."""
+"""A sequence of letters whose parts occur in many names, but never the whole sequence."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """``promised``: the milestone says that it stays flat; the others are measured to be known."""
+    """A measured case. ``promised``: its cost must not grow with size. Other cases are for information."""
 
     group: str
     name: str
@@ -45,7 +45,7 @@ def _email(position: int) -> str:
 
 
 def _deep(address: Address, direction: str = "after") -> Address:
-    """The page that begins (or ends) in the middle of the list."""
+    """Return the page that starts (or ends) in the middle of the list."""
 
     def from_the_middle() -> str:
         first = address()
@@ -80,7 +80,7 @@ def inventory() -> Iterator[Case]:
 
 
 def needs() -> Iterator[Case]:
-    """The lists that the dashboard's lines lead to."""
+    """Return the lists that the dashboard's lines link to."""
     for need, words in NEEDS:
         yield Case("needs", words.lower(), _keys({"needs": need}))
     yield Case("needs", "origin discovered", _keys({"origin": "discovered"}))
@@ -103,7 +103,7 @@ def search() -> Iterator[Case]:
 
 
 def together() -> Iterator[Case]:
-    """Filters, search and orders that meet: answered right, and not promised to be flat."""
+    """Return combinations of filters, search and order, whose cost may grow with size."""
     met: dict[str, Address] = {
         "common word, status active": _keys({"q": COMMON_WORD, "status": "active"}),
         "common word, scope of 10 keys": _keys({"q": COMMON_WORD, "scope": RARE_SCOPE}),
@@ -153,7 +153,7 @@ def _day_of(position: float) -> str:
 
 
 def admin() -> Iterator[Case]:
-    """Django admin's changelist, for comparison."""
+    """Return the Django admin's changelist, for comparison."""
     changelist = "/admin/keys/apikey/"
     yield Case("admin", "first page", lambda: changelist, promised=False)
     yield Case("admin", "page 10", lambda: f"{changelist}?p=10", promised=False)

@@ -1,4 +1,4 @@
-"""What `make bench` is asked for; read before Django is set up, since the settings follow from it."""
+"""Parse the options of `make bench` before Django's set-up, because the settings depend on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a piece of work takes: the processor's time, time by the clock, and how far memory rises."""
+"""Measure the processor time, elapsed time and peak memory of a block of code."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Cost:
 
 @contextmanager
 def costing(above: float | None = None) -> Iterator[Cost]:
-    """What the block takes, known after its end. ``above``: megabytes to count from, else those of now."""
+    """Measure a block. Memory counts from ``above`` megabytes, by default from the current ones."""
     gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak begins anew
+    Path("/proc/self/clear_refs").write_text("5")  # Linux: reset the peak
     cost, before = Cost(), resident() if above is None else above
     started, started_busy = time.perf_counter(), time.process_time()
     yield cost
@@ -35,6 +35,6 @@ def costing(above: float | None = None) -> Iterator[Cost]:
 
 
 def resident(which: str = "VmRSS") -> float:
-    """Megabytes of this process in memory: now (VmRSS), or the most that it had (VmHWM)."""
+    """Return the process's memory in megabytes: current (VmRSS) or peak (VmHWM)."""
     fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return int(fields[which].split()[0]) / 1024

@@ -23,7 +23,7 @@ from tests.support.postgresql_server import Server
 
 
 class SQLite:
-    """``at(name)`` is how Django calls a database; ``plain(name)`` connects without Django, in a ``with``."""
+    """A kind of database. ``at(name)`` is Django's configuration; ``plain(name)`` connects without Django."""
 
     version = f"SQLite {sqlite3.sqlite_version}"
 
@@ -37,7 +37,7 @@ class SQLite:
         return [path.stem for path in FOLDER.glob("*.sqlite3")]
 
     def create(self, name: str) -> None:
-        """The first connection does."""
+        """The first connection creates the file."""
 
     def drop(self, name: str) -> None:
         for path in FOLDER.glob(f"{name}.sqlite3*"):
@@ -52,7 +52,7 @@ class PostgreSQL:
 
     def __init__(self) -> None:
         POSTGRESQL.mkdir(exist_ok=True)
-        self._server = Server(POSTGRESQL, max_wal_size="4GB")  # which speeds up filling it
+        self._server = Server(POSTGRESQL, max_wal_size="4GB")  # speeds up filling the tables
         self._server.start()
         atexit.register(self._server.stop, signal.SIGINT)
         with self.plain("postgres") as connection:
@@ -83,16 +83,16 @@ kept: SQLite | PostgreSQL = PostgreSQL() if connection.vendor == "postgresql" el
 
 
 def connect(at: str | Path) -> BaseDatabaseWrapper:
-    """A connection with the portal's own settings to the database that Django calls so."""
+    """Return a connection to the database ``at`` with the portal's own settings."""
     settings = connections.settings["default"] | {"NAME": at}
     database = load_backend(settings["ENGINE"]).DatabaseWrapper(settings, "default")
-    database._connection_pools = {}  # noqa: SLF001 - Django's go by alias, and all of these have the same
+    database._connection_pools = {}  # noqa: SLF001 - Django keys pools by alias, which is the same here
     return database
 
 
 @contextmanager
 def using(database: BaseDatabaseWrapper) -> Iterator[None]:
-    """Everything inside reads and writes ``database``."""
+    """Use ``database`` for all queries in the block."""
     usual = connections["default"]
     connections["default"] = database
     try:

@@ -30,12 +30,12 @@ from keys.models import User, fold
 from keys.rules.lifecycle import State
 
 KEPT_FOR = 7
-"""Days; "expires in 7 days" must go on meaning something."""
+"""Days that a database is reused, so that "expires in 7 days" stays true."""
 
 UNFINISHED = "unfinished"
 FULL_PAGE = 60
 RARE = 10
-"""Keys that hold the rarest scope and the rarest word, in either database."""
+"""The number of keys with the rarest scope and the rarest word, in each database."""
 
 RARE_SCOPE, RARE_WORD, MIDDLE_WORD, UNCOMMON_WORD = "delete:teams", "zanzibar", "quarterly", "offshore"
 _SCOPES = {
@@ -62,7 +62,7 @@ def database_of(size: int, events: int) -> str:
                 return kept.at(name)
             kept.drop(name)
     started, name = time.perf_counter(), f"{wanted}_{_recipe()}_{today}"
-    # In a process of its own: what it needs of memory is not to be taken for what is measured.
+    # In a separate process, so that its memory is not part of the measurement.
     building = multiprocessing.get_context("fork").Process(target=_build, args=(UNFINISHED, size, events))
     building.start()
     building.join()
@@ -74,7 +74,7 @@ def database_of(size: int, events: int) -> str:
 
 
 def _recipe() -> str:
-    """A hash of what decides a database's contents."""
+    """Return a hash of the code that determines a database's content."""
     here = [Path(file) for file in (__file__, loading.__file__, people.__file__, record.__file__)]
     sources = [*sorted(Path(migrations.__path__[0]).glob("0*.py")), *here]
     lines = [line for source in sources for line in source.read_text().splitlines() if line[:1] != "#"]
@@ -101,7 +101,7 @@ def _build(name: str, size: int, events: int) -> None:
 
 
 def _noting(lived: deque[record.Key], count: int, first: User, rows: Iterator[Row]) -> Iterator[Row]:
-    """``rows``; the record is to tell of ``count`` of them, and of a few of ``first``'s before all others."""
+    """Yield ``rows``. Collect ``count`` of them for the audit log, after a few of ``first``'s."""
     few = RARE
     for row in rows:
         key = (str(uuid.UUID(row["id"])), row["name"])
@@ -114,7 +114,7 @@ def _noting(lived: deque[record.Key], count: int, first: User, rows: Iterator[Ro
 
 
 def _keys(size: int, owners: list[User]) -> Iterator[Row]:
-    """Rows of keys_apikey, newest first: so the search index grows at its end."""
+    """Yield rows of keys_apikey, newest first, so that the search index grows at its end."""
     luck = random.Random(size)
     now = datetime.now(tz=UTC).replace(tzinfo=None)
     lives = sorted(
@@ -164,7 +164,7 @@ def _text(value: Any) -> Any:
 
 
 def _planted(size: int, luck: random.Random) -> dict[int, str]:
-    """Which keys carry a word that others do not: in 10, in one of 2,000, in one of 200."""
+    """Return the positions of keys with a rare word: 10 keys, one in 2,000, one in 200."""
     uncommon, middle = max(FULL_PAGE, size // 2000), max(FULL_PAGE, size // 200)
     words = [RARE_WORD] * RARE + [UNCOMMON_WORD] * uncommon + [MIDDLE_WORD] * middle
     return dict(zip(luck.sample(range(size), len(words)), words, strict=True))
@@ -182,7 +182,7 @@ def _kinds(size: int, luck: random.Random) -> list[str]:
 
 
 def _life(kind: str, luck: random.Random, now: datetime) -> dict[str, Any]:
-    """State and times of one key; times are naive UTC."""
+    """Return the state and times of a key. Times are naive and in UTC."""
 
     def ago(seconds: float) -> datetime:
         return now - timedelta(seconds=luck.random() * seconds)
@@ -217,7 +217,7 @@ def _life(kind: str, luck: random.Random, now: datetime) -> dict[str, Any]:
 
 
 def _mark(lives: list[dict[str, Any]], luck: random.Random, now: datetime) -> None:
-    """Give some of the active keys, and some that are to be removed, what somebody should look at."""
+    """Mark some of the active keys, and some that are being removed, so that they need attention."""
     active = [life for life in lives if life["state"] == State.HELD.value and life["expires_at"] > now]
     removed = [life for life in lives if life["state"] == State.REVOKED.value]
     for share, among, marks in (

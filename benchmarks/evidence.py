@@ -1,4 +1,4 @@
-"""What an evidence pack of everything takes, and verifying the whole record."""
+"""Measure an evidence pack of everything and a verification of the whole audit log."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def show(databases: Iterable[str]) -> None:
 
 
 def _seal_what_waits() -> None:
-    """What other measurements have written. What was signed last may have been another database's."""
+    """Seal the events of other measurements. The last signed state may belong to another database."""
     path_of(signer.FILE).unlink(missing_ok=True)
     seal_all(uuid.uuid4())
     signer.sign()
@@ -61,7 +61,7 @@ def _verify() -> str:
 
 
 def _verify_with_macs() -> str:
-    """The second escrow stands for what other measurements have written, which it cannot check."""
+    """Verify with two escrows. The second stands for events of other measurements, which it cannot check."""
     mac_ratchet.mac(b"")
     return _in_words(check(escrows=[record.escrow(), json.loads(path_of(mac_ratchet.FILE).read_text())]))
 

@@ -1,4 +1,4 @@
-"""Fill an empty database quickly: first the rows, then the indexes, past Django and past some triggers."""
+"""Fill an empty database quickly: insert rows without Django and some triggers, then create the indexes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.databases import kept
 
 Row = dict[str, Any]
 Insert = Callable[[str, Iterator[Row]], None]
-"""Adds rows to a table, their values as SQLite keeps them."""
+"""Inserts rows into a table, with values in SQLite's format."""
 
 _MADE_AFTERWARDS = """
     SELECT type, name, sql FROM sqlite_master
@@ -30,7 +30,7 @@ _INDEXES = """
 
 @contextmanager
 def filling(name: str) -> Iterator[Insert]:
-    """In one transaction. The triggers of the keys do their work meanwhile; those of the audit log do not."""
+    """Load in one transaction. The triggers of keys fire; those of the audit log do not."""
     with kept.plain(name) as plain:
         yield from _sqlite(plain) if isinstance(plain, sqlite3.Connection) else _postgresql(plain)
 
@@ -59,7 +59,7 @@ def _postgresql(plain: psycopg.Connection) -> Iterator[Insert]:
     with plain.transaction():
         plain.execute("SET LOCAL TimeZone = 'UTC'")
         plain.execute("SET LOCAL maintenance_work_mem = '512MB'")
-        # No trigger fires but those that do so always.
+        # Disable all triggers except those that always fire.
         plain.execute("SET LOCAL session_replication_role = replica")
         plain.execute("ALTER TABLE keys_apikey ENABLE ALWAYS TRIGGER keys_apikey_indexed")
         found = plain.execute(_INDEXES).fetchall()

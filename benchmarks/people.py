@@ -1,4 +1,4 @@
-"""Who owns the keys: one who owns a third of them, a long tail, and one who is signed in."""
+"""Create the owners of keys: one with a third of them, a long tail, and a signed-in one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keys.rules.policy import Role
 
 OWNERS = 300
 BIG, SMALL = 0, OWNERS - 1
-"""Positions: who owns 30 % of all keys, and who owns only a few."""
+"""Positions of the owner of 30 % of all keys and of an owner of a few."""
 
 _FIRST = (
     "Ada",
@@ -46,7 +46,7 @@ _LAST = (
 
 
 def add_people() -> list[User]:
-    """All of them, the big owner first; they are workspace Owner (the first) and Admins."""
+    """Return all people, the big owner first: the workspace Owner, then Admins."""
     now = datetime.now(tz=UTC)
     luck = random.Random(7)
     people = []
@@ -69,6 +69,6 @@ def add_people() -> list[User]:
 
 
 def weights() -> list[float]:
-    """How many keys each owns, as shares that sum to 1; the small owner's are given out apart."""
+    """Return each person's share of the keys; the sum is 1. The small owner's keys are assigned separately."""
     tail = [1 / rank for rank in range(2, OWNERS)]
     return [0.30, *(0.70 * share / sum(tail) for share in tail), 0.0]

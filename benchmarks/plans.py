@@ -1,4 +1,4 @@
-"""How the database answers each case: the plans of what the portal asks of its keys and events."""
+"""Print the database's query plans for each case."""
 
 from __future__ import annotations
 

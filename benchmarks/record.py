@@ -1,4 +1,4 @@
-"""A record of any length, as the portal would have written, sealed and signed it over three years."""
+"""Generate an audit log of any length, sealed and signed as the portal would have done over three years."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from keys.tlog.mac_ratchet import EPOCH_SECONDS, Ratchet
 from keys.verifier.verify_bundle import Tree
 
 Key = tuple[str, str]
-"""Id and name."""
+"""The id and name of a key."""
 
 _YEARS = timedelta(days=3 * 365)
 _CHUNK = 65_536
 SIGNED_EVERY = 4
-"""Events: people act now and then, and the portal signs every few seconds."""
+"""Intervals of events: people act now and then, and the portal signs every few seconds."""
 
 AT_ONCE = 20
-"""So many keys live their lives side by side."""
+"""The number of keys whose events are interleaved."""
 
 Happening = tuple[Event, dict[str, Any]]
-"""An event and its details."""
+"""An event type and its details."""
 
 _SCOPES, _EXPIRES = ["read:users", "read:items"], "2030-01-01T00:00:00+00:00"
 _RESCOPED = {"before": _SCOPES, "after": ["read:users"]}
@@ -56,16 +56,16 @@ _OF_PEOPLE: list[Happening] = [
     (Event.ATTEMPT_REFUSED, {"action": "create_key"}),
 ]
 _ABOUT_KEYS = 0.6
-"""Share of the events; the others are about people."""
+"""The share of events about keys; the others are about people."""
 
 _FIRST_KEY = bytes(32)
-"""Of the chain of MACs."""
+"""The identifier of the chain of MACs."""
 
 _CHAIN = hashlib.sha256(_FIRST_KEY).hexdigest()[:8]
 
 
 def write(insert: Insert, size: int, owners: Sequence[User], keys: Iterable[Key]) -> None:
-    """``size`` events, oldest first; they tell the lives of ``keys``, and then of keys that are unknown."""
+    """Yield ``size`` events, oldest first, about ``keys`` and then about unknown keys."""
     rows, whole = _events(size, owners, keys), Tree()
     edge: list[list[bytes]] = []
     while chunk := list(itertools.islice(rows, _CHUNK)):
@@ -81,13 +81,13 @@ def write(insert: Insert, size: int, owners: Sequence[User], keys: Iterable[Key]
 
 
 def escrow() -> dict[str, Any]:
-    """The first key of the MACs of the record that is in use, as the auditors would keep it."""
+    """Return the first MAC key of the current log, as the auditors would store it."""
     first = AuditEvent.objects.order_by("pk").values_list("mac_epoch", flat=True)[0]
     return {"chain": _CHAIN, "epoch": first, "key": _FIRST_KEY.hex()}
 
 
 def _events(size: int, owners: Sequence[User], keys: Iterable[Key]) -> Iterator[Row]:
-    """Rows of keys_auditevent."""
+    """Yield rows of keys_auditevent."""
     luck = random.Random(size + 1)
     now, step = datetime.now(tz=UTC), _YEARS / size
     people, lives = luck.choices(owners, weights(), k=size), _lives(keys, luck)
@@ -121,7 +121,7 @@ def _epoch(at: datetime) -> int:
 
 
 def _lives(keys: Iterable[Key], luck: random.Random) -> Iterator[tuple[Key, Happening]]:
-    """What happens to keys, without an end."""
+    """Yield events of keys endlessly."""
     unknown = (
         (str(uuid.UUID(int=luck.getrandbits(128), version=4)), "billing deploy") for _ in itertools.count()
     )
@@ -138,7 +138,7 @@ def _lives(keys: Iterable[Key], luck: random.Random) -> Iterator[tuple[Key, Happ
 
 
 def _row(said: dict[str, Any], salt: bytes, macs: Ratchet) -> Row:
-    """As keys.audit.log makes it, without Django's part."""
+    """Build a leaf as keys.audit.log does, without Django."""
     made = leaf.make(said, salt)
     mac, actor, key = macs.mac(made.raw), said["actor"], said["key"]
     kind, _, outcome = said["type"].rpartition(":")
@@ -167,7 +167,7 @@ def _row(said: dict[str, Any], salt: bytes, macs: Ratchet) -> Row:
 
 
 def _checkpoints(chunk: list[Row], whole: Tree, size: int) -> Iterator[Row]:
-    """Adds the events of ``chunk`` to the tree, and signs it now and then, and when it is whole."""
+    """Add the events of ``chunk`` to the tree. Yield checkpoints at intervals and at the end."""
     mine = signer()
     for row in chunk:
         whole.add(row["leaf"])
@@ -178,7 +178,7 @@ def _checkpoints(chunk: list[Row], whole: Tree, size: int) -> Iterator[Row]:
 
 
 def _sealed(start: int, leaves: list[bytes]) -> Iterator[Row]:
-    """Events are numbered from 1 by the database, and from 0 in the tree."""
+    """The database numbers events from 1, the tree from 0."""
     for index, digest in enumerate(leaves, start):
         yield {"index": index, "event_id": index + 1, "leaf_hash": digest}
 
@@ -189,7 +189,7 @@ def _nodes(growth: merkle.Growth) -> Iterator[Row]:
 
 
 def _next_edge(edge: list[list[bytes]], leaves: list[bytes], growth: merkle.Growth) -> list[list[bytes]]:
-    """Of each level what its last tile, which is not full, holds by now."""
+    """Return the content of each level's last, incomplete tile."""
     rows = defaultdict(list, {level: [*row] for level, row in enumerate(edge)})
     rows[0] += leaves
     for level, _, digest in growth.nodes:

@@ -1,4 +1,4 @@
-"""One request through the whole of what gunicorn calls, signed in, and how long it took."""
+"""Send a signed-in request through the whole WSGI application, and time it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ROW = re.compile(rb"<tr\b")
 
 @dataclass(frozen=True)
 class Answer:
-    """``milliseconds`` from the call to the last byte; ``rows`` counts the table's lines, header apart."""
+    """A response. ``milliseconds``: until the last byte. ``rows``: the table's rows without its header."""
 
     milliseconds: float
     size: int
@@ -36,7 +36,7 @@ class Answer:
 
 
 class Browser:
-    """Signed in as the workspace's Owner in one database."""
+    """A client that is signed in as the workspace's Owner in one database."""
 
     def __init__(self, database: BaseDatabaseWrapper) -> None:
         self.database = database
@@ -51,7 +51,7 @@ class Browser:
         self._cookies = f"{settings.SESSION_COOKIE_NAME}={session.session_key}; portal_tz=Europe/Berlin"
 
     def get(self, address: str) -> Answer:
-        """Raises RuntimeError for an answer that is not 200."""
+        """Raises RuntimeError if the status is not 200."""
         environ = self._environ(address)
         said: list[str] = []
 
@@ -69,7 +69,7 @@ class Browser:
         return Answer(took * 1000, len(body), max(0, len(_ROW.findall(body)) - 1))
 
     def stream(self, address: str) -> Iterator[bytes]:
-        """What a download sends, piece by piece."""
+        """Yield the chunks of a download."""
         with using(self.database):
             response = self._application(self._environ(address), lambda *_: None)
             try:

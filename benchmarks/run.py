@@ -1,4 +1,4 @@
-"""`make bench`: what a page costs with 1,000 keys and with 1,000,000, and what other work costs."""
+"""Compare the cost of pages with 1,000 and 1,000,000 keys, and measure other work."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _show_pages() -> None:
     _verdict(results)
 
 
-# In this order: what measures memory while this process is still small.
+# Memory is measured first, while this process is still small.
 _PARTS = {"evidence": _show_evidence, "pages": _show_pages, "sync": sync.show, "sealing": sealing.show}
 
 

@@ -1,4 +1,4 @@
-"""How soon an event is sealed while a worker runs, and how fast a backlog is sealed."""
+"""Measure how soon a running worker seals an event, and how fast it seals a backlog."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _backlog() -> None:
 
 
 def _latency(folder: Path) -> None:
-    """Events at an even pace. Each is sealed when the tree has as many leaves as were written until then."""
+    """Write events at an even pace, and note when the tree has as many leaves as events were written."""
     worker = _worker(folder)
     try:
         size = head().size
@@ -79,7 +79,7 @@ def _latency(folder: Path) -> None:
 
 
 def _worker(folder: Path) -> subprocess.Popen[bytes]:
-    """As in production; its other jobs find no Cerby. Returns when it has sealed its first event."""
+    """Run a worker as in production, without Cerby, and return when it has sealed its first event."""
     env = os.environ | {"PORTAL_DATA_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "portal.settings"}
     worker = subprocess.Popen(
         [sys.executable, "manage.py", "worker"], cwd=_ROOT, env=env, stderr=subprocess.DEVNULL

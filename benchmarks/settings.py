@@ -1,4 +1,4 @@
-"""The portal's own settings, with an empty page to compare with and Django's admin on the same table."""
+"""Use the portal's settings, plus an empty page and Django's admin for comparison."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ ROOT_URLCONF = "benchmarks.urls"
 TEMPLATES[0]["DIRS"].append(Path(__file__).parent / "templates")  # type: ignore[attr-defined]
 STATICFILES_FINDERS = [
     "django.contrib.staticfiles.finders.FileSystemFinder",
-    "django.contrib.staticfiles.finders.AppDirectoriesFinder",  # what the admin brings
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",  # for the admin's static files
 ]
-SILENCED_SYSTEM_CHECKS = ["admin.E410"]  # its middleware is here in another order
-# Lines are still made, and written to nowhere.
+SILENCED_SYSTEM_CHECKS = ["admin.E410"]  # the middleware order differs here
+# Log lines are still formatted, but discarded.
 LOGGING["handlers"]["console"]["stream"] = open(os.devnull, "w")  # noqa: PTH123, SIM115 - open as long as the process

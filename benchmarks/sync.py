@@ -1,4 +1,4 @@
-"""What comparing the inventory with Cerby takes: time, queries, calls, memory; 1,000 keys and 10,000."""
+"""Measure a sweep's time, queries, calls and memory with 1,000 and 10,000 keys."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _REMOVE_EVERY_KEY = "UPDATE api_keys SET removed_at = '{now}' WHERE name <> 'Key
 
 @dataclass(frozen=True)
 class Sweep:
-    """One comparison: what it took, and how much it asked of the database and of Cerby."""
+    """The cost of a sweep and its requests to the database and to Cerby."""
 
     cost: Cost
     queries: int
@@ -45,7 +45,7 @@ class Sweep:
 
 
 class Workspace:
-    """A sandbox of ``size`` keys as a process of its own, and an empty portal that looks at it."""
+    """A sandbox process with ``size`` keys, and an empty portal that uses it."""
 
     def __init__(self, folder: Path, size: int) -> None:
         self._folder = folder
@@ -95,7 +95,7 @@ class Workspace:
 
 
 def show() -> None:
-    """Each case with few keys, with many, and how much more many take."""
+    """Print each case with few and many keys, and the ratio."""
     print("| what Cerby has to say | keys | s | of which busy | queries | calls | memory grew by, MB |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     sweeps = {size: _all(size) for size in (FEW, MANY)}

@@ -1,4 +1,4 @@
-"""Time the cases in both databases in turns, so that whatever slows the machine slows both."""
+"""Time the cases in both databases alternately, so that disturbances affect both."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SLOW, ROUNDS_WHEN_SLOW = 100.0, 5
 
 @dataclass
 class Times:
-    """Milliseconds of one page, and how many rows it listed."""
+    """The time of a page in milliseconds, and the number of rows it listed."""
 
     each: list[float] = field(default_factory=list)
     rows: int = 0

@@ -1,4 +1,4 @@
-"""The portal's addresses, the empty page behind the same sign-in, and the admin."""
+"""Define the portal's URLs, an empty page behind the same sign-in, and the admin."""
 
 from __future__ import annotations
 

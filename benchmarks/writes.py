@@ -1,4 +1,4 @@
-"""What is no page: the memory that a download of a million rows takes, and adding an audit event."""
+"""Measure the memory of downloading a million rows, and the time to add an audit event."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _download(name: str, browser: Browser, address: str) -> None:
 
 
 def _append(small: Browser, large: Browser) -> None:
-    """One event, with its commit to the disk, in either database in turns."""
+    """Time an event and its commit to disk, alternately in each database."""
     taken: dict[str, list[float]] = {"1,000": [], "1,000,000": []}
     for _ in range(APPENDS):
         for name, browser in zip(taken, (small, large), strict=True):
@@ -62,7 +62,7 @@ def _append(small: Browser, large: Browser) -> None:
 
 
 def _prove(small: Browser, large: Browser) -> None:
-    """That one event is in the tree."""
+    """Time inclusion proofs of events, alternately in each database."""
     taken: dict[str, list[float]] = {"1,000": [], "1,000,000": []}
     for _ in range(APPENDS):
         for name, browser in zip(taken, (small, large), strict=True):
