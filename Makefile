@@ -1,6 +1,6 @@
 # Cerby Key Portal. `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run test crashwalk check cleanruns bench format lock clean
+.PHONY: help run test nightly crashwalk check cleanruns bench format lock clean
 python := .venv/bin/python
 needed := $(if $(DATABASE_URL)$(DATABASE_URL_FILE),requirements-postgresql.txt,requirements.txt)
 
@@ -14,6 +14,9 @@ run: ## set up, then run the portal with a Cerby sandbox until Ctrl-C (PORT, POR
 
 test: ## run every test; ARGS goes to pytest
 	@.ci/venv requirements-dev.txt && .ci/browser && exec $(python) -m pytest $(ARGS)
+
+nightly: ## run every test on both databases; ARGS goes to pytest
+	@.ci/venv requirements-dev.txt && .ci/browser && exec $(python) -m pytest --every-database $(ARGS)
 
 crashwalk: ## kill the portal at each step of an action, under each fault; ARGS goes to python -m tests.crashwalk
 	@.ci/venv requirements-dev.txt && exec $(python) -m tests.crashwalk $(ARGS)

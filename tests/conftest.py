@@ -1,4 +1,4 @@
-"""What every test may ask for: each database, a real sandbox on a socket, the cast, and browsers for them."""
+"""Fixtures for all tests: both databases, a sandbox on a real socket, the cast, and their browsers."""
 
 from __future__ import annotations
 
@@ -14,34 +14,43 @@ from django.test import Client
 
 from sandbox import Sandbox
 from tests import cast as people
+from tests.databases import vendors_of
 from tests.sandbox.server import serve
-from tests.support import own_database
+from tests.support import own_database, scheduling
 from tests.support.postgresql_server import Server, serving
-from tests.support.scheduling import OneWorkerForBrowsers
 
 _TOKEN_SCOPES = ["read:users", "read:vaults", "read:items", "read:items:secrets", "write:items:secrets"]
 
 
-@pytest.hookimpl(optionalhook=True)  # pytest runs without pytest-xdist as well
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneWorkerForBrowsers:
-    return OneWorkerForBrowsers(config, log)
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--every-database", action="store_true", help="run every test on both databases")
 
 
-@pytest.hookimpl(trylast=True)  # after they were put in random order
+@pytest.hookimpl(optionalhook=True)  # pytest also runs without pytest-xdist
+def pytest_xdist_auto_num_workers() -> int:
+    return scheduling.workers()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.BrowserScheduling:
+    return scheduling.BrowserScheduling(config, log)
+
+
+@pytest.hookimpl(trylast=True)  # after the plugin that shuffles them
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long tests come first, so that at the end no worker is left alone with one of them."""
+    """Start with the long tests, so that no worker is left with one of them at the end."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 def pytest_collection_finish() -> None:
-    """All there is now stays to the end. To look through it for garbage, again and again, takes a tenth of the time."""
+    """Exclude the collected tests from garbage collection, which takes a tenth of the time otherwise."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
 
 
 class Workspace:
-    """The sandbox with the cast and two vaults in it, as it was before any test touched it."""
+    """A sandbox with the cast and two vaults, and a snapshot of this state."""
 
     def __init__(self, path: Path) -> None:
         from datetime import UTC, datetime, timedelta
@@ -61,31 +70,30 @@ class Workspace:
         self.untouched = self.sandbox.snapshot()
 
 
-VENDORS = ("sqlite", "postgresql")
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that touches a database runs once on each kind."""
+    """Run a test that uses a database once on each of the databases that ``tests.databases`` names for it."""
     if {"db", "database", "kept"} & set(metafunc.fixturenames):
-        metafunc.parametrize("vendor", VENDORS, indirect=True)
+        module = metafunc.definition.nodeid.partition("::")[0]
+        every = metafunc.config.getoption("every_database")
+        metafunc.parametrize("vendor", vendors_of(module, every=every), indirect=True)
 
 
 @pytest.fixture(autouse=True)
 def vendor(request: pytest.FixtureRequest) -> str | None:
-    """The kind of database that this test runs on; None for one that touches none."""
+    """Return the kind of database that this test runs on, or None if it uses none."""
     return getattr(request, "param", None)
 
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Server]:
-    """A PostgreSQL server for the tests of this process, started when the first of them needs it."""
+    """Start a PostgreSQL server for this worker's tests when the first test needs it."""
     with serving() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def migrated_postgresql(postgresql: Server, django_db_blocker: Any) -> str:
-    """The name of a database to copy: migrating takes a second, copying what came of it next to nothing."""
+    """Migrate a database once, to be copied, and return its name."""
     postgresql.create("migrated")
     with django_db_blocker.unblock():
         own_database.create(postgresql.url("migrated"))
@@ -94,7 +102,7 @@ def migrated_postgresql(postgresql: Server, django_db_blocker: Any) -> str:
 
 @pytest.fixture(scope="session")
 def _shared_postgresql(postgresql: Server, migrated_postgresql: str) -> Iterator[BaseDatabaseWrapper]:
-    """Where tests come and go in a transaction each, as they do in the SQLite database."""
+    """Connect to the database in which each test runs inside its own transaction."""
     postgresql.create("shared", template=migrated_postgresql)
     connection = own_database.connection_to(postgresql.url("shared"))
     yield connection
@@ -103,7 +111,7 @@ def _shared_postgresql(postgresql: Server, migrated_postgresql: str) -> Iterator
 
 @pytest.fixture
 def _on_vendor(vendor: str, request: pytest.FixtureRequest) -> Iterator[None]:
-    if vendor == "sqlite":  # which is what the settings say
+    if vendor == "sqlite":  # the settings' own database
         yield
     else:
         with own_database.standing_in(request.getfixturevalue("_shared_postgresql")):
@@ -112,7 +120,7 @@ def _on_vendor(vendor: str, request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture
 def db(_on_vendor: None, db: None) -> None:
-    """pytest-django's, begun after the database was chosen."""
+    """Start pytest-django's transaction after the database was chosen."""
 
 
 @pytest.fixture(scope="session")
@@ -125,7 +133,7 @@ def _workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Works
 
 @pytest.fixture
 def workspace(_workspace: tuple[Workspace, str], settings: Any) -> Workspace:
-    """The sandbox, untouched, and the portal's settings pointing at it."""
+    """Reset the sandbox to its snapshot and point the portal's settings at it."""
     fresh, url = _workspace
     fresh.sandbox.restore(fresh.untouched)
     settings.CERBY_BASE_URL = url
@@ -146,7 +154,7 @@ def cast(db: None, workspace: Workspace) -> people.Cast:
 
 @pytest.fixture
 def browser_of(cast: people.Cast) -> Callable[..., Client]:
-    """``browser_of("admin")`` is a signed-in browser; ``browser_of("outsider")`` is not signed in."""
+    """Return a function: ``browser_of("admin")`` is signed in, ``browser_of("outsider")`` is not."""
 
     def open_browser(name: str, *, seconds_ago: float = 0) -> Client:
         return people.signed_in(cast[name], seconds_ago=seconds_ago)
@@ -175,12 +183,12 @@ EMPTIED = {
 
 @pytest.fixture
 def fill_the_disk() -> Iterator[Callable[[], None]]:
-    """``fill_the_disk()``: from now on the database has no room for an event."""
+    """Return a function after whose call the database refuses every new event, as if the disk were full."""
 
-    def tell(statement: str) -> None:
+    def execute(statement: str) -> None:
         with connection.cursor() as cursor:
             cursor.execute(statement)
 
-    yield lambda: tell(FULL[connection.vendor])
-    if not connection.in_atomic_block:  # else it is rolled back with the test
-        tell(EMPTIED[connection.vendor])
+    yield lambda: execute(FULL[connection.vendor])
+    if not connection.in_atomic_block:  # otherwise the test's rollback undoes it
+        execute(EMPTIED[connection.vendor])

@@ -1,20 +1,41 @@
-"""Which of pytest-xdist's workers runs which test: one all that need a browser, and whoever is free the others."""
+"""Distribute the tests over pytest-xdist's workers: browser tests to one or two of them, the others one by one."""
 
 from __future__ import annotations
 
+import os
+import zlib
 from typing import Any
 
 from xdist.scheduler import LoadScopeScheduling
 
+LEAST_WORKERS = 3  # two cores bear three, because many tests wait
+CORES_FOR_TWO_BROWSERS = 4
 
-class OneWorkerForBrowsers(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
-    """So there is one portal and one Chromium. They come first: together they take longest."""
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def workers() -> int:
+    return max(LEAST_WORKERS, cores() + 1)
+
+
+class BrowserScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
+    """Run all browser tests in one worker, or in two if there are enough cores.
+
+    Each such worker starts one portal and one Chromium. xdist starts with the scopes that have the most
+    tests, which are these.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "browser" if nodeid.startswith("tests/browser/") else nodeid
+        if not nodeid.startswith("tests/browser/"):
+            return nodeid
+        file = nodeid.partition("::")[0]
+        browsers = 2 if cores() >= CORES_FOR_TWO_BROWSERS else 1
+        return f"browser {zlib.crc32(file.encode()) % browsers}"
 
     def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
-        """Forgets what is done: it would be counted again, all of it, after each of the thousands of tests."""
+        """Forget each finished scope, because xdist counts all of them again after every test."""
         super().mark_test_complete(node, item_index, duration)
         scope = self._split_scope(self.registered_collections[node][item_index])
         if all(self.assigned_work[node][scope].values()):

@@ -1,0 +1,42 @@
+"""Choose the databases that each test runs on.
+
+A test that uses a database runs on SQLite and on PostgreSQL. The modules below run only on SQLite in
+``make test``, because their assertions don't depend on the database. ``make nightly`` runs them on both.
+"""
+
+from __future__ import annotations
+
+VENDORS = ("sqlite", "postgresql")
+
+SQLITE_ONLY = {
+    "tests/house/test_urls.py": "Roles and methods are decided in Python, by one table.",
+    "tests/domain/keys/test_issue_recovery.py": "Faults on the wire; the crash walk meets them on both databases.",
+    "tests/domain/audit/test_as_of.py": "Computes past states from events that are read in order.",
+    "tests/domain/audit/test_commands.py": "Arguments, exit codes and output of management commands.",
+    "tests/domain/audit/test_evidence.py": "The contents of a ZIP file, made from plain reads in order.",
+    "tests/domain/audit/test_siem.py": "The format of exported events and their delivery over HTTPS.",
+    "tests/domain/audit/test_tiles.py": "The contents of files, made from plain reads in order.",
+    "tests/domain/keys/test_canary_actions.py": "Looks for the secret in logs, errors and events.",
+    "tests/pages": "Pages render the results of actions and selectors, whose own tests run on both.",
+}
+"""Each path with the reason why one database is enough."""
+
+BOTH = {
+    "tests/pages/test_activity.py": "Filters the record by indexes that differ.",
+    "tests/pages/test_dashboard.py": "Groups and counts by date.",
+    "tests/pages/test_find.py": "Looks a text up by two indexes.",
+    "tests/pages/test_inventory.py": "Sorts and pages by index.",
+    "tests/pages/test_inventory_export.py": "Streams rows with a cursor of the server.",
+    "tests/pages/test_inventory_filter.py": "Text search, case folding and collation differ.",
+    "tests/pages/test_inventory_freshness.py": "Compares times in SQL.",
+    "tests/pages/test_outage.py": "Loses its connection to the database.",
+}
+"""Modules below a path of ``SQLITE_ONLY`` whose queries differ between the databases."""
+
+
+def vendors_of(module: str, *, every: bool = False) -> tuple[str, ...]:
+    """Return the databases for the tests of ``module``, a path such as ``tests/pages/test_key.py``."""
+    folder = module.rpartition("/")[0]
+    if every or module in BOTH or SQLITE_ONLY.keys().isdisjoint({module, folder}):
+        return VENDORS
+    return VENDORS[:1]
