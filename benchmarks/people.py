@@ -69,6 +69,6 @@ def add_people() -> list[User]:
 
 
 def weights() -> list[float]:
-    """Return each person's share of the keys; the sum is 1. The small owner's keys are assigned separately."""
+    """Return each person's share of the keys; the sum is 1. The small owner's keys are assigned apart."""
     tail = [1 / rank for rank in range(2, OWNERS)]
     return [0.30, *(0.70 * share / sum(tail) for share in tail), 0.0]

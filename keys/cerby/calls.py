@@ -109,7 +109,7 @@ def without_credential(call: Call) -> CerbyUnauthorized:
     needed = "CERBY_TOKEN" if call.manages_keys else "CERBY_API_KEY or CERBY_TOKEN"
     return CerbyUnauthorized(
         f"The portal has no credential to {call.doing}, so it sent Cerby nothing. "
-        f"Ask whoever runs the portal to set {needed}.",
+        f"Ask a portal administrator to set {needed}.",
         upstream_status=HTTPStatus.UNAUTHORIZED,
         code="no_credential",
     )
@@ -159,7 +159,7 @@ def _redirected(call: Call) -> CerbyError:
         return in_doubt(call, "it answered with a redirect, which the portal does not follow")
     return CerbyError(
         f"The portal asked Cerby to {call.doing}, but it answered with a redirect, which is not followed. "
-        "Ask whoever runs the portal to check CERBY_BASE_URL."
+        "Ask a portal administrator to check CERBY_BASE_URL."
     )
 
 
@@ -179,11 +179,11 @@ def _refused(call: Call, answer: Answer, hide: Iterable[str]) -> CerbyRefused:
     quote = f" It says: “{_quotable(detail, hide)}”" if detail and call.quotes else ""
     kind, advice = _REFUSALS.get(answer.status, (CerbyRefused, "Nothing was done."))
     if answer.status == HTTPStatus.NOT_FOUND and call.method == "POST":
-        advice = "This server may not offer it. Ask whoever runs the portal to check CERBY_BASE_URL."
+        advice = "This server may not offer it. Ask a portal administrator to check CERBY_BASE_URL."
     if answer.status == HTTPStatus.UNAUTHORIZED and call.manages_keys:
         advice = (
             "The portal's bearer token is not accepted; such tokens live one hour. "
-            "Ask whoever runs the portal to renew CERBY_TOKEN."
+            "Ask a portal administrator to renew CERBY_TOKEN."
         )
     return kind(
         f"Cerby refused to {call.doing} (status {answer.status}).{quote} {advice}",
@@ -195,7 +195,7 @@ def _refused(call: Call, answer: Answer, hide: Iterable[str]) -> CerbyRefused:
 _REFUSALS: dict[int, tuple[type[CerbyRefused], str]] = {
     HTTPStatus.UNAUTHORIZED: (
         CerbyUnauthorized,
-        "The portal's credential is not accepted, or lacks a scope. Ask whoever runs the portal to check it.",
+        "The portal's credential is not accepted, or lacks a scope. Ask a portal administrator to check it.",
     ),
     HTTPStatus.FORBIDDEN: (
         CerbyForbidden,

@@ -120,7 +120,7 @@ def _run(name: str, job: Callable[[], str]) -> None:
     """Run ``job`` and record the outcome for the Health page."""
     rows = PeriodicJob.objects.filter(name=name)
     rows.update(started_at=timezone.now())
-    succeeded, summary = False, "It failed; the log says where."
+    succeeded, summary = False, "It failed; the log shows where."
     try:
         summary, succeeded = job(), True
     except PortalError as error:

@@ -1,4 +1,4 @@
-"""The process's one client, made from the settings."""
+"""Test the client that the settings configure."""
 
 import pytest
 from django.test import override_settings
@@ -19,14 +19,14 @@ def test_the_same_settings_give_the_same_client():
     "change",
     [{"CERBY_BASE_URL": "https://two.cerby.com"}, {"CERBY_TOKEN": "tok-2"}, {"CERBY_API_KEY": "key-1"}],
 )
-def test_other_settings_give_another_client(change):
+def test_different_settings_give_a_different_client(change):
     with override_settings(**SOMEWHERE):
         first = cerby.connect()
     with override_settings(**SOMEWHERE | change):
         assert cerby.connect() is not first
 
 
-def test_settings_that_cannot_be_used():
+def test_unusable_settings_raise_an_error():
     with (
         override_settings(**SOMEWHERE | {"CERBY_BASE_URL": "http://one.cerby.com"}),
         pytest.raises(ValueError, match="https://"),

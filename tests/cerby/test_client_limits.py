@@ -1,4 +1,4 @@
-"""Time, size, TLS, redirects, proxies, cookies, addresses: what the other side cannot make the portal do."""
+"""Test the client's limits: time, size, TLS, redirects, proxies, cookies, addresses."""
 
 import ipaddress
 import ssl
@@ -50,8 +50,8 @@ DRIPPING = {
 
 
 @pytest.mark.parametrize("answer", DRIPPING.values(), ids=DRIPPING)
-def test_a_byte_now_and_then_does_not_hold_a_thread(answer):
-    """Each byte comes well within the timeout of one read; together they would take seconds."""
+def test_a_server_that_sends_single_bytes_cannot_block_a_thread(answer):
+    """Each byte arrives within the time-out of one read; together they would take seconds."""
     fast, slow = answer[:60], answer[60:]
 
     def drip(conversation: Conversation) -> None:
@@ -65,7 +65,7 @@ def test_a_byte_now_and_then_does_not_hold_a_thread(answer):
         assert 0.3 < time.monotonic() - begun < 1.5
 
 
-def test_the_total_is_for_all_repetitions_together():
+def test_the_total_time_includes_all_repetitions():
 
     def refuse_slowly(conversation: Conversation) -> None:
         time.sleep(0.25)
@@ -79,7 +79,7 @@ def test_the_total_is_for_all_repetitions_together():
     assert len(server.requests) <= 4
 
 
-def test_one_answer_gets_no_more_than_the_total():
+def test_one_answer_may_not_take_longer_than_the_total_time():
     with serving(lambda conversation: conversation.hang()) as server:
         begun = time.monotonic()
         with pytest.raises(CerbyInDoubt):
@@ -97,7 +97,7 @@ def test_one_answer_gets_no_more_than_the_total():
     ],
     ids=["no length", "a length", "a redirect", "a refusal"],
 )
-def test_a_huge_body_is_not_taken(head):
+def test_a_huge_body_is_rejected(head):
     sent = []
 
     def pour(conversation):
@@ -108,10 +108,10 @@ def test_a_huge_body_is_not_taken(head):
 
     with serving(pour) as server, pytest.raises(CerbyError):
         read_person(client(server.url, Limits(body=100_000, pauses=())))
-    assert len(sent) < 400  # what fits into socket buffers, and no more
+    assert len(sent) < 400  # only as much as fits into socket buffers
 
 
-def test_chunks_count_too():
+def test_a_huge_chunked_body_is_rejected():
     body = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"ffff\r\n" + b" " * 0xFFFF + b"\r\n"
     with serving(lambda conversation: conversation.send(body * 3)) as server, pytest.raises(CerbyInDoubt):
         read_person(client(server.url))
@@ -138,7 +138,7 @@ def test_proxies_and_passwords_of_the_environment_are_ignored(monkeypatch, tmp_p
     monkeypatch.setenv("NETRC", str(netrc))
     with serving(data(user())) as server:
         with pytest.raises(requests.exceptions.ProxyError):
-            requests.get(server.url, timeout=1)  # the environment does lead astray whoever listens to it
+            requests.get(server.url, timeout=1)  # requests itself does use the environment
         read_person(client(server.url))
         assert server.header("Authorization") is None
         with pytest.raises(CerbyInDoubt):
@@ -146,7 +146,7 @@ def test_proxies_and_passwords_of_the_environment_are_ignored(monkeypatch, tmp_p
     assert len(server.requests) == 2
 
 
-def test_cookies_are_not_kept():
+def test_cookies_are_not_stored():
     with serving(KeepAlive(data(user(), Set_Cookie="session=1; Path=/"))) as server:
         cerby = client(server.url)
         read_person(cerby)
@@ -167,7 +167,7 @@ def test_cookies_are_not_kept():
         "https://cerby.com?x=1",
     ],
 )
-def test_an_address_that_cannot_be_used(url):
+def test_an_unusable_address_is_rejected(url):
     with pytest.raises(ValueError, match="CERBY_BASE_URL"):
         client(url)
 
@@ -175,13 +175,13 @@ def test_an_address_that_cannot_be_used(url):
 @pytest.mark.parametrize(
     "url", ["https://my-workspace.cerby.com/", "http://localhost:1", "http://127.9.9.9:1", "http://[::1]:1"]
 )
-def test_an_address_that_can_be_used(url):
+def test_a_usable_address_is_accepted(url):
     assert client(url)
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """A certificate for 127.0.0.1 that no authority signed."""
+    """Create a self-signed certificate for 127.0.0.1."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a test")])
     now = datetime.now(UTC)
@@ -207,13 +207,13 @@ def tls(certificate):
     return context
 
 
-def test_a_certificate_that_nobody_vouches_for_stops_a_write_before_it_is_sent(tls):
+def test_an_untrusted_certificate_prevents_a_write(tls):
     with serving(data(user()), tls=tls) as server, pytest.raises(CerbyNeverReached):
         client(f"https://127.0.0.1:{server.port}").save_secret(title="T", body="B", vault_id=None)
     assert server.requests == []
 
 
-def test_over_tls_answers_come_and_their_time_is_limited_too(tls, certificate):
+def test_answers_over_tls_have_a_time_limit_too(tls, certificate):
     slow = DRIPPING["headers"]
     page = KeepAlive(listing([]))
     with serving(page, page, lambda conversation: conversation.drip(slow, 0.02), tls=tls) as server:

@@ -1,4 +1,4 @@
-"""Reads: which are repeated and how often, how lists are walked, what the errors are."""
+"""Test reads: repetition, lists and errors."""
 
 import threading
 import time
@@ -55,7 +55,7 @@ def test_a_person_is_read_with_the_api_key():
     assert server.header("Accept") == "application/json"
 
 
-def test_keys_are_read_with_the_token_and_all_the_rest_may_be():
+def test_keys_are_read_with_the_token_and_other_reads_may_use_it():
     with serving(data(listed_key())) as server:
         client(server).key(UUID(KEY_ID))
     assert (server.header("X-API-Key"), server.header("Authorization")) == (None, "Bearer tok-1")
@@ -94,7 +94,7 @@ def test_a_read_is_repeated_three_times(step):
     assert len(server.requests) == 4
 
 
-def test_the_pause_is_what_retry_after_says_up_to_a_limit():
+def test_retry_after_sets_the_pause_up_to_a_limit():
     limits = Limits(pauses=(0, 0), longest_pause=0.3)
     with serving(refusal(503, "busy", Retry_After="3000"), data(user())) as server:
         begun = time.monotonic()
@@ -102,14 +102,14 @@ def test_the_pause_is_what_retry_after_says_up_to_a_limit():
         assert 0.3 <= time.monotonic() - begun < 2
     last = refusal(
         503, "busy", Retry_After="0", Connection="close"
-    )  # the repetition meets no closed connection
+    )  # so that the repetition does not find a closed connection
     with serving(last, data(user())) as server:
         begun = time.monotonic()
         read_person(client(server, Limits(pauses=(5,))))
         assert time.monotonic() - begun < 2
 
 
-def test_no_repetition_begins_after_the_total_time():
+def test_no_repetition_starts_after_the_total_time():
     with serving(refusal(503, "busy", Retry_After="9")) as server, pytest.raises(CerbyInDoubt):
         read_person(client(server, Limits(total=1)))
     assert len(server.requests) == 1
@@ -135,14 +135,14 @@ def test_no_repetition_begins_after_the_total_time():
         (lambda conversation: conversation.hang(), CerbyInDoubt),
     ],
 )
-def test_what_is_not_repeated(step, kind):
+def test_other_outcomes_are_not_repeated(step, kind):
     with serving(step) as server, pytest.raises(CerbyError) as caught:
         read_person(client(server))
     assert type(caught.value) is kind
     assert len(server.requests) == 1
 
 
-def test_a_request_too_many_says_when_to_come_back():
+def test_too_many_requests_gives_the_time_to_wait():
     with (
         serving(refusal(429, "no", Retry_After="61")) as server,
         pytest.raises(CerbyTooMany, match="2 minutes") as caught,
@@ -151,13 +151,13 @@ def test_a_request_too_many_says_when_to_come_back():
     assert caught.value.retry_after == 61
 
 
-def test_nobody_listens():
+def test_a_refused_connection_raises_never_reached():
     with pytest.raises(CerbyNeverReached, match="nothing was read"):
         read_person(client(f"http://127.0.0.1:{free_port()}"))
 
 
-def test_a_kept_connection_that_the_server_dropped_is_no_trouble():
-    """The request goes out over the old connection, finds it broken, and goes out again over a new one."""
+def test_a_pooled_connection_that_the_server_closed_is_replaced():
+    """The request fails on the old connection and is repeated over a new one."""
     with serving(KeepAlive(data(user())), PASSING_TROUBLE["reset"], data(user())) as server:
         cerby = client(server)
         read_person(cerby)
@@ -186,7 +186,7 @@ def many_users(count):
     return [user(f"u{number}@contenzilla.example", str(uuid4())) for number in range(count)]
 
 
-def test_a_list_is_walked_page_by_page():
+def test_a_list_is_read_page_by_page():
     users = many_users(7)
     pages = [listing(users[at : at + 3], total=7, following="/ignored") for at in (0, 3)]
     with serving(*pages, listing(users[6:], total=7)) as server:
@@ -196,14 +196,14 @@ def test_a_list_is_walked_page_by_page():
     ]
 
 
-def test_an_empty_page_ends_a_list_that_got_shorter_meanwhile():
+def test_an_empty_page_ends_a_list_that_shrank():
     users = many_users(2)
     with serving(listing(users, total=3), listing([], total=2)) as server:
         assert len(list(client(server).people())) == 2
     assert len(server.requests) == 2
 
 
-def test_a_list_that_ends_before_its_count_is_not_complete():
+def test_a_list_that_ends_before_its_count_is_an_error():
     users = many_users(2)
     with serving(listing(users, total=99), listing([], total=99)) as server, pytest.raises(CerbyInDoubt):
         list(client(server).people())
@@ -215,13 +215,13 @@ def test_a_count_that_is_too_low_does_not_hide_a_next_page():
         assert len(list(client(server).people())) == 3
 
 
-def test_what_moves_to_the_next_page_meanwhile_comes_once():
+def test_an_item_that_moves_to_the_next_page_is_returned_once():
     users = many_users(3)
     with serving(listing(users[:2], total=3), listing(users[1:], total=3)) as server:
         assert [str(person.id) for person in client(server).people()] == [each["id"] for each in users]
 
 
-def test_a_list_that_repeats_itself():
+def test_a_list_that_repeats_itself_is_an_error():
     with (
         serving(listing(many_users(2), total=9)) as server,
         pytest.raises(CerbyInDoubt, match="repeats itself"),
@@ -230,19 +230,19 @@ def test_a_list_that_repeats_itself():
     assert len(server.requests) == 2
 
 
-def test_a_list_that_does_not_end():
+def test_a_list_that_does_not_end_is_an_error():
     pages = [listing(many_users(1), total=999) for _ in range(9)]
     with serving(*pages) as server, pytest.raises(CerbyInDoubt, match="does not end"):
         list(client(server).people())
     assert len(server.requests) == QUICK.pages
 
 
-def test_one_bad_item_spoils_the_list():
+def test_one_invalid_item_makes_the_list_an_error():
     with serving(listing([user(), user(isGuest=None)])) as server, pytest.raises(CerbyInDoubt):
         list(client(server).people())
 
 
-def test_a_person_by_e_mail_is_exactly_that_person():
+def test_a_person_by_email_has_exactly_that_email():
     users = [user("ada@contenzilla.example.org", str(uuid4())), user("Ada@Contenzilla.example")]
     with serving(listing(users)) as server:
         assert client(server).person_by_email("aDA@contenzilla.EXAMPLE").email == "Ada@Contenzilla.example"
@@ -250,12 +250,12 @@ def test_a_person_by_e_mail_is_exactly_that_person():
     assert "filter=aDA%40contenzilla.EXAMPLE&" in server.lines()[0]
 
 
-def test_letters_beyond_ascii_do_not_fold_into_another_mailbox():
+def test_only_ascii_letters_are_case_folded_in_emails():
     with serving(listing([user("\u212aim@contenzilla.example")])) as server:  # the Kelvin sign lowers to "k"
         assert client(server).person_by_email("kim@contenzilla.example") is None
 
 
-def test_two_people_with_one_e_mail_are_nobody():
+def test_two_people_with_the_same_email_are_an_error():
     with (
         serving(listing([user(), user(user_id=str(uuid4()))])) as server,
         pytest.raises(CerbyError, match="more than one"),
@@ -268,7 +268,7 @@ def test_vaults():
         assert [found.name for found in client(server).vaults()] == ["Main", "Finance"]
 
 
-def test_filters_hold_even_where_the_server_ignores_them():
+def test_filters_apply_even_if_the_server_ignores_them():
     ours, other = listed_key(), listed_key(str(uuid4()), externalId=None, status="removed")
     with serving(listing([other, ours])) as server:
         cerby = client(server)

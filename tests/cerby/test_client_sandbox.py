@@ -1,4 +1,4 @@
-"""The client and the sandbox, written apart from the same page, understand each other over a socket."""
+"""Test the client against the sandbox over a socket; they share no code."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -90,7 +90,7 @@ def test_a_long_list_of_people(cerby, sandbox):
     assert len(list(cerby.people())) == 236
 
 
-def test_the_life_of_a_key(cerby, sandbox, url):
+def test_the_lifecycle_of_a_key(cerby, sandbox, url):
     external_id = uuid4()
     made = issue(cerby, owner="admin", external_id=external_id)
     assert sandbox.accepts(made.secret)
@@ -119,7 +119,7 @@ def test_the_life_of_a_key(cerby, sandbox, url):
         cerby.rescope_key(made.id, ["read:users"])
 
 
-def test_an_external_id_is_no_licence_to_send_twice(cerby):
+def test_the_same_external_id_twice_creates_no_second_key(cerby):
     external_id = uuid4()
     issue(cerby, external_id=external_id)
     with pytest.raises(CerbyInDoubt):

@@ -1,4 +1,4 @@
-"""Credentials and plain text stay out of reprs, sentences, tracebacks and logs."""
+"""Test that credentials and plain text stay out of reprs, messages, tracebacks and logs."""
 
 import logging
 import traceback
@@ -46,7 +46,7 @@ def read_person(cerby):
 
 
 def told(error):
-    """All that an error page, a log or a mail about it could show of our code, local variables included."""
+    """Return all that an error page, log or mail could show of our code, including local variables."""
     shown = [repr(error), str(vars(error))]
     while error is not None:
         frames = traceback.TracebackException.from_exception(error, capture_locals=True).stack
@@ -75,7 +75,7 @@ STEPS = {
 
 @pytest.mark.parametrize("call", [issue, read_person])
 @pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
-def test_errors_and_logs_tell_nothing(step, call, caplog):
+def test_errors_and_logs_contain_no_secret(step, call, caplog):
     caplog.set_level(logging.DEBUG)
     with serving(step) as server, pytest.raises(CerbyError) as caught:
         call(client(server.url))
@@ -85,7 +85,7 @@ def test_errors_and_logs_tell_nothing(step, call, caplog):
     assert server.url not in caught.value.sentence
 
 
-def test_an_error_before_sending_tells_nothing(caplog):
+def test_an_error_before_sending_contains_no_secret(caplog):
     caplog.set_level(logging.DEBUG)
     with pytest.raises(CerbyError) as caught:
         issue(client(f"http://127.0.0.1:{free_port()}"))
@@ -93,7 +93,7 @@ def test_an_error_before_sending_tells_nothing(caplog):
     assert "ConnectionRefusedError" in caplog.text
 
 
-def test_success_tells_nothing_but_the_return_value(caplog):
+def test_on_success_only_the_return_value_contains_the_secret(caplog):
     caplog.set_level(logging.DEBUG)
     with serving(data(made_key(), 201)) as server:
         cerby = client(server.url)
@@ -105,7 +105,7 @@ def test_success_tells_nothing_but_the_return_value(caplog):
 
 
 @pytest.mark.parametrize("bad", ["tok CANARY", "tok-CANARY\n", "tök-CANARY", "tok\x00CANARY"])
-def test_a_credential_that_no_header_can_carry(bad):
+def test_a_credential_that_no_header_can_contain_is_rejected(bad):
     with pytest.raises(ValueError, match="CERBY_TOKEN contains a character") as caught:
         CerbyClient("https://w.cerby.com", token=bad, api_key=None)
     assert "CANARY" not in str(caught.value)

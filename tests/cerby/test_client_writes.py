@@ -1,4 +1,4 @@
-"""What becomes of a write: nothing was done, it was done, or nobody can tell. And it is sent once."""
+"""Test writes: each is sent once, and its outcome is done, not done or in doubt."""
 
 import json
 import socket
@@ -105,12 +105,12 @@ def test_a_key_is_deleted(answer):
 
 
 @pytest.mark.parametrize("write", WRITES)
-def test_nobody_listens_so_nothing_was_sent(write):
+def test_a_refused_connection_means_that_nothing_was_sent(write):
     with pytest.raises(CerbyNeverReached, match="nothing was changed"):
         write(client(f"http://127.0.0.1:{free_port()}"))
 
 
-def test_a_name_that_cannot_be_looked_up():
+def test_a_failed_name_lookup_means_that_nothing_was_sent():
     with pytest.raises(CerbyNeverReached):
         issue(client(f"https://{'a' * 64}.example"))
 
@@ -118,7 +118,7 @@ def test_a_name_that_cannot_be_looked_up():
 @pytest.mark.parametrize(
     "step", [b"this is not TLS", lambda conversation: conversation.reset()], ids=["babble", "reset"]
 )
-def test_a_tls_handshake_that_fails_has_sent_nothing(step):
+def test_a_failed_tls_handshake_means_that_nothing_was_sent(step):
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def shake():
@@ -138,7 +138,7 @@ def test_a_tls_handshake_that_fails_has_sent_nothing(step):
         thread.join()
 
 
-def test_a_tls_handshake_that_never_ends_has_sent_nothing():
+def test_an_endless_tls_handshake_means_that_nothing_was_sent():
     with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(CerbyNeverReached):
         issue(client(f"https://127.0.0.1:{listener.getsockname()[1]}", Limits(connect=0.2)))
 
@@ -165,7 +165,7 @@ DOUBTFUL = {
 
 @pytest.mark.parametrize("write", WRITES)
 @pytest.mark.parametrize("step", DOUBTFUL.values(), ids=DOUBTFUL)
-def test_nobody_can_tell(step, write):
+def test_the_outcome_is_in_doubt(step, write):
     with serving(step) as server, pytest.raises(CerbyInDoubt, match="It is not known whether") as caught:
         write(client(server))
     assert type(caught.value) is CerbyInDoubt
@@ -202,14 +202,14 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("step", UNREADABLE.values(), ids=UNREADABLE)
-def test_a_key_may_have_been_made(step):
+def test_a_key_may_have_been_created(step):
     with serving(step) as server, pytest.raises(CerbyInDoubt, match="It is not known whether") as caught:
         issue(client(server))
     assert type(caught.value) is CerbyInDoubt
     assert len(server.requests) == 1
 
 
-def test_200_counts_when_it_parses_in_full():
+def test_a_200_that_parses_in_full_is_a_success():
     with serving(data(made_key(), 200)) as server:
         assert issue(client(server)).secret == PLAIN_TEXT
     with serving(data(made_key(createdAt=None), 200)) as server, pytest.raises(CerbyInDoubt):
@@ -235,7 +235,7 @@ REFUSALS = [
 
 @pytest.mark.parametrize("write", [issue, rescope, delete])
 @pytest.mark.parametrize(("status", "kind"), REFUSALS)
-def test_refused_so_nothing_was_done(status, kind, write):
+def test_a_refusal_means_that_nothing_was_done(status, kind, write):
     with (
         serving(refusal(status, "Name is\x00 taken.\nPick another.", code="validation_error")) as server,
         pytest.raises(CerbyRefused) as caught,
@@ -248,7 +248,7 @@ def test_refused_so_nothing_was_done(status, kind, write):
     assert len(server.requests) == 1
 
 
-def test_what_cerby_says_about_a_secret_is_not_repeated():
+def test_cerbys_message_about_a_secret_is_not_quoted():
     with (
         serving(refusal(400, "body 'B-CANARY' is too long")) as server,
         pytest.raises(CerbyRefused) as caught,
@@ -273,12 +273,12 @@ def test_a_refusal_needs_no_readable_body(step):
 
 
 @pytest.mark.parametrize("write", [save, rescope, delete])
-def test_a_conflict_that_tells_that_nothing_was_done(write):
+def test_a_conflict_means_that_nothing_was_done(write):
     with serving(refusal(409, "The key has expired.")) as server, pytest.raises(CerbyConflict):
         write(client(server))
 
 
-def test_scopes_other_than_asked_for():
+def test_other_scopes_than_requested_are_in_doubt():
     with (
         serving(data(listed_key(scopes=["read:users", "write:users"]))) as server,
         pytest.raises(CerbyInDoubt),
@@ -304,7 +304,7 @@ def test_scopes_other_than_asked_for():
     ],
     ids=str,
 )
-def test_asked_too_often(header, low, high):
+def test_too_many_requests(header, low, high):
     if isinstance(header, dict):
         header = format_datetime(datetime.now(UTC) + timedelta(**header), usegmt=True)
     headers = {} if header is None else {"Retry_After": header}
@@ -319,7 +319,7 @@ def test_asked_too_often(header, low, high):
 
 @pytest.mark.parametrize("write", WRITES)
 def test_a_write_never_goes_over_a_used_connection(write):
-    """The server keeps the connection open, answers once, and drops whatever else comes over it."""
+    """The server keeps the connection open, answers once, and ignores later requests on it."""
     page = listing([])
     with serving(KeepAlive(page), KeepAlive(page), lambda conversation: conversation.reset()) as server:
         cerby = client(server)

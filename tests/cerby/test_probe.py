@@ -1,4 +1,4 @@
-"""What a given key opens: asked of a real sandbox, and of servers that answer what they should not."""
+"""Test probes of keys against a real sandbox and against misbehaving servers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def opened(seen) -> set[str]:
 
 @pytest.fixture
 def seen_by(workspace, cast, settings):
-    """``seen_by("admin", ["read:users"])``: what a key of that person with these scopes sees."""
+    """``seen_by("admin", ["read:users"])`` returns what a key of that person with these scopes can read."""
 
     def see(person: str, scopes: list[str]):
         _, plain = a_live_key(workspace.sandbox, cast[person], scopes=scopes)
@@ -48,7 +48,7 @@ def test_each_scope_opens_its_lists_and_no_other(seen_by, scopes, expected):
     assert opened(seen_by("admin", scopes)) == expected
 
 
-def test_what_the_owner_may_not_do_is_told_from_what_the_key_may_not(seen_by):
+def test_missing_rights_of_the_owner_differ_from_missing_scopes(seen_by):
     """Cerby (published): vaults are for Admins and above; 403 is the person, 401 the scope."""
     vaults = next(one for one in PROBES if one.list_name == "vaults")
     assert seen_by("user", ["read:vaults"])[vaults] is Access.UNCLEAR
@@ -59,7 +59,7 @@ def test_a_key_that_cerby_does_not_know_opens_nothing(workspace, settings):
     assert set(probe(settings.CERBY_BASE_URL, SECRET).values()) == {Access.CLOSED}
 
 
-def test_it_reads_one_resource_of_each_list_with_the_given_key_alone(workspace, settings):
+def test_it_reads_one_item_of_each_list_with_only_the_given_key(workspace, settings):
     with serving(KeepAlive(http(401))) as server:
         probe(server.url, SECRET, limits=FAST)
         lines = server.lines()
@@ -81,21 +81,21 @@ def test_it_reads_one_resource_of_each_list_with_the_given_key_alone(workspace, 
         (lambda conversation: conversation.hang(), CerbyInDoubt),
     ],
 )
-def test_an_answer_that_tells_nothing_lets_no_key_pass(step, error):
-    """Known-bad server: half of the lists answered, and then this."""
+def test_an_indefinite_answer_lets_no_key_pass(step, error):
+    """A misbehaving server answers half of the lists, and then this."""
     started = time.monotonic()
     with serving(http(200), http(401), step) as server, pytest.raises(error):
         probe(server.url, SECRET, limits=FAST)
     assert time.monotonic() - started < 5
 
 
-def test_nobody_listening_is_said_as_that():
+def test_a_refused_connection_raises_never_reached():
     with pytest.raises(CerbyNeverReached):
         probe("http://127.0.0.1:9", SECRET, limits=FAST)
 
 
 @pytest.mark.parametrize("status", [400, 418, 429, 500])
-def test_the_key_is_in_no_error_and_no_log_even_where_cerby_quotes_it(status, caplog):
+def test_no_error_or_log_contains_the_key_even_if_cerby_quotes_it(status, caplog):
     caplog.set_level(logging.DEBUG)
     quoting = refusal(status, f"The key {SECRET} is not welcome.")
     with serving(quoting) as server, pytest.raises(CerbyError) as caught:

@@ -1,4 +1,4 @@
-"""What a key opens, held against what was asked for: wider, narrower, untellable, dead."""
+"""Test the comparison of a key's access with the requested scopes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LISTS = {one.list_name: one for one in PROBES}
 
 
 def seen(*opened: str, unclear: tuple[str, ...] = ()):
-    """Those lists are open, the others closed."""
+    """Return accesses in which those lists are open and the others closed."""
     return {
         one: Access.OPEN if name in opened else (Access.UNCLEAR if name in unclear else Access.CLOSED)
         for name, one in LISTS.items()
@@ -28,7 +28,7 @@ def seen(*opened: str, unclear: tuple[str, ...] = ()):
         (["read:integrations", "read:vaults"], ["integrations", "vaults"]),
     ],
 )
-def test_exactly_what_was_asked(asked, opened):
+def test_exactly_the_requested_scopes(asked, opened):
     verdict = check_scopes_granted(asked, seen(*opened))
     assert (verdict.granted, verdict.wider, verdict.missing, verdict.unchecked) == (asked, [], [], [])
     assert verdict.accepted
@@ -44,22 +44,22 @@ def test_exactly_what_was_asked(asked, opened):
         (["read:activities"], ["accounts"], [["read:items", "read:items:accounts"]]),
     ],
 )
-def test_wider_names_the_scopes_of_which_the_key_has_one(asked, opened, wider):
+def test_wider_lists_the_scopes_of_which_the_key_has_one(asked, opened, wider):
     assert check_scopes_granted(asked, seen(*opened)).wider == wider
 
 
-def test_what_may_come_from_a_scope_that_was_asked_for_is_not_held_against_the_key():
+def test_a_list_that_a_requested_scope_may_open_is_not_wider():
     """Cerby does not publish whether writing includes reading."""
     assert check_scopes_granted(["write:users"], seen("users", "teams")).wider == []
     assert check_scopes_granted(["read:teams"], seen("teams")).wider == []
 
 
-def test_narrower_is_only_what_is_certain():
+def test_only_certainly_missing_scopes_are_missing():
     verdict = check_scopes_granted(["read:items", "read:users"], seen("accounts", "users"))
     assert (verdict.granted, verdict.missing) == (["read:users"], ["read:items"])
 
 
-def test_teams_being_closed_does_not_take_read_users_away():
+def test_closed_teams_do_not_prove_that_read_users_is_missing():
     assert check_scopes_granted(["read:users"], seen("users")).missing == []
 
 
@@ -72,12 +72,12 @@ def test_a_scope_that_no_published_read_needs_cannot_be_checked(scope):
     assert scope in verdict.granted
 
 
-def test_a_list_that_the_owner_may_not_see_tells_nothing_of_the_key():
+def test_a_list_that_the_owner_may_not_see_proves_nothing_about_the_key():
     verdict = check_scopes_granted(["read:vaults", "read:users"], seen("users", unclear=("vaults",)))
     assert (verdict.missing, verdict.unchecked) == ([], ["read:vaults"])
 
 
-def test_a_key_that_opens_nothing_may_be_dead_where_something_should_have_opened():
+def test_a_key_that_opens_nothing_may_be_dead_if_a_list_should_be_open():
     assert check_scopes_granted(["read:users"], seen()).may_be_dead
     assert not check_scopes_granted(["read:activities"], seen()).may_be_dead
     assert not check_scopes_granted(["read:activities"], seen()).accepted

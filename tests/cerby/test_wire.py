@@ -80,7 +80,7 @@ def test_a_person():
     assert ada.name == "Ada Lovelace"
 
 
-def test_a_person_without_a_name_goes_by_the_e_mail():
+def test_a_person_without_a_name_is_called_by_email():
     assert wire.person(person(firstName=None, lastName="")).name == "ada@contenzilla.example"
     assert wire.person(without(person(), "lastName")).name == "Ada"
 
@@ -124,12 +124,12 @@ def test_roles(role, is_guest, expected):
         without(person(), "isGuest"),
     ],
 )
-def test_a_person_that_does_not_parse(broken):
+def test_an_invalid_person_is_rejected(broken):
     with pytest.raises(WireError):
         wire.person(broken)
 
 
-def test_text_that_no_database_can_take_is_replaced():
+def test_characters_that_no_database_can_store_are_replaced():
     lone = json.loads('"A\\u0000d\\ud800a\\n"')
     assert wire.person(person(firstName=lone)).first_name == "A\ufffdd\ufffda\ufffd"
 
@@ -145,8 +145,8 @@ def test_an_upstream_key():
 
 
 @pytest.mark.parametrize("name", list(key()["attributes"]))
-def test_every_attribute_of_a_key_must_be_there(name):
-    """A listing that leaves out externalId must not read as "we never made this key"."""
+def test_each_attribute_of_a_key_is_required(name):
+    """A list without externalId must not look as if we never created this key."""
     with pytest.raises(WireError, match=f"{name} is missing"):
         wire.upstream_key(without(key(), name))
 
@@ -155,12 +155,12 @@ def test_every_attribute_of_a_key_must_be_there(name):
     "changes",
     [{"status": "asleep"}, {"scopes": "read:users"}, {"scopes": [1]}, {"externalId": "x"}, {"ownerId": ""}],
 )
-def test_a_key_that_does_not_parse(changes):
+def test_an_invalid_key_is_rejected(changes):
     with pytest.raises(WireError):
         wire.upstream_key(key(**changes))
 
 
-def test_what_is_sent_to_make_a_key():
+def test_the_request_to_create_a_key():
     assert wire.issue_request(ASKED) == {
         "data": {
             "type": "api_key",
@@ -175,7 +175,7 @@ def test_what_is_sent_to_make_a_key():
     }
 
 
-def test_what_is_sent_to_save_a_secret():
+def test_the_request_to_save_a_secret():
     vault = uuid4()
     with_vault: Any = wire.secret_request(title="T", body="B", vault_id=vault)
     without_vault: Any = wire.secret_request(title="T", body="B", vault_id=None)
@@ -199,11 +199,11 @@ def test_an_issued_key_hides_its_plain_text():
 @pytest.mark.parametrize(
     "plain", [None, "", 7, ["sbx_1"], "x" * 4097, "sbx 1", "sbx_1\n", "sbx\x00", "sbx_é", "\ud800"]
 )
-def test_without_a_usable_plain_text_only_the_id_is_left(plain):
+def test_without_a_usable_plain_text_only_the_id_is_returned(plain):
     assert wire.issued_key(issued(key=plain), ASKED) == UUID(ID)
 
 
-def test_an_id_and_nothing_else_is_still_an_id():
+def test_an_id_alone_is_returned():
     assert wire.issued_key({"id": ID, "type": "api_key"}, ASKED) == UUID(ID)
     assert wire.issued_key(without(issued(), "key"), ASKED) == UUID(ID)
 
@@ -223,7 +223,7 @@ def test_an_id_and_nothing_else_is_still_an_id():
         {"name": None},
     ],
 )
-def test_an_answer_about_anything_but_what_was_asked_for_is_refused(changes):
+def test_an_answer_about_another_key_is_rejected(changes):
     with pytest.raises(WireError):
         wire.issued_key(issued(**changes), ASKED)
 
@@ -245,7 +245,7 @@ def test_a_page():
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, "{}".encode("utf-16"), b"1" * 5000])
-def test_a_body_that_is_not_json(body):
+def test_a_body_that_is_not_json_is_rejected(body):
     with pytest.raises(WireError):
         wire.document(body)
 

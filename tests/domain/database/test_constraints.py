@@ -1,4 +1,4 @@
-"""The database as the second lock: each named constraint refuses its row, each trigger keeps its index."""
+"""Test that each named constraint refuses invalid rows and that each trigger maintains its index."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.cast import Cast, a_key, an_event
 from tests.support.sealed_log import without_triggers
 
 Wrong = Callable[[Cast], object]
-"""Tries to write a row that must not be."""
+"""Tries to write an invalid row."""
 
 
 def person(**columns: object) -> Wrong:
@@ -122,7 +122,7 @@ def checkpoint(**columns: object) -> Wrong:
 
 
 def the_same_checkpoint_twice(cast: Cast) -> None:
-    without_triggers()  # which would refuse it as well
+    without_triggers()  # the triggers would refuse it too
     for _ in range(2):
         checkpoint()(cast)
 
@@ -213,7 +213,7 @@ SAID_ANOTHER_WAY_BY_SQLITE = {
     "key_scope_once": "UNIQUE constraint failed: keys_keyscope.key_id, keys_keyscope.scope",
     "checkpoint_size_once": "UNIQUE constraint failed: keys_checkpoint.size",
 }
-"""SQLite names a check that fails; of a unique index it names the columns."""
+"""SQLite reports the name of a failed check, but only the columns of a unique index."""
 
 
 def test_every_constraint_has_a_case():
@@ -228,7 +228,7 @@ def test_every_constraint_has_a_case():
 @pytest.mark.parametrize(
     ("name", "write"), [(name, write) for name, cases in WRONG.items() for write in cases]
 )
-def test_each_constraint_refuses_what_it_is_there_for(cast, name, write):
+def test_each_constraint_refuses_an_invalid_row(cast, name, write):
     told = SAID_ANOTHER_WAY_BY_SQLITE.get(name, name) if connection.vendor == "sqlite" else name
     with pytest.raises(IntegrityError, match=told), transaction.atomic():
         write(cast)
@@ -237,15 +237,15 @@ def test_each_constraint_refuses_what_it_is_there_for(cast, name, write):
 @pytest.mark.parametrize(
     "state", [State.REVOKED, State.REFUSED, State.ABSENT, State.REVOKING, State.IN_DOUBT]
 )
-def test_a_name_is_free_again_when_its_key_is_nobodys_to_use(cast, state):
-    """IN_DOUBT: whoever asked may ask again at once, and that answer is never shown."""
+def test_a_name_is_free_again_once_nobody_can_use_its_key(cast, state):
+    """IN_DOUBT: the person may ask again at once, and the lost answer is never shown."""
     for _ in range(2):
         a_key(cast.admin, name="Nightly export", **in_state(state))
     a_key(cast.admin, name="Nightly export")
 
 
-# Indexes that triggers keep. Dropping and remaking a table, as Django does to change a column on SQLite,
-# drops its triggers without a word: a migration that does so has to make them again.
+# Indexes that triggers maintain. To change a column on SQLite, Django drops and recreates the table, which
+# drops its triggers silently: such a migration must create them again.
 
 
 TRIGGERS = {
@@ -254,7 +254,7 @@ TRIGGERS = {
 }
 
 
-def test_every_trigger_is_there_after_all_migrations(db):
+def test_all_triggers_exist_after_all_migrations(db):
     search = import_module("keys.migrations.0002_inventory_search")
     audit = import_module("keys.migrations.0003_append_only_audit")
     made = {
@@ -267,12 +267,12 @@ def test_every_trigger_is_there_after_all_migrations(db):
 
 
 def found(text: str) -> set[uuid.UUID]:
-    """What the search finds ``text`` in, by its index."""
+    """Return the keys that the search index finds for ``text``."""
     return set(ApiKey.objects.filter(containing(text).found).values_list("pk", flat=True))
 
 
 def in_the_index_order() -> list[uuid.UUID]:
-    newest_last = SearchDocument.objects.order_by("-id")  # the newest has the lowest number
+    newest_last = SearchDocument.objects.order_by("-id")  # newer keys have lower numbers
     return list(newest_last.values_list("key_id", flat=True))
 
 
@@ -281,14 +281,14 @@ def with_scope(scope: str) -> set[uuid.UUID]:
 
 
 def search_index_is_sound() -> None:
-    """FTS5 compares its index with the table that it indexes, and raises where they differ."""
-    if connection.vendor != "sqlite":  # PostgreSQL keeps its indexes itself
+    """Let FTS5 compare its index with the indexed table; it raises if they differ."""
+    if connection.vendor != "sqlite":  # PostgreSQL maintains its indexes itself
         return
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO keys_search (keys_search, rank) VALUES ('integrity-check', 1)")
 
 
-def test_the_search_follows_what_happens_to_a_key(cast):
+def test_the_search_index_follows_changes_of_a_key(cast):
     key = a_key(cast.admin, name="Nightly export")
     other = a_key(cast.owner, name="Weekly export")
     assert found("nightly") == {key.id}
@@ -318,7 +318,7 @@ def test_a_match_does_not_span_two_columns(cast):
     assert found("nightly admin") == set()
 
 
-def test_the_search_index_keeps_keys_in_the_order_of_their_creation(cast):
+def test_the_search_index_orders_keys_by_creation(cast):
     now = timezone.now()
     third, first, second = (
         a_key(cast.admin, created_at=now - timedelta(milliseconds=ago)) for ago in (1, 3, 2)
@@ -333,7 +333,7 @@ def test_the_search_index_keeps_keys_in_the_order_of_their_creation(cast):
     search_index_is_sound()
 
 
-def test_the_scope_index_follows_what_happens_to_a_key(cast):
+def test_the_scope_index_follows_changes_of_a_key(cast):
     key = a_key(cast.admin, scopes=["read:users", "read:items"])
     other = a_key(cast.owner, scopes=["read:users"])
     assert (with_scope("read:users"), with_scope("read:items")) == ({key.id, other.id}, {key.id})
@@ -351,7 +351,7 @@ def test_the_scope_index_follows_what_happens_to_a_key(cast):
     assert with_scope("read:users") == {other.id}
 
 
-def test_a_bulk_insert_is_indexed_as_well(cast):
+def test_a_bulk_insert_is_indexed_too(cast):
     template = a_key(cast.admin)
     copies = [
         ApiKey(
@@ -372,7 +372,7 @@ def test_a_bulk_insert_is_indexed_as_well(cast):
     search_index_is_sound()
 
 
-def test_what_the_database_derives_of_a_key(cast):
+def test_the_generated_columns_of_a_key(cast):
     key = a_key(cast.admin, scopes=["read:users", "read:items", "write:users"], last_used_at=None)
     key.refresh_from_db()
     assert (key.scope_count, key.phase, key.last_used_order.year) == (3, 2, 1)

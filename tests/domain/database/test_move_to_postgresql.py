@@ -1,4 +1,4 @@
-"""Moving from SQLite to PostgreSQL: every row arrives, or none does and a sentence says why."""
+"""Test the move from SQLite to PostgreSQL: either all rows arrive, or none and an error explains why."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from tests.support.sealed_log import is_whole
 
 @pytest.fixture
 def source(sqlite_address: Path, django_db_blocker: Any, settings: Any, audit_files: Path) -> Path:
-    """An embedded database with something in each table."""
+    """Create an embedded database with rows in each table."""
     settings.EMBEDDED_DATABASE = sqlite_address
     with django_db_blocker.unblock(), own_database.using(sqlite_address):
         cast = people_in_portal({name: str(uuid.uuid4()) for name in MEMBERS})
@@ -61,7 +61,7 @@ def source(sqlite_address: Path, django_db_blocker: Any, settings: Any, audit_fi
             )
         seal_all(uuid.UUID(int=1))
         sign()
-        log.append(Event.KEY_CALLED, actor=None, key=key)  # which waits to be sealed
+        log.append(Event.KEY_CALLED, actor=None, key=key)  # waits to be sealed
         make_rows()
         enqueue_due()
     return sqlite_address
@@ -93,7 +93,7 @@ def _with_databases(django_db_blocker: Any):
         yield
 
 
-def test_every_row_arrives_and_the_file_stays_as_it_was(source, target):
+def test_every_row_arrives_and_the_file_is_unchanged(source, target):
     before, digest = everything(source), hashlib.sha256(source.read_bytes()).digest()
     said = move(target)
     assert "6  keys_auditevent" in said
@@ -101,7 +101,7 @@ def test_every_row_arrives_and_the_file_stays_as_it_was(source, target):
     assert hashlib.sha256(source.read_bytes()).digest() == digest
 
 
-def test_what_triggers_keep_is_there_and_numbers_go_on(source, target):
+def test_rows_of_triggers_exist_and_numbering_continues(source, target):
     move(target)
     with own_database.using(target):
         [key] = ApiKey.objects.filter(containing("ÜBUNG").found)
@@ -116,14 +116,14 @@ def test_what_triggers_keep_is_there_and_numbers_go_on(source, target):
 
 
 @pytest.mark.parametrize("chunk", [1, 3])
-def test_it_reads_chunk_by_chunk(source, target, monkeypatch, chunk):
+def test_it_reads_in_chunks(source, target, monkeypatch, chunk):
     monkeypatch.setattr(database_copy, "CHUNK", chunk)
     before = everything(source)
     move(target)
     assert everything(target) == before
 
 
-def test_a_database_that_holds_rows_is_refused(source, target):
+def test_a_database_that_contains_rows_is_refused(source, target):
     with own_database.using(target):
         make_rows()
     before = everything(target)
@@ -144,8 +144,8 @@ def test_another_version_is_refused(source, target):
 
 
 @pytest.mark.parametrize("what", ["a row is lost", "a value is changed", "somebody writes"])
-def test_where_anything_is_not_as_it_was_read_nothing_is_kept(source, target, monkeypatch, what):
-    """The known-bad controls of the comparison."""
+def test_if_anything_differs_nothing_is_copied(source, target, monkeypatch, what):
+    """Each case must make the comparison fail."""
     harm = {
         "a row is lost": (target, "DELETE FROM keys_periodicjob WHERE name = 'sweep'"),
         "a value is changed": (target, "UPDATE keys_user SET name = 'Ada' WHERE role = 10"),
@@ -168,7 +168,7 @@ def test_where_anything_is_not_as_it_was_read_nothing_is_kept(source, target, mo
     assert everything(target) == [[] for _ in MODELS]
 
 
-def test_without_a_postgresql_database_or_an_sqlite_file_it_says_what_to_set(source, target, settings):
+def test_without_a_postgresql_database_or_an_sqlite_file_it_names_the_setting(source, target, settings):
     with pytest.raises(CommandError, match="Set DATABASE_URL"):
         move(source)
     settings.EMBEDDED_DATABASE = source.with_name("nothing.sqlite3")

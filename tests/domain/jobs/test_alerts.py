@@ -1,4 +1,4 @@
-"""What is wrong is mailed once, and once more when it is over; a mail server that is down loses nothing."""
+"""Test alerts: each beginning and end is mailed once, and a mail server that is down loses nothing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def a_stuck_removal(owner, **columns) -> ApiKey:
 
 
 def an_hour_ago() -> None:
-    """As if everything that was noted and mailed so far had been so an hour earlier."""
+    """Make all recorded alerts and mails an hour older."""
     for row in Alert.objects.all():
         for name in ("since", "until", "mailed_at", "over_mailed_at"):
             moment = getattr(row, name)
@@ -50,7 +50,7 @@ def kinds() -> list[str]:
     return [found.kind for found in active_alerts(timezone.now(), audit_health())]
 
 
-def test_when_nothing_is_wrong_nothing_is_mailed(cast):
+def test_without_problems_nothing_is_mailed(cast):
     make_rows()
     a_key(cast.admin)
     a_stuck_removal(cast.admin, attempts=5)
@@ -58,7 +58,7 @@ def test_when_nothing_is_wrong_nothing_is_mailed(cast):
     assert mail.outbox == []
 
 
-def test_a_stuck_removal_is_mailed_once_and_once_more_when_it_is_over(cast):
+def test_a_stuck_removal_is_mailed_at_its_beginning_and_end(cast):
     key = a_stuck_removal(cast.admin, name="Nightly")
     assert keep_alerts() == "Alerts: 1; mailed to 2 people"
     [letter] = mail.outbox
@@ -80,7 +80,7 @@ def test_a_stuck_removal_is_mailed_once_and_once_more_when_it_is_over(cast):
     assert Alert.objects.get().until is not None
 
 
-def test_what_comes_again_is_told_again(cast):
+def test_a_recurring_problem_is_mailed_again(cast):
     for number in (1, 2):
         start_quarantine(Cause.OPERATOR, "A backup was restored.")
         keep_alerts()
@@ -90,7 +90,7 @@ def test_what_comes_again_is_told_again(cast):
     assert [row.kind for row in Alert.objects.all()] == [AlertKind.QUARANTINE] * 2
 
 
-def test_the_settings_addresses_are_mailed_instead_of_people(cast, settings):
+def test_addresses_from_the_settings_replace_people(cast, settings):
     settings.PORTAL_ALERT_EMAILS = ("ops@example.com", "oncall@example.com")
     start_quarantine(Cause.TOO_MANY, "Four keys.")
     keep_alerts()
@@ -101,7 +101,7 @@ def test_the_settings_addresses_are_mailed_instead_of_people(cast, settings):
     )
 
 
-def test_without_anybody_to_mail_it_waits_for_somebody(cast):
+def test_without_recipients_an_alert_waits(cast):
     type(cast.owner).objects.update(is_active=False)
     start_quarantine(Cause.OPERATOR, "Why.")
     assert "nobody to mail them to" in keep_alerts()
@@ -109,7 +109,7 @@ def test_without_anybody_to_mail_it_waits_for_somebody(cast):
     assert "mailed to 1 people" in keep_alerts()
 
 
-def test_a_mail_server_that_is_down_breaks_nothing_and_the_next_run_tells_it(cast, settings, caplog):
+def test_after_a_failure_of_the_mail_server_the_next_run_mails_it(cast, settings, caplog):
     locmem = settings.EMAIL_BACKEND
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
@@ -124,7 +124,7 @@ def test_a_mail_server_that_is_down_breaks_nothing_and_the_next_run_tells_it(cas
     assert len(mail.outbox) == 1
 
 
-def test_many_alerts_are_one_mail_and_there_are_only_so_many_mails_an_hour(cast):
+def test_one_mail_contains_all_alerts_and_mails_per_hour_are_limited(cast):
     for number in range(25):
         a_stuck_removal(cast.admin, name=f"Key {number:02}")
     keep_alerts()
@@ -141,7 +141,7 @@ def test_many_alerts_are_one_mail_and_there_are_only_so_many_mails_an_hour(cast)
     assert len(mail.outbox) == MAILS_AN_HOUR + 1
 
 
-def test_a_second_view_from_another_session_is_told_for_a_day(cast):
+def test_a_second_view_from_another_session_is_an_alert_for_a_day(cast):
     key = a_key(cast.admin, name="Nightly", state=State.READY, stored_at=None)
     later = timezone.now() + HOUR
     RevealGrant.objects.create(key=key, user=cast.admin, sealed=b"s", thumbprint="t", expires_at=later)
@@ -158,7 +158,7 @@ def test_a_second_view_from_another_session_is_told_for_a_day(cast):
     assert active_alerts(timezone.now() + 25 * HOUR, audit_health()) == []
 
 
-def test_cerby_is_told_to_be_away_after_half_an_hour(cast):
+def test_an_outage_of_cerby_is_mailed_after_half_an_hour(cast):
     make_rows()
     PeriodicJob.objects.filter(name="sweep").update(succeeded=False, summary="No connection could be made.")
     keep_alerts()
@@ -171,7 +171,7 @@ def test_cerby_is_told_to_be_away_after_half_an_hour(cast):
     assert mail.outbox[1].subject.startswith("[contenzilla] Resolved: ")
 
 
-def test_what_was_over_before_it_was_told_is_not_told(cast):
+def test_a_problem_that_ended_before_it_was_mailed_is_not_mailed(cast):
     make_rows()
     PeriodicJob.objects.filter(name="sweep").update(succeeded=False)
     keep_alerts()
@@ -182,7 +182,7 @@ def test_what_was_over_before_it_was_told_is_not_told(cast):
     assert mail.outbox == []
 
 
-def test_a_job_that_does_not_run_is_told(cast):
+def test_a_job_that_does_not_run_is_mailed(cast):
     make_rows()
     now = timezone.now()
     PeriodicJob.objects.filter(name="reconcile").update(finished_at=now - 2 * MINUTE)
@@ -197,7 +197,7 @@ def test_a_job_that_does_not_run_is_told(cast):
     assert len(mail.outbox) == 1
 
 
-def test_reading_roles_that_stopped_is_told_until_it_succeeds(cast):
+def test_reading_roles_that_stopped_is_an_alert_until_it_succeeds(cast):
     make_rows()
     an_event(type="roles:stop", outcome="failed", reason="5 of 95 people").save()
     assert kinds() == [AlertKind.PEOPLE_STOPPED]
@@ -205,14 +205,14 @@ def test_reading_roles_that_stopped_is_told_until_it_succeeds(cast):
     assert kinds() == []
 
 
-def test_old_alerts_are_forgotten(cast):
+def test_old_alerts_are_deleted(cast):
     long_ago = timezone.now() - timedelta(days=91)
     Alert.objects.create(kind=AlertKind.JOB_LATE, subject="tidy", words="W", since=long_ago, until=long_ago)
     keep_alerts()
     assert not Alert.objects.exists()
 
 
-def test_a_name_with_a_line_break_does_not_get_into_a_header(cast):
+def test_a_name_with_a_line_break_does_not_reach_a_header(cast):
     a_stuck_removal(cast.admin, name="Nightly\nBcc: evil@example.com")
     keep_alerts()
     assert "evil" not in mail.outbox[0].subject
@@ -220,7 +220,7 @@ def test_a_name_with_a_line_break_does_not_get_into_a_header(cast):
 
 @pytest.fixture
 def sealed(cast, settings, tmp_path):
-    """A record of three signed events."""
+    """Create an audit log of three signed events."""
     settings.PORTAL_AUDIT_DIR = tmp_path / "audit"
     for _ in range(3):
         an_event().save()
@@ -234,7 +234,7 @@ def verified() -> str:
     return PeriodicJob.objects.get(name="verify").summary
 
 
-def test_a_record_that_is_damaged_is_told_once_for_each_kind_and_over_when_it_is_explained(sealed, cast):
+def test_each_kind_of_damage_is_mailed_once_and_ends_when_it_is_explained(sealed, cast):
     assert verified() == "3 events: nothing is wrong"
     assert kinds() == []
     with connection.cursor() as cursor:
@@ -262,7 +262,7 @@ def test_a_record_that_is_damaged_is_told_once_for_each_kind_and_over_when_it_is
     )
 
 
-def test_a_verification_that_breaks_off_is_told(sealed, settings, tmp_path):
+def test_a_failed_verification_is_mailed(sealed, settings, tmp_path):
     settings.PORTAL_AUDIT_ANCHOR_FILE = tmp_path / "anchors.jsonl"
     settings.PORTAL_AUDIT_ANCHOR_FILE.write_text("no JSON\n")
     assert "could not be read to its end" in verified()
@@ -272,7 +272,7 @@ def test_a_verification_that_breaks_off_is_told(sealed, settings, tmp_path):
     assert kinds() == []
 
 
-def test_a_verification_that_breaks_off_does_not_end_the_alarm_of_the_one_before(sealed, settings, tmp_path):
+def test_a_failed_verification_does_not_end_an_earlier_alarm(sealed, settings, tmp_path):
     with connection.cursor() as cursor:
         on = " ON keys_auditevent" if connection.vendor == "postgresql" else ""
         cursor.execute(f"DROP TRIGGER keys_auditevent_no_update{on}")
@@ -284,8 +284,8 @@ def test_a_verification_that_breaks_off_does_not_end_the_alarm_of_the_one_before
     assert kinds() == [AlertKind.RECORD_DAMAGED, AlertKind.RECORD_UNREAD]
 
 
-def test_an_anchor_and_a_siem_that_fail_are_told_after_half_an_hour(sealed, settings, tmp_path):
-    settings.PORTAL_AUDIT_ANCHOR_FILE = settings.PORTAL_SIEM_FILE = tmp_path  # a folder takes no line
+def test_a_failing_anchor_and_siem_are_mailed_after_half_an_hour(sealed, settings, tmp_path):
+    settings.PORTAL_AUDIT_ANCHOR_FILE = settings.PORTAL_SIEM_FILE = tmp_path  # a folder cannot be appended to
     anchor_job.func()
     siem_job.func()
     assert kinds() == [AlertKind.ANCHOR_FAILS, AlertKind.SIEM_FAILS]

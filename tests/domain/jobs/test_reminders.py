@@ -1,4 +1,4 @@
-"""Owners are reminded of what expires soon and of what they never stored, each once, in one mail a day."""
+"""Test reminders: owners get at most one mail a day, and each reminder only once."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def a_day_later() -> None:
 
 
 def named() -> list[list[str]]:
-    """Which keys each mail so far was about."""
+    """Return the keys of each mail so far."""
     return [re.findall("“(.+?)”", str(letter.body)) for letter in mail.outbox]
 
 
-def test_one_mail_for_each_owner_says_what_expires_when_and_where_to_go(cast):
+def test_each_owner_gets_one_mail_with_keys_times_and_links(cast):
     first, _ = expiring(cast.admin, 6 * DAY), expiring(cast.admin, 20 * DAY, name="Weekly")
     expiring(cast.owner, HOUR, name="Hourly")
     expiring(cast.admin, 31 * DAY, name="Not yet")
@@ -51,7 +51,7 @@ def test_one_mail_for_each_owner_says_what_expires_when_and_where_to_go(cast):
     ("life", "told_at"),
     [(90 * DAY, [30, 7, 1]), (20 * DAY, [7, 1]), (5 * DAY, [1]), (DAY, []), (HOUR, [])],
 )
-def test_a_key_is_told_of_at_30_7_and_1_days_if_it_lives_longer_than_that(cast, life, told_at):
+def test_a_key_is_reminded_of_at_30_7_and_1_days_if_it_lives_longer(cast, life, told_at):
     key = expiring(cast.admin, life, life=life)
     told = []
     for days in [day for day in (60, 30, 20, 15, 7, 5, 3, 1, 0.5) if day * DAY < life]:
@@ -66,7 +66,7 @@ def test_a_key_is_told_of_at_30_7_and_1_days_if_it_lives_longer_than_that(cast, 
     assert told == told_at
 
 
-def test_nothing_is_told_twice_nor_more_than_one_mail_a_day(cast):
+def test_no_reminder_is_repeated_and_there_is_one_mail_a_day(cast):
     expiring(cast.admin, 6 * DAY)
     remind_owners()
     remind_owners()
@@ -81,20 +81,20 @@ def test_nothing_is_told_twice_nor_more_than_one_mail_a_day(cast):
 @pytest.mark.parametrize(
     "columns", [{"state": State.REVOKED, "removed_at": timezone.now()}, {"state": State.REFUSED}]
 )
-def test_what_has_ended_is_not_told_of(cast, columns):
+def test_ended_keys_are_not_reminded_of(cast, columns):
     key = expiring(cast.admin, 6 * DAY)
     ApiKey.objects.filter(pk=key.pk).update(**columns)
     expiring(cast.owner, -HOUR)
     assert remind_owners() == "Owners reminded: 0"
 
 
-def test_who_may_not_sign_in_is_not_mailed(cast):
+def test_owners_who_may_not_sign_in_get_no_mail(cast):
     expiring(cast.admin, 6 * DAY)
     User.objects.filter(pk=cast.admin.pk).update(is_active=False)
     assert remind_owners() == "Owners reminded: 0"
 
 
-def test_what_was_viewed_and_not_stored_is_told_of_after_a_day(cast):
+def test_viewed_keys_that_were_not_stored_are_reminded_of_after_a_day(cast):
     now = timezone.now()
     claimed = {"state": State.CLAIMED, "stored_at": None, "expires_at": now + 99 * DAY}
     key = a_key(cast.admin, name="Viewed", due_at=now + 47 * HOUR, **claimed)

@@ -1,4 +1,4 @@
-"""Each job once per period, however many ask at once, and again after a worker has died at work."""
+"""Test the schedule: each job runs once per period, also with many workers and after a worker died."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def enqueue(_number: int, _subject: Any) -> list[str]:
     return enqueue_due()
 
 
-def test_of_many_workers_one_enqueues(database: Address):
+def test_only_one_of_many_workers_enqueues_a_job(database: Address):
     make_rows()
     rounds = 5
     answers = race(database, f"{__name__}:enqueue", [0] * rounds, processes=4)
@@ -41,7 +41,7 @@ def test_of_many_workers_one_enqueues(database: Address):
     assert DBTaskResult.objects.count() == len(JOBS)
 
 
-def test_a_run_is_noted_also_when_cerby_is_down(db, settings):
+def test_a_run_is_recorded_even_if_cerby_is_down(db, settings):
     settings.CERBY_BASE_URL = "http://127.0.0.1:9"
     settings.CERBY_TOKEN = "token"
     make_rows()
@@ -52,7 +52,7 @@ def test_a_run_is_noted_also_when_cerby_is_down(db, settings):
     assert row.started_at <= row.finished_at
 
 
-def test_old_results_go_also_those_of_workers_that_died(db):
+def test_old_results_are_deleted_even_if_their_worker_died(db):
     make_rows()
     enqueue_due()
     DBTaskResult.objects.update(enqueued_at=timezone.now() - timedelta(hours=2), status="RUNNING")

@@ -1,4 +1,4 @@
-"""The worker as a process: it outlives its database, and what one queue waits for holds up no other."""
+"""Test the worker process: it survives database outages, and a slow queue does not delay the others."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from tests.support.workers import PATIENCE, Workers, due_again, noted, wait_unti
 OUTAGE = 5.0  # seconds; longer than the worker waits for one connection
 
 
-# ---- PostgreSQL goes away
+# ---- PostgreSQL is stopped
 
 
 @pytest.fixture
 def server(workspace, django_db_blocker) -> Iterator[Server]:
-    """A PostgreSQL of this test's own, to be stopped, and the portal's database on it."""
+    """Start a PostgreSQL server that the test can stop, with the portal's database."""
     with serving() as server, django_db_blocker.unblock():
         server.create("portal")
         own_database.create(server.url("portal"))
@@ -41,7 +41,7 @@ def workers(server, settings, tmp_path) -> Workers:
     return Workers(tmp_path, server.url("portal"), settings)
 
 
-def test_it_outlives_its_database_and_takes_up_what_was_broken_off(server, workers, sandbox):
+def test_it_survives_a_database_outage_and_restarts_the_interrupted_task(server, workers, sandbox):
     sandbox.faults.set([{"fault": "hang-uncommitted", "route": "GET /api/v1/api-keys", "seconds": 3}])
     with workers.one() as worker:
         with own_database.using(server.url("portal")):
@@ -66,9 +66,9 @@ def test_it_outlives_its_database_and_takes_up_what_was_broken_off(server, worke
 
 @pytest.mark.parametrize(
     ("seconds", "promptly"),
-    [(0.0, 16.0), (OUTAGE, 6.0)],  # before it can have noticed, when a task may be at work; and after
+    [(0.0, 16.0), (OUTAGE, 6.0)],  # before it can notice the outage, when a task may be running; and after
 )
-def test_it_ends_when_told_while_the_database_is_away(server, workers, seconds, promptly):
+def test_it_stops_while_the_database_is_away(server, workers, seconds, promptly):
     with workers.one() as worker:
         with own_database.using(server.url("portal")):
             wait_until(noted("tidy", finished_at__isnull=False))
@@ -79,7 +79,7 @@ def test_it_ends_when_told_while_the_database_is_away(server, workers, seconds, 
     server.start()
 
 
-def test_it_may_start_before_its_database(server, workers):
+def test_it_can_start_before_its_database(server, workers):
     server.stop()
     with workers.one() as worker:
         wait_until(lambda: "database_away" in workers.said())
@@ -89,12 +89,12 @@ def test_it_may_start_before_its_database(server, workers):
             wait_until(noted("reconcile", succeeded=True))
 
 
-# ---- Others are slow
+# ---- Other servers are slow
 
 
 @pytest.fixture
 def long_anchors(tmp_path) -> Path:
-    """An anchor file with which verifying the record takes the better part of a minute."""
+    """Create an anchor file that makes a verification take most of a minute."""
     path = tmp_path / "anchors.jsonl"
     path.write_bytes(b'{"note": ""}\n' * 12_000_000)
     return path
@@ -102,14 +102,14 @@ def long_anchors(tmp_path) -> Path:
 
 @pytest.fixture
 def mute() -> Iterator[socket.socket]:
-    """A server that takes every connection and never says a word."""
+    """Start a server that accepts every connection and never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
         yield listener
 
 
 @pytest.fixture
 def hindered(committed_cast, database, settings, mute, long_anchors) -> Workers:
-    """Workers whose every way out hangs."""
+    """Start workers whose outgoing connections all hang."""
     port = mute.getsockname()[1]
     hangs = f"https://127.0.0.1:{port}/"
     return Workers(
@@ -126,7 +126,7 @@ def hindered(committed_cast, database, settings, mute, long_anchors) -> Workers:
     )
 
 
-def test_what_hangs_elsewhere_and_a_verification_delay_no_reconcile(hindered, mute):
+def test_hanging_servers_and_a_verification_do_not_delay_the_reconciler(hindered, mute):
     verification = Verification.objects.create(asked_at=timezone.now(), asked_by="Ada")
     tasks.verify_record.enqueue(verification.pk)
     with hindered.one() as worker:
@@ -135,7 +135,7 @@ def test_what_hangs_elsewhere_and_a_verification_delay_no_reconcile(hindered, mu
             due_again("anchor", "siem", "reconcile")
             asked = timezone.now()
             wait_until(noted("reconcile", succeeded_at__gt=asked), JOBS["reconcile"].every.total_seconds())
-        mute.accept()[0].close()  # it was indeed asked
+        mute.accept()[0].close()  # the server was contacted
         verification.refresh_from_db()
         assert verification.finished_at is None
         worker.send_signal(signal.SIGTERM)
