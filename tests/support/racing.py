@@ -23,7 +23,7 @@ def race(database: Address, runner: str, subjects: list[Any], *, processes: int)
     ``runner`` is ``module:function``. For every subject all processes wait for the last one, then begin together.
     """
     task = {"database": str(database), "runner": runner, "subjects": subjects, "processes": processes}
-    return answer_of(f"{__name__}:run", task)
+    return answer_of(f"{__name__}:run", task, imports=(runner.partition(":")[0],))
 
 
 def run(task: dict[str, Any]) -> list[list[Any]]:
