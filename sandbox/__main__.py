@@ -69,7 +69,7 @@ def serve(options: argparse.Namespace) -> None:
             f" Repeat it with --chaos {options.chaos} --seed {seed}"
         )
     sys.stdout.flush()
-    sandbox.gate.serves(listener)
+    sandbox.gate.attach(listener)
     sandbox.close()  # a connection to SQLite must not be open across the fork
     _Server(sandbox, listener, control_listener).run()
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sandbox import key_history, people
 from sandbox.auth import digest, new_key
 from sandbox.bodies import Attributes, wrong_attribute
-from sandbox.listing import Listing, answer, choice, uuid_text
-from sandbox.messages import Call, Json, Response, one
+from sandbox.listing import Listing, choice, list_response, uuid_text
+from sandbox.messages import Call, Json, Response, resource_response
 from sandbox.problems import conflict, forbidden, not_found
 from sandbox.vocabulary import KEY_STATUSES, SCOPES, outranks
 
@@ -129,8 +129,8 @@ def change(
 def list_keys(call: Call) -> Response:
     as_of = call.request.as_of
     if as_of is None:
-        return answer(call, _AllKeys(call), _LISTING)
-    return answer(call, [_resource(row, as_of) for row in key_history.read(call.db, as_of)], _LISTING)
+        return list_response(call, _AllKeys(call), _LISTING)
+    return list_response(call, [_resource(row, as_of) for row in key_history.read(call.db, as_of)], _LISTING)
 
 
 class _AllKeys:
@@ -150,7 +150,7 @@ class _AllKeys:
 
 
 def get_key(call: Call) -> Response:
-    return one(call, _resource(_found(call), call.now))
+    return resource_response(call, _resource(_get_or_404(call), call.now))
 
 
 def issue(call: Call) -> Response:
@@ -175,24 +175,24 @@ def issue(call: Call) -> Response:
     )
     resource = _resource(call.db.execute(_ONE, [key_id]).fetchone(), call.now)
     resource["attributes"]["key"] = plain_text
-    return one(call, resource, HTTPStatus.CREATED)
+    return resource_response(call, resource, HTTPStatus.CREATED)
 
 
 def rescope(call: Call) -> Response:
     """Replace the scopes of an active key. Answer 409 if it is expired or removed."""
-    row = _found(call)
+    row = _get_or_404(call)
     scopes = Attributes(call.request, "api_key", {"scopes"}).scopes("scopes")
     status = _status(row, call.now)
     if status != "active":
         raise conflict(f"The API key is {status}; only an active one can get other scopes.")
     key_history.remember(call.db, row["id"], call.now)
     call.db.execute("UPDATE api_keys SET scopes = ? WHERE id = ?", [" ".join(scopes), row["id"]])
-    return one(call, _resource(_found(call), call.now))
+    return resource_response(call, _resource(_get_or_404(call), call.now))
 
 
 def remove(call: Call) -> Response:
     """Answer 204 and remove the key, or 404 if it was removed before."""
-    row = _found(call)
+    row = _get_or_404(call)
     if row["removed_at"] is not None:
         raise not_found()
     key_history.remember(call.db, row["id"], call.now)
@@ -212,7 +212,7 @@ def _owner(call: Call, owner_id: str | None) -> str:
     return owner_id
 
 
-def _found(call: Call) -> sqlite3.Row:
+def _get_or_404(call: Call) -> sqlite3.Row:
     row: sqlite3.Row | None = call.db.execute(_ONE, [call.target]).fetchone()
     if row is None:
         raise not_found()

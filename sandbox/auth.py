@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.messages import Caller, Presented
+from sandbox.messages import Caller, Credential
 from sandbox.problems import forbidden, unauthorized
 from sandbox.vocabulary import ROLES
 
@@ -72,7 +72,7 @@ def accepts(db: sqlite3.Connection, now: str, plain_text: str) -> bool:
 
 
 def authenticate(db: sqlite3.Connection, now: str, request: Request) -> Caller:
-    """Return the caller and note the credential in ``request.presented``.
+    """Return the caller and note the credential in ``request.credential``.
 
     If the request has both headers, the API key counts. Raises ApiError 401 for a missing, unknown, expired
     or deleted credential, and for a credential whose person is not live.
@@ -80,16 +80,16 @@ def authenticate(db: sqlite3.Connection, now: str, request: Request) -> Caller:
     key = request.header("X-API-Key")
     scheme, _, token = request.header("Authorization").partition(" ")
     if key:
-        request.presented = Presented("api_key")
+        request.credential = Credential("api_key")
         row = db.execute(_FIND_KEY, [digest(key)]).fetchone()
     elif scheme.lower() == "bearer":
-        request.presented = Presented("bearer")
+        request.credential = Credential("bearer")
         row = db.execute(_FIND_BEARER, [digest(token.strip())]).fetchone()
     else:
         raise unauthorized()
     if row is None:
         raise unauthorized()
-    request.presented = Presented(request.presented.kind, row["person_id"], row["id"])
+    request.credential = Credential(request.credential.kind, row["person_id"], row["id"])
     if not _is_live(row, now):
         raise unauthorized()
     db.execute("UPDATE api_keys SET last_used_at = ? WHERE id = ?", [now, row["id"]])

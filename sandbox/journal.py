@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
-from sandbox.messages import Presented, Request
+from sandbox.messages import Credential, Request
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,15 +26,15 @@ def append(
     fault: str | None = None,
 ) -> int:
     """Add an entry and return its sequence number. ``status`` is 0 if nothing was sent."""
-    presented = request.presented or Presented("")
+    credential = request.credential or Credential("")
     row = [
         at,
         request.method,
         _safe(request.path),
         _safe(unquote_plus(request.query)),
-        presented.kind or None,
-        presented.person_id,
-        presented.key_id,
+        credential.kind or None,
+        credential.person_id,
+        credential.key_id,
         request.external_id,
         status,
         committed_at,

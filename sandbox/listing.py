@@ -71,7 +71,7 @@ class Resources(Protocol):
     def __getitem__(self, part: slice, /) -> list[Json]: ...
 
 
-def answer(call: Call, resources: Resources, listing: Listing) -> Response:
+def list_response(call: Call, resources: Resources, listing: Listing) -> Response:
     """Return one page of ``resources``, which come in their default order. Raises ApiError 400."""
     if call.request.as_of is not None:
         as_of = call.request.as_of

@@ -23,8 +23,8 @@ Rearrange = Callable[[list[Json], int], list[Json]]
 
 
 @dataclass(frozen=True)
-class Presented:
-    """The credential in a request, valid or not. ``kind`` is ``api_key``, ``bearer`` or empty."""
+class Credential:
+    """The credential in a request, valid or not. ``kind`` is ``api_key``, ``bearer`` or "" for none."""
 
     kind: str
     person_id: str | None = None
@@ -50,7 +50,7 @@ class Request:
     query: str
     environ: WSGIEnvironment = field(repr=False)
     # Filled in while the request is handled, for the journal:
-    presented: Presented | None = None
+    credential: Credential | None = None
     external_id: str | None = None
     # Set by a fault on lists: the stamp of the moment to show, and the change to the resources.
     as_of: str | None = None
@@ -148,7 +148,7 @@ Handler = Callable[[Call], Response]
 """An endpoint. Raises ApiError to refuse the call."""
 
 
-def one(call: Call, resource: Json, status: HTTPStatus = HTTPStatus.OK) -> Response:
+def resource_response(call: Call, resource: Json, status: HTTPStatus = HTTPStatus.OK) -> Response:
     """Return the response with a single resource in its envelope."""
     collection = call.request.path if status == HTTPStatus.CREATED else call.request.path.rpartition("/")[0]
     return Response(status, {"data": resource, "links": {"self": f"{collection}/{resource['id']}"}})

@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from sandbox.listing import Listing, answer, boolean, choice
-from sandbox.messages import Call, Json, Response, one
+from sandbox.listing import Listing, boolean, choice, list_response
+from sandbox.messages import Call, Json, Response, resource_response
 from sandbox.problems import not_found
 from sandbox.vocabulary import ADMINS, PERSON_STATUSES, ROLES
 
@@ -87,7 +87,7 @@ def admin_emails(db: sqlite3.Connection) -> list[str]:
 
 def list_users(call: Call) -> Response:
     """``GET /users`` (published)."""
-    return answer(call, [_resource(row) for row in call.db.execute(_ALL)], _LISTING)
+    return list_response(call, [_resource(row) for row in call.db.execute(_ALL)], _LISTING)
 
 
 def get_user(call: Call) -> Response:
@@ -95,7 +95,7 @@ def get_user(call: Call) -> Response:
     row = find(call.db, call.target)
     if row is None:
         raise not_found()
-    return one(call, _resource(row))
+    return resource_response(call, _resource(row))
 
 
 def _resource(row: sqlite3.Row) -> Json:

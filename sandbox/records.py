@@ -6,8 +6,8 @@ import json
 import uuid
 from typing import TYPE_CHECKING
 
-from sandbox.listing import Listing, answer, choice, text
-from sandbox.messages import Call, Handler, Json, Response, one
+from sandbox.listing import Listing, choice, list_response, text
+from sandbox.messages import Call, Handler, Json, Response, resource_response
 from sandbox.problems import not_found
 
 if TYPE_CHECKING:
@@ -49,17 +49,17 @@ def of_type(db: sqlite3.Connection, type_name: str) -> list[Json]:
 
 def list_endpoint(type_name: str) -> Handler:
     def handle(call: Call) -> Response:
-        return answer(call, of_type(call.db, type_name), LISTINGS[type_name])
+        return list_response(call, of_type(call.db, type_name), LISTINGS[type_name])
 
     return handle
 
 
-def one_endpoint(type_name: str) -> Handler:
+def get_endpoint(type_name: str) -> Handler:
     def handle(call: Call) -> Response:
         row = call.db.execute(_ONE, [type_name, call.target]).fetchone()
         if row is None:
             raise not_found()
-        return one(call, _resource(row))
+        return resource_response(call, _resource(row))
 
     return handle
 

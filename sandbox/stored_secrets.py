@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from sandbox import records
 from sandbox.auth import digest
 from sandbox.bodies import Attributes, wrong_attribute
-from sandbox.listing import Listing, answer, choice
-from sandbox.messages import Call, Json, Response, one
+from sandbox.listing import Listing, choice, list_response
+from sandbox.messages import Call, Json, Response, resource_response
 from sandbox.problems import not_found
 from sandbox.vocabulary import SECRET_CATEGORIES, WORKSPACE_ID, WORKSPACE_NAME
 
@@ -53,12 +53,12 @@ def every(db: sqlite3.Connection) -> list[Json]:
 
 def list_secrets(call: Call) -> Response:
     """``GET /secrets`` (published)."""
-    return answer(call, [_resource(row) for row in call.db.execute(_ALL)], _LISTING)
+    return list_response(call, [_resource(row) for row in call.db.execute(_ALL)], _LISTING)
 
 
 def get_secret(call: Call) -> Response:
     """``GET /secrets/{id}`` (published)."""
-    return one(call, _found(call, call.target))
+    return resource_response(call, _get_or_404(call, call.target))
 
 
 def create_secret(call: Call) -> Response:
@@ -73,7 +73,7 @@ def create_secret(call: Call) -> Response:
         created_at=call.now,
         created_by=call.caller.person_id,
     )
-    return one(call, _found(call, secret_id), HTTPStatus.CREATED)
+    return resource_response(call, _get_or_404(call, secret_id), HTTPStatus.CREATED)
 
 
 def _vault(call: Call, vault_id: str | None) -> str:
@@ -88,7 +88,7 @@ def _vault(call: Call, vault_id: str | None) -> str:
     return vault_id
 
 
-def _found(call: Call, secret_id: str) -> Json:
+def _get_or_404(call: Call, secret_id: str) -> Json:
     row = call.db.execute(_ONE, [secret_id]).fetchone()
     if row is None:
         raise not_found()

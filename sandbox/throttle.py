@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sandbox.problems import too_many_requests
 
 if TYPE_CHECKING:
-    from sandbox.messages import Presented
+    from sandbox.messages import Credential
 
 _WINDOW = timedelta(minutes=1)
 _PAUSE = timedelta(minutes=5)  # "retry in five minutes" (published); the window is our contract
@@ -22,10 +22,10 @@ class Throttle:
     def __init__(self, per_minute: int | None) -> None:
         self.per_minute = per_minute
         self._lock = threading.Lock()
-        self._recent: defaultdict[Presented, deque[datetime]] = defaultdict(deque)
-        self._paused_until: dict[Presented, datetime] = {}
+        self._recent: defaultdict[Credential, deque[datetime]] = defaultdict(deque)
+        self._paused_until: dict[Credential, datetime] = {}
 
-    def count(self, credential: Presented, now: datetime) -> None:
+    def count(self, credential: Credential, now: datetime) -> None:
         """Count one request. Raises ApiError 429."""
         if self.per_minute is None:
             return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox import api_keys, auth, journal, people, records, routes, stored_secrets
 from sandbox.late_writes import LateWrite, LateWrites
-from sandbox.messages import Call, Presented, Request, Response
+from sandbox.messages import Call, Credential, Request, Response
 from sandbox.moments import Clock, ShiftedClock, optional_stamp, stamp, utc_now
 from sandbox.problems import ApiError, internal
 from sandbox.store import Store
@@ -79,7 +79,7 @@ class Workspace:
         try:
             route, target = routes.find(request.method, request.path)
             caller = auth.authenticate(db, stamp(now), request)
-            self.throttle.count(request.presented or Presented(""), now)
+            self.throttle.count(request.credential or Credential(""), now)
             auth.authorise(caller, route.access)
             return route.handler(Call(db, stamp(now), request, caller, target))
         except ApiError as error:

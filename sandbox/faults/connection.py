@@ -51,13 +51,13 @@ class Connection:
         """Close the connection with a TCP reset."""
         with suppress(OSError):  # the client has closed it
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
-        self._take_from_server()
+        self._detach()
 
     def close(self) -> Never:
         """Close the connection normally, after the bytes that were sent."""
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_WR)
-        self._take_from_server()
+        self._detach()
 
     def _client_has_left(self) -> bool:
         readable, _, _ = select.select([self._sock], [], [], 0)
@@ -68,7 +68,7 @@ class Connection:
         except OSError:
             return True
 
-    def _take_from_server(self) -> Never:
+    def _detach(self) -> Never:
         dead, other_end = socket.socketpair()
         with dead, other_end:
             os.dup2(dead.fileno(), self._sock.fileno(), inheritable=False)

@@ -34,7 +34,7 @@ class Gate:
         self._address: tuple[str, int] = ("", 0)
         self._idle: WeakSet[socket.socket] = WeakSet()
 
-    def serves(self, listener: socket.socket) -> None:
+    def attach(self, listener: socket.socket) -> None:
         """Note that a server accepts connections on ``listener``. The socket is duplicated."""
         with self._lock:
             self._release()
@@ -45,7 +45,7 @@ class Gate:
         """End every hanging response, because the server stops. Safe in a signal handler."""
         self.is_stopping = True
 
-    def close(self) -> None:
+    def detach(self) -> None:
         """Release the socket after the server has stopped."""
         self.stop()
         with self._lock:
@@ -69,7 +69,7 @@ class Gate:
     def shut(self, seconds: float | None = None) -> None:
         """Refuse new connections and end idle ones, until ``open`` is called or for some seconds.
 
-        Raises ValueError if ``serves`` was not called before.
+        Raises ValueError if no listener is attached.
         """
         with self._lock:
             if self._listener is None:
@@ -91,9 +91,8 @@ class Gate:
             if not self.is_shut or self._listener is None or self.is_stopping:
                 return
             try:
-                self._listener.bind(
-                    self._address
-                )  # needed if the system chose the port, which shutdown released
+                # Needed if the system chose the port, because shutdown released it.
+                self._listener.bind(self._address)
             except OSError as error:
                 if error.errno != errno.EINVAL:  # the port was requested by number and is still bound
                     raise

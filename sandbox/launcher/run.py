@@ -69,8 +69,8 @@ def main() -> int:
     except KeyboardInterrupt:
         print("Stopped.")
         return 0
-    except RunError as failure:
-        print(failure, file=sys.stderr)
+    except RunError as error:
+        print(error, file=sys.stderr)
         return 1
 
 
@@ -143,11 +143,11 @@ def _data_dir(data: Path) -> IO[str]:
         (data / "log").mkdir(parents=True, exist_ok=True)
         lock = (data / "lock").open("w")
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _keep_secret(data / "secret-key", secrets.token_urlsafe(64))
-        _keep_secret(data / "peppers.json", json.dumps({"p1": secrets.token_hex(32)}))
-        _keep_secret(data / "audit-signing-key", secrets.token_hex(32))
+        _ensure_secret(data / "secret-key", secrets.token_urlsafe(64))
+        _ensure_secret(data / "peppers.json", json.dumps({"p1": secrets.token_hex(32)}))
+        _ensure_secret(data / "audit-signing-key", secrets.token_hex(32))
     except BlockingIOError:
-        sentence = f"The portal is already running on {data}. Set PORTAL_DATA_DIR to run a second one."
+        sentence = f"The portal is already running with {data}. Set PORTAL_DATA_DIR to run a second one."
         raise RunError(sentence) from None
     except OSError as error:
         sentence = f"The data directory {data} cannot be used: {error.strerror}. Set PORTAL_DATA_DIR."
@@ -155,7 +155,7 @@ def _data_dir(data: Path) -> IO[str]:
     return lock
 
 
-def _keep_secret(path: Path, text: str) -> None:
+def _ensure_secret(path: Path, text: str) -> None:
     """Write a secret atomically, unless the file exists."""
     if not path.exists():
         draft = path.with_suffix(".new")
@@ -175,10 +175,10 @@ def _environment(options: Options) -> dict[str, str]:
         env.setdefault("PORTAL_PEPPERS_FILE", str(options.data / "peppers.json"))
     if "PORTAL_AUDIT_SIGNING_KEY" not in env:
         env.setdefault("PORTAL_AUDIT_SIGNING_KEY_FILE", str(options.data / "audit-signing-key"))
-    return env if options.uses_real_workspace else _for_sandbox(env, options)
+    return env if options.uses_real_workspace else _with_sandbox(env, options)
 
 
-def _for_sandbox(env: dict[str, str], options: Options) -> dict[str, str]:
+def _with_sandbox(env: dict[str, str], options: Options) -> dict[str, str]:
     """Return the environment for the sandbox, without other Cerby settings.
 
     The sandbox writes its credentials to the data directory, where the portal finds them.
@@ -193,13 +193,13 @@ def _for_sandbox(env: dict[str, str], options: Options) -> dict[str, str]:
     }
 
 
-def _sandbox_port(memory: Path, preferred: int) -> int:
-    """Return a free port: that of an earlier run, else ``preferred``, else any. Store it in ``memory``."""
-    earlier = memory.read_text() if memory.exists() else ""
+def _sandbox_port(path: Path, preferred: int) -> int:
+    """Return a free port: that of an earlier run, else ``preferred``, else any. Store it in ``path``."""
+    earlier = path.read_text() if path.exists() else ""
     for candidate in (earlier, preferred, 0):
         with contextlib.suppress(ValueError, OverflowError, OSError):
             port = _bind(int(candidate))
-            memory.write_text(str(port))
+            path.write_text(str(port))
             return port
     raise RunError("No port is free for the sandbox.")
 
@@ -220,7 +220,7 @@ def _start_sandbox(processes: Processes, options: Options, env: dict[str, str]) 
     command += ["--data-dir", str(options.data / "sandbox"), "--vaults", str(options.vaults)]
     command += options.chaos
     sandbox = processes.start("sandbox", command, env)
-    processes.wait_until_ready(sandbox, lambda: _answers(url, url.port, "/healthz"), READY_SECONDS)
+    processes.wait_until_ready(sandbox, lambda: _is_up(url, url.port, "/healthz"), READY_SECONDS)
 
 
 def _prepare(processes: Processes, options: Options, env: dict[str, str]) -> str:
@@ -229,10 +229,10 @@ def _prepare(processes: Processes, options: Options, env: dict[str, str]) -> str
     if not options.uses_real_workspace:
         command.append("--with-demo")
         env = env | {"DEMO_PASSWORD": options.demo_password}
-    with tempfile.TemporaryFile() as answer:  # has no name, because it holds the demo password
-        processes.wait_until_done(processes.start("preparation", command, env, is_task=True, stdout=answer))
-        answer.seek(0)
-        return answer.read().decode().strip()
+    with tempfile.TemporaryFile() as output:  # has no name, because it holds the demo password
+        processes.wait_until_done(processes.start("preparation", command, env, is_task=True, stdout=output))
+        output.seek(0)
+        return output.read().decode().strip()
 
 
 def _start_portal(processes: Processes, options: Options, env: dict[str, str]) -> None:
@@ -241,10 +241,10 @@ def _start_portal(processes: Processes, options: Options, env: dict[str, str]) -
     command += ["--bind", f"{HOST}:{options.port}", "portal.wsgi:application"]
     processes.start("worker", [sys.executable, "manage.py", "worker"], env)
     portal = processes.start("portal", command, env)
-    processes.wait_until_ready(portal, lambda: _answers(url, options.port, "/livez"), READY_SECONDS)
+    processes.wait_until_ready(portal, lambda: _is_up(url, options.port, "/livez"), READY_SECONDS)
 
 
-def _answers(url: SplitResult, port: int | None, path: str) -> bool:
+def _is_up(url: SplitResult, port: int | None, path: str) -> bool:
     """Return whether ``path`` answers 200 on this machine's ``port``, if requested under ``url``."""
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
@@ -264,7 +264,7 @@ def _announce(options: Options, env: dict[str, str], sign_in_table: str) -> None
     if sign_in_table:
         print(f"{sign_in_table}\n")
     if options.chaos:
-        print(f"Chaos: the sandbox misbehaves. CHAOS_SEED={options.chaos[-1]} repeats what it does.\n")
+        print(f"Chaos: the sandbox misbehaves. CHAOS_SEED={options.chaos[-1]} repeats this run.\n")
     print("Ctrl-C stops everything.", flush=True)
 
 

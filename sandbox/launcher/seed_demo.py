@@ -33,17 +33,17 @@ def seed_demo(password: str) -> str:
     Raises ``RunError`` if the portal is not connected to a sandbox, or if the sandbox does not answer.
     """
     if not settings.PORTAL_IS_SANDBOX:
-        raise RunError("Demo people and keys exist only with the sandbox; CERBY_BASE_URL is not one.")
+        raise RunError("Demo people and keys need the sandbox, but CERBY_BASE_URL is another workspace.")
     if not password:
         raise RunError("Set DEMO_PASSWORD to a password for the demo people.")
     try:
-        _add(password)
+        _add_people_and_keys(password)
     except CerbyError as error:
         raise RunError(error.sentence) from error
     return _sign_in_table(password)
 
 
-def _add(password: str) -> None:
+def _add_people_and_keys(password: str) -> None:
     create_unknown_users(cerby.connect().people())
     for email in PEOPLE:
         add_person(email)
@@ -61,7 +61,7 @@ def _add_keys() -> None:
     ]
     with transaction.atomic():
         for key in ApiKey.objects.bulk_create(keys):
-            _record(key)
+            _append_events(key)
 
 
 def _sign_in_table(password: str) -> str:
@@ -72,7 +72,7 @@ def _sign_in_table(password: str) -> str:
     return "\n".join([f"{'Role':<12}  {'Email':<36}  Password", *rows])
 
 
-def _record(key: ApiKey) -> None:
+def _append_events(key: ApiKey) -> None:
     """Append the events that explain the key's state, so that its history is complete."""
     if key.state == State.CLAIMED:
         for event in (Event.KEY_REQUESTED, Event.KEY_CALLED, Event.KEY_ISSUED, Event.KEY_REVEALED):

@@ -26,7 +26,7 @@ def serve(app: WSGIApplication) -> Iterator[str]:
     gate = getattr(app, "gate", None)
     with _Server(app) as server:
         if gate:
-            gate.serves(server.socket)
+            gate.attach(server.socket)
         thread = threading.Thread(target=server.serve_forever, args=[0.01])
         thread.start()
         try:
@@ -37,7 +37,7 @@ def serve(app: WSGIApplication) -> Iterator[str]:
             server.shutdown()
             thread.join()
     if gate:
-        gate.close()
+        gate.detach()
 
 
 class _Server(ThreadingHTTPServer):
