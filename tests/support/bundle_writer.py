@@ -1,4 +1,4 @@
-"""Writes bundles by the published formats alone: nothing of the portal, and nothing of the verifier."""
+"""Write bundles from the published formats only, without code of the portal or the verifier."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def sha256(data: bytes) -> bytes:
 
 
 def root_of(leaves: list[bytes]) -> bytes:
-    """The definition of RFC 6962, 2.1, word by word."""
+    """Compute the root exactly as RFC 6962, 2.1 defines it."""
     if not leaves:
         return sha256(b"")
     if len(leaves) == 1:
@@ -54,7 +54,7 @@ def root_of(leaves: list[bytes]) -> bytes:
 
 
 def path_to(index: int, leaves: list[bytes]) -> list[bytes]:
-    """The definition of RFC 6962, 2.1.1."""
+    """Compute the audit path as RFC 6962, 2.1.1 defines it."""
     if len(leaves) == 1:
         return []
     k = 1
@@ -92,7 +92,7 @@ def mac_of(leaf: bytes, epoch: int) -> dict[str, Any]:
 
 
 class Bundle:
-    """Its files as lists of lines, to be changed at will before they are read."""
+    """A bundle whose files are lists of lines, so that a test can change them."""
 
     def __init__(self) -> None:
         self.files: dict[str, list[dict[str, Any]]] = {
@@ -107,7 +107,7 @@ class Bundle:
     def line(
         self, kind: str, *, key: str | None = None, actor: dict[str, str] | None = ADA, **details: Any
     ) -> dict[str, Any]:
-        """One event, ``seconds`` after the last."""
+        """Append an event, ``seconds`` after the last one."""
         self.now += timedelta(seconds=1)
         salt, personal = sha256(str(self.now).encode())[:16], {}
 
@@ -179,7 +179,7 @@ class Bundle:
 
 
 def write_leaf(line: dict[str, Any], leaf: dict[str, Any], *, epoch: int | None = None) -> dict[str, Any]:
-    """Put ``leaf`` into the line, with its hash; with its MAC as well where ``epoch`` is given."""
+    """Replace the line's leaf and hash, and its MAC as well if ``epoch`` is given."""
     raw = rfc8785.dumps(leaf)
     line |= {"leaf": raw.decode(), "hash": sha256(b"\0" + raw).hex()}
     if epoch is not None:
@@ -188,7 +188,7 @@ def write_leaf(line: dict[str, Any], leaf: dict[str, Any], *, epoch: int | None 
 
 
 def changed(line: dict[str, Any], *, sealed_again: bool = True, **fields: Any) -> None:
-    """The event says something else, and so do its columns: what a careful hand would do."""
+    """Change the event and its columns consistently, as a careful attacker would."""
     leaf = json.loads(line["leaf"]) | fields
     hash_ = line["hash"]
     write_leaf(line, leaf)
@@ -201,7 +201,7 @@ K1, K2 = "f3f4c1d2-0000-4000-8000-000000000001", "f3f4c1d2-0000-4000-8000-000000
 
 
 def a_good_one() -> Bundle:
-    """Twelve events, three checkpoints of 4, 8 and 12, each anchored; one more event waits."""
+    """Return a valid bundle: 12 events, anchored checkpoints of 4, 8 and 12, and one unsealed event."""
     bundle = Bundle()
     said: Any
     for number, (kind, said) in enumerate(

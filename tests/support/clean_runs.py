@@ -34,11 +34,11 @@ Run = int | str
 RUNNER = f"{__name__}:take_part"
 WRITERS, SEALER, VERIFIER, PROCESSES = 4, 4, 5, 6
 LEAVING = 0
-"""Which of the writers is erased after their last act, while the others write on."""
+"""The writer who is erased after their last action, while the others go on."""
 KEYS = 4
 PATIENCE = 60  # seconds
 FORGED = "forged"
-"""The control: the run in which somebody adds an event past the portal."""
+"""The control: in this run an event is inserted directly into the database."""
 
 LIFE = (
     "KEY_REQUESTED",
@@ -52,11 +52,11 @@ LIFE = (
 
 
 class GivenUp(Exception):
-    """A transaction that is rolled back."""
+    """Roll back the transaction."""
 
 
 def take_part(number: int, run: Run) -> Any:
-    """What one process does in a run."""
+    """The role of one process in a run."""
     settings.PORTAL_AUDIT_ANCHOR_FILE = path_of("anchors.jsonl")
     if number < WRITERS:
         if run == FORGED and number == LEAVING:
@@ -66,7 +66,7 @@ def take_part(number: int, run: Run) -> Any:
 
 
 def forge() -> None:
-    """An event as the portal writes it, without the key of the MACs, which only the portal has."""
+    """Insert an event like the portal's, but without the MAC key, which only the portal has."""
     said = {"id": str(uuid.uuid4()), "at": utc_microseconds(timezone.now()), "type": "session:end:done"}
     event = log.row(said | {"actor": None, "key": None, "reason": "", "details": {}})
     event.mac = bytes(32)
@@ -74,7 +74,7 @@ def forge() -> None:
 
 
 def write(number: int, run: Run) -> int:
-    """Several keys' lives, side by side, among transactions that come to nothing. Returns how often."""
+    """Run several keys' lives in parallel, with some rolled-back transactions. Return their number."""
     luck = random.Random(f"{run} {number}")
     person = somebody()
     lives = {ApiKey(id=uuid.uuid4(), name=f"{number}"): list(LIFE) for _ in range(KEYS)}
@@ -97,7 +97,7 @@ def write(number: int, run: Run) -> int:
 
 
 def somebody() -> Actor:
-    """A person who may not sign in, and can therefore be erased."""
+    """Create a person who may not sign in and can therefore be erased."""
     name = uuid.uuid4().hex
     person = User(email=f"{name}@contenzilla.example", name=name, cerby_id=uuid.uuid4(), role=40)
     person.save()
@@ -110,7 +110,7 @@ def is_over(run: Run) -> bool:
 
 
 def seal_all_of(run: Run) -> int:
-    """Returns how often something was sealed and signed."""
+    """Return how often events were sealed and signed."""
     count, deadline = 0, time.monotonic() + PATIENCE
     while not is_over(run):
         assert time.monotonic() < deadline
@@ -121,8 +121,8 @@ def seal_all_of(run: Run) -> int:
 
 
 def verify_all_of(run: Run) -> dict[str, Any]:
-    """From before the run until after it, with the first key of the MACs. "alarms": in words, by kind."""
-    mac_ratchet.mac(b"")  # begins the chain, where there is none
+    """Verify repeatedly from before the run until after it. "alarms" has the messages by kind."""
+    mac_ratchet.mac(b"")  # starts the chain if there is none
     escrow = json.loads(path_of(mac_ratchet.FILE).read_text())
     alarms: dict[str, str] = {}
     verified, over = 0, False

@@ -1,4 +1,4 @@
-"""`make cleanruns`: clean runs by the thousand, on each kind of database, and what came of them."""
+"""`make cleanruns`: make thousands of clean runs on each kind of database and report the results."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from tests.support.own_database import Address  # noqa: E402
 from tests.support.postgresql_server import serving  # noqa: E402
 
 ON_ONE_DATABASE = 10
-"""Runs, one after another: more than a thousand events, several tiles of the tree, two pages of the reading."""
+"""Consecutive runs: more than 1,000 events, several tiles of the tree, two pages of the reader."""
 
 SAID_EVERY = 50
 
 
 def sqlite() -> Generator[Address, None, None]:
-    """Migrated databases without a row, one at a time: with the next, the last is gone."""
+    """Yield empty migrated databases, one at a time: the previous one is deleted."""
     with tempfile.TemporaryDirectory() as folder:
         migrated = Path(folder, "portal.sqlite3")
         own_database.create(migrated)
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def _are_clean(kind: str, runs: int) -> bool:
-    """Whether none of so many runs raised an alarm, and the control did."""
+    """Return whether no run raised an alarm except the control."""
     with closing(KINDS[kind]()) as fresh:
         ((_, _, control),) = _race(next(fresh), [FORGED])
         print(
@@ -87,7 +87,7 @@ def _are_clean(kind: str, runs: int) -> bool:
 
 
 def _race(database: Address, runs: Sequence[Run]) -> Generator[tuple[Run, int, list[str]], None, None]:
-    """Of each run, one after another: how often it was verified, and the alarms that no run before it raised."""
+    """Yield, for each run, the number of verifications and the new alarms."""
     known: set[str] = set()
     task = {"database": str(database), "runner": RUNNER, "subjects": list(runs), "processes": PROCESSES}
     with tempfile.TemporaryDirectory() as audit, override_settings(PORTAL_AUDIT_DIR=Path(audit)):

@@ -1,4 +1,4 @@
-"""What the tests of evidence packs share: make one, open it, and check it as an auditor does."""
+"""Helpers for tests of evidence packs: make one, open it, and verify it as an auditor does."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def unpacked(pack: bytes, folder: Path) -> Path:
 
 
 def verify(pack: Path, *more: str | Path) -> tuple[int, list[str]]:
-    """What the file says that the portal ships, with nothing of the portal but its public key."""
+    """Run the verify_pack.py that the portal ships, with only the portal's public key."""
     return program("verify_pack").run([str(pack), "--vkey", vkeys()[0], *map(str, more)])
 
 
 @cache
 def program(name: str) -> Any:
-    """The file as a module by itself, as it is when somebody runs it in a folder with verify_bundle.py."""
+    """Load the file as a stand-alone module, as if it were run in a folder with verify_bundle.py."""
     sys.path.insert(0, str(HERE))
     try:
         return importlib.import_module(name)

@@ -1,4 +1,4 @@
-"""What the tests of the audit log's tree share: events, and a tree made from the definition to compare with."""
+"""Helpers for tests of the tree: events, and a tree computed from the definition for comparison."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def add_events(count: int, **columns: object) -> list[AuditEvent]:
 
 
 def is_whole() -> None:
-    """Every event has its place: nothing skipped, doubled or left; the tree is that of the leaves in order."""
+    """Assert that each event is sealed exactly once, in order, and that the tree matches the leaves."""
     assert not Unsealed.objects.exists()
     sealed = list(Sealed.objects.order_by("index").values_list("index", "event__leaf", "leaf_hash"))
     assert [index for index, _, _ in sealed] == list(range(AuditEvent.objects.count()))
@@ -36,7 +36,7 @@ def is_whole() -> None:
 
 
 def without_triggers() -> None:
-    """Those that refuse: whoever owns the tables can take them away."""
+    """Drop the triggers that refuse changes, as the owner of the tables can."""
     migration = import_module("keys.migrations.0003_append_only_audit")
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":

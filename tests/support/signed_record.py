@@ -1,4 +1,4 @@
-"""A record that the product has written, sealed, signed and anchored, to be tampered with."""
+"""Create a sealed, signed and anchored log with the product's own code, and tamper with it."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ STORY = [
     "key:start-delete", "key:delete", "session:end",
 ]  # fmt: skip
 SIGNED = (6, 11, 14)
-"""The record's events by number, and the sizes that were signed. One more event waits to be sealed."""
+"""The log's events by index, and the signed sizes. One more event is not sealed yet."""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """Where a record is: its database, the portal's own files, the anchor file, and the auditors' escrow."""
+    """The places of a log: database, the portal's files, the anchor file, and the auditors' first MAC key."""
 
     folder: Path
     database: Address
@@ -70,7 +70,7 @@ class Kept:
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """In this thread, this is the portal's database, and these are its files."""
+        """Use this database and these files as the portal's in this thread."""
         elsewhere = override_settings(
             PORTAL_AUDIT_DIR=self.folder / "audit", PORTAL_AUDIT_ANCHOR_FILE=self.anchors
         )
@@ -79,7 +79,7 @@ class Kept:
 
 
 def write(kept: Kept, workspace: Workspace, url: str) -> None:
-    """One key's whole life, and what else happens around it, by the product's own actions."""
+    """Run the whole life of one key, and other actions around it."""
     workspace.sandbox.restore(workspace.untouched)
     cerby = override_settings(
         CERBY_BASE_URL=url, CERBY_TOKEN=workspace.token, CERBY_API_KEY=workspace.api_key
@@ -130,7 +130,7 @@ GUARDS = """
 
 
 def without_triggers() -> None:
-    """What a database administrator does first: triggers, checks and references are in the way."""
+    """Remove triggers, checks and references, as an attacking database administrator would do first."""
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute("PRAGMA foreign_keys = OFF")
@@ -155,7 +155,7 @@ def story() -> list[str]:
     return list(AuditEvent.objects.order_by("id").values_list("type", flat=True))
 
 
-# ---- What such a person can do
+# ---- An attacker's operations
 
 
 def event(index: int) -> QuerySet[AuditEvent]:
@@ -163,7 +163,7 @@ def event(index: int) -> QuerySet[AuditEvent]:
 
 
 def say(index: int, *, hash_too: bool = False, columns_too: bool = True, **fields: Any) -> None:
-    """The event says something else, canonically."""
+    """Change the event and keep its JSON canonical."""
     raw = rewritten(event(index).get(), **fields)
     names = {name: value for name, value in fields.items() if name in {"reason", "details"}}
     event(index).update(leaf=raw, **names if columns_too else {})
@@ -176,7 +176,7 @@ def rewritten(row: AuditEvent, **fields: Any) -> bytes:
 
 
 def cut_off(size: int) -> None:
-    """Nothing from this size on is left, nor what signs it, nor what waits."""
+    """Delete all events from this size on, their checkpoints and the queue."""
     Unsealed.objects.all().delete()
     last = Sealed.objects.get(index=size - 1).event_id
     Sealed.objects.filter(index__gte=size).delete()
@@ -193,14 +193,14 @@ def copy_of(row: AuditEvent, **changes: Any) -> AuditEvent:
 
 
 def number_anew() -> None:
-    """Close the gaps between the numbers, in two steps, since no number may be there twice."""
+    """Renumber without gaps, in two steps because the numbers are unique."""
     for start in (2_000_000, 0):
         for place, index in enumerate(list(Sealed.objects.order_by("index").values_list("index", flat=True))):
             Sealed.objects.filter(index=index).update(index=start + place)
 
 
 def sign_all_again(key: Signer | None = None) -> None:
-    """Make the tree and every checkpoint agree with what is there, as who has the signing key can."""
+    """Rebuild the tree and sign all checkpoints again, as a person with the signing key can."""
     signer_ = key or signer()
     assert signer_ is not None
     hashes = [

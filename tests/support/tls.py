@@ -1,4 +1,4 @@
-"""An HTTPS server on this machine, with a certificate for a name that only this test knows."""
+"""An HTTPS server on this machine, with a certificate for a name that exists only in the tests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAME = "hooks.example"
 
 @dataclass
 class Hook:
-    """``status`` is what it answers, ``location`` where it redirects to, ``taken`` what came: path, host, body."""
+    """A server's answer (``status``, ``location``) and the received requests: path, host, body."""
 
     port: int = 0
     status: int = 204
@@ -34,7 +34,7 @@ class Hook:
 
 
 def certificate(folder: Path) -> Path:
-    """A key and a certificate for NAME, signed by itself, in one file."""
+    """Write a key and a self-signed certificate for NAME to one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
     now = datetime.now(tz=UTC)
@@ -92,7 +92,7 @@ def serving(pem: Path) -> Iterator[Hook]:
 
 @contextmanager
 def known_here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
-    """A server whose name this machine knows, and whose certificate it trusts."""
+    """Start a server whose name resolves to this machine and whose certificate is trusted."""
     pem = certificate(folder)
     trust(pem, monkeypatch)
     usual = socket.getaddrinfo
@@ -106,5 +106,5 @@ def known_here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
 
 
 def trust(pem: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the machine's operator would: the authorities of this file are the machine's own."""
+    """Make the certificates of this file the machine's trusted authorities."""
     monkeypatch.setenv("SSL_CERT_FILE", str(pem))

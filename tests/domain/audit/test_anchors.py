@@ -1,4 +1,4 @@
-"""Anchors outside the database: each gets what was signed, at least once, and none is in anybody's way."""
+"""Anchors: each receives the signed checkpoints at least once, independently of the others."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ def file(settings, tmp_path) -> Path:
 
 
 def size_of(note: str) -> int:
-    """Checked as an auditor checks it."""
+    """Return the checkpoint's size after checking its signature."""
     return read_note(note, known_keys([signer().vkey])).size
 
 
-def test_where_nothing_is_signed_or_no_anchor_is_set_up_it_says_so(signed_here, file, settings):
+def test_it_reports_that_nothing_is_signed_or_configured(signed_here, file, settings):
     assert anchors.deliver(NOW) == "Nothing is signed yet"
     seal_and_sign(1)
     settings.PORTAL_AUDIT_ANCHOR_FILE = None
     assert anchors.deliver(NOW) == "No anchor is set up"
 
 
-def test_the_file_only_grows_and_holds_what_is_new(signed, file):
+def test_the_file_is_appended_to_once_per_checkpoint(signed, file):
     assert anchors.deliver(NOW) == "file: holds 3"
     assert anchors.deliver(NOW) == "file: holds 3"
     first = file.read_bytes()
@@ -58,7 +58,7 @@ def test_the_file_only_grows_and_holds_what_is_new(signed, file):
     assert Anchor.objects.get().size == 5
 
 
-def test_one_that_fails_does_not_hold_the_others_and_says_since_when(signed, file, settings, tmp_path):
+def test_a_failing_anchor_does_not_stop_the_others(signed, file, settings, tmp_path):
     settings.PORTAL_AUDIT_ANCHOR_FILE = tmp_path / "no such folder" / "anchors.jsonl"
     settings.PORTAL_AUDITOR_EMAILS = ("ada@example.com",)
     assert anchors.deliver(NOW) == "file: fails, No such file or directory.; mail: holds 3"
@@ -72,14 +72,14 @@ def test_one_that_fails_does_not_hold_the_others_and_says_since_when(signed, fil
     assert (healed.size, healed.failing_since, healed.failure) == (3, None, "")
 
 
-def test_who_dies_before_noting_it_delivers_again(signed, file):
+def test_a_checkpoint_is_delivered_again_if_the_delivery_was_not_recorded(signed, file):
     anchors.deliver(NOW)
     Anchor.objects.all().delete()
     anchors.deliver(NOW)
     assert [size_of(line["note"]) for line in notes_of(file)] == [3, 3]
 
 
-def test_syslog_by_udp_takes_one_line_of_rfc_5424(signed, settings, tmp_path):
+def test_udp_syslog_gets_one_rfc_5424_message(signed, settings, tmp_path):
     with syslog.udp_server() as (address, receive):
         settings.PORTAL_AUDIT_ANCHOR_SYSLOG = address
         assert anchors.deliver(NOW) == "syslog: holds 3"
@@ -90,7 +90,7 @@ def test_syslog_by_udp_takes_one_line_of_rfc_5424(signed, settings, tmp_path):
     assert [size_of(line["note"]) for line in notes_of(tmp_path / "messages")] == [3]
 
 
-def test_syslog_by_tcp_says_how_long_the_message_is(signed, settings):
+def test_tcp_syslog_uses_octet_counting(signed, settings):
     with syslog.tcp_server() as (address, received):
         settings.PORTAL_AUDIT_ANCHOR_SYSLOG = address
         assert anchors.deliver(NOW) == "syslog: holds 3"
@@ -99,7 +99,7 @@ def test_syslog_by_tcp_says_how_long_the_message_is(signed, settings):
     assert message.startswith(b"<109>1 ")
 
 
-def test_syslog_that_nobody_hears_fails_by_tcp(signed, settings):
+def test_tcp_syslog_without_a_server_fails(signed, settings):
     settings.PORTAL_AUDIT_ANCHOR_SYSLOG = "tcp://127.0.0.1:9"
     assert anchors.deliver(NOW) == "syslog: fails, Connection refused."
 
@@ -135,7 +135,7 @@ def test_the_auditors_get_one_mail_a_day(signed, settings):
     assert len(mail.outbox) == 2  # nothing is new
 
 
-def test_a_mail_that_was_saved_is_an_anchor(signed, settings, tmp_path):
+def test_a_saved_mail_is_an_anchor(signed, settings, tmp_path):
     settings.PORTAL_AUDITOR_EMAILS = ("ada@example.com",)
     anchors.deliver(NOW)
     saved = tmp_path / "mail.txt"
@@ -143,7 +143,7 @@ def test_a_mail_that_was_saved_is_an_anchor(signed, settings, tmp_path):
     assert [size_of(line["note"]) for line in notes_of(saved)] == [3]
 
 
-def test_health_says_how_far_each_anchor_is(signed, file, settings, browser_of):
+def test_health_shows_the_position_of_each_anchor(signed, file, settings, browser_of):
     admin = browser_of("admin")
     assert "None is set up: whoever rules the database" not in text(admin.get("/settings/health/"))
     settings.PORTAL_AUDIT_ANCHOR_SYSLOG = "tcp://127.0.0.1:9"

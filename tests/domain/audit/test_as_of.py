@@ -1,4 +1,4 @@
-"""Keys, people and rules as they were at a time, put together from rows and record."""
+"""Keys, people and rules as of a past time, reconstructed from rows and the log."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_key_is_active_until_it_expires(db, cast):
     ]
 
 
-def test_what_cerby_changed_later_is_taken_back(db, cast):
+def test_later_changes_from_cerby_are_undone(db, cast):
     noon = timezone.now() - A_DAY
     key = a_key(cast.user, name="New name", scopes=["read:teams"], created_at=noon - A_DAY)
     before = {"name": "Old name", "scopes": ["read:users"], "owner_email": "before@contenzilla.example"}
@@ -70,7 +70,7 @@ def test_what_cerby_changed_later_is_taken_back(db, cast):
     assert (now.name, now.scopes, now.owner_email) == ("New name", ["read:teams"], cast.user.email)
 
 
-def test_a_key_of_which_the_record_says_nothing_goes_by_its_row_and_says_so(db, cast):
+def test_a_key_without_events_is_shown_from_its_row_with_a_note(db, cast):
     now = timezone.now()
     a_key(cast.user, state="revoked", created_at=now - 3 * A_DAY, removed_at=now - A_DAY, last_used_at=now)
     [before] = keys_as_of(now - 2 * A_DAY, {})
@@ -83,7 +83,7 @@ def test_a_key_of_which_the_record_says_nothing_goes_by_its_row_and_says_so(db, 
     assert list(keys_as_of(now - 4 * A_DAY, {})) == []
 
 
-def test_a_key_that_was_discovered_later_was_there_and_says_since_when_it_is_known(db, cast):
+def test_a_key_discovered_later_is_included_with_a_note(db, cast):
     now = timezone.now()
     key = a_key(cast.user, origin="discovered", purpose="Found.", created_at=now - 3 * A_DAY)
     an_event(type="key:discover", key_id=key.pk, key_name=key.name, at=now - A_DAY,
@@ -97,13 +97,13 @@ def test_a_key_that_was_discovered_later_was_there_and_says_since_when_it_is_kno
     assert list(purposes.values()) == [("", True), ("", False), ("Found.", False)]
 
 
-def test_many_keys_take_pages_and_none_is_left_out(db, cast, monkeypatch):
+def test_many_keys_are_read_in_pages_without_omissions(db, cast, monkeypatch):
     monkeypatch.setattr("keys.evidence.keys_as_of.PAGE", 3)
     made = sorted(str(a_key(cast.user).pk) for _ in range(7))
     assert [str(key.id) for key in keys_as_of(timezone.now(), {})] == made
 
 
-def test_people_have_the_roles_that_they_had(db, cast, workspace):
+def test_people_have_their_former_roles(db, cast, workspace):
     before = timezone.now()
     workspace.sandbox.add_person(
         email="new@contenzilla.example", first_name="Nora", last_name="New", role="workspace_user"
@@ -128,7 +128,7 @@ def test_people_have_the_roles_that_they_had(db, cast, workspace):
     assert roles(timezone.now())["new@contenzilla.example"] == ("User", "no")
 
 
-def test_the_rules_are_those_of_the_time(db, settings, tmp_path):
+def test_the_policy_of_that_time_is_used(db, settings, tmp_path):
     assert note_policy()
     assert not note_policy()
     then = timezone.now()

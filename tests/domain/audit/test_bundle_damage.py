@@ -1,4 +1,4 @@
-"""Whatever is done to a bundle is found, located and named by the stand-alone verifier, and nothing else is."""
+"""The stand-alone verifier finds, locates and names each damage to a bundle, and only that."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def renumbered(bundle: Bundle) -> None:
 
 
 def signed_again(bundle: Bundle) -> None:
-    """With the real key: every checkpoint fits what the events say now."""
+    """Sign all checkpoints again with the real key, so that they fit the changed events."""
     for line in bundle.files["checkpoints"]:
         size = min(line["size"], len(bundle.events))
         leaves = [event["leaf"].encode() for event in bundle.events[:size]]
@@ -36,7 +36,7 @@ def signed_again(bundle: Bundle) -> None:
         line |= {"size": size, "root": root.hex(), "note": writer.note(size, root, at)}
 
 
-def test_nothing_is_wrong_with_a_good_one():
+def test_a_valid_bundle_has_no_damage():
     report = report_on(a_good_one())
     assert report.damage == []
     assert (report.events, report.unsealed, report.erased, report.unchecked) == (12, 1, 0, 0)
@@ -49,7 +49,7 @@ CASES: dict[str, tuple[Damage, dict[Kind, int]]] = {}
 
 
 def case(**expected: int) -> Callable[[Damage], Damage]:
-    """What is found of this damage, and at which event: this and nothing else."""
+    """The kinds that must be found for this damage, each at this event, and no others."""
 
     def keep(damage: Damage) -> Damage:
         CASES[damage.__name__] = damage, {Kind[kind]: index for kind, index in expected.items()}
@@ -342,7 +342,7 @@ def a_later_event_waits(bundle: Bundle, minutes: int) -> None:
 
 
 def changed_time(bundle: Bundle, index: int, by: timedelta) -> None:
-    """By the portal itself, whose clock is wrong: MAC, seal and signatures are as they should be."""
+    """Write an event as a portal with a wrong clock: MAC, hash and signatures are valid."""
     line = bundle.events[index]
     leaf = json.loads(line["leaf"])
     at = datetime.fromisoformat(leaf["at"]) + by
@@ -369,7 +369,7 @@ COLUMNS = a_good_one().events[4]["columns"]
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-def test_a_column_that_says_something_else_is_found(column):
+def test_a_changed_column_is_found(column):
     bundle = a_good_one()
     bundle.events[4]["columns"][column] = {"x": 1} if column == "details" else "something else"
     personal = column in {"actor_name", "actor_email", "ip", "browser"}

@@ -1,4 +1,4 @@
-"""What the stand-alone verifier says of a bundle in which nothing, or not enough, is wrong."""
+"""Reports of the stand-alone verifier about bundles without damage, or with damage below a limit."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from tests.support import bundle_writer as writer
 from tests.support.bundle_writer import ESCROW, SIGNER, a_good_one, changed
 
 
-def test_without_the_escrow_it_says_how_much_was_not_checked():
+def test_unchecked_macs_are_counted_without_the_first_key():
     report = report_on(a_good_one(), escrow=False)
     assert (report.damage, report.unchecked) == ([], 13)
 
 
-def test_an_anchor_of_what_was_signed_after_a_bundle_was_written_is_no_damage():
+def test_an_anchor_newer_than_the_bundle_is_not_damage():
     bundle = a_good_one()
     bundle.files["anchors"].append(bundle.files["checkpoints"].pop())
     assert found(bundle) == {}
 
 
-def test_a_person_who_was_erased_leaves_everything_in_order():
+def test_an_erasure_is_not_damage():
     bundle = a_good_one()
     for line in bundle.events[:5]:
         erase(line)
@@ -31,7 +31,7 @@ def test_a_person_who_was_erased_leaves_everything_in_order():
     assert (report.damage, report.erased) == ([], 5)
 
 
-def test_who_forges_without_the_key_of_the_macs_is_located_to_the_event_only_with_the_escrow():
+def test_a_forged_event_is_located_exactly_only_with_the_first_mac_key():
     bundle = a_good_one()
     changed(bundle.events[5], reason="x")
     assert found(bundle) == {Kind.MAC: 5, Kind.ROOT: 4}
@@ -40,7 +40,7 @@ def test_who_forges_without_the_key_of_the_macs_is_located_to_the_event_only_wit
     assert str(damage).startswith("ROOT at events 4 to 7. ")
 
 
-def test_an_event_that_waits_is_hidden_only_after_a_while():
+def test_an_unsealed_event_is_damage_only_after_15_minutes():
     bundle = a_good_one()
     for minutes, expected in ((14, {}), (16, {Kind.UNSEALED: 12})):
         now = bundle.now + timedelta(minutes=minutes)

@@ -1,4 +1,4 @@
-"""No false alarm: while many write, roll back and seal, whoever verifies finds nothing wrong."""
+"""No false alarm: verification finds no damage while others write, roll back and seal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tests.support.clean_runs import FORGED, PROCESSES, RUNNER, SEALER, VERIFIER
 from tests.support.racing import race
 
 
-def test_verifying_while_others_write_and_seal_raises_no_alarm_until_an_event_is_forged(database):
+def test_verification_during_writes_raises_no_alarm_until_an_event_is_forged(database):
     runs = [1, 2, FORGED]
     for run, answers in zip(runs, race(database, RUNNER, runs, processes=PROCESSES), strict=True):
         assert set(answers[VERIFIER]["alarms"]) == ({"MAC"} if run == FORGED else set())

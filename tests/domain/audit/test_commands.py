@@ -1,4 +1,4 @@
-"""The commands that verify the record, and that take it out of the portal."""
+"""The commands that verify and export the log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.signed_record import say, without_triggers
 
 @pytest.fixture
 def verify(kept):
-    """``manage.py audit_verify``: the exit status, and what it says."""
+    """Run ``manage.py audit_verify`` and return the exit status and the output."""
 
     def run(*arguments: str | Path) -> tuple[int, str]:
         out = StringIO()
@@ -32,7 +32,7 @@ def verify(kept):
     return run
 
 
-def test_the_command_says_that_nothing_is_wrong(kept, verify):
+def test_the_command_reports_an_intact_log(kept, verify):
     code, said = verify("--ratchet", kept.folder / "escrow.json")
     assert code == 0
     assert said.splitlines()[0].startswith("Sealed events: 14. The newest checkpoint signs 14 of them at ")
@@ -49,12 +49,12 @@ def test_the_command_names_the_first_bad_event_and_the_kind(kept, verify):
     assert said.endswith("DAMAGED\n")
 
 
-def test_the_command_tells_what_it_cannot_read_from_damage(kept, verify):
+def test_the_command_distinguishes_unreadable_files_from_damage(kept, verify):
     code, said = verify("--bundle", kept.folder / "no-such-file.zip")
     assert (code, said.partition(":")[0]) == (2, "This cannot be checked")
 
 
-def test_a_bundle_is_checked_by_the_command_and_by_the_file_within_it(kept, verify, tmp_path):
+def test_the_command_and_the_included_file_verify_a_bundle(kept, verify, tmp_path):
     bundle = kept.folder / "record.zip"
     call_command("audit_bundle", bundle, stdout=StringIO())
     assert verify("--bundle", bundle, "--ratchet", kept.folder / "escrow.json")[0] == 0

@@ -1,4 +1,4 @@
-"""The evidence pack: what was, as of a time, and a proof that a stranger can check and a liar cannot keep."""
+"""The evidence pack: state as of a time, with proofs that outsiders can check and nobody can forge."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def pack(kept: Kept, tmp_path: Path) -> Path:
     return unpacked(since_yesterday(), tmp_path / "pack")
 
 
-# ---- What is in it, and the proof
+# ---- Contents and proof
 
 
-def test_a_pack_of_everything_is_whole_and_says_what_it_holds(kept, pack):
+def test_a_pack_of_the_whole_log_is_complete_and_described(kept, pack):
     code, said = verify(pack, "--ratchet", kept.folder / "escrow.json", "--anchor", kept.anchors)
     assert (code, said[-1]) == (0, "No problems found.")
     assert said[0].startswith("1 keys as of ")
@@ -62,19 +62,19 @@ def test_a_pack_of_everything_is_whole_and_says_what_it_holds(kept, pack):
 
 @pytest.fixture
 def begin(signed_here, monkeypatch) -> datetime:
-    """When a record begins that is written in one go: a MAC is of now, so its times can't be long ago."""
+    """Start time of a log written at once; it must be recent because MACs are made with the present epoch."""
     monkeypatch.setattr("keys.audit.reader.TOLERANCE", timedelta(seconds=1))
     return timezone.now() - timedelta(minutes=4)
 
 
-def test_a_part_of_the_record_is_proved_against_the_newest_checkpoint_without_the_rest(begin, tmp_path):
+def test_a_range_is_proved_without_the_rest_of_the_log(begin, tmp_path):
     AuditEvent.objects.bulk_create(
         an_event(at=begin + timedelta(seconds=number / 5)) for number in range(1000)
     )
     note_policy()
     seal_and_sign()
     period = begin + timedelta(seconds=80), begin + timedelta(seconds=120)
-    assert index_range(*period, 1001) == (394, 606)  # with a neighbour on either side
+    assert index_range(*period, 1001) == (394, 606)  # with one event more on each side
     folder = unpacked(b"".join(export_evidence(None, *period)), tmp_path / "part")
     proof = json.loads((folder / "proof.json").read_text())
     assert len(proof["before"]) + len(proof["after"]) <= 2 * (1001).bit_length()
@@ -95,7 +95,7 @@ def test_a_part_of_the_record_is_proved_against_the_newest_checkpoint_without_th
 
 @pytest.mark.parametrize("period", [(0, 3), (2, 2), (0, 1), (3, 4), (4, 9)])
 def test_any_period_is_proved(begin, tmp_path, period):
-    """Of five stretches, each with more events than the last; some periods reach beyond, some have none."""
+    """Use five stretches, each with more events than the last. Some periods exceed them, some are empty."""
     note_policy()
     stretch = timedelta(seconds=30)
     for number in range(5):
@@ -120,11 +120,11 @@ def test_a_period_in_which_nothing_happened_is_proved_to_be_empty(begin, tmp_pat
     quiet = begin + timedelta(seconds=20), begin + timedelta(seconds=90)
     folder = unpacked(b"".join(export_evidence(None, *quiet)), tmp_path / "quiet")
     assert len(sheet(folder / "events.csv")) == 0
-    assert len((folder / "events.jsonl").read_text().splitlines()) == 2  # the neighbours
+    assert len((folder / "events.jsonl").read_text().splitlines()) == 2  # the events next to the period
     assert verify(folder)[0] == 0
 
 
-def test_what_is_not_signed_yet_is_in_it_and_says_so(kept, tmp_path):
+def test_unsigned_events_are_included_and_marked(kept, tmp_path):
     add_events(2)
     folder = unpacked(since_yesterday(), tmp_path / "pack")
     assert verify(folder)[0] == 0
@@ -139,7 +139,7 @@ def test_erased_people_do_not_break_the_proof(kept, tmp_path):
     assert "erased" in [row["Who"] for row in sheet(folder / "events.csv")]
 
 
-# ---- Lies
+# ---- Forgeries
 
 
 def replaced(path: Path, old: str, new: str) -> None:
@@ -172,15 +172,15 @@ LIES = {
 
 
 @pytest.mark.parametrize("words", LIES)
-def test_a_pack_that_was_changed_is_found_out(pack, words):
+def test_changes_to_a_pack_are_found(pack, words):
     LIES[words](pack)
     code, said = verify(pack)
     assert code == 1
     assert any(words in line for line in said)
 
 
-def test_a_portal_that_lies_about_a_sealed_event_cannot_prove_it(kept, tmp_path):
-    """Its own manifest is signed and right; the event's bytes are not those that the tree was made of."""
+def test_a_portal_cannot_prove_a_changed_event(kept, tmp_path):
+    """The manifest is valid, but the event's bytes are not the bytes in the tree."""
     without_triggers()
     row = AuditEvent.objects.get(type="attempt:refuse")
     raw = bytes(row.leaf).replace(b"may not", b"may nod")
@@ -193,7 +193,7 @@ def test_a_portal_that_lies_about_a_sealed_event_cannot_prove_it(kept, tmp_path)
     assert not any("was changed after the pack was signed" in line for line in said)
 
 
-def test_an_auditor_runs_the_file_that_came_with_it(pack):
+def test_the_included_verifier_runs(pack):
     ran = subprocess.run(
         [sys.executable, "-E", "-s", "verify_pack.py", ".", "--vkey", "vkey"],
         capture_output=True, text=True, check=False, cwd=pack,
@@ -202,7 +202,7 @@ def test_an_auditor_runs_the_file_that_came_with_it(pack):
     assert ran.stdout.endswith("No problems found.\n")
 
 
-def test_a_pack_that_cannot_be_read_is_not_called_wrong(tmp_path, kept):
+def test_an_unreadable_pack_is_not_reported_as_damaged(tmp_path, kept):
     assert verify(kept.folder / "no-such-pack.zip")[0] == 2
     cut = tmp_path / "cut.zip"
     cut.write_bytes(since_yesterday()[:-30])
@@ -229,20 +229,20 @@ def test_the_command_writes_a_pack(kept, tmp_path):
         ("--from yesterday --to 2026-02-01", "neither a day such as"),
     ],
 )
-def test_the_command_says_what_is_wrong_and_leaves_no_file(db, tmp_path, asked, words):
+def test_the_command_reports_errors_and_leaves_no_file(db, tmp_path, asked, words):
     with pytest.raises(CommandError, match=words):
         call_command("evidence", *asked.split(), "--output", tmp_path / "evidence.zip")
     assert not list(tmp_path.glob("*evidence.zip*"))
 
 
-def test_without_a_key_to_sign_with_there_is_no_pack(db, settings):
+def test_a_pack_needs_a_signing_key(db, settings):
     settings.PORTAL_AUDIT_SIGNING_KEY = b""
     with pytest.raises(Conflict, match="PORTAL_AUDIT_SIGNING_KEY is not set"):
         since_yesterday()
     assert not AuditEvent.objects.filter(type="evidence:export").exists()
 
 
-def test_nothing_in_it_is_a_secret(kept, tmp_path, settings):
+def test_a_pack_contains_no_secret(kept, tmp_path, settings):
     plain = "ck_" + "canary" * 8
     print_ = fingerprint.compute(plain, peppers=settings.PORTAL_PEPPERS)
     ApiKey.objects.update(fingerprint=print_.digest, pepper_id=print_.pepper_id)
@@ -282,16 +282,16 @@ def test_memory_stays_flat(signed_here, monkeypatch):
     assert peak(1200) < first * 1.25
 
 
-def test_no_event_is_so_far_out_of_its_time_that_the_run_misses_it(signed_here):
+def test_the_range_includes_events_out_of_time_order(signed_here):
     begin = timezone.now() - A_DAY
-    for minutes in (0, 10, 4, 20, 16, 30):  # sealed in this order, though clocks differ
+    for minutes in (0, 10, 4, 20, 16, 30):  # sealed in this order because clocks differ
         an_event(at=begin + timedelta(minutes=minutes)).save()
     seal_and_sign()
     assert index_range(begin + timedelta(minutes=11), begin + timedelta(minutes=17), 6) == (2, 6)
     assert timedelta(minutes=5) == TOLERANCE
 
 
-def test_a_person_is_named_as_who_asked(kept, tmp_path):
+def test_the_pack_names_the_person_who_requested_it(kept, tmp_path):
     now = timezone.now()
     admin = User.objects.get(email="admin@contenzilla.example")
     folder = unpacked(b"".join(export_evidence(actor(admin), now - A_DAY, now)), tmp_path / "pack")

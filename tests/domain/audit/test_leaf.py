@@ -1,4 +1,4 @@
-"""The exact bytes of an event: canonical, bounded, without a personal value that could not be erased."""
+"""Leaves: canonical, limited in size, and without readable personal values."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ SAID: dict[str, Any] = {
 
 
 def h(path: str, value: str) -> str:
-    """By hand, as docs/audit.md describes it."""
+    """Hash by hand, as docs/audit.md describes it."""
     return "h:" + hashlib.sha256(SALT + path.encode() + b"\0" + value.encode()).hexdigest()
 
 
-def test_the_bytes_are_canonical_and_hide_who_it_was():
+def test_a_leaf_is_canonical_and_hashes_personal_values():
     name, email, browser = (
         h(f"actor.{part}", value)
         for part, value in (("name", "Ada"), ("email", "ada@contenzilla.example"), ("browser", "Firefox"))
@@ -52,7 +52,7 @@ def test_the_bytes_are_canonical_and_hide_who_it_was():
     )
 
 
-def test_what_is_hidden_can_be_read_until_it_is_erased():
+def test_personal_values_are_readable_until_erased():
     made = leaf.make(SAID, SALT)
     assert made.personal == {"details.before.owner_email": "ada@contenzilla.example"}
     assert leaf.readable(made.details, made.personal) == SAID["details"]
@@ -73,13 +73,13 @@ def test_what_is_hidden_can_be_read_until_it_is_erased():
         {"text": "x" * 8192},
     ],
 )
-def test_what_a_leaf_cannot_hold_is_an_error(wrong):
+def test_unsupported_values_are_an_error(wrong):
     with pytest.raises(ValueError, match=r"cannot carry|domain|non-UTF-8|too large"):
         leaf.make(SAID | {"details": wrong}, SALT)
 
 
 @pytest.mark.parametrize("wrong", [{"scopes": 0.5}, {"purpose": "x" * 9000}, {"colour": "blue"}])
-def test_the_act_fails_with_its_event(cast, wrong):
+def test_the_action_fails_if_its_event_fails(cast, wrong):
     def act() -> None:
         with transaction.atomic():
             User.objects.filter(pk=cast.admin.pk).update(name="Somebody else")
@@ -91,7 +91,7 @@ def test_the_act_fails_with_its_event(cast, wrong):
     assert not AuditEvent.objects.exists()
 
 
-def test_columns_and_leaf_say_the_same(cast):
+def test_columns_match_the_leaf(cast):
     key = people.a_key(cast.owner)
     log.append(
         Event.KEY_REVEALED, actor=people.actor(cast.admin), key=key, outcome=log.Outcome.REFUSED, reason="No."
@@ -109,7 +109,7 @@ def test_columns_and_leaf_say_the_same(cast):
     }
 
 
-def test_no_personal_value_stands_in_the_leaf(cast):
+def test_no_personal_value_is_readable_in_the_leaf(cast):
     log.append(
         Event.PERSON_CHANGED,
         actor=people.actor(cast.admin),

@@ -1,4 +1,4 @@
-"""The verifier's grammar of a key's life says what the portal's own table of moves says: no more and no less."""
+"""The verifier's grammar of a key's life allows exactly the transitions of the portal's own table."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ DETAILS: dict[Transition, dict[str, Any]] = {
     Transition.FIND_ABSENT: {"found": False},
     Transition.VANISH: {"before": {"status": "active"}, "after": {"status": "removed"}},
 }
-"""What tells two moves of the same event apart."""
+"""The details that distinguish two transitions with the same event."""
 ABOUT_NO_KEY = {Event.KEY_SOUGHT}
 
 
 def calls_of_move() -> Iterator[tuple[Transition, str]]:
-    """Every move that the code makes, with the event that it records, read from the code itself."""
+    """Return every transition in the code with the event that it records, found by parsing the code."""
     for text in texts("keys/*.py").values():
         tree = ast.parse(text)
         named = dict(
@@ -64,12 +64,12 @@ def _assigned(node: ast.Assign) -> Iterator[tuple[str, ast.expr]]:
 MOVES = sorted({(move, event) for move, event in calls_of_move()})
 
 
-def test_every_move_is_made_somewhere():
+def test_every_transition_is_used():
     assert {move for move, _ in MOVES} == set(Transition)
 
 
 @pytest.mark.parametrize(("move", "event"), MOVES)
-def test_a_move_is_possible_from_where_the_table_says_and_from_nowhere_else(move, event):
+def test_transitions_are_possible_exactly_from_the_tables_states(move, event):
     sources, target = TRANSITIONS[move]
     alike = [
         TRANSITIONS[other][0] for other, its in MOVES if its == event and TRANSITIONS[other][1] == target
@@ -87,8 +87,8 @@ def test_a_move_is_possible_from_where_the_table_says_and_from_nowhere_else(move
     }
 
 
-def test_every_story_that_the_table_allows_is_accepted():
-    """The table and the grammar walk together, from every birth, until they have been everywhere."""
+def test_every_sequence_that_the_table_allows_is_accepted():
+    """Follow table and grammar in parallel from every first event, until no new states are found."""
     ahead = [(state, states_after(NEW, event, {})) for event, state in BIRTHS.items()]
     seen = set(ahead)
     while ahead:
@@ -103,7 +103,7 @@ def test_every_story_that_the_table_allows_is_accepted():
     assert {state for state, _ in seen} == set(State)
 
 
-def test_it_knows_every_event_of_a_key_and_no_other():
+def test_the_grammar_has_exactly_the_events_of_keys():
     about_keys = {event for event in Event if event.value.startswith("key:")} - ABOUT_NO_KEY | {
         Event.ATTEMPT_REFUSED
     }
@@ -150,7 +150,7 @@ def test_it_knows_every_event_of_a_key_and_no_other():
         "register start-delete adopt delete store",
     ],
 )
-def test_what_is_impossible_is_refused_at_its_last_event(story):
+def test_impossible_sequences_are_refused_at_their_last_event(story):
     *possible, impossible = (f"key:{event}" + ("" if ":" in event else ":done") for event in story.split())
     states = NEW
     for event in possible:

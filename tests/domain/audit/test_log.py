@@ -1,4 +1,4 @@
-"""The record of what happened: no row of it ever changes, and it says only what is listed."""
+"""The audit log: rows never change, and only listed events and details are accepted."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ ATTACKS: dict[str, Callable[[AuditEvent], Any]] = {
     "raw DELETE": sql("DELETE FROM keys_auditevent"),
     "raw DELETE of some": sql("DELETE FROM keys_auditevent WHERE type LIKE 'session:%'"),
     "raw REPLACE or TRUNCATE": sql(
-        sqlite=f"REPLACE INTO keys_auditevent ({COLUMNS}) SELECT {COLUMNS} FROM keys_auditevent",  # as it was
+        sqlite=f"REPLACE INTO keys_auditevent ({COLUMNS}) SELECT {COLUMNS} FROM keys_auditevent",  # unchanged
         postgresql="SET CONSTRAINTS ALL IMMEDIATE; TRUNCATE keys_auditevent CASCADE",
     ),
     "raw REPLACE of its uid": sql(
@@ -89,7 +89,7 @@ def test_the_database_refuses_to_change_or_remove_an_event(event, how):
     assert list(AuditEvent.objects.values()) == before
 
 
-def test_further_events_are_still_added_to_it(event, cast):
+def test_appending_still_works(event, cast):
     log.append(Event.SIGNED_OUT, actor=people.actor(cast.admin))
     assert list(AuditEvent.objects.order_by("id").values_list("type", flat=True)) == [
         "session:start",
@@ -119,14 +119,14 @@ def test_an_event_keeps_each_detail_that_is_listed(db, kind):
 
 @pytest.mark.parametrize("kind", Event)
 @pytest.mark.parametrize("outcome", log.Outcome)
-def test_an_event_ends_only_as_it_may(db, kind, outcome):
+def test_an_event_has_only_listed_outcomes(db, kind, outcome):
     may = outcome in OUTCOMES.get(kind, DONE)
     with nullcontext() if may else pytest.raises(ValueError, match=f"{kind} is never {outcome}"):
         log.append(kind, actor=None, outcome=outcome)
     assert AuditEvent.objects.count() == may
 
 
-def test_an_event_copies_who_and_from_where(cast):
+def test_an_event_copies_the_actor_and_the_address(cast):
     key = a_key(cast.owner)
     log.append(Event.KEY_CALLED, actor=people.actor(cast.admin), key=key)
     written = dict(AuditEvent.objects.values().get())

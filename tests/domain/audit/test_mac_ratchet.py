@@ -1,4 +1,4 @@
-"""The MACs' keys: each follows from the one before, none leads back, and the clock does not matter to that."""
+"""The MAC ratchet: each key is derived from the previous one, never the reverse, whatever the clock does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEAF = b"a leaf"
 
 
 def next_key(key: bytes) -> bytes:
-    """HKDF-SHA256 by hand (RFC 5869): no salt, 32 bytes."""
+    """Compute HKDF-SHA256 by hand (RFC 5869): no salt, 32 bytes."""
     extracted = hmac.digest(bytes(32), key, "sha256")
     return hmac.digest(extracted, b"cerby-key-portal audit mac next\x01", "sha256")
 
@@ -33,7 +33,7 @@ def kept(files: Path) -> dict[str, Any]:
 
 
 def shift(files: Path, epochs: int) -> dict[str, Any]:
-    """As if the file had been written ``epochs`` quarters of an hour earlier (or, below zero, later)."""
+    """Make the file look as if it had been written ``epochs`` earlier, or later if negative."""
     before = kept(files)
     (files / "ratchet.json").write_text(json.dumps(before | {"epoch": before["epoch"] - epochs}))
     return kept(files)
@@ -45,7 +45,7 @@ def init() -> dict[str, Any]:
     return json.loads(printed.getvalue())
 
 
-def test_what_the_auditors_keep_leads_to_every_key(audit_files):
+def test_every_key_is_derived_from_the_first_key(audit_files):
     escrow = init()
     first = bytes.fromhex(escrow["key"])
     assert escrow["chain"] == hashlib.sha256(first).hexdigest()[:8]
@@ -56,17 +56,17 @@ def test_what_the_auditors_keep_leads_to_every_key(audit_files):
     later, key = mac_ratchet.mac(LEAF), first
     for _ in range(4):
         key = next_key(key)
-    assert later.epoch == made.epoch  # what was moved is the file
+    assert later.epoch == made.epoch  # only the file was moved
     assert later.tag == hmac.digest(key, LEAF, "sha256")
 
 
-def test_it_is_printed_once(audit_files):
+def test_the_first_key_is_printed_once(audit_files):
     init()
     with pytest.raises(CommandError, match="already"):
         init()
 
 
-def test_the_first_event_begins_a_chain_by_itself(db, audit_files):
+def test_the_first_event_starts_a_chain(db, audit_files):
     log.append(Event.SIGNED_OUT, actor=None)
     event = AuditEvent.objects.get()
     assert event.mac_chain == kept(audit_files)["chain"]
@@ -75,7 +75,7 @@ def test_the_first_event_begins_a_chain_by_itself(db, audit_files):
         init()
 
 
-def test_a_key_is_forgotten_half_an_hour_later(audit_files):
+def test_a_key_is_deleted_after_half_an_hour(audit_files):
     mac_ratchet.mac(LEAF)
     early = kept(audit_files)
     made = mac_ratchet.mac(LEAF)
@@ -84,11 +84,11 @@ def test_a_key_is_forgotten_half_an_hour_later(audit_files):
     assert early["key"] not in "".join(path.read_text() for path in audit_files.iterdir())
     assert kept(audit_files)["epoch"] == made.epoch - 1
     shifted = mac_ratchet.Mac(made.tag, made.chain, made.epoch - 2)
-    assert not mac_ratchet.is_wrong(LEAF, shifted)  # cannot be told any more
+    assert not mac_ratchet.is_wrong(LEAF, shifted)  # its key is deleted, so it cannot be checked
     assert not mac_ratchet.is_wrong(b"another leaf", shifted)
 
 
-def test_a_mac_is_told_from_a_forged_one_while_its_key_is_here(audit_files):
+def test_a_forged_mac_is_recognised_while_its_key_exists(audit_files):
     made = mac_ratchet.mac(LEAF)
     assert not mac_ratchet.is_wrong(LEAF, made)
     assert mac_ratchet.is_wrong(b"another leaf", made)
@@ -109,7 +109,7 @@ def test_a_clock_that_is_set_back_changes_no_key(audit_files):
     assert not mac_ratchet.is_wrong(LEAF, after)
 
 
-def test_a_key_can_not_be_had_from_a_later_one(audit_files):
+def test_an_earlier_key_cannot_be_derived(audit_files):
     now = mac_ratchet.Ratchet.new(10)
     assert now.at(12).at(13) == now.at(13)
     with pytest.raises(ValueError, match="deleted"):
@@ -125,7 +125,7 @@ def advance(number: int, files: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("begun", [True, False])
-def test_processes_that_move_it_on_at_the_same_moment_agree(database, audit_files, begun):
+def test_concurrent_advances_agree(database, audit_files, begun):
     if begun:
         mac_ratchet.mac(LEAF)
         shift(audit_files, 5)
@@ -136,25 +136,25 @@ def test_processes_that_move_it_on_at_the_same_moment_agree(database, audit_file
 
 
 def begin_naively(number: int, files: str) -> str:
-    """Look whether there is a file, then write one: what beginning would be without its lock."""
+    """Check for the file, then write it: ``init`` without its lock."""
     path = Path(files) / "ratchet.json"
     if not path.exists():
         first = mac_ratchet.Ratchet.new(number)
         time.sleep(0.01)
-        draft = path.with_suffix(f".{number}")  # nobody reads half of it: only the lock is missing
+        draft = path.with_suffix(f".{number}")  # written atomically: only the lock is missing
         draft.write_text(first.as_json())
         draft.replace(path)
         return first.chain
     return mac_ratchet.Ratchet.from_json(path.read_text()).chain
 
 
-def test_processes_that_begin_naively_do_not_agree(database, audit_files):
+def test_concurrent_starts_without_the_lock_disagree(database, audit_files):
     audit_files.mkdir()
     (answers,) = race(database, f"{__name__}:begin_naively", [str(audit_files)], processes=8)
     assert len(set(answers)) > 1
 
 
-def test_a_file_that_cannot_be_kept_stops_the_act(db, audit_files, settings):
+def test_the_action_fails_if_the_file_is_not_writable(db, audit_files, settings):
     audit_files.parent.mkdir(exist_ok=True)
     audit_files.write_text("not a folder")
     with pytest.raises(OSError, match="audit"):

@@ -1,4 +1,4 @@
-"""The Merkle tree: RFC 6962's known answers, and every proof against a naive tree made from its definition."""
+"""The Merkle tree: known answers, and every proof compared with a naive tree from RFC 6962's definition."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ PATHS = {
 
 
 class Store:
-    """What the database keeps of a tree: leaves, and the nodes that growing made."""
+    """A tree stored as in the database: leaf hashes and the nodes that ``grow`` returned."""
 
     def __init__(self) -> None:
         self.levels: list[list[bytes]] = [[]]
@@ -79,7 +79,7 @@ def stored(*batches: int) -> Store:
 
 
 def naive(leaves: list[bytes]) -> bytes:
-    """MTH of RFC 6962, section 2.1, word for word."""
+    """Compute MTH exactly as RFC 6962, section 2.1 defines it."""
     if not leaves:
         return hashlib.sha256().digest()
     if len(leaves) == 1:
@@ -91,7 +91,7 @@ def naive(leaves: list[bytes]) -> bytes:
 
 
 def from_path(leaf: bytes, index: int, size: int, path: list[bytes]) -> bytes:
-    """The root that an inclusion proof leads to (RFC 9162, section 2.1.3.2)."""
+    """Compute the root from an inclusion proof (RFC 9162, section 2.1.3.2)."""
     place, last, root = index, size - 1, leaf
     for sibling in path:
         assert last > 0
@@ -109,7 +109,7 @@ def from_path(leaf: bytes, index: int, size: int, path: list[bytes]) -> bytes:
 def from_consistency(
     earlier: int, later: int, earlier_root: bytes, proof: list[bytes]
 ) -> tuple[bytes, bytes]:
-    """Both roots that a consistency proof leads to (RFC 9162, section 2.1.4.2)."""
+    """Compute both roots from a consistency proof (RFC 9162, section 2.1.4.2)."""
     if earlier & (earlier - 1) == 0:
         proof = [earlier_root, *proof]
     place, last = earlier - 1, later - 1
@@ -130,7 +130,7 @@ def from_consistency(
 
 
 @pytest.mark.parametrize("size", range(9))
-def test_roots_are_those_of_the_reference(size):
+def test_roots_match_the_reference(size):
     store = Store()
     store.add([leaf_hash(leaf) for leaf in LEAVES[:size]])
     assert store.tree(size).root().hex() == ROOTS[size]
@@ -138,7 +138,7 @@ def test_roots_are_those_of_the_reference(size):
 
 
 @pytest.mark.parametrize(("index", "size"), PATHS)
-def test_paths_are_those_of_the_reference(index, size):
+def test_audit_paths_match_the_reference(index, size):
     store = Store()
     store.add([leaf_hash(leaf) for leaf in LEAVES])
     assert [digest.hex() for digest in store.tree(size).inclusion_proof(index)] == PATHS[index, size]
@@ -146,7 +146,7 @@ def test_paths_are_those_of_the_reference(index, size):
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 700), min_size=1, max_size=5), st.data())
-def test_every_root_and_proof_is_the_naive_trees(batches, data):
+def test_every_root_and_proof_matches_the_naive_tree(batches, data):
     store = stored(*batches)
     leaves = store.levels[0]
     assert store.root == naive(leaves)
@@ -164,8 +164,8 @@ def test_every_root_and_proof_is_the_naive_trees(batches, data):
             assert proof == []
 
 
-def test_a_large_tree_is_read_by_few_tiles():
-    """66,000 leaves make three levels; their hashes are one and the same, which no rule of the tree forbids."""
+def test_a_large_tree_needs_few_tiles():
+    """66,000 leaves make three levels. All have the same hash, which is allowed."""
     store = Store()
     for _ in range(3):
         store.add([leaf_hash(b"")] * 22_000)
@@ -183,7 +183,7 @@ def test_a_large_tree_is_read_by_few_tiles():
         assert len(read) == len(set(read)) <= 6
 
 
-def test_what_is_missing_is_never_made_up():
+def test_a_missing_hash_raises_damaged():
     store = stored(600)
     del store.levels[1][1]
     with pytest.raises(Damaged, match="tile 0 of level 1"):
@@ -194,7 +194,7 @@ def test_what_is_missing_is_never_made_up():
         store.tree(600).consistency_proof(601)
 
 
-def test_growing_by_one_and_at_once_is_the_same():
+def test_growing_one_by_one_and_at_once_is_equal():
     at_once, one_by_one = stored(TILE * 2 + 3), stored(*[1] * (TILE * 2 + 3))
     assert at_once.levels == one_by_one.levels
     assert at_once.root == one_by_one.root

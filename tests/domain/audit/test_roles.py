@@ -1,4 +1,4 @@
-"""The role that the portal has on a real PostgreSQL: it works with it, and cannot touch what happened."""
+"""The portal's PostgreSQL role: the portal works with it and cannot change the log."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LOG = ("auditevent", "unsealed", "sealed", "treenode", "treehead", "checkpoint")
 
 @contextmanager
 def signed_in(url: str) -> Iterator[None]:
-    """In this thread, the portal's database is the PostgreSQL at ``url``."""
+    """Use the PostgreSQL at ``url`` as the portal's database in this thread."""
     usual = connections[DEFAULT_DB_ALIAS]
     settings = {**environ.Env.db_url_config(url), "CONN_MAX_AGE": None}
     connections[DEFAULT_DB_ALIAS] = ConnectionHandler({DEFAULT_DB_ALIAS: settings})[DEFAULT_DB_ALIAS]
@@ -52,18 +52,18 @@ def signed_in(url: str) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def address(django_db_blocker) -> Iterator[str]:
-    """Of a database with all roles, as the portal's own."""
+    """Return the URL of a migrated database with all roles, for the portal's role."""
     with serving() as server:
         with django_db_blocker.unblock(), signed_in(server.url("postgres")):
             call_command("migrate", verbosity=0)
             told = io.StringIO()
             call_command("audit_roles", stdout=told)
             assert "\\password portal_app" in told.getvalue()
-            call_command("audit_roles", stdout=told)  # again, as after each migration
+            call_command("audit_roles", stdout=told)  # a second run, as after each migration
         yield server.url("postgres").replace("portal@", "portal_app@")
 
 
-def test_an_owner_who_may_make_no_roles_is_told_who_may(address, django_db_blocker):
+def test_an_owner_without_the_right_to_create_roles_is_told_who_has_it(address, django_db_blocker):
     with psycopg.connect(address.replace("portal_app@", "portal@"), autocommit=True) as superuser:
         superuser.execute("CREATE ROLE tables_only LOGIN")
     refused = pytest.raises(
@@ -79,7 +79,7 @@ def as_the_portal(address, audit_files, django_db_blocker) -> Iterator[None]:
         yield
 
 
-def test_the_portal_works_as_it(as_the_portal):
+def test_the_portal_works_with_the_role(as_the_portal):
     person = User.objects.create(email="ada@contenzilla.example", name="Ada", cerby_id=uuid.uuid4(), role=40)
     key = a_key(person)
     log.append(Event.KEY_CALLED, actor=people.actor(person), key=key)
@@ -108,7 +108,7 @@ def test_the_portal_works_as_it(as_the_portal):
         "CREATE RULE nothing AS ON INSERT TO {} DO INSTEAD NOTHING",
     ],
 )
-def test_it_may_not_change_a_table(as_the_portal, table, sql):
+def test_the_role_may_not_change_tables(as_the_portal, table, sql):
     with pytest.raises(DatabaseError, match=REFUSED), transaction.atomic():
         run(sql.format(f"keys_{table}"))
 
@@ -135,12 +135,12 @@ def test_it_may_not_change_a_table(as_the_portal, table, sql):
         "DELETE FROM django_migrations",
     ],
 )
-def test_it_may_not_change_what_happened(as_the_portal, sql):
+def test_the_role_may_not_change_the_log(as_the_portal, sql):
     with pytest.raises(DatabaseError, match=REFUSED), transaction.atomic():
         run(sql)
 
 
-def test_what_it_may_do_the_triggers_still_bind(as_the_portal):
+def test_triggers_apply_to_the_role(as_the_portal):
     add_events(2)
     let_the_lease_end()
     seal_all(ME)
@@ -154,14 +154,14 @@ def test_what_it_may_do_the_triggers_still_bind(as_the_portal):
             run(sql)
 
 
-def test_the_owner_of_the_tables_is_somebody_else(address):
+def test_the_role_does_not_own_the_tables(address):
     with psycopg.connect(address) as portal:
         (name,) = portal.execute("SELECT current_user").fetchone()
         owners = portal.execute("SELECT DISTINCT tableowner FROM pg_tables WHERE tablename LIKE 'keys_%'")
         assert (name, owners.fetchall()) == ("portal_app", [("portal",)])
 
 
-def test_it_is_not_made_by_itself(as_the_portal):
+def test_the_role_is_not_created_automatically(as_the_portal):
     with pytest.raises(CommandError, match="as the owner of the tables"):
         call_command("audit_roles")
 

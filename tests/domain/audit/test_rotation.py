@@ -1,4 +1,4 @@
-"""A new pepper or secret key without downtime: what the documented order keeps, and what another order breaks."""
+"""Rotate a pepper or secret key without downtime: the documented order works, another order fails."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.pages.journey import save, viewed
 
 OLD, NEW = bytes(range(32)), bytes(range(32, 64))
 BEFORE, KNOWS, USES = {"p1": OLD}, {"p2": NEW, "p1": OLD}, {"p1": OLD, "p2": NEW}
-"""What a node has before the rotation, after its first step, and after its second."""
+"""A node's settings before the rotation, after its first step and after its second."""
 
 
 def is_ours(browser: Client, plain: str) -> bool:
@@ -45,7 +45,7 @@ def test_at_each_step_every_node_recognises_what_another_has_made(
     assert ApiKey.objects.get(pk=key.pk).state == State.HELD
 
 
-def test_the_known_bad_control_a_node_that_uses_it_before_another_knows_it(browser_of, workspace, settings):
+def test_the_wrong_order_fails(browser_of, workspace, settings):
     admin = browser_of("admin")
     settings.PORTAL_PEPPERS = USES
     key, plain = viewed(admin, name="Nightly")
@@ -84,7 +84,7 @@ def command() -> list[str]:
     return out.getvalue().splitlines()
 
 
-def test_keys_whose_pepper_is_gone_are_told_of_on_the_health_page(cast, browser_of, settings):
+def test_health_reports_keys_without_their_pepper(cast, browser_of, settings):
     settings.PORTAL_PEPPERS = {"p2": NEW}
     for number in range(3):
         printed(cast.admin, "p0", number)
@@ -97,7 +97,7 @@ def test_keys_whose_pepper_is_gone_are_told_of_on_the_health_page(cast, browser_
     assert "p0 : 3 active keys, 3 in all. not configured These keys are not recognised" in said
 
 
-def test_many_keys_are_counted_no_further_than_is_of_use(cast, settings, django_assert_num_queries):
+def test_the_count_of_keys_is_bounded(cast, settings, django_assert_num_queries):
     settings.PORTAL_PEPPERS = USES
     for pepper_id in ("p0", "p1", "p2"):
         printed(cast.admin, pepper_id, 1)
@@ -135,13 +135,13 @@ def test_with_the_old_secret_key_as_a_fallback_password_links_go_on_working(cast
     assert ("This link no longer works" not in text(page)) == keeping
 
 
-def test_what_a_node_signs_that_knows_the_new_key_is_taken_by_one_that_uses_it(cast, settings):
-    """The first step on several nodes: the new key as a fallback beside the one in use."""
+def test_nodes_before_and_after_the_second_step_accept_each_others_signatures(cast, settings):
+    """First step on several nodes: add the new key as a fallback."""
     old, new = settings.SECRET_KEY, "a-new-secret-key-" * 4
     browser = Client()
-    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = new, [old]  # a node that has taken the second step
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = new, [old]  # a node after the second step
     browser.post("/accounts/login/", {"login": email_of("admin"), "password": PASSWORD})
-    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = old, [new]  # one that has taken the first
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = old, [new]  # a node after the first step
     assert browser.get("/keys/").status_code == 200
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = new, [old]
     assert browser.get("/keys/").status_code == 200

@@ -1,4 +1,4 @@
-"""Sealing: every event gets its place in the tree, once, in order, whoever seals and whatever the clock says."""
+"""Sealing: each event gets exactly one index, in order, with any number of sequencers and any clock."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_more_than_a_batch_is_sealed_in_several(db):
     is_whole()
 
 
-def test_a_sealed_event_that_is_queued_again_holds_up_no_other(db):
+def test_a_sealed_event_in_the_queue_does_not_block_others(db):
     sealed, *_ = add_events(2)
     seal(ME)
     Unsealed.objects.create(event=sealed)
@@ -59,7 +59,7 @@ def test_a_sealed_event_that_is_queued_again_holds_up_no_other(db):
     is_whole()
 
 
-def test_more_than_a_batch_of_sealed_events_queued_again_holds_up_no_other(db):
+def test_a_batch_of_sealed_events_in_the_queue_does_not_block_others(db):
     again = add_events(BATCH + 3)
     seal_all(ME)
     Unsealed.objects.bulk_create(Unsealed(event=event) for event in again)
@@ -78,15 +78,15 @@ def test_each_event_can_be_proved_to_be_in_the_tree(db):
         assert from_path(leaf, index, head.size, path) == bytes(head.root)
 
 
-def test_a_proof_reads_little(db, django_assert_max_num_queries):
+def test_a_proof_needs_few_queries(db, django_assert_max_num_queries):
     add_events(600)
     seal_all(ME)
     with django_assert_max_num_queries(4):
         tree(600).inclusion_proof(17)
 
 
-def test_what_is_committed_late_is_not_skipped(db):
-    """Its id was given out early: by now it is lower than those that are sealed."""
+def test_a_late_commit_is_not_skipped(db):
+    """Its id was assigned early, so it is lower than the ids of sealed events."""
     late, *others = (an_event(reason=f"number {number}") for number in range(4))
     for place, event in enumerate(others):
         event.id = 1_000 + place
@@ -99,7 +99,7 @@ def test_what_is_committed_late_is_not_skipped(db):
     is_whole()
 
 
-def test_only_one_leads_until_its_lease_is_over(db):
+def test_there_is_one_leader_until_the_lease_expires(db):
     add_events(1)
     assert seal(ME).count == 1
     add_events(1)
@@ -114,7 +114,7 @@ def test_only_one_leads_until_its_lease_is_over(db):
     is_whole()
 
 
-def test_a_clock_that_was_set_back_does_not_hold_a_dead_leaders_lease(db):
+def test_setting_the_clock_back_does_not_extend_a_dead_leaders_lease(db):
     add_events(1)
     assert seal(ME).count == 1
     TreeHead.objects.update(leader_until=timezone.now() + LEASE + timedelta(hours=1))
@@ -123,7 +123,7 @@ def test_a_clock_that_was_set_back_does_not_hold_a_dead_leaders_lease(db):
     is_whole()
 
 
-def test_events_of_a_clock_that_was_set_back_keep_the_order_of_their_arrival(db):
+def test_setting_the_clock_back_does_not_change_the_order(db):
     now = timezone.now()
     for at in (now, now - timedelta(hours=1), now - timedelta(minutes=59)):
         an_event(at=at).save()
@@ -144,7 +144,7 @@ def test_events_of_a_clock_that_was_set_back_keep_the_order_of_their_arrival(db)
         (Event.SIGNED_OUT, False),
     ],
 )
-def test_what_must_be_signed_at_once_is_said(db, event, urgent):
+def test_urgent_events_are_reported(db, event, urgent):
     log.append(Event.SIGNED_OUT, actor=None)
     log.append(event, actor=None)
     assert seal_all(ME) is urgent
@@ -159,7 +159,7 @@ BEFORE_SEALING: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("what", BEFORE_SEALING)
-def test_what_is_changed_before_it_is_sealed_is_told(db, what):
+def test_changes_before_sealing_are_found(db, what):
     add_events(1)
     seal_all(ME)
     assert TreeHead.objects.get().forged is None
@@ -173,7 +173,7 @@ def test_what_is_changed_before_it_is_sealed_is_told(db, what):
     is_whole()
 
 
-def test_what_is_changed_later_is_counted_beside_the_first(db):
+def test_further_forged_events_are_counted(db):
     for _ in range(2):
         add_events(2)
         without_triggers()
@@ -246,7 +246,7 @@ def test_the_database_refuses_to_change_the_tree(a_signed_log, sql):
     is_refused(sql.format(zero=ZERO[connection.vendor]))
 
 
-def test_nor_does_it_let_its_own_dialect_do_so(a_signed_log):
+def test_the_database_refuses_its_own_statements_as_well(a_signed_log):
     if connection.vendor == "postgresql":
         run("SET CONSTRAINTS ALL IMMEDIATE")  # a table with pending checks cannot be truncated anyhow
     for sql in ATTACKS_ON[connection.vendor]:
@@ -254,7 +254,7 @@ def test_nor_does_it_let_its_own_dialect_do_so(a_signed_log):
 
 
 def test_a_transaction_that_stays_open_is_not_skipped(database, audit_files):
-    """Its event has an id before those that are sealed meanwhile, and is not to be seen until it commits."""
+    """Its event has a lower id than events sealed meanwhile, and is invisible until the commit."""
     if connection.vendor == "sqlite":
         pytest.skip("SQLite lets one write at a time: nobody commits while another transaction is open")
     begun, go_on = threading.Event(), threading.Event()

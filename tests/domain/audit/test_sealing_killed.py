@@ -1,4 +1,4 @@
-"""The sequencer killed at each of its operations: whoever comes next finds nothing that it has to mend."""
+"""A sequencer killed at any of its operations leaves nothing to repair."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tests.support.sealed_log import is_whole
 pytestmark = pytest.mark.long
 
 EVENTS = 12
-"""In each round: the 256th, which completes a tile, is sealed in one that is killed, too."""
+"""Events per round. A killed round also seals the 256th event, which completes a tile."""
 
 
-def test_a_sequencer_that_is_killed_leaves_nothing_half_done(database: Address, audit_files: Path) -> None:
+def test_a_killed_sequencer_leaves_no_partial_work(database: Address, audit_files: Path) -> None:
     rounds = walk(database, audit_files, EVENTS)
 
     assert len(rounds) > 15

@@ -1,4 +1,4 @@
-"""Sealing while many write: nothing skipped, nothing doubled, no fork, whoever else seals at the same moment."""
+"""Sealing under load by several sequencers: no event skipped or sealed twice, and no fork."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.long
 
 
 class GivenUp(Exception):
-    """A transaction that is rolled back."""
+    """Roll back the transaction."""
 
 
 def write_or_seal(number: int, seed: int) -> Any:
@@ -42,7 +42,7 @@ def write_or_seal_naively(number: int, seed: int) -> Any:
 
 
 def storm(number: int, seed: int) -> list[str]:
-    """Transactions of which a third is rolled back, in whole or in part. Returns the reasons that stay."""
+    """Run transactions and roll a third back, in whole or in part. Return the reasons of committed events."""
     luck = random.Random(seed * 1_000 + number)
     kept: list[str] = []
     for turn in range(TRANSACTIONS):
@@ -81,7 +81,7 @@ def all_is_written() -> bool:
 
 
 def seal_until_all_is_in(number: int) -> int:
-    """Every sequencer takes the lead as if the lease were always over."""
+    """Let every sequencer act as leader, as if leases had always expired."""
     count, deadline = 0, time.monotonic() + PATIENCE
     while not all_is_written() or Unsealed.objects.exists():
         assert time.monotonic() < deadline
@@ -91,7 +91,7 @@ def seal_until_all_is_in(number: int) -> int:
 
 
 def seal_naively() -> str:
-    """Look how far it goes, then put what waits after it: sealing without a transaction of its own."""
+    """Read the size, then append waiting events: sealing without a transaction."""
     deadline = time.monotonic() + PATIENCE
     try:
         while not all_is_written() or Unsealed.objects.exists():
@@ -118,6 +118,6 @@ def test_sixteen_writers_and_three_sequencers_make_one_tree(database: Address, a
     assert sum(answer for answer in answers if isinstance(answer, int)) == len(kept) + WRITERS
 
 
-def test_the_same_storm_stops_a_sequencer_that_is_naive(database: Address, audit_files: Path) -> None:
+def test_a_naive_sequencer_fails_under_the_same_load(database: Address, audit_files: Path) -> None:
     (answers,) = race(database, f"{__name__}:write_or_seal_naively", [1], processes=WRITERS + SEQUENCERS)
     assert "IntegrityError" in answers

@@ -1,4 +1,4 @@
-"""The worker's thread: what happened is sealed and signed without anybody asking, and an error does not end it."""
+"""The worker's thread seals and signs events automatically and survives errors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PATIENCE = 60  # seconds
 
 @pytest.fixture
 def worker(database, audit_files, monkeypatch) -> Callable[..., object]:
-    """It signs by itself at its start, and after that only what is urgent."""
+    """Sign at the start, and after that only urgent events."""
     monkeypatch.setattr(sealing, "SEAL_EVERY", 0.01)
     monkeypatch.setattr(sealing, "SIGN_EVERY", 3600.0)
 
@@ -62,7 +62,7 @@ def signed(count: int) -> Callable[[], bool]:
     return Checkpoint.objects.filter(size=count).exists
 
 
-def test_it_seals_and_signs_what_was_there_and_what_comes(worker):
+def test_it_seals_and_signs_existing_and_new_events(worker):
     log.append(Event.SIGNED_OUT, actor=None)
     with worker():
         until(signed(1))

@@ -1,4 +1,4 @@
-"""Streaming to a SIEM: every sealed event, in order, at least once, however slow or broken the other end is."""
+"""Streaming to a SIEM: every sealed event, in order, at least once, even to a slow or failing target."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def numbers(lines: str) -> list[int]:
     return [json.loads(line)["metadata"]["sequence"] for line in lines.splitlines()]
 
 
-# ---- The file, and the cursor
+# ---- The file and the position
 
 
-def test_where_none_is_set_up_it_says_so(signed_here):
+def test_it_reports_that_none_is_configured(signed_here):
     assert stream() == "No SIEM is set up"
 
 
-def test_a_file_gets_every_event_once_while_nothing_breaks(file, monkeypatch):
+def test_a_file_gets_every_event_once_without_failures(file, monkeypatch):
     monkeypatch.setattr("keys.siem.stream.BATCH", 3)
     happen(7)
     assert stream() == "file: 7 sent"
@@ -55,12 +55,12 @@ def test_a_file_gets_every_event_once_while_nothing_breaks(file, monkeypatch):
     assert numbers(file.read_text()) == list(range(9))
 
 
-def test_what_is_not_sealed_waits(file):
+def test_unsealed_events_are_not_sent(file):
     add_events(2)
     assert stream() == "file: 0 sent"
 
 
-def test_who_dies_between_sending_and_noting_it_sends_again_and_loses_nothing(file, monkeypatch):
+def test_a_batch_is_sent_again_if_the_delivery_was_not_recorded(file, monkeypatch):
     monkeypatch.setattr("keys.siem.stream.BATCH", 2)
     happen(4)
 
@@ -76,7 +76,7 @@ def test_who_dies_between_sending_and_noting_it_sends_again_and_loses_nothing(fi
     assert numbers(file.read_text()) == [0, 1, 0, 1, 2, 3]
 
 
-def test_a_line_that_a_full_disk_cut_off_is_ended_before_the_next(file):
+def test_an_unfinished_line_is_ended_first(file):
     happen(1)
     file.write_text('{"half a li')
     stream()
@@ -85,10 +85,10 @@ def test_a_line_that_a_full_disk_cut_off_is_ended_before_the_next(file):
     assert numbers(second) == [0]
 
 
-# ---- Broken and slow
+# ---- Failing and slow targets
 
 
-def test_a_broken_target_is_asked_less_and_less_often_and_the_others_go_on(file, settings):
+def test_a_failing_target_backs_off_and_the_others_go_on(file, settings):
     settings.PORTAL_SIEM_SYSLOG = "tcp://127.0.0.1:9"
     happen(2)
     now, pauses = timezone.now(), []
@@ -104,7 +104,7 @@ def test_a_broken_target_is_asked_less_and_less_often_and_the_others_go_on(file,
     assert (row.next_index, row.failure) == (0, "Connection refused.")
 
 
-def test_one_that_heals_gets_what_it_missed(signed_here, settings, tmp_path):
+def test_a_recovered_target_gets_the_missed_events(signed_here, settings, tmp_path):
     settings.PORTAL_SIEM_FILE = tmp_path / "not yet" / "siem.jsonl"
     happen(2)
     assert stream() == "file: fails, No such file or directory."
@@ -115,15 +115,15 @@ def test_one_that_heals_gets_what_it_missed(signed_here, settings, tmp_path):
     assert (healed.failing_since, healed.failure, healed.attempts, healed.retry_at) == (None, "", 0, None)
 
 
-def test_a_slow_target_gets_a_batch_in_each_turn_and_the_rest_later(file, monkeypatch):
+def test_a_slow_target_gets_one_batch_per_run(file, monkeypatch):
     monkeypatch.setattr("keys.siem.stream.BATCH", 2)
-    monkeypatch.setattr("keys.siem.stream.SECONDS_PER_RUN", 0)  # every target is too slow for that
+    monkeypatch.setattr("keys.siem.stream.SECONDS_PER_RUN", 0)  # every target exceeds this
     happen(5)
     assert [stream() for _ in range(3)] == ["file: 2 sent", "file: 2 sent", "file: 1 sent"]
     assert numbers(file.read_text()) == list(range(5))
 
 
-def test_health_says_how_far_behind_each_is(file, settings, browser_of):
+def test_health_shows_how_far_behind_each_target_is(file, settings, browser_of):
     admin = browser_of("admin")
     seal_and_sign()
     SiemTarget.objects.create(name="file", next_index=Sealed.objects.count())
@@ -138,7 +138,7 @@ def test_health_says_how_far_behind_each_is(file, settings, browser_of):
     assert "Not a directory." in shown
 
 
-def test_the_job_runs_every_ten_seconds_and_notes_how_it_went(file):
+def test_the_job_runs_every_ten_seconds_and_records_its_result(file):
     happen(1)
     make_rows()
     siem.func()
@@ -149,7 +149,7 @@ def test_the_job_runs_every_ten_seconds_and_notes_how_it_went(file):
 # ---- Over the network
 
 
-def test_syslog_by_tcp_carries_a_batch_of_counted_messages(signed_here, settings):
+def test_tcp_syslog_gets_a_batch_with_octet_counts(signed_here, settings):
     happen(3)
     with syslog.tcp_server() as (address, received):
         settings.PORTAL_SIEM_SYSLOG = address
@@ -163,7 +163,7 @@ def test_syslog_by_tcp_carries_a_batch_of_counted_messages(signed_here, settings
     assert numbers("\n".join(texts)) == [0, 1, 2]
 
 
-def test_syslog_by_udp_carries_one_event_in_each_datagram(signed_here, settings):
+def test_udp_syslog_gets_one_event_per_datagram(signed_here, settings):
     happen(2)
     with syslog.udp_server() as (address, receive):
         settings.PORTAL_SIEM_SYSLOG = address
@@ -172,9 +172,7 @@ def test_syslog_by_udp_carries_one_event_in_each_datagram(signed_here, settings)
     assert numbers("\n".join(texts)) == [0, 1]
 
 
-def test_https_gets_lines_of_json_with_the_token_and_only_where_it_may(
-    signed_here, settings, tmp_path, monkeypatch
-):
+def test_https_gets_json_lines_with_the_token(signed_here, settings, tmp_path, monkeypatch):
     happen(2)
     settings.PORTAL_SIEM_TOKEN = "siem-token"
     later = timezone.now() + LONGEST_PAUSE
@@ -190,7 +188,7 @@ def test_https_gets_lines_of_json_with_the_token_and_only_where_it_may(
     assert hook.tokens == ["Bearer siem-token"] * 2
 
 
-# ---- The shape
+# ---- The OCSF format
 
 
 @pytest.fixture
@@ -240,7 +238,7 @@ def test_each_kind_has_its_class(shape_of, kind, facts, type_uid):
     assert shape_of(kind, **facts)["type_uid"] == type_uid
 
 
-def test_what_was_refused_is_a_failure_with_its_reason(shape_of):
+def test_a_refusal_is_a_failure_with_its_reason(shape_of):
     shape = shape_of("attempt:refuse", outcome="refused", reason="No.", details={"action": "key:delete"})
     assert (shape["status_id"], shape["severity_id"], shape["status_detail"]) == (2, 3, "No.")
     assert shape["api"] == {"operation": "attempt:refuse"}

@@ -1,4 +1,4 @@
-"""Checkpoints: signed notes of the tree, and nothing that contradicts what was signed before."""
+"""Checkpoints: signed notes of the tree head, never inconsistent with the last signed checkpoint."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def seal_and_sign(count: int) -> Checkpoint | None:
     return sign()
 
 
-def test_a_note_is_the_one_of_the_reference():
+def test_a_note_matches_the_reference():
     """The example in the documentation of Go's golang.org/x/mod/sumdb/note."""
     private = base64.b64decode("AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz")
     peter = Signer("PeterNeumann", Ed25519PrivateKey.from_private_bytes(private[1:]))
@@ -45,7 +45,7 @@ def test_a_note_is_the_one_of_the_reference():
     )
 
 
-def test_a_checkpoint_says_origin_size_root_and_time_and_is_signed(signed_here):
+def test_a_checkpoint_has_origin_size_root_time_and_signature(signed_here):
     checkpoint = seal_and_sign(3)
     text, _, signature = checkpoint.note.rpartition("\n\n")
     origin, size, root, at = text.split("\n")
@@ -64,8 +64,8 @@ def test_a_checkpoint_says_origin_size_root_and_time_and_is_signed(signed_here):
         public_key.verify(base64.b64decode(blob)[4:], f"{text} \n".encode())
 
 
-def test_only_news_is_signed(signed_here):
-    assert sign() is None  # nothing has happened yet
+def test_nothing_is_signed_without_new_events(signed_here):
+    assert sign() is None  # no events yet
     assert seal_and_sign(2).size == 2
     assert sign() is None
     assert seal_and_sign(1).size == 3
@@ -126,7 +126,7 @@ REWRITTEN = {
 
 @pytest.fixture
 def a_rewritten_log(signed_here: Path) -> Callable[[Callable[[bytes], None]], None]:
-    """``a_rewritten_log(how)``: two events and three more were signed, then somebody was there."""
+    """Return a function that signs five events in two checkpoints and then rewrites the log with ``how``."""
 
     def rewrite(how: Callable[[bytes], None]) -> None:
         seal_and_sign(2)
@@ -139,7 +139,7 @@ def a_rewritten_log(signed_here: Path) -> Callable[[Callable[[bytes], None]], No
 
 
 @pytest.mark.parametrize("how", REWRITTEN)
-def test_what_contradicts_an_earlier_signature_is_never_signed(a_rewritten_log, how):
+def test_an_inconsistent_tree_is_never_signed(a_rewritten_log, how):
     a_rewritten_log(how)
     before = Checkpoint.objects.count()
     if how in {another_leaf, two_leaves_swapped}:
@@ -150,23 +150,23 @@ def test_what_contradicts_an_earlier_signature_is_never_signed(a_rewritten_log, 
     assert REWRITTEN[how] in TreeHead.objects.get().refusal
 
 
-def test_a_fork_that_grows_past_what_was_signed_is_not_signed_either(a_rewritten_log):
-    """Yesterday's backup, restored without a word, and used on."""
+def test_a_fork_larger_than_the_last_checkpoint_is_not_signed(a_rewritten_log):
+    """An old backup was restored unnoticed and the portal went on."""
     a_rewritten_log(yesterdays_tree)
     assert seal_and_sign(4) is None
     assert "not the events that were signed" in TreeHead.objects.get().refusal
 
 
-def test_what_was_signed_is_remembered_before_it_is_given_out(signed_here):
-    """Whoever dies in between has given nothing out that the file does not know."""
+def test_size_and_root_are_stored_before_publication(signed_here):
+    """If the process dies in between, no checkpoint is published that is missing in the file."""
     seal_and_sign(2)
     without_triggers()
     Checkpoint.objects.all().delete()
-    assert sign().size == 2  # the same size and root again: no contradiction
+    assert sign().size == 2  # the same size and root again, which is consistent
     assert TreeHead.objects.get().refusal == ""
 
 
-def test_a_lost_file_is_made_up_for_by_the_last_checkpoint(signed_here):
+def test_the_last_checkpoint_replaces_a_lost_file(signed_here):
     seal_and_sign(2)
     (signed_here / "signed.json").unlink()
     assert seal_and_sign(1).size == 3
@@ -188,7 +188,7 @@ def test_an_emptied_database_is_not_signed(signed_here):
     assert "not the events that were signed" in TreeHead.objects.get().refusal
 
 
-def test_it_signs_again_when_all_is_well_again(signed_here):
+def test_it_signs_again_after_a_repair(signed_here):
     seal_and_sign(1)
     kept = (signed_here / "signed.json").read_text()
     (signed_here / "signed.json").write_text(json.dumps({"size": 7, "root": "00" * 32}))
@@ -198,7 +198,7 @@ def test_it_signs_again_when_all_is_well_again(signed_here):
     assert TreeHead.objects.get().refusal == ""
 
 
-def test_the_files_are_for_the_portal_alone(signed_here: Path):
+def test_only_the_portals_user_can_read_the_files(signed_here: Path):
     seal_and_sign(1)
     assert {path.name for path in signed_here.iterdir()} >= {"signed.json", "ratchet.json"}
     for path in signed_here.glob("*.json"):

@@ -1,4 +1,4 @@
-"""Whatever somebody with every right in the database does to the record is found, located and named."""
+"""Any tampering by a person with full access to the database is found, located and named."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from tests.support.signed_record import (
 
 @contextmanager
 def clock_ahead(*, minutes: float) -> Iterator[None]:
-    """The machine's clock is wrong: for Django, and for the MACs' epochs."""
+    """Set the machine's clock wrong, for Django and for the MAC epochs."""
     now, seconds = timezone.now() + timedelta(minutes=minutes), time.time() + minutes * 60
     with (
         mock.patch("django.utils.timezone.now", return_value=now),
@@ -54,13 +54,13 @@ def clock_ahead(*, minutes: float) -> Iterator[None]:
 
 
 def many_more_events() -> None:
-    """So many that the tree keeps hashes of its own."""
+    """Enough events that the tree stores nodes."""
     for _ in range(2 * TILE):
         log.append(Event.SIGNED_OUT, actor=None)
     signed_record.seal_and_sign()
 
 
-def test_nothing_is_wrong_with_what_the_product_has_written(kept):
+def test_an_untouched_log_has_no_damage(kept):
     assert signed_record.story() == [*STORY, "session:start"]
     assert signed_record.found(kept) == {}
 
@@ -70,7 +70,7 @@ CASES: dict[str, tuple[Tampering, dict[Kind, int]]] = {}
 
 
 def case(**expected: int) -> Callable[[Tampering], Tampering]:
-    """What is found of it, and at which event: this and nothing else."""
+    """The kinds that must be found, each at this event, and no others."""
 
     def keep(tampering: Tampering) -> Tampering:
         CASES[tampering.__name__] = tampering, {Kind[kind]: index for kind, index in expected.items()}
@@ -365,7 +365,7 @@ def test_tampering_is_found_located_and_named(kept, name):
     assert found(kept) == expected
 
 
-def test_an_anchor_that_the_auditor_kept_is_held_against_the_database(kept):
+def test_the_database_is_compared_with_the_auditors_anchor(kept):
     without_triggers()
     notes = [json.loads(line) for line in kept.anchors.read_text().splitlines()]
     kept.anchors.unlink()

@@ -1,4 +1,4 @@
-"""Whoever changes one column of an event is found; whoever is erased is not damage."""
+"""A change of any column of an event is found; an erasure is not reported as damage."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ READABLE = {"actor_name", "actor_email", "ip", "browser"}
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-def test_each_column_alone_is_found(kept, column):
+def test_a_change_of_each_column_is_found(kept, column):
     without_triggers()
     event(4).update(**{column: COLUMNS[column]})
     assert found(kept) == {Kind.PERSONAL if column in READABLE else Kind.COLUMNS: 4}
 
 
-def test_a_person_who_is_erased_leaves_the_record_whole(kept):
+def test_an_erasure_leaves_the_log_intact(kept):
     newcomer = "new@contenzilla.example"
     User.objects.filter(email=newcomer).update(is_active=False)
     assert erase_person(None, newcomer) == 2
@@ -49,7 +49,7 @@ def test_a_person_who_is_erased_leaves_the_record_whole(kept):
     assert (report.damage, report.erased) == ([], 2)
 
 
-def test_no_column_is_left_out():
+def test_all_columns_are_tested():
     beside = {"id", "uid", "leaf", "mac", "mac_chain", "mac_epoch", "personal", "salt"}
     assert {field.name for field in AuditEvent._meta.concrete_fields} == COLUMNS.keys() | beside
 
@@ -57,10 +57,10 @@ def test_no_column_is_left_out():
 @pytest.mark.parametrize(
     "junk", ["UPDATE keys_auditevent SET at = 'never', key_id = 'none', actor_id = 'x', leaf = 'text'"]
 )
-def test_columns_that_hold_what_they_never_could_do_not_stop_it(kept, junk):
-    """SQLite keeps whatever it is given."""
+def test_values_of_wrong_types_do_not_stop_the_verification(kept, junk):
+    """SQLite stores values of any type."""
     if connection.vendor != "sqlite":
-        return  # other databases keep their types
+        return  # other databases enforce column types
     without_triggers()
     execute(f'{junk} WHERE id = (SELECT event_id FROM keys_sealed WHERE "index" = 8)')
     assert found(kept) == {Kind.HASH: 8, Kind.FORM: 8, Kind.ROOT: 6}

@@ -1,4 +1,4 @@
-"""The record as tiles: what others' tools read, checked here by nothing but the published format."""
+"""The log as tiles for other tools, checked here against the published format only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def sha256(data: bytes) -> bytes:
 
 
 def merged(hashes: list[bytes]) -> bytes:
-    """The root over hashes (RFC 6962, 2.1)."""
+    """Compute the root over hashes (RFC 6962, 2.1)."""
     if len(hashes) == 1:
         return hashes[0]
     half = 1
@@ -34,7 +34,7 @@ def merged(hashes: list[bytes]) -> bytes:
 
 
 def hashes_in(folder: Path, level: int, count: int) -> list[bytes]:
-    """The first ``count`` hashes of a level, out of its tiles, by the paths of the specification."""
+    """Read the first ``count`` hashes of a level from its tiles, with the specification's paths."""
     found: list[bytes] = []
     for number in range((count + 255) // 256):
         width = min(256, count - number * 256)
@@ -64,7 +64,7 @@ def entries_in(folder: Path, count: int) -> list[bytes]:
 
 
 def root_from_tiles(folder: Path, size: int) -> bytes:
-    """From the right edge of each level alone: the full tiles on its left are hashed on the level above."""
+    """Compute the root from each level's partial tile; full tiles are hashed on the level above."""
     root: bytes | None = None
     level, count = 0, size
     while count:
@@ -80,7 +80,7 @@ def root_from_tiles(folder: Path, size: int) -> bytes:
 
 
 @pytest.mark.parametrize("size", [1, 3, 255, 256, 257, 700])
-def test_the_root_follows_from_the_tiles_alone(signed_here, tmp_path, size):
+def test_the_tiles_give_the_root(signed_here, tmp_path, size):
     checkpoint = seal_and_sign(size)
     call_command("audit_tiles", tmp_path, stdout=StringIO())
     entries = entries_in(tmp_path, size)
@@ -91,7 +91,7 @@ def test_the_root_follows_from_the_tiles_alone(signed_here, tmp_path, size):
     assert point.root == root_of(entries) == bytes(checkpoint.root)
 
 
-def test_later_only_what_is_new_is_written(signed_here, tmp_path):
+def test_a_second_run_writes_only_new_tiles(signed_here, tmp_path):
     seal_and_sign(300)
     tiles.write_tiles(tmp_path)
     before = {file: file.stat().st_mtime_ns for file in (tmp_path / "tile").rglob("*") if file.is_file()}
@@ -102,7 +102,7 @@ def test_later_only_what_is_new_is_written(signed_here, tmp_path):
     assert read_note((tmp_path / "checkpoint").read_text(), known_keys([signer().vkey])).size == 310
 
 
-def test_what_was_sealed_and_not_signed_is_not_in_it(signed_here, tmp_path):
+def test_unsigned_events_are_not_in_the_tiles(signed_here, tmp_path):
     seal_and_sign(2)
     from keys.jobs.sealing import seal_all
     from tests.domain.audit.test_signing import ME
@@ -119,17 +119,17 @@ def test_what_was_sealed_and_not_signed_is_not_in_it(signed_here, tmp_path):
     ("number", "width", "expected"),
     [(0, 256, "000"), (67, 256, "067"), (1234067, 256, "x001/x234/067"), (1000, 256, "x001/000"), (0, 7, "000.p/7"), (1234067, 255, "x001/x234/067.p/255")],
 )  # fmt: skip
-def test_paths_are_those_of_the_specification(number, width, expected):
+def test_tile_paths_match_the_specification(number, width, expected):
     assert str(tiles.path_of(number, width)) == expected
 
 
-def test_a_tree_of_seventy_thousand_has_the_tiles_of_the_specifications_example():
+def test_a_tree_of_70000_matches_the_specifications_example():
     found = list(tiles.tiles_of(70_000))
     full = {level: sum(1 for at, _, width in found if at == level and width == 256) for level in (0, 1, 2)}
     partial = {at: width for at, _, width in found if width < 256}
     assert (full, partial) == ({0: 273, 1: 1, 2: 0}, {0: 112, 1: 17, 2: 1})
 
 
-def test_where_nothing_is_signed_the_command_says_so(signed_here, tmp_path):
+def test_the_command_reports_that_nothing_is_signed(signed_here, tmp_path):
     with pytest.raises(CommandError, match="No checkpoint is signed yet"):
         call_command("audit_tiles", tmp_path)

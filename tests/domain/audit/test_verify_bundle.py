@@ -1,4 +1,4 @@
-"""The stand-alone verifier as an auditor runs it, and its parts by the vectors that others published."""
+"""The stand-alone verifier as auditors run it, and its parts against published test vectors."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from tests.support.bundle_writer import ESCROW, SIGNER, Bundle, a_good_one, chan
 SCRIPT = ROOT / "keys" / "verifier" / "verify_bundle.py"
 
 
-# ---- Its parts, by the vectors that others published
+# ---- Its parts, against published test vectors
 
 
-def test_roots_are_those_that_certificate_transparency_publishes():
+def test_roots_match_certificate_transparencys_vectors():
     leaves = [
         "",
         "00",
@@ -64,7 +64,7 @@ def test_roots_are_those_that_certificate_transparency_publishes():
         assert tree.root().hex() == roots.get(size, tree.root().hex())
 
 
-def test_every_proof_of_small_trees_leads_to_the_root_and_no_other_does():
+def test_exactly_the_valid_proofs_of_small_trees_give_the_root():
     leaves = [bytes([number]) for number in range(20)]
     for size in range(1, 21):
         root = writer.root_of(leaves[:size])
@@ -80,8 +80,8 @@ def test_every_proof_of_small_trees_leads_to_the_root_and_no_other_does():
                     assert root_by_proof(leaves[index], *wrong) != root
 
 
-def test_a_key_and_its_signature_are_those_of_other_implementations():
-    """The example of golang.org/x/mod/sumdb/note, of which only the key is a checkpoint's concern."""
+def test_key_and_signature_match_other_implementations():
+    """The example of golang.org/x/mod/sumdb/note. Only its key matters here."""
     vkey = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
     [(name, key_id)] = known_keys([vkey])
     assert (name, key_id.hex()) == ("PeterNeumann", "c74f20a3")
@@ -95,7 +95,7 @@ def test_a_key_and_its_signature_are_those_of_other_implementations():
 @pytest.mark.parametrize(
     "wrong", ["name+00000000+AQ==", "PeterNeumann+c74f20a4+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"]
 )
-def test_a_key_that_is_none_is_an_error(wrong):
+def test_an_invalid_key_is_an_error(wrong):
     with pytest.raises(ValueError, match="not an Ed25519 key"):
         known_keys([wrong])
 
@@ -106,7 +106,7 @@ LEAF = json.loads(a_good_one().events[0]["leaf"])
 @pytest.mark.parametrize(
     "details", [{"\u20ac": 1, "\r": 2, "\ufb33": 3, "\U0001f600": 4, "\x80": 5, "ö": 6}, {"a": '\x0b\u2028"\\/\x7f\b'}, {"n": [-1, 0, 2**53 - 1, True, None]}]
 )  # fmt: skip
-def test_what_is_canonical_by_rfc_8785_is_read(details):
+def test_canonical_json_is_accepted(details):
     raw = rfc8785.dumps(LEAF | {"details": details})
     assert read_leaf(raw)["details"] == details
 
@@ -115,17 +115,17 @@ def test_what_is_canonical_by_rfc_8785_is_read(details):
     "details",
     ['{"b":1,"a":2}', '{"a":1,"a":1}', '{"a":1.5}', '{"a":1e3}', '{"a":9007199254740992}', '{"a":-0}', '{"a":"\\u00e9"}', '{"a":"\\ud800"}', '{"a": 1}', '{"a":NaN}', '{"a":"\\/"}', "[" * 3000 + "]" * 3000, '{"email":"a@x.example"}', '{"x":{"owner":"h:00"}}'],
 )  # fmt: skip
-def test_what_is_not_canonical_is_refused(details):
+def test_other_json_is_refused(details):
     raw = rfc8785.dumps(LEAF | {"details": {}}).replace(b'"details":{}', f'"details":{details}'.encode())
     with pytest.raises((ValueError, RecursionError)):
         read_leaf(raw)
 
 
-# ---- As an auditor runs it
+# ---- The whole program
 
 
 def run(*arguments: Any) -> subprocess.CompletedProcess[str]:
-    """Alone: isolated from the project, whose modules it could not even import."""
+    """Run the file isolated from the project, so that it cannot import the project's modules."""
     return subprocess.run(
         [sys.executable, "-I", SCRIPT, *map(str, arguments)],
         capture_output=True,
@@ -137,14 +137,14 @@ def run(*arguments: Any) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def files(tmp_path):
-    """What an auditor has beside the bundle."""
+    """The files that an auditor has in addition to the bundle."""
     (tmp_path / "escrow.json").write_text(json.dumps(ESCROW))
     (tmp_path / "vkey").write_text(writer.vkey_of(SIGNER))
     return tmp_path
 
 
 @pytest.mark.parametrize("name", ["bundle.zip", "bundle"])
-def test_a_good_bundle_ends_with_0(files, name):
+def test_a_valid_bundle_exits_with_0(files, name):
     bundle = a_good_one().write(files / name)
     ran = run(bundle, "--vkey", files / "vkey", "--ratchet", files / "escrow.json")
     assert (ran.returncode, ran.stderr) == (0, "")
@@ -156,7 +156,7 @@ def test_a_good_bundle_ends_with_0(files, name):
     ]
 
 
-def test_damage_ends_with_1_and_a_sentence(files):
+def test_damage_exits_with_1_and_a_sentence(files):
     bundle = a_good_one()
     changed(bundle.events[5], reason="x", sealed_again=False)
     ran = run(bundle.write(files / "bundle.zip"))
@@ -166,7 +166,7 @@ def test_damage_ends_with_1_and_a_sentence(files):
 
 
 @pytest.mark.parametrize("anchor", ["as the portal appends it", "behind what syslog writes", "a mail"])
-def test_an_anchor_of_the_auditors_own_is_held_against_the_bundle(files, anchor):
+def test_the_bundle_is_compared_with_the_auditors_anchor(files, anchor):
     bundle = a_good_one()
     line = bundle.files["anchors"].pop()
     notes = {
@@ -184,7 +184,7 @@ def test_an_anchor_of_the_auditors_own_is_held_against_the_bundle(files, anchor)
 
 
 @pytest.mark.parametrize("wrong", ["no such file", "no zip", "no events", "no JSON", "another key"])
-def test_what_cannot_be_read_ends_with_2_and_one_line(files, wrong):
+def test_an_unreadable_bundle_exits_with_2_and_one_line(files, wrong):
     path = files / "bundle"
     if wrong == "no zip":
         path.write_text("x")
@@ -206,7 +206,7 @@ def a_proof(bundle: Bundle, index: int) -> str:
     return "\n".join([*head, *path]) + "\n\n" + bundle.files["checkpoints"][-1]["note"]
 
 
-def test_a_line_is_proved_by_itself(files):
+def test_a_proof_of_one_event_is_accepted(files):
     (files / "event.tlog-proof").write_text(a_proof(a_good_one(), 5))
     ran = run("--proof", files / "event.tlog-proof", "--vkey", files / "vkey")
     assert (ran.returncode, ran.stderr) == (0, "")
@@ -216,7 +216,7 @@ def test_a_line_is_proved_by_itself(files):
     )
 
 
-def test_a_line_that_is_not_in_the_tree_is_not_proved(files):
+def test_a_proof_of_a_changed_event_is_rejected(files):
     bundle = a_good_one()
     changed(bundle.events[5], reason="x")
     (files / "event.tlog-proof").write_text(a_proof(bundle, 5))
@@ -235,7 +235,7 @@ def test_it_needs_python_and_cryptography_and_nothing_else():
     assert {name for name in dir(verify_bundle) if "django" in name.lower()} == set()
 
 
-def test_what_it_keeps_in_mind_of_ids_does_not_grow_with_the_record():
+def test_memory_for_ids_is_bounded():
     verifier = Verifier({}, [], LONG_AGO)
     for second in range(5 * RECENT_IDS):
         verifier.newest = LONG_AGO + timedelta(seconds=second)
@@ -244,7 +244,7 @@ def test_what_it_keeps_in_mind_of_ids_does_not_grow_with_the_record():
     assert verifier.duplicate_error(f"{second}", verifier.newest + timedelta(0, 1))
 
 
-def test_of_a_key_it_keeps_in_mind_little_more_than_its_id():
+def test_memory_per_key_is_small():
     verifier = Verifier({}, [], LONG_AGO)
     keys = [str(uuid.uuid4()) for _ in range(2000)]
     tracemalloc.start()

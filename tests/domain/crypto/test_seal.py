@@ -1,4 +1,4 @@
-"""The one-time reveal's cryptography on the server: sealing, and what is kept of a key."""
+"""The server's cryptography for the one-time reveal: sealing, and fingerprints of keys."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ TAB_KEY = TAB.public_key().public_bytes(Encoding.X962, PublicFormat.Uncompressed
 def rfc9180_open(
     sealed: bytes, private_key: ec.EllipticCurvePrivateKey, info: bytes, aad: bytes = b""
 ) -> bytes:
-    """RFC 9180 written out, to check the library that seals against the text of the RFC."""
+    """Decrypt as RFC 9180 describes, to check the sealing library against the text of the RFC."""
 
     def extract(suite: bytes, salt: bytes, label: bytes, ikm: bytes) -> bytes:
         return hmac.digest(salt, b"HPKE-v1" + suite + label + ikm, "sha256")
@@ -60,12 +60,12 @@ def rfc9180_open(
 # Known answers
 
 
-def test_the_written_out_rfc_opens_the_rfcs_vector():
+def test_the_written_out_rfc_decrypts_the_rfcs_vector():
     sealed = VECTOR["enc"] + VECTOR["ct"]
     assert rfc9180_open(sealed, TAB, VECTOR["info"], VECTOR["aad"]) == VECTOR["pt"]
 
 
-def test_what_we_seal_opens_by_the_written_out_rfc():
+def test_the_written_out_rfc_decrypts_our_seal():
     sealed = seal.seal(SECRET, tab_key=TAB_KEY, info=INFO)
     assert len(sealed) == 65 + len(SECRET) + 16
     assert rfc9180_open(sealed, TAB, INFO) == SECRET.encode()
@@ -74,7 +74,7 @@ def test_what_we_seal_opens_by_the_written_out_rfc():
 def test_our_suite_derives_the_key_and_nonce_of_the_rfcs_vector():
     aes = AESGCM(VECTOR["key"])
     assert aes.encrypt(VECTOR["base_nonce"], VECTOR["pt"], VECTOR["aad"]) == VECTOR["ct"]
-    # The suite takes no associated data, the vector has some: the same message, encrypted without.
+    # The vector has associated data, which the suite does not support: encrypt the message without it.
     ciphertext = aes.encrypt(VECTOR["base_nonce"], VECTOR["pt"], None)
     assert seal.SUITE.decrypt(VECTOR["enc"] + ciphertext, TAB, VECTOR["info"]) == VECTOR["pt"]
 
@@ -83,7 +83,7 @@ def test_our_suite_derives_the_key_and_nonce_of_the_rfcs_vector():
 
 
 @given(secret=st.text(st.characters(codec="ascii")), info=st.binary(max_size=200))
-def test_whatever_is_sealed_opens_to_itself(secret, info):
+def test_sealing_and_decrypting_returns_the_secret(secret, info):
     sealed = seal.seal(secret, tab_key=TAB_KEY, info=info)
     assert seal.SUITE.decrypt(sealed, TAB, info).decode() == secret
 
@@ -92,13 +92,13 @@ def test_the_same_key_is_never_sealed_to_the_same_bytes():
     assert seal.seal(SECRET, tab_key=TAB_KEY, info=INFO) != seal.seal(SECRET, tab_key=TAB_KEY, info=INFO)
 
 
-def test_another_info_does_not_open_it():
+def test_another_info_does_not_decrypt():
     sealed = seal.seal(SECRET, tab_key=TAB_KEY, info=INFO)
     with pytest.raises(InvalidTag):
         seal.SUITE.decrypt(sealed, TAB, INFO + b"!")
 
 
-def test_another_private_key_does_not_open_it():
+def test_another_private_key_does_not_decrypt():
     sealed = seal.seal(SECRET, tab_key=TAB_KEY, info=INFO)
     with pytest.raises(InvalidTag):
         seal.SUITE.decrypt(sealed, ec.generate_private_key(ec.SECP256R1()), INFO)
@@ -153,7 +153,7 @@ def test_a_point_that_cannot_be_sealed_to_is_refused(point):
 
 
 def _other_spelling(text: str) -> str:
-    """Change a bit of the last character that no byte uses."""
+    """Change an unused bit of the last base64 character."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     return text[:-1] + alphabet[alphabet.index(text[-1]) ^ 1]
 
@@ -190,7 +190,7 @@ def test_the_thumbprint_is_the_one_of_rfc_7638():
     assert seal.thumbprint(TAB_KEY) == _text(hashlib.sha256(canonical.encode()).digest())
 
 
-# What the seal is bound to
+# The context of a sealed key
 
 
 def test_the_info_states_each_part_after_its_length():
@@ -204,12 +204,12 @@ def test_the_info_states_each_part_after_its_length():
     )
 
 
-FEW = st.text("12", max_size=3)  # few values, so that parts collide often
+FEW = st.text("12", max_size=3)  # few values, so that equal parts are likely
 PLACES = st.fixed_dictionaries({"workspace": FEW, "user_id": st.integers(1, 30), "thumbprint": FEW})
 
 
 @given(one=PLACES, other=PLACES)
-def test_two_places_never_share_an_info(one, other):
+def test_different_parts_never_give_the_same_info(one, other):
     assert (seal.reveal_info(key_id=KEY_ID, **one) == seal.reveal_info(key_id=KEY_ID, **other)) == (
         one == other
     )
@@ -221,7 +221,7 @@ def test_moving_a_letter_from_one_part_to_the_next_changes_the_info():
     assert one != other
 
 
-# What is kept of a key
+# Fingerprints
 
 PEPPERS = {"2025": b"an older pepper", "2026": b"the newest pepper"}
 

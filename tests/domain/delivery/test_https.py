@@ -1,4 +1,4 @@
-"""What the portal sends elsewhere goes to public addresses alone, and to the very address that was checked."""
+"""Deliveries over HTTPS go only to public addresses, and to the address that was checked."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def hook(tmp_path, monkeypatch):
 
 @pytest.fixture
 def names(monkeypatch):
-    """What the name server says from now on, by name: the next of the answers each time it is asked."""
+    """Return the name server's answers by name. Each lookup consumes the next one."""
     answers: dict[str, list[list[str]]] = {}
     usual = socket.getaddrinfo
 
@@ -57,14 +57,14 @@ def sentence(url: str, body: bytes = b"body", **how: Any) -> str:
     return caught.value.sentence
 
 
-def test_it_arrives_by_name_at_the_address_that_was_looked_up(hook, names):
+def test_the_request_goes_to_the_resolved_address(hook, names):
     names[NAME] = [["127.0.0.1"]]
     post(f"https://{NAME}:{hook.port}/path?token=x", private=True)
     assert hook.taken == [("/path?token=x", f"{NAME}:{hook.port}", b"body")]
 
 
-def test_the_name_is_asked_for_once(hook, names):
-    """A name server that says something harmless first, and something else to whoever asks again, wins nothing."""
+def test_the_name_is_looked_up_once(hook, names):
+    """DNS rebinding has no effect: a second lookup would return another address, but there is none."""
     names[NAME] = [["127.0.0.1"], ["127.0.0.99"]]
     post(f"https://{NAME}:{hook.port}/", private=True)
     assert len(hook.taken) == 1
@@ -79,7 +79,7 @@ INNER = [
 
 
 @pytest.mark.parametrize("address", INNER)
-def test_an_address_that_is_not_public_is_not_asked(hook, names, address):
+def test_an_address_that_is_not_public_is_refused(hook, names, address):
     names[NAME] = [[address]]
     said = sentence(f"https://{NAME}:{hook.port}/")
     assert said.startswith(f"{NAME} has the address ")
@@ -87,13 +87,13 @@ def test_an_address_that_is_not_public_is_not_asked(hook, names, address):
     assert hook.taken == []
 
 
-def test_one_such_address_among_public_ones_is_enough(names):
+def test_one_private_address_among_public_ones_is_refused(names):
     names[NAME] = [["198.51.100.1", "9.9.9.9", "127.0.0.1"]]
     assert "not public" in sentence(f"https://{NAME}/")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "2130706433", "0x7f.1", "localhost"])
-def test_an_address_in_any_spelling_is_an_address(hook, host):
+def test_every_spelling_of_an_address_is_checked(hook, host):
     assert "not public" in sentence(f"https://{host}:{hook.port}/")
     assert hook.taken == []
 
@@ -106,7 +106,7 @@ def test_public_addresses_are_public(address):
 @pytest.mark.parametrize(
     "url", ["http://hooks.example/", "ftp://hooks.example/", "https:///path", "file:///etc/passwd"]
 )
-def test_only_https_is_spoken(url):
+def test_only_https_is_allowed(url):
     assert sentence(url) == "The address is not an HTTPS URL."
 
 
@@ -127,7 +127,7 @@ def test_a_certificate_of_another_name_is_refused(hook, names):
     assert hook.taken == []
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(hook, names, monkeypatch, tmp_path):
+def test_a_self_signed_certificate_is_refused(hook, names, monkeypatch, tmp_path):
     (tmp_path / "other").mkdir()
     tls.trust(tls.certificate(tmp_path / "other"), monkeypatch)
     names[NAME] = [["127.0.0.1"]]
@@ -135,19 +135,19 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(hook, names, monkeypat
     assert said == f"The certificate of {NAME} is not trusted: self-signed certificate."
 
 
-def test_a_proxy_of_the_environment_is_not_asked(hook, names, monkeypatch):
+def test_proxies_from_the_environment_are_ignored(hook, names, monkeypatch):
     names[NAME] = [["127.0.0.1"]]
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     post(f"https://{NAME}:{hook.port}/", private=True)
     assert len(hook.taken) == 1
 
 
-def test_a_name_that_nobody_knows_is_said(names):
+def test_an_unknown_name_is_reported(names):
     names[NAME] = [[]]
     assert sentence(f"https://{NAME}/") == f"The name {NAME} is not known."
 
 
-def test_what_is_closed_is_said(names):
+def test_a_closed_port_is_reported(names):
     names[NAME] = [["127.0.0.1"]]
     assert sentence(f"https://{NAME}:9/", private=True) == f"{NAME} did not accept the data: ConnectionError."
 
@@ -165,7 +165,7 @@ def reads_a_little(sock: ssl.SSLSocket, over: threading.Event) -> None:
 
 
 @pytest.mark.parametrize(("behave", "length"), [(drips_its_headers, 4), (reads_a_little, 20_000_000)])
-def test_a_byte_now_and_then_makes_no_delivery_longer(names, monkeypatch, tmp_path, behave, length):
+def test_a_slow_server_cannot_exceed_the_deadline(names, monkeypatch, tmp_path, behave, length):
     pem = tls.certificate(tmp_path)
     tls.trust(pem, monkeypatch)
     monkeypatch.setattr(https, "TOTAL", 1.0)
@@ -183,7 +183,7 @@ def test_a_byte_now_and_then_makes_no_delivery_longer(names, monkeypatch, tmp_pa
         server.start()
         began = time.monotonic()
         said = sentence(f"https://{NAME}:{listener.getsockname()[1]}/", b"x" * length, private=True)
-        assert time.monotonic() - began < 8  # less than one read may last
+        assert time.monotonic() - began < 8  # less than the timeout of one read
         assert said == f"{NAME} did not accept the data within 1 seconds."
         over.set()
         server.join()
