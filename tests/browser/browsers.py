@@ -1,4 +1,4 @@
-"""Browsers that are emptied and used again: starting one costs more than most tests do in it."""
+"""Reuse browsers between tests, because starting one takes longer than most tests."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page
 
 CHROMIUM = "/usr/bin/chromium-headless-shell"
-"""Debian's, and the same engine as in its chromium, without the window around it: a third of the work."""
-QUIET = "/accounts/login/"  # a page on which nothing happens by itself
+"""Debian's headless build: the same engine as chromium at a third of the cost."""
+QUIET = "/accounts/login/"  # a page without background activity
 PATIENCE = 60_000  # milliseconds, for a loaded machine
 ARGUMENTS = [
     "--no-sandbox",
@@ -20,7 +20,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
-    # One process for all pages of a browser: they are of one site.
+    # One renderer process is enough, because all pages are of one site.
     "--renderer-process-limit=1",
     "--disable-site-isolation-trials",
 ]
@@ -31,7 +31,7 @@ REPORT_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) => {
 
 @dataclass(frozen=True)
 class Kept:
-    """A browser, with a tab that stays open so that the process does in which pages are drawn."""
+    """A browser with one tab that stays open, so that its renderer process stays alive."""
 
     context: BrowserContext
     tab: Page
@@ -39,21 +39,21 @@ class Kept:
     wishes: str
 
     def empty(self) -> None:
-        """Nothing is left of what was done in it but Chromium's cache of files."""
+        """Delete all cookies and storage. Only Chromium's HTTP cache stays."""
         self.context.clear_cookies()
         origin = self.tab.url.removesuffix(QUIET)
         self.storage.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
 
 
 class Browsers:
-    """Each is one test's at a time."""
+    """A pool of browsers. Each browser serves one test at a time."""
 
     def __init__(self, chromium: Browser) -> None:
         self._chromium = chromium
         self._idle: dict[str, list[Kept]] = defaultdict(list)
 
     def take(self, **options: Any) -> Kept:
-        """An empty browser; ``options`` go to Playwright's ``new_context``, ``base_url`` among them."""
+        """Return an empty browser. ``options``, such as ``base_url``, go to Playwright's ``new_context``."""
         wishes = json.dumps(options, sort_keys=True)
         idle = self._idle[wishes]
         kept = idle.pop() if idle else self._new(options, wishes)

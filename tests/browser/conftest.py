@@ -1,4 +1,4 @@
-"""A real Chromium in front of a real portal; no page may complain about anything."""
+"""Run a real Chromium against a real portal, and fail on any console error."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.browser import sessions
 from tests.browser.browsers import ARGUMENTS, CHROMIUM, PATIENCE, Browsers
 from tests.browser.portal_process import Portal
 
-FRESH_SECONDS = 120  # of the 300 for which the portal takes a sign-in as fresh
+FRESH_SECONDS = 120  # of the 300 seconds for which a sign-in is fresh
 WIDE: ViewportSize = {"width": 1360, "height": 850}
 
 Open = Callable[..., Page]
@@ -39,7 +39,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
 
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    # By package: while it runs, its event loop makes Django's ORM refuse to work in the same thread.
+    # Package scope: while its event loop runs, Django's ORM refuses to work in the same thread.
     with sync_playwright() as playwright:
         expect.set_options(timeout=PATIENCE)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
@@ -53,14 +53,14 @@ def browsers(chromium: Browser) -> Browsers:
 
 
 class Complaints:
-    """What pages said on the console, uncaught errors and policy violations among it."""
+    """Collect console errors, uncaught exceptions and policy violations."""
 
     def __init__(self) -> None:
         self.heard: list[str] = []
         self._expected: set[int] = set()
 
     def expect_status(self, *statuses: int) -> None:
-        """Chromium reports each answer of 400 and above on the console; these are what the test is about."""
+        """Ignore these statuses. Chromium reports each response of 400 and above on the console."""
         self._expected.update(statuses)
 
     @contextmanager
@@ -79,7 +79,7 @@ class Complaints:
         if status is not None and int(status[1]) in self._expected:
             return
         if message.text.startswith("Blocked attempt to show a 'beforeunload' confirmation panel"):
-            return  # said where a script, as a test is one, leaves a page that nobody has touched
+            return  # Chromium logs this if a script leaves a page without user interaction
         if message.type in {"error", "warning"}:
             self.heard.append(f"{message.type}: {message.text}")
 
@@ -92,7 +92,7 @@ def complaints() -> Iterator[Complaints]:
 
 
 class SignIns:
-    """One sign-in per person, used by many browsers and renewed while it still counts as fresh."""
+    """Share one sign-in per person between browsers, and renew it before it is no longer fresh."""
 
     def __init__(self) -> None:
         self._cookies: dict[str, tuple[float, Any]] = {}
@@ -116,9 +116,9 @@ def sign_ins(portal: Portal) -> SignIns:
 def open_browser(
     browsers: Browsers, portal: Portal, sign_ins: SignIns, complaints: Complaints
 ) -> Iterator[Open]:
-    """``open_browser("owner")`` is a page of a new browser in which the Owner is signed in; without a name nobody is.
+    """``open_browser("owner")`` returns a page of a new browser in which the Owner is signed in. Without a name nobody is.
 
-    ``once`` is for a test after which the browser cannot be emptied. Further arguments go to Playwright's
+    ``once`` discards the browser after the test. Other arguments go to Playwright's
     ``new_context``.
     """
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Draw the README's pictures anew: ``.venv/bin/python -m tests.browser.pictures``."""
+"""Take the screenshots for the README: ``.venv/bin/python -m tests.browser.pictures``."""
 
 from __future__ import annotations
 

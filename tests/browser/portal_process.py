@@ -1,4 +1,4 @@
-"""A portal with its sandbox, as real processes on a directory of their own."""
+"""Run a portal with its sandbox as real processes with their own data directory."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tests.support import own_database
 from tests.support.own_database import Address
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 180  # a loaded machine; some 4 on an idle one
+START_SECONDS = 180  # for a loaded machine; about 4 on an idle one
 STOP_SECONDS = 60
 PASSWORD = "correct horse battery"
 
 
 class Portal:
-    """`python -m sandbox.launcher.run` on a free port, until the block ends. ``data`` is its data directory, ``url`` has no slash at its end.
+    """Run `python -m sandbox.launcher.run` on a free port for a ``with`` block.
 
-    ``env`` are further settings.
+    ``data`` is the data directory and ``env`` are further settings. ``url`` has no trailing slash.
     """
 
     def __init__(self, data: Path, *, vaults: int = 2, **env: str) -> None:
@@ -77,14 +77,14 @@ class Portal:
         self._process.wait(STOP_SECONDS)
 
     def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """What the portal's own database says."""
+        """Query the portal's database."""
         return own_database.rows(self.database, sql, *parameters)
 
     def sandbox_rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         return own_database.rows(self.data / "sandbox" / "sandbox.sqlite3", sql, *parameters)
 
     def change(self, sql: str, *parameters: Any) -> None:
-        """Write to the portal's database behind its back: for what time alone would bring about."""
+        """Write to the portal's database directly, to simulate the passing of time."""
         own_database.write(self.database, sql, *parameters, patience=20)
 
 

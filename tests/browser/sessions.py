@@ -1,4 +1,4 @@
-"""Sign-ins without the form, and what time alone would do to one, done at once."""
+"""Sign in without rendering the form, and age a session at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SALT = "django.contrib.sessions.SessionStore"
 
 
 def sign_in(browser: BrowserContext, who: str) -> None:
-    """What the sign-in form sends, without drawing it."""
+    """Submit the sign-in form over HTTP."""
     form = browser.request.get("/accounts/login/").text()
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form)[1]
     entered = {"csrfmiddlewaretoken": token, "login": steps.email_of(who), "password": PASSWORD}
@@ -26,12 +26,12 @@ def sign_in(browser: BrowserContext, who: str) -> None:
 
 
 def end(page: Page) -> None:
-    """The session is over, as after 30 idle minutes; what else the browser keeps stays."""
+    """End the session, as after 30 idle minutes. The browser's other data stays."""
     page.context.clear_cookies(name="portal")
 
 
 def age(portal: Portal, page: Page, *, seconds: int) -> None:
-    """The person gave their password that much earlier."""
+    """Make the sign-in older by this time."""
     [cookie] = [cookie for cookie in page.context.cookies() if cookie["name"] == "portal"]
     secret = (portal.data / "secret-key").read_text()
     sql = "SELECT session_data FROM django_session WHERE session_key = ?"

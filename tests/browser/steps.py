@@ -1,4 +1,4 @@
-"""What a person does in the portal, in the words of its pages."""
+"""Steps of a person in the portal, by the labels of its pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def email_of(who: str) -> str:
 
 
 def new_name(what: str = "Nightly report") -> str:
-    """A name that no other test uses."""
+    """Return a name that no other test uses."""
     return f"{what} {next(_numbers)}-{uuid.uuid4().hex[:6]}"
 
 
@@ -70,7 +70,7 @@ def scope(page: Page, label: str):
 
 
 def generate(page: Page, name: str, *, scopes: tuple[str, ...] = ("Read users",)) -> str:
-    """Go through the wizard to the page "Store your API key"; gives the key's id."""
+    """Go through the wizard to the page "Store your API key" and return the key's id."""
     open_wizard(page)
     fill_in_details(page, name)
     go_to_step_2(page)
@@ -86,7 +86,7 @@ def wait_for_store_page(page: Page) -> str:
 
 
 def show(page: Page) -> str:
-    """Press Show; gives the key."""
+    """Press Show and return the key."""
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_role("button", name="Hide")).to_be_visible()
     key = page.locator("#key-mask").inner_text()
@@ -111,5 +111,5 @@ def save_in_cerby(page: Page, *, vault: str | None = None) -> None:
 
 
 def row(page: Page, name: str):
-    """A row of the inventory."""
+    """Return the row of this key in the inventory."""
     return page.get_by_role("row").filter(has=page.get_by_role("link", name=name, exact=True))

@@ -1,4 +1,4 @@
-"""Every page and state: axe finds nothing, light and dark, and nothing scrolls sideways at 360 pixels."""
+"""Test every page with axe, in light and dark, and for horizontal scrolling at 360 pixels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WHEN_NARROW = ["color-contrast", "target-size", "scrollable-region-focusable"]
 
 
 def look_over(page: Page) -> None:
-    """Raise unless the page, as it is now, is in order in both themes, wide and narrow."""
+    """Fail if axe finds a problem in the current page, in either theme, wide or narrow."""
     found = axe(page, EVERYTHING)
     page.emulate_media(color_scheme="dark")
     found += axe(page, IN_ANOTHER_THEME)
@@ -36,7 +36,7 @@ def look_over(page: Page) -> None:
 
 
 def axe(page: Page, rules: object) -> list[str]:
-    """What axe finds wrong. ``rules`` is its option "runOnly"."""
+    """Return the problems that axe finds. ``rules`` is its option "runOnly"."""
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(Axe().axe_script)
     options = {"runOnly": rules, "resultTypes": ["violations"]}
@@ -53,7 +53,7 @@ def _at(address: str) -> Callable[[Page], object]:
 
 
 def _dashboard_with_its_numbers(page: Page) -> None:
-    """With its charts, which the worker's first run counts, and all that can be opened."""
+    """Wait for the charts, which need the worker's first run, and open all details."""
     page.goto("/")
     chart = page.get_by_role("img", name="Calendar of the keys that expire")
     for _ in range(120):

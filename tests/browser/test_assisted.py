@@ -1,4 +1,4 @@
-"""A key that is made by hand in Cerby's web app: by keyboard from the wizard to its end, and then nowhere."""
+"""Test a key that is made in Cerby's web app: the whole job by keyboard, and no trace of the key afterwards."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def page(by_hand, open_browser):
 
 
 def _make_in_cerby(portal: Portal, *scopes: str) -> str:
-    """What Cerby's web app shows once. Under another name, so that no list tells the portal which key it is."""
+    """Make a key in the sandbox under another name, so that the portal cannot match it by a list."""
     attributes = {
         "name": steps.new_name("By hand"),
         "scopes": scopes,
@@ -54,7 +54,7 @@ def _make_in_cerby(portal: Portal, *scopes: str) -> str:
 
 
 def _ask_for_a_key(page: Page, name: str) -> str:
-    """Through the wizard, without a mouse. Gives the key's id."""
+    """Go through the wizard by keyboard and return the key's id."""
     tab_to(page, "API key name")
     page.keyboard.type(name)
     tab_to(page, "Purpose")

@@ -1,4 +1,4 @@
-"""While the portal has not answered, a form says so and is not sent twice."""
+"""Test that a submitted form shows that it is busy and is not sent twice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ pytestmark = pytest.mark.browser
 
 
 def _leave_unanswered(page: Page, address: str) -> list[Route]:
-    """What is sent there: 204 leaves a page as it is, and Playwright, which waits for answers, able to look at it."""
+    """Count the requests and answer 204, which keeps the page open."""
     sent: list[Route] = []
 
     def note(route: Route) -> None:

@@ -1,4 +1,4 @@
-"""After the whole job the key is nowhere: no file, no page, no download, no browser storage, no address."""
+"""Test that the key leaves no trace in files, pages, downloads, browser storage or URLs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.browser import steps
 
 pytestmark = pytest.mark.browser
 
-# Everything that a script of the portal's origin can read, bytes as Latin-1 text.
+# Everything that a script of the portal's origin can read, with bytes as Latin-1 text.
 STORED = """async () => {
   const latin1 = (bytes) => String.fromCharCode(...bytes);
   const readable = (_, value) => (value instanceof Uint8Array ? latin1(value) : value);
@@ -80,7 +80,7 @@ def test_the_key_is_nowhere_afterwards(portal, open_browser, way):
 
     key_id = steps.generate(page, name)
     assert page.evaluate(PRIVATE_KEY, key_id) == ["private", False, ["InvalidAccessError"] * 3]
-    assert key_id in everything_stored(page)  # this is where a key would be found
+    assert key_id in everything_stored(page)  # known-bad control: a key would be found here
     with page.expect_response("**/claim/") as claim:
         key = steps.show(page)
     assert key not in claim.value.text()

@@ -1,4 +1,4 @@
-"""With a fault in one of four requests to Cerby the portal stays usable: every step ends, and says how."""
+"""Test that the portal stays usable if one of four requests to Cerby fails."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def shaken_portal(tmp_path_factory):
 
 @pytest.fixture
 def page(shaken_portal, open_browser, complaints):
-    """Signed in. What Cerby did wrong may be told with these statuses; a 500 is the portal's own fault."""
+    """Sign in. Allow the statuses that report a fault of Cerby; a 500 would be a fault of the portal."""
     complaints.expect_status(409, 502, 503, 504)
     page = open_browser(once=True, base_url=shaken_portal.url)
     page.context.set_default_timeout(STEP_SECONDS * 1000)
@@ -37,7 +37,7 @@ def page(shaken_portal, open_browser, complaints):
 
 
 def _generate(page: Page, name: str) -> None:
-    """To the store page. A refusal is told, and what was entered stays."""
+    """Go to the store page. If Cerby refuses, the page shows the reason and keeps the input."""
     steps.open_wizard(page)
     steps.fill_in_details(page, name)
     steps.go_to_step_2(page)
@@ -55,7 +55,7 @@ def _generate(page: Page, name: str) -> None:
 
 
 def _save(page: Page) -> None:
-    """In Cerby, as soon as it takes it; until then the key stays in the tab."""
+    """Save the key in Cerby, with repeats. Until then the key stays in the tab."""
     key = steps.show(page)
     page.get_by_role("button", name="Save in Cerby").click()
     dialog = page.get_by_role("dialog", name="Save your API key in Cerby?")
@@ -75,7 +75,7 @@ def _save(page: Page) -> None:
 
 
 def _switch(page: Page) -> None:
-    """It turns when Cerby has confirmed it; where somebody has removed the key there meanwhile, it never does."""
+    """Turn a switch. It changes only after Cerby has confirmed, and never if the key was removed meanwhile."""
     switch = page.get_by_role("switch", name="Read teams")
     for _ in range(ATTEMPTS):
         with page.expect_response("**/rescope/", timeout=STEP_SECONDS * 1000) as answer:
@@ -89,7 +89,7 @@ def _switch(page: Page) -> None:
 
 
 def _delete(page: Page) -> None:
-    """Until Cerby confirms it, the page says that the key may still work."""
+    """Delete the key. Until Cerby confirms, the page says that the key may still work."""
     for _ in range(ATTEMPTS):
         page.get_by_role("link", name="Delete API key").click()
         with page.expect_navigation(timeout=STEP_SECONDS * 1000):
@@ -110,7 +110,7 @@ def test_the_whole_job_is_done_in_the_end(page, shaken_portal):
         page.goto(f"/keys/{key_id}/")
         _switch(page)
         _delete(page)
-    else:  # the answer was lost, and that is what the page is about
+    else:  # Cerby's answer was lost, and the page says so
         expect(page.locator(".callout").first).to_have_text(SENTENCE)
     for address in PAGES:
         assert page.goto(address).status == 200

@@ -1,4 +1,4 @@
-"""The one-time reveal's cryptography in the browser: a real Chromium opens what the server seals."""
+"""Test the cryptography of the one-time reveal: Chromium opens keys that the server seals."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ OPEN = """async ([id, place, sealed]) => {
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Serves /static/ from the product, all else from the test page's folder; says nothing."""
+    """Serve /static/ from the product and other paths from the test page's folder, without logging."""
 
     def translate_path(self, path: str) -> str:
         self.directory = str(ROOT if path.startswith("/static/") else PAGE)
@@ -58,7 +58,7 @@ def address():
 
 
 def _visit(chromium, address):
-    context = chromium.new_context()  # a browser of its own: nothing stored yet
+    context = chromium.new_context()  # a new browser, which has stored nothing yet
     page = context.new_page()
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -75,7 +75,7 @@ def page(chromium, address):
 
 @pytest.fixture
 def fresh_page(chromium, address):
-    """For tests that change the page or count what it stores."""
+    """Return a page in a new browser, for tests that change the page or count its stored items."""
     yield from _visit(chromium, address)
 
 
@@ -263,7 +263,7 @@ def test_a_browser_that_cannot_store_is_told_so_in_words(fresh_page):
 def test_a_page_without_a_secure_connection_is_told_so_in_words(chromium, address):
     context = chromium.new_context()
     page = context.new_page()
-    # The same page under a name that is not this machine's own: no secure context.
+    # The same page under another host name is not a secure context.
     page.route("http://portal.example/**", lambda route: _serve_from(route, address))
     page.goto("http://portal.example/")
     assert "https://" in page.evaluate("() => modules.tabKey.supported()")

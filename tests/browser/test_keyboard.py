@@ -1,4 +1,4 @@
-"""The whole job without a mouse: every control is reached, the focus is seen and is never lost."""
+"""Test the whole job by keyboard: every control is reachable, and the focus is visible and never lost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.browser import steps
 
 pytestmark = pytest.mark.browser
 
-# The element with the focus, by its accessible name as far as these pages give one.
+# The focused element and its accessible name, as far as these pages define one.
 FOCUSED = """() => {
   const at = document.activeElement;
   const label = at.labels?.[0] ?? document.getElementById(at.getAttribute("aria-labelledby")) ?? at;
@@ -19,7 +19,7 @@ OUTLINED = "() => getComputedStyle(document.activeElement).outlineStyle !== 'non
 
 
 def tab_to(page: Page, name: str, *, key: str = "Tab", at_most: int = 60, exact: bool = False) -> None:
-    """Press Tab until the control whose name begins so has the focus; each one on the way shows it."""
+    """Press Tab until a control with this name has the focus. Every control on the way must show its focus."""
     for _ in range(at_most):
         page.keyboard.press(key)
         assert page.evaluate(OUTLINED), page.evaluate(FOCUSED)

@@ -1,4 +1,4 @@
-"""A new workspace: no key yet, and one vault, so that none is selected. Its portal runs on PostgreSQL."""
+"""Test a new workspace on PostgreSQL: no keys, and a single vault that is used without selection."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def new_portal(tmp_path, postgresql):
-    """The one portal of these tests that keeps everything in PostgreSQL."""
+    """Start a portal that stores everything in PostgreSQL."""
     postgresql.create("browser")
     with Portal(tmp_path / "data", vaults=1, DATABASE_URL=postgresql.url("browser")) as portal:
         assert not (portal.data / "portal.sqlite3").exists()
-        _let_the_jobs_rest(portal)  # the sweep would find the demo's keys again
+        _let_the_jobs_rest(portal)  # otherwise the sweep would find the demo's keys again
         for table in ("keys_reminder", "keys_heldback", "keys_keyscope", "keys_apikey"):
             portal.change(f"DELETE FROM {table}")
         yield portal
@@ -35,7 +35,7 @@ def _let_the_jobs_rest(portal: Portal) -> None:
 
 
 def _each_job_has_run(portal: Portal) -> bool:
-    """The pages are up before the worker has written down which jobs there are."""
+    """Wait for the worker to create the job rows, which may be later than the first page."""
     [(jobs, finished)] = portal.rows("SELECT count(*), count(finished_at) FROM keys_periodicjob")
     return jobs > 0 and jobs == finished
 

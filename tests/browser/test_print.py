@@ -1,4 +1,4 @@
-"""What an auditor prints says what the screen says."""
+"""Test that printed pages contain what the screen shows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def page(open_browser) -> Page:
-    return open_browser("owner", viewport=NARROW)  # about what paper has room for
+    return open_browser("owner", viewport=NARROW)  # about the width of paper
 
 
 def _style(of: Locator, name: str, part: str = "") -> str:

@@ -1,4 +1,4 @@
-"""The Content-Security-Policy of every page, and what injected markup can do under it: nothing."""
+"""Test the Content-Security-Policy of every page, and that injected markup can do nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAGES = (
     "/accounts/logout/",
 )
 
-# What an attacker could write into a page, given a hole: HTMX attributes without the page's nonce.
+# Markup that an attacker could inject: htmx attributes without the page's nonce.
 INJECT = """(nonce) => {
   const attack = document.createElement("div");
   attack.id = "attack";
@@ -76,7 +76,7 @@ def test_injected_htmx_attributes_do_nothing(portal, open_browser, complaints):
         page.evaluate(INJECT, nonce)
         page.locator("#attack").click()
         page.locator("#attack").evaluate("(attack) => attack.remove()")
-    page.get_by_role("columnheader", name="Name").get_by_role("link").click()  # htmx itself is at work
+    page.get_by_role("columnheader", name="Name").get_by_role("link").click()  # htmx works on this page
     page.wait_for_url("**?sort=name")
     asked = [url.removeprefix(portal.url) for url in requests]
     assert [address for address in asked if not address.startswith("/static/")] == ["/keys/?sort=name"]
@@ -86,7 +86,7 @@ def test_injected_htmx_attributes_do_nothing(portal, open_browser, complaints):
 
 
 def test_injected_markup_with_the_pages_nonce_would_have_asked(open_browser):
-    """The test above sees what it looks for: with the nonce, which an attacker does not know, there is a request."""
+    """Known-bad control: with the nonce, which an attacker does not know, the markup sends a request."""
     page = open_browser("owner")
     page.goto("/keys/")
     nonce = page.evaluate("() => document.querySelector('script[nonce]').nonce")

@@ -1,4 +1,4 @@
-"""Store your API key: one view, in one tab, for two minutes, and never a key that is lost without a word."""
+"""Test the page Store your API key: one view in one tab for two minutes, and a warning before a key is lost."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_leaving_without_storing_warns_and_after_done_does_not(open_browser, nam
     steps.generate(page, name)
     key = steps.show(page)
     page.get_by_role("link", name="Dashboard").click()
-    expect(page.locator("#key-mask")).to_have_text(key)  # still here: the person chose to stay
+    expect(page.locator("#key-mask")).to_have_text(key)  # the person chose to stay on the page
     assert dialogs == ["beforeunload"]
     steps.tick_and_finish(page)
     page.goto("/")
@@ -139,7 +139,7 @@ def test_an_old_sign_in_is_confirmed_before_the_view(portal, open_browser, compl
 
 
 def test_a_session_that_ends_after_the_view_keeps_the_key_for_saving(open_browser, complaints, name):
-    complaints.expect_status(403)  # the first try after the new sign-in, with the page's old CSRF token
+    complaints.expect_status(403)  # the first attempt after the new sign-in uses the page's old CSRF token
     page = open_browser()
     sessions.sign_in(page.context, "admin")
     steps.generate(page, name)
@@ -166,7 +166,7 @@ def test_two_minutes_on_screen_clear_the_key(open_browser, name):
     page.clock.run_for("01:00")
     page.get_by_role("button", name="Hide").click()
     assert key not in page.content()
-    page.clock.run_for("10:00")  # out of sight, its time stands still
+    page.clock.run_for("10:00")  # the time does not run while the key is hidden
     assert steps.show(page) == key
     page.clock.run_for("00:58")
     expect(page.locator("#key-mask")).to_have_text(key)
@@ -175,7 +175,7 @@ def test_two_minutes_on_screen_clear_the_key(open_browser, name):
     assert key not in page.content()
     for button in ("Show", "Copy", "Save in Cerby"):
         expect(page.get_by_role("button", name=button)).to_be_disabled()
-    steps.tick_and_finish(page)  # whoever copied it in time can still say so
+    steps.tick_and_finish(page)  # a person who copied the key in time can still confirm it
 
 
 def test_after_its_time_the_view_is_over(portal, open_browser, name):

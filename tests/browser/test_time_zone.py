@@ -1,4 +1,4 @@
-"""Times are the reader's from the first page after the first."""
+"""Test that times are in the reader's time zone from the second page on."""
 
 from __future__ import annotations
 

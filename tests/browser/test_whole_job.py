@@ -1,4 +1,4 @@
-"""The main job: generate a key, store it, find it active, use it, re-scope it, delete it, read of it."""
+"""Test the main job: generate, store, use, re-scope and delete a key, and read its activity."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.browser.portal_process import Portal
 
 pytestmark = pytest.mark.browser
 
-VAULT = "Automation"  # the second of the two
+VAULT = "Automation"  # the second of two vaults
 
 
 def _ask_cerby(portal: Portal, key: str, what: str = "users") -> int:

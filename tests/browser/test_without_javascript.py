@@ -1,4 +1,4 @@
-"""Without JavaScript all works but the wizard, which says so."""
+"""Test that everything but the wizard works without JavaScript, and that the wizard says so."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def page(open_browser) -> Page:
 
 
 def _go(page: Page, control: Locator) -> None:
-    """Click what leads to another page, and wait for that page."""
+    """Click a link or button, and wait for the next page."""
     with page.expect_navigation():
         control.click()
 
@@ -89,7 +89,7 @@ def test_scopes_are_switched_and_the_key_is_deleted(open_browser, page):
 
 def test_the_wizard_says_that_it_needs_it(page):
     page.goto("/keys/new/")
-    notice = page.locator("noscript .callout")  # which Playwright leaves out where it looks for text
+    notice = page.locator("noscript .callout")  # Playwright does not find text in noscript
     expect(notice).to_be_visible()
     assert "Generating a key needs JavaScript" in notice.inner_text()
     expect(page.get_by_role("button", name="Next")).to_be_disabled()

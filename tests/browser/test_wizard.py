@@ -1,4 +1,4 @@
-"""The wizard loses nothing and makes nothing twice: double clicks, Back, reloads, tabs, ended sessions."""
+"""Test that the wizard loses no input and makes no key twice after double clicks, reloads or expired sessions."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _expect_step_2(page: Page, name: str) -> None:
 
 
 def _finish(portal, page: Page, name: str) -> None:
-    """From step 2 on: one key, with everything that was entered."""
+    """Finish from step 2, and expect one key with all the input."""
     page.get_by_role("button", name="Next").click()
     steps.wait_for_store_page(page)
     made = portal.rows("SELECT purpose, scopes FROM keys_apikey WHERE name = ?", name)
@@ -112,7 +112,7 @@ def test_two_tabs_are_two_wizards(portal, open_browser):
     _fill_in_both_steps(first, names[0])
     second = first.context.new_page()
     _fill_in_both_steps(second, names[1])
-    first.bring_to_front()  # Chromium draws a tab that nobody sees once a second
+    first.bring_to_front()  # Chromium renders a hidden tab once a second
     first.reload()
     _expect_step_2(first, names[0])
     second.bring_to_front()

@@ -1,4 +1,4 @@
-"""Throttling counts in the cache, which outlives a test's database."""
+"""Clear the cache, because throttling counts there and the cache outlives a test's database."""
 
 from collections.abc import Iterator
 

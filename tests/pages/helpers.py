@@ -1,4 +1,4 @@
-"""Reads an answer as a person would: by label, by table, by the words beside a field."""
+"""Read a response as a person would: by label, table row and message beside a field."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ HTMX = {"HX-Request": "true"}
 
 
 def elements(response: Response, tag: str = "", /, **attributes: str | None) -> list[Element]:
-    """Every element called ``tag`` with these attributes; ``_`` stands for ``-``, ``class_`` for a class."""
+    """Return every ``tag`` element with these attributes. ``_`` stands for ``-``; ``class_`` matches one class."""
     return list(_matching(_parsed(response.content), tag, attributes))
 
 
 @lru_cache(maxsize=4)
 def _parsed(content: bytes) -> Element:
-    """A page is parsed once, however much is asked of it."""
+    """Parse a page once for many queries."""
     return parse_html(content.decode())
 
 
 def within(element: Element, tag: str = "", /, **attributes: str | None) -> list[Element]:
-    """The same, of one element's inside."""
+    """Like ``elements``, but inside one element."""
     return list(_matching(element, tag, attributes))
 
 
@@ -65,7 +65,7 @@ def _walk(element: Element) -> Iterator[Element]:
 
 
 def the(response: Response, tag: str = "", /, **attributes: str | None) -> Element:
-    """The one such element."""
+    """Return the only such element. Fail if there are none or several."""
     found = elements(response, tag, **attributes)
     assert len(found) == 1, f"found {len(found)} of <{tag} {attributes}>"
     return found[0]
@@ -76,23 +76,23 @@ def attribute(element: Element, name: str) -> str | None:
 
 
 def words(element: Element | str) -> str:
-    """The text of an element, single-spaced."""
+    """Return the text of an element with single spaces."""
     parts = [element] if isinstance(element, str) else [words(child) for child in element.children]
     return " ".join(" ".join(parts).split())
 
 
 def text(response: Response) -> str:
-    """The words of the page's content, or of the whole fragment."""
+    """Return the text of the page's main element, or of the whole fragment."""
     return words((elements(response, "main") or [_parsed(response.content)])[0])
 
 
 def links(response: Response) -> dict[str, str]:
-    """Every link's address by its words."""
+    """Return the href of every link by its text."""
     return {words(link): attribute(link, "href") or "" for link in elements(response, "a")}
 
 
 def rows(response: Response) -> list[dict[str, str]]:
-    """The table's lines, each cell by its column's label."""
+    """Return the table's rows as dictionaries from column label to cell text."""
     header = [words(cell) for cell in _matching(the(response, "thead"), "th", {})]
     lines = _matching(the(response, "tbody"), "tr", {})
     cells = [[words(cell) for cell in line.children if isinstance(cell, Element)] for line in lines]
@@ -100,12 +100,12 @@ def rows(response: Response) -> list[dict[str, str]]:
 
 
 def names(response: Response) -> list[str]:
-    """The keys' names, in the order of the table; none where there is no table."""
+    """Return the names of the keys in table order, or an empty list if there is no table."""
     return [row["Name"] for row in rows(response)] if elements(response, "tbody") else []
 
 
 def reason_beside(response: Response, field_id: str) -> str:
-    """What a screen reader says is wrong with the field: what its aria-describedby points at."""
+    """Return the error that the field's aria-describedby points to."""
     field = the(response, id=field_id)
     assert attribute(field, "aria-invalid") == "true", f"{field_id} is not marked as invalid"
     named = (attribute(field, "aria-describedby") or "").split()
@@ -120,7 +120,7 @@ def csv_rows(response: Any) -> list[list[str]]:
 
 
 def walk_pages(browser: Client, url: str, rel: str = "next") -> Iterator[Response]:
-    """The page at ``url``, then those that its Next (or Previous) links lead to."""
+    """Yield the page at ``url``, then the pages behind its Next (or Previous) links."""
     path = url.partition("?")[0]
     while True:
         response = browser.get(url)
@@ -133,7 +133,7 @@ def walk_pages(browser: Client, url: str, rel: str = "next") -> Iterator[Respons
 
 
 def queries(browser: Client, url: str) -> int:
-    """How many queries a page takes, once the session is warm."""
+    """Return the number of queries of a page, after one request to warm up."""
     browser.get(url)
     with CaptureQueriesContext(connection) as seen:
         assert browser.get(url).status_code == 200
@@ -141,7 +141,7 @@ def queries(browser: Client, url: str) -> int:
 
 
 def many_keys(owner: User, count: int, *, numbered: bool = True, **columns: Any) -> list[ApiKey]:
-    """``count`` keys that differ in nothing but their ids and, if ``numbered``, their names."""
+    """Create ``count`` keys that differ only in their ids and, if ``numbered``, their names."""
     pattern = a_key(owner, **columns)
     kept = [field.attname for field in ApiKey._meta.concrete_fields if not field.generated]
     shared = {name: getattr(pattern, name) for name in kept}
@@ -154,10 +154,10 @@ def many_keys(owner: User, count: int, *, numbered: bool = True, **columns: Any)
 
 
 def events(**which: Any) -> list[AuditEvent]:
-    """The record, oldest first."""
+    """Return the audit events, oldest first."""
     return list(AuditEvent.objects.filter(**which).order_by("id"))
 
 
 def messages_of(response: Response) -> str:
-    """What the page says has just been done."""
+    """Return the text of the page's messages."""
     return " ".join(words(found) for found in elements(response, "ul", class_="messages"))

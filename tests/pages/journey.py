@@ -1,4 +1,4 @@
-"""A browser tab on its way through the wizard: what it sends, and how it opens what it gets."""
+"""Simulate a browser tab in the wizard: the data it sends, and the decryption of the new key."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ JSON = "application/json"
 
 
 class Tab:
-    """Holds a P-256 key pair, as the wizard's page makes one; only this tab opens what is sealed to it."""
+    """A P-256 key pair, as the wizard's page creates it. Only this tab can open keys that are sealed to it."""
 
     def __init__(self) -> None:
         self._private = ec.generate_private_key(ec.SECP256R1())
@@ -44,7 +44,7 @@ class Tab:
 
 
 def answers(tab: Tab | None = None, **changes: Any) -> dict[str, Any]:
-    """What the wizard's form sends when everything is filled in well, with ``changes``; None leaves out."""
+    """Return valid form data for the wizard, with ``changes``. A value of None removes the field."""
     filled = {
         "id": str(uuid.uuid4()),
         "tab_key": (tab or Tab()).public,
@@ -58,7 +58,7 @@ def answers(tab: Tab | None = None, **changes: Any) -> dict[str, Any]:
 
 
 def generate(browser: Client, tab: Tab | None = None, **changes: Any) -> ApiKey:
-    """The whole wizard in one request; the key waits for its one view afterwards."""
+    """Go through the whole wizard in one request. Afterwards the key waits for its one view."""
     sent = answers(tab, **changes)
     response = browser.post(GENERATE, sent)
     assert response.status_code == 302, response.content.decode()
@@ -66,18 +66,18 @@ def generate(browser: Client, tab: Tab | None = None, **changes: Any) -> ApiKey:
 
 
 def claim(browser: Client, key: ApiKey) -> Response:
-    """Show or Copy, as the page's script asks for it."""
+    """Claim the view, as the page's script does for Show and Copy."""
     return browser.post(f"/keys/{key.pk}/store/claim/", "{}", content_type=JSON, headers={"Accept": JSON})
 
 
 def save(browser: Client, key: ApiKey, secret: Any, vault: Any = None) -> Response:
-    """Save in Cerby, confirmed."""
+    """Save the key in Cerby, as the page's script does."""
     body = {"secret": secret, "vault": vault}
     return browser.post(f"/keys/{key.pk}/store/save/", body, content_type=JSON, headers={"Accept": JSON})
 
 
 def viewed(browser: Client, **changes: Any) -> tuple[ApiKey, str]:
-    """A key that its tab has just viewed, and its plain text."""
+    """Return a key that its tab has just viewed, and its plain text."""
     tab = Tab()
     key = generate(browser, tab, **changes)
     sealed = claim(browser, key).json()["sealed"]

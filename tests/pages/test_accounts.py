@@ -1,4 +1,4 @@
-"""Signing in and out: by e-mail and password, throttled, with the role that Cerby gives; and sessions that end."""
+"""Test sign-in and sign-out: email and password, throttling, roles from Cerby, and CSRF tokens."""
 
 from __future__ import annotations
 

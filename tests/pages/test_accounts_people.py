@@ -1,4 +1,4 @@
-"""How a person gets in for the first time: `add_person`, a link, a password; and how a lost one is replaced."""
+"""Test the first sign-in of a person (`add_person`, link, password) and the reset of a lost password."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEW_PASSWORD = "correct horse battery"
 
 @pytest.fixture
 def newcomer(cast, sandbox) -> str:
-    """Live in Cerby, not yet in the portal."""
+    """Create a person who is active in Cerby but not yet in the portal."""
     email = "New.Person@contenzilla.example"
     sandbox.add_person(email=email, first_name="New", last_name="Person", role="workspace_admin")
     return email
@@ -124,7 +124,7 @@ def test_whom_an_operator_removes_is_out_at_once_until_they_are_added_again(cast
     out = StringIO()
     call_command("remove_person", email_of("admin").upper(), stdout=out)
     assert out.getvalue().startswith("Admin Person can no longer sign in.")
-    read_everyone()  # Cerby goes on listing them as live
+    read_everyone()  # Cerby still lists them as active
     assert admin.get("/roles/").status_code == 302
     assert not sign_in(Client(), email_of("admin"), PASSWORD)
     [removed] = events(type="person:remove")

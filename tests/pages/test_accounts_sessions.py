@@ -1,4 +1,4 @@
-"""Sessions: half an hour without use, eight hours at most; under htmx the whole page goes to sign in."""
+"""Test sessions: 30 minutes idle, 8 hours at most, and the redirect of the whole page under htmx."""
 
 from __future__ import annotations
 

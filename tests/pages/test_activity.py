@@ -1,4 +1,4 @@
-"""Activity: who did what, to which key, when, from where, with what outcome."""
+"""Test the page Activity: its rows, filters, pages and download."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ PLANS = {
 
 
 def plan_of(events: QuerySet[AuditEvent]) -> str:
-    """How the database would answer; PostgreSQL as it would with many rows, which few are not worth."""
+    """Return the query plan. PostgreSQL is told to prefer indexes, as it would with many rows."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             for means in ("seqscan", "bitmapscan", "sort"):

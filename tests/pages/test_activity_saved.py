@@ -1,4 +1,4 @@
-"""Activity: filters that were given a name."""
+"""Test the saved filters of the page Activity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dashboard: are we all right, lines that lead to exactly what they count, and charts with their numbers."""
+"""Test the dashboard: the verdict, lines that link to the rows they count, and charts with their numbers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def admin(browser_of):
 
 @pytest.fixture
 def all_well(db):
-    """Every background job ran a moment ago; the inventory is as Cerby's list."""
+    """Record that every background job has just run and that the inventory matches Cerby."""
     make_rows()
     now = timezone.now()
     PeriodicJob.objects.update(
@@ -89,7 +89,7 @@ def a_lot_to_do(cast):
 
 
 def lines(response) -> dict[str, tuple[str, str]]:
-    """Of each line and status its number and where it leads, by its label."""
+    """Return the number and the link of each line and status, by label."""
     found = {}
     for listed in ("ol", "lines"), ("ul", "stats"):
         for line in elements(response, listed[0], class_=listed[1]):
@@ -207,7 +207,7 @@ def test_an_empty_workspace_says_how_to_begin(admin, all_well):
 
 
 def table(response, caption: str) -> list[list[str]]:
-    """The cells of a chart's table, line by line."""
+    """Return the cells of a chart's table, row by row."""
     [found] = [one for one in elements(response, "table") if words(within(one, "caption")[0]) == caption]
     cells = [
         [words(cell) for cell in line.children if isinstance(cell, Element)] for line in within(found, "tr")

@@ -1,4 +1,4 @@
-"""One event, whole, with a proof that an outsider can check; and what it says where there is none yet."""
+"""Test the page of one event: its details, its proof, and the message if there is no proof yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evidence pack: one form, one download, recorded before it begins, and one at a time."""
+"""Test the evidence pack: one form, and one download at a time that is recorded before it starts."""
 
 from __future__ import annotations
 
@@ -63,7 +63,9 @@ def test_what_cannot_be_is_said_beside_the_field(admin, changes, words):
 def test_a_second_click_waits_for_the_first(admin, browser_of):
     first = admin.post(DOWNLOAD, asked())
     assert admin.post(DOWNLOAD, asked()).status_code == 429
-    assert browser_of("owner").post(DOWNLOAD, asked()).status_code == 200  # somebody else need not wait
+    assert (
+        browser_of("owner").post(DOWNLOAD, asked()).status_code == 200
+    )  # another person does not have to wait
     assert first.getvalue()
     assert admin.post(DOWNLOAD, asked()).status_code == 200
 
@@ -71,7 +73,7 @@ def test_a_second_click_waits_for_the_first(admin, browser_of):
 def test_a_reader_who_goes_away_may_ask_again(admin):
     first = admin.post(DOWNLOAD, asked())
     next(iter(first.streaming_content))
-    first._iterator.close()  # the test client's way to close a response, which leaves the test its database
+    first._iterator.close()  # closes the response without closing the test's database connection
     assert admin.post(DOWNLOAD, asked()).status_code == 200
 
 

@@ -1,4 +1,4 @@
-"""Is this ours? A suspicious text goes up, whose keys are in it comes back, and nothing of it stays."""
+"""Test "Is this ours?": it finds the keys in a text, and the text is not kept."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_every_pepper_is_tried(admin, leaked, pepper_id):
 
 
 def test_a_key_is_found_in_a_file_of_ten_megabytes_which_never_touches_a_disk(admin, leaked, monkeypatch):
-    """Known-bad control: Django's own handlers open a temporary file for an upload of this size."""
+    """Known-bad control: Django's default handlers open a temporary file for an upload of this size."""
 
     def refuse(*_, **__):
         raise AssertionError("a temporary file was opened")
@@ -216,7 +216,7 @@ def test_the_look_up_uses_the_index(leaked):
     leaked()
     rows = ApiKey.objects.filter(fingerprint__in=[b"0", b"1"]).order_by()
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":  # so few rows are quicker read than looked up
+        if connection.vendor == "postgresql":  # reading so few rows is faster than using an index
             cursor.execute("SET LOCAL enable_seqscan = off")
     assert "key_fingerprint_once" in rows.explain()
 

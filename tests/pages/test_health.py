@@ -1,4 +1,4 @@
-"""Health: the background jobs on a page; probes, alive when the process answers, ready when the database does."""
+"""Test the page Health and the probes: live if the process answers, ready if the database answers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NO_ANCHOR = (
 
 
 def finished(ago: timedelta = timedelta(seconds=5), **columns) -> None:
-    """Every job ran ``ago``, for two seconds."""
+    """Record that every job ran ``ago`` for two seconds."""
     make_rows()
     end = timezone.now() - ago
     facts = {
@@ -90,7 +90,7 @@ def test_the_page_counts_what_waits(browser_of, cast):
 
 @pytest.fixture
 def quarantined(cast, sandbox) -> ApiKey:
-    """A key that the quarantine holds back; it waits for its one view, whose time is over."""
+    """Create a key that the quarantine holds back: the time for its one view is over."""
     key, _ = a_live_key(sandbox, cast.admin, name="Nightly", state=State.READY, stored_at=None)
     start_quarantine(Cause.OPERATOR, "A backup was restored.")
     HeldBack.objects.create(key=key, reason="Nobody viewed the key.", since=timezone.now())
@@ -155,7 +155,7 @@ def test_they_are_for_admins_only(browser_of):
 
 
 def told_of_the_log(browser) -> tuple[str, str]:
-    """What the page says of the audit log, and what the probe does."""
+    """Return the page's text about the audit log, and the probe's status of it."""
     section = the(browser.get(HEALTH), "section", aria_labelledby="audit")
     return words(section), Client().get("/readyz").json()["audit"]
 

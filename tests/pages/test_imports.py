@@ -1,4 +1,4 @@
-"""Import keys: the dry run says of each line what would happen, and the import does just that."""
+"""Test the import of keys: the dry run reports each line, and the import does exactly that."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def upload(browser, content: bytes):
 
 
 def confirm(browser, response):
-    """Press "Import n keys": send back what the page holds, as a browser does."""
+    """Press "Import n keys": submit the form as a browser does."""
     [held] = re.findall(
         r'<textarea name="text" hidden>\n(.*?)</textarea>', response.content.decode(), re.DOTALL
     )

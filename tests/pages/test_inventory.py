@@ -1,4 +1,4 @@
-"""API keys: the table, its labels, what is hidden, what is said when there is nothing, what it costs."""
+"""Test the page API keys: its table, labels, hidden rows, empty states and number of queries."""
 
 from __future__ import annotations
 

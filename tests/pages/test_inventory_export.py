@@ -1,4 +1,4 @@
-"""The inventory as CSV: exactly the filtered set, dated, in UTC, and safe to open in a spreadsheet."""
+"""Test the CSV export of the inventory: exactly the filtered keys, in UTC, and safe in a spreadsheet."""
 
 from __future__ import annotations
 

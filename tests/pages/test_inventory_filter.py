@@ -1,4 +1,4 @@
-"""API keys: search, each filter, each order, and every page of it; all of that in the address."""
+"""Test search, filters, sort orders and paging of the page API keys, all through the URL."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def admin(browser_of):
 
 @pytest.fixture
 def some_keys(cast):
-    """One key of each kind, named after what it is for a filter."""
+    """Create one key for each filter value, named after it."""
     used = {"last_used_at": days(-1)}
     a_key(cast.owner, name="Ärger in week", expires_at=days(5), scopes=["read:users"], **used)
     a_key(cast.admin, name="In month", expires_at=days(25), scopes=["read:users", "read:teams"], **used)
@@ -54,7 +54,7 @@ def some_keys(cast):
 
 @pytest.fixture
 def keys_that_need_attention(cast):
-    """One key for each reason, and beside it one that the reason does not hold for any more."""
+    """Create one key for each reason, and one that just does not meet it."""
     over, old = {"created_at": days(-200), "expires_at": days(-1)}, {"created_at": days(-100)}
     discovered = {"origin": "discovered", "purpose": "", "last_used_at": NOW}
     a_key(cast.owner, name="Unknown purpose", **discovered)

@@ -1,4 +1,4 @@
-"""How complete the inventory is, and how fresh one key: where it comes from, when Cerby last confirmed it."""
+"""Test the freshness line of the inventory, and a key's origin and last confirmation by Cerby."""
 
 from __future__ import annotations
 

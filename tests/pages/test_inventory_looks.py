@@ -1,4 +1,4 @@
-"""Looking at the inventory is recorded, once where nothing new is said."""
+"""Test that views of the inventory are recorded, and that repeated views are recorded once."""
 
 from __future__ import annotations
 

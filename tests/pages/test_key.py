@@ -1,4 +1,4 @@
-"""API key settings: what is said of a key, and its scopes as switches that are saved one by one."""
+"""Test the page API key settings: the details of a key, and its scopes as switches."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def facts(response) -> dict[str, str]:
 
 
 def switches(response) -> dict[str, tuple[str | None, bool]]:
-    """Each scope's switch: whether it is on, and whether it can be turned."""
+    """Return for each scope its state, and whether its switch is enabled."""
     return {
         words(the(response, id=str(attribute(switch, "aria-labelledby")))): (
             attribute(switch, "aria-checked"),

@@ -1,4 +1,4 @@
-"""Adopt this key: a key that was discovered in Cerby gets its purpose, once, from an admin."""
+"""Test that an admin can give a discovered key a purpose, once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Delete API key, from each of the ten states: it ends, or it is said why not yet."""
+"""Test the deletion of a key in each of its ten states."""
 
 from __future__ import annotations
 

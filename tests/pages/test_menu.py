@@ -1,4 +1,4 @@
-"""The menu beside every page: it leads where a person may go, and nowhere else."""
+"""Test that the menu links only to pages that the person may see."""
 
 from __future__ import annotations
 

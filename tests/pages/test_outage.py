@@ -1,4 +1,4 @@
-"""While PostgreSQL is away, pages say so, and change back by themselves."""
+"""Test that pages report an outage of PostgreSQL and recover after it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.postgresql_server import serving
 
 @pytest.fixture
 def server(django_db_blocker):
-    """A PostgreSQL of this test's own, to be stopped, with the portal's database on it."""
+    """Start a PostgreSQL server for this test, which may stop it."""
     with serving() as server, django_db_blocker.unblock():
         server.create("portal")
         own_database.create(server.url("portal"))

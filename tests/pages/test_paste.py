@@ -1,4 +1,4 @@
-"""Paste your API key: the checklist, the one field, what is refused and why, and that nothing of it stays."""
+"""Test the page Paste your API key: instructions, errors, and that the plain text is not kept."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def admin(browser_of) -> Client:
 
 @pytest.fixture
 def made_by_hand(sandbox, cast):
-    """``made_by_hand(["read:users"])``: the plain text of a key that somebody made in Cerby's web app."""
+    """``made_by_hand(["read:users"])`` returns the plain text of a key that a person made in Cerby's web app."""
 
     def make(scopes: list[str], *, name: str = "Made by hand", expires_at=None) -> str:
         now = timezone.now()
@@ -58,7 +58,7 @@ def made_by_hand(sandbox, cast):
 
 
 def awaited(browser: Client, **changes) -> ApiKey:
-    """The wizard's two pages; the key waits for its paste afterwards."""
+    """Go through the wizard's two pages. Afterwards the portal waits for the key."""
     sent = answers(**changes)
     response = browser.post(GENERATE, sent)
     assert response["Location"] == f"/keys/{sent['id']}/paste/"
@@ -135,7 +135,7 @@ def test_save_in_cerby_happens_in_the_same_breath(admin, made_by_hand, workspace
 
 def test_a_save_that_fails_leaves_the_key_taken_in_and_says_so(admin, made_by_hand, settings, workspace):
     key, plain = awaited(admin, scopes=["read:users"]), made_by_hand(["read:users"])
-    settings.CERBY_API_KEY = made_by_hand(["read:vaults", "read:users"])  # lists vaults, writes nothing
+    settings.CERBY_API_KEY = made_by_hand(["read:vaults", "read:users"])  # lists vaults and writes nothing
     response = paste(admin, key, plain, save="on", vault=workspace.vaults[0])
     assert response["Location"] == f"/keys/{key.pk}/store/"
     assert "it is not saved in Cerby" in messages_of(admin.get(response["Location"]))
@@ -207,7 +207,7 @@ def test_the_field_is_empty_again_and_the_key_is_in_no_answer(admin, made_by_han
 
 def test_a_key_that_the_inventory_has_is_refused_by_name(admin, cast, made_by_hand, settings):
     plain = made_by_hand(["read:users"])
-    for pepper_id in settings.PORTAL_PEPPERS:  # also one that was taken in under an older pepper
+    for pepper_id in settings.PORTAL_PEPPERS:  # also a key that was fingerprinted with an older pepper
         print_ = fingerprint.compute(plain, peppers=settings.PORTAL_PEPPERS, pepper_id=pepper_id)
         known = a_key(cast.owner, pepper_id=print_.pepper_id, fingerprint=print_.digest, name="Payroll")
         key = awaited(admin, scopes=["read:users"])

@@ -1,4 +1,4 @@
-"""A person's whole story on one page."""
+"""Test the page of a person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Register a key: proved with its value, or declared without it."""
+"""Test the registration of a key with its value, and the declaration without it."""
 
 from __future__ import annotations
 

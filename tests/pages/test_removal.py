@@ -1,4 +1,4 @@
-"""Delete it in Cerby: a key that Cerby gives the portal no way to delete, and a person's word for it."""
+"""Test the page Delete it in Cerby, for a key that only a person can delete."""
 
 from __future__ import annotations
 

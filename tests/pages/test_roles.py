@@ -1,4 +1,4 @@
-"""Roles: the matrix as it is in force, and reading everybody's role from Cerby again."""
+"""Test the page Roles: the current matrix, and the refresh of all roles from Cerby."""
 
 from __future__ import annotations
 

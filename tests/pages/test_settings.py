@@ -1,4 +1,4 @@
-"""Workspace Configuration, General: what the portal is connected to, without its secrets."""
+"""Test the page Workspace Configuration, General: the configuration without its secrets."""
 
 from __future__ import annotations
 

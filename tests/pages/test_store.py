@@ -1,4 +1,4 @@
-"""Store your API key: one view, one claim, and three ways to say that the key is safe."""
+"""Test the page Store your API key: one view, one claim, and three ways to confirm storage."""
 
 from __future__ import annotations
 

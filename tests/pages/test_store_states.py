@@ -1,4 +1,4 @@
-"""Store your API key: Done, and where things stand at any other moment; always with a way out."""
+"""Test the page Store your API key in every state, and the button Done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verify the record: a button, a task in the background, and what was found, in words."""
+"""Test the page Verify the record: the button, the background task, and the result."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_the_button_starts_it_and_the_page_says_what_was_found(admin):
 
 
 def damage(index: int) -> None:
-    """Somebody who owns the tables promotes whoever did event ``index``."""
+    """Change the role in event ``index``, as an attacker with access to the tables could."""
     with connection.cursor() as cursor:
         cursor.execute(
             "DROP TRIGGER IF EXISTS keys_auditevent_no_update"

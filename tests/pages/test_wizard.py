@@ -1,4 +1,4 @@
-"""Generate API key, the way through: two pages, what they ask, and what they lead to."""
+"""Test the wizard with valid input: its two pages, and the key that they generate."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def admin(browser_of):
 
 
 def labels(response) -> dict[str, str]:
-    """The id of each field by its label."""
+    """Return the id of each field by its label."""
     return {words(label): attribute(label, "for") or "" for label in elements(response, "label")}
 
 

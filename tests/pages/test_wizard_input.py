@@ -1,4 +1,4 @@
-"""Generate API key, bad input: status 422, the reason beside the field, and nothing that was typed is lost."""
+"""Test the wizard with invalid input: status 422, the error beside the field, and no input lost."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _nothing_is_made(sandbox):
 
 
 def custom(moment: datetime, **changes):
-    """A custom expiry at this wall-clock time."""
+    """Return form data with a custom expiry at this wall-clock time."""
     return answers(
         expiration="custom", expires_date=f"{moment:%Y-%m-%d}", expires_time=f"{moment:%H:%M}", **changes
     )
@@ -134,7 +134,7 @@ def test_half_a_custom_time(admin, day, hour):
 
 
 def change_of_clocks(*, forward: bool) -> datetime:
-    """The wall-clock time, half-way into the next hour that clocks in Berlin skip (or show twice)."""
+    """Return a wall-clock time in the next hour that clocks in Berlin skip (or repeat)."""
     moment = timezone.now().astimezone(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     while True:
         before, after = moment.astimezone(BERLIN), (moment + timedelta(hours=1)).astimezone(BERLIN)

@@ -1,4 +1,4 @@
-"""Generate API key, when it may not or cannot be done: nothing is made, nothing is lost, and it is said why."""
+"""Test the wizard if a key may not or cannot be generated: no key, no lost input, and the reason."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def super_admin(browser_of):
 
 
 def refuse_by_role(workspace, settings):
-    """The portal's token acts as a person whose role is lower than the new key's owner's."""
+    """Use a token for the portal whose person has a lower role than the owner of the new key."""
     workspace.sandbox.set_person(workspace.ids["owner"], role="workspace_admin")
 
 
@@ -150,7 +150,7 @@ def test_an_expired_session_never_leads_to_another_site(browser_of):
 
 @pytest.fixture
 def paused(super_admin, sandbox) -> str:
-    """Cerby has answered a create with 429. Until when, as the page says it."""
+    """Start a pause, as after a 429 from Cerby. Return its end as the page shows it."""
     sandbox.faults.set([{"fault": "429", "route": "POST /api/v1/api-keys", "count": 1}])
     assert super_admin.post(GENERATE, answers()).status_code == 502
     return formatting.clock(Pause.active_until())
