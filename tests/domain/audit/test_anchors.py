@@ -145,7 +145,7 @@ def test_a_saved_mail_is_an_anchor(signed, settings, tmp_path):
 
 def test_health_shows_the_position_of_each_anchor(signed, file, settings, browser_of):
     admin = browser_of("admin")
-    assert "None is set up: whoever rules the database" not in text(admin.get("/settings/health/"))
+    assert "None: a person who controls the database" not in text(admin.get("/settings/health/"))
     settings.PORTAL_AUDIT_ANCHOR_SYSLOG = "tcp://127.0.0.1:9"
     anchors.deliver(NOW)
     shown = text(admin.get("/settings/health/"))
@@ -153,4 +153,4 @@ def test_health_shows_the_position_of_each_anchor(signed, file, settings, browse
     assert "Anchor: syslog Holds 0 events failing Since" in shown
     assert "Connection refused." in shown
     settings.PORTAL_AUDIT_ANCHOR_SYSLOG = settings.PORTAL_AUDIT_ANCHOR_FILE = ""
-    assert "None is set up: whoever rules the database" in text(admin.get("/settings/health/"))
+    assert "None: a person who controls the database" in text(admin.get("/settings/health/"))

@@ -36,18 +36,25 @@ def calls_of_move() -> Iterator[tuple[Transition, str]]:
             pair for node in ast.walk(tree) if isinstance(node, ast.Assign) for pair in _assigned(node)
         )
         for call in ast.walk(tree):
-            if (
-                isinstance(call, ast.Call)
-                and isinstance(call.func, ast.Name)
-                and call.func.id == "transition"
-            ):
+            if isinstance(call, ast.Call) and (arguments := _step_and_event(call)):
                 step: Any
                 event: Any
-                _, step, event = call.args[:3]
+                step, event = arguments
                 event = named.get(event.id) if isinstance(event, ast.Name) else event
                 outcomes = [ast.unparse(word.value) for word in call.keywords if word.arg == "outcome"]
                 outcome = outcomes[0].rpartition(".")[2].lower() if outcomes else "done"
                 yield Transition[step.attr], f"{Event[event.attr].value}:{outcome}"
+
+
+def _step_and_event(call: ast.Call) -> list[ast.expr]:
+    """Return these arguments of ``transition`` or of the method that wraps it (``self._end`` in issue.py)."""
+    if isinstance(call.func, ast.Name) and call.func.id == "transition":
+        arguments = call.args[1:3]
+    elif isinstance(call.func, ast.Attribute) and call.func.attr == "_end":
+        arguments = call.args[:2]
+    else:
+        return []
+    return arguments if arguments and isinstance(arguments[0], ast.Attribute) else []
 
 
 def _assigned(node: ast.Assign) -> Iterator[tuple[str, ast.expr]]:

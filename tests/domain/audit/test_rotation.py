@@ -94,7 +94,7 @@ def test_health_reports_keys_without_their_pepper(cast, browser_of, settings):
         == "p0: 3 active keys, 3 in all. It is not configured here, so these keys are not recognised."
     )
     said = text(browser_of("admin").get("/settings/health/"))
-    assert "p0 : 3 active keys, 3 in all. not configured These keys are not recognised" in said
+    assert "p0 : 3 active keys, 3 in all. not configured The portal cannot recognise these keys" in said
 
 
 def test_the_count_of_keys_is_bounded(cast, settings, django_assert_num_queries):
