@@ -182,14 +182,14 @@ def test_a_name_of_a_hundred_letters_fits(open_browser):
             assert page.evaluate("() => document.documentElement.scrollWidth") <= size["width"], address
 
 
-def test_pages_of_whoever_may_not(open_browser, complaints):
+def test_pages_of_a_person_without_permission(open_browser, complaints):
     complaints.expect_status(403)
     page = open_browser("guest")
     page.goto("/keys/new/")
     look_over(page)
 
 
-def test_pages_of_whoever_is_not_signed_in(open_browser):
+def test_pages_without_sign_in(open_browser):
     page = open_browser()
     page.goto("/accounts/password/reset/")
     look_over(page)

@@ -132,11 +132,11 @@ def test_the_tab_refuses_an_encapsulated_key_off_the_curve(page):
 
 
 @pytest.mark.parametrize("length", [0, 64, 65, 80])
-def test_the_tab_refuses_what_was_cut_short(page, length):
+def test_the_tab_refuses_truncated_messages(page, length):
     assert "refused" in _open(page, _seal_to_tab(page)[:length])
 
 
-def test_the_tab_refuses_what_was_sealed_to_another_browser(page, fresh_page):
+def test_the_tab_refuses_messages_sealed_to_another_browser(page, fresh_page):
     sealed = _seal_to_tab(fresh_page)
     _seal_to_tab(page)
     assert _open(page, sealed) == {"refused": "OperationError"}

@@ -128,7 +128,7 @@ def test_the_menu_of_a_row(open_browser):
     expect(menu).to_be_focused()
 
 
-def test_the_focus_stays_where_the_table_is_sorted(open_browser):
+def test_the_focus_stays_on_the_header_after_sorting(open_browser):
     page = open_browser("owner")
     page.goto("/keys/")
     sort = page.get_by_role("columnheader", name="Expires").get_by_role("link")

@@ -22,7 +22,7 @@ def _expect_used_up(page: Page) -> None:
     expect(page.get_by_role("button", name="Show")).to_have_count(0)
 
 
-def test_a_reload_uses_nothing_up(open_browser, name):
+def test_a_reload_does_not_use_the_view(open_browser, name):
     page = open_browser("owner")
     steps.generate(page, name)
     page.reload()
@@ -30,7 +30,7 @@ def test_a_reload_uses_nothing_up(open_browser, name):
     steps.show(page)
 
 
-def test_after_the_view_a_reload_says_when_and_from_where_and_offers_deletion(open_browser, name):
+def test_after_the_view_a_reload_shows_time_and_browser_and_offers_deletion(open_browser, name):
     page = open_browser("owner")
     steps.generate(page, name)
     key = steps.show(page)
@@ -95,7 +95,7 @@ def test_of_two_tabs_one_gets_the_key_and_the_other_is_told(open_browser, compla
     _expect_used_up(first)
 
 
-def test_another_browser_of_the_same_person_uses_nothing_up(open_browser, name):
+def test_another_browser_of_the_same_person_does_not_use_the_view(open_browser, name):
     here = open_browser("owner")
     steps.generate(here, name)
     elsewhere = open_browser("owner")
@@ -114,7 +114,7 @@ def test_another_person_is_refused(open_browser, complaints, name):
     expect(other.get_by_role("main")).to_contain_text("Only the key's own Owner may view")
 
 
-def test_a_session_that_ends_before_the_view_uses_nothing_up(open_browser, name):
+def test_a_session_that_ends_before_the_view_does_not_use_it(open_browser, name):
     page = open_browser()
     sessions.sign_in(page.context, "admin")
     steps.generate(page, name)

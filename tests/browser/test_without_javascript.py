@@ -25,7 +25,7 @@ def _names(page: Page) -> list[str]:
     return page.locator("tbody th[scope=row]").all_inner_texts()
 
 
-def test_signing_in_leads_to_where_one_was_going(open_browser):
+def test_signing_in_leads_to_the_requested_page(open_browser):
     page = open_browser(java_script_enabled=False)
     page.goto("/keys/?q=okta")
     steps.fill_in_sign_in(page, "owner")
@@ -87,7 +87,7 @@ def test_scopes_are_switched_and_the_key_is_deleted(open_browser, page):
     expect(page.get_by_text(f"“{name}” is removed.")).to_be_visible()
 
 
-def test_the_wizard_says_that_it_needs_it(page):
+def test_the_wizard_says_that_it_needs_javascript(page):
     page.goto("/keys/new/")
     notice = page.locator("noscript .callout")  # Playwright does not find text in noscript
     expect(notice).to_be_visible()

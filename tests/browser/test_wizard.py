@@ -76,7 +76,7 @@ def test_back_keeps_everything(portal, open_browser, name):
     _finish(portal, page, name)
 
 
-def test_a_reload_loses_nothing(portal, open_browser, name):
+def test_a_reload_loses_no_input(portal, open_browser, name):
     page = open_browser("owner")
     _fill_in_step_1(page, name)
     page.reload()
@@ -123,7 +123,7 @@ def test_two_tabs_are_two_wizards(portal, open_browser):
 
 
 @pytest.mark.parametrize("step", [1, 2])
-def test_a_session_that_ends_in_between_loses_nothing(portal, open_browser, step, name):
+def test_an_expired_session_loses_no_input(portal, open_browser, step, name):
     page = open_browser()
     sessions.sign_in(page.context, "admin")
     _fill_in_step_1(page, name)
@@ -142,7 +142,7 @@ def test_a_session_that_ends_in_between_loses_nothing(portal, open_browser, step
     _finish(portal, page, name)
 
 
-def test_somebody_else_in_the_same_tab_sees_nothing_of_it(open_browser, name):
+def test_another_person_in_the_same_tab_does_not_see_the_draft(open_browser, name):
     page = open_browser()
     sessions.sign_in(page.context, "admin")
     _fill_in_both_steps(page, name)
@@ -167,7 +167,7 @@ def test_an_old_sign_in_is_confirmed_in_between(portal, open_browser, name):
     _finish(portal, page, name)
 
 
-def test_a_custom_expiry_is_said_back_in_words(open_browser, name):
+def test_a_custom_expiry_is_repeated_in_words(open_browser, name):
     page = open_browser("owner", timezone_id="America/New_York")
     _fill_in_step_1(page, name)
     expect(page.get_by_label("Date")).to_be_hidden()
@@ -179,7 +179,7 @@ def test_a_custom_expiry_is_said_back_in_words(open_browser, name):
     expect(page.locator("#wizard .lead")).to_contain_text("14:05 (America/New_York), in ")
 
 
-def test_what_is_wrong_is_said_beside_the_field(open_browser, complaints):
+def test_errors_are_shown_beside_their_fields(open_browser, complaints):
     complaints.expect_status(422)
     page = open_browser("owner")
     steps.open_wizard(page)

@@ -66,7 +66,7 @@ def test_letter_case_of_the_address_does_not_matter(browser):
     assert is_in(browser)
 
 
-def test_a_wrong_password_is_refused_and_recorded_without_what_was_typed(browser):
+def test_a_wrong_password_is_refused_and_not_recorded_itself(browser):
     response = sign_in(browser, password="my secret guess")
     assert response.status_code == 200
     assert elements(response, role="alert")
@@ -80,7 +80,7 @@ def test_a_wrong_password_is_refused_and_recorded_without_what_was_typed(browser
     assert "guess" not in repr(vars(event))
 
 
-def test_an_unknown_address_looks_the_same_and_is_not_kept(browser):
+def test_an_unknown_address_gets_the_same_answer_and_is_not_stored(browser):
     known, unknown = sign_in(browser, password="wrong"), sign_in(browser, "stranger", password="wrong")
     assert text(known).replace(email_of("admin"), "") == text(unknown).replace(email_of("stranger"), "")
     assert [event.actor_email for event in events()] == [email_of("admin")]
@@ -112,7 +112,7 @@ def test_throttled_attempts_are_recorded_once_a_minute_for_each_address(browser)
     assert [event.ip for event in events(reason="Too many attempts.")] == ["127.0.0.1", "198.51.100.7"]
 
 
-def test_too_many_requests_from_one_address_are_recorded_for_whom_they_name(browser):
+def test_too_many_requests_from_one_address_are_recorded_with_the_email(browser):
     for number in range(30):
         sign_in(browser, f"stranger{number}")
     assert refusals() == []
@@ -144,7 +144,7 @@ def test_the_role_is_read_from_cerby_at_sign_in(browser, cast, workspace):
 
 
 @pytest.mark.parametrize("status", ["disabled", "pending"])
-def test_whom_cerby_does_not_list_as_live_does_not_get_in(browser, workspace, status):
+def test_a_person_who_is_not_active_in_cerby_cannot_sign_in(browser, workspace, status):
     workspace.sandbox.set_person(workspace.ids["admin"], status=status)
     assert sign_in(browser)["Location"] == "/accounts/inactive/"
     assert not is_in(browser)
@@ -192,7 +192,7 @@ def test_after_a_day_the_kept_role_is_marked_as_stale(browser, settings):
     assert browser.get("/keys/new/").status_code == 403
 
 
-def test_nobody_signs_themselves_up(browser):
+def test_sign_up_is_closed(browser):
     new = {"email": "new@contenzilla.example", "password1": PASSWORD, "password2": PASSWORD}
     assert "Sign-up is closed" in text(browser.get("/accounts/signup/"))
     browser.post("/accounts/signup/", new)
@@ -209,7 +209,7 @@ def test_signing_out_asks_then_ends_the_session(browser):
     assert [event.type for event in events()] == ["session:start", "session:end"]
 
 
-def test_confirming_the_password_goes_back_to_where_it_was_asked_for(browser_of):
+def test_confirming_the_password_returns_to_the_page(browser_of):
     browser = browser_of("admin", seconds_ago=3600)
     url = browser.get("/keys/new/")["Location"]
     assert "Enter your password to continue" in text(browser.get(url))
@@ -235,7 +235,7 @@ def test_guessing_at_the_confirmation_is_throttled(browser_of):
     assert statuses[-1] == 429
 
 
-def test_a_form_from_another_site_is_refused(cast):
+def test_a_form_without_a_token_is_refused(cast):
     strict = Client(enforce_csrf_checks=True)
     response = strict.post(LOGIN, {"login": email_of("admin"), "password": PASSWORD})
     assert response.status_code == 403

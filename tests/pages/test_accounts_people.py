@@ -90,20 +90,20 @@ def test_adding_again_gives_a_new_link_and_no_second_event(newcomer):
     assert len(events(type="person:add")) == 1
 
 
-def test_without_a_password_nobody_signs_in(newcomer):
+def test_a_person_without_a_password_cannot_sign_in(newcomer):
     add_person(newcomer)
     assert not sign_in(Client(), newcomer, "")
     assert not sign_in(Client(), newcomer, "!")
 
 
-def test_whom_cerby_does_not_know_is_not_added(cast):
+def test_a_person_unknown_to_cerby_is_not_added(cast):
     with pytest.raises(CommandError, match="Cerby knows nobody with the email nobody"):
         add_person("nobody@contenzilla.example")
     assert User.objects.count() == 6
 
 
 @pytest.mark.parametrize("status", ["disabled", "pending"])
-def test_whom_cerby_does_not_list_as_live_is_not_added(cast, sandbox, status):
+def test_a_person_who_is_not_active_in_cerby_is_not_added(cast, sandbox, status):
     sandbox.add_person(
         email="gone@contenzilla.example", first_name="G", last_name="P", role="workspace_admin", status=status
     )
@@ -118,7 +118,7 @@ def test_cerby_cannot_be_reached(cast, settings):
         add_person("new@contenzilla.example")
 
 
-def test_whom_an_operator_removes_is_out_at_once_until_they_are_added_again(cast, browser_of):
+def test_a_removed_person_is_signed_out_at_once_until_they_are_added_again(cast, browser_of):
     admin, owner = browser_of("admin"), browser_of("owner")
     assert admin.get("/roles/").status_code == 200
     out = StringIO()
@@ -138,7 +138,7 @@ def test_whom_an_operator_removes_is_out_at_once_until_they_are_added_again(cast
     assert sign_in(Client(), email_of("admin"), PASSWORD)
 
 
-def test_whom_the_portal_has_not_let_in_it_cannot_remove(cast, newcomer):
+def test_a_person_who_was_never_added_cannot_be_removed(cast, newcomer):
     with pytest.raises(CommandError, match="The portal knows nobody"):
         call_command("remove_person", newcomer)
     User.objects.filter(pk=cast.guest.pk).update(added_at=None, is_active=False)

@@ -52,7 +52,7 @@ def whats(response) -> list[str]:
     return [row["What"] for row in rows(response)] if elements(response, "tbody") else []
 
 
-def test_it_says_who_what_which_key_when_from_where_and_how_it_ended(admin):
+def test_a_row_shows_all_columns_of_an_event(admin):
     viewed(admin, name="Payroll")
     response = admin.get("/activity/")
     assert words(the(response, "h1")) == "Activity"
@@ -123,13 +123,13 @@ def test_filters_find_exactly_and_the_csv_is_the_same_set(admin, some_events, qu
         assert "No event matches" in text(response)
 
 
-def test_one_key_has_its_own_list_and_says_whose(admin, some_events):
+def test_the_list_of_one_key_names_the_key(admin, some_events):
     page = admin.get(f"/activity/?key={some_events.pk}")
     assert whats(page) == ["API key deleted"]
     assert words(the(page, "h2")) == "Everything that happened to Payroll"
 
 
-def test_one_person_has_their_own_list_and_it_says_whose(admin, cast, some_events):
+def test_the_list_of_one_person_names_the_person(admin, cast, some_events):
     page = admin.get("/activity/?actor=owner@contenzilla.example")
     assert words(the(page, "h2")) == "Everything that Owner Person did"
     assert links(page)["Owner Person"] == f"/people/{cast.owner.pk}/"
@@ -157,7 +157,7 @@ def test_one_person_has_their_own_list_and_it_says_whose(admin, cast, some_event
         ),
     ],
 )
-def test_a_change_is_shown_as_what_was_taken_away_and_what_was_added(admin, details, shown):
+def test_a_change_is_shown_as_removed_and_added_values(admin, details, shown):
     an_event(type="key:change", details=details)
     assert rows(admin.get("/activity/?type=key:change"))[0]["Reason and details"] == shown
     *_, line = csv_rows(admin.get("/activity/export/?type=key:change"))
@@ -195,7 +195,7 @@ def test_each_filter_walks_an_index_in_the_order_of_the_page(cast, query):
 
 
 @pytest.mark.parametrize(("count", "index"), [(1, "event_by_key"), (FEW + 1, "event_by_time")])
-def test_of_an_owner_of_few_keys_events_are_looked_up_by_key_and_of_many_met_on_the_way(cast, count, index):
+def test_events_of_an_owner_are_found_by_key_if_there_are_few_keys(cast, count, index):
     many_keys(cast.admin, count)
     wanted = ActivityFilter(QueryDict(f"owner={cast.admin.email}"))
     assert wanted.is_valid()

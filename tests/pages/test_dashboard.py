@@ -103,7 +103,7 @@ def verdict(response) -> str:
     return words(the(response, id="verdict"))
 
 
-def test_the_numbers_and_what_comes_first(admin, a_lot_to_do):
+def test_the_numbers_and_their_order(admin, a_lot_to_do):
     found = lines(admin.get("/"))
     assert {label: count for label, (count, _) in found.items()} == {
         "Removal stuck": "2",
@@ -133,13 +133,13 @@ def test_the_numbers_and_what_comes_first(admin, a_lot_to_do):
     ]
 
 
-def test_each_line_leads_to_exactly_what_was_counted(admin, a_lot_to_do):
+def test_each_line_links_to_exactly_the_counted_rows(admin, a_lot_to_do):
     for label, (count, url) in lines(admin.get("/")).items():
         listed = names if url.startswith("/keys/?") else rows
         assert sum(len(listed(page)) for page in walk_pages(admin, url)) == int(count), label
 
 
-def test_what_counts_nothing_is_named_and_leads_to_an_empty_list(admin, cast):
+def test_checks_that_found_nothing_are_listed_and_link_to_an_empty_list(admin, cast):
     a_key(cast.owner, expires_at=FAR, **USED)
     clear = within(the(admin.get("/"), "details", class_="clear"), "a")
     assert len(clear) == 14
@@ -147,7 +147,7 @@ def test_what_counts_nothing_is_named_and_leads_to_an_empty_list(admin, cast):
         assert "tbody" not in str(admin.get(str(attribute(link, "href"))).content), words(link)
 
 
-def test_more_than_a_thousand_is_said_so(admin, cast, monkeypatch):
+def test_counts_above_a_thousand_are_capped(admin, cast, monkeypatch):
     monkeypatch.setattr("keys.selectors.counts.COUNT_LIMIT", 3)
     many_keys(cast.owner, 3, name="Stuck", state=State.REVOKING, attempts=6)
     assert lines(admin.get("/"))["Removal stuck"][0] == "3"
@@ -155,7 +155,7 @@ def test_more_than_a_thousand_is_said_so(admin, cast, monkeypatch):
     assert lines(admin.get("/"))["Removal stuck"][0] == "3+"
 
 
-def test_nothing_to_do_is_all_well(admin, cast, all_well):
+def test_the_verdict_without_tasks(admin, cast, all_well):
     a_key(cast.owner, expires_at=FAR, **USED)
     response = admin.get("/")
     assert verdict(response) == "All is well"
@@ -163,7 +163,7 @@ def test_nothing_to_do_is_all_well(admin, cast, all_well):
     assert "Every job ran on time." in text(response)
 
 
-def test_what_is_only_good_to_know_is_not_to_do(admin, cast, all_well):
+def test_lines_that_are_good_to_know_are_no_tasks(admin, cast, all_well):
     a_key(cast.owner, expires_at=NOW + timedelta(days=20), **USED)
     response = admin.get("/")
     assert verdict(response) == "All is well"
@@ -188,7 +188,7 @@ def test_without_a_worker_something_is_broken(admin, cast, all_well):
     assert "Late: reconcile. Is the worker running?" in text(response)
 
 
-def test_while_cerby_is_down_it_says_since_when_and_all_else_stays(admin, cast, all_well, sandbox, settings):
+def test_an_outage_of_cerby_is_shown_with_its_start(admin, cast, all_well, sandbox, settings):
     a_key(cast.owner, expires_at=NOW + timedelta(days=2), **USED)
     settings.CERBY_BASE_URL = "http://127.0.0.1:9"
     sweep.func()
@@ -199,7 +199,7 @@ def test_while_cerby_is_down_it_says_since_when_and_all_else_stays(admin, cast, 
     assert lines(response)["Expiring within 7 days"][0] == "1"
 
 
-def test_an_empty_workspace_says_how_to_begin(admin, all_well):
+def test_an_empty_workspace_shows_the_first_steps(admin, all_well):
     response = admin.get("/")
     assert verdict(response) == "All is well"
     assert "No API keys yet" in text(response)
@@ -276,7 +276,7 @@ def test_owners_scopes_and_reach(admin, cast):
                 assert str(len(names(admin.get(str(attribute(link, "href")))))) == count, words(link)
 
 
-def test_the_weeks_count_what_was_made_removed_and_refused(admin, cast):
+def test_weekly_counts_of_made_removed_and_refused(admin, cast):
     monday = (NOW - timedelta(days=NOW.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
     instant = timedelta(microseconds=1)
     a_key(cast.owner, created_at=monday - instant)
@@ -306,7 +306,7 @@ def test_it_is_marked_in_the_navigation(admin):
     assert words(the(admin.get("/"), "a", aria_current="page")) == "Dashboard"
 
 
-def test_whoever_may_not_see_it_is_led_to_their_own_keys_or_to_the_roles(browser_of, cast):
+def test_people_without_permission_are_redirected_to_their_keys_or_the_roles(browser_of, cast):
     a_key(cast.login_only)
     assert browser_of("login_only").get("/")["Location"] == "/keys/"
     assert browser_of("guest").get("/")["Location"] == "/roles/"

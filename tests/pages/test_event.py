@@ -59,7 +59,7 @@ def test_the_page_shows_the_event_whole(admin, event):
     assert json.loads(words(leaf)) == json.loads(bytes(event.leaf))
 
 
-def test_what_is_not_sealed_or_not_signed_yet_says_so(admin, event):
+def test_an_event_that_is_not_sealed_or_signed_yet(admin, event):
     address = f"/activity/{event.uid}/"
     assert "not sealed yet" in text(admin.get(address))
     assert admin.get(f"{address}proof/").status_code == 404
@@ -104,7 +104,7 @@ def test_no_proof_is_shown_that_does_not_hold(admin, event):
     assert "The proof does not hold" in shown
 
 
-def test_an_erased_event_says_so_and_is_proved_all_the_same(admin, event):
+def test_an_erased_event_keeps_its_proof(admin, event):
     sealed_and_signed()
     AuditEvent.objects.filter(pk=event.pk).update(
         actor_name="", actor_email="", ip="", browser="", personal={}, salt=None

@@ -53,7 +53,7 @@ def test_one_click_streams_a_pack_and_is_recorded_first(admin):
         ({"as_of": "0001-01-01T00:00"}, "greater than or equal"),
     ],
 )
-def test_what_cannot_be_is_said_beside_the_field(admin, changes, words):
+def test_an_impossible_period_is_reported_beside_the_field(admin, changes, words):
     response = admin.post(DOWNLOAD, asked(**changes))
     assert response.status_code == 422
     assert words in text(response)
@@ -77,7 +77,7 @@ def test_a_reader_who_goes_away_may_ask_again(admin):
     assert admin.post(DOWNLOAD, asked()).status_code == 200
 
 
-def test_whoever_may_not_is_told_before_anything_is_read(browser_of):
+def test_people_without_permission_are_refused_before_the_input_is_read(browser_of):
     assert browser_of("user").post(DOWNLOAD, asked()).status_code == 403
     assert [event.details["action"] for event in events(type="attempt:refuse")] == ["evidence:export"]
     assert cache.get("evidence:1") is None

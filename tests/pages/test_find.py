@@ -57,7 +57,7 @@ def test_both_pages_lead_here(admin):
 
 
 @pytest.mark.parametrize(("person", "leads"), [("user", True), ("guest", False)])
-def test_who_owns_a_key_is_led_only_where_they_may_go(browser_of, cast, person, leads):
+def test_an_owner_gets_only_links_that_they_may_follow(browser_of, cast, person, leads):
     a_key(cast[person])
     found = links(browser_of(person).get("/keys/"))
     assert ("Is this ours?" in found) is leads
@@ -124,7 +124,7 @@ def test_several_keys_in_one_text_are_all_named(admin, leaked):
 
 
 @pytest.mark.parametrize("said", ["nothing of the kind", "sbx_" + "0" * 40, "x" * 99_999])
-def test_what_is_not_ours_is_said_to_be_not_in_the_inventory(admin, leaked, said):
+def test_an_unknown_text_is_not_in_the_inventory(admin, leaked, said):
     leaked()
     assert "Not in the inventory" in answer(look(admin, said))
     assert events(type="key:find")[-1].details["hits"] == 0
@@ -138,14 +138,14 @@ def test_what_is_not_ours_is_said_to_be_not_in_the_inventory(admin, leaked, said
         ({}, "anyone who has it may be using it"),
     ],
 )
-def test_what_a_removed_key_means_is_said(admin, leaked, columns, said):
+def test_the_answer_says_whether_a_key_still_works(admin, leaked, columns, said):
     if columns.get("state") == State.REVOKED:
         columns = columns | {"removed_at": "2026-01-01T00:00:00Z"}
     _, plain = leaked(**columns)
     assert said in answer(look(admin, plain))
 
 
-def test_nothing_that_was_entered_comes_back_or_stays(admin, leaked, caplog):
+def test_the_input_is_neither_shown_nor_stored(admin, leaked, caplog):
     caplog.set_level("DEBUG")
     _, plain = leaked()
     stranger = f"ghp_{uuid.uuid4().hex}"
@@ -186,14 +186,14 @@ def test_after_ten_times_in_a_minute_it_is_enough_for_this_person(admin, browser
     assert len(events(type="key:find")) == 12
 
 
-def test_nothing_entered_is_nothing_to_look_for(admin):
+def test_an_empty_form_is_refused(admin):
     response = look(admin)
     assert response.status_code == 422
     assert reason_beside(response, "id_text") == "Paste some text or choose a file."
     assert reason_beside(look(admin, file=b""), "id_file") == "The file is empty."
 
 
-def test_a_user_hears_whose_key_it_is_and_whom_to_tell_but_may_not_delete_it(browser_of, leaked):
+def test_a_user_sees_the_owner_and_contacts_but_may_not_delete_the_key(browser_of, leaked):
     _, plain = leaked(name="Payroll")
     response = look(browser_of("user"), plain)
     assert "Owner Person" in answer(response)

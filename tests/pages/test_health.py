@@ -51,7 +51,7 @@ def finished(ago: timedelta = timedelta(seconds=5), **columns) -> None:
     PeriodicJob.objects.update(**facts | columns)
 
 
-def test_the_page_says_how_each_job_went(browser_of):
+def test_the_page_shows_the_outcome_of_each_job(browser_of):
     finished()
     PeriodicJob.objects.filter(name="sweep").update(succeeded=False, summary="Cerby cannot be reached.")
     shown = {row["Job"].split()[-1]: row for row in rows(browser_of("admin").get("/settings/health/"))}
@@ -77,7 +77,7 @@ def test_a_job_that_never_ran_or_not_lately_is_late(browser_of):
     assert Client().get("/readyz").json()["late_jobs"] == late
 
 
-def test_the_page_counts_what_waits(browser_of, cast):
+def test_the_page_counts_waiting_keys(browser_of, cast):
     admin = browser_of("admin")
     assert "No key is waiting to be resolved or deleted." in text(admin.get("/settings/health/"))
     past = timezone.now() - timedelta(minutes=1)
@@ -97,7 +97,7 @@ def quarantined(cast, sandbox) -> ApiKey:
     return key
 
 
-def test_the_quarantine_shows_what_is_held_back_and_why(browser_of, quarantined):
+def test_the_quarantine_lists_the_keys_that_it_holds_back(browser_of, quarantined):
     page = browser_of("owner").get(HEALTH)
     section = the(page, "section", aria_labelledby="quarantine")
     assert "the portal deletes no key on its own" in words(section)
@@ -131,7 +131,7 @@ def test_both_want_a_fresh_sign_in(browser_of, quarantined, path):
     assert HeldBack.objects.filter(pk=quarantined.pk, approved_at=None).exists()
 
 
-def test_what_is_wrong_is_shown_with_what_to_do_here_and_on_the_dashboard(browser_of, cast):
+def test_alerts_are_shown_with_advice_here_and_on_the_dashboard(browser_of, cast):
     key = a_key(cast.admin, name="Nightly", state=State.REVOKING, attempts=6, due_at=timezone.now())
     for url in (HEALTH, "/"):
         page = browser_of("admin").get(url)
@@ -160,7 +160,7 @@ def told_of_the_log(browser) -> tuple[str, str]:
     return words(section), Client().get("/readyz").json()["audit"]
 
 
-def test_it_says_how_far_the_log_is_sealed_and_signed(browser_of, own_audit_files):
+def test_it_shows_how_far_the_log_is_sealed_and_signed(browser_of, own_audit_files):
     admin = browser_of("admin")
     assert told_of_the_log(admin) == (
         f"Audit log Last verified Never Sealed 0 events Waiting None Last signed Never {NO_ANCHOR}",
@@ -213,7 +213,7 @@ def forged(_: object) -> None:
     ],
 )
 @pytest.mark.usefixtures("own_audit_files")
-def test_it_says_what_is_wrong_with_the_log(browser_of, settings, trouble, status, sentence):
+def test_it_shows_problems_of_the_log(browser_of, settings, trouble, status, sentence):
     trouble(settings)
     said, probed = told_of_the_log(browser_of("admin"))
     assert "The audit log needs attention" in said
@@ -243,7 +243,7 @@ def test_they_answer_without_a_sign_in_and_are_never_kept(db, url):
     assert not response.cookies
 
 
-def test_alive_asks_the_database_nothing(db, django_assert_num_queries):
+def test_the_live_probe_does_not_use_the_database(db, django_assert_num_queries):
     with django_assert_num_queries(0):
         assert Client().get("/livez").status_code == 200
 

@@ -46,7 +46,7 @@ def outcomes(response) -> list[str]:
     return [row["What would happen"] for row in rows(response)]
 
 
-def test_the_dry_run_changes_nothing_and_the_import_does_what_it_said(admin, cast):
+def test_the_dry_run_changes_nothing_and_the_import_matches_it(admin, cast):
     second = "On-call bot,ADMIN@contenzilla.example,2027-03-01T12:00+01:00,Pages.,read:users,"
     response = dry_run(admin, GOOD, second)
     assert outcomes(response) == ["Declared", "Declared"]
@@ -121,7 +121,7 @@ def test_a_file_that_cannot_be_read_is_refused_as_a_whole(admin, content, said):
     assert elements(response, "table") == []
 
 
-def test_what_excel_writes_in_europe_is_read(admin):
+def test_a_european_excel_file_is_accepted(admin):
     line = GOOD.replace("; ", ", ").replace(",", ";", 4)
     content = (
         "\ufeff" + HEADER.replace(",", ";") + "\r\n" + line.replace(",2026-01-02", ";2026-01-02") + "\r\n"
@@ -129,7 +129,7 @@ def test_what_excel_writes_in_europe_is_read(admin):
     assert outcomes(upload(admin, content.encode())) == ["Declared"]
 
 
-def test_people_whom_the_portal_has_not_met_come_from_one_listing(admin, sandbox):
+def test_unknown_owners_are_read_from_cerby_in_one_listing(admin, sandbox):
     for number in range(3):
         email = f"new{number}@contenzilla.example"
         sandbox.add_person(email=email, first_name="N", last_name=str(number), role="workspace_user")
@@ -142,7 +142,7 @@ def test_people_whom_the_portal_has_not_met_come_from_one_listing(admin, sandbox
     assert ApiKey.objects.filter(owner__email__startswith="new").count() == 3
 
 
-def test_what_has_changed_since_the_dry_run_is_judged_again(admin, cast):
+def test_changes_since_the_dry_run_are_checked_again(admin, cast):
     response = dry_run(admin, GOOD)
     a_key(cast.owner, name="Nightly export")
     again = confirm(admin, response)
@@ -166,7 +166,7 @@ def test_names_are_text_on_the_page_and_on_the_way_back(admin):
     assert ApiKey.objects.get().name == name
 
 
-def test_cerby_being_down_is_said_and_nothing_imported(admin, settings):
+def test_an_outage_of_cerby_is_reported_and_nothing_is_imported(admin, settings):
     settings.CERBY_BASE_URL = "http://127.0.0.1:9"
     response = dry_run(admin, GOOD.replace("owner@", "stranger@"))
     assert response.status_code == 503

@@ -71,7 +71,7 @@ def test_it_is_a_tab_of_the_workspace_configuration_with_a_way_to_generate(admin
         ({"expires_at": timezone.now() - timedelta(hours=1)}, "Expired"),
     ],
 )
-def test_each_status_is_said_and_nothing_is_promised_too_much(admin, cast, columns, said):
+def test_each_status_and_its_caveat(admin, cast, columns, said):
     a_key(cast.owner, **columns)
     [row] = rows(admin.get("/keys/"))
     assert row["Status"] == said
@@ -93,12 +93,12 @@ def test_a_name_is_text_and_never_markup(admin, cast):
     assert b"<script>alert" not in response.content
 
 
-def test_an_empty_inventory_says_what_to_do(admin):
+def test_an_empty_inventory_shows_the_first_steps(admin):
     assert "No API keys yet" in text(admin.get("/keys/"))
     assert "Generate API key" in links(admin.get("/keys/"))
 
 
-def test_no_match_says_what_to_do(admin, cast):
+def test_no_match_offers_all_keys(admin, cast):
     a_key(cast.owner)
     response = admin.get("/keys/?status=pending")
     assert response.status_code == 200
@@ -117,7 +117,7 @@ def test_a_user_sees_their_own_keys_and_no_others(browser_of, cast):
     assert names(browser.get("/keys/?q=Not mine")) == []
 
 
-def test_a_user_without_keys_is_told_who_may_and_whom_to_ask(browser_of):
+def test_a_user_without_keys_sees_the_allowed_roles_and_contacts(browser_of):
     response = browser_of("user").get("/keys/")
     assert response.status_code == 403
     assert "Owner, Super Admin, Admin" in text(response)

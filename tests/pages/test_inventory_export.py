@@ -18,7 +18,7 @@ def admin(browser_of):
     return browser_of("admin")
 
 
-def test_it_says_what_it_is_and_holds_exactly_the_filtered_set(admin, cast):
+def test_it_describes_itself_and_contains_exactly_the_filtered_keys(admin, cast):
     a_key(cast.owner, name="In")
     a_key(cast.owner, name="Out", state=State.REVOKED, removed_at=timezone.now())
     response = admin.get("/keys/export/?status=active&sort=name")

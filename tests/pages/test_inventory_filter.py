@@ -88,11 +88,11 @@ def keys_that_need_attention(cast):
         ("origin=declared&needs=removal-stuck", {"By hand"}),
     ],
 )
-def test_what_needs_attention_is_found_exactly(admin, keys_that_need_attention, query, found):
+def test_the_attention_filter_finds_exactly_its_keys(admin, keys_that_need_attention, query, found):
     assert set(names(admin.get(f"/keys/?{query}"))) == found
 
 
-def test_the_table_says_what_needs_attention(admin, keys_that_need_attention):
+def test_the_table_shows_what_needs_attention(admin, keys_that_need_attention):
     said = {row["Name"]: row["Status"] for row in rows(admin.get("/keys/"))}
     assert said["Unknown purpose"] == "Active not adopted"
     assert said["Missing"] == "Active missing in Cerby"
@@ -101,7 +101,7 @@ def test_the_table_says_what_needs_attention(admin, keys_that_need_attention):
     assert said["Missing and over"] == said["Left and over"] == said["Unknown and over"] == "Expired"
 
 
-def test_the_keys_of_one_day_are_found_by_an_address_and_the_day_is_said(admin, cast):
+def test_the_keys_of_one_day_have_a_url_that_names_the_day(admin, cast):
     day = (NOW + timedelta(days=40)).date()
     first, after = (datetime.combine(day + timedelta(days=n), time.min, tzinfo=UTC) for n in (0, 1))
     last = after - timedelta(microseconds=1)

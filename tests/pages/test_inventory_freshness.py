@@ -22,13 +22,13 @@ def line(browser) -> str:
     return words(the(browser.get("/keys/"), id="freshness"))
 
 
-def test_before_the_first_comparison_it_says_so(admin):
+def test_before_the_first_comparison(admin):
     assert line(admin) == "The inventory has not been compared with Cerby yet."
     make_rows()
     assert line(admin) == "The inventory has not been compared with Cerby yet."
 
 
-def test_it_says_as_of_when_and_how_many_keys_are_confirmed(admin, cast, sandbox):
+def test_it_shows_the_time_and_the_number_of_confirmed_keys(admin, cast, sandbox):
     make_rows()
     a_live_key(sandbox, cast.owner)
     a_key(cast.owner)
@@ -47,7 +47,9 @@ def test_who_sees_their_own_keys_alone_is_not_told_of_others(browser_of, cast, s
     assert "confirmed" not in said
 
 
-def test_while_cerby_is_down_it_says_since_when_and_why_and_the_table_stays(admin, cast, sandbox, settings):
+def test_during_an_outage_of_cerby_it_shows_its_start_and_reason_and_the_table(
+    admin, cast, sandbox, settings
+):
     make_rows()
     key, _ = a_live_key(sandbox, cast.owner)
     settings.CERBY_BASE_URL, url = "http://127.0.0.1:9", settings.CERBY_BASE_URL
@@ -71,7 +73,7 @@ def test_it_costs_one_query_whatever_the_number_of_keys(admin, cast):
     assert queries(admin, "/keys/") == few
 
 
-def test_a_key_says_where_it_comes_from_and_when_it_was_confirmed(admin, cast):
+def test_a_key_shows_its_origin_and_last_confirmation(admin, cast):
     facts = _details(admin, a_key(cast.owner))
     assert (facts["Origin"], facts["Confirmed by Cerby"]) == ("Generated here", "Not yet")
     confirmed = timezone.now() - timedelta(minutes=3)
@@ -80,7 +82,7 @@ def test_a_key_says_where_it_comes_from_and_when_it_was_confirmed(admin, cast):
     assert facts["Confirmed by Cerby"] != "Not yet"
 
 
-def test_a_key_that_cerby_no_longer_lists_says_so(admin, cast):
+def test_a_key_that_cerby_no_longer_lists_is_marked(admin, cast):
     gone = a_key(cast.owner, missing_since=timezone.now())
     assert "Cerby no longer lists this key" in text(admin.get(f"/keys/{gone.pk}/"))
     assert "no longer lists" not in text(admin.get(f"/keys/{a_key(cast.owner).pk}/"))

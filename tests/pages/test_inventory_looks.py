@@ -21,7 +21,7 @@ def looks() -> list[tuple[str, dict]]:
     return [(event.type, said_by(event)) for event in events(type__startswith="inventory:")]
 
 
-def test_pages_orders_and_reloads_are_one_look(admin, cast):
+def test_paging_sorting_and_reloading_are_one_view(admin, cast):
     keys = many_keys(cast.owner, 60)
     for query in ("", "?sort=name", f"?after={keys[3].pk}", ""):
         assert admin.get(f"/keys/{query}").status_code == 200
@@ -30,7 +30,7 @@ def test_pages_orders_and_reloads_are_one_look(admin, cast):
     assert (event.actor_email, event.ip, event.browser) == (cast.admin.email, "127.0.0.1", "Chrome on Linux")
 
 
-def test_each_search_is_a_look_of_its_own(admin, cast):
+def test_each_search_is_recorded_separately(admin, cast):
     for query in (
         "q=payroll",
         "q=payroll&sort=name",
@@ -45,7 +45,7 @@ def test_each_search_is_a_look_of_its_own(admin, cast):
     ]
 
 
-def test_another_person_and_another_browser_are_another_look(admin, cast, browser_of):
+def test_another_person_and_another_browser_are_recorded_separately(admin, cast, browser_of):
     browser_of("owner").get("/keys/")
     admin.get("/keys/")
     admin.get("/keys/", headers={"user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0"})
@@ -53,7 +53,7 @@ def test_another_person_and_another_browser_are_another_look(admin, cast, browse
 
 
 @pytest.mark.parametrize(("minutes", "count"), [(14, 1), (16, 2)])
-def test_after_a_quarter_of_an_hour_it_is_said_again(cast, minutes, count):
+def test_after_fifteen_minutes_it_is_recorded_again(cast, minutes, count):
     an_event(
         at=timezone.now() - timedelta(minutes=minutes), type="inventory:view",
         actor_email=cast.admin.email, ip="127.0.0.1", browser="Chrome on Linux",
@@ -62,13 +62,13 @@ def test_after_a_quarter_of_an_hour_it_is_said_again(cast, minutes, count):
     assert len(looks()) == count
 
 
-def test_whoever_sees_only_their_own_keys_looks_as_well(browser_of, cast):
+def test_views_of_own_keys_only_are_recorded_too(browser_of, cast):
     a_key(cast.user)
     browser_of("user").get("/keys/")
     assert looks() == [("inventory:view", {})]
 
 
-def test_what_was_not_answered_was_not_looked_at(admin, browser_of, cast):
+def test_refused_and_invalid_requests_are_not_recorded_as_views(admin, browser_of, cast):
     assert admin.get("/keys/?q=a").status_code == 422
     assert browser_of("guest").get("/keys/").status_code == 403
     assert looks() == []

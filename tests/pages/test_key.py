@@ -58,7 +58,7 @@ def scopes_in_cerby(sandbox, key) -> list[str]:
     return row["scopes"].split()
 
 
-def test_it_says_everything_about_the_key(admin, cast):
+def test_it_shows_all_details_of_the_key(admin, cast):
     key = a_key(cast.owner, name="Payroll", purpose="Pays people.", last_four="9xyz", stored_in="Automation")
     response = admin.get(f"/keys/{key.pk}/")
     assert words(the(response, "h1")) == "Payroll"
@@ -85,7 +85,7 @@ def test_its_own_activity_is_on_the_page(admin):
     assert {f"/activity/{newest.uid}/", f"/people/{newest.actor_id}/"} <= addresses
 
 
-def test_its_own_owner_is_not_led_to_what_only_admins_may_see(browser_of, cast):
+def test_the_owner_gets_no_links_to_admin_pages(browser_of, cast):
     key = a_key(cast.user)
     an_event(key_id=key.pk, key_name=key.name, actor_id=cast.owner.pk).save()
     led_to = links(browser_of("user").get(f"/keys/{key.pk}/")).values()
@@ -106,7 +106,7 @@ def test_every_scope_is_a_switch_with_a_name_and_a_description(admin, cast):
         assert words(the(response, id=str(attribute(switch, "aria-describedby"))))
 
 
-def test_what_has_ended_shows_the_scopes_that_it_had_and_when_it_was_removed(admin, cast):
+def test_a_removed_key_shows_its_last_scopes_and_the_time_of_removal(admin, cast):
     key = a_key(
         cast.owner, state=State.REVOKED, removed_at=timezone.now(), scopes=["read:users", "retired:scope"]
     )
@@ -200,7 +200,7 @@ def test_turning_a_switch_twice_changes_it_once(admin, cast, sandbox):
         {"state": State.REQUESTED, "cerby_id": None},
     ],
 )
-def test_what_is_not_active_is_not_switched(admin, cast, sandbox, columns):
+def test_scopes_of_an_inactive_key_cannot_be_switched(admin, cast, sandbox, columns):
     key = a_key(cast.admin, scopes=["read:users", "read:teams"], **columns)
     assert not any(may for _, may in switches(admin.get(f"/keys/{key.pk}/")).values())
     assert turn(admin, key, "read:teams", False).status_code == 409

@@ -45,7 +45,7 @@ def test_its_purpose_is_recorded_and_its_owner_stays(admin, discovered):
 @pytest.mark.parametrize(
     ("purpose", "reason"), [("  ", "The purpose is missing"), ("x" * 501, "501 characters")]
 )
-def test_without_a_usable_purpose_it_says_why_and_keeps_what_was_typed(admin, discovered, purpose, reason):
+def test_an_invalid_purpose_is_explained_and_kept_in_the_form(admin, discovered, purpose, reason):
     response = adopt(admin, discovered, purpose)
     assert response.status_code == 422
     assert reason in reason_beside(response, "id_purpose")

@@ -89,7 +89,7 @@ def test_a_request_that_was_never_sent_is_cancelled(admin, cast, sandbox):
     assert sandbox.journal() == []
 
 
-def test_while_cerby_is_being_asked_it_says_when_to_come_back(admin, cast):
+def test_during_a_call_to_cerby_it_says_when_to_try_again(admin, cast):
     key = never_live(
         cast.owner, state=State.CALLING, lease_until=timezone.now() + timedelta(seconds=40), **LEASE
     )
@@ -147,9 +147,7 @@ def test_a_live_key_is_removed_and_its_view_with_it(admin, cast, sandbox, state)
 
 
 @pytest.mark.parametrize("state", [State.READY, State.CLAIMED, State.HELD, State.REVOKING])
-def test_where_cerby_cannot_be_asked_nothing_is_promised_and_it_can_be_tried_again(
-    admin, cast, sandbox, settings, state
-):
+def test_an_outage_of_cerby_leaves_the_key_to_be_deleted_again(admin, cast, sandbox, settings, state):
     key, plain = a_live_key(sandbox, cast.owner, state=state)
     url, settings.CERBY_BASE_URL = settings.CERBY_BASE_URL, CLOSED_PORT
     failed = delete(admin, key)
@@ -175,7 +173,7 @@ def test_under_htmx_a_failed_deletion_leads_to_the_page_as_it_is_then(admin, cas
     assert "Removal is not confirmed" in page
 
 
-def test_what_went_wrong_after_the_deletion_is_told_as_being_about_the_deletion(admin, cast, sandbox):
+def test_an_error_after_the_deletion_names_the_deletion(admin, cast, sandbox):
     key, _ = a_live_key(sandbox, cast.owner)
     sandbox.faults.set([{"fault": "403", "route": "GET /api/v1/api-keys/*"}])
     assert "Cerby has not confirmed the deletion. Cerby refused to look up" in text(delete(admin, key))
@@ -190,14 +188,14 @@ def test_in_doubt_and_cerby_cannot_be_asked(admin, cast, settings):
     assert state_of(key) == State.IN_DOUBT
 
 
-def test_what_is_gone_in_cerby_already_counts_as_removed(admin, cast):
+def test_a_key_that_is_gone_in_cerby_counts_as_removed(admin, cast):
     key = a_key(cast.owner, name="Unknown to Cerby")
     assert delete(admin, key).status_code == 302
     assert state_of(key) == State.REVOKED
 
 
 @pytest.mark.parametrize("state", [State.REFUSED, State.ABSENT, State.REVOKED])
-def test_where_nothing_is_left_it_says_so_and_changes_nothing(admin, cast, sandbox, state):
+def test_an_ended_key_cannot_be_deleted_again(admin, cast, sandbox, state):
     key = a_key(cast.owner, state=state, cerby_id=None, removed_at=NOW if state == State.REVOKED else None)
     assert "There is nothing to delete" in text(admin.get(f"/keys/{key.pk}/delete/"))
     assert "Delete API key" not in links(admin.get(f"/keys/{key.pk}/"))

@@ -45,12 +45,12 @@ def test_no_entry_is_refused(browser_of, cast, person, entries):
         ("/roles/", "Settings"),
     ],
 )
-def test_it_says_where_one_is(browser_of, address, entry):
+def test_the_current_page_is_marked(browser_of, address, entry):
     menu = the(browser_of("admin").get(address), "nav", aria_label="Portal")
     assert words(within(menu, "a", aria_current="page")[0]) == entry
 
 
-def test_whoever_can_do_nothing_here_is_told_why_and_whom_to_ask(browser_of, cast):
+def test_a_person_without_any_permission_sees_why_and_contacts(browser_of, cast):
     a_key(cast.user)
     told = "There is nothing for you to do here yet"
     assert told in words(the(browser_of("guest").get("/roles/"), "main"))

@@ -21,7 +21,7 @@ def server(django_db_blocker):
         yield server
 
 
-def test_it_is_said_once_on_a_page_in_a_fragment_and_to_a_probe(server, workspace):
+def test_an_outage_is_reported_in_a_page_a_fragment_and_a_probe(server, workspace):
     with own_database.using(server.url("portal")):
         browser = people.signed_in(people.people_in_portal(workspace.ids).admin)
         assert browser.get("/keys/").status_code == 200

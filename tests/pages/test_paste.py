@@ -73,7 +73,7 @@ def now(key: ApiKey) -> ApiKey:
     return ApiKey.objects.get(pk=key.pk)
 
 
-def test_the_checklist_says_what_to_enter_in_cerby(admin):
+def test_the_page_lists_the_values_to_enter_in_cerby(admin):
     key = awaited(admin, name="CI pipeline", scopes=["read:users", "write:automations"])
     page = admin.get(f"/keys/{key.pk}/paste/")
     copyable = [attribute(button, "aria-label") for button in elements(page, "button", class_="small")]
@@ -133,7 +133,7 @@ def test_save_in_cerby_happens_in_the_same_breath(admin, made_by_hand, workspace
     ]
 
 
-def test_a_save_that_fails_leaves_the_key_taken_in_and_says_so(admin, made_by_hand, settings, workspace):
+def test_a_failed_save_keeps_the_accepted_key_and_is_reported(admin, made_by_hand, settings, workspace):
     key, plain = awaited(admin, scopes=["read:users"]), made_by_hand(["read:users"])
     settings.CERBY_API_KEY = made_by_hand(["read:vaults", "read:users"])  # lists vaults and writes nothing
     response = paste(admin, key, plain, save="on", vault=workspace.vaults[0])
@@ -154,7 +154,7 @@ def test_a_save_that_fails_leaves_the_key_taken_in_and_says_so(admin, made_by_ha
         (["read:users"], ["read:activities"], "Cerby does not accept this key"),
     ],
 )
-def test_a_key_that_is_not_what_was_asked_for_is_refused(admin, made_by_hand, asked, granted, said):
+def test_a_key_that_does_not_match_the_request_is_refused(admin, made_by_hand, asked, granted, said):
     key = awaited(admin, scopes=asked)
     response = paste(admin, key, made_by_hand(granted), accept_less="on")
     assert response.status_code == 422
@@ -175,14 +175,14 @@ def test_a_narrower_key_is_told_and_may_be_accepted(admin, made_by_hand):
     assert event.details["not_checkable"] == ["write:automations"]
 
 
-def test_what_nothing_can_prove_is_taken_only_on_the_persons_word(admin, made_by_hand):
+def test_scopes_that_cannot_be_checked_need_a_confirmation(admin, made_by_hand):
     key, plain = awaited(admin, scopes=["read:activities"]), made_by_hand(["read:activities"])
     assert "the portal cannot prove this one" in reason_beside(paste(admin, key, plain), "id_accept_less")
     assert paste(admin, key, plain, accept_less="on").status_code == 302
 
 
 @pytest.mark.parametrize("wrong", ["", "short", "with a space in the middle of it", "x" * 5000, "ü" * 30])
-def test_what_cannot_be_a_key_is_not_sent_to_cerby(admin, sandbox, wrong):
+def test_text_that_cannot_be_a_key_is_not_sent_to_cerby(admin, sandbox, wrong):
     key = awaited(admin)
     asked_before = len(sandbox.journal())
     response = paste(admin, key, wrong)
@@ -233,7 +233,7 @@ def test_cerby_being_down_keeps_the_request_waiting(admin, made_by_hand, setting
     assert now(key).state == State.AWAITED
 
 
-def test_a_request_whose_time_has_passed_takes_nothing_in(admin, made_by_hand):
+def test_an_expired_request_accepts_no_key(admin, made_by_hand):
     key = awaited(admin, scopes=["read:users"])
     past = timezone.now() - timedelta(minutes=1)
     ApiKey.objects.filter(pk=key.pk).update(created_at=past - timedelta(days=1), expires_at=past)
@@ -241,7 +241,7 @@ def test_a_request_whose_time_has_passed_takes_nothing_in(admin, made_by_hand):
     assert "has passed" in reason_beside(response, FIELD)
 
 
-def test_nobody_else_pastes_for_the_person_who_asked(browser_of, admin, made_by_hand):
+def test_only_the_requester_may_paste_the_key(browser_of, admin, made_by_hand):
     key, plain = awaited(admin, scopes=["read:users"]), made_by_hand(["read:users"])
     assert paste(browser_of("owner"), key, plain).status_code == 403
     assert paste(browser_of("user"), key, plain).status_code == 404
@@ -256,7 +256,7 @@ def test_who_may_no_longer_generate_may_not_paste(admin, cast, sandbox, made_by_
     assert paste(admin, key, plain).status_code == 403
 
 
-def test_the_page_of_a_request_that_has_ended_says_so(admin, cast):
+def test_the_page_of_a_closed_request(admin, cast):
     key = awaited(admin)
     admin.post(f"/keys/{key.pk}/delete/")
     page = admin.get(f"/keys/{key.pk}/paste/")
@@ -265,14 +265,14 @@ def test_the_page_of_a_request_that_has_ended_says_so(admin, cast):
     assert "If you made the key in Cerby, delete it there" in messages_of(page)
 
 
-def test_where_the_server_makes_keys_the_wizard_goes_on_as_ever(admin, settings):
+def test_in_direct_mode_the_wizard_does_not_ask_for_a_paste(admin, settings):
     settings.CERBY_ISSUE_MODE = "direct"
     sent = answers()
     assert admin.post(GENERATE, sent)["Location"] == f"/keys/{sent['id']}/store/"
     assert ApiKey.objects.get(pk=sent["id"]).state == State.READY
 
 
-def test_a_pasted_key_is_found_and_deleted_where_cerby_lists_its_keys(admin, made_by_hand, sandbox):
+def test_a_pasted_key_is_matched_and_deleted_if_cerby_lists_keys(admin, made_by_hand, sandbox):
     key = awaited(admin, name="CI pipeline", scopes=["read:users"])
     plain = made_by_hand(["read:users"], name="CI pipeline")
     paste(admin, key, plain)

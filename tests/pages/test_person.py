@@ -23,7 +23,7 @@ def section(response, title_id: str) -> str:
     return words(the(response, "section", aria_labelledby=title_id))
 
 
-def test_role_history_keys_acts_and_what_was_done_to_their_keys(admin, cast, sandbox, workspace):
+def test_role_history_keys_and_activity(admin, cast, sandbox, workspace):
     sandbox.set_person(workspace.ids["user"], role="workspace_admin")
     refresh_person(cast.user)
     key, _ = a_live_key(sandbox, cast.user, name="Payroll", scopes=["read:users", "read:teams"])
@@ -52,13 +52,13 @@ def test_each_list_leads_to_all_of_it(admin, cast):
     assert found["All activity of their keys"] == "/activity/?owner=user%40contenzilla.example"
 
 
-def test_somebody_who_did_nothing_and_owns_nothing(admin, cast):
+def test_a_person_without_keys_and_activity(admin, cast):
     page = admin.get(f"/people/{cast.guest.pk}/")
     assert section(page, "person-keys").endswith("None.")
     assert section(page, "person-did").endswith("Nothing has happened yet.")
 
 
-def test_only_the_newest_of_many_keys_are_shown_and_that_is_said(admin, cast):
+def test_only_the_newest_keys_are_shown_with_a_note(admin, cast):
     many_keys(cast.user, 21)
     page = admin.get(f"/people/{cast.user.pk}/")
     assert len(elements(page, "span", class_="badge")) == 20

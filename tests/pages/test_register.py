@@ -113,7 +113,7 @@ def test_a_value_that_does_not_fit_is_refused_beside_the_field(*, admin, cast, s
     assert not ApiKey.objects.exists()
 
 
-def test_a_narrower_key_is_registered_as_what_it_is(admin, cast, sandbox):
+def test_a_narrower_key_is_registered_with_its_real_scopes(admin, cast, sandbox):
     plain = made_by_hand(sandbox, cast.owner, "read:users")
     wanted = filled(scopes=["read:users", "read:integrations"], api_key=plain)
     assert "Read integrations" in reason_beside(admin.post(URL, wanted), "id_accept_less")
@@ -133,7 +133,7 @@ def test_a_row_without_a_value_is_completed_instead_of_doubled(admin, cast, sand
     assert [event.key_id for event in events(type="key:register")] == [row.pk]
 
 
-def test_declaring_what_is_there_already_is_refused(admin, cast):
+def test_declaring_an_existing_key_is_refused(admin, cast):
     a_key(cast.owner, name="Nightly export")
     response = admin.post(URL, filled())
     assert "already has a key called “Nightly export”" in reason_beside(response, "id_name")
@@ -147,7 +147,7 @@ def test_a_value_that_is_known_already_is_refused(admin, cast, sandbox, settings
     assert "as “Payroll”" in reason_beside(admin.post(URL, filled(api_key=plain)), "id_api_key")
 
 
-def test_an_owner_whom_the_portal_has_not_met_is_asked_of_cerby(admin, sandbox):
+def test_an_unknown_owner_is_read_from_cerby(admin, sandbox):
     sandbox.add_person(
         email="new@contenzilla.example", first_name="New", last_name="Person", role="workspace_user"
     )
@@ -171,7 +171,7 @@ def test_an_owner_whom_the_portal_has_not_met_is_asked_of_cerby(admin, sandbox):
         ({"api_key": "short"}, "id_api_key", "5 characters"),
     ],
 )
-def test_what_cannot_be_registered_is_said_beside_the_field(admin, changes, field, said):
+def test_registration_errors_are_shown_beside_their_fields(admin, changes, field, said):
     response = admin.post(URL, filled(**changes))
     assert response.status_code == 422
     assert said in reason_beside(response, field)
@@ -186,7 +186,7 @@ def test_scopes_are_selected_from_the_list(admin, scopes):
     assert elements(response, id="scopes_error")
 
 
-def test_cerby_being_down_registers_nothing_and_loses_nothing_that_was_typed(admin, settings):
+def test_an_outage_of_cerby_registers_nothing_and_loses_no_input(admin, settings):
     settings.CERBY_BASE_URL = "http://127.0.0.1:9"
     response = admin.post(URL, filled(api_key="sbx_" + uuid.uuid4().hex))
     assert response.status_code == 503

@@ -64,20 +64,20 @@ def test_it_cannot_be_confirmed_before_deleting_was_started(admin, declared):
     assert state_of(declared) == State.HELD
 
 
-def test_a_key_that_cerby_can_be_asked_about_has_nothing_to_do_by_hand(admin, cast):
+def test_a_key_that_the_portal_can_delete_needs_no_manual_step(admin, cast):
     key = a_key(cast.owner)
     assert "There is nothing left to do" in text(admin.get(f"/keys/{key.pk}/removal/"))
     assert "This key still works" not in text(admin.get(f"/keys/{uuid.UUID(int=key.pk.int)}/"))
 
 
-def test_the_keys_page_leads_on_where_somebody_stopped_half_way(admin, declared):
+def test_the_page_of_the_key_links_to_an_unfinished_removal(admin, declared):
     admin.post(f"/keys/{declared.pk}/delete/")
     page = admin.get(f"/keys/{declared.pk}/")
     assert "This key still works" in text(page)
     assert f"/keys/{declared.pk}/removal/" in [attribute(link, "href") for link in elements(page, "a")]
 
 
-def test_its_scopes_cannot_be_turned_here_and_the_page_says_where(admin, declared):
+def test_its_scopes_cannot_be_changed_here(admin, declared):
     page = admin.get(f"/keys/{declared.pk}/")
     switches = elements(page, "button", role="switch")
     assert switches

@@ -38,7 +38,7 @@ def test_the_matrix_on_the_page_is_the_one_in_force(admin, settings, management,
             assert row[role.label].endswith("Yes" if may else "No"), (action, role)
 
 
-def test_everybody_may_look_and_sees_their_own_role(browser_of):
+def test_everyone_may_see_the_page_and_their_own_role(browser_of):
     response = browser_of("login_only").get("/roles/")
     assert "Login-Only" in text(response)
     assert "owner@contenzilla.example" in text(response)
@@ -68,7 +68,7 @@ def test_a_higher_role_works_at_once_and_a_lower_one_ends_at_once(browser_of, wo
     assert (user.get("/keys/").status_code, other.get("/keys/").status_code) == (200, 403)
 
 
-def test_whom_cerby_has_disabled_is_signed_out_everywhere(browser_of, workspace):
+def test_a_person_disabled_in_cerby_is_signed_out_everywhere(browser_of, workspace):
     first, second, owner = browser_of("admin"), browser_of("admin"), browser_of("owner")
     workspace.sandbox.set_person(workspace.ids["admin"], status="disabled")
     refresh(owner)

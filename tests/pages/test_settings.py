@@ -23,7 +23,7 @@ def test_it_has_four_tabs(admin):
     assert [words(link) for link in elements(response, "a", aria_current="page")] == ["Settings", "General"]
 
 
-def test_it_says_which_rules_are_in_force(admin, settings):
+def test_it_shows_the_current_rules(admin, settings):
     settings.PORTAL_MAX_LIFETIME_DAYS = 90
     settings.PORTAL_KEY_MANAGEMENT = "owner-only"
     said = text(admin.get("/settings/"))

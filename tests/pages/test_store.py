@@ -26,7 +26,7 @@ def store(key) -> str:
     return f"/keys/{key.pk}/store/"
 
 
-def test_the_page_says_what_is_at_stake_and_what_can_be_done(admin, workspace):
+def test_the_page_explains_the_one_view_and_the_actions(admin, workspace):
     key = generate(admin, name="Payroll")
     response = admin.get(store(key))
     assert words(the(response, "h1")) == "Store your API key"
@@ -67,7 +67,7 @@ def test_get_never_claims(admin):
 
 
 @pytest.mark.parametrize("verb", ["page", "claim"])
-def test_the_answers_are_kept_nowhere_and_run_nothing_foreign(admin, verb):
+def test_responses_are_not_cached_and_run_no_foreign_scripts(admin, verb):
     key = generate(admin)
     response = admin.get(store(key)) if verb == "page" else claim(admin, key)
     assert response["Cache-Control"] == "no-store, private, no-transform"
@@ -88,7 +88,7 @@ def test_htmx_is_not_on_the_page(admin):
     assert not any("htmx" in script or "hx-" in script for script in scripts)
 
 
-def test_the_claim_gives_what_only_this_tab_can_open(admin):
+def test_only_the_tab_can_open_the_claimed_key(admin):
     tab = Tab()
     key = generate(admin, tab)
     response = claim(admin, key)
@@ -104,7 +104,7 @@ def test_the_claim_gives_what_only_this_tab_can_open(admin):
     assert key.state == State.CLAIMED
 
 
-def test_a_second_claim_gets_nothing_and_is_recorded(admin):
+def test_a_second_claim_is_refused_and_recorded(admin):
     key = generate(admin)
     claim(admin, key)
     again = claim(admin, key)
@@ -114,7 +114,7 @@ def test_a_second_claim_gets_nothing_and_is_recorded(admin):
     assert [event.outcome for event in events(type="key:reveal")] == ["done", "refused"]
 
 
-def test_a_second_claim_from_another_session_says_so(admin, cast, caplog):
+def test_a_second_claim_from_another_session_is_reported(admin, cast, caplog):
     key = generate(admin)
     claim(admin, key)
     assert claim(people.signed_in(cast.admin), key).status_code == 410
@@ -123,7 +123,7 @@ def test_a_second_claim_from_another_session_says_so(admin, cast, caplog):
 
 
 @pytest.mark.parametrize("other", ["owner", "super_admin", "user"])
-def test_nobody_else_claims_it(admin, browser_of, other):
+def test_only_the_owner_may_claim(admin, browser_of, other):
     tab = Tab()
     key = generate(admin, tab)
     assert claim(browser_of(other), key).status_code in {403, 404}
@@ -142,7 +142,7 @@ def test_after_fifteen_minutes_it_is_gone(admin):
     assert "time to view this key is over" in text(admin.get(store(key)))
 
 
-def test_the_claim_wants_a_fresh_sign_in_and_uses_nothing_up(admin, browser_of):
+def test_the_claim_needs_a_fresh_sign_in(admin, browser_of):
     key = generate(admin)
     response = claim(browser_of("admin", seconds_ago=301), key)
     assert response.status_code == 401
@@ -166,7 +166,7 @@ def test_save_in_cerby_puts_it_in_the_vault_and_forgets_it(admin, workspace, san
     assert event.details == {"how": "saved in Cerby", "vault": "Automation"}
 
 
-def test_with_one_vault_none_is_named(admin, workspace, sandbox):
+def test_with_one_vault_no_id_is_needed(admin, workspace, sandbox):
     with sandbox.store.transaction() as db:
         db.execute("DELETE FROM records WHERE id = ?", [workspace.vaults[1]])
     key, secret = viewed(admin)
@@ -175,7 +175,7 @@ def test_with_one_vault_none_is_named(admin, workspace, sandbox):
 
 
 @pytest.mark.parametrize("wrong", ["", "sbx_something_else", "x" * 100_000, None, 7, "\ud800"])
-def test_what_is_not_this_key_is_not_saved(admin, workspace, sandbox, wrong):
+def test_another_secret_is_not_saved(admin, workspace, sandbox, wrong):
     key, _ = viewed(admin)
     response = save(admin, key, wrong, workspace.vaults[0])
     assert response.status_code == 422

@@ -56,7 +56,7 @@ def test_done_twice_is_done_once(admin):
 
 
 @pytest.mark.parametrize("other", ["owner", "super_admin"])
-def test_nobody_else_says_done(admin, browser_of, other):
+def test_only_the_owner_may_confirm_storage(admin, browser_of, other):
     key, secret = viewed(admin)
     assert done(browser_of(other), key).status_code == 403
     assert save(browser_of(other), key, secret).status_code == 403
@@ -64,7 +64,7 @@ def test_nobody_else_says_done(admin, browser_of, other):
     assert key.state == State.CLAIMED
 
 
-def test_after_the_view_it_says_when_and_from_which_browser(admin):
+def test_after_the_view_it_shows_the_time_and_browser(admin):
     key, _ = viewed(admin)
     response = admin.get(f"/keys/{key.pk}/store/")
     assert "This key has been viewed" in text(response)
@@ -126,7 +126,7 @@ def test_every_other_state_is_explained_and_has_a_way_out(admin, cast, state):
         (State.HELD, "is active"),
     ],
 )
-def test_a_state_is_said_in_the_words_of_the_table(admin, cast, state, said):
+def test_each_state_has_its_text(admin, cast, state, said):
     key = a_key(cast.admin, name="Payroll", state=state, **STATES[state][0])
     assert f"“payroll” {said}".lower() in text(admin.get(f"/keys/{key.pk}/store/")).lower()
 
@@ -155,7 +155,7 @@ def test_a_key_that_did_not_arrive_is_not_called_removed_without_a_reason(admin,
     assert ("Delete this key" in links(response)) is ("hangs" in fault)
 
 
-def test_a_view_whose_time_is_over_says_what_to_do(admin):
+def test_an_expired_view_explains_what_to_do(admin):
     key = generate(admin, name="Payroll")
     RevealGrant.objects.update(expires_at=NOW - timedelta(seconds=1))
     response = admin.get(f"/keys/{key.pk}/store/")

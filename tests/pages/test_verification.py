@@ -54,7 +54,7 @@ def some_sealed_events() -> None:
     sign()
 
 
-def test_what_broke_off_by_itself_is_done_first_and_stands_in_nobodys_way(admin):
+def test_an_interrupted_verification_does_not_block_a_new_one(admin):
     broken_off = Verification.objects.create(asked_at=timezone.now(), asked_by="The portal")
     verify.func()
     [only] = Verification.objects.all()
@@ -63,11 +63,11 @@ def test_what_broke_off_by_itself_is_done_first_and_stands_in_nobodys_way(admin)
     assert Verification.objects.count() == 2
 
 
-def test_before_anybody_asked_it_says_so(admin):
+def test_before_the_first_verification(admin):
     assert "Not verified yet" in text(admin.get(PAGE))
 
 
-def test_the_button_starts_it_and_the_page_says_what_was_found(admin):
+def test_the_button_starts_it_and_the_page_shows_the_result(admin):
     some_sealed_events()
     started = admin.post(START, follow=True)
     assert "The record is being verified Admin Person started it" in text(started)
@@ -136,7 +136,7 @@ def test_one_that_never_ended_does_not_stand_in_the_way_for_ever(admin):
     assert admin.post(START).status_code == 302
 
 
-def test_what_is_carried_out_twice_is_recorded_once(admin):
+def test_a_repeated_task_is_recorded_once(admin):
     admin.post(START)
     verification = Verification.objects.get()
     carry_out(verification)
@@ -172,7 +172,7 @@ def explained(browser: Client, **changed: str) -> Response:
     return browser.post(EXPLAIN, body, follow=True)
 
 
-def test_what_is_explained_is_no_alarm_any_more_and_stays_damage(owner, cast):
+def test_explained_damage_raises_no_alert_and_stays_visible(owner, cast):
     some_sealed_events()
     damage(1)
     assert "The record is damaged Change nothing" in text(verified(owner))
@@ -195,7 +195,7 @@ def test_what_is_explained_is_no_alarm_any_more_and_stays_damage(owner, cast):
     assert "all damage is explained" in text(verified(owner))
 
 
-def test_what_shows_up_later_is_an_alarm_again(owner):
+def test_new_damage_raises_an_alert_again(owner):
     some_sealed_events()
     damage(1)
     verified(owner)
@@ -225,7 +225,7 @@ def test_an_explanation_says_something_and_is_kept_where_it_cannot_be_used(owner
     assert events(type="record:explain") == []
 
 
-def test_who_explains_what_somebody_has_verified_again_looks_first(owner):
+def test_an_explanation_of_an_outdated_verification_is_refused(owner):
     some_sealed_events()
     damage(1)
     verified(owner)
@@ -239,7 +239,7 @@ def test_who_explains_what_somebody_has_verified_again_looks_first(owner):
     assert events(type="record:explain") == []
 
 
-def test_what_is_explained_already_is_not_explained_twice(owner):
+def test_damage_is_explained_only_once(owner):
     some_sealed_events()
     damage(1)
     verified(owner)

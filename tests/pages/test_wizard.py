@@ -54,7 +54,7 @@ def test_step_1_asks_for_name_expiration_and_purpose(admin):
     assert "JavaScript" in words(the(response, "noscript"))
 
 
-def test_each_wizard_gets_an_id_of_its_own(admin):
+def test_each_wizard_gets_a_new_id(admin):
     first, second = (uuid.UUID(value_of(admin.get(NEW), "id")) for _ in range(2))
     assert first != second
 
@@ -73,7 +73,7 @@ def test_step_2_offers_the_nine_scopes_in_order_then_the_others(admin):
         assert ("higher risk" in line) is scope.writes
 
 
-def test_the_others_are_offered_only_where_the_configuration_says_so(admin, settings):
+def test_extra_scopes_are_offered_only_if_configured(admin, settings):
     settings.PORTAL_EXTRA_SCOPES = False
     boxes = elements(admin.post(SCOPES, answers(scopes=None)), "input", name="scopes")
     assert [attribute(box, "value") for box in boxes] == [scope.id for scope in PUBLISHED]

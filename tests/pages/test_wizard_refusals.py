@@ -74,7 +74,7 @@ def test_after_a_refusal_the_same_page_can_be_sent_again(super_admin, workspace,
     assert [post["status"] for post in posts_to_cerby(sandbox)] == [401, 201]
 
 
-def test_a_stale_role_generates_nothing_and_says_so(browser_of, cast, sandbox, settings):
+def test_a_stale_role_cannot_generate_a_key(browser_of, cast, sandbox, settings):
     settings.CERBY_BASE_URL = CLOSED_PORT
     cast.admin.role_checked_at = timezone.now() - timedelta(hours=25)
     cast.admin.save()
@@ -95,7 +95,7 @@ def test_a_role_that_cerby_has_lowered_meanwhile_counts(browser_of, cast, worksp
     assert ApiKey.objects.count() == 0
 
 
-def test_a_person_whom_cerby_has_disabled_meanwhile_generates_nothing(browser_of, cast, workspace):
+def test_a_person_disabled_in_the_meantime_cannot_generate_a_key(browser_of, cast, workspace):
     workspace.sandbox.set_person(workspace.ids["admin"], status="disabled")
     cast.admin.role_checked_at = timezone.now() - timedelta(minutes=10)
     cast.admin.save()
@@ -156,9 +156,7 @@ def paused(super_admin, sandbox) -> str:
     return formatting.clock(Pause.active_until())
 
 
-def test_while_cerby_wants_a_pause_the_wizard_says_until_when_before_anything_is_sent(
-    super_admin, sandbox, paused
-):
+def test_during_a_pause_the_wizard_shows_its_end_from_the_start(super_admin, sandbox, paused):
     before = posts_to_cerby(sandbox)
     assert f"Cerby asked the portal to wait until {paused}" in text(super_admin.get(NEW))
     assert f"Cerby asked the portal to wait until {paused}" in text(
@@ -175,11 +173,11 @@ def test_while_cerby_wants_a_pause_the_wizard_says_until_when_before_anything_is
     assert not ApiKey.objects.filter(pk=sent["id"]).exists()
 
 
-def test_without_a_pause_the_wizard_says_nothing_of_one(super_admin):
+def test_without_a_pause_the_wizard_mentions_none(super_admin):
     assert "asked the portal to wait" not in text(super_admin.get(NEW))
 
 
-def test_where_keys_are_made_by_hand_a_pause_stops_nobody(super_admin, paused, settings):
+def test_in_assisted_mode_a_pause_does_not_matter(super_admin, paused, settings):
     settings.CERBY_ISSUE_MODE = "assisted"
     assert "asked the portal to wait" not in text(super_admin.get(NEW))
     assert super_admin.post(GENERATE, answers()).status_code == 302
