@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, Page
 
-from tests.browser.test_accessibility import NARROW
+from tests.browser.test_accessibility import NARROW, go_to_dashboard_with_charts
 
 pytestmark = pytest.mark.browser
 
@@ -37,9 +37,15 @@ def test_a_table_is_a_table_and_its_buttons_are_not_printed(page, address):
 
 
 def test_the_numbers_of_a_chart_are_printed_though_they_are_closed(page):
-    page.goto("/")
-    page.get_by_role("img", name="Calendar of the keys that expire").wait_for()
+    go_to_dashboard_with_charts(page)
     numbers = page.get_by_role("table", name="Active keys that expire, by day")
     assert not numbers.is_visible()
     page.emulate_media(media="print")
     assert numbers.is_visible()
+
+
+def test_the_exact_times_of_a_table_are_printed(page):
+    page.goto("/keys/?q=okta+user+sync")
+    created = page.locator("td[data-label='Created on'] time")
+    page.emulate_media(media="print")
+    assert _style(created, "content", "::after") == f'"{created.get_attribute("title")}"'
