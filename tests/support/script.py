@@ -6,6 +6,7 @@ threads and no database connections, and forks a child for each call.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import random
@@ -54,14 +55,22 @@ def named(function: str) -> Callable[..., Any]:
 
 @cache
 def _server() -> subprocess.Popen[bytes]:
-    """Start the server. It ends when this process does, because its standard input ends then."""
-    return subprocess.Popen(
+    """Start the server. It ends when its standard input does, with this process at the latest."""
+    server = subprocess.Popen(
         [sys.executable, "-m", __name__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=ROOT,
         env=os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"},
     )
+    atexit.register(_stop, server)
+    return server
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    server.stdin.close()
+    server.stdout.close()
+    server.wait(PATIENCE)
 
 
 def _serve() -> None:
