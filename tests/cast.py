@@ -1,4 +1,4 @@
-"""The people of every test, and how they sign in."""
+"""The people that all tests use, and how they sign in."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _CERBY_ROLES = {
 
 @dataclass(frozen=True)
 class Cast:
-    """Everybody is live in Cerby and may sign in, except ``outsider``, who is signed in nowhere."""
+    """One person of each role, live in Cerby and allowed to sign in. ``outsider`` is nobody: not signed in."""
 
     owner: User
     super_admin: User
@@ -59,7 +59,7 @@ class Cast:
 
 
 def people_in_cerby(sandbox: Sandbox) -> dict[str, str]:
-    """Cerby's ids of the cast, made in the sandbox."""
+    """Create the cast in the sandbox, and return their Cerby ids by name."""
     return {
         name: sandbox.add_person(
             email=email_of(name),
@@ -98,7 +98,7 @@ def people_in_portal(ids: dict[str, str]) -> Cast:
 
 
 def signed_in(user: User | None, *, seconds_ago: float = 0) -> Client:
-    """A browser in which ``user`` gave their password ``seconds_ago``; nobody's for None."""
+    """Return a browser in which ``user`` entered their password ``seconds_ago``. If it is None, nobody is signed in."""
     client = Client(headers={"user-agent": CHROME})
     if user is not None:
         session = SessionStore()
@@ -116,14 +116,14 @@ def actor(user: User) -> Actor:
 
 
 def a_key(owner: User, **columns: Any) -> ApiKey:
-    """A key of the inventory, held and active unless ``columns`` say otherwise. Unknown to the sandbox."""
+    """Create a key that only the inventory knows. It is held and active unless ``columns`` differ."""
     key = an_unsaved_key(owner, **columns)
     key.save(force_insert=True)
     return ApiKey.objects.select_related("owner").get(pk=key.pk)
 
 
 def an_unsaved_key(owner: User, **columns: Any) -> ApiKey:
-    """The same, not in the database yet: ``bulk_create`` many of them."""
+    """Return such a key without saving it, for example for ``bulk_create``."""
     now = timezone.now()
     return ApiKey(
         **{
@@ -145,7 +145,7 @@ def an_unsaved_key(owner: User, **columns: Any) -> ApiKey:
 
 
 def a_live_key(sandbox: Sandbox, owner: User, **columns: Any) -> tuple[ApiKey, str]:
-    """A key that the sandbox knows as well, and its plain text."""
+    """Create a key in the inventory and in the sandbox, and return it with its plain text."""
     now = timezone.now()
     key_id = columns.pop("id", uuid.uuid4())
     facts = {
@@ -159,7 +159,7 @@ def a_live_key(sandbox: Sandbox, owner: User, **columns: Any) -> tuple[ApiKey, s
 
 
 def an_event(**columns: Any) -> AuditEvent:
-    """An event of the record that says what ``columns`` say, not yet saved: ``save`` or ``bulk_create`` it."""
+    """Return an unsaved event with these ``columns``, for ``save`` or ``bulk_create``."""
     facts: dict[str, Any] = {
         "type": "session:start",
         "outcome": "done",
@@ -184,12 +184,12 @@ def an_event(**columns: Any) -> AuditEvent:
 
 
 def a_damaged_record() -> Verification:
-    """A verification that found damage which nobody has explained."""
+    """Create a verification with damage that nobody has explained."""
     where, now = f"event {uuid.uuid4()}", timezone.now()
     found = {"kind": "TIME", "meaning": "M", "where": where, "words": "", "times": 1}
     return Verification.objects.create(asked_at=now, finished_at=now, asked_by="X", damage=[found])
 
 
 def said_by(event: AuditEvent) -> dict[str, Any]:
-    """The details with personal values in clear."""
+    """Return the event's details with the personal values in clear."""
     return readable(event.details, event.personal)

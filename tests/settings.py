@@ -1,4 +1,4 @@
-"""The portal's own settings in a throw-away environment, with what is slow on purpose made fast."""
+"""The portal's own settings in a temporary environment, with fast password hashing and short pauses."""
 
 import atexit
 import os
@@ -16,7 +16,7 @@ os.environ |= {
     "PORTAL_PEPPERS": '{"p0": "' + "0a" * 32 + '", "p1": "' + "1b" * 32 + '"}',
     "PORTAL_AUDIT_SIGNING_KEY": "5a" * 32,
     "PORTAL_EMAIL_URL": "memorymail://",
-    "CERBY_BASE_URL": "http://127.0.0.1:9",  # nobody listens; the sandbox fixture names the real one
+    "CERBY_BASE_URL": "http://127.0.0.1:9",  # no listener; the sandbox fixture sets the real one
     "CERBY_WORKSPACE": "contenzilla",
 }
 for name in (
@@ -32,11 +32,11 @@ for name in (
 
 from portal.settings import *  # noqa: E402, F403
 
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # argon2 takes its time by design
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # argon2 is slow by design
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},  # nothing collected
 }
-WHITENOISE_AUTOREFRESH = True  # no collected folder to list
+WHITENOISE_AUTOREFRESH = True  # there is no folder of collected files
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 CERBY_LIMITS = {"pauses": (0.01, 0.02, 0.04)}  # before a read is repeated

@@ -1,4 +1,4 @@
-"""The project's own files, as the tests of the house see them."""
+"""List and read the files under version control, for tests of the repository."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def files(*patterns: str) -> list[Path]:
-    """Files under version control, or about to be, whose path matches one of the git ``patterns``; all for none."""
+    """Return the tracked files, and new files that aren't ignored, that match one of the git ``patterns``.
+
+    Return all of them if there are no patterns.
+    """
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", *patterns],
         cwd=ROOT,
@@ -22,7 +25,7 @@ def files(*patterns: str) -> list[Path]:
 
 
 def texts(*patterns: str) -> dict[str, str]:
-    """The same files by their path in the project, with their text; what is not text is left out."""
+    """Return the text of these files by their path in the project. Skip binary files."""
     found = {}
     for path in files(*patterns):
         data = path.read_bytes()

@@ -1,4 +1,4 @@
-"""The environment: what it may say, and the one sentence for what it may not."""
+"""The portal's environment variables: valid values, and one sentence for each error."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ PRODUCTION = {
 
 @pytest.fixture
 def environment(monkeypatch, tmp_path):
-    """Sets exactly these names and no other that the portal reads; None takes one away."""
+    """Set exactly these variables and unset all others that the portal reads. None unsets one."""
     for name in list(os.environ):
         if name.startswith(("PORTAL_", "CERBY_", "DATABASE_URL")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("PORTAL_DATA_DIR", str(tmp_path))
     monkeypatch.setattr(
         environ.FileAwareEnv, "ENVIRON", FileAwareMapping()
-    )  # it remembers files for a process
+    )  # it caches files
 
     def set_to(**values: str | None) -> None:
         for name, value in values.items():
@@ -282,7 +282,7 @@ def test_the_settings_are_read_in_one_place():
     assert readers == {"portal/conf.py"} | OTHER_READERS.keys()
 
 
-# What must not be wrong when the portal starts
+# Checks when the portal starts
 
 
 @pytest.fixture

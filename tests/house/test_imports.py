@@ -126,7 +126,7 @@ def test_features_of_one_layer_do_not_import_each_other_in_a_circle(part):
 
 
 def test_the_cycle_test_finds_a_cycle():
-    """The known-bad control."""
+    """Check the scan with known bad imports."""
     assert cycle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) is not None
 
 

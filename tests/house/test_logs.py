@@ -1,4 +1,4 @@
-"""Logs hold fields that are allowed by name; a failure is told to nobody in its own words."""
+"""Logs contain only allowed fields, and never the text of an exception."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SECRET = "sbx_CANARY_plain_text"
 
 @pytest.fixture
 def printed():
-    """What the portal prints from now on, as a function that returns its lines."""
+    """Return a function that returns the lines that the portal has logged since."""
     described = dict(logs.LOGGING["formatters"]["json"])
     stream = StringIO()
     handler = logging.StreamHandler(stream)
@@ -55,7 +55,7 @@ def test_a_request_is_one_line_with_allowed_fields_only(cast, printed):
     assert uuid.UUID(hex=line["request_id"])
 
 
-def test_what_was_typed_into_an_address_is_not_logged(cast, printed):
+def test_user_input_in_an_address_is_not_logged(cast, printed):
     browser = signed_in(cast.admin)
     for address in (f"/{SECRET}/", f"/keys/{SECRET}/", f"/accounts/password/reset/key/1-{SECRET}/"):
         browser.get(address)
@@ -108,7 +108,7 @@ def test_the_text_of_an_exception_is_never_logged(printed, way):
     assert line["error"].startswith(f"RuntimeError at {__file__}:")
 
 
-def test_a_broken_page_says_that_it_is_broken_and_nothing_more(cast, printed, monkeypatch):
+def test_an_error_page_reveals_no_details(cast, printed, monkeypatch):
     def break_down(*_: object) -> None:
         fail()
 

@@ -1,4 +1,4 @@
-"""Templates obey the Content-Security-Policy: nothing inline, a nonce on each element that acts, nothing unescaped."""
+"""Templates obey the Content-Security-Policy: no inline code, a nonce for htmx, no unescaped output."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNESCAPED_FOR_A_REASON = {
 
 
 def tags(text: str) -> list[str]:
-    """Every start tag; of template syntax only what it would print, so that its ``>`` ends no tag."""
+    """Return every start tag. Remove template syntax first, because its ``>`` could end a tag."""
     plain = re.sub(r"{#.*?#}|{%\s*comment.*?endcomment\s*%}", "", text, flags=re.DOTALL)
     return TAG.findall(re.sub(r"{%.*?%}", " ", plain, flags=re.DOTALL))
 
@@ -47,20 +47,20 @@ def test_every_script_is_a_file_with_a_nonce(path):
 
 
 @pytest.mark.parametrize("path", MARKUP)
-def test_every_element_that_acts_has_a_nonce_of_its_own(path):
+def test_every_htmx_element_has_its_own_nonce(path):
     acting = [tag for tag in tags(MARKUP[path]) if ACTING.search(tag)]
     assert [tag for tag in acting if "hx-nonce=" not in tag] == []
 
 
 @pytest.mark.parametrize("path", MARKUP)
 def test_no_nonce_is_inherited(path):
-    """What is injected into the page would act under it."""
+    """Injected elements would use an inherited nonce."""
     code = "".join(tags(MARKUP[path]))
     assert "hx-nonce:inherited" not in code
 
 
-def test_the_scan_sees_what_it_looks_for():
-    """The known-bad control."""
+def test_the_scan_finds_bad_markup():
+    """Check the scan with known bad markup."""
     bad = """<a {% if x > 1 %}class="y"{% endif %} href="/" hx-get="/" >go</a> <p style="color:red"> <b onclick="x()">"""
     found = tags(bad)
     assert len(found) == 3
@@ -83,7 +83,7 @@ def test_nothing_is_printed_unescaped_without_a_reason():
 
 
 def test_no_code_marks_text_as_safe():
-    """``format_html`` escapes what it is given; its pattern is written in the code, never put together."""
+    """``format_html`` escapes its arguments, and its format string must be a literal."""
     for path, text in texts("keys/*.py", "portal/*.py", "sandbox/*.py").items():
         tree = ast.parse(text)
         names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}

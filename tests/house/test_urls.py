@@ -1,4 +1,4 @@
-"""Every URL, every method, every person: what is answered. A URL that is not in the table fails."""
+"""The status of every URL for every method and person. The test fails if a URL is not in the table."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from tests.pages.helpers import text
 from tests.pages.journey import Tab, answers, claim, generate
 
 PEOPLE = ("owner", "super_admin", "admin", "user", "login_only", "guest", "key_owner", "outsider")
-"""The key in an address is ``super_admin``'s; for ``key_owner``, a User, it is their own."""
+"""The key in an address belongs to ``super_admin``. For ``key_owner``, who has the role User, it is their own."""
 METHODS = "GET HEAD POST PUT PATCH DELETE OPTIONS"
 SAFE = ("OPTIONS", "HEAD", "GET")
-"""These change nothing, so that they may be asked one after the other."""
+"""Methods that change nothing, so one test can send them one after the other."""
 
 
 def who(admins: int, others: int, *, key_owner: int | None = None, outsider: int = 302) -> dict[str, int]:
@@ -41,7 +41,7 @@ def who(admins: int, others: int, *, key_owner: int | None = None, outsider: int
 
 
 def own(status: int, *, others: int = 404) -> dict[str, int]:
-    """For the key's own Owner alone: the other admins are told ``others``, to the rest it does not exist."""
+    """Return ``status`` for the key's owner, ``others`` for the other admins, and 404 for the rest."""
     return who(others, 404, key_owner=status) | {"super_admin": status}
 
 
@@ -58,8 +58,8 @@ ADMINS_AND_OWN = who(200, 403, key_owner=200)
 CHANGED_BY_ADMINS = who(302, 403)
 CHANGED_BY_THE_HIGHEST = CHANGED_BY_ADMINS | {"admin": 403}
 KEY_READ, KEY_CHANGED = who(200, 404, key_owner=200), who(302, 404, key_owner=302)
-# The views of django-allauth are class-based: they answer OPTIONS, and take PUT for a POST, here of an
-# empty form. Two of them say that there is nothing to do here before they look at the method.
+# The views of django-allauth are class-based. They answer OPTIONS and treat PUT as a POST, here of an empty
+# form. Two of them redirect or show a page before they check the method.
 SHOWN = {"GET HEAD OPTIONS": everybody(200)}
 
 TABLE: dict[str, dict[str, dict[str, int]]] = {
@@ -155,14 +155,14 @@ BY_HAND = {
     "keys:removal": State.REVOKING,
     "keys:removal-confirm": State.REVOKING,
 }
-"""The state of the key that such a page is for: one that a person made in Cerby's web app."""
+"""The key's state on pages for keys that a person created in Cerby's web app."""
 QUARANTINED = {"keys:key-keep", "keys:health-release"}
 ABOUT_AN_EVENT = {"keys:event", "keys:event-proof"}
 AFTER_THE_VIEW = {"keys:store-save", "keys:store-done"}
 
 
 def cases(table: dict[str, dict[str, dict[str, int]]]) -> list[Any]:
-    """The methods of a row that may be asked one after the other; each of the others is a case of its own."""
+    """Return one case for the safe methods of each row, and one for each other method."""
     return [
         pytest.param(name, methods, expected, id=f"{name}-{'-'.join(methods)}")
         for name, row in table.items()
@@ -183,9 +183,12 @@ def _nothing_counted_yet() -> None:
 
 @pytest.fixture
 def ask(cast, browser_of, workspace, settings, tmp_path):
-    """``ask("admin", ["POST"], "keys:key-delete")``: the status for each method of a well-formed request on fresh data."""
+    """Return a function that sends well-formed requests on fresh data and returns the status for each method.
 
-    settings.PORTAL_AUDIT_DIR = tmp_path / "audit"  # where it is remembered what was signed
+    For example ``ask("admin", ["POST"], "keys:key-delete")``.
+    """
+
+    settings.PORTAL_AUDIT_DIR = tmp_path / "audit"  # the signer stores its state here
 
     def statuses(person: str, methods: Iterable[str], name: str) -> dict[str, int]:
         holder = "user" if person == "key_owner" else "super_admin"
@@ -219,7 +222,7 @@ def ask(cast, browser_of, workspace, settings, tmp_path):
 
 
 def _new_key(maker: Client, holder: User, *, viewed: bool) -> tuple[ApiKey, str]:
-    """A key that waits for its view, or was viewed; given to ``holder``, since a User cannot generate one."""
+    """Generate a key, view it if ``viewed``, and give it to ``holder``, because a User can't generate keys."""
     tab = Tab()
     key = generate(maker, tab)
     secret = ""
@@ -304,30 +307,30 @@ def same_for_all(methods: tuple[str, ...], expected: dict[str, int]) -> dict[str
 
 
 @pytest.mark.parametrize(("name", "methods", "expected"), cases(TABLE))
-def test_who_is_answered_what(ask, name, methods, expected):
+def test_status_for_each_person(ask, name, methods, expected):
     assert {person: ask(person, methods, name) for person in PEOPLE} == same_for_all(methods, expected)
 
 
 @pytest.mark.parametrize(("name", "methods", "expected"), cases(OWNER_ONLY))
-def test_who_is_answered_what_where_keys_are_their_owners_alone(ask, settings, name, methods, expected):
+def test_status_for_each_person_if_only_owners_manage_keys(ask, settings, name, methods, expected):
     settings.PORTAL_KEY_MANAGEMENT = "owner-only"
     assert {person: ask(person, methods, name) for person in PEOPLE} == same_for_all(methods, expected)
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_a_method_that_is_not_listed_is_not_allowed(ask, name):
+def test_other_methods_are_not_allowed(ask, name):
     listed = {method for methods in TABLE[name] for method in methods.split()}
     person = "outsider" if name == "account_login" else "super_admin"
     others = [method for method in METHODS.split() if method not in listed]
     assert ask(person, others, name) == dict.fromkeys(others, 405)
 
 
-def test_an_outsider_is_sent_to_sign_in_and_comes_back(ask, browser_of):
+def test_an_outsider_is_sent_to_sign_in_and_returns(ask, browser_of):
     response = browser_of("outsider").get("/keys/?status=expired")
     assert response["Location"] == "/accounts/login/?next=/keys/%3Fstatus%3Dexpired"
 
 
-def test_a_key_that_does_not_exist_looks_like_one_that_is_not_yours(browser_of, cast, sandbox):
+def test_a_missing_key_looks_like_another_persons_key(browser_of, cast, sandbox):
     key, _ = a_live_key(sandbox, cast.owner)
     browser = browser_of("user")
     real, unreal = (browser.get(f"/keys/{key_id}/") for key_id in (key.pk, uuid.uuid4()))

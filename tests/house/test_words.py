@@ -1,4 +1,4 @@
-"""One word per page: its URL name, view module, template and test file share it. And modules stay small."""
+"""Each page has one word, shared by its URL name, view, template and tests. Modules have a size limit."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from tests.house.project import ROOT, texts
 
 NAMES = sorted(str(pattern.name) for pattern in urls.urlpatterns)
 WORD_OF = {"livez": "health", "readyz": "health"}
-"""Probes have the names that orchestrators ask for; all others begin with their word."""
+"""The word of each URL name that doesn't begin with its word: orchestrators expect these names."""
 
 WITHOUT_TEMPLATE: dict[str, str] = {}
 PARTS_OF_A_VIEW = {
-    "accounts": "bends allauth, whose pages are under templates/account",
-    "context": "what every template knows",
-    "csrf": "how a view answers without a valid token",
-    "exports": "how both downloads answer",
-    "htmx": "how a view answers htmx",
-    "people": "who is asking",
-    "secrecy": "headers of the pages that a secret passes through",
+    "accounts": "configures allauth, whose pages are in templates/account",
+    "context": "the context of every template",
+    "csrf": "the response to an invalid CSRF token",
+    "exports": "the response of both downloads",
+    "htmx": "the response to htmx",
+    "people": "the signed-in person",
+    "secrecy": "the headers of pages that show a secret",
 }
 LOOKED_UP_BY_NAME = {
     "403.html": "Django",
@@ -37,7 +37,7 @@ LOOKED_UP_BY_NAME = {
 ALLAUTH_TEMPLATES = Path(allauth.__file__).parent / "templates"
 LONGEST = 400  # lines
 IN_ONE_FILE = {"keys/verifier/verify_bundle.py": 600}
-"""What an auditor copies has to be one file, and blank lines are for whoever reads it."""
+"""Auditors copy the verifier as one file."""
 WRITTEN_BY_DJANGO = "keys/migrations/0001_initial.py"
 
 

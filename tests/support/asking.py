@@ -1,4 +1,4 @@
-"""Asking a scripted Cerby for a key: the request, the answers that go with it, and what is left of them."""
+"""Request a key from a scripted Cerby: the request, matching answers, and the recorded events."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def a_request(**changes: Any) -> KeyRequest:
 
 
 def answer(conversation: Conversation, *, resource: Callable[..., dict] = made_key, **changes: Any) -> bytes:
-    """What a good Cerby would say to the request, with ``changes``."""
+    """Return a valid response to the request, with ``changes``."""
     asked = conversation.server.body()["data"]["attributes"]
     echoed = {name: asked[name] for name in ("name", "scopes", "ownerId", "expiresAt", "externalId")}
     echoed["createdAt"] = datetime.now(tz=UTC).isoformat()

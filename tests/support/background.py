@@ -1,4 +1,4 @@
-"""What the tests of the background work share: time that has passed, and what is left in both places."""
+"""Helpers for tests of background jobs: let time pass, and compare the inventory with the sandbox."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ TIMES = ("due_at", "lease_until", "created_at", "confirmed_at", "missing_since",
 
 
 def let_pass(amount: timedelta) -> None:
-    """As if ``amount`` had passed since everything that the portal remembers."""
+    """Move the portal's stored times back, as if ``amount`` had passed."""
     ApiKey.objects.update(**{name: F(name) - amount for name in TIMES})
     RevealGrant.objects.update(expires_at=F("expires_at") - amount)
 
 
 def let_pass_in_both(sandbox: Sandbox, amount: timedelta) -> None:
-    """The same, and Cerby's clock goes on as well."""
+    """Let ``amount`` pass in the portal and in the sandbox."""
     let_pass(amount)
     sandbox.clock.offset += amount
 
 
 def settle_now() -> int:
-    """Settle everything that is or will be due, once."""
+    """Make each key with a timer due, and reconcile once."""
     ApiKey.objects.filter(due_at__isnull=False).update(due_at=timezone.now())
     return reconcile_due()
 
@@ -60,6 +60,6 @@ def live_upstream(sandbox: Sandbox) -> set[str]:
 
 
 def live_here() -> set[str]:
-    """Cerby's ids of the keys that the inventory shows as live, and not as missing in Cerby."""
+    """Return Cerby's ids of the keys that the inventory shows as live and not as missing in Cerby."""
     keys = ApiKey.objects.filter(phase=Phase.LIVE, missing_since__isnull=True)
     return {str(found) for found in keys.values_list("cerby_id", flat=True)}

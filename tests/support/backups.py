@@ -1,4 +1,4 @@
-"""A copy of a test's own database, and the way back to it."""
+"""Back up a test's own database, and restore it."""
 
 from __future__ import annotations
 

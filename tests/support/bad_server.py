@@ -1,4 +1,4 @@
-"""A scripted HTTP server on a raw socket, which can do what no honest server does."""
+"""A scripted HTTP server on a raw socket, which can violate the protocol."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import ssl
 
 Step = bytes | Callable[["Conversation"], None]
-"""What to do with one request: send these bytes, or run this. The connection is closed afterwards."""
+"""The reaction to one request: bytes to send or a function to call. The connection is closed afterwards."""
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Conversation:
 
 @dataclass(frozen=True)
 class KeepAlive:
-    """Send these bytes, after a while, and leave the connection open for the next request."""
+    """Send ``data`` after ``after`` seconds, and leave the connection open for the next request."""
 
     data: bytes
     after: float = 0
@@ -73,7 +73,7 @@ class KeepAlive:
 
 @contextmanager
 def serving(*script: Step | KeepAlive, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
-    """Answer each request with the next step of the script; the last one stands for all that follow."""
+    """Answer each request with the next step of the script, and repeat the last step if there are more requests."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = Server(listener.getsockname()[1])
         threads: list[threading.Thread] = []
@@ -151,7 +151,7 @@ def _request(sock, server) -> bytes | None:
 
 
 def http(status: int, body: bytes | str | dict | list = b"", **headers: str) -> bytes:
-    """The bytes of a whole answer; ``Retry_After="3"`` becomes a header."""
+    """Return the bytes of a response. Keywords such as ``Retry_After="3"`` become headers."""
     if isinstance(body, dict | list):
         body = json.dumps(body)
     if isinstance(body, str):
@@ -177,12 +177,12 @@ def listing(resources: list[dict], *, total: int | None = None, following: str |
 
 
 def free_port() -> int:
-    """A port on which nobody listens."""
+    """Return a port without a listener."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
 
 
-# What a good server would say, for a bad one to spoil.
+# Valid resources, for tests to spoil.
 
 KEY_ID = "1b4e28ba-2fa1-41d2-883f-0016d3cca427"
 OWNER_ID = "6fa459ea-ee8a-4ca4-894e-db77e160355e"

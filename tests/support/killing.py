@@ -1,7 +1,7 @@
-"""A process that ends, hard, at its k-th operation; and what those who come after it make of what is left.
+"""Kill a process at its k-th operation, and let another process continue its work.
 
-An operation is an SQL statement, just after it was carried out and before anything else, its commit included,
-or a file that is opened or replaced, just before.
+An operation is an SQL statement, including a commit, or a file that is opened or replaced. The process dies
+directly after the statement, or directly before the file is opened.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from tests.support.own_database import Address
 from tests.support.script import PATIENCE, answer_of
 
 KILLED = 77
-"""The exit status of a process that reached its operation."""
+"""The exit status of a process that was killed at its operation."""
 
 
 def walk(database: Address, files: Path, events: int) -> list[dict[str, Any]]:
-    """Seal and sign ``events`` new ones for each k, killed at operation k and then taken up by another process.
+    """Add ``events`` events for each k, and seal and sign them in a process that dies at operation k.
 
-    Goes on until a process is not killed any more. Returns what was found after each.
+    Another process then continues. Stop when k exceeds the number of operations. Return one row for each k.
     """
     task = {"database": str(database), "files": str(files), "events": events}
     return answer_of(f"{__name__}:run", task)
 
 
 class Countdown:
-    """Ends this process at the ``last`` of the operations that it is told of."""
+    """End this process at the operation number ``last``."""
 
     def __init__(self, last: int, files: str) -> None:
         self.left = last
@@ -59,7 +59,7 @@ class Countdown:
 
 
 def _seal_and_sign(last: int, task: dict[str, Any]) -> None:
-    """Somebody else's lease is over, so the lead is free."""
+    """Let the lease of the dead process expire first, so that this one can lead."""
     sealed_log.let_the_lease_end()
     countdown = Countdown(last, task["files"])
     sys.addaudithook(countdown.audit)
@@ -69,7 +69,7 @@ def _seal_and_sign(last: int, task: dict[str, Any]) -> None:
 
 
 def _next(last: int, task: dict[str, Any]) -> dict[str, Any]:
-    """One round: new events, a process that is killed, another that goes on. Returns what it left."""
+    """Run one round: add events, kill a process, and let another continue."""
     _in_a_process(task, lambda: sealed_log.add_events(task["events"]))
     ended = _in_a_process(task, lambda: _seal_and_sign(last, task))
     _in_a_process(task, lambda: _seal_and_sign(0, task))

@@ -1,7 +1,7 @@
-"""A database of a test's own, for what the test transaction would hide: other processes and connections.
+"""Give a test its own database, which other processes and connections see too.
 
-Its address is the path of an SQLite file, or ``postgresql://…``. Never Django's transactional tests: their
-flush deletes rows, which the audit triggers refuse.
+The address is the path of an SQLite file, or ``postgresql://…``. Django's transactional tests don't work here:
+they flush tables, and the audit triggers refuse to delete rows.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ Address = Path | str
 
 
 def address(text: str) -> Address:
-    """The address whose ``str`` is ``text``: what a process is told."""
+    """Parse an address that was sent to another process as text."""
     return text if text.startswith("postgresql:") else Path(text)
 
 
 def connection_to(address: Address) -> BaseDatabaseWrapper:
-    """A connection of Django's, not open yet, to stand in for the one that the settings describe."""
+    """Return a Django connection, not open yet, that can replace the one of the settings."""
     described = _postgresql(address) if isinstance(address, str) else _sqlite(address)
     return ConnectionHandler({DEFAULT_DB_ALIAS: described})[DEFAULT_DB_ALIAS]
 
 
 def _sqlite(path: Path) -> dict[str, Any]:
-    """The portal's own settings, without waiting for the disk: no test here cuts the power."""
+    """Return the portal's settings without synchronous writes, because no test cuts the power."""
     usual = settings.DATABASES[DEFAULT_DB_ALIAS]
     options = {
         **usual["OPTIONS"],
@@ -45,13 +45,13 @@ def _sqlite(path: Path) -> dict[str, Any]:
 
 
 def _postgresql(url: str) -> dict[str, Any]:
-    """Without the pool, which outlives the test that opens it."""
+    """Return settings without the connection pool, which would outlive the test."""
     return {**environ.Env.db_url_config(url), "CONN_MAX_AGE": None}
 
 
 @contextmanager
 def standing_in(other: BaseDatabaseWrapper) -> Iterator[None]:
-    """In this thread, ``other`` is the portal's database; each thread asks for itself."""
+    """Use ``other`` as the portal's database, in this thread only."""
     usual = connections[DEFAULT_DB_ALIAS]
     connections[DEFAULT_DB_ALIAS] = other
     try:
@@ -62,7 +62,7 @@ def standing_in(other: BaseDatabaseWrapper) -> Iterator[None]:
 
 @contextmanager
 def using(address: Address) -> Iterator[None]:
-    """In this thread, the portal's database is the one at ``address``, until the end of the block."""
+    """Use the database at ``address`` as the portal's, in this thread, until the block ends."""
     connection = connection_to(address)
     with standing_in(connection):
         try:
@@ -79,7 +79,7 @@ def create(address: Address) -> None:
 
 
 def rows(address: Address, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-    """What a second connection, outside of Django, reads: committed rows only. Placeholders are ``?``."""
+    """Read committed rows through a second connection, outside Django. Placeholders are ``?``."""
     if isinstance(address, str):
         with psycopg.connect(address) as other:
             return other.execute(
@@ -90,7 +90,7 @@ def rows(address: Address, sql: str, *values: Any) -> list[tuple[Any, ...]]:
 
 
 def write(address: Address, sql: str, *values: Any, patience: float = 0.5) -> None:
-    """Write through a second connection; fails where its lock is not to be had within ``patience`` seconds."""
+    """Write through a second connection. Fail if the lock isn't free within ``patience`` seconds."""
     if isinstance(address, str):
         with psycopg.connect(address, options=f"-c lock_timeout={round(patience * 1000)}") as other:
             other.execute(sql.replace("?", "%s"), values or None)
@@ -101,7 +101,7 @@ def write(address: Address, sql: str, *values: Any, patience: float = 0.5) -> No
 
 
 def open_transactions(address: Address) -> list[Any]:
-    """The last statements of those that are open and idle; on SQLite any would have kept ``write`` waiting."""
+    """Return the last statement of each idle open transaction. On SQLite, ``write`` fails if there is one."""
     return rows(address, _OPEN) if isinstance(address, str) else []
 
 
@@ -111,7 +111,7 @@ _OPEN = """
 
 
 def everything_in(address: Address) -> bytes:
-    """All that the database has written to its files."""
+    """Return the bytes of all files of the database."""
     return b"".join(file.read_bytes() for file in _files_of(address))
 
 

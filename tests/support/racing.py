@@ -1,4 +1,4 @@
-"""Real processes that do one thing at the same moment, on one database."""
+"""Let real processes do something at the same moment, on one database."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ Runner = Callable[[int, Any], Any]
 
 
 def race(database: Address, runner: str, subjects: list[Any], *, processes: int) -> list[list[Any]]:
-    """What each of ``processes`` got from ``runner(number, subject)`` for each of ``subjects``, in their order.
+    """Call ``runner(number, subject)`` in each of ``processes`` for each subject, and return their results by subject.
 
-    ``runner`` is ``module:function``. For every subject all processes wait for the last one, then begin together.
+    ``runner`` is ``module:function``. Before each subject, the processes wait for each other.
     """
     task = {"database": str(database), "runner": runner, "subjects": subjects, "processes": processes}
     return answer_of(f"{__name__}:run", task, imports=(runner.partition(":")[0],))
 
 
 def run(task: dict[str, Any]) -> list[list[Any]]:
-    """The race itself, forked from this process, which may have neither threads nor connections."""
+    """Fork the racing processes. This process must have no threads and no connections."""
     fork = multiprocessing.get_context("fork")
     start, answers = fork.Barrier(task["processes"]), fork.Queue()
     runner = named(task["runner"])
@@ -42,19 +42,21 @@ def run(task: dict[str, Any]) -> list[list[Any]]:
         racer.join()
     failed = [got for got in by_number.values() if isinstance(got, str)]
     if failed:
-        sys.exit(min(failed, key=lambda trace: "BrokenBarrierError" in trace))  # the cause, not what it broke
+        sys.exit(
+            min(failed, key=lambda trace: "BrokenBarrierError" in trace)
+        )  # prefer the cause to its consequences
     return [list(answers) for answers in zip(*map(by_number.get, range(task["processes"])), strict=True)]
 
 
 def _race(number: int, runner: Runner, task: dict[str, Any], start: Any, answers: Any) -> None:
-    end_with_parent(task["parent"])  # which is killed where the race takes too long
+    end_with_parent(task["parent"])  # the parent is killed if the race takes too long
     try:
         with own_database.using(own_database.address(task["database"])):
             got = []
             for subject in task["subjects"]:
                 start.wait(PATIENCE)
                 got.append(runner(number, subject))
-    except Exception:  # noqa: BLE001 - whatever it is, the process that waits has to hear of it
+    except Exception:  # noqa: BLE001 - the waiting process reports every error
         start.abort()
         answers.put((number, traceback.format_exc()))
     else:

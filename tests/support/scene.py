@@ -1,4 +1,4 @@
-"""A committed scene for an act: the cast, the sandbox, and keys in any state of their lives."""
+"""Prepare committed data for an action: the cast, the sandbox, and keys in any state."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TAB_KEY = (
 
 @dataclass(frozen=True)
 class Scene:
-    """Committed to a database file, so that a failing act is rolled back by itself and not by the test."""
+    """Data that is committed, so that a failing action is rolled back by its own transaction, not by the test's."""
 
     cast: Cast
     sandbox: Sandbox
@@ -37,7 +37,7 @@ class Scene:
     """The actor: the cast's admin."""
 
     def key(self, **columns: Any) -> uuid.UUID:
-        """A key of the admin's that the sandbox knows as well."""
+        """Create a key of the admin's, in the sandbox too."""
         return a_live_key(self.sandbox, self.cast.admin, **columns)[0].id
 
     def viewed_key(self) -> tuple[uuid.UUID, str]:
@@ -47,7 +47,7 @@ class Scene:
         return key.id, plain
 
     def waiting_key(self, *, since: timedelta = timedelta(0), state: State = State.READY) -> uuid.UUID:
-        """A key with its one view still to come, which began ``since``."""
+        """Create a key that has waited for its one view for ``since``."""
         key_id = self.key(state=state, stored_at=None)
         RevealGrant.objects.create(
             key_id=key_id,

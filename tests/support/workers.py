@@ -1,4 +1,4 @@
-"""Real workers, and waiting for what they do."""
+"""Run real background workers, and wait for their results."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from keys.models import PeriodicJob
 from tests.support.own_database import Address
 from tests.support.script import ROOT
 
-PATIENCE = 60.0  # seconds, on a machine that has much else to do
+PATIENCE = 60.0  # seconds, for a loaded machine
 
 
 class Workers:
-    """Those of a portal at ``database`` with its data in ``folder``, and the sandbox of ``settings`` as its Cerby.
+    """The background workers of a portal at ``database``, with its data in ``folder`` and the sandbox of ``settings``.
 
-    ``more`` are variables of their environment.
+    ``more`` are additional environment variables.
     """
 
     def __init__(self, folder: Path, database: Address, settings: Any, **more: str) -> None:
@@ -41,7 +41,7 @@ class Workers:
 
     @contextmanager
     def one(self) -> Iterator[subprocess.Popen[bytes]]:
-        """It is killed at the end of the block, if it still runs then."""
+        """Start a worker, and kill it at the end of the block if it still runs."""
         with self._log.open("ab") as log:
             command = [sys.executable, "manage.py", "worker"]
             process = subprocess.Popen(command, cwd=ROOT, env=self._env, stdout=log, stderr=log)
@@ -52,7 +52,7 @@ class Workers:
             process.wait()
 
     def said(self) -> list[str]:
-        """The events in their log, in order."""
+        """Return the events in their log, in order."""
         lines = self._log.read_text().splitlines()
         return [json.loads(line)["event"] for line in lines if line.startswith("{")]
 
@@ -65,7 +65,7 @@ def wait_until(happens: Callable[[], object], seconds: float = PATIENCE) -> None
 
 
 def noted(name: str, **columns: Any) -> Callable[[], bool]:
-    """Whether the row of the job ``name`` is like that now."""
+    """Return a function that tests if the row of the job ``name`` has these values."""
     return PeriodicJob.objects.filter(name=name, **columns).exists
 
 
