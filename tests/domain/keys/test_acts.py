@@ -1,4 +1,4 @@
-"""Every act leaves its events, what is refused leaves one too, and where none can be written nothing is done."""
+"""Every action and every refusal records its events. If no event can be written, nothing is changed."""
 
 from __future__ import annotations
 
@@ -62,11 +62,11 @@ def scene(committed_cast: Cast, workspace: Workspace) -> Scene:
 
 Act = Callable[[], Any]
 Staged = Callable[[Scene], Act]
-"""Sets the scene and returns the act itself."""
+"""A function that sets the scene and returns the action to call."""
 
 
 def on(act: Callable[..., Any], subject: Callable[[Scene], Any], *arguments: Any, **named: Any) -> Staged:
-    """``act(actor, subject, …)``, the subject made before."""
+    """Return a stage that calls ``act(actor, subject, …)`` on a prepared subject."""
 
     def stage(scene: Scene) -> Act:
         made = subject(scene)
@@ -138,7 +138,7 @@ def found_again(scene: Scene) -> uuid.UUID:
 
 
 def abandoned(scene: Scene) -> uuid.UUID:
-    """Its process died while Cerby was asked, long ago."""
+    """Create a key whose process died during the call to Cerby, long ago."""
     long_ago = timezone.now() - SETTLED_AFTER - timedelta(minutes=2)
     key = a_key(
         scene.cast.admin,
@@ -156,7 +156,7 @@ def requested(scene: Scene) -> uuid.UUID:
 
 
 def settling(scene: Scene) -> Act:
-    """A call whose process died a minute ago; Cerby does not list its key yet."""
+    """Create a key whose process died during the call a minute ago. Cerby does not list it yet."""
     now = timezone.now()
     lease = {"lease": uuid.uuid4(), "lease_until": now}
     key = a_key(scene.cast.admin, state=State.CALLING, cerby_id=None, stored_at=None, **lease)
@@ -169,7 +169,7 @@ def erasing(scene: Scene) -> Act:
 
 
 def held_back(scene: Scene) -> uuid.UUID:
-    """The highest roles alone may keep it."""
+    """Create a held key, which only the highest roles may keep."""
     User.objects.filter(pk=scene.cast.admin.pk).update(role=Role.SUPER_ADMIN)
     key_id = scene.key(state=State.ABSENT)
     HeldBack.objects.create(key_id=key_id, reason="Why", since=timezone.now())
@@ -177,7 +177,7 @@ def held_back(scene: Scene) -> uuid.UUID:
 
 
 def damaged(scene: Scene) -> int:
-    """The highest roles alone may explain it."""
+    """Create damage, which only the highest roles may explain."""
     User.objects.filter(pk=scene.cast.admin.pk).update(role=Role.SUPER_ADMIN)
     return people.a_damaged_record().pk
 
@@ -278,7 +278,7 @@ def test_the_table_knows_every_action():
 
 
 @pytest.mark.parametrize("name", DONE)
-def test_each_act_leaves_its_events(scene, name):
+def test_each_action_records_its_events(scene, name):
     stage, expected = DONE[name]
     act = stage(scene)
     act()
@@ -288,13 +288,13 @@ def test_each_act_leaves_its_events(scene, name):
 
 
 @pytest.mark.parametrize("name", DONE)
-def test_no_event_no_act(scene, fill_the_disk, name):
-    """Where the record cannot be written, nothing of the act is kept and Cerby is not changed."""
+def test_without_its_event_no_action_changes_anything(scene, fill_the_disk, name):
+    """If the audit log cannot be written, the action changes neither the database nor Cerby."""
     act = DONE[name][0](scene)
     fill_the_disk()
     before, held_by_cerby = everything(), cerby_holds(scene.sandbox)
 
-    with pytest.raises((IntegrityError, Conflict)):  # a Conflict where another cause is likelier
+    with pytest.raises((IntegrityError, Conflict)):  # some actions take the error for a Conflict
         act()
 
     assert everything() == before
@@ -303,7 +303,7 @@ def test_no_event_no_act(scene, fill_the_disk, name):
 
 
 def everything() -> list[list[dict[str, Any]]]:
-    """The portal's rows; that a role was read again is not an act."""
+    """Return the portal's rows, without the time at which a role was read."""
     return [
         [{**row, "role_checked_at": None} for row in model.objects.order_by("pk").values()]
         for model in (User, ApiKey, RevealGrant)
@@ -371,7 +371,7 @@ REFUSED: dict[str, tuple[Staged, type[Exception], list[tuple[str, str]]]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_refused_is_recorded_too(scene, name):
+def test_refusals_are_recorded(scene, name):
     stage, error, expected = REFUSED[name]
     act = stage(scene)
     with pytest.raises(error):
@@ -379,7 +379,7 @@ def test_what_is_refused_is_recorded_too(scene, name):
     assert list(AuditEvent.objects.order_by("id").values_list("type", "outcome")) == expected
 
 
-def test_a_refusal_says_who_wanted_what(scene):
+def test_a_refusal_names_the_actor_and_the_action(scene):
     with pytest.raises(NotAllowed):
         issue_key(people.actor(scene.cast.user), scene.request())
     event = AuditEvent.objects.get()

@@ -1,4 +1,4 @@
-"""Keys that a person makes in Cerby's web app: waiting, time running out, Cerby's id, deletion by hand."""
+"""Keys that a person creates in Cerby's web app: waiting, time-out, Cerby's id, deletion by hand."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_request_waits_as_pending_for_a_day_and_keeps_its_name(cast):
         a_key(cast.owner, name=request.name.upper())
 
 
-def test_sent_twice_it_is_one_request(cast):
+def test_a_repeated_request_is_one_request(cast):
     request = asked()
     me = actor(cast.admin)
     assert await_paste(me, request) == await_paste(me, request)
@@ -90,7 +90,7 @@ def test_sent_twice_it_is_one_request(cast):
         await_paste(actor(cast.owner), request)
 
 
-def test_who_may_not_generate_may_not_ask(cast):
+def test_a_person_who_may_not_generate_keys_may_not_request_one(cast):
     with pytest.raises(NotAllowed):
         await_paste(actor(cast.user), asked())
     assert not ApiKey.objects.exists()
@@ -99,7 +99,7 @@ def test_who_may_not_generate_may_not_ask(cast):
 @pytest.mark.parametrize(
     ("waited", "state"), [(timedelta(hours=23), State.AWAITED), (timedelta(hours=24), State.ABSENT)]
 )
-def test_only_after_a_day_the_request_ends_by_itself(cast, waited, state):
+def test_the_request_is_cancelled_after_a_day(cast, waited, state):
     request = asked()
     await_paste(actor(cast.admin), request)
     ApiKey.objects.filter(pk=request.id).update(due_at=timezone.now() + PASTED_WITHIN - waited)
@@ -115,7 +115,7 @@ def test_the_wait_can_be_cancelled(cast):
 
 
 @pytest.mark.parametrize("state", [State.CLAIMED, State.REVOKING])
-def test_where_only_a_person_can_act_the_reconciler_rests(cast, state):
+def test_the_reconciler_leaves_alone_a_key_that_only_a_person_can_delete(cast, state):
     key = by_hand(cast.admin, state=state, due_at=NOW - timedelta(minutes=1))
     assert reconcile_due() == 1
     assert (fresh(key).state, fresh(key).due_at) == (state, None)
@@ -123,24 +123,24 @@ def test_where_only_a_person_can_act_the_reconciler_rests(cast, state):
 
 
 @pytest.mark.parametrize("origin", ["generated", "discovered"])
-def test_no_other_live_key_goes_without_cerbys_id(cast, origin):
+def test_every_other_live_key_must_have_a_cerby_id(cast, origin):
     with pytest.raises(IntegrityError, match="key_live_is_known_to_cerby"), transaction.atomic():
         a_key(cast.admin, cerby_id=None, origin=origin)
 
 
 @pytest.mark.parametrize("origin", ["pasted", "registered"])
-def test_a_key_whose_value_was_seen_has_a_fingerprint(cast, origin):
+def test_a_proved_key_must_have_a_fingerprint(cast, origin):
     with pytest.raises(IntegrityError, match="key_proved_has_a_fingerprint"), transaction.atomic():
         a_key(cast.admin, origin=origin)
 
 
-def test_one_fingerprint_is_one_key(cast):
+def test_two_keys_cannot_have_one_fingerprint(cast):
     key = by_hand(cast.admin)
     with pytest.raises(IntegrityError, match="fingerprint"), transaction.atomic():
         by_hand(cast.owner, fingerprint=key.fingerprint)
 
 
-def test_deletion_by_hand_is_two_acts_and_both_are_recorded(cast, sandbox):
+def test_deletion_by_hand_takes_two_recorded_actions(cast, sandbox):
     key, me = by_hand(cast.admin), actor(cast.admin)
     assert delete_key(me, key.pk).state == State.REVOKING
     assert confirm_removal(me, key.pk).state == State.REVOKED
@@ -150,7 +150,7 @@ def test_deletion_by_hand_is_two_acts_and_both_are_recorded(cast, sandbox):
     assert AuditEvent.objects.get(type="key:confirm-removal").actor_email == cast.admin.email
 
 
-def test_nobodys_word_counts_where_cerby_can_be_asked(cast):
+def test_removal_cannot_be_confirmed_by_hand_if_cerby_can_be_asked(cast):
     me = actor(cast.owner)
     for key in (a_key(cast.admin, state=State.REVOKING), by_hand(cast.admin), a_key(cast.admin)):
         with pytest.raises(Conflict):
@@ -159,7 +159,7 @@ def test_nobodys_word_counts_where_cerby_can_be_asked(cast):
         confirm_removal(actor(cast.user), by_hand(cast.admin, state=State.REVOKING).pk)
 
 
-def test_where_cerby_lists_its_keys_deleting_needs_no_hand(cast, sandbox):
+def test_if_cerby_lists_its_keys_the_portal_deletes_the_key_itself(cast, sandbox):
     key = by_hand(cast.admin, name="Night job")
     cerby_id = in_cerby(sandbox, cast.admin, "night JOB")
     assert delete_key(actor(cast.admin), key.pk).state == State.REVOKED
@@ -169,7 +169,7 @@ def test_where_cerby_lists_its_keys_deleting_needs_no_hand(cast, sandbox):
 
 
 @pytest.mark.parametrize("why", ["two of that name", "another owner", "older than the request", "taken"])
-def test_a_key_that_may_be_another_is_never_deleted_for_this_one(cast, sandbox, why):
+def test_an_ambiguous_match_is_never_deleted(cast, sandbox, why):
     key = by_hand(cast.admin, name="Night job", origin="pasted", created_at=NOW)
     owner = cast.owner if why == "another owner" else cast.admin
     created = NOW - timedelta(days=3) if why == "older than the request" else NOW
@@ -183,7 +183,7 @@ def test_a_key_that_may_be_another_is_never_deleted_for_this_one(cast, sandbox, 
     assert {connect().key(uuid.UUID(one)).status for one in ids} == {"active"}
 
 
-def test_the_sweep_gives_cerbys_id_and_its_facts_instead_of_a_second_row(cast, sandbox):
+def test_the_sweep_completes_the_row_instead_of_adding_a_second_one(cast, sandbox):
     key = by_hand(cast.admin, name="Night job", origin="declared", fingerprint=None, pepper_id="")
     cerby_id = in_cerby(sandbox, cast.admin, "Night job", scopes=["read:items"])
     found = sweep()
@@ -195,7 +195,7 @@ def test_the_sweep_gives_cerbys_id_and_its_facts_instead_of_a_second_row(cast, s
     assert sweep().changed == 0
 
 
-def test_two_rows_that_fit_are_told_apart_by_nothing(cast, sandbox):
+def test_if_two_rows_match_neither_gets_the_id(cast, sandbox):
     for _ in range(2):
         by_hand(cast.admin, name="Night job")
     in_cerby(sandbox, cast.admin, "Night job")
@@ -203,7 +203,7 @@ def test_two_rows_that_fit_are_told_apart_by_nothing(cast, sandbox):
     assert match_cerby_ids([upstream]) == {}
 
 
-def test_cerby_being_down_leaves_the_key_as_it_is(cast, settings):
+def test_if_cerby_is_down_the_key_stays_as_it_is(cast, settings):
     settings.CERBY_BASE_URL = "http://127.0.0.1:9"
     key = by_hand(cast.admin)
     match_cerby_id(key, None)
@@ -211,7 +211,7 @@ def test_cerby_being_down_leaves_the_key_as_it_is(cast, settings):
 
 
 @pytest.mark.parametrize(("mode", "succeeded"), [("assisted", True), ("direct", False)])
-def test_where_cerby_lists_no_keys_the_sweep_says_so(cast, settings, mode, succeeded):
+def test_the_sweep_fails_if_cerby_cannot_list_keys(cast, settings, mode, succeeded):
     settings.CERBY_ISSUE_MODE, settings.CERBY_TOKEN = mode, ""
     PeriodicJob.objects.create(name="sweep", due_at=NOW)
     sweep_job.func()

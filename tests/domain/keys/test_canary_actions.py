@@ -1,4 +1,4 @@
-"""A key's plain text, known to the test, after its whole life: it is nowhere that outlives the moment."""
+"""Search for a known plain text after the key's whole life: it must not be stored or logged anywhere."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from tests.support.own_database import Address
 
 
 def shapes(plain: str) -> list[str]:
-    """The plain text as it is, and as it looks when somebody encoded it, wherever it begins in a longer text."""
+    """Return the plain text and its encodings, at every offset in a longer text."""
     encoded = [base64.b64encode(b"\0" * lead + plain.encode()).decode()[4:-4] for lead in range(3)]
     return [plain, plain.encode().hex(), plain[::-1], *encoded]
 
@@ -49,7 +49,7 @@ def leaks(plain: str, text: str) -> list[str]:
 
 
 class Journal(logging.Handler):
-    """Everything that is logged at any level: as the portal prints it, and the whole record besides."""
+    """Collect everything that is logged at any level, both as printed and as records."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -112,7 +112,7 @@ def outbox() -> str:
 
 
 def told(error: BaseException) -> str:
-    """The exception and all that led to it, with what each says of itself."""
+    """Yield the text of the exception and of its causes."""
     chain = [error]
     while (below := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(below)
@@ -159,8 +159,8 @@ def test_the_plain_text_is_nowhere_after_the_keys_whole_life(
     assert journal.text.count("\n") > 10
 
 
-def test_the_search_finds_a_plain_text_where_there_is_one(database, me):
-    """The known-bad control: the same places, with the plain text put there in each of its shapes."""
+def test_the_search_finds_a_plain_text(database, me):
+    """Control: put the plain text in each place in each encoding, and find it."""
     tab, request = issued(me)
     plain = opened(tab, me, request)
     assert not leaks(plain, files_of(database))
@@ -172,7 +172,7 @@ def test_the_search_finds_a_plain_text_where_there_is_one(database, me):
         assert leaks(plain, base64.b64encode(f"{lead}{plain} and more".encode()).decode())
 
 
-def test_no_object_on_the_way_says_it(me, workspace):
+def test_no_objects_repr_contains_it(me, workspace):
     tab, request = issued(me)
     plain = opened(tab, me, request)
     client = cerby.connect()

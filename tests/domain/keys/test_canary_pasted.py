@@ -1,4 +1,4 @@
-"""A pasted key, known to the test: after it was refused, taken in, found and deleted it is nowhere."""
+"""Search for a known pasted key after it was refused, accepted, found and deleted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["journal"]
 
 @pytest.fixture
 def by_hand(committed_cast, workspace, settings):
-    """``by_hand("read:users")``: the plain text of a key that the admin made in Cerby's web app."""
+    """``by_hand("read:users")`` creates a key of the admin in Cerby's web app and returns its plain text."""
     settings.CERBY_ISSUE_MODE = "assisted"
 
     def make(*scopes: str) -> str:
@@ -41,7 +41,7 @@ def by_hand(committed_cast, workspace, settings):
     return make
 
 
-def test_a_pasted_key_is_nowhere_after_its_whole_life(
+def test_a_pasted_key_is_stored_nowhere_after_its_whole_life(
     *, database, committed_cast, workspace, by_hand, journal, settings
 ):
     browser = signed_in(committed_cast.admin)
@@ -53,7 +53,7 @@ def test_a_pasted_key_is_nowhere_after_its_whole_life(
     said += [browser.post(address, {"api_key": plain})]  # refused: narrower
     said += [browser.post(address, {"api_key": f"{plain} {plain}"})]  # refused: no key
     settings.CERBY_BASE_URL, there = "http://127.0.0.1:9", settings.CERBY_BASE_URL
-    said += [browser.post(address, {"api_key": plain})]  # Cerby is away
+    said += [browser.post(address, {"api_key": plain})]  # Cerby is down
     settings.CERBY_BASE_URL = there
     assert [page.status_code for page in said] == [422, 422, 422, 503]
     taken = {"api_key": plain, "accept_less": "on", "save": "on", "vault": workspace.vaults[0]}
@@ -87,7 +87,7 @@ def test_a_pasted_key_is_nowhere_after_its_whole_life(
     assert journal.text.count("\n") > 10
 
 
-def test_no_error_on_the_way_says_it(database, committed_cast, by_hand, journal, settings):
+def test_no_error_contains_it(database, committed_cast, by_hand, journal, settings):
     me = actor(committed_cast.admin)
     browser = signed_in(committed_cast.admin)
     sent = answers(scopes=["read:users"])
@@ -118,7 +118,7 @@ def test_no_error_on_the_way_says_it(database, committed_cast, by_hand, journal,
 
 
 @pytest.mark.parametrize("form", [PasteForm, FindForm])
-def test_a_form_that_is_shown_again_does_not_show_it(form):
+def test_an_invalid_form_does_not_show_it_again(form):
     canary = "sbx_canary-0123456789-abcdefghijklmnop"
     shown = PasteForm({"api_key": canary}, vaults=[]) if form is PasteForm else FindForm({"text": canary})
     shown.full_clean()

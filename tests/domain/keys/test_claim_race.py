@@ -1,4 +1,4 @@
-"""The one view of a key under a race of real processes: each is given out exactly once."""
+"""Real processes race for the one view of each key. Exactly one must get it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def the_portals_claim(number: int, key_id: str) -> str | None:
 
 
 def a_naive_claim(number: int, key_id: str) -> str | None:
-    """Look, then delete: what the claim would be without its one conditional write."""
+    """Read, then delete: a claim without the conditional UPDATE."""
     grant = RevealGrant.objects.filter(pk=uuid.UUID(key_id)).first()
     if grant is None:
         return None
@@ -42,7 +42,7 @@ def a_naive_claim(number: int, key_id: str) -> str | None:
 
 @pytest.fixture
 def sealed(database: Address) -> dict[str, str]:
-    """What is sealed for each key of the database, in hexadecimal digits."""
+    """Return the sealed bytes of each key, in hexadecimal digits."""
     now = timezone.now()
     owner = User.objects.create(
         email="admin@contenzilla.example",
@@ -81,12 +81,12 @@ def sealed(database: Address) -> dict[str, str]:
 
 
 def given_out(database: Address, runner: str, sealed: dict[str, str]) -> list[list[str]]:
-    """For each key, everything that the processes were given."""
+    """Return everything that the processes got, by key."""
     answers = race(database, f"{__name__}:{runner}", list(sealed), processes=PROCESSES)
     return [[answer for answer in column if answer is not None] for column in answers]
 
 
-def test_each_sealed_key_is_given_out_exactly_once(database: Address, sealed: dict[str, str]) -> None:
+def test_each_sealed_key_is_returned_exactly_once(database: Address, sealed: dict[str, str]) -> None:
     assert given_out(database, "the_portals_claim", sealed) == [[value] for value in sealed.values()]
 
     revealed = AuditEvent.objects.filter(type="key:reveal")
@@ -96,8 +96,6 @@ def test_each_sealed_key_is_given_out_exactly_once(database: Address, sealed: di
     assert set(ApiKey.objects.values_list("state", flat=True)) == {State.CLAIMED}
 
 
-def test_the_same_race_finds_doubles_where_the_claim_is_naive(
-    database: Address, sealed: dict[str, str]
-) -> None:
+def test_the_same_race_finds_doubles_with_a_naive_claim(database: Address, sealed: dict[str, str]) -> None:
     doubles = [values for values in given_out(database, "a_naive_claim", sealed) if len(values) > 1]
     assert doubles

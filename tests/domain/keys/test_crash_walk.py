@@ -1,4 +1,4 @@
-"""The portal dies at everything it does for good: a part of the walk, which ``make crashwalk`` does in full."""
+"""Run a sample of the crash walk. ``make crashwalk`` runs all of it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pytest
 from tests.crashwalk.without import GUARDS
 
 ROOT = Path(__file__).resolve().parents[3]
-PATIENCE = 240  # seconds, on a machine that has much else to do
+PATIENCE = 240  # seconds, on a busy machine
 PAIRS = 12
 
 pytestmark = pytest.mark.long
 
 
-def test_wherever_it_dies_no_key_lives_that_nobody_holds_and_a_missing_guard_is_seen():
-    """In a process of its own: it forks, which a test runner, having threads, must not."""
+def test_no_crash_leaves_a_live_key_that_nobody_holds_and_each_missing_guard_is_noticed():
+    """Run the walk in a separate process, because a test runner has threads and must not fork."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.crashwalk", "--sample", str(PAIRS), "--database", "sqlite"],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""The same request sent twice at one moment, by real processes: one key, and one call to Cerby."""
+"""Real processes send the same request at the same time: one key, and one call to Cerby."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def the_portals_issue(number: int, subject: dict[str, Any]) -> str:
 
 
 def a_naive_issue(number: int, subject: dict[str, Any]) -> str:
-    """Look whether it was asked for already, then ask: what issuing would be without a recorded intent."""
+    """Check whether the key exists, then call Cerby: issuing without recording the request first."""
     request, owner = request_of(number, subject), User.objects.get(role=40)
     with override_settings(**subject["settings"]):
         if AuditEvent.objects.filter(key_id=request.id).exists():
@@ -72,7 +72,7 @@ def a_naive_issue(number: int, subject: dict[str, Any]) -> str:
 
 @pytest.fixture
 def subjects(workspace, database: Address) -> list[dict[str, Any]]:
-    """A request for each round, the same in each process."""
+    """Return one request per round, the same in each process."""
     people.people_in_portal(workspace.ids)
     rounds = [[str(uuid.uuid4())] * PROCESSES for _ in range(ROUNDS)]
     return [{"ids": ids, "name": f"Round {n}", "settings": to_the_sandbox()} for n, ids in enumerate(rounds)]
@@ -83,13 +83,13 @@ def to_the_sandbox() -> dict[str, str]:
 
 
 def posts(sandbox: Any) -> list[str]:
-    """The external ids of the creates that reached the sandbox."""
+    """Return the external ids of the create requests that reached the sandbox."""
     return sorted(
         e["external_id"] for e in sandbox.journal() if e["method"] == "POST" and "api-keys" in e["path"]
     )
 
 
-def test_one_request_sent_by_many_makes_one_key(database, subjects, sandbox):
+def test_a_request_sent_by_many_creates_one_key(database, subjects, sandbox):
     answers = race(database, f"{__name__}:the_portals_issue", subjects, processes=PROCESSES)
 
     ids = [subject["ids"][0] for subject in subjects]
@@ -99,7 +99,7 @@ def test_one_request_sent_by_many_makes_one_key(database, subjects, sandbox):
     assert AuditEvent.objects.filter(type="key:request").count() == ROUNDS
 
 
-def test_one_name_asked_for_by_many_is_given_to_one(database, subjects, sandbox):
+def test_a_name_requested_by_many_is_given_to_one(database, subjects, sandbox):
     for subject in subjects:
         subject["ids"] = [str(uuid.uuid4()) for _ in range(PROCESSES)]
 
@@ -112,6 +112,6 @@ def test_one_name_asked_for_by_many_is_given_to_one(database, subjects, sandbox)
     assert len(posts(sandbox)) == ROUNDS
 
 
-def test_the_same_race_asks_cerby_more_than_once_where_no_intent_is_recorded(database, subjects, sandbox):
+def test_the_same_race_calls_cerby_more_than_once_if_requests_are_not_recorded(database, subjects, sandbox):
     race(database, f"{__name__}:a_naive_issue", subjects, processes=PROCESSES)
     assert len(posts(sandbox)) > ROUNDS

@@ -1,4 +1,4 @@
-"""`find_key`: whose a key is, without a browser, and without showing or keeping what was read."""
+"""The command `find_key`: find a key's owner without showing or storing the input."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STRANGER = f"ghp_{uuid.uuid4().hex}"
 
 
 def leaked(owner, settings, **columns) -> tuple[ApiKey, str]:
-    """A key of the inventory, and its plain text."""
+    """Return a key of the inventory and its plain text."""
     plain = f"sbx_{uuid.uuid4().hex}-{uuid.uuid4().hex}"
     print_ = fingerprint.compute(plain, peppers=settings.PORTAL_PEPPERS)
     facts = {"fingerprint": print_.digest, "pepper_id": print_.pepper_id, "last_four": plain[-4:]}
@@ -35,7 +35,7 @@ def find_key(*arguments: str) -> str:
     return out.getvalue()
 
 
-def test_it_says_whose_it_is_what_it_opens_and_who_may_end_it(cast, settings, tmp_path):
+def test_it_shows_the_owner_the_scopes_and_who_may_delete_it(cast, settings, tmp_path):
     key, plain = leaked(cast.owner, settings, name="Payroll", scopes=["read:users", "write:automations"])
     file = tmp_path / "app.log"
     file.write_text(f"12:00 API_KEY={plain} {STRANGER}\n")
@@ -52,9 +52,7 @@ def test_it_says_whose_it_is_what_it_opens_and_who_may_end_it(cast, settings, tm
     assert plain not in said
 
 
-def test_it_is_recorded_as_the_page_does_it_and_nothing_that_was_read_stays(
-    cast, settings, monkeypatch, caplog
-):
+def test_it_is_recorded_like_the_page_and_the_input_is_not_stored(cast, settings, monkeypatch, caplog):
     caplog.set_level("DEBUG")
     _, plain = leaked(cast.owner, settings)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{plain}\n{STRANGER}".encode())))
@@ -70,12 +68,12 @@ def test_it_is_recorded_as_the_page_does_it_and_nothing_that_was_read_stays(
     assert STRANGER not in held
 
 
-def test_what_is_not_ours_is_said_to_be_not_in_the_inventory(db, tmp_path):
+def test_it_reports_an_unknown_key_as_not_in_the_inventory(db, tmp_path):
     (tmp_path / "text").write_text(STRANGER)
     assert find_key(str(tmp_path / "text")).startswith("Not in the inventory")
 
 
-def test_what_cannot_be_read_is_said_without_what_was_read(db, tmp_path):
+def test_an_error_does_not_quote_the_input(db, tmp_path):
     with pytest.raises(CommandError, match="cannot be read: No such file or directory"):
         find_key(str(tmp_path / "nothing"))
     (tmp_path / "large").write_bytes(b"x" * (10 * 1024 * 1024 + 1))
@@ -83,7 +81,7 @@ def test_what_cannot_be_read_is_said_without_what_was_read(db, tmp_path):
         find_key(str(tmp_path / "large"))
 
 
-def test_at_a_terminal_it_is_asked_for_and_not_shown(committed_cast, database, settings, tmp_path):
+def test_a_terminal_prompts_for_the_key_without_echo(committed_cast, database, settings, tmp_path):
     _, plain = leaked(committed_cast.owner, settings, name="Payroll")
     terminal, its_end = pty.openpty()
     env = os.environ | {
@@ -98,7 +96,7 @@ def test_at_a_terminal_it_is_asked_for_and_not_shown(committed_cast, database, s
         stdin=its_end,
         stdout=its_end,
         stderr=its_end,
-        start_new_session=True,  # in which no other terminal is asked instead
+        start_new_session=True,  # without a controlling terminal
     )
     os.close(its_end)
     shown = until(terminal, "not shown): ")
@@ -111,7 +109,7 @@ def test_at_a_terminal_it_is_asked_for_and_not_shown(committed_cast, database, s
 
 
 def until(terminal: int, words: str) -> str:
-    """What is shown up to ``words``; the terminal's end is an error, and fails the test."""
+    """Return the output up to ``words``. Fail if the terminal closes first."""
     shown = b""
     while words.encode() not in shown:
         shown += os.read(terminal, 4096)

@@ -1,4 +1,4 @@
-"""Generating a key when Cerby, or the way to it, fails: what is known afterwards, and that it was asked once."""
+"""Generate a key while Cerby or the network fails: the resulting state, and a single call to Cerby."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_good_answer_is_sealed_to_the_tab_and_kept_as_a_fingerprint(cast, cerb
     assert events() == [*ASKED_ONCE, "key:issue"]
 
 
-def test_what_was_never_sent_is_refused(cast, settings):
+def test_a_request_that_was_never_sent_is_refused(cast, settings):
     settings.CERBY_BASE_URL = f"http://127.0.0.1:{free_port()}"
     settings.CERBY_TOKEN = "token"
     with pytest.raises(CerbyNeverReached) as caught:
@@ -82,7 +82,7 @@ def test_a_4xx_is_refused_in_cerbys_words(cast, cerby_that, status):
     assert server.lines() == [THE_POST]
 
 
-def test_asking_too_often_is_refused_with_the_time_to_come_back(cast, cerby_that):
+def test_a_429_is_refused_with_the_time_to_try_again(cast, cerby_that):
     server = cerby_that(refusal(429, "Slow down.", Retry_After="120"))
     with pytest.raises(CerbyTooMany, match=r"asked the portal to wait until \d\d:\d\d UTC") as caught:
         issue_key(people.actor(cast.admin), a_request())
@@ -135,14 +135,14 @@ IN_DOUBT = {
 
 
 @pytest.mark.parametrize("name", IN_DOUBT)
-def test_whatever_leaves_a_doubt_is_in_doubt_and_asked_once(cast, cerby_that, monkeypatch, database, name):
+def test_an_unclear_answer_is_in_doubt_and_the_call_is_not_repeated(
+    cast, cerby_that, monkeypatch, database, name
+):
     server = cerby_that(IN_DOUBT[name])
     impatient = cerby.CerbyClient(
         server.url, token="token", api_key=None, limits=cerby.Limits(answer=0.4, total=3)
     )
-    monkeypatch.setattr(
-        cerby, "connect", lambda: impatient
-    )  # the real client; its 20 seconds are too long here
+    monkeypatch.setattr(cerby, "connect", lambda: impatient)  # the real client with a shorter time-out
     request = a_request()
 
     assert issue_key(people.actor(cast.admin), request) == request.id
@@ -181,7 +181,7 @@ def test_a_key_without_usable_plain_text_is_removed_at_once(cast, cerby_that, pl
 
 
 @pytest.mark.parametrize("plain", UNUSABLE)
-def test_where_that_removal_fails_the_key_is_known_and_can_be_deleted_again(cast, cerby_that, plain):
+def test_if_that_removal_fails_the_key_can_be_deleted_again(cast, cerby_that, plain):
     server = cerby_that(
         send(key=plain),
         *(listing([]), refusal(403, "Not you.")),
@@ -198,8 +198,8 @@ def test_where_that_removal_fails_the_key_is_known_and_can_be_deleted_again(cast
     assert [line.split()[0] for line in server.lines()] == ["POST", "GET", "DELETE", "GET", "DELETE", "GET"]
 
 
-def test_whoever_lost_the_lease_drops_the_secret(cast, cerby_that, database):
-    """Another process gave the call up while it was under way: the key is its business now."""
+def test_a_process_that_lost_its_lease_drops_the_secret(cast, cerby_that, database):
+    """Another process gave up the call while it was running, and has taken over the key."""
     request = a_request()
 
     def after_somebody_moved_the_key_on(conversation: Conversation) -> None:
@@ -220,7 +220,9 @@ def test_whoever_lost_the_lease_drops_the_secret(cast, cerby_that, database):
     assert server.lines() == [THE_POST]
 
 
-def test_the_intent_is_committed_and_no_transaction_open_while_cerby_is_asked(cast, cerby_that, database):
+def test_the_request_is_committed_and_no_transaction_is_open_while_cerby_is_called(
+    cast, cerby_that, database
+):
     seen: list[Any] = []
 
     def look_from_another_connection(conversation: Conversation) -> None:
@@ -246,7 +248,7 @@ def test_a_request_that_breaks_a_rule_reaches_neither_cerby_nor_the_inventory(ca
     assert not ApiKey.objects.exists()
 
 
-def test_another_persons_request_is_not_answered(cast, cerby_that):
+def test_another_persons_request_is_refused(cast, cerby_that):
     server = cerby_that(send())
     request = a_request()
     issue_key(people.actor(cast.admin), request)

@@ -1,4 +1,4 @@
-"""Every fault of Cerby's while a key is made or deleted, then recovery: no live key that nobody holds."""
+"""Recover from every fault of Cerby during creation or deletion: no live key without a holder remains."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def cases(route: str) -> list[Any]:
 
 
 def _concerns(fault: Any, method: str, path: str) -> bool:
-    """Only the method and the path of a request count."""
+    """A request with only a method and a path."""
     return fault.matches(SimpleNamespace(method=method, path=path.replace("*", str(uuid.uuid4()))))
 
 
 def recover(sandbox: Sandbox) -> None:
-    """Cerby behaves again, and an hour goes by in which the worker does its work."""
+    """Remove the faults, and let the worker run for an hour."""
     sandbox.faults.clear()
     for minutes in (1, 5, 15, 30):
         let_pass_in_both(sandbox, timedelta(minutes=minutes))
@@ -70,7 +70,7 @@ def me(cast, sandbox):
 
 
 @pytest.mark.parametrize("rule", cases(ISSUE))
-def test_whatever_becomes_of_the_request_no_live_key_is_left_that_nobody_holds(me, sandbox, rule):
+def test_after_any_fault_no_live_key_without_a_holder_remains(me, sandbox, rule):
     request = a_request()
     sandbox.faults.set([{**rule, "route": ISSUE, "count": 1, "seed": 7}])
     with suppress(PortalError):
@@ -116,7 +116,7 @@ def _last_act_of(key: ApiKey) -> str:
 
 
 @pytest.mark.parametrize("rule", cases(DELETE))
-def test_whatever_becomes_of_the_deletion_the_key_opens_nothing_in_the_end(me, cast, sandbox, rule):
+def test_after_any_fault_a_deleted_key_ends_up_removed(me, cast, sandbox, rule):
     key, plain = a_live_key(sandbox, cast.owner)
     sandbox.faults.set([{**rule, "route": DELETE, "count": 1, "seed": 7}])
     with suppress(PortalError):

@@ -1,4 +1,4 @@
-"""Who generates a key: the role that Cerby gives at that moment, not the one that was kept."""
+"""Generating a key requires the role that Cerby reports at that moment, not the stored one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def cast(database: Address) -> people.Cast:
 
 
 @pytest.mark.parametrize("name", ["user", "login_only", "guest"])
-def test_other_roles_are_refused_on_record_before_cerby_is_asked(cast, cerby_that, name):
+def test_other_roles_are_refused_and_recorded_before_cerby_is_called(cast, cerby_that, name):
     server = cerby_that(send())
     with pytest.raises(NotAllowed):
         issue_key(people.actor(cast[name]), a_request())
@@ -33,7 +33,7 @@ def test_other_roles_are_refused_on_record_before_cerby_is_asked(cast, cerby_tha
     assert events() == ["attempt:refuse"]
 
 
-def test_a_role_that_was_lowered_in_cerby_meanwhile_does_not_count(cast, cerby_that):
+def test_a_role_that_was_lowered_in_cerby_is_refused(cast, cerby_that):
     an_hour_ago(cast.admin)
     server = cerby_that(says_of(cast.admin, role="workspace_user"), send())
     with pytest.raises(NotAllowed, match="Your role, User"):
@@ -41,7 +41,7 @@ def test_a_role_that_was_lowered_in_cerby_meanwhile_does_not_count(cast, cerby_t
     assert [line.split()[0] for line in server.lines()] == ["GET"]
 
 
-def test_whom_cerby_has_disabled_meanwhile_generates_nothing(cast, cerby_that):
+def test_a_person_who_was_disabled_in_cerby_is_refused(cast, cerby_that):
     an_hour_ago(cast.admin)
     server = cerby_that(says_of(cast.admin, status="disabled"), send())
     with pytest.raises(NotAllowed):
@@ -50,7 +50,7 @@ def test_whom_cerby_has_disabled_meanwhile_generates_nothing(cast, cerby_that):
     assert not ApiKey.objects.exists()
 
 
-def test_nobody_generates_on_a_role_that_has_gone_stale(cast, settings):
+def test_a_stale_role_is_refused(cast, settings):
     settings.CERBY_BASE_URL = f"http://127.0.0.1:{free_port()}"
     settings.CERBY_TOKEN = "token"
     User.objects.filter(pk=cast.admin.pk).update(role_checked_at=timezone.now() - timedelta(hours=25))
@@ -60,7 +60,7 @@ def test_nobody_generates_on_a_role_that_has_gone_stale(cast, settings):
 
 
 def an_hour_ago(person: User) -> None:
-    """Long enough since the role was read for it to be read again."""
+    """Advance the time until the role must be read again."""
     User.objects.filter(pk=person.pk).update(role_checked_at=timezone.now() - timedelta(hours=1))
 
 

@@ -1,4 +1,4 @@
-"""The portal's processes and PostgreSQL's are killed under load: nothing that was answered as done is lost."""
+"""Kill the portal's processes and PostgreSQL under load: no confirmed action is lost."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-PATIENCE = 300  # seconds, on a machine that has much else to do
+PATIENCE = 300  # seconds, on a busy machine
 
 pytestmark = pytest.mark.long
 
 
-def test_whoever_is_killed_nothing_is_lost_and_the_others_go_on():
+def test_after_kills_nothing_is_lost_and_the_other_processes_continue():
     done = subprocess.run(
         [sys.executable, "-m", "tests.crashwalk", "--kills", "2", "--database", "postgresql"],
         cwd=ROOT,

@@ -1,8 +1,8 @@
-"""Every order of events in the life of one key, by the table of moves as the code has it.
+"""Check every order of events in the life of one key, with the code's own table of transitions.
 
-The model is small: the key's row, what Cerby has, the sealed bytes, the process that asks, the wire between them, two
-tabs, a reconciler that has read the row a moment ago. Each guard of the code is one condition here, and is removed once
-to see that the check misses nothing that the guard is there for.
+The model is small: the key's row, the key in Cerby, the sealed bytes, the issuing process, the network between them,
+two tabs, and a reconciler that has read the row a moment ago. Each guard of the code is one condition here. Each is
+removed once to show that the check notices.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from keys.rules.lifecycle import ENDED, PHASE, TRANSITIONS, Phase, State, Transi
 
 LEASED, LEASE_OVER, SETTLED = range(3)
 PASTED = {State.AWAITED}
-"""A key that a person makes by hand: nothing of it is ever on the wire. tests/domain/keys/test_assisted.py has its life."""
+"""Transitions of keys that a person creates by hand, without a call to Cerby: see test_assisted.py."""
 UNDER_WAY = {"sent", "late", "answered"}
 
 
 @dataclass(frozen=True)
 class World:
-    """``row`` is None before anything is written down. ``gone`` in Cerby: removed there by somebody else."""
+    """``row`` is None before the request is recorded. ``gone`` in Cerby: somebody else removed the key there."""
 
     row: State | None = None
     cerby: str = "absent"  # live, removed, gone
@@ -32,21 +32,21 @@ class World:
     process: str = "starts"  # wrote, waits, holds, lost, keyless, refused, over
     wire: str = "idle"  # sent, answered, late, refused, over
     posts: int = 0
-    tabs: tuple[bool, bool] = (False, False)  # which tab has seen the sealed bytes
-    read: State | None = None  # what the reconciler has read, and not acted on yet
+    tabs: tuple[bool, bool] = (False, False)  # the tab that got the sealed bytes
+    read: State | None = None  # the state that the reconciler has read and not yet acted on
     time: int = LEASED
     wrong: str = ""
 
 
 def moved(world: World, move: Transition, **changes: Any) -> Iterator[World]:
-    """What ``keys.actions.transition.move`` does: nothing at all where the table does not allow it."""
+    """Apply ``step`` like ``keys.actions.transition``: change nothing if the table does not allow it."""
     sources, target = TRANSITIONS[move]
     if world.row in sources:
         yield replace(world, row=target, **changes)
 
 
 def issuing(world: World, without: str) -> Iterator[World]:
-    """The process that asks Cerby; it may stop for ever between any two steps."""
+    """Yield the steps of the issuing process, which may die between any two of them."""
     if world.process == "starts":
         yield replace(world, row=State.REQUESTED, process="wrote")
         if without == "intent before effect" and world.posts == 0:
@@ -84,8 +84,10 @@ def storing(world: World, without: str) -> Iterator[World]:
 
 
 def cerby(world: World) -> Iterator[World]:
-    """Carries out what was sent at any time, also long after everybody gave up; refuses, which may be a lie; or
-    never hears of it. And in Cerby anybody may remove a key, or bring it back.
+    """Yield the steps of Cerby.
+
+    It carries out a request at any time, even long after the portal gave up. It refuses one, perhaps falsely, or
+    never receives it. Anybody may also remove a key in Cerby, or restore it.
     """
     if world.wire == "sent":
         yield replace(world, wire="answered", cerby="live")
@@ -113,7 +115,7 @@ def people(world: World, without: str) -> Iterator[World]:
                 yield replace(world, **taken)
     if world.reveals:
         yield from moved(world, Transition.STORE)
-    if world.cerby == "live":  # a person keeps what the quarantine held back, as Cerby lists it
+    if world.cerby == "live":  # a person keeps a held key that Cerby lists
         yield from moved(
             world, Transition.KEEP, sealed=world.sealed and without == "sealed bytes are not kept"
         )
@@ -121,7 +123,7 @@ def people(world: World, without: str) -> Iterator[World]:
 
 
 def deleting(world: World, without: str) -> Iterator[World]:
-    """Delete API key, in whatever state; the rest of the way is the reconciler's."""
+    """Yield the step of a person who deletes the key. The reconciler does the rest."""
     yield from moved(world, Transition.CANCEL)
     yield from moved(
         world, Transition.REVOKE, sealed=world.sealed and without == "sealed bytes go with the key"
@@ -131,7 +133,7 @@ def deleting(world: World, without: str) -> Iterator[World]:
 
 
 def worker(world: World, without: str) -> Iterator[World]:
-    """Time, the reconciler and the sweep: what goes on without any person, Cerby answering."""
+    """Yield the steps of time, the reconciler and the sweep, which need no person, while Cerby answers."""
     if world.time < SETTLED:
         yield replace(world, time=world.time + 1)
     yield from reconciling(world, without)
@@ -192,14 +194,14 @@ def what_is_wrong(world: World) -> str:
 
 
 def walk(without: str = "") -> tuple[set[World], int, set[str]]:
-    """Every world that can come to be, how many steps lead there, and what is wrong with them."""
+    """Return every reachable world with its number of steps, and the problems found."""
     ahead, seen, steps, wrongs = [World()], {World()}, 0, set()
     back: dict[World, list[World]] = {}
     while ahead:
         world = ahead.pop()
         if wrong := what_is_wrong(world):
             wrongs.add(wrong)
-            continue  # what follows from a wrong is not looked at
+            continue  # do not explore beyond a problem
         alone = set(worker(world, without))
         for after in alone:
             back.setdefault(after, []).append(world)
@@ -213,7 +215,7 @@ def walk(without: str = "") -> tuple[set[World], int, set[str]]:
 
 
 def _ends_well(seen: set[World], back: dict[World, list[World]]) -> set[World]:
-    """From where the worker alone comes to a world in which no key lives, or somebody holds it."""
+    """Return the worlds from which the worker alone reaches one without a live key that nobody holds."""
     ahead = [world for world in seen if world.cerby != "live" or world.row is State.HELD]
     well = set(ahead)
     while ahead:
@@ -231,7 +233,7 @@ def test_nothing_goes_wrong_in_any_order_of_events():
     assert steps > 600
 
 
-def test_every_move_of_the_table_is_walked():
+def test_every_transition_of_the_table_is_used():
     worlds, _, _ = walk()
     pairs = {
         (source, target)
@@ -264,7 +266,7 @@ GUARDS = {
 
 
 @pytest.mark.parametrize(("guard", "wrong"), GUARDS.items())
-def test_without_one_guard_the_check_finds_what_it_is_there_for(guard, wrong):
+def test_the_check_notices_each_missing_guard(guard, wrong):
     _, _, wrongs = walk(without=guard)
     assert wrong in wrongs
 
@@ -272,6 +274,6 @@ def test_without_one_guard_the_check_finds_what_it_is_there_for(guard, wrong):
 @pytest.mark.parametrize(
     "move", [Transition.FIND, Transition.REAPPEAR, Transition.LOSE_ANSWER, Transition.REVOKE]
 )
-def test_a_table_that_lacks_a_way_out_is_caught(monkeypatch, move):
+def test_the_check_notices_a_state_without_a_way_out(monkeypatch, move):
     monkeypatch.setitem(TRANSITIONS, move, (frozenset(), TRANSITIONS[move][1]))
     assert "rests with a live key that nobody holds" in walk()[2]

@@ -1,4 +1,4 @@
-"""Two things at the same moment, by real processes: each race beside a naive way of doing it, which loses it."""
+"""Run two actions at the same time in real processes, each beside a naive version that loses the race."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ from tests.support.racing import race
 
 KEYS, SOME = 12, 3
 Subject = dict[str, Any]
-"""One way of doing it, ``naive`` or ``portal``, the keys that it is done to, and the settings."""
+"""A task for one process: the version, ``naive`` or ``portal``, its keys, and the settings."""
 
 
 def both_ways(keys: Sequence[Any], **settings: str) -> list[Subject]:
-    """First the naive way, with half of ``keys``, then the portal's with the others."""
+    """Run the naive version with half of ``keys``, then the portal's version with the others."""
     to_cerby = {name: getattr(portal, name) for name in ("CERBY_BASE_URL", "CERBY_TOKEN", "CERBY_API_KEY")}
     halves = {"naive": keys[::2], "portal": keys[1::2]}
     return [
@@ -53,7 +53,7 @@ def both_ways(keys: Sequence[Any], **settings: str) -> list[Subject]:
 
 
 NO_CREDENTIAL = {"CERBY_TOKEN": "", "CERBY_API_KEY": ""}
-"""So that Cerby is not asked, and nobody waits for it."""
+"""Replace the call to Cerby, so that no process waits for it."""
 
 
 def me() -> Actor:
@@ -61,7 +61,7 @@ def me() -> Actor:
 
 
 def ready_keys(sandbox: Sandbox, owner: User) -> list[uuid.UUID]:
-    """Due, with their one view still to come."""
+    """Create keys that are due and still have their one view."""
     made = [a_live_key(sandbox, owner, state=State.READY, stored_at=None)[0] for _ in range(2 * KEYS)]
     ApiKey.objects.update(due_at=timezone.now())
     later = timezone.now() + timedelta(minutes=15)
@@ -72,13 +72,13 @@ def ready_keys(sandbox: Sandbox, owner: User) -> list[uuid.UUID]:
 
 
 def wait_for(some: QuerySet[Any]) -> None:
-    """Until the other process is in the middle of it: what was read before is old by then."""
+    """Wait until the other process is in the middle of its work, so that earlier reads are stale."""
     while some.count() < SOME:
         time.sleep(0.001)
 
 
 def viewed(subject: Subject) -> list[str]:
-    """Those of the keys that were handed out; from the last to the first, towards the other process."""
+    """Return the keys that were viewed. Works from the last key to the first, towards the other process."""
     seen = []
     for key in reversed(subject["keys"]):
         with suppress(PortalError):
@@ -88,17 +88,17 @@ def viewed(subject: Subject) -> list[str]:
 
 
 def told_by_both(*told: Any, **how: Any) -> list[list[str]]:
-    """For each subject, what all processes said together."""
+    """Combine the results of all processes by subject."""
     return [[key for keys in said for key in keys] for said in race(*told, **how)]
 
 
 def removed_and_viewed(seen: list[str]) -> dict[str, list[str]]:
-    """What happened to those of ``seen`` that were on their way out."""
+    """Return the outcome for the keys of ``seen`` whose deletion had started."""
     stories = {key: story_of(ApiKey.objects.get(pk=key)) for key in seen}
     return {key: story for key, story in stories.items() if "key:start-delete" in story}
 
 
-# A view and the timer that ends the wait for it
+# A view and its timer
 
 
 def claim_or_time_out(number: int, subject: Subject) -> list[str]:
@@ -112,12 +112,12 @@ def claim_or_time_out(number: int, subject: Subject) -> list[str]:
             if subject["way"] == "portal":
                 reconcile(key)
             else:
-                with suppress(Conflict):  # what was READY when it was read
+                with suppress(Conflict):  # the keys that were READY when they were read
                     start_revoking(key, None, reason="Nobody viewed the key within 15 minutes.")
     return []
 
 
-def test_a_timer_never_takes_what_somebody_has_just_viewed(database, committed_cast, sandbox):
+def test_a_timer_never_revokes_a_key_that_was_just_viewed(database, committed_cast, sandbox):
     ways = both_ways(ready_keys(sandbox, committed_cast.admin), **NO_CREDENTIAL)
     naively, seen = told_by_both(database, f"{__name__}:claim_or_time_out", ways, processes=2)
     assert removed_and_viewed(naively)
@@ -140,7 +140,7 @@ def claim_or_delete(number: int, subject: Subject) -> list[str]:
 
 
 def naively_viewed(subject: Subject) -> list[str]:
-    """Look at the grants alone, then hand out what they hold."""
+    """Check only the grants, then return their sealed bytes."""
     seen = []
     grants = list(RevealGrant.objects.filter(pk__in=subject["keys"]).select_related("key"))
     wait_for(ApiKey.objects.filter(pk__in=subject["keys"], state=State.REVOKING))
@@ -154,7 +154,7 @@ def naively_viewed(subject: Subject) -> list[str]:
     return seen
 
 
-def test_nobody_views_a_key_whose_deletion_has_begun(database, committed_cast, sandbox):
+def test_a_key_whose_deletion_has_started_cannot_be_viewed(database, committed_cast, sandbox):
     ways = both_ways(ready_keys(sandbox, committed_cast.admin), **NO_CREDENTIAL)
     naively, seen = told_by_both(database, f"{__name__}:claim_or_delete", ways, processes=2)
 
@@ -180,7 +180,7 @@ def reconcile_in_race(_number: int, subject: Subject) -> int:
             )
             return reconcile_due()
         due = list(ApiKey.objects.filter(pk__in=subject["keys"]).select_related("owner"))
-        for _ in range(SOME):  # half of what the two wait for: both have read
+        for _ in range(SOME):  # half of the condition: both must have read
             log.append(Event.KEY_AWAITED, actor=None)
         wait_for(AuditEvent.objects.filter(type=Event.KEY_AWAITED)[SOME:])
         for key in due:
@@ -188,7 +188,7 @@ def reconcile_in_race(_number: int, subject: Subject) -> int:
         return len(due)
 
 
-def test_of_two_reconcilers_one_takes_a_key(database, committed_cast, sandbox):
+def test_of_two_reconcilers_one_claims_a_key(database, committed_cast, sandbox):
     keys = [a_live_key(sandbox, committed_cast.admin)[0] for _ in range(KEYS)]
     ApiKey.objects.update(state=State.REVOKING)
     cerby_ids = [str(key.cerby_id) for key in keys]
@@ -202,7 +202,7 @@ def test_of_two_reconcilers_one_takes_a_key(database, committed_cast, sandbox):
     assert deletions(cerby_ids[1::2]) == KEYS // 2
 
 
-# A sweep and a key that is being made
+# A sweep and a key in creation
 
 
 def issue_or_sweep(number: int, subject: Subject) -> None:
@@ -221,7 +221,7 @@ def issue_or_sweep(number: int, subject: Subject) -> None:
 
 
 def a_naive_sweep() -> None:
-    """Know a key by Cerby's id alone, which a row does not have while Cerby is asked for it."""
+    """Match keys only by Cerby's id, which a row lacks during the call."""
     known = set(ApiKey.objects.values_list("cerby_id", flat=True))
     for upstream in list(cerby.connect().keys()):
         if upstream.id not in known:
@@ -231,11 +231,11 @@ def a_naive_sweep() -> None:
                 people.a_key(owner, state=State.HELD, **facts)
 
 
-def test_a_sweep_does_not_discover_what_is_just_being_made(database, committed_cast, sandbox):
+def test_a_sweep_does_not_discover_a_key_in_creation(database, committed_cast, sandbox):
     ways = both_ways([uuid.uuid4() for _ in range(2 * SOME)])
     sandbox.faults.set(
         [{"route": ISSUE, "fault": "slow-bytes", "seconds": 0.0002}]
-    )  # made, and not answered yet
+    )  # created, but the answer is still on its way
     race(database, f"{__name__}:issue_or_sweep", ways, processes=2)
     naively, made = (ApiKey.objects.filter(pk__in=subject["keys"]) for subject in ways)
     assert set(naively.values_list("state", flat=True)) != {State.READY}
@@ -261,13 +261,13 @@ def delete_or_rescope(number: int, subject: Subject) -> None:
 
 
 def a_naive_rescope(key_id: str) -> None:
-    """Read the row, ask Cerby, write the row back."""
+    """Read the row, call Cerby, and write the row back."""
     key = ApiKey.objects.get(pk=key_id)
     key.scopes = list(cerby.connect().rescope_key(key.cerby_id, ["read:users", "read:items"]).scopes)
     key.save()
 
 
-def test_a_change_of_scopes_does_not_bring_a_deleted_key_back(database, committed_cast, sandbox):
+def test_a_change_of_scopes_does_not_restore_a_deleted_key(database, committed_cast, sandbox):
     keys = [a_live_key(sandbox, committed_cast.admin)[0].pk for _ in range(2 * KEYS)]
     one_by_one = [subject | {"keys": [key]} for subject in both_ways(keys) for key in subject["keys"]]
     race(database, f"{__name__}:delete_or_rescope", one_by_one, processes=2)

@@ -1,4 +1,4 @@
-"""What becomes of a key that nobody looks after: each state, and its timer."""
+"""The reconciler: each state and its timer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hou
 
 
 def never_made(owner, state: State, **columns: Any) -> ApiKey:
-    """A row whose key Cerby does not know."""
+    """Create a row whose key Cerby does not know."""
     now = timezone.now()
     times = {"created_at": now, "due_at": now, "lease_until": now}
     lease = {"lease": uuid.uuid4()} if state == State.CALLING else {}
@@ -30,7 +30,7 @@ def never_made(owner, state: State, **columns: Any) -> ApiKey:
 
 
 def made(sandbox, owner, state: State, **columns: Any) -> ApiKey:
-    """A row in ``state`` whose key lives in Cerby; what ``state`` may not know is not known."""
+    """Create a row in ``state`` whose key is live in Cerby, without the columns that ``state`` must not have."""
     key, _ = a_live_key(sandbox, owner, stored_at=None)
     changes: dict[str, Any] = {"state": state, "due_at": timezone.now(), "lease_until": timezone.now()}
     if state in {State.CALLING, State.IN_DOUBT}:
@@ -50,7 +50,7 @@ def is_live(sandbox, key: ApiKey) -> bool:
     return upstream["status"] == "active"
 
 
-def test_nothing_is_due_nothing_is_done(cast, sandbox):
+def test_if_no_key_is_due_nothing_happens(cast, sandbox):
     a_key(cast.admin)
     never_made(cast.admin, State.IN_DOUBT, due_at=timezone.now() + MINUTE)
     assert reconcile_due() == 0
@@ -58,7 +58,7 @@ def test_nothing_is_due_nothing_is_done(cast, sandbox):
     assert not AuditEvent.objects.exists()
 
 
-def test_a_request_that_no_process_took_up_is_cancelled(cast, sandbox):
+def test_a_request_that_no_process_continued_is_cancelled(cast, sandbox):
     key = never_made(cast.admin, State.REQUESTED)
     assert reconcile_due() == 1
     assert (state_of(key), due_in(key)) == (State.ABSENT, None)
@@ -76,7 +76,7 @@ def test_a_lost_key_that_cerby_lists_is_revoked_at_once(cast, sandbox, state):
 
 
 @pytest.mark.parametrize("state", [State.CALLING, State.IN_DOUBT])
-def test_a_lost_key_that_cerby_does_not_list_counts_as_absent_only_when_that_is_settled(cast, sandbox, state):
+def test_a_lost_key_that_cerby_does_not_list_counts_as_absent_only_after_15_minutes(cast, sandbox, state):
     key = never_made(cast.admin, state)
     reconcile_due()
     assert state_of(key) == State.IN_DOUBT
@@ -140,8 +140,8 @@ def test_a_viewed_key_that_is_gone_in_cerby_ends(cast, sandbox):
 
 
 @pytest.mark.parametrize("between", [State.CLAIMED, State.HELD])
-def test_a_view_in_the_last_moment_beats_the_timer(cast, sandbox, between):
-    """The reconciler has read the key as it was; the person was faster."""
+def test_a_view_at_the_last_moment_beats_the_timer(cast, sandbox, between):
+    """The person views the key after the reconciler has read it."""
     as_read = made(sandbox, cast.admin, State.READY)
     ApiKey.objects.filter(pk=as_read.pk).update(state=between)
     reconcile(as_read)
@@ -163,8 +163,8 @@ def test_revoking_is_tried_six_times_quickly_then_hourly_with_an_error_in_the_lo
     assert (state_of(key), is_live(sandbox, key)) == (State.REVOKED, False)
 
 
-def test_a_key_whose_answer_named_another_does_not_cost_that_one_its_life(cast, sandbox, workspace):
-    """Cerby said, for a new key, the id of the portal's own."""
+def test_an_answer_with_another_keys_id_does_not_delete_that_key(cast, sandbox, workspace):
+    """Cerby answered a request for a new key with the id of the portal's own key."""
     (own,) = [each for each in sandbox.api_keys() if each["name"] == "Key portal"]
     key = made(sandbox, cast.admin, State.READY, cerby_id=uuid.UUID(own["id"]))
     reconcile_due()
@@ -172,8 +172,8 @@ def test_a_key_whose_answer_named_another_does_not_cost_that_one_its_life(cast, 
     assert sandbox.accepts(workspace.api_key)
 
 
-def test_what_goes_wrong_with_one_key_does_not_keep_the_others_waiting(cast, sandbox, caplog):
-    """Cerby names, for a lost request, the id of another row: the database refuses that."""
+def test_an_error_with_one_key_does_not_stop_the_others(cast, sandbox, caplog):
+    """Cerby answers the look-up of a lost request with the id of another row, which the database refuses."""
     poison = made(sandbox, cast.admin, State.IN_DOUBT, due_at=timezone.now() - HOUR)
     (upstream,) = [each for each in sandbox.api_keys() if each["external_id"] == str(poison.pk)]
     a_key(cast.admin, cerby_id=upstream["id"])

@@ -1,4 +1,4 @@
-"""Changing a key's scopes when Cerby's answer is lost: believed is only what Cerby says of the key afterwards."""
+"""Change a key's scopes while Cerby's answer is lost: the portal reads the key back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def says(key: ApiKey, scopes: list[str]) -> bytes:
     return data(listed_key(str(key.cerby_id), scopes=scopes))
 
 
-def test_a_lost_answer_whose_change_is_there_counts_as_done(cast, key, settings):
+def test_a_lost_answer_counts_as_done_if_cerby_has_the_new_scopes(cast, key, settings):
     with serving(refusal(502, "Oh."), says(key, WANTED)) as server:
         settings.CERBY_BASE_URL = server.url
         assert rescope_key(actor(cast.admin), key.id, WANTED).scopes == WANTED
@@ -39,7 +39,7 @@ def test_a_lost_answer_whose_change_is_there_counts_as_done(cast, key, settings)
 
 
 @pytest.mark.parametrize("scopes", [BEFORE, ["read:integrations"]])
-def test_a_lost_answer_whose_change_is_not_there_is_not_called_done(cast, key, settings, scopes):
+def test_a_lost_answer_is_an_error_if_cerby_has_the_old_scopes(cast, key, settings, scopes):
     with serving(refusal(502, "Oh."), says(key, scopes)) as server:
         settings.CERBY_BASE_URL = server.url
         with pytest.raises(CerbyInDoubt):
@@ -76,7 +76,7 @@ def test_only_an_active_keys_scopes_are_changed(cast, settings, state):
     assert server.lines() == []
 
 
-def test_what_changes_nothing_asks_nothing(cast, key, settings):
+def test_the_same_scopes_cause_no_call(cast, key, settings):
     with serving(says(key, BEFORE)) as server:
         settings.CERBY_BASE_URL = server.url
         assert rescope_key(actor(cast.admin), key.id, BEFORE).scopes == BEFORE

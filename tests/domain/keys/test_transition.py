@@ -1,4 +1,4 @@
-"""A move is one conditional UPDATE and its audit event, or neither."""
+"""A transition is one conditional UPDATE and its audit event, or neither."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def columns_of(key: ApiKey) -> Mapping[str, object]:
 
 
 def columns_for(state: State) -> dict[str, object]:
-    """What the constraints ask of a key in ``state``."""
+    """Return the columns that the constraints require in ``state``."""
     columns: dict[str, object] = {"state": state}
     if state == State.CALLING:
         columns |= {"lease": uuid.uuid4(), "lease_until": timezone.now() + timedelta(seconds=60)}
@@ -34,7 +34,7 @@ def columns_for(state: State) -> dict[str, object]:
 
 @pytest.mark.parametrize("step", Transition)
 @pytest.mark.parametrize("state", State)
-def test_a_move_starts_only_from_its_sources(cast, step, state):
+def test_a_transition_starts_only_from_its_sources(cast, step, state):
     key = a_key(cast.admin, **columns_for(state))
     before = columns_of(key)
     sources, target = TRANSITIONS[step]
@@ -53,8 +53,8 @@ def test_a_move_starts_only_from_its_sources(cast, step, state):
     assert not AuditEvent.objects.exists()
 
 
-def test_whoever_is_late_changes_nothing(cast):
-    """The row decides, not what the caller read of it some time ago."""
+def test_a_late_caller_changes_nothing(cast):
+    """The row decides, not the stale object of the caller."""
     key = a_key(cast.admin, state=State.CLAIMED)
     as_read_before = ApiKey.objects.get(pk=key.pk)
     transition(key, Transition.REVOKE, Event.KEY_DELETION_STARTED, actor(cast.owner), from_state="claimed")
@@ -74,7 +74,7 @@ def test_whoever_is_late_changes_nothing(cast):
     assert [event.type for event in AuditEvent.objects.all()] == [Event.KEY_DELETION_STARTED]
 
 
-def test_a_lease_that_somebody_else_holds_stops_the_move(cast):
+def test_another_processs_lease_prevents_the_transition(cast):
     mine, theirs = uuid.uuid4(), uuid.uuid4()
     key = a_key(cast.admin, **columns_for(State.CALLING) | {"lease": theirs})
     with pytest.raises(Conflict):
@@ -85,7 +85,7 @@ def test_a_lease_that_somebody_else_holds_stops_the_move(cast):
     assert columns_of(key)["lease"] is None
 
 
-def test_where_the_event_is_refused_by_its_words_the_state_stays(cast):
+def test_if_the_event_has_an_unknown_detail_the_state_stays(cast):
     key = a_key(cast.admin, state=State.CLAIMED)
     before = columns_of(key)
     with pytest.raises(ValueError, match="key:store carries no colour"):
@@ -94,7 +94,7 @@ def test_where_the_event_is_refused_by_its_words_the_state_stays(cast):
     assert key.state == State.CLAIMED
 
 
-def test_where_the_database_refuses_the_event_the_state_stays(cast, fill_the_disk):
+def test_if_the_database_refuses_the_event_the_state_stays(cast, fill_the_disk):
     key = a_key(cast.admin, state=State.CLAIMED)
     before = columns_of(key)
     fill_the_disk()

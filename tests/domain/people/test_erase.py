@@ -1,4 +1,4 @@
-"""Erasing a person: nothing personal is left, and everything that was sealed still holds."""
+"""Erase a person: no personal data remains, and the log still verifies."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ GONE = ("user@contenzilla.example", "User Person", "maiden@contenzilla.example",
 
 @pytest.fixture
 def somebody_who_left(cast: Cast, signed_here: Path, sandbox, workspace) -> User:
-    """The User: they acted, were acted on, had another name, and were disabled in Cerby."""
+    """Create a person with events, a former name and a disabled account in Cerby."""
     User.objects.filter(pk=cast.user.pk).update(email="maiden@contenzilla.example", name="Maiden")
     log.append(Event.SIGNED_IN, actor=people.actor(User.objects.get(pk=cast.user.pk)))
     refresh_everyone(people.actor(cast.owner))  # Cerby says "User Person", user@contenzilla.example
@@ -57,14 +57,14 @@ def somebody_who_left(cast: Cast, signed_here: Path, sandbox, workspace) -> User
 
 
 def everything(but: Iterable[AuditEvent] = ()) -> str:
-    """All rows, but for these events."""
+    """Return all rows except these events."""
     others = AuditEvent.objects.exclude(pk__in=[event.pk for event in but]).values()
     tables = [model for model in apps.get_app_config("keys").get_models() if model._meta.managed]
     models = [model for model in tables if model is not AuditEvent]
     return repr([*others, *(list(model._default_manager.values()) for model in models)])
 
 
-def test_nothing_about_them_is_left_and_everything_still_holds(somebody_who_left, cast):
+def test_no_personal_data_remains_and_the_log_still_verifies(somebody_who_left, cast):
     leaves, root = (
         list(AuditEvent.objects.order_by("id").values_list("leaf", flat=True)),
         TreeHead.objects.get().root,
@@ -100,7 +100,7 @@ def test_events_that_do_not_mention_them_stay_as_they_were(somebody_who_left, ca
     ]
 
 
-def test_what_is_left_says_what_happened(somebody_who_left, browser_of, cast):
+def test_the_events_still_show_the_actions(somebody_who_left, browser_of, cast):
     erase_person(None, somebody_who_left.email)
     event = AuditEvent.objects.get(type="key:call")
     assert (event.actor_id, event.actor_role) == (somebody_who_left.pk, "User")
@@ -110,7 +110,7 @@ def test_what_is_left_says_what_happened(somebody_who_left, browser_of, cast):
     assert GONE[0] not in page.replace("super" + GONE[0], "")
 
 
-def test_it_is_recorded_without_saying_whom_by_name(somebody_who_left, cast):
+def test_it_is_recorded_without_the_name(somebody_who_left, cast):
     count = erase_person(people.actor(cast.owner), somebody_who_left.email)
     event = AuditEvent.objects.latest("id")
     assert (event.type, event.actor_email) == ("person:erase", cast.owner.email)
@@ -118,14 +118,14 @@ def test_it_is_recorded_without_saying_whom_by_name(somebody_who_left, cast):
     assert AuditEvent.objects.filter(salt__isnull=True).count() == count
 
 
-def test_only_the_owner_may(somebody_who_left, cast):
+def test_only_the_owner_may_erase(somebody_who_left, cast):
     with pytest.raises(NotAllowed):
         erase_person(people.actor(cast.super_admin), somebody_who_left.email)
     assert AuditEvent.objects.latest("id").type == "attempt:refuse"
     assert not AuditEvent.objects.filter(salt__isnull=True).exists()
 
 
-def test_not_while_they_are_here(cast):
+def test_a_person_with_access_or_keys_is_not_erased(cast):
     with pytest.raises(Conflict, match="may still sign in"):
         erase_person(None, cast.user.email)
     User.objects.filter(pk=cast.user.pk).update(is_active=False)
@@ -161,7 +161,7 @@ PARTS = {
 
 
 @pytest.mark.parametrize("how", PARTS)
-def test_the_database_lets_only_a_whole_erasure_pass(cast, how):
+def test_the_database_allows_only_a_complete_erasure(cast, how):
     log.append(Event.PERSON_ADDED, actor=people.actor(cast.admin), email=cast.user.email)
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
         run(PARTS[how])
@@ -183,7 +183,7 @@ def test_every_column_is_either_blanked_or_kept(db):
     assert {*migration.BLANKED, *migration.KEPT, "salt"} == columns
 
 
-def test_a_hash_says_nothing_without_its_salt(cast):
+def test_a_hash_reveals_nothing_without_its_salt(cast):
     log.append(Event.SIGNED_OUT, actor=people.actor(cast.admin))
     event = AuditEvent.objects.get()
     said = json.loads(bytes(event.leaf))["actor"]["email"]

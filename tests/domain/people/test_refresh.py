@@ -1,4 +1,4 @@
-"""A person's role is Cerby's: what is kept of it, what changes with it, and what holds while Cerby is away."""
+"""Update a person from Cerby: changes, and the stored role while Cerby is down."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def changes() -> list[tuple[str, dict, dict]]:
     return [tuple(map(said_by(event).get, ("email", "before", "after"))) for event in events]
 
 
-def test_a_new_role_is_kept_and_recorded(cast, sandbox, workspace):
+def test_a_new_role_is_stored_and_recorded(cast, sandbox, workspace):
     an_hour_old = checked(cast.user, timedelta(hours=1))
     sandbox.set_person(workspace.ids["user"], role="workspace_admin")
 
@@ -47,7 +47,7 @@ def test_a_new_role_is_kept_and_recorded(cast, sandbox, workspace):
     assert changes() == [(user.email, {"role": "User"}, {"role": "Admin"})]
 
 
-def test_an_unchanged_role_is_confirmed_without_a_word(cast, sandbox):
+def test_an_unchanged_role_is_confirmed_without_an_event(cast, sandbox):
     person = checked(cast.user, timedelta(days=3))
     assert person.as_actor().role_is_stale
     refresh_person(person)
@@ -55,7 +55,7 @@ def test_an_unchanged_role_is_confirmed_without_a_word(cast, sandbox):
     assert not AuditEvent.objects.exists()
 
 
-def test_whom_cerby_disables_is_signed_out_everywhere(cast, sandbox, workspace):
+def test_a_person_disabled_in_cerby_is_signed_out_everywhere(cast, sandbox, workspace):
     browser = signed_in(cast.admin)
     assert browser.get("/keys/").status_code == 200
     sandbox.set_person(workspace.ids["admin"], status="disabled")
@@ -68,14 +68,14 @@ def test_whom_cerby_disables_is_signed_out_everywhere(cast, sandbox, workspace):
     assert (answer.status_code, answer["Location"]) == (302, "/accounts/login/?next=/keys/")
 
 
-def test_whom_cerby_enables_again_may_sign_in_again(cast, sandbox, workspace):
+def test_a_person_enabled_in_cerby_may_sign_in_again(cast, sandbox, workspace):
     sandbox.set_person(workspace.ids["admin"], status="disabled")
     assert not sign_in.confirm(cast.admin)
     sandbox.set_person(workspace.ids["admin"], status="live")
     assert sign_in.confirm(User.objects.get(pk=cast.admin.pk))
 
 
-def test_whom_cerby_does_not_know_any_more_is_no_longer_active(cast, sandbox):
+def test_a_person_unknown_to_cerby_becomes_inactive(cast, sandbox):
     User.objects.filter(pk=cast.admin.pk).update(cerby_id=uuid.uuid4())
     admin = User.objects.get(pk=cast.admin.pk)
     with pytest.raises(CerbyNotFound):
@@ -106,7 +106,7 @@ def test_a_new_name_and_address_reach_the_keys_of_that_person(cast, settings):
     assert owner == ("Grace H", "new.address@contenzilla.example")
 
 
-def test_of_a_very_long_name_the_beginning_is_kept(cast, settings):
+def test_a_very_long_name_is_cut(cast, settings):
     key = a_key(cast.admin)
     answer = data(resource_of_user(cast.admin.email, str(cast.admin.cerby_id), firstName="ß" * 300))
     with serving(answer) as server:
@@ -116,7 +116,7 @@ def test_of_a_very_long_name_the_beginning_is_kept(cast, settings):
 
 
 @pytest.mark.parametrize("role", ["workspace_emperor", "", None, "WORKSPACE_OWNER"])
-def test_a_role_that_the_portal_does_not_know_is_the_least(cast, settings, role):
+def test_an_unknown_role_counts_as_guest(cast, settings, role):
     answer = data(resource_of_user(cast.owner.email, str(cast.owner.cerby_id), role=role))
     with serving(answer) as server:
         settings.CERBY_BASE_URL = server.url
@@ -125,7 +125,7 @@ def test_a_role_that_the_portal_does_not_know_is_the_least(cast, settings, role)
     assert changes()[0][2]["role"] == "Guest User"
 
 
-def test_while_cerby_is_away_the_kept_role_counts(cast, settings):
+def test_while_cerby_is_down_the_stored_role_counts(cast, settings):
     unreachable(settings)
     admin = checked(cast.admin, timedelta(hours=23))
     with pytest.raises(CerbyNeverReached):
@@ -145,7 +145,7 @@ def test_after_a_day_without_cerby_the_role_is_stale(cast, settings):
     assert with_confirmed_role(actor(admin)).role_is_stale
 
 
-def test_a_role_that_was_read_minutes_ago_is_not_asked_for_again(cast, workspace):
+def test_a_role_read_minutes_ago_is_not_read_again(cast, workspace):
     checked(cast.admin, timedelta(minutes=4))
     with_confirmed_role(actor(cast.admin))
     assert workspace.sandbox.journal() == []
@@ -154,6 +154,6 @@ def test_a_role_that_was_read_minutes_ago_is_not_asked_for_again(cast, workspace
     assert len(workspace.sandbox.journal()) == 1
 
 
-def test_the_confirmed_actor_is_still_at_the_same_place(cast):
+def test_the_confirmed_actor_keeps_ip_and_browser(cast):
     before = actor(cast.admin)
     assert with_confirmed_role(before) == before

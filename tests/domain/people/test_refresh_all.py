@@ -1,4 +1,4 @@
-"""Everybody is read from Cerby: who is disabled or demoted loses access at once, and no list locks people out."""
+"""Update everybody from Cerby: people lose access at once, but no wrong list locks people out."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_everybody_is_read_at_once_on_demand(cast, sandbox, workspace):
     assert AuditEvent.objects.get(type="roles:refresh").details == {"count": 6}
 
 
-def test_reading_everybody_is_not_for_everybody(cast, workspace):
+def test_other_roles_may_not_read_everybody(cast, workspace):
     with pytest.raises(NotAllowed):
         refresh_everyone(actor(cast.user))
     assert workspace.sandbox.journal() == []
@@ -43,7 +43,7 @@ def left(key: ApiKey) -> bool:
     return ApiKey.objects.get(pk=key.pk).owner_left_at is not None
 
 
-def test_the_keys_of_whom_cerby_disables_or_forgets_are_marked_until_they_come_back(cast, sandbox, workspace):
+def test_keys_of_people_who_left_are_marked_until_they_come_back(cast, sandbox, workspace):
     disabled, forgotten, stays = a_key(cast.guest), a_key(cast.user), a_key(cast.owner)
     sandbox.set_person(workspace.ids["guest"], status="disabled")
     User.objects.filter(pk=cast.user.pk).update(cerby_id=uuid.uuid4())
@@ -62,7 +62,7 @@ def test_the_keys_of_whom_cerby_disables_or_forgets_are_marked_until_they_come_b
     assert len(changes()) == 3
 
 
-def test_a_key_that_comes_to_somebody_who_has_left_is_marked_too(cast, sandbox, workspace):
+def test_a_key_that_gets_an_owner_who_has_left_is_marked(cast, sandbox, workspace):
     sandbox.set_person(workspace.ids["guest"], status="disabled")
     read_everyone()
     key = a_key(User.objects.get(pk=cast.guest.pk))
@@ -74,7 +74,7 @@ def test_a_key_that_comes_to_somebody_who_has_left_is_marked_too(cast, sandbox, 
     assert not left(key)
 
 
-def test_a_list_that_lacks_somebody_does_not_make_them_leave(cast, sandbox):
+def test_a_person_missing_from_the_list_has_not_left(cast, sandbox):
     sandbox.clock.offset += timedelta(hours=1)
     new = sandbox.add_person(
         email="new@contenzilla.example", first_name="New", last_name="Person", role="workspace_admin"
@@ -92,7 +92,7 @@ def everyone() -> list[dict]:
 
 @pytest.fixture
 def many(cast, sandbox) -> list[str]:
-    """Ninety-four more who may sign in, a hundred in all. Cerby's ids."""
+    """Add ninety-four people who may sign in, a hundred in all. Return their Cerby ids."""
     now, ids = timezone.now(), []
     for number in range(94):
         email = f"person-{number}@contenzilla.example"
@@ -134,7 +134,7 @@ def test_up_to_one_in_twenty_may_be_disabled_in_one_run_and_no_more(many, sandbo
     assert (stopped.outcome, stopped.details) == ("failed", {"losing": 5, "people": 95})
 
 
-def test_a_person_who_has_looked_goes_beyond_the_limit(many, cast, sandbox):
+def test_the_limit_does_not_apply_to_a_persons_request(many, cast, sandbox):
     for id_ in many[:20]:
         sandbox.set_person(id_, status="disabled")
     with pytest.raises(Conflict):
@@ -145,7 +145,7 @@ def test_a_person_who_has_looked_goes_beyond_the_limit(many, cast, sandbox):
 
 @pytest.mark.parametrize("how", ["by the job", "by hand"])
 def test_an_empty_list_locks_nobody_out(cast, cerby_that, how):
-    """Also where there are no more people than the limit lets go."""
+    """This also holds if there are no more people than the limit allows."""
     User.objects.exclude(pk__in=[cast.owner.pk, cast.admin.pk]).update(is_active=False)
     me, before = actor(cast.owner), everyone()
     cerby_that(listing([]))
@@ -155,7 +155,7 @@ def test_an_empty_list_locks_nobody_out(cast, cerby_that, how):
 
 
 def test_roles_under_other_names_lock_nobody_out(cast, sandbox, workspace):
-    """Cerby publishes one of its role identifiers: the others may change."""
+    """Cerby documents only one of its role identifiers, so the others may change."""
     for name in ("owner", "super_admin", "admin"):
         sandbox.set_person(workspace.ids[name], role="workspace_user")
     before = everyone()
@@ -164,7 +164,7 @@ def test_roles_under_other_names_lock_nobody_out(cast, sandbox, workspace):
     assert everyone() == before
 
 
-def test_while_cerby_is_down_everybody_stays_as_they_are(cast, settings):
+def test_while_cerby_is_down_nothing_changes(cast, settings):
     settings.CERBY_BASE_URL = "http://127.0.0.1:9"
     before = everyone()
     make_rows()
@@ -173,11 +173,11 @@ def test_while_cerby_is_down_everybody_stays_as_they_are(cast, settings):
     assert everyone() == before
 
 
-def test_people_who_are_as_they_were_cost_a_query_and_a_call_per_page_and_no_event(many, sandbox):
+def test_unchanged_people_cost_a_query_and_a_call_per_page_and_no_event(many, sandbox):
     with CaptureQueriesContext(connection) as seen:
         read_everyone()
     statements = [query["sql"] for query in seen if "SAVEPOINT" not in query["sql"]]
-    assert len(statements) == 1 + 1 + 2 + 1 + 2  # rows, who is missing, two counts, confirmed, keys
+    assert len(statements) == 1 + 1 + 2 + 1 + 2  # rows, missing people, two counts, confirmations, keys
     assert len(asked(sandbox, "GET")) == 1
     assert not AuditEvent.objects.exists()
     assert User.objects.filter(role_checked_at__lt=timezone.now() - timedelta(minutes=1)).count() == 0

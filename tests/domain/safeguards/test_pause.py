@@ -1,4 +1,4 @@
-"""Cerby asks for a pause: no create leaves the portal until it is over, and everything else goes on."""
+"""During a pause the portal creates no key, and everything else continues."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def posts(sandbox) -> int:
 
 
 def told_to_wait(me, sandbox, fault: str = "429", **options) -> None:
-    """One create that Cerby answers with 429."""
+    """Send one create request that Cerby answers with 429."""
     sandbox.faults.set([{"fault": fault, "route": ISSUE, "count": 1, **options}])
     request = a_request(name="The first")
     with pytest.raises(CerbyTooMany):
@@ -67,7 +67,7 @@ def test_it_lasts_five_minutes_or_longer_if_cerby_says_so_but_never_over_an_hour
     assert (event.actor_name, event.details) == ("The portal", {"until": Pause.active_until().isoformat()})
 
 
-def test_until_it_ends_nothing_is_sent_and_nothing_is_recorded_as_asked_for(me, sandbox):
+def test_until_it_ends_nothing_is_sent_or_recorded(me, sandbox):
     told_to_wait(me, sandbox)
     request = a_request(name="The second")
     with pytest.raises(CerbyPaused, match=r"Cerby asked the portal to wait until \d\d:\d\d UTC") as caught:
@@ -81,7 +81,7 @@ def test_until_it_ends_nothing_is_sent_and_nothing_is_recorded_as_asked_for(me, 
     assert ApiKey.objects.get(pk=request.id).state == State.READY
 
 
-def test_it_is_not_made_longer_by_who_asks_meanwhile_nor_shorter_by_a_later_answer(me, sandbox):
+def test_further_requests_do_not_extend_it_and_later_answers_do_not_shorten_it(me, sandbox):
     told_to_wait(me, sandbox, "429-seconds", seconds=1800)
     until = Pause.active_until()
     with pytest.raises(CerbyPaused):
@@ -105,8 +105,8 @@ ANOTHER_PROCESS = {
 }
 
 
-def test_a_create_that_was_on_its_way_when_the_pause_began_is_not_sent(me, sandbox):
-    """Another process got the 429 while this one wrote down that it would call."""
+def test_a_recorded_request_is_not_sent_if_a_pause_has_started(me, sandbox):
+    """Another process got the 429 after this one had recorded its call."""
     Pause.objects.create(what="create", since=timezone.now() - MINUTE, until=timezone.now())
     with connection.cursor() as cursor:
         cursor.execute(ANOTHER_PROCESS[connection.vendor])
@@ -118,14 +118,14 @@ def test_a_create_that_was_on_its_way_when_the_pause_began_is_not_sent(me, sandb
     assert (key.state, key.failure[:31]) == (State.REFUSED, "Cerby asked the portal to wait ")
 
 
-def test_a_double_click_still_leads_to_the_key_that_was_made(me, sandbox):
+def test_a_double_click_still_returns_the_first_key(me, sandbox):
     request = a_request()
     issue_key(me, request)
     told_to_wait(me, sandbox)
     assert issue_key(me, request) == request.id
 
 
-def test_deleting_and_comparing_go_on(me, sandbox, cast):
+def test_deletions_and_sweeps_continue(me, sandbox, cast):
     key, plain = a_live_key(sandbox, cast.admin)
     told_to_wait(me, sandbox)
     delete_key(me, key.pk)

@@ -1,4 +1,4 @@
-"""After a restore: what Cerby has and the old inventory does not explain is looked at by a person, not revoked."""
+"""After a restore, a person reviews the keys that the old inventory cannot explain; none is revoked."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 @pytest.fixture(autouse=True)
 def data_dir(settings: Any, tmp_path: Path) -> Path:
-    """Where this node notes that it works."""
+    """Return the file in which this node stores the time of its last work."""
     settings.PORTAL_DATA_DIR = tmp_path
     return tmp_path
 
@@ -47,7 +47,7 @@ def the_worker_runs() -> None:
 
 
 def time_goes_by(sandbox, amount: timedelta, file: Path) -> None:
-    """As ``let_pass_in_both``, for what remembers when the portal worked as well."""
+    """Advance the time like ``let_pass_in_both``, and the times of the last work as well."""
     let_pass_in_both(sandbox, amount)
     row = Quarantine.objects.get()
     Quarantine.objects.update(marked_at=row.marked_at - amount)
@@ -57,7 +57,7 @@ def time_goes_by(sandbox, amount: timedelta, file: Path) -> None:
 
 @pytest.fixture
 def backup(database: Address, request: pytest.FixtureRequest) -> Callable[[], Callable[[], None]]:
-    """``restore = backup()`` copies the database; ``restore()`` puts the copy in its place."""
+    """Copy the database with ``restore = backup()``, and put the copy back with ``restore()``."""
     if isinstance(database, Path):
         return lambda: copy_of_file(database)
     return lambda: copy_of_rows(request.getfixturevalue("postgresql"))
@@ -73,7 +73,7 @@ def cause() -> str:
 
 
 class Yesterday:
-    """A portal at work, its backup, and what people did after the backup."""
+    """Create a running portal, its backup, and actions of people after the backup."""
 
     def __init__(self, cast, sandbox, backup, file: Path) -> None:
         self.sandbox, self.file, self.admin = sandbox, file, actor(cast.admin)
@@ -102,7 +102,7 @@ def yesterday(committed_cast, sandbox, backup, data_dir: Path) -> Yesterday:
     return Yesterday(committed_cast, sandbox, backup, data_dir / FILE_NAME)
 
 
-def test_after_a_restore_the_worker_revokes_nothing_and_says_so(yesterday, sandbox):
+def test_after_a_restore_the_worker_revokes_nothing_and_starts_the_quarantine(yesterday, sandbox):
     yesterday.restore()
     let_pass_in_both(sandbox, HOUR)
     the_worker_runs()
@@ -119,8 +119,8 @@ def test_after_a_restore_the_worker_revokes_nothing_and_says_so(yesterday, sandb
     assert (started.actor_name, started.details) == ("The portal", {"cause": "restored"})
 
 
-def test_the_known_bad_control_without_the_quarantine_the_keys_in_use_are_revoked(yesterday, sandbox):
-    """No file, and nobody looked for the silence: the breaker alone lets up to three go."""
+def test_control_without_the_quarantine_the_keys_in_use_are_revoked(yesterday, sandbox):
+    """Without the file and the check for silence, the circuit breaker alone allows up to three revocations."""
     yesterday.restore()
     yesterday.file.unlink()
     let_pass_in_both(sandbox, HOUR)
@@ -130,7 +130,7 @@ def test_the_known_bad_control_without_the_quarantine_the_keys_in_use_are_revoke
     assert not yesterday.is_live("Ended, and live in Cerby")
 
 
-def test_what_is_kept_stays_and_the_rest_is_revoked_when_somebody_ends_it(yesterday, sandbox, committed_cast):
+def test_when_it_ends_kept_keys_stay_and_the_others_are_revoked(yesterday, sandbox, committed_cast):
     yesterday.restore()
     let_pass_in_both(sandbox, HOUR)
     the_worker_runs()
@@ -154,7 +154,7 @@ def test_what_is_kept_stays_and_the_rest_is_revoked_when_somebody_ends_it(yester
     assert told[1].details == {"keys": 1}
 
 
-def test_a_restore_on_another_machine_is_told_by_keys_that_were_made_meanwhile(yesterday, sandbox, data_dir):
+def test_a_restore_on_another_machine_is_noticed_by_newer_keys(yesterday, sandbox, data_dir):
     yesterday.restore()
     yesterday.file.unlink()
     time_goes_by(sandbox, HOUR, yesterday.file)
@@ -171,7 +171,7 @@ def test_a_restore_on_another_machine_is_told_by_keys_that_were_made_meanwhile(y
     assert set(held()) == {"Viewed since", "Ended, and live in Cerby"}
 
 
-def test_a_night_with_the_portal_switched_off_is_no_restore(cast, sandbox, data_dir):
+def test_switching_the_portal_off_for_a_night_does_not_start_it(cast, sandbox, data_dir):
     the_worker_runs()
     lost = a_request(name="Never viewed")
     issue_key(actor(cast.admin), lost)
@@ -187,7 +187,7 @@ def test_a_night_with_the_portal_switched_off_is_no_restore(cast, sandbox, data_
     assert ApiKey.objects.get(pk=lost.id).state == State.REVOKED
 
 
-def test_after_a_silence_somebody_elses_keys_tell_nothing(cast, sandbox, data_dir):
+def test_after_a_silence_other_peoples_keys_do_not_start_it(cast, sandbox, data_dir):
     the_worker_runs()
     time_goes_by(sandbox, HOUR, data_dir / FILE_NAME)
     now = timezone.now()
@@ -219,7 +219,7 @@ def test_a_clock_that_jumps_starts_it(db, ahead, said):
     assert said in quarantine_on().reason
 
 
-def test_a_database_that_has_seen_later_times_starts_it_once(db):
+def test_a_database_with_later_times_starts_it_once(db):
     check_for_rollback()
     Quarantine.objects.update(marked_at=timezone.now() + HOUR)
     check_for_rollback()
@@ -231,13 +231,13 @@ def test_a_database_that_has_seen_later_times_starts_it_once(db):
 
 def test_clocks_of_nodes_may_differ_by_seconds(db):
     check_for_rollback()
-    Quarantine.objects.update(marked_at=timezone.now() + timedelta(seconds=40))  # another node's
+    Quarantine.objects.update(marked_at=timezone.now() + timedelta(seconds=40))  # from another node
     check_for_rollback()
     check_for_rollback()
     assert cause() == ""
 
 
-def test_a_folder_that_cannot_be_written_to_does_not_stop_the_work(db, settings, caplog):
+def test_a_read_only_folder_does_not_stop_the_work(db, settings, caplog):
     settings.PORTAL_DATA_DIR = Path("/proc/nowhere")
     check_for_rollback()
     assert "last_work_not_written" in caplog.text
@@ -246,14 +246,14 @@ def test_a_folder_that_cannot_be_written_to_does_not_stop_the_work(db, settings,
 
 @pytest.fixture
 def too_many(cast, sandbox) -> list[ApiKey]:
-    """Four ended keys that somebody has brought back to life in Cerby."""
+    """Create four ended keys that somebody restored in Cerby."""
     keys = [a_live_key(sandbox, cast.admin)[0] for _ in range(4)]
     ended = {"state": State.REVOKED, "removed_at": timezone.now() - HOUR}
     ApiKey.objects.filter(pk__in=[key.pk for key in keys]).update(**ended)
     return keys
 
 
-def test_the_breaker_starts_it_and_what_was_looked_at_does_not_trip_it_again(too_many, sandbox, cast):
+def test_the_circuit_breaker_starts_it_and_approved_keys_do_not_trip_it_again(too_many, sandbox, cast):
     sweep()
     assert (cause(), len(held())) == (Cause.TOO_MANY, 4)
     end_quarantine(actor(cast.super_admin))
@@ -262,14 +262,14 @@ def test_the_breaker_starts_it_and_what_was_looked_at_does_not_trip_it_again(too
     assert {state_of(key) for key in too_many} == {State.REVOKED}
 
 
-def test_what_nobody_looked_at_trips_the_breaker_again(too_many, sandbox, cast):
+def test_keys_without_approval_trip_the_circuit_breaker_again(too_many, sandbox, cast):
     start_quarantine(Cause.OPERATOR, "For a look.")
     end_quarantine(None)
     assert sweep().revoked == 0
     assert cause() == Cause.TOO_MANY
 
 
-def test_while_it_is_on_the_reconciler_holds_back_what_it_would_revoke_and_does_the_rest(cast, sandbox):
+def test_while_it_is_on_the_reconciler_holds_keys_back_and_does_its_other_work(cast, sandbox):
     now = timezone.now()
     due = {"due_at": now, "stored_at": None}
     start_quarantine(Cause.OPERATOR, "A restore.")
@@ -287,7 +287,7 @@ def test_while_it_is_on_the_reconciler_holds_back_what_it_would_revoke_and_does_
     assert asked(sandbox, "DELETE") == []
 
 
-def test_a_person_may_delete_all_the_same(cast, sandbox):
+def test_a_person_may_still_delete_keys(cast, sandbox):
     key, plain = a_live_key(sandbox, cast.admin, state=State.READY, due_at=timezone.now(), stored_at=None)
     start_quarantine(Cause.OPERATOR, "A restore.")
     reconcile_due()

@@ -1,4 +1,4 @@
-"""The quarantine in people's hands: who starts it, who ends it, and what they keep of what it holds back."""
+"""Start and end the quarantine by hand, and keep held keys."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.cast import a_key, a_live_key, actor
 from tests.support.background import state_of
 
 
-def test_it_is_started_once_whoever_asks_again(db):
+def test_a_second_start_changes_nothing(db):
     assert start_quarantine(Cause.OPERATOR, "First.")
     assert not start_quarantine(Cause.CLOCK, "Second.")
     assert quarantine_on().reason == "First."
@@ -39,7 +39,7 @@ def test_only_the_highest_roles_end_it_and_keep_keys(cast, sandbox, name):
     assert AuditEvent.objects.filter(type="attempt:refuse").count() == 2
 
 
-def test_ending_what_is_not_on_is_a_conflict(cast):
+def test_ending_it_is_a_conflict_if_it_is_off(cast):
     with pytest.raises(Conflict):
         end_quarantine(actor(cast.owner))
 
@@ -51,7 +51,7 @@ def a_held_key(sandbox, owner, **columns) -> ApiKey:
     return key
 
 
-def test_only_what_is_held_back_and_lives_can_be_kept(cast, sandbox):
+def test_only_held_keys_that_are_live_in_cerby_can_be_kept(cast, sandbox):
     me = actor(cast.owner)
     free, _ = a_live_key(sandbox, cast.admin, state=State.REVOKED, removed_at=timezone.now())
     with pytest.raises(NotFound):
@@ -65,7 +65,7 @@ def test_only_what_is_held_back_and_lives_can_be_kept(cast, sandbox):
         keep_key(me, begun.pk)
 
 
-def test_a_name_that_is_taken_by_now_is_in_the_way_of_keeping(cast, sandbox):
+def test_a_key_whose_name_is_taken_cannot_be_kept(cast, sandbox):
     key = a_held_key(sandbox, cast.admin, name="Nightly", state=State.REVOKED, removed_at=timezone.now())
     a_key(cast.admin, name="nightly")
     with pytest.raises(Conflict, match="Another key is now called"):
@@ -80,7 +80,7 @@ def command(*words: str) -> str:
     return out.getvalue()
 
 
-def test_an_operator_starts_ends_and_asks(db):
+def test_the_command_starts_ends_and_shows_it(db):
     assert command() == "The quarantine is off.\n"
     assert "The quarantine has been on since" in command("on", "--reason", "Restored last night's backup.")
     assert "Restored last night's backup. 0 keys are held back." in command("status")

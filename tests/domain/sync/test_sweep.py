@@ -1,4 +1,4 @@
-"""The inventory against Cerby's list: what is news, what is gone, what should not live, and when to stop."""
+"""The sweep: new, changed, missing and orphaned keys, and the circuit breaker."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LIST = "GET /api/v1/api-keys"
 
 @pytest.fixture
 def workspace_of_ours(cast, sandbox):
-    """The cast, and a first sweep that has taken in the portal's own key."""
+    """Create the cast, and run a first sweep, which adds the portal's own key."""
     sweep()
     return cast
 
@@ -53,7 +53,7 @@ def test_the_portals_own_key_is_discovered_once(cast, sandbox):
     assert story_of(key) == ["key:discover"]
 
 
-def test_nothing_to_do_leaves_no_event(workspace_of_ours, sandbox):
+def test_a_sweep_without_changes_records_nothing(workspace_of_ours, sandbox):
     key, _ = a_live_key(sandbox, workspace_of_ours.admin)
     before = AuditEvent.objects.count()
     found = sweep()
@@ -63,7 +63,7 @@ def test_nothing_to_do_leaves_no_event(workspace_of_ours, sandbox):
     assert again(key).confirmed_at == found.started_at
 
 
-def test_a_discovered_key_of_a_stranger_brings_its_owner(workspace_of_ours, sandbox):
+def test_a_discovered_key_adds_its_unknown_owner(workspace_of_ours, sandbox):
     email = "grace@contenzilla.example"
     person = sandbox.add_person(email=email, first_name="Grace", last_name="Hopper", role="workspace_admin")
     now = timezone.now()
@@ -89,9 +89,7 @@ def test_a_discovered_key_of_a_stranger_brings_its_owner(workspace_of_ours, sand
         ),
     ],
 )
-def test_a_change_behind_the_portals_back_is_taken_over_and_told(
-    workspace_of_ours, sandbox, change, before, after
-):
+def test_a_change_in_cerby_is_copied_and_recorded(workspace_of_ours, sandbox, change, before, after):
     key, _ = a_live_key(sandbox, workspace_of_ours.admin, name="Nightly")
     sandbox.change_key(str(key.cerby_id), **change)
     assert sweep().changed == 1
@@ -103,7 +101,7 @@ def test_a_change_behind_the_portals_back_is_taken_over_and_told(
     assert sweep().changed == 0
 
 
-def test_another_expiry_is_told_too(workspace_of_ours, sandbox):
+def test_a_changed_expiry_is_recorded(workspace_of_ours, sandbox):
     key, _ = a_live_key(sandbox, workspace_of_ours.admin)
     later = timezone.now().replace(microsecond=0) + timedelta(days=90)
     sandbox.change_key(str(key.cerby_id), expires_at=later)
@@ -112,7 +110,7 @@ def test_another_expiry_is_told_too(workspace_of_ours, sandbox):
     assert datetime.fromisoformat(after["expires_at"]) == later == again(key).expires_at
 
 
-def test_removed_in_cerby_is_removed_here(workspace_of_ours, sandbox):
+def test_a_key_removed_in_cerby_is_removed_here(workspace_of_ours, sandbox):
     key, _ = a_live_key(sandbox, workspace_of_ours.admin)
     sandbox.change_key(str(key.cerby_id), removed=True)
     sweep()
@@ -121,7 +119,7 @@ def test_removed_in_cerby_is_removed_here(workspace_of_ours, sandbox):
     assert the_change(key) == ({"status": Status.ACTIVE}, {"status": Status.REMOVED})
 
 
-def test_the_sealed_bytes_of_what_is_removed_in_cerby_go_too(workspace_of_ours, sandbox):
+def test_a_key_removed_in_cerby_loses_its_sealed_bytes(workspace_of_ours, sandbox):
     key, _ = a_live_key(sandbox, workspace_of_ours.admin, state=State.READY, stored_at=None)
     grant = RevealGrant.objects.create(
         key=key, user=key.owner, sealed=b"sealed", thumbprint="t", expires_at=timezone.now()
@@ -132,7 +130,7 @@ def test_the_sealed_bytes_of_what_is_removed_in_cerby_go_too(workspace_of_ours, 
     assert (state_of(key), grant.state, grant.sealed) == (State.REVOKED, "gone", None)
 
 
-def test_what_cerby_no_longer_lists_is_flagged_once_and_unflagged_when_it_is_back(workspace_of_ours, sandbox):
+def test_an_unlisted_key_is_marked_missing_once_until_it_is_listed_again(workspace_of_ours, sandbox):
     key = a_key(workspace_of_ours.admin)
     assert sweep().missing == 1
     since = again(key).missing_since
@@ -148,15 +146,15 @@ def test_what_cerby_no_longer_lists_is_flagged_once_and_unflagged_when_it_is_bac
     assert again(key).cerby_id == uuid.UUID(upstream), "our own id, which Cerby keeps, wins"
 
 
-def test_a_key_that_has_just_been_made_is_not_missing(workspace_of_ours, sandbox):
+def test_a_new_key_is_not_missing(workspace_of_ours, sandbox):
     fresh = a_key(workspace_of_ours.admin, created_at=timezone.now())
-    behind = a_key(workspace_of_ours.admin, confirmed_at=timezone.now())  # Cerby's clock is off
+    behind = a_key(workspace_of_ours.admin, confirmed_at=timezone.now())  # Cerby's clock is wrong
     assert sweep().missing == 0
     assert story_of(fresh) == story_of(behind) == []
 
 
 @pytest.mark.parametrize("state", [State.ABSENT, State.REFUSED, State.REVOKED])
-def test_ours_ended_and_live_in_cerby_is_revoked(workspace_of_ours, sandbox, state):
+def test_a_key_that_has_ended_here_but_is_live_in_cerby_is_revoked(workspace_of_ours, sandbox, state):
     key, plain = a_live_key(sandbox, workspace_of_ours.admin, state=State.ABSENT, stored_at=None)
     known = {"cerby_id": None} if state == State.ABSENT else {}
     ApiKey.objects.filter(pk=key.pk).update(state=state, removed_at=timezone.now() - LONG_AGO, **known)
@@ -165,7 +163,7 @@ def test_ours_ended_and_live_in_cerby_is_revoked(workspace_of_ours, sandbox, sta
     assert story_of(key) == ["key:start-delete", "key:delete"]
 
 
-def test_a_list_that_is_behind_does_not_contradict_what_has_just_ended(workspace_of_ours, sandbox):
+def test_an_outdated_list_does_not_revoke_a_key_that_has_just_ended(workspace_of_ours, sandbox):
     key, _ = a_live_key(sandbox, workspace_of_ours.admin)
     ApiKey.objects.filter(pk=key.pk).update(state=State.REVOKED, removed_at=timezone.now())
     assert sweep().revoked == 0
@@ -173,7 +171,7 @@ def test_a_list_that_is_behind_does_not_contradict_what_has_just_ended(workspace
 
 
 @pytest.mark.parametrize(("count", "stops"), [(3, False), (4, True)])
-def test_the_breaker_stops_at_more_than_three(workspace_of_ours, sandbox, count, stops):
+def test_the_circuit_breaker_stops_at_more_than_three(workspace_of_ours, sandbox, count, stops):
     keys = [a_live_key(sandbox, workspace_of_ours.admin)[0] for _ in range(count)]
     ApiKey.objects.filter(pk__in=[key.pk for key in keys]).update(
         state=State.REVOKED, removed_at=timezone.now() - LONG_AGO
@@ -194,9 +192,7 @@ def test_the_breaker_stops_at_more_than_three(workspace_of_ours, sandbox, count,
         ("list-stale", False),
     ],
 )
-def test_a_listing_that_cannot_be_relied_on_makes_no_key_missing(
-    workspace_of_ours, sandbox, fault, breaks_off
-):
+def test_an_incomplete_list_marks_no_key_missing(workspace_of_ours, sandbox, fault, breaks_off):
     for _ in range(150):  # two pages
         a_live_key(sandbox, workspace_of_ours.admin)
     rows = ApiKey.objects.count()
@@ -212,7 +208,7 @@ def test_a_listing_that_cannot_be_relied_on_makes_no_key_missing(
 
 
 @pytest.mark.parametrize("where", ["here", "in Cerby"])
-def test_a_listing_that_is_behind_does_not_undo_a_change(workspace_of_ours, sandbox, where):
+def test_an_outdated_list_does_not_undo_a_change(workspace_of_ours, sandbox, where):
     key, _ = a_live_key(sandbox, workspace_of_ours.admin)
     if where == "here":
         rescope_key(actor(workspace_of_ours.admin), key.pk, ["read:items"])
@@ -226,8 +222,8 @@ def test_a_listing_that_is_behind_does_not_undo_a_change(workspace_of_ours, sand
     assert (again(key).scopes, story_of(key)) == (["read:items"], before)
 
 
-def test_what_cannot_be_written_down_does_not_stop_the_rest(workspace_of_ours, sandbox, caplog):
-    """A name that another key has here: Cerby does not mind, the inventory does."""
+def test_a_change_that_cannot_be_stored_does_not_stop_the_others(workspace_of_ours, sandbox, caplog):
+    """Cerby allows a second key with the same name, the inventory does not."""
     a_live_key(sandbox, workspace_of_ours.admin, name="Nightly")
     key, _ = a_live_key(sandbox, workspace_of_ours.admin, name="Weekly")
     other, _ = a_live_key(sandbox, workspace_of_ours.admin, name="Hourly")
@@ -240,10 +236,8 @@ def test_what_cannot_be_written_down_does_not_stop_the_rest(workspace_of_ours, s
     assert again(other).scopes == ["read:items"]
 
 
-def test_a_new_key_that_cannot_be_written_down_does_not_keep_the_others_away(
-    workspace_of_ours, sandbox, caplog
-):
-    """One that ended before it began: Cerby does not mind, the inventory does."""
+def test_a_new_key_that_cannot_be_stored_does_not_stop_the_others(workspace_of_ours, sandbox, caplog):
+    """Cerby allows an expiry before the creation, the inventory does not."""
     now = timezone.now()
     for name, ends in {
         "Nightly": now + LONG_AGO,
@@ -261,7 +255,7 @@ def test_a_new_key_that_cannot_be_written_down_does_not_keep_the_others_away(
     assert AuditEvent.objects.filter(type="key:discover").count() == 3
 
 
-def test_no_event_no_change(workspace_of_ours, sandbox, fill_the_disk):
+def test_without_its_event_no_change_is_stored(workspace_of_ours, sandbox, fill_the_disk):
     key, _ = a_live_key(sandbox, workspace_of_ours.admin, name="Nightly")
     sandbox.change_key(str(key.cerby_id), name="Weekly")
     fill_the_disk()

@@ -1,4 +1,4 @@
-"""What a sweep costs: so many queries and calls per page of Cerby's list, whatever it finds on it."""
+"""Count the queries and calls of a sweep per page of Cerby's list."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from tests.support.background import asked
 PAGES = 3
 KEYS = PAGES * PAGE
 BEGIN_AND_COMMIT = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
-AFTERWARDS = 5  # what is missing, what there is, and whether a quarantine is on, before and after
+AFTERWARDS = 5  # missing keys, counts, and the quarantine before and after
 
 
 @pytest.fixture
 def many(cast, sandbox) -> list[str]:
-    """Cerby's ids of full pages of keys, the portal's own among them; the owners are known here."""
+    """Create full pages of keys, including the portal's own, with known owners. Return Cerby's ids."""
     now = timezone.now()
     owners = [str(person.cerby_id) for person in (cast.owner, cast.super_admin, cast.admin, cast.user)]
     with sandbox.store.transaction() as db:
@@ -38,7 +38,7 @@ def many(cast, sandbox) -> list[str]:
 
 
 def cost(sandbox: Sandbox) -> tuple[SweepResult, int, int]:
-    """What a sweep found; how often it asked the database, and how often Cerby."""
+    """Run a sweep, and return its result, the number of queries and the number of calls."""
     calls = len(asked(sandbox, "GET"))
     with CaptureQueriesContext(connection) as seen:
         found = sweep()
@@ -47,28 +47,28 @@ def cost(sandbox: Sandbox) -> tuple[SweepResult, int, int]:
 
 
 def in_cerby(sandbox: Sandbox, statement: str) -> None:
-    """Something happens to every key there at once."""
+    """Change every key in Cerby."""
     with sandbox.store.transaction() as db:
         db.execute(statement)
 
 
-def test_keys_that_are_new_are_added_a_page_at_a_time(sandbox, many):
+def test_new_keys_are_added_one_page_at_a_time(sandbox, many):
     found, queries, calls = cost(sandbox)
     assert (found.discovered, calls) == (KEYS, PAGES)
     inserts = -(-PAGE // connection.ops.bulk_batch_size(ApiKey._meta.concrete_fields, range(PAGE)))
-    # rows, what was pasted here, owners, the keys; then an event for each
+    # rows, pasted keys, owners, the keys; then an event for each
     assert queries - KEYS - AFTERWARDS <= PAGES * (4 + inserts)
     assert AuditEvent.objects.filter(type="key:discover").count() == KEYS
 
 
-def test_nothing_new_takes_three_queries_and_one_call_per_page(sandbox, many):
+def test_an_unchanged_page_takes_three_queries_and_one_call(sandbox, many):
     sweep()
     found, queries, calls = cost(sandbox)
     assert (found.listed, found.changed, found.discovered, found.missing) == (KEYS, 0, 0, 0)
     assert (queries, calls) == (3 * PAGES + AFTERWARDS, PAGES)  # rows, owners, one UPDATE
 
 
-def test_that_every_key_was_used_takes_one_query_more(sandbox, many):
+def test_used_keys_take_one_query_more_per_page(sandbox, many):
     sweep()
     in_cerby(sandbox, "UPDATE api_keys SET last_used_at = '2026-03-02T12:00:00Z'")
     found, queries, calls = cost(sandbox)
@@ -76,7 +76,7 @@ def test_that_every_key_was_used_takes_one_query_more(sandbox, many):
     assert ApiKey.objects.filter(last_used_at="2026-03-02T12:00:00Z").count() == KEYS
 
 
-def test_that_every_key_was_changed_takes_no_call_more(sandbox, many):
+def test_changed_keys_take_no_further_call(sandbox, many):
     sweep()
     in_cerby(sandbox, "UPDATE api_keys SET scopes = 'read:items'")
     found, queries, calls = cost(sandbox)
@@ -86,7 +86,7 @@ def test_that_every_key_was_changed_takes_no_call_more(sandbox, many):
 
 
 @pytest.mark.parametrize("strangers", [3, 4, 150])
-def test_owners_who_are_new_are_asked_for_in_as_few_calls_as_it_takes(cast, sandbox, strangers):
+def test_unknown_owners_take_as_few_calls_as_possible(cast, sandbox, strangers):
     now = timezone.now()
     for number in range(strangers):
         email = f"robot-{number}@contenzilla.example"
@@ -101,7 +101,7 @@ def test_owners_who_are_new_are_asked_for_in_as_few_calls_as_it_takes(cast, sand
     assert calls == pages_of_keys + (strangers if strangers <= 3 else pages_of_people)
 
 
-def test_keys_that_are_gone_are_told_of_a_page_at_a_time(sandbox, many):
+def test_missing_keys_are_recorded_one_page_at_a_time(sandbox, many):
     sweep()
     ApiKey.objects.update(confirmed_at=timezone.now() - timedelta(minutes=15))
     in_cerby(sandbox, "DELETE FROM api_keys WHERE name LIKE 'Robot%'")
