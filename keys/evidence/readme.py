@@ -30,7 +30,7 @@ The query for the keys: {keys[query]}
 HOW TO CHECK IT
 
 1. Do not unpack the file yet. Get verify_pack.py and verify_bundle.py from a source you trust (an earlier
-   pack, or the portal's source code). The copies in here could have been changed by whoever wrote the pack.
+   pack, or the portal's source code). The person who wrote the pack could have changed the copies in here.
 2. Get the public key from your auditors. The file vkey proves only that this pack is consistent.
 3. With Python 3.11 and the package cryptography, and without a network, run:
 

@@ -225,7 +225,7 @@ def test_the_command_writes_a_pack(kept, tmp_path):
     ("asked", "words"),
     [
         ("--from 2026-02-01 --to 2026-01-01", "must end after it begins"),
-        ("--from 2026-01-01 --to 2026-02-01 --as-of 2999-01-01", "has not come yet"),
+        ("--from 2026-01-01 --to 2026-02-01 --as-of 2999-01-01", "is in the future"),
         ("--from yesterday --to 2026-02-01", "neither a day such as"),
     ],
 )
