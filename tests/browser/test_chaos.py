@@ -97,7 +97,7 @@ def _delete(page: Page) -> None:
         expect(page.locator("#messages")).to_have_text(SENTENCE)
         if page.get_by_text("Cerby has confirmed that it no longer works").count():
             return
-        expect(page.get_by_text("Removal is not confirmed")).to_be_visible()
+        expect(page.get_by_text("Deletion is not confirmed")).to_be_visible()
         page.reload()
     pytest.fail("no deletion was confirmed")
 

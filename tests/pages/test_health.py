@@ -56,12 +56,12 @@ def test_the_page_shows_the_outcome_of_each_job(browser_of):
     PeriodicJob.objects.filter(name="sweep").update(succeeded=False, summary="Cerby cannot be reached.")
     shown = {row["Job"].split()[-1]: row for row in rows(browser_of("admin").get("/settings/health/"))}
     assert shown.keys() == JOBS.keys()
-    assert (shown["reconcile"]["Outcome"], shown["reconcile"]["What it found"]) == ("Done", "Fine")
-    assert (shown["sweep"]["Outcome"], shown["sweep"]["What it found"]) == (
+    assert (shown["reconcile"]["Outcome"], shown["reconcile"]["Result"]) == ("Done", "Fine")
+    assert (shown["sweep"]["Outcome"], shown["sweep"]["Result"]) == (
         "Failed",
         "Cerby cannot be reached.",
     )
-    assert {row["Took"] for row in shown.values()} == {"2.0 s"}
+    assert {row["Duration"] for row in shown.values()} == {"2.0 s"}
     assert not [row for row in shown.values() if "late" in row["Last run"]]
 
 

@@ -170,7 +170,7 @@ def test_under_htmx_a_failed_deletion_leads_to_the_page_as_it_is_then(admin, cas
     assert there == f"/keys/{key.pk}/"
     page = text(admin.get(there))
     assert "Cerby could not be asked to delete the API key" in page
-    assert "Removal is not confirmed" in page
+    assert "Deletion is not confirmed" in page
 
 
 def test_an_error_after_the_deletion_names_the_deletion(admin, cast, sandbox):

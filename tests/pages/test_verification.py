@@ -111,10 +111,10 @@ def test_damage_is_told_in_plain_words_and_recorded(admin):
     assert "The record is damaged" in text(page)
     assert rows(page) == [
         {
-            "Where first": "Event 1 COLUMNS",
-            "What it means": Kind.COLUMNS.value,
+            "First event": "Event 1 COLUMNS",
+            "Meaning": Kind.COLUMNS.value,
             "Details": "actor_role",
-            "Times": "1",
+            "Count": "1",
             "Explanation": "none",
         }
     ]
@@ -203,7 +203,7 @@ def test_new_damage_raises_an_alert_again(owner):
     damage(2)
     page = verified(owner)
     assert "The record is damaged Change nothing" in text(page)
-    assert [(row["Times"], row["Explanation"]) for row in rows(page)] == [("2", "none")]
+    assert [(row["Count"], row["Explanation"]) for row in rows(page)] == [("2", "none")]
     assert "COLUMNS at event 1, 2 times" in text(owner.get("/"))
 
 
