@@ -10,6 +10,7 @@ VENDORS = ("sqlite", "postgresql")
 
 SQLITE_ONLY = {
     "tests/house/test_urls.py": "Roles and methods are decided in Python, by one table.",
+    "tests/domain/keys/test_issue.py": "Faults on the wire, and one INSERT that the crash walk repeats on both.",
     "tests/domain/keys/test_issue_recovery.py": "Faults on the wire; the crash walk meets them on both databases.",
     "tests/domain/audit/test_as_of.py": "Computes past states from events that are read in order.",
     "tests/domain/audit/test_commands.py": "Arguments, exit codes and output of management commands.",
@@ -17,6 +18,7 @@ SQLITE_ONLY = {
     "tests/domain/audit/test_siem.py": "The format of exported events and their delivery over HTTPS.",
     "tests/domain/audit/test_tiles.py": "The contents of files, made from plain reads in order.",
     "tests/domain/keys/test_canary_actions.py": "Looks for the secret in logs, errors and events.",
+    "tests/domain/sync/test_sweep_cost.py": "Counts calls and queries; test_sweep.py runs the same code on both.",
     "tests/pages": "Pages render the results of actions and selectors, whose own tests run on both.",
 }
 """Each path with the reason why one database is enough."""

@@ -179,7 +179,7 @@ def test_only_numbers_are_recorded(admin, leaked, cast):
 def test_after_ten_times_in_a_minute_it_is_enough_for_this_person(admin, browser_of, monkeypatch):
     monkeypatch.setattr(time, "time", lambda: 1_800_000_030.0)
     assert [look(admin, "x").status_code for _ in range(11)] == [200] * 10 + [429]
-    assert "Go on in 30 seconds" in text(look(admin, "x"))
+    assert "Try again in 30 seconds" in text(look(admin, "x"))
     assert look(browser_of("owner"), "x").status_code == 200
     monkeypatch.setattr(time, "time", lambda: 1_800_000_060.0)
     assert look(admin, "x").status_code == 200
