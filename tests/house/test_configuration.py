@@ -45,9 +45,7 @@ def environment(monkeypatch, tmp_path):
         if name.startswith(("PORTAL_", "CERBY_", "DATABASE_URL")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("PORTAL_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr(
-        environ.FileAwareEnv, "ENVIRON", FileAwareMapping()
-    )  # it caches files
+    monkeypatch.setattr(environ.FileAwareEnv, "ENVIRON", FileAwareMapping())  # it caches files
 
     def set_to(**values: str | None) -> None:
         for name, value in values.items():

@@ -28,7 +28,7 @@ def let_pass_in_both(sandbox: Sandbox, amount: timedelta) -> None:
     sandbox.clock.offset += amount
 
 
-def settle_now() -> int:
+def reconcile_now() -> int:
     """Make each key with a timer due, and reconcile once."""
     ApiKey.objects.filter(due_at__isnull=False).update(due_at=timezone.now())
     return reconcile_due()

@@ -14,7 +14,7 @@ from keys.actions.keys.reconcile import reconcile, reconcile_due
 from keys.models import ApiKey, AuditEvent, RevealGrant
 from keys.rules.lifecycle import State
 from tests.cast import a_key, a_live_key
-from tests.support.background import asked, due_in, let_pass, settle_now, state_of, story_of
+from tests.support.background import asked, due_in, let_pass, reconcile_now, state_of, story_of
 from tests.support.racing import race
 
 CLOSED_PORT = "http://127.0.0.1:9"
@@ -82,10 +82,10 @@ def test_a_lost_key_that_cerby_does_not_list_counts_as_absent_only_after_15_minu
     assert state_of(key) == State.IN_DOUBT
     assert timedelta() < due_in(key) <= 30 * SECOND
     let_pass(14 * MINUTE)
-    settle_now()
+    reconcile_now()
     assert state_of(key) == State.IN_DOUBT
     let_pass(MINUTE)
-    settle_now()
+    reconcile_now()
     assert (state_of(key), due_in(key)) == (State.ABSENT, None)
     assert story_of(key)[-1] == "key:look-up"
     assert story_of(key).count("key:look-up") == 1, "the reconciler's fruitless look-ups are not recorded"
@@ -153,13 +153,13 @@ def test_revoking_is_tried_six_times_quickly_then_hourly_with_an_error_in_the_lo
     sandbox.faults.set([{"fault": "delete-204-live", "route": "DELETE /api/v1/api-keys/*"}])
     for seconds in (10, 20, 40, 80, 160, 320, 3600, 3600):
         caplog.clear()
-        settle_now()
+        reconcile_now()
         assert due_in(key) == pytest.approx(seconds * SECOND, abs=5 * SECOND)
         assert ("revocation_is_stuck" in caplog.text) == (seconds >= 320)
     assert story_of(key) == ["key:delete"] * 8
     assert {event.outcome for event in AuditEvent.objects.all()} == {"failed"}
     sandbox.faults.clear()
-    settle_now()
+    reconcile_now()
     assert (state_of(key), is_live(sandbox, key)) == (State.REVOKED, False)
 
 
