@@ -27,7 +27,7 @@ export async function supported() {
     // Some browsers fail here in private windows. The sentence below says so.
   }
   return (
-    "This browser window cannot store the key pair that a new key is sealed to. Some private windows cannot. " +
+    "This browser window cannot store the key pair that protects a new key. This happens in some private windows. " +
     "Open the portal in a normal window of an up-to-date browser and try again."
   );
 }

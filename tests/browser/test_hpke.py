@@ -257,7 +257,7 @@ def test_a_good_browser_is_supported_and_left_as_it_was(fresh_page):
 
 def test_a_browser_that_cannot_store_is_told_so_in_words(fresh_page):
     fresh_page.evaluate("() => Object.defineProperty(window, 'indexedDB', { value: undefined })")
-    assert "cannot keep the key pair" in fresh_page.evaluate("() => modules.tabKey.supported()")
+    assert "cannot store the key pair" in fresh_page.evaluate("() => modules.tabKey.supported()")
 
 
 def test_a_page_without_a_secure_connection_is_told_so_in_words(chromium, address):
