@@ -1,4 +1,4 @@
-"""Fixtures of the domain's tests: a database of one's own."""
+"""Fixtures for the domain's tests: the test's own database, a scripted Cerby, and a signed audit log."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.signed_record import Kept
 
 @pytest.fixture(scope="session")
 def _migrated_sqlite(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any) -> Path:
-    """Migrating takes a second; copying what came of it, nothing."""
+    """Migrate an SQLite file once, because a copy is much faster than a migration."""
     path = tmp_path_factory.mktemp("migrated") / "portal.sqlite3"
     with django_db_blocker.unblock():
         own_database.create(path)
@@ -48,7 +48,7 @@ def postgresql_address(postgresql: PostgreSQL, migrated_postgresql: str, _own_po
 
 @pytest.fixture
 def database(vendor: str, request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[Address]:
-    """One that other processes and connections see as well, and that Django uses in this test."""
+    """Give the test its own database. Other processes see its rows if the test commits."""
     address = request.getfixturevalue(f"{vendor}_address")
     with django_db_blocker.unblock(), own_database.using(address):
         yield address
@@ -56,26 +56,26 @@ def database(vendor: str, request: pytest.FixtureRequest, django_db_blocker: Any
 
 @pytest.fixture
 def audit_files(tmp_path: Path, settings: Any) -> Path:
-    """The audit log's files of this test alone."""
+    """Give the test its own folder for the audit log's files."""
     settings.PORTAL_AUDIT_DIR = tmp_path / "audit"
     return settings.PORTAL_AUDIT_DIR
 
 
 @pytest.fixture
 def signed_here(db: None, audit_files: Path) -> Path:
-    """A log that begins with this test, and the folder in which the signer remembers it."""
+    """Start an empty audit log, and return the folder where the signer keeps its state."""
     return audit_files
 
 
 @pytest.fixture
 def committed_cast(database: Address, workspace: Workspace) -> Cast:
-    """The cast in that database: what a test commits there is committed."""
+    """Create the cast in the test's own database, where the test can commit."""
     return people_in_portal(workspace.ids)
 
 
 @pytest.fixture
 def cerby_that(settings: Any) -> Iterator[Script]:
-    """``cerby_that(step, …)`` is what the portal takes for Cerby from now on."""
+    """Return a function: after ``cerby_that(step, …)`` the portal talks to a server with this script."""
     with ExitStack() as stack:
 
         def start(*script: Any) -> Server:
@@ -115,7 +115,7 @@ def sqlite_record(_written_sqlite: Kept, tmp_path: Path) -> Kept:
 
 @pytest.fixture
 def postgresql_record(postgresql: PostgreSQL, _written_postgresql: Kept, tmp_path: Path) -> Iterator[Kept]:
-    """Made anew for each test: what is done to it goes beyond its rows."""
+    """Create the database for each test, because a test may change more than its rows."""
     folder = Path(shutil.copytree(_written_postgresql.folder, tmp_path / "record"))
     postgresql.create("tampered", template="record")
     yield Kept(folder, postgresql.url("tampered"))
@@ -124,7 +124,7 @@ def postgresql_record(postgresql: PostgreSQL, _written_postgresql: Kept, tmp_pat
 
 @pytest.fixture
 def kept(vendor: str, request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[Kept]:
-    """A record that the product has written, signed and anchored, and whose database Django uses in this test."""
+    """Return an audit log that the portal has written, signed and anchored, in a database that Django uses."""
     record = request.getfixturevalue(f"{vendor}_record")
     with django_db_blocker.unblock(), record.in_use():
         yield record
