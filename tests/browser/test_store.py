@@ -100,7 +100,9 @@ def test_another_browser_of_the_same_person_does_not_use_the_view(open_browser, 
     steps.generate(here, name)
     elsewhere = open_browser("owner")
     elsewhere.goto(here.url)
-    expect(elsewhere.get_by_role("alert")).to_contain_text("only in the browser and the profile in which it was generated")
+    expect(elsewhere.get_by_role("alert")).to_contain_text(
+        "only in the browser and the profile in which it was generated"
+    )
     expect(elsewhere.get_by_role("button", name="Show")).to_be_disabled()
     steps.show(here)
 
