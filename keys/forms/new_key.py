@@ -142,9 +142,7 @@ class ScopesForm(forms.Form):
 
     scopes = forms.MultipleChoiceField(
         required=False,
-        error_messages={
-            "invalid_choice": "“%(value)s” is not an available scope. Select scopes from the list."
-        },
+        error_messages={"invalid_choice": "“%(value)s” is not an available scope. Choose from the list."},
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

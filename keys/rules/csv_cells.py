@@ -1,4 +1,4 @@
-"""Lines of CSV that are safe to open in a spreadsheet."""
+"""Write CSV lines that are safe to open in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import csv
 from collections.abc import Iterable
 
 STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""OWASP, "CSV Injection": a cell that starts so may be run by a spreadsheet."""
+"""OWASP, "CSV Injection": a spreadsheet may run a cell that starts with one of these."""
 
 
 class _Line:
-    """A file for csv.writer whose write() hands the line back."""
+    """A file for csv.writer; its ``write`` returns the line."""
 
     def write(self, line: str) -> str:
         return line
 
 
-_writer = csv.writer(_Line(), quoting=csv.QUOTE_ALL)  # a spreadsheet may split at more than commas
+_writer = csv.writer(_Line(), quoting=csv.QUOTE_ALL)  # spreadsheets may split at other characters, too
 
 
 def line(cells: Iterable[str]) -> str:
-    """One line; a cell that a spreadsheet might run is led by an apostrophe."""
+    """Return one line. A cell that a spreadsheet might run starts with an apostrophe."""
     safe = [f"'{cell}" if cell.startswith(STARTS_A_FORMULA) else cell for cell in cells]
     return str(_writer.writerow(safe))

@@ -1,24 +1,24 @@
-"""Everything that can go wrong, each with an HTTP status and a sentence a person can act on.
+"""The portal's exceptions, each with an HTTP status and a sentence that people can act on.
 
 PortalError
-├── NotAllowed          403  the role, or not owning the key, forbids it
-├── NotFound            404  no such thing, or not for this person to know
-├── Invalid             422  what was typed cannot be used; says which field and why
-├── Conflict            409  somebody or something was faster; look again
-├── Gone                410  the one view has been used up, or its time is over
-├── TooOften            429  this person has asked too often; says when to ask again
-├── SignInAgain         401  this step wants a fresh sign-in
-└── CerbyError          502  Cerby did not do what was asked
-    ├── CerbyNeverReached   503  nothing was sent: name, connection or TLS failed
-    ├── CerbyRefused        502  Cerby answered 4xx: nothing was done
-    │   ├── CerbyUnauthorized   the portal's own credential is not accepted
+├── NotAllowed          403  the person's role or not owning the key forbids it
+├── NotFound            404  it doesn't exist, or this person may not know that it does
+├── Invalid             422  the input is not valid; names the field and the reason
+├── Conflict            409  another person or process changed it first
+├── Gone                410  the one view has been used, or it has expired
+├── TooOften            429  too many requests by this person; says when to try again
+├── SignInAgain         401  this step needs a recent sign-in
+└── CerbyError          502  a request to Cerby failed
+    ├── CerbyNeverReached   503  nothing was sent: DNS, connection or TLS failed
+    ├── CerbyRefused        502  Cerby answered 4xx and changed nothing
+    │   ├── CerbyUnauthorized   Cerby rejects the portal's credential
     │   ├── CerbyForbidden      the credential's user may not do this
     │   ├── CerbyNotFound       no such resource
     │   ├── CerbyConflict       the resource's state forbids it
-    │   └── CerbyTooMany        asked too often; says when to ask again
-    │       └── CerbyPaused         429  the pause that Cerby asked for is not over: it was not asked
-    └── CerbyInDoubt        504  the request may or may not have been carried out
-        └── CerbyKeyWithoutSecret   a key was made, but its plain text did not arrive
+    │   └── CerbyTooMany        rate limit; says when to try again
+    │       └── CerbyPaused         429  not sent, because the pause after a rate limit isn't over
+    └── CerbyInDoubt        504  Cerby may or may not have carried out the request
+        └── CerbyKeyWithoutSecret   Cerby made a key, but its plain text did not arrive
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class PortalError(Exception):
 
 
 class NotAllowed(PortalError):
-    """``allowed`` names who may, highest role first."""
+    """``allowed`` lists the roles that may do it, highest first."""
 
     status = HTTPStatus.FORBIDDEN
     title = "You may not do this"
@@ -52,9 +52,9 @@ class NotFound(PortalError):
 
 
 class Invalid(PortalError):
-    """Input that cannot be used.
+    """The input is not valid.
 
-    ``fields`` maps a form field's name to a sentence that says what was wrong and what is allowed.
+    ``fields`` maps the name of a form field to a sentence that states the problem and the rule.
     """
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
@@ -81,19 +81,19 @@ class TooOften(PortalError):
 
 
 class SignInAgain(PortalError):
-    """``next_path`` is the page to come back to."""
+    """``next_path`` is the page to return to after the sign-in."""
 
     status = HTTPStatus.UNAUTHORIZED
     title = "Confirm that it is you"
 
     def __init__(self, next_path: str) -> None:
-        super().__init__("This step asks you to confirm your password again.")
+        super().__init__("Confirm your password to continue.")
         self.next_path = next_path
 
 
 class CerbyError(PortalError):
     status = HTTPStatus.BAD_GATEWAY
-    title = "Cerby did not do what was asked"
+    title = "The request to Cerby failed"
 
 
 class CerbyNeverReached(CerbyError):
@@ -102,7 +102,7 @@ class CerbyNeverReached(CerbyError):
 
 
 class CerbyRefused(CerbyError):
-    """Cerby answered with a 4xx. ``upstream_status`` and ``code`` are Cerby's own."""
+    """Cerby answered with a 4xx. ``upstream_status`` and ``code`` come from its answer."""
 
     title = "Cerby refused"
 
@@ -129,7 +129,7 @@ class CerbyConflict(CerbyRefused):
 
 
 class CerbyTooMany(CerbyRefused):
-    """429. ``retry_after`` is in seconds; Cerby publishes "retry in five minutes" and no figures."""
+    """Cerby answered 429. ``retry_after`` is in seconds; Cerby documents only "retry in five minutes"."""
 
     title = "Cerby asks for a pause"
 
@@ -139,7 +139,7 @@ class CerbyTooMany(CerbyRefused):
 
 
 class CerbyPaused(CerbyTooMany):
-    """Not sent, because of an earlier 429."""
+    """The request was not sent, because the pause after an earlier 429 isn't over."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
 
@@ -150,7 +150,7 @@ class CerbyInDoubt(CerbyError):
 
 
 class CerbyKeyWithoutSecret(CerbyInDoubt):
-    """A create succeeded, its answer names a key, but holds no plain text. ``upstream_id`` is Cerby's id."""
+    """Cerby created a key, but its answer lacks the plain text. ``upstream_id`` is Cerby's id of the key."""
 
     def __init__(self, sentence: str, *, upstream_id: str) -> None:
         super().__init__(sentence)

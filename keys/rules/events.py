@@ -1,15 +1,15 @@
-"""What can happen, as data: every event type, its words, and the details it may carry."""
+"""List the audit event types, with their labels, allowed details and outcomes."""
 
 from __future__ import annotations
 
 import enum
 
 ASKED_ELSEWHERE = "(Asked from another session.)"
-"""Ends the reason of a refused view that came from another session than the first: alerts look for it."""
+"""The end of the reason if a view is refused because another session asks for it. Alerts search for it."""
 
 
 class Event(enum.StrEnum):
-    """``resource:verb``; the outcome stands beside it. docs/audit.md describes them one by one."""
+    """Event types as ``resource:verb``. The outcome is stored separately. docs/audit.md describes them."""
 
     KEY_REQUESTED = "key:request"
     KEY_CALLED = "key:call"
@@ -151,7 +151,7 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.POLICY_APPLIED: frozenset({"settings", "rules"}),
     Event.EVIDENCE_EXPORTED: frozenset({"since", "until", "as_of"}),
 }
-"""The details an event may carry; an event that is not listed carries none."""
+"""The details that an event may have. An event that is not listed has none."""
 
 DONE = frozenset({"done"})
 OUTCOMES: dict[Event, frozenset[str]] = {
@@ -166,7 +166,7 @@ OUTCOMES: dict[Event, frozenset[str]] = {
     Event.SIGNED_IN: frozenset({"done", "refused"}),
     Event.RECORD_VERIFIED: frozenset({"done", "failed"}),
 }
-"""How an event may end; one that is not listed is only ever done."""
+"""The outcomes that an event may have. An event that is not listed is always done."""
 
 URGENT = frozenset(
     {
@@ -184,4 +184,4 @@ URGENT = frozenset(
         Event.DAMAGE_EXPLAINED,
     }
 )
-"""What is signed for as soon as it is sealed: reveals, deletions, changes of who may do what."""
+"""Events after which a checkpoint is signed at once: reveals, deletions and changes of permissions."""

@@ -1,4 +1,4 @@
-"""Times, scopes and browsers in words, the same words everywhere."""
+"""Format times, scopes and browsers for people."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _LONG_AGO = timedelta(days=30)
 
 
 def day(moment: datetime) -> str:
-    """``3 Nov 2026`` in the reader's zone."""
+    """Return ``3 Nov 2026`` in the reader's time zone."""
     local = timezone.localtime(moment)
     return f"{local.day} {local:%b %Y}"
 
 
 def exact(moment: datetime) -> str:
-    """``3 November 2026, 14:05:09 CET`` in the reader's zone."""
+    """Return ``3 November 2026, 14:05:09 CET`` in the reader's time zone."""
     local = timezone.localtime(moment)
     return f"{local.day} {local:%B %Y, %H:%M:%S %Z}"
 
 
 def to_the_second(moment: datetime) -> str:
-    """``3 Nov 2026, 14:05:09 CET`` in the reader's zone."""
+    """Return ``3 Nov 2026, 14:05:09 CET`` in the reader's time zone."""
     local = timezone.localtime(moment)
     return f"{local.day} {local:%b %Y, %H:%M:%S %Z}"
 
@@ -34,7 +34,7 @@ def to_the_second(moment: datetime) -> str:
 def day_exact_iso(moment: datetime) -> tuple[str, str, str]:
     """Return ``day``, ``exact`` and the ISO 8601 time for a table.
 
-    Converting to the reader's zone once saves half of the cost.
+    Converting to the reader's time zone once saves half of the cost.
     """
     local = timezone.localtime(moment)
     exact = f"{local.day} {local:%B %Y, %H:%M:%S %Z}"
@@ -42,20 +42,20 @@ def day_exact_iso(moment: datetime) -> tuple[str, str, str]:
 
 
 def to_the_minute(moment: datetime) -> str:
-    """``3 November 2026, 14:05 (Europe/Berlin)``: an expiry as a person enters it."""
+    """Return an expiry as a person enters it: ``3 November 2026, 14:05 (Europe/Berlin)``."""
     local = timezone.localtime(moment)
     return f"{local.day} {local:%B %Y, %H:%M} ({timezone.get_current_timezone_name()})"
 
 
 def spoken(moment: datetime, now: datetime) -> str:
-    """``Tuesday 3 November 2026, 14:05 (Europe/Berlin), in 5 days``: an expiry read back to its author."""
+    """Return an expiry to be confirmed: ``Tuesday 3 November 2026, 14:05 (Europe/Berlin), in 5 days``."""
     local = timezone.localtime(moment)
     zone = timezone.get_current_timezone_name()
     return f"{local:%A} {local.day} {local:%B %Y, %H:%M} ({zone}), {relative(moment, now)}"
 
 
 def relative(moment: datetime, now: datetime) -> str:
-    """``in 5 days``, ``2 hours ago``, ``just now``."""
+    """Return ``in 5 days``, ``2 hours ago`` or ``just now``."""
     ahead = moment > now
     seconds = int(abs((moment - now).total_seconds()))
     for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
@@ -67,13 +67,13 @@ def relative(moment: datetime, now: datetime) -> str:
 
 
 def clock(moment: datetime) -> str:
-    """``12:07 CET`` in the reader's zone, rounded up to the minute: by then the moment has come."""
+    """Return ``12:07 CET`` in the reader's time zone, rounded up so that ``moment`` has passed by then."""
     rounded = moment.replace(second=0, microsecond=0) + timedelta(minutes=1)
     return f"{timezone.localtime(rounded):%H:%M %Z}"
 
 
 def in_minutes(moment: datetime, now: datetime) -> str:
-    """``in 3 minutes``, rounded up: by then the moment has come."""
+    """Return ``in 3 minutes``, rounded up so that ``moment`` has passed by then."""
     count = int((moment - now).total_seconds() // 60) + 1
     return f"in {count} minute{'s' if count > 1 else ''}"
 
@@ -85,12 +85,12 @@ def last_used(moment: datetime | None, now: datetime) -> str:
 
 
 def utc(moment: datetime | None) -> str:
-    """ISO 8601 in UTC to the second, for exports; empty for None."""
+    """Return ISO 8601 in UTC with seconds, for exports, or an empty string for None."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if moment else ""
 
 
 def utc_microseconds(moment: datetime) -> str:
-    """ISO 8601 in UTC with six digits of a second's fraction, as the audit log writes every time."""
+    """Return ISO 8601 in UTC with microseconds, the format of every time in the audit log."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
@@ -99,7 +99,7 @@ def scope_list(scopes: Iterable[str]) -> str:
 
 
 def scope_summary(scopes: list[str]) -> str:
-    """The first two labels, and how many more."""
+    """Return the first two labels and the number of the others: ``Read users, Read items +2``."""
     shown = scope_list(scopes[:SHOWN_SCOPES])
     more = len(scopes) - SHOWN_SCOPES
     return f"{shown} +{more}" if more > 0 else shown
@@ -124,7 +124,7 @@ _SYSTEMS = (
 
 
 def browser(user_agent: str) -> str:
-    """``Chrome on Linux``, or the start of what the client calls itself."""
+    """Return ``Chrome on Linux``, or the start of an unknown ``user_agent``."""
     name = next((name for mark, name in _BROWSERS if mark in user_agent), "")
     system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
     printable = "".join(character for character in user_agent if character.isprintable())

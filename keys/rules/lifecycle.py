@@ -1,21 +1,21 @@
-"""The life of a key: its states, the moves between them, and what people see of it.
+"""Define the life of a key: its states, the transitions between them and the status that people see.
 
     REQUESTED --call--> CALLING --answer--> READY --claim--> CLAIMED --store--> HELD
-    REQUESTED --await_paste--> AWAITED --paste--> CLAIMED     made by hand in Cerby's web app
-    REQUESTED, AWAITED --cancel--> ABSENT   nobody ever called, or pasted
-    CALLING --refuse--> REFUSED             never sent, 4xx or 429: nothing was made
-    CALLING --lose_answer--> IN_DOUBT       no clear answer: a key may have been made
-    CALLING --lose_secret--> REVOKING       a key was made, its plain text did not arrive
+    REQUESTED --await_paste--> AWAITED --paste--> CLAIMED     generated in Cerby's web app
+    REQUESTED, AWAITED --cancel--> ABSENT   Cerby was never asked, or nothing was pasted
+    CALLING --refuse--> REFUSED             never sent, 4xx or 429: Cerby made no key
+    CALLING --lose_answer--> IN_DOUBT       no clear answer: Cerby may have made a key
+    CALLING --lose_secret--> REVOKING       Cerby made a key, but its plain text did not arrive
     IN_DOUBT --find--> REVOKING             Cerby lists the key
-    IN_DOUBT --find_absent--> ABSENT        Cerby does not list it, and that is settled
+    IN_DOUBT --find_absent--> ABSENT        Cerby doesn't list it, after waiting long enough
     READY, CLAIMED, HELD --revoke--> REVOKING --confirm_revoked--> REVOKED
-    ABSENT, REFUSED, REVOKED --reappear--> REVOKING     Cerby lists it as live all the same
-    READY, CLAIMED, HELD --vanish--> REVOKED            it was removed in Cerby itself
+    ABSENT, REFUSED, REVOKED --reappear--> REVOKING     Cerby lists it as live nevertheless
+    READY, CLAIMED, HELD --vanish--> REVOKED            somebody removed it in Cerby
     IN_DOUBT, READY, CLAIMED, ABSENT, REFUSED, REVOKED --keep--> HELD    a person says that it is in use
 
-Time moves keys too: each state has a moment at which somebody must look again (``DUE_AFTER``), and
-keys.actions.keys.reconcile says what happens then. Every move is one conditional UPDATE (keys.actions.transition), with its
-audit event in the same transaction. docs/generate-a-key.md walks through it.
+Some transitions are due after a time in a state (``DUE_AFTER``); keys.actions.keys.reconcile makes them.
+Each transition is one conditional UPDATE (keys.actions.transition), with its audit event in the same
+transaction. docs/generate-a-key.md follows a key through its states.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Transition(enum.StrEnum):
     REFUSE = "refuse"
     ANSWER = "answer"
     LOSE_ANSWER = "lose_answer"
-    LOSE_SECRET = "lose_secret"  # noqa: S105 - a move
+    LOSE_SECRET = "lose_secret"  # noqa: S105 - a transition
     CLAIM = "claim"
     STORE = "store"
     REVOKE = "revoke"
@@ -83,7 +83,7 @@ TRANSITIONS: dict[Transition, tuple[frozenset[State], State]] = {
 
 
 class Phase(enum.IntEnum):
-    """What a state means to the inventory, in the order the Status column sorts by."""
+    """Groups of states for the inventory, in the order of the Status column."""
 
     PENDING = 1
     LIVE = 2
@@ -107,7 +107,7 @@ PHASE: dict[State, Phase] = {
 
 
 class Status(enum.StrEnum):
-    """What people see."""
+    """The status of a key that people see."""
 
     PENDING = "pending"
     ACTIVE = "active"
@@ -135,10 +135,10 @@ _STATUS_OF_PHASE: dict[int, Status] = {
 HOLDS_ITS_NAME = frozenset(
     {State.REQUESTED, State.AWAITED, State.CALLING, State.READY, State.CLAIMED, State.HELD}
 )
-"""States in which no other key may have the same name; a lost request does not stand in the way."""
+"""States in which no other key may have the same name. A lost request doesn't block its name."""
 
 ENDED = frozenset({State.REFUSED, State.ABSENT, State.REVOKED})
-"""States in which nothing is left to delete."""
+"""States of keys that no longer exist in Cerby, so that there is nothing to delete."""
 
 CAVEAT: dict[State, str] = {
     State.READY: "storage unconfirmed",
@@ -147,28 +147,28 @@ CAVEAT: dict[State, str] = {
     State.IN_DOUBT: "answer lost",
     State.AWAITED: "not pasted yet",
 }
-"""What must be said beside the status, because the status alone would promise too much."""
+"""Notes shown beside the status of keys in states about which the status alone would be misleading."""
 
 REVEAL_WITHIN = timedelta(minutes=15)
-"""How long the one view waits for its tab."""
+"""How long a new key can be viewed."""
 
 LEASE = timedelta(seconds=60)
-"""How long one call to Cerby may hold a key in CALLING before others may look after it."""
+"""How long a key stays in CALLING for one call to Cerby before the reconciler may take over."""
 
 SETTLED_AFTER = timedelta(minutes=15)
-"""How long after its lease a lost create may still turn up; before that, absence proves nothing."""
+"""How long after its lease a lost key may still appear in Cerby's list."""
 
 NEVER_CALLED_AFTER = timedelta(minutes=2)
-"""A request that no process has taken up by then is dead: nothing was sent."""
+"""How long a request waits for its process. After that, the process has died and nothing was sent."""
 
 PASTED_WITHIN = timedelta(hours=24)
-"""How long a request waits for its key to be made by hand in Cerby's web app and pasted."""
+"""How long a request waits until its key is generated in Cerby's web app and pasted."""
 
 UNCONFIRMED_AFTER = timedelta(hours=72)
-"""How long a viewed key may wait for somebody to say that it is stored."""
+"""How long a viewed key waits until its owner confirms that it is stored."""
 
 LOOK_AGAIN_AFTER = timedelta(seconds=30)
-"""How long to wait before asking Cerby once more."""
+"""How long to wait before asking Cerby again."""
 
 DUE_AFTER: dict[State, timedelta | None] = {
     State.REQUESTED: NEVER_CALLED_AFTER,
@@ -183,7 +183,7 @@ DUE_AFTER: dict[State, timedelta | None] = {
     State.REFUSED: None,
     State.ABSENT: None,
 }
-"""How long after a key enters a state somebody must look at it again; None: it may rest there."""
+"""How long a key may stay in a state before the reconciler must check it; None: without limit."""
 
 QUICK_RETRIES = 6
 _FIRST_RETRY = timedelta(seconds=10)
@@ -191,11 +191,11 @@ _SLOW_RETRY = timedelta(hours=1)
 
 
 def retry_after(attempts: int) -> timedelta:
-    """The pause after so many failed attempts to revoke: 10 s x 2**n six times, then hourly."""
+    """Return the pause after failed attempts to revoke: 10 s, doubled five times, then an hour."""
     return _FIRST_RETRY * 2 ** (attempts - 1) if attempts <= QUICK_RETRIES else _SLOW_RETRY
 
 
 def due_at(state: State, now: datetime) -> datetime | None:
-    """When somebody must look at a key that enters ``state`` at ``now``."""
+    """Return when the reconciler must check a key that enters ``state`` at ``now``."""
     after = DUE_AFTER[state]
     return None if after is None else now + after

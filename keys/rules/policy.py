@@ -1,4 +1,4 @@
-"""Who may do what: the one matrix of roles and actions. Pure data and pure functions."""
+"""Define the permissions: one matrix of roles and actions, as pure data and pure functions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROLE_GOES_STALE_AFTER = timedelta(hours=24)
 
 
 class Role(enum.IntEnum):
-    """A person's role in the workspace, least first (Cerby, "Roles")."""
+    """A person's role in the workspace, lowest first (Cerby, "Roles")."""
 
     GUEST = 10
     LOGIN_ONLY = 20
@@ -68,7 +68,7 @@ class Action(enum.StrEnum):
 
     @property
     def words(self) -> str:
-        """The action as it completes the sentence "You may not …"."""
+        """The action as the end of the sentence "You may not …"."""
         return _ACTION_WORDS[self]
 
 
@@ -77,14 +77,14 @@ _ACTION_WORDS = {
     Action.EXPORT_INVENTORY: "download the inventory",
     Action.SEE_ACTIVITY: "see the activity of the workspace",
     Action.EXPORT_ACTIVITY: "download the activity",
-    Action.VERIFY_RECORD: "verify the record of what happened",
-    Action.EXPLAIN_DAMAGE: "explain damage to the record",
+    Action.VERIFY_RECORD: "verify the audit log",
+    Action.EXPLAIN_DAMAGE: "explain damage to the audit log",
     Action.EXPORT_EVIDENCE: "download an evidence pack",
     Action.SEE_CONFIGURATION: "see the workspace configuration",
-    Action.REFRESH_ROLES: "read everybody's role from Cerby again",
+    Action.REFRESH_ROLES: "read all roles from Cerby again",
     Action.GENERATE_KEY: "generate an API key",
-    Action.REGISTER_KEY: "register an API key that exists already",
-    Action.FIND_KEY: "find out whose an API key is",
+    Action.REGISTER_KEY: "register an existing API key",
+    Action.FIND_KEY: "find the owner of an API key",
     Action.SEE_KEY: "see the settings of an API key",
     Action.NARROW_KEY: "remove scopes from an API key",
     Action.WIDEN_KEY: "add scopes to an API key",
@@ -92,22 +92,22 @@ _ACTION_WORDS = {
     Action.REVEAL_KEY: "view a newly generated API key",
     Action.ADOPT_KEY: "adopt an API key that was discovered in Cerby",
     Action.ERASE_PERSON: "erase a person who has left",
-    Action.KEEP_KEY: "keep an API key that the quarantine holds back",
+    Action.KEEP_KEY: "keep an API key that is held back by the quarantine",
     Action.END_QUARANTINE: "end the quarantine",
 }
 
 
 class KeyManagement(enum.StrEnum):
-    """Cerby's pages contradict each other on who manages a key; the organisation picks a reading."""
+    """Who manages a key. Cerby's documentation contradicts itself, so the organisation chooses."""
 
     ADMINS = "admins"
-    """Owners, Super Admins, Admins, and the key's own Owner ("View the details of an API key")."""
+    """Owners, Super Admins, Admins and the key's owner (Cerby, "View the details of an API key")."""
     OWNER_ONLY = "owner-only"
-    """The key's own Owner alone ("Explore API keys and bearer tokens")."""
+    """Only the key's owner (Cerby, "Explore API keys and bearer tokens")."""
 
 
 class OwnKey(enum.Enum):
-    """What owning the key in question means to a rule."""
+    """How owning the key affects a rule."""
 
     DOES_NOT_MATTER = enum.auto()
     SUFFICES = enum.auto()
@@ -116,10 +116,10 @@ class OwnKey(enum.Enum):
 
 @dataclass(frozen=True)
 class Rule:
-    """Who may: one of ``roles``, as far as ``own_key`` does not say more or less.
+    """Who may do an action: people with one of ``roles``, depending on ``own_key``.
 
-    ``at_least_key_owner``: the role must be at least as high as the key owner's, because a key acts
-    as its owner. ``fresh_role``: Cerby must have confirmed the role within a day.
+    ``at_least_key_owner``: the role must be at least as high as that of the key's owner, because a key acts
+    as its owner. ``fresh_role``: Cerby must have confirmed the role within the last day.
     """
 
     roles: frozenset[Role]
@@ -140,7 +140,7 @@ MATRIX: dict[Action, Rule] = {
     Action.REFRESH_ROLES: Rule(ADMINS),
     Action.GENERATE_KEY: Rule(ADMINS, fresh_role=True),
     Action.REGISTER_KEY: Rule(ADMINS),
-    Action.FIND_KEY: Rule(MEMBERS),  # whoever found a leaked key should hear at once whose it is
+    Action.FIND_KEY: Rule(MEMBERS),  # people who find a leaked key must be able to reach its owner at once
     Action.REVEAL_KEY: Rule(EVERYONE, OwnKey.IS_REQUIRED),
     Action.SEE_KEY: Rule(ADMINS, OwnKey.SUFFICES),
     Action.NARROW_KEY: Rule(ADMINS, OwnKey.SUFFICES),
@@ -167,7 +167,7 @@ def matrix(management: KeyManagement) -> dict[Action, Rule]:
 
 
 class OwnedKey(Protocol):
-    """What a rule needs to know of a key."""
+    """The attributes of a key that the rules use."""
 
     @property
     def owner_cerby_id(self) -> UUID: ...
@@ -177,7 +177,7 @@ class OwnedKey(Protocol):
 
 @dataclass(frozen=True)
 class Actor:
-    """The person who acts, as the portal knows them at this moment, and from where."""
+    """The person who acts, with their current role, and the address and browser of the request."""
 
     user_id: int
     cerby_id: UUID
@@ -199,24 +199,24 @@ class Actor:
 
 
 def is_stale(checked_at: datetime | None, now: datetime) -> bool:
-    """Whether a role that Cerby confirmed at ``checked_at`` is too old to generate or widen on."""
+    """Return whether a role confirmed at ``checked_at`` is too old for rules with ``fresh_role``."""
     return checked_at is None or now - checked_at > ROLE_GOES_STALE_AFTER
 
 
 def refusal(actor: Actor, action: Action, key: OwnedKey | None = None) -> str | None:
-    """Why ``actor`` may not do ``action`` (to ``key``), as a sentence; None where they may."""
+    """Return why ``actor`` may not do ``action`` (to ``key``), as a sentence, or None if they may."""
     if not actor.is_active:
-        return f"You are no longer a live member of the workspace in Cerby: you may not {action.words}."
+        return f"You are no longer an active member of the workspace in Cerby, so you may not {action.words}."
     rule = matrix(actor.management)[action]
     owns = key is not None and key.owner_cerby_id == actor.cerby_id
     if rule.own_key is OwnKey.IS_REQUIRED and not owns:
-        return f"Only the key's own Owner may {action.words}."
+        return f"Only the key's owner may {action.words}."
     if actor.role not in rule.roles and not (owns and rule.own_key is OwnKey.SUFFICES):
         return f"Your role, {actor.role.label}, may not {action.words}."
     if rule.fresh_role and actor.role_is_stale:
-        return f"Cerby has not confirmed your role for a day; until it does, you may not {action.words}."
+        return f"Cerby has not confirmed your role for a day. Until it does, you may not {action.words}."
     if rule.at_least_key_owner and key is not None and not _reaches(actor.role, key.owner_role):
-        return f"This key acts as its owner, whose role is higher than yours: you may not {action.words}."
+        return f"This key acts as its owner, whose role is higher than yours, so you may not {action.words}."
     return None
 
 
@@ -232,9 +232,9 @@ def check(actor: Actor, action: Action, key: OwnedKey | None = None) -> None:
 
 
 def roles_that_may(action: Action, management: KeyManagement) -> list[str]:
-    """Labels, highest role first, then the key's own Owner where owning the key counts."""
+    """Return the labels of the roles that may do ``action``, highest first, and the owner if that counts."""
     rule = matrix(management)[action]
     if rule.own_key is OwnKey.IS_REQUIRED:
-        return ["the key's own Owner"]
+        return ["the key's owner"]
     labels = [role.label for role in sorted(rule.roles, reverse=True)]
-    return [*labels, "the key's own Owner"] if rule.own_key is OwnKey.SUFFICES else labels
+    return [*labels, "the key's owner"] if rule.own_key is OwnKey.SUFFICES else labels

@@ -1,4 +1,4 @@
-"""The scope catalogue as data: what a key can be allowed to do, in Cerby's words and order."""
+"""The catalogue of scopes, with Cerby's labels and in Cerby's order."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scope:
-    """One scope of an API key.
-
-    ``writes``: it can change or delete data. ``published``: Cerby publishes its identifier.
-    """
+    """``writes``: the scope can change or delete data. ``published``: Cerby documents its identifier."""
 
     id: str
     label: str
@@ -23,12 +20,12 @@ class Scope:
     published: bool
 
 
-def _read(identifier: str, label: str, what: str, *, published: bool) -> Scope:
-    return Scope(identifier, label, f"Enables reading {what} data.", writes=False, published=published)
+def _read(identifier: str, label: str, data: str, *, published: bool) -> Scope:
+    return Scope(identifier, label, f"Enables reading {data} data.", writes=False, published=published)
 
 
-def _write(identifier: str, label: str, what: str, *, published: bool) -> Scope:
-    return Scope(identifier, label, f"Enables writing {what} data.", writes=True, published=published)
+def _write(identifier: str, label: str, data: str, *, published: bool) -> Scope:
+    return Scope(identifier, label, f"Enables writing {data} data.", writes=True, published=published)
 
 
 PUBLISHED: tuple[Scope, ...] = (
@@ -42,7 +39,7 @@ PUBLISHED: tuple[Scope, ...] = (
     _read("read:automations", "Read automated jobs", "automated job", published=True),
     _write("write:automations", "Write automated jobs", "automated job", published=True),
 )
-"""Cerby (published): the nine of its wizard, in its order."""
+"""The nine scopes of Cerby's wizard, in its order (published)."""
 
 EXTRA: tuple[Scope, ...] = (
     _read("read:vaults", "Read vaults", "vault", published=False),
@@ -54,37 +51,37 @@ EXTRA: tuple[Scope, ...] = (
     _write("write:teams", "Write teams", "team", published=False),
     Scope("delete:teams", "Delete teams", "Enables deleting teams.", writes=True, published=False),
 )
-"""Labels are Cerby's (published); identifiers and descriptions are our contract."""
+"""The labels are published by Cerby; the identifiers and descriptions are our own."""
 
 CATALOGUE: dict[str, Scope] = {scope.id: scope for scope in (*PUBLISHED, *EXTRA)}
 
 _INCLUDES = {"read:items": frozenset({"read:items:accounts", "read:items:secrets"})}
-"""Cerby (published): "Read items" enables reading account, secret, and collection data."""
+"""Published by Cerby: "Read items" enables reading account, secret, and collection data."""
 
 
 def offered(extra: bool) -> tuple[Scope, ...]:
-    """The scopes that can be chosen: the published nine, and with ``extra`` the other eight."""
+    """Return the scopes to choose from: the nine published ones, with ``extra`` also the other eight."""
     return (*PUBLISHED, *EXTRA) if extra else PUBLISHED
 
 
 def label(identifier: str) -> str:
-    """The words a person knows the scope by; an unknown identifier is shown as itself."""
+    """Return the label of a scope, or ``identifier`` itself if the scope is unknown."""
     scope = CATALOGUE.get(identifier)
     return scope.label if scope else identifier
 
 
 def in_order(identifiers: Iterable[str]) -> list[str]:
-    """Each identifier once, in the catalogue's order; unknown ones last, by alphabet."""
+    """Return each identifier once, in the order of the catalogue, then unknown ones in alphabetical order."""
     given = set(identifiers)
     return [known for known in CATALOGUE if known in given] + sorted(given - CATALOGUE.keys())
 
 
 def reach(identifiers: Iterable[str]) -> frozenset[str]:
-    """The scopes together with those that they include."""
+    """Return the scopes and the scopes that they include."""
     given = frozenset(identifiers)
     return given.union(*(_INCLUDES.get(identifier, frozenset()) for identifier in given))
 
 
 def widens(old: Iterable[str], new: Iterable[str]) -> bool:
-    """Whether ``new`` reaches anything that ``old`` does not. Unknown identifiers count literally."""
+    """Return whether ``new`` allows anything that ``old`` doesn't. An unknown scope includes only itself."""
     return not reach(new) <= reach(old)

@@ -1,1 +1,1 @@
-"""Every read, already cut down to what the person may see."""
+"""Read the database for pages and exports, limited to the rows that the actor may see."""

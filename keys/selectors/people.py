@@ -1,4 +1,4 @@
-"""People: whom to ask, the page of one person, and the table of roles and actions."""
+"""Return people to ask, the page of one person, and the table of roles and actions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ROLE_EVENTS = (Event.PERSON_ADDED.value, Event.PERSON_REMOVED.value, Event.PERS
 
 
 def whom_to_ask() -> list[User]:
-    """The workspace's Owner and Super Admins, as far as the portal knows them."""
+    """Return the workspace's Owner and Super Admins that the portal knows, highest role first."""
     asked = User.objects.filter(role__in=[Role.OWNER, Role.SUPER_ADMIN], is_active=True)
     return list(asked.order_by("-role", "name")[:SHOWN])
 
@@ -34,7 +34,7 @@ def owns_keys(user_id: int) -> bool:
 
 @dataclass(frozen=True)
 class MatrixRow:
-    """``cells`` has one answer for each role, least first, then one for the key's own Owner."""
+    """``cells`` has pairs of permission and label for each role, lowest first, then for the key's owner."""
 
     action: str
     cells: list[tuple[bool, str]]
@@ -49,30 +49,30 @@ def role_matrix() -> list[MatrixRow]:
 def _row(action: Action, rule: Rule) -> MatrixRow:
     by_role = rule.own_key is not OwnKey.IS_REQUIRED
     cells = [(by_role and role in rule.roles, role.label) for role in Role]
-    cells.append((rule.own_key is not OwnKey.DOES_NOT_MATTER, "The key's own Owner"))
+    cells.append((rule.own_key is not OwnKey.DOES_NOT_MATTER, "The key's owner"))
     notes = []
     if rule.at_least_key_owner:
-        notes.append("The role must be at least as high as the key owner's.")
+        notes.append("The role must be at least as high as the role of the key's owner.")
     if rule.fresh_role:
-        notes.append("Cerby must have confirmed the role within a day.")
+        notes.append("Cerby must have confirmed the role within the last day.")
     return MatrixRow(action.words[0].upper() + action.words[1:], cells, " ".join(notes))
 
 
 @dataclass(frozen=True)
 class PersonPage:
-    """Everything newest first. ``more_keys``: they own more than are shown."""
+    """All lists are newest first. ``more_keys``: the person owns more keys than are shown."""
 
     person: User
     role: str
     keys: list[tuple[ApiKey, Status]]
     more_keys: bool
     history: list[EventRow]
-    did: list[EventRow]
-    done_to_keys: list[EventRow]
+    own_events: list[EventRow]
+    key_events: list[EventRow]
 
 
 def _about(person: User) -> Q:
-    """Events whose details name ``person``: personal values stand beside the leaf, by their path in it."""
+    """Return the condition for events about ``person``: their email is among the event's personal values."""
     return Q(("personal__details.email", person.email))
 
 
@@ -82,11 +82,11 @@ def _with_status(keys: list[ApiKey]) -> list[tuple[ApiKey, Status]]:
 
 
 def person_page(actor: Actor, user_id: int) -> PersonPage:
-    """Raises ``NotAllowed`` and ``NotFound``."""
+    """Raise ``NotAllowed`` or ``NotFound``."""
     authorize(actor, Action.SEE_ACTIVITY)
     person = User.objects.filter(pk=user_id).first()
     if person is None:
-        raise NotFound("The portal knows no such person.")
+        raise NotFound("The portal does not know this person.")
     events = AuditEvent.objects.all()
     owned = list(ApiKey.objects.filter(LISTED, owner=person).order_by("-created_at", "-id")[: SHOWN_KEYS + 1])
     return PersonPage(
@@ -95,6 +95,6 @@ def person_page(actor: Actor, user_id: int) -> PersonPage:
         keys=_with_status(owned[:SHOWN_KEYS]),
         more_keys=len(owned) > SHOWN_KEYS,
         history=newest(events.filter(Q(type__in=_ROLE_EVENTS) & _about(person)), SHOWN_EVENTS),
-        did=newest(events.filter(actor_email=person.email), SHOWN_EVENTS),
-        done_to_keys=newest(by_owner(events, person.email), SHOWN_EVENTS),
+        own_events=newest(events.filter(actor_email=person.email), SHOWN_EVENTS),
+        key_events=newest(by_owner(events, person.email), SHOWN_EVENTS),
     )

@@ -1,7 +1,7 @@
-"""What may be said of a key that exists already: the rules on its owner, its dates and its scopes.
+"""Check the details of an existing key that is registered: its name, purpose, dates and scopes.
 
-Name and purpose keep the rules of keys.validation.new_key. A registered key is what it is: neither the longest
-life nor the choice of scopes that the portal offers for new keys binds it.
+Name and purpose follow the rules of keys.validation.new_key. The maximum lifetime and the choice of scopes
+for new keys don't apply.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LONGEST_AHEAD = timedelta(days=100 * 365)
 
 @dataclass(frozen=True)
 class Registration:
-    """``owner_email`` is lower case. ``created_at`` is None where nobody knows it."""
+    """``owner_email`` is in lower case. ``created_at`` is None if it is unknown."""
 
     name: str
     owner_email: str
@@ -32,7 +32,7 @@ class Registration:
 
 
 def check_registration(registration: Registration, now: datetime) -> None:
-    """Raise ``Invalid`` naming the first field that breaks a rule."""
+    """Raise ``Invalid`` for the first field that breaks a rule."""
     check_existing_name(registration.name)
     new_key.check_purpose(registration.purpose)
     check_dates(registration, now)
@@ -45,13 +45,13 @@ def check_existing_name(name: str) -> None:
 
 def check_dates(registration: Registration, now: datetime) -> None:
     if registration.expires_at <= now:
-        raise Invalid(expires_date="This key has expired already, so there is nothing left to govern.")
+        raise Invalid(expires_date="This key has already expired. Only active keys can be registered.")
     if registration.expires_at - now > LONGEST_AHEAD:
         raise Invalid(
-            expires_date="This is more than a hundred years from now. Look again at what Cerby shows."
+            expires_date="This is more than a hundred years from now. Check the date that Cerby shows."
         )
     if registration.created_at is not None and registration.created_at > now:
-        raise Invalid(created="A key that exists cannot have been created in the future.")
+        raise Invalid(created="This date is in the future. Enter the date on which the key was created.")
 
 
 def check_known_scopes(scopes: tuple[str, ...]) -> None:
@@ -63,7 +63,7 @@ def check_known_scopes(scopes: tuple[str, ...]) -> None:
 
 
 def same_key(registration: Registration) -> list[ApiKey]:
-    """The live keys in the inventory that have this name and owner, in whatever case, oldest first."""
+    """Return the live keys with the same name and owner, ignoring case, oldest first."""
     same = ApiKey.objects.filter(
         name_order=fold(registration.name),
         owner__email=registration.owner_email,

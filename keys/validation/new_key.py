@@ -1,4 +1,4 @@
-"""What may be asked for when a key is generated: the rules on name, purpose, expiry and scopes."""
+"""Check the details of a new key: its name, purpose, expiry and scopes."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from keys.rules.lifecycle import HOLDS_ITS_NAME
 
 NAME_LENGTH = 100
 PURPOSE_LENGTH = 500
-UNSEEN = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
-"""Unicode's categories of what is not a letter, mark, number, sign or space."""
-SHORTEST_LIFE = timedelta(minutes=30)
-"""Longer than the one view waits, so that no key can expire before it was seen."""
+INVISIBLE = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
+"""Unicode categories of characters that are not letters, marks, numbers, punctuation, symbols or spaces."""
+SHORTEST_LIFETIME = timedelta(minutes=30)
+"""Longer than ``REVEAL_WITHIN``, so that no key expires before it can be viewed."""
 
 
 @dataclass(frozen=True)
 class KeyRequest:
-    """``id`` is the wizard's; ``tab_key`` the 65 bytes of the public key that the browser tab made."""
+    """``id`` comes from the wizard. ``tab_key`` is the browser tab's public key, 65 bytes."""
 
     id: UUID
     name: str
@@ -36,7 +36,7 @@ class KeyRequest:
 
 
 def check_request(request: KeyRequest, now: datetime) -> None:
-    """Raise ``Invalid`` naming the first field that breaks a rule."""
+    """Raise ``Invalid`` for the first field that breaks a rule."""
     check_name(request.name, request.id)
     check_purpose(request.purpose)
     check_expiry(request.expires_at, now)
@@ -44,13 +44,13 @@ def check_request(request: KeyRequest, now: datetime) -> None:
 
 
 def tidy(name: str) -> str:
-    """``name`` in Unicode's composed form and with plain spaces: names that look alike are to be alike."""
+    """Return ``name`` in Unicode's composed form with plain spaces: names that look equal become equal."""
     composed = unicodedata.normalize("NFC", name)
     return "".join(" " if unicodedata.category(c) == "Zs" else c for c in composed).strip()
 
 
 def check_name(name: str, own_id: UUID | None = None) -> None:
-    """``own_id``: the request's own key, there already after a double click, is not in its way."""
+    """Ignore the key with ``own_id``, which already exists if the form was submitted twice."""
     check_text("name", "The name", name, NAME_LENGTH)
     in_use = ApiKey.objects.filter(name_order=fold(name), state__in=HOLDS_ITS_NAME)
     if own_id is not None:
@@ -65,26 +65,26 @@ def check_purpose(purpose: str) -> None:
     check_text("purpose", "The purpose", purpose, PURPOSE_LENGTH)
 
 
-def check_text(field: str, what: str, text: str, length: int) -> None:
+def check_text(field: str, subject: str, text: str, length: int) -> None:
     if not text.strip():
-        raise Invalid(**{field: f"{what} is missing. Enter 1 to {length} characters."})
+        raise Invalid(**{field: f"{subject} is missing. Enter 1 to {length} characters."})
     if len(text) > length:
-        raise Invalid(**{field: f"{what} has {len(text):,} characters; {length} are allowed."})
-    if any(unicodedata.category(character) in UNSEEN for character in text):
-        raise Invalid(**{field: f"{what} holds a character that cannot be seen, such as a tab. Remove it."})
+        raise Invalid(**{field: f"{subject} has {len(text):,} characters; {length} are allowed."})
+    if any(unicodedata.category(character) in INVISIBLE for character in text):
+        raise Invalid(**{field: f"{subject} contains an invisible character, such as a tab. Remove it."})
 
 
 def check_expiry(expires_at: datetime, now: datetime) -> None:
     longest = timedelta(days=settings.PORTAL_MAX_LIFETIME_DAYS)
     if expires_at <= now:
-        raise Invalid(expiration="This time is in the past. Choose one that is still to come.")
-    if expires_at - now < SHORTEST_LIFE:
+        raise Invalid(expiration="This time is in the past. Choose a time in the future.")
+    if expires_at - now < SHORTEST_LIFETIME:
         raise Invalid(
-            expiration="A key must live for at least 30 minutes, so that there is time to store it."
+            expiration="A key must be valid for at least 30 minutes, so that there is time to store it."
         )
     if expires_at - now > longest:
         raise Invalid(
-            expiration=f"A key may live for at most {longest.days} days here. Choose an earlier time."
+            expiration=f"A key may be valid for at most {longest.days} days. Choose an earlier time."
         )
 
 
@@ -95,6 +95,4 @@ def check_scopes(scopes: Iterable[str]) -> None:
     if not chosen:
         raise Invalid(scopes="Select at least one scope.")
     if unknown:
-        raise Invalid(
-            scopes=f"“{unknown[0][:60]}” is not a scope that is offered here. Select from the list."
-        )
+        raise Invalid(scopes=f"“{unknown[0][:60]}” is not an available scope. Choose from the list.")

@@ -14,11 +14,11 @@ from django.views.decorators.http import require_POST, require_safe
 from keys.actions.safeguards.quarantine import end_quarantine
 from keys.jobs.health import health as jobs_health
 from keys.jobs.health import late_jobs
-from keys.selectors.health.alerts import SHOWN_BY_THEMSELVES, alerts_shown
+from keys.selectors.health.alerts import SHOWN_IN_SECTIONS, alerts_shown
 from keys.selectors.health.anchors import anchors_health
 from keys.selectors.health.audit_log import audit_health
 from keys.selectors.health.peppers import peppers
-from keys.selectors.health.safeguards import standing
+from keys.selectors.health.safeguards import safeguards
 from keys.selectors.health.siem import siem_health
 from keys.views.people import actor_of, require_fresh_sign_in
 
@@ -28,8 +28,8 @@ def health(request: HttpRequest) -> HttpResponse:
     actor, audit = actor_of(request), audit_health()
     shown = {
         "health": jobs_health(actor),
-        "standing": standing(actor),
-        "alerts": alerts_shown(actor, audit, besides=SHOWN_BY_THEMSELVES),
+        "safeguards": safeguards(actor),
+        "alerts": alerts_shown(actor, audit, exclude=SHOWN_IN_SECTIONS),
         "peppers": peppers(),
         "audit": audit,
         "anchors": anchors_health(),

@@ -17,7 +17,7 @@ from keys.actions.keys.save_in_cerby import save_in_cerby
 from keys.forms.existing_key import PasteForm, refuse
 from keys.rules.errors import CerbyError, Invalid
 from keys.rules.policy import Actor
-from keys.selectors.key.paste import Pasting, pasting
+from keys.selectors.key.paste import PastePage, paste_page
 from keys.views.people import actor_of
 from keys.views.secrecy import secret_page
 
@@ -29,7 +29,7 @@ from keys.views.secrecy import secret_page
 def paste(request: HttpRequest, key_id: UUID) -> HttpResponse:
     """Show the instructions (GET), or check the key and continue to "Store your API key" (POST)."""
     actor = actor_of(request)
-    page = pasting(actor, key_id)
+    page = paste_page(actor, key_id)
     form = PasteForm(request.POST if request.method == "POST" else None, vaults=page.vaults)
     if request.method != "POST":
         return _page(request, page, form)
@@ -50,7 +50,7 @@ def paste(request: HttpRequest, key_id: UUID) -> HttpResponse:
 
 
 @sensitive_variables()
-def _save_in_vault(request: HttpRequest, actor: Actor, page: Pasting, form: PasteForm) -> bool:
+def _save_in_vault(request: HttpRequest, actor: Actor, page: PastePage, form: PasteForm) -> bool:
     """Save the key in a vault and return whether it worked. If not, the person must store it."""
     chosen = form.cleaned_data.get("vault") or None
     try:
@@ -67,6 +67,6 @@ def _save_in_vault(request: HttpRequest, actor: Actor, page: Pasting, form: Past
     return True
 
 
-def _page(request: HttpRequest, page: Pasting, form: PasteForm, status: int = 200) -> HttpResponse:
+def _page(request: HttpRequest, page: PastePage, form: PasteForm, status: int = 200) -> HttpResponse:
     context = {"section": "keys", "page": page, "form": form}
     return render(request, "keys/paste.html", context, status=status)

@@ -113,7 +113,7 @@ def test_another_person_is_refused(open_browser, complaints, name):
     steps.generate(page, name)
     other = open_browser("admin")
     assert other.goto(page.url).status == 403
-    expect(other.get_by_role("main")).to_contain_text("Only the key's own Owner may view")
+    expect(other.get_by_role("main")).to_contain_text("Only the key's owner may view")
 
 
 def test_a_session_that_ends_before_the_view_does_not_use_it(open_browser, name):

@@ -176,7 +176,7 @@ def test_things_to_do_are_counted_and_the_first_is_named(admin, cast, all_well):
     a_key(cast.owner, state=State.REVOKING, attempts=6)
     response = admin.get("/")
     assert verdict(response) == "2 things to do"
-    assert "Begin with “Removal stuck”: 1." in text(response)
+    assert "Start with “Removal stuck”: 1." in text(response)
 
 
 def test_without_a_worker_something_is_broken(admin, cast, all_well):
@@ -184,8 +184,8 @@ def test_without_a_worker_something_is_broken(admin, cast, all_well):
     PeriodicJob.objects.filter(name="reconcile").update(finished_at=NOW - timedelta(hours=1))
     response = admin.get("/")
     assert verdict(response) == "Something is broken"
-    assert "Look after this first: Background jobs. There is also 1 thing to do." in text(response)
-    assert "Late: reconcile. Is the worker running?" in text(response)
+    assert "Fix this first: Background jobs. There is also 1 thing to do." in text(response)
+    assert "Late: reconcile. Check that the worker is running." in text(response)
 
 
 def test_an_outage_of_cerby_is_shown_with_its_start(admin, cast, all_well, sandbox, settings):
@@ -194,7 +194,7 @@ def test_an_outage_of_cerby_is_shown_with_its_start(admin, cast, all_well, sandb
     sweep.func()
     response = admin.get("/")
     assert verdict(response) == "Something is broken"
-    assert "Look after this first: Cerby. There is also 1 thing to do." in text(response)
+    assert "Fix this first: Cerby. There is also 1 thing to do." in text(response)
     assert "Last compared just now. Cerby could not be asked" in text(response)
     assert lines(response)["Expiring within 7 days"][0] == "1"
 

@@ -101,7 +101,7 @@ def test_no_proof_is_shown_that_does_not_hold(admin, event):
     sealed_and_signed()
     Checkpoint.objects.create(size=9, root=b"r" * 32, at=event.at, note="…")
     shown = text(admin.get(f"/activity/{event.uid}/"))
-    assert "The proof does not hold" in shown
+    assert "The proof is not valid" in shown
 
 
 def test_an_erased_event_keeps_its_proof(admin, event):

@@ -138,7 +138,7 @@ def test_alerts_are_shown_with_advice_here_and_on_the_dashboard(browser_of, cast
         section = the(page, "section", aria_labelledby="alerts")
         assert "Cerby has not confirmed that “Nightly” is removed" in words(section)
         assert "Delete the key in Cerby's web app." in words(section)
-        assert links(page)["An API key that should be gone may still work"] == f"/keys/{key.pk}/"
+        assert links(page)["A removed API key may still work"] == f"/keys/{key.pk}/"
     ApiKey.objects.update(attempts=5)
     assert not elements(browser_of("admin").get(HEALTH), "section", aria_labelledby="alerts")
 
@@ -205,8 +205,8 @@ def forged(_: object) -> None:
 @pytest.mark.parametrize(
     ("trouble", "status", "sentence"),
     [
-        (waiting, "late", "Is a worker running?"),
-        (unsigned, "unsigned", "wait to be signed"),
+        (waiting, "late", "Check that a worker is running."),
+        (unsigned, "unsigned", "waiting to be signed"),
         (without_a_key, "unsigned", "PORTAL_AUDIT_SIGNING_KEY is not set"),
         (refused, "refused", "refuses to sign. The tree is damaged."),
         (forged, "forged", "Event 1,234 was changed before it was sealed"),

@@ -165,7 +165,7 @@ def test_an_unknown_owner_is_read_from_cerby(admin, sandbox):
         ({"owner": "nobody@contenzilla.example"}, "id_owner", "Cerby knows nobody"),
         ({"purpose": " "}, "id_purpose", "The purpose is missing"),
         ({"expires_date": None}, "id_expires_date", "Enter the day"),
-        ({"expires_date": "2020-01-01"}, "id_expires_date", "has expired already"),
+        ({"expires_date": "2020-01-01"}, "id_expires_date", "has already expired"),
         ({"expires_date": "9999-01-01"}, "id_expires_date", "more than a hundred years"),
         ({"created": "2100-01-01"}, "id_created", "in the future"),
         ({"api_key": "short"}, "id_api_key", "5 characters"),

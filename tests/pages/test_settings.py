@@ -27,7 +27,7 @@ def test_it_shows_the_current_rules(admin, settings):
     settings.PORTAL_MAX_LIFETIME_DAYS = 90
     settings.PORTAL_KEY_MANAGEMENT = "owner-only"
     said = text(admin.get("/settings/"))
-    for fact in ("contenzilla", settings.CERBY_BASE_URL, "90 days", "The key's own Owner alone"):
+    for fact in ("contenzilla", settings.CERBY_BASE_URL, "90 days", "Only the key's owner"):
         assert fact in said
 
 

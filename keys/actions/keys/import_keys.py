@@ -32,5 +32,5 @@ def import_keys(actor: Actor, text: str) -> int:
 
 
 def _declare(actor: Actor, line: Line, owners: dict[str, User]) -> None:
-    assert line.what is not None  # every valid line has one
-    add(actor, line.what, owners[line.owner_email])
+    assert line.registration is not None  # every valid line has one
+    add(actor, line.registration, owners[line.owner_email])

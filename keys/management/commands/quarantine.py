@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from keys.actions.safeguards.quarantine import Cause, end_quarantine, start_quarantine
 from keys.models import HeldBack
 from keys.rules.errors import PortalError
-from keys.selectors.health.safeguards import quarantine_on
+from keys.selectors.health.safeguards import active_quarantine
 
 
 class Command(BaseCommand):
@@ -38,7 +38,7 @@ class Command(BaseCommand):
 
 
 def _status() -> str:
-    quarantine = quarantine_on()
+    quarantine = active_quarantine()
     if quarantine is None:
         return "The quarantine is off."
     held = HeldBack.objects.filter(approved_at__isnull=True).count()

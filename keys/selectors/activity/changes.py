@@ -1,4 +1,4 @@
-"""What an event changed, as what was taken away and what was added."""
+"""Return the changes that an event records, as removed and added values."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from keys.rules import formatting
 from keys.rules.scopes import label
 
 _SCOPES = "scopes"
-_WORDS = {
-    "owner_email": "owner's e-mail",
+_LABELS = {
+    "owner_email": "owner's email",
     "expires_at": "expiry",
     "cerby_id": "Cerby's identifier",
-    "email": "e-mail",
+    "email": "email",
 }
 
 
 class Change(NamedTuple):
-    """``removed`` and ``added`` are words to print; of scopes, those that differ and no others."""
+    """``removed`` and ``added`` are printable values. For scopes, they are only those that differ."""
 
-    what: str
+    name: str
     removed: list[str]
     added: list[str]
 
 
 def changes_in(details: dict[str, Any]) -> list[Change]:
-    """The changes between an event's ``before`` and ``after``; none where it carries no such pair.
+    """Return the changes between an event's ``before`` and ``after``, or nothing if it has no such pair.
 
-    The two are lists of scopes, or dictionaries of the same named facts.
+    The two are lists of scopes, or dictionaries with the same attributes.
     """
     before, after = details.get("before"), details.get("after")
     if isinstance(before, list) and isinstance(after, list):
@@ -39,14 +39,14 @@ def changes_in(details: dict[str, Any]) -> list[Change]:
 
 
 def _change(name: str, before: Any, after: Any) -> Change:
-    what = _WORDS.get(name, name.replace("_", " "))
+    attribute = _LABELS.get(name, name.replace("_", " "))
     if isinstance(before, list) and isinstance(after, list):
         removed = [label(scope) for scope in before if scope not in after]
-        return Change(what, removed, [label(scope) for scope in after if scope not in before])
-    return Change(what, _words(name, before), _words(name, after))
+        return Change(attribute, removed, [label(scope) for scope in after if scope not in before])
+    return Change(attribute, _values(name, before), _values(name, after))
 
 
-def _words(name: str, value: Any) -> list[str]:
+def _values(name: str, value: Any) -> list[str]:
     if value in (None, "", []):
         return []
     if name == "expires_at":

@@ -1,4 +1,4 @@
-"""One event, whole: readable, byte by byte, and with the proof that it is in the signed record."""
+"""Return one event with its exact bytes and the proof that the signed audit log contains it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from keys.selectors.activity.table import COLUMNS, EventRow, row_of
 from keys.tlog.merkle import Damaged
 from keys.verifier.verify_bundle import root_by_proof
 
-NOT_SEALED = "This event is not sealed yet. That takes a second; reload the page."
-NOT_SIGNED = "This event is sealed, and not signed yet. That takes some seconds; reload the page."
-DAMAGED = "The proof does not hold: the record is damaged here. Verify the record."
+NOT_SEALED = "This event is not sealed yet. That takes a second. Reload the page."
+NOT_SIGNED = "This event is sealed but not signed yet. That takes a few seconds. Reload the page."
+DAMAGED = "The proof is not valid, so the audit log is damaged here. Verify the audit log."
 
 
 @dataclass(frozen=True)
 class Proof:
-    """That leaf ``index`` is in the tree of ``size`` that ``note`` signs. ``text``: a C2SP tlog-proof."""
+    """Leaf ``index`` is in the tree of ``size`` that ``note`` signs. ``text`` is a C2SP tlog-proof."""
 
     index: int
     size: int
@@ -33,7 +33,7 @@ class Proof:
 
 @dataclass(frozen=True)
 class WholeEvent:
-    """``leaf``: what was sealed, byte by byte. Where there is no ``proof``, ``reason`` says why."""
+    """``leaf`` holds the exact sealed bytes as text. If there is no ``proof``, ``reason`` says why."""
 
     uid: UUID
     row: EventRow
@@ -44,11 +44,11 @@ class WholeEvent:
 
 
 def event_for(actor: Actor, uid: UUID) -> WholeEvent:
-    """Raises ``NotAllowed``, and ``NotFound``."""
+    """Raise ``NotAllowed`` or ``NotFound``."""
     authorize(actor, Action.SEE_ACTIVITY)
     found = AuditEvent.objects.filter(uid=uid).values_list("leaf", "salt", *COLUMNS).first()
     if found is None:
-        raise NotFound("The record has no such event.")
+        raise NotFound("The audit log has no such event.")
     leaf, salt, *columns = found
     proof, reason = _proof(columns[0], bytes(leaf))
     text = bytes(leaf).decode("utf-8", "replace")
@@ -56,7 +56,7 @@ def event_for(actor: Actor, uid: UUID) -> WholeEvent:
 
 
 def _proof(event_id: int, leaf: bytes) -> tuple[Proof | None, str]:
-    """A proof that was checked, with the code that an outsider checks it with; or why there is none."""
+    """Return a proof, checked with the code that auditors use, or the reason why there is none."""
     index = Sealed.objects.filter(event_id=event_id).values_list("index", flat=True).first()
     if index is None:
         return None, NOT_SEALED

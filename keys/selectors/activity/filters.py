@@ -1,4 +1,4 @@
-"""What the activity's query string may say: filters, and the event to continue from."""
+"""Parse the activity page's query string: filters, and the event to continue from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from keys.models import ApiKey, AuditEvent, SavedFilter
 from keys.rules.events import Event
 from keys.rules.policy import Actor
 from keys.selectors.counts import has_at_most
-from keys.selectors.inventory.conditions import FEW, id_of
+from keys.selectors.inventory.conditions import FEW, user_id_of
 from keys.selectors.inventory.keyset import Order, Window
 from keys.selectors.inventory.widgets import PlainInput, PlainSelect
 
@@ -29,13 +29,13 @@ _LARGEST_ID = 2**63 - 1
 _DAY: dict[str, Any] = {
     "required": False,
     "widget": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-    # Near either end of the calendar, a day's start in some zone is no time in UTC.
+    # Near the ends of the calendar, the start of a day in some time zones does not exist in UTC.
     "validators": [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2999, 12, 31))],
 }
 
 
 class ActivityForm(forms.Form):
-    actor = forms.CharField(required=False, label="Who (e-mail)", max_length=254, widget=PlainInput)
+    actor = forms.CharField(required=False, label="Who (email)", max_length=254, widget=PlainInput)
     owner = forms.CharField(required=False, label="Key's owner", max_length=254, widget=PlainInput)
     type = forms.ChoiceField(
         required=False,
@@ -65,12 +65,11 @@ class ActivityForm(forms.Form):
 def by_owner(events: Events, email: str) -> Events:
     """Return the events about the keys that the person owns now.
 
-    For an owner of few keys, the events are looked up by key. For an owner of many, the events are read in
-    the order of the page and each one's key is checked: enough of them match soon. The check is correlated,
-    because SQLite would first collect the keys of an uncorrelated subquery, which takes longer the more
-    keys there are.
+    If the person owns few keys, look the events up by key. If they own many, check the key of each event in
+    the order of the page, because a page is soon full. The check is correlated: SQLite would collect all keys
+    of an uncorrelated subquery first.
     """
-    owned = ApiKey.objects.filter(owner_id=id_of(email))
+    owned = ApiKey.objects.filter(owner_id=user_id_of(email))
     if has_at_most(owned, FEW):
         return events.filter(key_id__in=owned.values("pk"))
     return events.filter(Exists(owned.filter(pk=OuterRef("key_id"))))
@@ -85,11 +84,11 @@ _CONDITIONS: dict[str, Callable[[Events, Any], Events]] = {
     "ip": lambda events, ip: events.filter(ip=ip),
 }
 FILTERS = (*_CONDITIONS, "since", "until")
-"""What narrows the list; the rest of the query string says where in it one is."""
+"""The fields that narrow the list. The others select the page."""
 
 
 class ActivityFilter:
-    """The query string, checked. ``chosen`` has what was asked for, empty where nothing was."""
+    """The validated query string. ``chosen`` maps every field to its value, which is empty if not set."""
 
     def __init__(self, params: QueryDict) -> None:
         self.form = ActivityForm(params)
@@ -103,20 +102,20 @@ class ActivityFilter:
 
     def events(self) -> Events:
         events = AuditEvent.objects.all()
-        for name, narrowed in _CONDITIONS.items():
+        for name, narrow in _CONDITIONS.items():
             if self.chosen[name]:
-                events = narrowed(events, self.chosen[name])
+                events = narrow(events, self.chosen[name])
         return events
 
     def order(self) -> Order:
-        """Newest first, between the first moment of one day and the last of another."""
+        """Return the order: newest first, from the start of ``since`` to the end of ``until``."""
         since, until = self.chosen["since"], self.chosen["until"]
         low = _start_of(since) - _INSTANT if since else None
         high = _start_of(until + timedelta(days=1)) - _INSTANT if until else None
         return replace(NEWEST_FIRST, window=Window(low, high))
 
     def in_use(self) -> dict[str, str]:
-        """The filters that narrow the list, as the query string would spell them."""
+        """Return the filters that narrow the list, as in the query string."""
         return {name: str(self.chosen[name]) for name in FILTERS if self.chosen[name]}
 
     def in_words(self) -> str:
@@ -127,7 +126,7 @@ class ActivityFilter:
 
 
 def saved_filters(actor: Actor) -> list[SavedFilter]:
-    """The actor's own, by name."""
+    """Return the actor's saved filters, sorted by name."""
     return list(SavedFilter.objects.filter(user_id=actor.user_id).order_by("name"))
 
 

@@ -1,4 +1,4 @@
-"""The record of what happened, as rows of strings, filtered and paged."""
+"""Return a page of the activity, or its export, as rows of strings."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class EventRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Activity:
-    """``key`` or ``person``: whose whole story this is, where the filter asks for one of them alone."""
+    """``key`` or ``person`` is set if the filter selects only the events of that key or person."""
 
     page: Page[EventRow]
     filter: ActivityFilter
@@ -74,7 +74,7 @@ class Activity:
 
 
 def activity(actor: Actor, params: QueryDict) -> Activity:
-    """The page of the record that the query string asks for. Raises ``NotAllowed``."""
+    """Return the page of the activity for the query string ``params``. Raise ``NotAllowed``."""
     authorize(actor, Action.SEE_ACTIVITY)
     wanted = ActivityFilter(params)
     if not wanted.is_valid():
@@ -91,33 +91,33 @@ def activity(actor: Actor, params: QueryDict) -> Activity:
 
 
 def _subject(wanted: ActivityFilter) -> dict[str, Any]:
-    alone = wanted.in_use()
-    if alone.keys() == {"key"}:
-        return {"key": ApiKey.objects.filter(pk=alone["key"]).first()}
-    if alone.keys() == {"actor"}:
-        return {"person": User.objects.filter(email=alone["actor"].lower()).first()}
+    in_use = wanted.in_use()
+    if in_use.keys() == {"key"}:
+        return {"key": ApiKey.objects.filter(pk=in_use["key"]).first()}
+    if in_use.keys() == {"actor"}:
+        return {"person": User.objects.filter(email=in_use["actor"].lower()).first()}
     return {}
 
 
 def newest_activity(actor: Actor, count: int) -> list[EventRow]:
-    """Raises ``NotAllowed``."""
+    """Return the newest ``count`` events. Raise ``NotAllowed``."""
     authorize(actor, Action.SEE_ACTIVITY)
     return newest(AuditEvent.objects.all(), count)
 
 
 def newest(events: Events, count: int) -> list[EventRow]:
-    """The newest ``count`` of ``events``, which whoever asks has been allowed to see."""
+    """Return the newest ``count`` of ``events``. The caller has checked that the actor may see them."""
     rows = order_by(events.values_list(*COLUMNS), NEWEST_FIRST)[:count]
     return [row_of(values) for values in rows]
 
 
 def story_of(key: ApiKey, count: int = 100) -> list[EventRow]:
-    """The newest ``count`` events of a key that ``key_for`` has handed out."""
+    """Return the newest ``count`` events of a key from ``key_for``."""
     return newest(AuditEvent.objects.filter(key_id=key.id), count)
 
 
 def row_of(values: tuple[Any, ...]) -> EventRow:
-    """``values`` are those of ``COLUMNS``."""
+    """Return the row for the values of ``COLUMNS``."""
     *columns, hidden, personal = values
     id_, at, type_, outcome, who_id, who, email, role, key_id, key_name, ip, browser, reason, uid = columns
     details = readable(hidden, personal)
@@ -150,7 +150,7 @@ def row_of(values: tuple[Any, ...]) -> EventRow:
 
 
 def _in_order(details: dict[str, Any]) -> list[tuple[str, Any]]:
-    """By name, "before" and "after" last: PostgreSQL keeps them in an order of its own."""
+    """Sort details by name, "before" and "after" last. PostgreSQL doesn't keep the order of JSON objects."""
     last = {"before": 1, "after": 2}
     return sorted(details.items(), key=lambda detail: (last.get(detail[0], 0), detail[0]))
 
@@ -168,12 +168,12 @@ def _detail(name: str, value: Any) -> str:
     if isinstance(value, list):
         return "; ".join(str(part) for part in value) or "none"
     if isinstance(value, dict):
-        return ", ".join(f"{part}: {what}" for part, what in sorted(value.items()))
+        return ", ".join(f"{name}: {each}" for name, each in sorted(value.items()))
     return str(value)
 
 
 EXPORT_HEADER = [
-    "Event id", "At (UTC)", "Event", "Outcome", "Who", "E-mail", "Role", "Key id", "Key name", "IP",
+    "Event id", "At (UTC)", "Event", "Outcome", "Who", "Email", "Role", "Key id", "Key name", "IP",
     "Browser", "Reason", "Details",
 ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The dashboard's charts: their words, their numbers as a table, and what charts.py makes of them."""
+"""Build the dashboard's charts from the counted figures: summaries, tables, and the drawings from svg.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from keys.rules import scopes as catalogue
 from keys.rules.policy import Role
-from keys.selectors.dashboard.figures import DAYS, Figures, Kept, OwnerFigure, ScopeFigure
+from keys.selectors.dashboard.figures import DAYS, CountedFigures, Figures, OwnerFigure, ScopeFigure
 from keys.selectors.dashboard.svg import Calendar, Columns, calendar, cliffs, columns, level, share
 
 SHOWN_WIDEST = 3
@@ -25,7 +25,7 @@ class DayRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Expiries:
-    said: str
+    summary: str
     calendar: Calendar
     cliffs: list[DayRow]
     rows: list[DayRow]
@@ -33,15 +33,15 @@ class Expiries:
 
 @dataclass(frozen=True)
 class Weeks:
-    """Each row has a week in words, then a number for each of what was counted; no chart where all are 0."""
+    """Each row has a week in words and its counts. ``columns`` is None if all counts are 0."""
 
-    said: str
+    summary: str
     columns: Columns | None
     rows: list[tuple[str, ...]]
 
 
 class Bar(NamedTuple):
-    """``note`` and ``tag`` say more of what ``label`` names; ``url`` lists what was counted, or is empty."""
+    """``note`` and ``tag`` describe the owner. ``url`` leads to the counted keys, or is empty."""
 
     label: str
     keys: str
@@ -51,26 +51,26 @@ class Bar(NamedTuple):
     tag: str = ""
 
 
-class Reach(NamedTuple):
-    """One scope. ``cells`` has the number of keys for each of the roles, and its shade."""
+class ScopeRow(NamedTuple):
+    """One scope. ``cells`` has the number of keys and the shade for each role."""
 
     bar: Bar
     cells: list[tuple[str, int]]
 
 
 @dataclass(frozen=True)
-class Drawings:
+class Charts:
     expiries: Expiries
     turnover: Weeks
     refusals: Weeks
     owners: list[Bar]
     roles: list[str]
-    reaches: list[Reach]
+    scopes: list[ScopeRow]
     widest: list[str]
 
 
-def drawings(kept: Kept) -> Drawings:
-    figures = kept.figures
+def charts(counted: CountedFigures) -> Charts:
+    figures = counted.figures
     roles = [
         (place, role)
         for place, role in enumerate(Role)
@@ -79,14 +79,14 @@ def drawings(kept: Kept) -> Drawings:
     most = max((sum(row["by_role"]) for row in figures["scopes"]), default=0)
     darkest = max((keys for row in figures["scopes"] for keys in row["by_role"]), default=0)
     by_risk = sorted(figures["scopes"], key=lambda row: (not _writes(row["scope"]), -sum(row["by_role"])))
-    return Drawings(
-        expiries=_expiries(figures, kept.as_of.astimezone(UTC).date()),
+    return Charts(
+        expiries=_expiries(figures, counted.as_of.astimezone(UTC).date()),
         turnover=_turnover(figures),
         refusals=_refusals(figures),
         owners=_owners(figures["owners"]),
         roles=[role.label for _, role in roles],
-        reaches=[
-            Reach(
+        scopes=[
+            ScopeRow(
                 _scope_bar(row, most),
                 [
                     (_number(row["by_role"][place]), level(row["by_role"][place], darkest))
@@ -102,12 +102,12 @@ def drawings(kept: Kept) -> Drawings:
 def _expiries(figures: Figures, today: date) -> Expiries:
     counts = {date.fromisoformat(day): keys for day, keys in figures["expiring"].items()}
     steep = cliffs(counts, DAYS)
-    said = f"{_keys(sum(counts.values()))} of {figures['active']:,} active, on {len(counts)} days."
+    summary = f"{_keys(sum(counts.values()))} of {figures['active']:,} active, on {len(counts)} days."
     if counts:
         worst = max(counts, key=lambda day: counts[day])
-        said += f" The most on one day: {_number(counts[worst])}, on {_day(worst)}."
+        summary += f" The most on one day: {_number(counts[worst])}, on {_day(worst)}."
     return Expiries(
-        said=said,
+        summary=summary,
         calendar=calendar(counts, today, DAYS + 1),
         cliffs=[_day_row(day, counts[day]) for day in steep],
         rows=[_day_row(day, keys) for day, keys in sorted(counts.items())],
@@ -121,7 +121,7 @@ def _day_row(day: date, keys: int) -> DayRow:
 def _turnover(figures: Figures) -> Weeks:
     new, removed = ([week[name] for week in figures["weeks"]] for name in ("new", "removed"))
     return Weeks(
-        said=f"{_keys(sum(new))} were made and {sum(removed):,} removed in {len(new)} weeks.",
+        summary=f"{_keys(sum(new))} created and {sum(removed):,} removed in {len(new)} weeks.",
         columns=columns(_labels(figures), new, removed) if any([*new, *removed]) else None,
         rows=[
             (_week(week["monday"]), _number(week["new"]), _number(week["removed"]))
@@ -133,7 +133,7 @@ def _turnover(figures: Figures) -> Weeks:
 def _refusals(figures: Figures) -> Weeks:
     refused = [week["refused"] for week in figures["weeks"]]
     return Weeks(
-        said=f"{_number(sum(refused))} in {len(refused)} weeks, {_number(refused[-1])} of them in this one."
+        summary=f"{_number(sum(refused))} in {len(refused)} weeks, {_number(refused[-1])} of them this week."
         if any(refused)
         else f"None in {len(refused)} weeks.",
         columns=columns(_labels(figures), refused) if any(refused) else None,
@@ -168,22 +168,22 @@ def _scope_bar(row: ScopeFigure, most: int) -> Bar:
 
 
 def _widest(by_risk: list[ScopeFigure]) -> list[str]:
-    """What reaches farthest: the highest role first, and of its scopes those that change something."""
-    reaching = [
+    """Return the most powerful keys in words: keys that can change data, the highest role first."""
+    powerful = [
         (role, row["scope"], keys)
         for row in by_risk
         for role, keys in zip(Role, row["by_role"], strict=True)
         if keys and _writes(row["scope"])
     ]
-    reaching.sort(key=lambda found: -found[0])  # stable: within a role the order stays
+    powerful.sort(key=lambda row: -row[0])  # a stable sort keeps the order within a role
     return [
         f"{_keys(keys)} can “{catalogue.label(scope)}” as {role.label}"
-        for role, scope, keys in reaching[:SHOWN_WIDEST]
+        for role, scope, keys in powerful[:SHOWN_WIDEST]
     ]
 
 
 def _writes(scope: str) -> bool:
-    """Of a scope that the catalogue does not know, the worst is assumed."""
+    """Return whether ``scope`` can change data. An unknown scope is assumed to."""
     known = catalogue.CATALOGUE.get(scope)
     return known is None or known.writes
 

@@ -1,4 +1,4 @@
-"""Count what the dashboard's charts show: the work of a background job, too much for a page at any size."""
+"""Count the figures for the dashboard's charts, in a background job, because it takes too long for a page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TOP_OWNERS = 10
 
 
 class OwnerFigure(TypedDict):
-    """``keys`` counts the active ones. ``left``: disabled in Cerby, or unknown to it."""
+    """``keys`` is the number of active keys. ``left``: the owner is disabled in Cerby or unknown to it."""
 
     name: str
     email: str
@@ -32,14 +32,14 @@ class OwnerFigure(TypedDict):
 
 
 class ScopeFigure(TypedDict):
-    """How many active keys hold ``scope``, by the role of their owner, in the order of ``Role``."""
+    """``by_role``: active keys with ``scope`` by the role of their owner, in the order of ``Role``."""
 
     scope: str
     by_role: list[int]
 
 
 class WeekFigure(TypedDict):
-    """``monday`` is the week's first day in UTC, as 2026-11-02."""
+    """``monday`` is the first day of the week in UTC, such as 2026-11-02."""
 
     monday: str
     new: int
@@ -48,7 +48,7 @@ class WeekFigure(TypedDict):
 
 
 class Figures(TypedDict):
-    """``expiring``: active keys by their last day in UTC, of those that end within ``DAYS``; none is 0."""
+    """``expiring``: active keys that expire within ``DAYS``, by day in UTC, without days that have none."""
 
     active: int
     expiring: dict[str, int]
@@ -58,19 +58,19 @@ class Figures(TypedDict):
 
 
 @dataclass(frozen=True)
-class Kept:
+class CountedFigures:
     as_of: datetime
     figures: Figures
 
 
-def kept_figures() -> Kept | None:
-    """What was counted last; None before the job's first run."""
+def counted_figures() -> CountedFigures | None:
+    """Return the latest figures, or None before the job's first run."""
     row = DashboardFigures.objects.first()
-    return Kept(row.as_of, row.figures) if row else None
+    return CountedFigures(row.as_of, row.figures) if row else None
 
 
 def count_figures(now: datetime) -> Figures:
-    """Everything anew. Ranges of indexes, but for one pass over the active keys, grouped by the database."""
+    """Count all figures: ranges of indexes, and one pass over the active keys, grouped by the database."""
     people = {person.pk: person for person in User.objects.only("name", "email", "role", "left_at")}
     by_owner: Counter[int] = Counter()
     by_scope: Counter[tuple[str, int]] = Counter()
@@ -102,7 +102,7 @@ def _owner(person: User, keys: int) -> OwnerFigure:
 
 
 def _expiring(now: datetime) -> dict[str, int]:
-    """A query a day, each a range of an index; to group by day, a database would compute every row's."""
+    """Count with one query per day, each a range of an index. Grouping would compute the day of every row."""
     today = now.astimezone(UTC).date()
     days = ((today + timedelta(days=number)).isoformat() for number in range(DAYS + 1))
     counts = {day: ApiKey.objects.filter(LISTED, expiring(day, now).found).count() for day in days}
@@ -110,7 +110,7 @@ def _expiring(now: datetime) -> dict[str, int]:
 
 
 def _mondays(now: datetime) -> Iterator[date]:
-    """Of the last ``WEEKS`` weeks, this one included, oldest first."""
+    """Return the Mondays of the last ``WEEKS`` weeks, including this week, oldest first."""
     today = now.astimezone(UTC).date()
     this = today - timedelta(days=today.weekday())
     return (this - timedelta(weeks=ago) for ago in reversed(range(WEEKS)))

@@ -1,4 +1,4 @@
-"""The dashboard: are we all right, what needs doing first, and how things stand."""
+"""Return the dashboard: a verdict, the things to do, the portal's health, and charts."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from keys.audit.guard import authorize
 from keys.rules.policy import Action, Actor
 from keys.selectors.activity.table import EventRow, newest_activity
 from keys.selectors.counts import count_label
-from keys.selectors.dashboard.charts import Drawings, drawings
-from keys.selectors.dashboard.figures import kept_figures
+from keys.selectors.dashboard.charts import Charts, charts
+from keys.selectors.dashboard.figures import counted_figures
 from keys.selectors.dashboard.to_do import Line, count_keys, lines
 from keys.selectors.health.audit_log import AuditHealth
 from keys.selectors.health.health_lines import HealthLine, health_lines
@@ -25,7 +25,7 @@ NEWEST_EVENTS = 5
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer to "are we all right?". ``tone`` is success, warning or danger."""
+    """The overall state of the portal. ``tone`` is success, warning or danger."""
 
     tone: str
     headline: str
@@ -41,9 +41,9 @@ class StatusFigure:
 
 @dataclass(frozen=True)
 class Dashboard:
-    """``clear`` are the lines that count nothing; ``is_empty``: there are no keys, and nothing to do.
+    """``clear`` are the lines with a count of 0. ``is_empty``: there are neither keys nor things to do.
 
-    ``drawings`` and ``as_of`` are None until the figures have been counted.
+    ``charts`` and ``as_of`` are None until the figures have been counted.
     """
 
     verdict: Verdict
@@ -53,20 +53,20 @@ class Dashboard:
     health_lines: list[HealthLine]
     by_status: list[StatusFigure]
     is_empty: bool
-    drawings: Drawings | None
+    charts: Charts | None
     as_of: datetime | None
     newest: list[EventRow]
 
 
 def dashboard(actor: Actor, audit: AuditHealth, late_jobs: Sequence[str]) -> Dashboard:
-    """``late_jobs``: the background jobs that do not run. Raises ``NotAllowed``."""
+    """``late_jobs``: the names of the background jobs that are overdue. Raise ``NotAllowed``."""
     authorize(actor, Action.SEE_INVENTORY)
     now = timezone.now()
     found = lines(now)
     to_do = [line for line in found if line.is_to_do]
     health = health_lines(now, audit, late_jobs)
     counts = {status: _with_status(status, now) for status in ("active", "pending", "expired", "removed")}
-    kept = kept_figures()
+    counted = counted_figures()
     return Dashboard(
         verdict=_verdict(to_do, health),
         to_do=to_do,
@@ -80,8 +80,8 @@ def dashboard(actor: Actor, audit: AuditHealth, late_jobs: Sequence[str]) -> Das
             for status, count in counts.items()
         ],
         is_empty=not any(counts.values()) and not to_do,
-        drawings=drawings(kept) if kept else None,
-        as_of=kept.as_of if kept else None,
+        charts=charts(counted) if counted else None,
+        as_of=counted.as_of if counted else None,
         newest=newest_activity(actor, NEWEST_EVENTS),
     )
 
@@ -92,12 +92,12 @@ def _with_status(status: str, now: datetime) -> int:
 
 def _verdict(to_do: list[Line], health: list[HealthLine]) -> Verdict:
     things = f"{len(to_do)} thing{'' if len(to_do) == 1 else 's'} to do"
-    broken = [sign.name for sign in health if sign.tone == "danger"]
+    broken = [line.name for line in health if line.tone == "danger"]
     if broken:
         more = f" There {'is' if len(to_do) == 1 else 'are'} also {things}." if to_do else ""
-        return Verdict("danger", "Something is broken", f"Look after this first: {', '.join(broken)}.{more}")
+        return Verdict("danger", "Something is broken", f"Fix this first: {', '.join(broken)}.{more}")
     if to_do:
         first = to_do[0]
-        words = f"Nothing is broken. Begin with “{first.label}”: {first.shown}."
+        words = f"Nothing is broken. Start with “{first.label}”: {first.shown}."
         return Verdict("warning", things, words)
-    return Verdict("success", "All is well", "Nothing is broken, and nothing waits to be done.")
+    return Verdict("success", "All is well", "Nothing is broken, and there is nothing to do.")

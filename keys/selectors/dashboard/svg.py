@@ -1,7 +1,7 @@
-"""Turn numbers into the coordinates of a chart. What is drawn with them is in templates/keys/_*.html.
+"""Turn numbers into the coordinates of a chart. templates/keys/_calendar.html and _columns.html draw it.
 
-Across, a place is a percentage of the chart's width; down, it is in pixels. So a chart fills any width,
-and its text keeps its size. All numbers are strings, as an SVG attribute wants them.
+Horizontal positions are percentages of the chart's width; vertical ones are in pixels. So a chart fills any
+width while its text keeps its size. All numbers are strings, for SVG attributes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple, TypedDict
 
 DAYS_OF_A_WEEK = 7
 LEVELS = 4
-"""Shades of a cell, from few to many."""
+"""The number of shades, from few to many."""
 
 CLIFF_AT_LEAST = 5
 CLIFF_TIMES_USUAL = 3
@@ -30,7 +30,7 @@ def percent(value: float) -> str:
 
 
 def compact(count: int) -> str:
-    """At most four characters: ``999``, ``1.2k``, ``45k``, ``1.2M``."""
+    """Return at most four characters: ``999``, ``1.2k``, ``45k`` or ``1.2M``."""
     for from_, size, unit in ((999_500, 1_000_000, "M"), (1_000, 1_000, "k")):
         if count >= from_:
             scaled = count / size
@@ -44,14 +44,14 @@ _TWO_DIGITS = 9.95
 
 
 def level(count: int, most: int) -> int:
-    """0 for none, else 1 to ``LEVELS``; ``most`` is the largest count there is."""
+    """Return 0 for a count of 0, else 1 to ``LEVELS``. ``most`` is the largest count."""
     return -(-LEVELS * count // most) if count else 0
 
 
 class Cell(TypedDict):
-    """One day; ``words`` say how many, or nothing, and ``number`` stands in the middle.
+    """One day. ``words`` give the day and its count, ``number`` is the text in the middle; both may be empty.
 
-    A dictionary, because that is where a template looks first, and there are many.
+    It is a dictionary because templates look names up in dictionaries first, and there are many cells.
     """
 
     x: str
@@ -67,7 +67,7 @@ class Cell(TypedDict):
 
 @dataclass(frozen=True)
 class Calendar:
-    """Days as cells, a column for each week and a row for each day of it, Monday first."""
+    """Days as cells, with a column per week and a row per weekday, Monday first."""
 
     height: str
     cells: list[Cell]
@@ -75,12 +75,12 @@ class Calendar:
     months: list[Text]
 
 
-_GUTTER = 9.0  # per cent, for the names of the days
+_GUTTER = 9.0  # per cent, for the names of the weekdays
 _HEADER, _ROW, _GAP = 18, 22, 3  # pixels
 
 
 def calendar(counts: Mapping[date, int], first: date, days: int) -> Calendar:
-    """``counts`` of the days from ``first`` on; a day that is not in it counts 0."""
+    """Return the calendar of ``days`` days from ``first`` on. A day that isn't in ``counts`` counts 0."""
     monday = first - timedelta(days=first.weekday())
     weeks = -(-(first.weekday() + days) // DAYS_OF_A_WEEK)
     column = (100 - _GUTTER) / weeks
@@ -115,22 +115,22 @@ def calendar(counts: Mapping[date, int], first: date, days: int) -> Calendar:
         months=[
             Text(percent(_GUTTER + week * column), "11", f"{start + timedelta(days=6):%b}")
             for week, start in enumerate(starts)
-            if (start + timedelta(days=6)).day <= DAYS_OF_A_WEEK  # it holds the first of a month
+            if (start + timedelta(days=6)).day <= DAYS_OF_A_WEEK  # the week contains the first day of a month
         ],
     )
 
 
 def cliffs(counts: Mapping[date, int], days: int) -> list[date]:
-    """The days on which so much happens at once that it may overwhelm whoever has to act, in order.
+    """Return the days with so many expiries that they may be too many to handle, sorted.
 
-    At least five, and at least three times what an average one of all ``days`` has.
+    A cliff has at least five, and at least three times the average of all ``days``.
     """
     enough = max(CLIFF_AT_LEAST, CLIFF_TIMES_USUAL * sum(counts.values()) / days)
     return sorted(day for day, count in counts.items() if count >= enough)
 
 
 class Column(TypedDict):
-    """What is counted above the line and what below it, each with its number."""
+    """A bar above the line and a bar below it, each with its number."""
 
     x: str
     width: str
@@ -147,7 +147,7 @@ class Column(TypedDict):
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns above a line, and below it. ``line`` is how far down it is."""
+    """``line`` is the vertical position of the line between the bars above and below it."""
 
     height: str
     line: str
@@ -160,7 +160,7 @@ _LABELLED_EVERY = 3
 
 
 def columns(labels: Sequence[str], above: Sequence[int], below: Sequence[int] = ()) -> Columns:
-    """Side by side, in one scale for both sides. Every third is labelled, the last of them among these."""
+    """Return the columns, with one scale for both sides. Every third one has a label, including the last."""
     most = max([*above, *below, 1])
     slot = 100 / len(labels)
     line = _NUMBER + _TALLEST
@@ -194,10 +194,10 @@ def columns(labels: Sequence[str], above: Sequence[int], below: Sequence[int] = 
 
 
 def _length(count: int, most: int) -> int:
-    """In pixels; what is not nothing can be seen."""
+    """Return a bar's length in pixels, at least 2 unless the count is 0."""
     return max(2, round(_TALLEST * count / most)) if count else 0
 
 
 def share(count: int, most: int) -> str:
-    """How long a bar is, beside the longest."""
+    """Return the length of a bar relative to the longest."""
     return percent(100 * count / most) if most else "0%"

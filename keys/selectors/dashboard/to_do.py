@@ -1,4 +1,4 @@
-"""What an admin should do or know, most urgent first: counts along an index, which stop at a thousand."""
+"""Return what an admin should do or know, most urgent first, with counts that stop at 1,000."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LATELY = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Line:
-    """``url`` leads to what was counted. ``tone``: danger and warning ask for something to be done."""
+    """``url`` lists the counted rows. ``tone``: danger and warning call for action, info doesn't."""
 
     count: int
     label: str
@@ -39,50 +39,48 @@ class Line:
 
 
 def lines(now: datetime) -> list[Line]:
-    """Every line, also those that count nothing."""
+    """Return all lines, including those with a count of 0."""
     return [
         _needing(
-            "danger", "removal-stuck", "Cerby has not confirmed that they are gone: they may still work.", now
+            "danger", "removal-stuck", "Cerby has not confirmed their removal, so they may still work.", now
         ),
         _events(
             "danger",
             "Sweeps stopped",
-            "More keys were to be revoked than can be an accident.",
+            "A sweep would have revoked suspiciously many keys.",
             now,
             type=Event.SWEEP_STOPPED,
         ),
-        _needing("danger", "owner-left", "These keys still act as somebody who is gone. Delete them.", now),
-        _expiring("danger", 7, "What uses them stops working then. Replace them first.", now),
+        _needing("danger", "owner-left", "These keys still act as a person who has left. Delete them.", now),
+        _expiring("danger", 7, "Programs that use them will stop working. Replace them first.", now),
         _needing(
-            "warning", "missing", "Cerby lists them no more. Look at them in Cerby, or delete them here.", now
+            "warning", "missing", "Cerby no longer lists them. Check them in Cerby, or delete them here.", now
         ),
         _events(
             "warning",
             "Changes in Cerby",
-            "Made behind the portal's back; before and after are recorded.",
+            "Made outside the portal. Each event has the values before and after.",
             now,
             type=Event.KEY_CHANGED,
         ),
         _needing(
-            "warning", "not-adopted", "Made in Cerby's web app. Say what they are for, or delete them.", now
+            "warning", "not-adopted", "Created in Cerby's web app. Enter their purpose, or delete them.", now
         ),
-        _needing(
-            "warning", "unconfirmed", "Viewed or waiting to be; nobody has said where they are kept.", now
-        ),
+        _needing("warning", "unconfirmed", "Nobody has confirmed yet that these keys are stored.", now),
         _needing(
             "warning",
             "unused-90",
-            "Probably nobody would miss them. Ask their owners, then delete them.",
+            "They are probably not needed. Ask their owners, then delete them.",
             now,
         ),
         _expiring("info", 30, "Plan their replacement.", now),
         _expiring("info", 90, "The calendar shows on which days.", now),
-        _needing("info", "unused-45", "They count as dormant. See whether they are still needed.", now),
-        _needing("info", "never-used", "Active, and not one call has been made with them.", now),
+        _needing("info", "unused-45", "They count as dormant. Check whether they are still needed.", now),
+        _needing("info", "never-used", "Active, but no call has been made with them.", now),
         _events(
             "info",
             "Attempts refused",
-            "By role, by password, or because a view was used up.",
+            "Because of the role, the password, or a view that was already used.",
             now,
             outcome=AuditEvent.Outcome.REFUSED,
         ),
@@ -98,22 +96,22 @@ def _expiring(tone: str, days: int, advice: str, now: datetime) -> Line:
     return _of_keys(tone, label, advice, expiring(str(days), now), expires=str(days))
 
 
-def _of_keys(tone: str, label: str, advice: str, which: Condition, **query: str) -> Line:
-    count = count_keys(which, default_sort(**query))
+def _of_keys(tone: str, label: str, advice: str, condition: Condition, **query: str) -> Line:
+    count = count_keys(condition, default_sort(**query))
     return Line(count, label, advice, reverse("keys:inventory", query=query), tone)
 
 
-def count_keys(which: Condition, sort: str) -> int:
-    """Counted along the walk that lists the same keys, so that it stops as soon as there are too many."""
-    listed = narrow(ApiKey.objects.filter(LISTED), [which], sort, SORTS[sort.lstrip("-")])
+def count_keys(condition: Condition, sort: str) -> int:
+    """Count the keys in the order of the inventory's list, so that the count can stop early."""
+    listed = narrow(ApiKey.objects.filter(LISTED), [condition], sort, SORTS[sort.lstrip("-")])
     return bounded_count(order_by(*listed))
 
 
-def _events(tone: str, label: str, advice: str, now: datetime, **which: Any) -> Line:
-    """Since the start of a day in the reader's zone, as the filter of the activity has it."""
+def _events(tone: str, label: str, advice: str, now: datetime, **filters: Any) -> Line:
+    """Count events from the start of a day in the reader's time zone, like the activity's filter."""
     since = (timezone.localtime(now) - LATELY).date()
     start = datetime.combine(since, time.min, tzinfo=timezone.get_current_timezone())
-    count = bounded_count(AuditEvent.objects.filter(at__gte=start, **which))
-    query = {name: str(value) for name, value in which.items()} | {"since": since.isoformat()}
+    count = bounded_count(AuditEvent.objects.filter(at__gte=start, **filters))
+    query = {name: str(value) for name, value in filters.items()} | {"since": since.isoformat()}
     label = f"{label} in {LATELY.days} days"
     return Line(count, label, advice, reverse("keys:activity", query=query), tone)

@@ -1,4 +1,4 @@
-"""What is wrong with the portal at this moment and wants a person: a few indexed queries at any size."""
+"""Find the problems with the portal that need a person, with a few indexed queries at any size."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ from keys.rules.lifecycle import QUICK_RETRIES, State
 from keys.rules.policy import Action, Actor
 from keys.selectors.health.anchors import anchors_health
 from keys.selectors.health.audit_log import AuditHealth
-from keys.selectors.health.safeguards import quarantine_on
+from keys.selectors.health.safeguards import active_quarantine
 from keys.selectors.health.siem import siem_health
 
-AT_MOST = 20
-"""Of each kind: whoever has twenty stuck removals is not helped by the twenty-first."""
-TOLD_FOR = timedelta(hours=24)
-"""A second view is a moment and not a state: it is shown for a day."""
+MOST_PER_KIND = 20
+SECOND_VIEW_SHOWN_FOR = timedelta(hours=24)
+"""A second view is an event without an end, so its alert ends after a day."""
 LATE_AFTER_PERIODS = 3
 
 
@@ -43,33 +42,36 @@ class AlertKind(enum.StrEnum):
 
     @property
     def heading(self) -> str:
-        return _TITLES[self]
+        return _HEADINGS[self]
 
 
-SHOWN_BY_THEMSELVES = frozenset(
+SHOWN_IN_SECTIONS = frozenset(
     {AlertKind.QUARANTINE, AlertKind.SWEEP_STOPPED, AlertKind.AUDIT_LOG, AlertKind.RECORD_DAMAGED}
 )
-"""The Health page has a section for each of these."""
+"""The Health page has sections for these, so it doesn't list them among its alerts."""
 
-_TITLES = {
+_HEADINGS = {
     AlertKind.QUARANTINE: "The quarantine is on",
     AlertKind.SWEEP_STOPPED: "The sweep stopped",
     AlertKind.PEOPLE_STOPPED: "Reading roles from Cerby stopped",
     AlertKind.SECOND_VIEW: "Somebody else tried to view an API key",
-    AlertKind.REMOVAL_STUCK: "An API key that should be gone may still work",
-    AlertKind.CERBY_AWAY: "Cerby cannot be compared with",
+    AlertKind.REMOVAL_STUCK: "A removed API key may still work",
+    AlertKind.CERBY_AWAY: "The inventory cannot be compared with Cerby",
     AlertKind.JOB_LATE: "A background job does not run",
     AlertKind.AUDIT_LOG: "The audit log needs attention",
-    AlertKind.RECORD_DAMAGED: "The record of what happened is damaged",
-    AlertKind.RECORD_UNREAD: "The record of what happened could not be verified",
-    AlertKind.ANCHOR_FAILS: "An anchor takes no checkpoint",
-    AlertKind.SIEM_FAILS: "A SIEM takes no events",
+    AlertKind.RECORD_DAMAGED: "The audit log is damaged",
+    AlertKind.RECORD_UNREAD: "The audit log could not be verified",
+    AlertKind.ANCHOR_FAILS: "An anchor does not accept checkpoints",
+    AlertKind.SIEM_FAILS: "A SIEM does not accept events",
 }
 
 
 @dataclass(frozen=True)
 class ActiveAlert:
-    """``words`` say what is wrong, ``advice`` what to do; ``path`` is the page on which to do it."""
+    """``words`` describe the problem, ``advice`` says how to solve it, and ``path`` is the page to do so.
+
+    ``subject`` tells alerts of one kind apart, such as the id of a key.
+    """
 
     kind: AlertKind
     subject: str
@@ -84,20 +86,20 @@ class ActiveAlert:
 
 @dataclass(frozen=True)
 class ShownAlert:
-    """``since`` is None for what the background job has not seen yet."""
+    """``since`` is None if the background job has not recorded the alert yet."""
 
-    trouble: ActiveAlert
+    alert: ActiveAlert
     since: datetime | None
 
 
 def alerts_shown(
-    actor: Actor, audit: AuditHealth, *, besides: Collection[AlertKind] = ()
+    actor: Actor, audit: AuditHealth, *, exclude: Collection[AlertKind] = ()
 ) -> list[ShownAlert]:
-    """What is wrong now ``besides`` what the page shows anyway, gravest first. Raises ``NotAllowed``."""
+    """Return the active alerts, except kinds in ``exclude``, most serious first. Raise ``NotAllowed``."""
     authorize(actor, Action.SEE_CONFIGURATION)
     since = {(row.kind, row.subject): row.since for row in Alert.objects.filter(until__isnull=True)}
-    found = [trouble for trouble in active_alerts(timezone.now(), audit) if trouble.kind not in besides]
-    return [ShownAlert(trouble, since.get((trouble.kind, trouble.subject))) for trouble in found]
+    alerts = [alert for alert in active_alerts(timezone.now(), audit) if alert.kind not in exclude]
+    return [ShownAlert(alert, since.get((alert.kind, alert.subject))) for alert in alerts]
 
 
 def active_alerts(now: datetime, audit: AuditHealth) -> list[ActiveAlert]:
@@ -122,14 +124,14 @@ def is_overdue(finished_at: datetime, every: timedelta, now: datetime) -> bool:
 
 
 def _quarantine() -> Iterator[ActiveAlert]:
-    found = quarantine_on()
-    if found is not None:
-        stopped = found.cause == Quarantine.Cause.TOO_MANY
+    quarantine = active_quarantine()
+    if quarantine is not None:
+        stopped = quarantine.cause == Quarantine.Cause.TOO_MANY
         yield ActiveAlert(
             kind=AlertKind.SWEEP_STOPPED if stopped else AlertKind.QUARANTINE,
             subject="",
-            words=f"The portal revokes nothing by itself. {found.reason}",
-            advice="Look at the keys that are held back, keep what is in use, then end the quarantine.",
+            words=f"The portal does not delete keys automatically. {quarantine.reason}",
+            advice="Check the keys that are held back, keep those that are in use, then end the quarantine.",
             path=reverse("keys:health"),
         )
 
@@ -142,7 +144,7 @@ def _people_stopped(job: PeriodicJob | None) -> Iterator[ActiveAlert]:
         kind=AlertKind.PEOPLE_STOPPED,
         subject="",
         words=stopped.reason,
-        advice="Look at the list of people in Cerby.",
+        advice="Check the list of people in Cerby.",
         path=reverse("keys:roles"),
     )
 
@@ -151,28 +153,28 @@ def _second_views(now: datetime) -> Iterator[ActiveAlert]:
     attempts = AuditEvent.objects.filter(
         type=Event.KEY_REVEALED,
         outcome=AuditEvent.Outcome.REFUSED,
-        at__gte=now - TOLD_FOR,
+        at__gte=now - SECOND_VIEW_SHOWN_FOR,
         reason__endswith=ASKED_ELSEWHERE,
     )
-    latest = {event.key_id: event for event in attempts.order_by("at", "id")[: 5 * AT_MOST]}
-    for event in list(latest.values())[:AT_MOST]:
+    latest = {event.key_id: event for event in attempts.order_by("at", "id")[: 5 * MOST_PER_KIND]}
+    for event in list(latest.values())[:MOST_PER_KIND]:
         yield ActiveAlert(
             kind=AlertKind.SECOND_VIEW,
             subject=str(event.key_id),
-            words=f"“{event.key_name}” had been viewed, and was asked for again from another session.",
-            advice="Ask its owner whether both were them. If not, delete the key now.",
+            words=f"“{event.key_name}” had been viewed, and another session tried to view it again.",
+            advice="Ask its owner whether they made both attempts. If not, delete the key now.",
             path=reverse("keys:key", args=[event.key_id]),
         )
 
 
 def _stuck_removals() -> Iterator[ActiveAlert]:
     stuck = ApiKey.objects.filter(due_at__isnull=False, state=State.REVOKING, attempts__gte=QUICK_RETRIES)
-    for key in stuck.order_by("due_at")[:AT_MOST]:
+    for key in stuck.order_by("due_at")[:MOST_PER_KIND]:
         yield ActiveAlert(
             kind=AlertKind.REMOVAL_STUCK,
             subject=str(key.pk),
-            words=f"Cerby has not confirmed that “{key.name}” is removed, after {QUICK_RETRIES} attempts or "
-            "more. It is tried again every hour.",
+            words=f"Cerby has not confirmed that “{key.name}” is removed after at least {QUICK_RETRIES} "
+            "attempts. The portal tries again every hour.",
             advice="Delete the key in Cerby's web app.",
             path=reverse("keys:key", args=[key.pk]),
         )
@@ -184,21 +186,21 @@ def _cerby_away(sweep: PeriodicJob | None) -> Iterator[ActiveAlert]:
             kind=AlertKind.CERBY_AWAY,
             subject="",
             words=sweep.summary,
-            advice="Look whether Cerby answers, and whether the portal's credentials are still valid there.",
+            advice="Check that Cerby answers, and that the portal's credentials are still valid.",
             path=reverse("keys:health"),
         )
 
 
 def _record(audit: AuditHealth) -> Iterator[ActiveAlert]:
-    """Each kind of damage is a trouble of its own, so that another one is told as well."""
+    """Yield one alert per kind of damage, so that new damage sends a new mail."""
     path = reverse("keys:verification")
     for name in audit.damage:
         yield ActiveAlert(
             kind=AlertKind.RECORD_DAMAGED,
             subject=name[:64],
             words=f"The last verification found {name}.",
-            advice="Change nothing, and follow docs/operations.md, “The record is damaged”. Then say what "
-            "came of it, on the same page.",
+            advice="Change nothing, and follow docs/operations.md, “The record is damaged”. Then explain "
+            "the damage on this page.",
             path=path,
         )
     if audit.unread:
@@ -206,18 +208,18 @@ def _record(audit: AuditHealth) -> Iterator[ActiveAlert]:
             kind=AlertKind.RECORD_UNREAD,
             subject="",
             words=audit.unread,
-            advice="Look at the worker's log, then verify the record again.",
+            advice="Check the worker's log, then verify the audit log again.",
             path=path,
         )
 
 
-def _audit_log(found: AuditHealth) -> Iterator[ActiveAlert]:
-    if found.problem and found.status not in {"damaged", "unread"}:
+def _audit_log(audit: AuditHealth) -> Iterator[ActiveAlert]:
+    if audit.problem and audit.status not in {"damaged", "unread"}:
         yield ActiveAlert(
             kind=AlertKind.AUDIT_LOG,
-            subject=found.status,
-            words=found.problem,
-            advice="Look at the audit log's figures on the Health page, and at the worker's log.",
+            subject=audit.status,
+            words=audit.problem,
+            advice="Check the audit log's figures on the Health page, and the worker's log.",
             path=reverse("keys:health"),
         )
 
@@ -228,8 +230,8 @@ def _anchors() -> Iterator[ActiveAlert]:
             yield ActiveAlert(
                 kind=AlertKind.ANCHOR_FAILS,
                 subject=anchor.name,
-                words=f"The anchor “{anchor.name}” does not take what the portal signs. {anchor.failure}",
-                advice="Repair that end, or its setting. Nothing is lost: it takes the next checkpoint.",
+                words=f"The anchor “{anchor.name}” does not accept checkpoints. {anchor.failure}",
+                advice="Repair the anchor or its setting. Nothing is lost: it gets the next checkpoint.",
                 path=reverse("keys:health"),
             )
 
@@ -240,8 +242,8 @@ def _siem() -> Iterator[ActiveAlert]:
             yield ActiveAlert(
                 kind=AlertKind.SIEM_FAILS,
                 subject=target.name,
-                words=f"The SIEM by {target.name} lags by {target.behind:,} events. {target.failure}",
-                advice="Repair that end, or its setting. Nothing is lost: it goes on where it stopped.",
+                words=f"The SIEM “{target.name}” is {target.behind:,} events behind. {target.failure}",
+                advice="Repair the SIEM or its setting. Nothing is lost: it gets all events since then.",
                 path=reverse("keys:health"),
             )
 
@@ -253,6 +255,6 @@ def _late(jobs: dict[str, PeriodicJob], now: datetime) -> Iterator[ActiveAlert]:
                 kind=AlertKind.JOB_LATE,
                 subject=name,
                 words=f"No run of the job “{name}” has finished for three of its periods.",
-                advice="Look at the worker's log; if no worker runs, start one.",
+                advice="Check the worker's log. If no worker is running, start one.",
                 path=reverse("keys:health"),
             )

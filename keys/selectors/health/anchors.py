@@ -1,4 +1,4 @@
-"""How far the places outside the database hold what was signed."""
+"""Return which checkpoint each anchor has, and whether it is failing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keys.models import Anchor
 
 @dataclass(frozen=True)
 class AnchorHealth:
-    """It holds the checkpoint of ``size`` events; ``failing_since``: since when it takes nothing more."""
+    """The anchor has the checkpoint of ``size`` events. ``failing_since`` is None if deliveries succeed."""
 
     name: str
     size: int
@@ -21,9 +21,10 @@ class AnchorHealth:
 
 
 def anchors_health() -> list[AnchorHealth]:
-    """Every anchor that is set up, for any reader: it names nobody."""
+    """Return all configured anchors. It contains no personal data, so everybody may see it."""
     rows = {row.name: row for row in Anchor.objects.all()}
-    found = [(name, rows.get(name) or Anchor(name=name)) for name in set_up()]
+    anchors = [(name, rows.get(name) or Anchor(name=name)) for name in set_up()]
     return [
-        AnchorHealth(name, row.size, row.delivered_at, row.failing_since, row.failure) for name, row in found
+        AnchorHealth(name, row.size, row.delivered_at, row.failing_since, row.failure)
+        for name, row in anchors
     ]

@@ -1,4 +1,4 @@
-"""How the audit log's sealing and signing are doing."""
+"""Return the state of the audit log: sealing, signing and the last verification."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ SIGNED_WITHIN = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class AuditHealth:
-    """``sealed`` events are in the tree, the newest of them from ``sealed_until``; ``waiting`` are not yet.
+    """``sealed`` events are in the tree, the newest of them from ``sealed_until``. ``waiting`` are not yet.
 
-    ``status`` is "ok", or "damaged", "forged", "unread", "refused", "late", "unsigned", the worst that holds;
-    ``problem`` says it as a sentence, and is empty while all is well. ``waiting`` is counted to a little
-    over 1,000. ``verified_at``: when the whole record was last verified; ``damage``: the names of what was
-    found then and nobody has explained; ``unread``: why a later verification broke off, as a sentence.
+    ``status`` is the worst of "damaged", "forged", "unread", "refused", "late" and "unsigned", or "ok".
+    ``problem`` describes it in a sentence and is empty if the status is ok. ``waiting`` is a bounded count.
+    ``verified_at``: when the whole log was last verified. ``damage``: the names of the damage found then that
+    nobody has explained. ``unread``: why a later verification was aborted, as a sentence.
     """
 
     status: str
@@ -48,7 +48,7 @@ class AuditHealth:
 
 
 def audit_health() -> AuditHealth:
-    """Costs the same at any size. For any reader: it names nobody."""
+    """Return the state, at the same cost for any size. It has no personal data, so everybody may see it."""
     head, checkpoint = tree_head(), Checkpoint.objects.order_by("-size").first()
     waiting = Unsealed.objects.order_by("event_id")
     waiting_since = waiting.values_list("event__at", flat=True).first()
@@ -56,7 +56,7 @@ def audit_health() -> AuditHealth:
     last = last_verification()
     whole = last_whole_verification() if last and last.failure else last
     damage, unread = unexplained(whole), last.failure if last else ""
-    status, problem = next(_troubles(head, damage, unread, waiting_since, _at(signed)), ("ok", ""))
+    status, problem = next(_problems(head, damage, unread, waiting_since, _at(signed)), ("ok", ""))
     return AuditHealth(
         status=status,
         problem=problem,
@@ -76,14 +76,14 @@ def _at(index: int) -> datetime | None:
     return Sealed.objects.filter(index=index).values_list("event__at", flat=True).first()
 
 
-def _troubles(
+def _problems(
     head: TreeHead,
     damage: list[str],
     unread: str,
     waiting_since: datetime | None,
     unsigned_since: datetime | None,
 ) -> Iterator[tuple[str, str]]:
-    """A word and a sentence for each that holds, the worst first."""
+    """Yield a status and a sentence for each problem, the worst first."""
     now = timezone.now()
     if damage:
         yield "damaged", f"The last verification found damage: {'; '.join(damage)}."
@@ -93,19 +93,19 @@ def _troubles(
             f"Event {head.forged:,} was changed before it was sealed, or was not written by the portal.",
         )
     if unread:
-        yield "unread", f"The last verification broke off. {unread}"
+        yield "unread", f"The last verification was aborted. {unread}"
     if head.refusal:
         yield "refused", f"The portal refuses to sign. {head.refusal}"
     if waiting_since and now - waiting_since > SEALED_WITHIN:
-        yield "late", "Events wait to be sealed. Is a worker running?"
+        yield "late", "Events are waiting to be sealed. Check that a worker is running."
     if not settings.PORTAL_AUDIT_SIGNING_KEY:
         yield "unsigned", "PORTAL_AUDIT_SIGNING_KEY is not set, so nothing is signed."
     elif unsigned_since and now - unsigned_since > SIGNED_WITHIN:
-        yield "unsigned", "Sealed events wait to be signed. The worker's log says why."
+        yield "unsigned", "Sealed events are waiting to be signed. Check the worker's log."
 
 
 def _is_forged(head: TreeHead) -> bool:
-    """Something was, and nobody has explained just that."""
+    """Return whether an event was forged and nobody has explained this damage."""
     if head.forged is None:
         return False
     return not explanations({damage_name("MAC", f"event {head.forged}", head.forged_times or 1)})

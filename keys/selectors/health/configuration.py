@@ -1,4 +1,4 @@
-"""The settings that an admin may want to know, without the secret ones."""
+"""Return the settings that admins may want to know, without secrets."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from keys.audit.guard import authorize
 from keys.rules.policy import Action, Actor, KeyManagement
 
 _MANAGEMENT = {
-    KeyManagement.ADMINS: "Workspace Owners, Super Admins and Admins, and the key's own Owner",
-    KeyManagement.OWNER_ONLY: "The key's own Owner alone",
+    KeyManagement.ADMINS: "Workspace Owners, Super Admins and Admins, and the key's owner",
+    KeyManagement.OWNER_ONLY: "Only the key's owner",
 }
 
 
-_MADE = {
-    "direct": "By the server, when the portal asks it",
+_ISSUE_MODES = {
+    "direct": "By Cerby, on the portal's request",
     "assisted": "By hand in Cerby's web app, and pasted here once",
 }
 
 
 def configuration(actor: Actor) -> list[tuple[str, str]]:
-    """Label and value pairs. Raises ``NotAllowed``."""
+    """Return pairs of label and value. Raise ``NotAllowed``."""
     authorize(actor, Action.SEE_CONFIGURATION)
     return [
         ("Workspace", settings.CERBY_WORKSPACE),
         ("Cerby's address", settings.CERBY_BASE_URL),
         ("Keys are managed by", _MANAGEMENT[KeyManagement(settings.PORTAL_KEY_MANAGEMENT)]),
-        ("A new key is made", _MADE[settings.CERBY_ISSUE_MODE]),
-        ("Longest life of a key", f"{settings.PORTAL_MAX_LIFETIME_DAYS} days"),
+        ("New keys are created", _ISSUE_MODES[settings.CERBY_ISSUE_MODE]),
+        ("Maximum lifetime of a key", f"{settings.PORTAL_MAX_LIFETIME_DAYS} days"),
         (
             "Scopes offered",
-            "All that are known" if settings.PORTAL_EXTRA_SCOPES else "The nine that Cerby publishes",
+            "All known scopes" if settings.PORTAL_EXTRA_SCOPES else "The nine published by Cerby",
         ),
         ("A sign-in lasts", "8 hours at most, 30 minutes without use"),
     ]

@@ -1,4 +1,4 @@
-"""What the last verification found, and what people have said of it. The record itself holds both."""
+"""Return the damage that verifications found, and its explanations, which are audit events."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from keys.models import AuditEvent, Verification
 from keys.rules.events import Event
 from keys.tlog.leaf import ERASED
 
-LOOKED_AT = 200
-"""Explanations, the newest first: more of them have another trouble than to be found here."""
+MOST_EXPLANATIONS = 200
+"""Only the newest explanations are read."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Explanation:
 
 
 @dataclass(frozen=True)
-class Found:
-    """One kind of damage, where it shows first. ``name`` is what an explanation names."""
+class Damage:
+    """One kind of damage and its first place. Explanations refer to it by ``name``."""
 
     name: str
     kind: str
@@ -45,36 +45,36 @@ def damage_name(kind: str, where: str, times: int) -> str:
 
 
 def last_verification() -> Verification | None:
-    """The newest that has come to its end."""
+    """Return the newest verification that has ended."""
     return Verification.objects.filter(finished_at__isnull=False).order_by("-id").first()
 
 
 def last_whole_verification() -> Verification | None:
-    """The newest that has read everything: what it found is not taken back by one that broke off."""
+    """Return the newest verification that read the whole log. An aborted one doesn't replace its findings."""
     return Verification.objects.filter(finished_at__isnull=False, failure="").order_by("-id").first()
 
 
-def found_by(verification: Verification | None) -> list[Found]:
-    """What it found, in the order in which it was kept: the earliest event first."""
-    damage: list[dict[str, Any]] = verification.damage if verification else []
-    named = {damage_name(each["kind"], each["where"], each["times"]): each for each in damage}
-    said = explanations(named)
-    return [Found(name, **each, explanation=said.get(name)) for name, each in named.items()]
+def damage_found_by(verification: Verification | None) -> list[Damage]:
+    """Return the damage that ``verification`` found, the earliest event first."""
+    found: list[dict[str, Any]] = verification.damage if verification else []
+    named = {damage_name(each["kind"], each["where"], each["times"]): each for each in found}
+    explained = explanations(named)
+    return [Damage(name, **each, explanation=explained.get(name)) for name, each in named.items()]
 
 
 def unexplained(verification: Verification | None) -> list[str]:
-    """The names of what it found and nobody has explained."""
-    return [found.name for found in found_by(verification) if found.explanation is None]
+    """Return the names of the damage that ``verification`` found and nobody has explained."""
+    return [damage.name for damage in damage_found_by(verification) if damage.explanation is None]
 
 
 def explanations(names: Collection[str]) -> dict[str, Explanation]:
-    """The newest explanation of each of ``names`` that has one."""
+    """Return the newest explanation for each of ``names`` that has one, by name."""
     if not names:
         return {}
     events = AuditEvent.objects.filter(type=Event.DAMAGE_EXPLAINED).order_by("-at", "-id")
-    said: dict[str, Explanation] = {}
-    for who, at, details in events.values_list("actor_name", "at", "details")[:LOOKED_AT]:
+    newest: dict[str, Explanation] = {}
+    for who, at, details in events.values_list("actor_name", "at", "details")[:MOST_EXPLANATIONS]:
         for name in details["damage"]:
             if name in names:
-                said.setdefault(name, Explanation(who or ERASED, at, details["explanation"]))
-    return said
+                newest.setdefault(name, Explanation(who or ERASED, at, details["explanation"]))
+    return newest

@@ -1,4 +1,4 @@
-"""Whether the portal itself is well, as a few lines for the dashboard. A new line is a new function here."""
+"""Return the portal's own state as a few lines for the dashboard. Add a function to add a line."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from django.urls import reverse
 
 from keys.rules import formatting
 from keys.selectors.health.audit_log import AuditHealth
-from keys.selectors.health.safeguards import quarantine_on
+from keys.selectors.health.safeguards import active_quarantine
 from keys.selectors.inventory.freshness import freshness
 
 
 class HealthLine(NamedTuple):
-    """``tone`` is ok, warning, or danger: then something is broken, and ``words`` say what."""
+    """``tone`` is ok, warning, or danger if something is broken. ``words`` describe the state."""
 
     name: str
     words: str
@@ -24,38 +24,45 @@ class HealthLine(NamedTuple):
 
 
 def health_lines(now: datetime, audit: AuditHealth, late_jobs: Sequence[str]) -> list[HealthLine]:
-    return [in_step_with_cerby(now), background_work(late_jobs), revoking(), the_record(audit, now)]
+    return [cerby_line(now), jobs_line(late_jobs), deletion_line(), audit_log_line(audit, now)]
 
 
-def in_step_with_cerby(now: datetime) -> HealthLine:
-    found = freshness()
-    when = formatting.relative(found.compared_at, now) if found.compared_at else "never"
-    if found.trouble:
-        words, tone = f"Last compared {when}. {found.trouble}", "danger"
-    elif found.compared_at:
-        words, tone = f"Compared {when}: {found.found}.", "ok"
+def cerby_line(now: datetime) -> HealthLine:
+    inventory = freshness()
+    when = formatting.relative(inventory.compared_at, now) if inventory.compared_at else "never"
+    if inventory.problem:
+        words, tone = f"Last compared {when}. {inventory.problem}", "danger"
+    elif inventory.compared_at:
+        words, tone = f"Compared {when}: {inventory.result}.", "ok"
     else:
         words, tone = "The inventory has not been compared with Cerby yet.", "warning"
     return HealthLine("Cerby", words, tone, reverse("keys:inventory"))
 
 
-def background_work(late_jobs: Sequence[str]) -> HealthLine:
-    """``late_jobs`` are names; none is the best."""
-    words = f"Late: {', '.join(late_jobs)}. Is the worker running?" if late_jobs else "Every job ran on time."
+def jobs_line(late_jobs: Sequence[str]) -> HealthLine:
+    """``late_jobs`` are the names of overdue jobs."""
+    words = (
+        f"Late: {', '.join(late_jobs)}. Check that the worker is running."
+        if late_jobs
+        else "Every job ran on time."
+    )
     return HealthLine("Background jobs", words, "danger" if late_jobs else "ok", reverse("keys:health"))
 
 
-def revoking() -> HealthLine:
-    words, tone = "The portal revokes by itself what should not live.", "ok"
-    if quarantine_on() is not None:
-        words, tone = "Quarantine: nothing is revoked until somebody has looked.", "danger"
-    return HealthLine("Revoking", words, tone, reverse("keys:health"))
+def deletion_line() -> HealthLine:
+    words, tone = (
+        "The portal deletes keys that were lost or never stored.",
+        "ok",
+    )
+    if active_quarantine() is not None:
+        words, tone = "Quarantine: no key is deleted automatically until a person has checked.", "danger"
+    return HealthLine("Automatic deletion", words, tone, reverse("keys:health"))
 
 
-def the_record(found: AuditHealth, now: datetime) -> HealthLine:
-    signed = f", signed {formatting.relative(found.signed_at, now)}" if found.signed_at else ""
-    verified = f", verified {formatting.relative(found.verified_at, now)}" if found.verified_at else ""
-    words, tone = f"{found.sealed:,} events sealed{signed}{verified}.", "ok"
-    if found.problem:
-        words, tone = found.problem, "danger"
+def audit_log_line(audit: AuditHealth, now: datetime) -> HealthLine:
+    signed = f", signed {formatting.relative(audit.signed_at, now)}" if audit.signed_at else ""
+    verified = f", verified {formatting.relative(audit.verified_at, now)}" if audit.verified_at else ""
+    words, tone = f"{audit.sealed:,} events sealed{signed}{verified}.", "ok"
+    if audit.problem:
+        words, tone = audit.problem, "danger"
     return HealthLine("Audit log", words, tone, reverse("keys:verification"))

@@ -1,4 +1,4 @@
-"""How many keys each pepper recognises, so that an operator knows when an old one can go."""
+"""Count the keys of each pepper, so that an operator knows when an old pepper can be removed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from keys.selectors.counts import bounded_count, count_label
 
 @dataclass(frozen=True)
 class Pepper:
-    """``keys`` and ``active`` are counted to ``COUNT_LIMIT``. ``is_known``: it is configured here."""
+    """``keys`` and ``active`` are bounded counts. ``is_known``: configured. ``is_used``: for new keys."""
 
     id: str
     keys: int
@@ -25,7 +25,7 @@ class Pepper:
 
     @property
     def in_words(self) -> str:
-        """``312 active keys, 1,000+ in all``."""
+        """The counts as ``312 active keys, 1,000+ in all``."""
         return f"{count_label(self.active)} active keys, {count_label(self.keys)} in all"
 
     @property
@@ -34,16 +34,16 @@ class Pepper:
 
 
 def peppers() -> list[Pepper]:
-    """Those that are configured, in their order, then those that keys were fingerprinted with besides.
+    """Return the configured peppers in their order, then other peppers that keys have fingerprints with.
 
-    The last one configured makes new fingerprints. One query for each, and two bounded counts.
+    The last configured one is used for new fingerprints. Each takes one query and two bounded counts.
     """
     known = list(settings.PORTAL_PEPPERS)
     return [_counted(id_, known) for id_ in [*known, *(id_ for id_ in _in_use() if id_ not in known)]]
 
 
 def _in_use() -> Iterator[str]:
-    """Each pepper's id, from one to the next along the index: never a walk through all keys."""
+    """Yield the ids of the peppers of all keys. Each query skips to the next id in the index."""
     printed = ApiKey.objects.filter(fingerprint__isnull=False).order_by("pepper_id")
     latest = printed.values_list("pepper_id", flat=True).first()
     while latest is not None:

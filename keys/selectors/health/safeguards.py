@@ -1,4 +1,4 @@
-"""What holds the portal back at the moment, and which keys it would have revoked."""
+"""Return the pause and the quarantine, and the keys that the quarantine holds back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHOWN = 100
 
 @dataclass(frozen=True)
 class HeldKey:
-    """``reason`` says why it would have been revoked. ``may_keep``: by its state and the actor's role."""
+    """``reason`` says why the portal would have revoked the key. ``may_keep`` considers state and role."""
 
     id: UUID
     name: str
@@ -28,8 +28,8 @@ class HeldKey:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """``quarantine`` is None while none is on; ``held`` are the first ``SHOWN`` of ``held_count`` keys."""
+class Safeguards:
+    """``quarantine`` is None if none is active. ``held`` are the first ``SHOWN`` of ``held_count`` keys."""
 
     paused_until: datetime | None
     quarantine: Quarantine | None
@@ -38,13 +38,13 @@ class Standing:
     may_end: bool
 
 
-def standing(actor: Actor) -> Standing:
-    """Raises ``NotAllowed``."""
+def safeguards(actor: Actor) -> Safeguards:
+    """Raise ``NotAllowed`` if the actor may not see the configuration."""
     authorize(actor, Action.SEE_CONFIGURATION)
-    quarantine = quarantine_on()
+    quarantine = active_quarantine()
     held = HeldBack.objects.filter(approved_at__isnull=True) if quarantine else HeldBack.objects.none()
     rows = held.select_related("key__owner").order_by("since", "pk")[:SHOWN]
-    return Standing(
+    return Safeguards(
         paused_until=Pause.active_until(),
         quarantine=quarantine,
         held=[_held(actor, row) for row in rows],
@@ -53,16 +53,16 @@ def standing(actor: Actor) -> Standing:
     )
 
 
-def quarantine_on() -> Quarantine | None:
+def active_quarantine() -> Quarantine | None:
     return Quarantine.objects.filter(since__isnull=False).first()
 
 
 def held_key_for(actor: Actor, key_id: UUID) -> ApiKey:
-    """A key that the quarantine holds back, with its owner. Raises ``NotAllowed`` and ``NotFound``."""
+    """Return a key that the quarantine holds back, with its owner. Raise ``NotAllowed`` or ``NotFound``."""
     held = HeldBack.objects.filter(pk=key_id).select_related("key__owner").first()
     authorize(actor, Action.KEEP_KEY, held.key if held else None)
     if held is None:
-        raise NotFound("The quarantine does not hold this key back any more. Look at the list again.")
+        raise NotFound("The quarantine no longer holds this key back. Reload the list.")
     return held.key
 
 

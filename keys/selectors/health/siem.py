@@ -1,4 +1,4 @@
-"""How far behind each SIEM is."""
+"""Return how many events each SIEM is behind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keys.siem.stream import set_up
 
 @dataclass(frozen=True)
 class SiemHealth:
-    """``behind`` events wait to be sent, the oldest for ``minutes``."""
+    """``behind`` events are waiting to be sent, the oldest for ``minutes``."""
 
     name: str
     behind: int
@@ -24,7 +24,7 @@ class SiemHealth:
 
 
 def siem_health() -> list[SiemHealth]:
-    """Every target that is set up, for any reader: it names nobody."""
+    """Return all configured SIEMs. It contains no personal data, so everybody may see it."""
     names = list(set_up())
     if not names:
         return []

@@ -1,4 +1,4 @@
-"""How the record was found to be when it was last verified, and whether that is going on now."""
+"""Return the last verification of the audit log, and the one that is running."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from keys.audit.guard import authorize
 from keys.audit.self_check import vkeys
 from keys.models import Verification
 from keys.rules.policy import Action, Actor
-from keys.selectors.health.damage import Found, found_by, last_verification
+from keys.selectors.health.damage import Damage, damage_found_by, last_verification
 
 GIVEN_UP_AFTER = timedelta(hours=6)
-"""A verification that has not ended by then never will: its worker is gone."""
+"""A verification that has not ended by then has lost its worker."""
 
 
 @dataclass(frozen=True)
 class Verifications:
-    """``running``: the one that has not ended; ``last``: the newest that has, and the ``damage`` it found.
+    """``last``: the newest verification that has ended, which found ``damage``.
 
-    ``may_explain``: something of it is not explained yet, and the actor may. ``vkeys``: our public keys.
+    ``may_explain``: some of it has no explanation yet, and the actor may add one. ``vkeys``: our public keys.
     """
 
     running: Verification | None
     last: Verification | None
-    damage: list[Found]
+    damage: list[Damage]
     may_explain: bool
     vkeys: list[str]
 
     @property
     def is_explained(self) -> bool:
-        return all(found.explanation for found in self.damage)
+        return all(each.explanation for each in self.damage)
 
 
 def verifications(actor: Actor) -> Verifications:
-    """Raises ``NotAllowed``."""
+    """Raise ``NotAllowed`` if the actor may not verify the audit log."""
     authorize(actor, Action.VERIFY_RECORD)
     last = last_verification()
-    damage = found_by(last)
-    may_explain = any(found.explanation is None for found in damage) and actor.may(Action.EXPLAIN_DAMAGE)
+    damage = damage_found_by(last)
+    may_explain = any(each.explanation is None for each in damage) and actor.may(Action.EXPLAIN_DAMAGE)
     return Verifications(running(), last, damage, may_explain, vkeys())
 
 

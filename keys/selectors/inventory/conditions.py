@@ -1,7 +1,7 @@
-"""The inventory's filters, and which of them leads: finds the rows that the others are then asked of.
+"""Build the inventory query: answer one filter from an index and check the others row by row.
 
-A page of 50 rows costs the same at any size when its rows come out of an index in the page's order, or
-when there are few of them to sort. SQLite cannot tell (it plans without the LIMIT), so it is told here.
+A page of 50 rows costs the same at any size if an index returns its rows in the page's order, or if there
+are few rows to sort. SQLite plans a query without its LIMIT and can't tell, so this module chooses.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from keys.selectors.inventory.keyset import Order, Unindexed, Window
 Keys = QuerySet[ApiKey]
 
 FEW = 1000
-"""So many rows are sorted in about a millisecond; of a filter that has more, 50 are soon met on a walk."""
+"""Sorting this many rows takes about a millisecond. If more match, a walk soon finds 50 of them."""
 
 _CREATED = (F("created_at"), F("id"))
 _EXPIRES = (F("expires_at"), F("id"))
@@ -30,9 +30,9 @@ _EXPIRES = (F("expires_at"), F("id"))
 
 @dataclass(frozen=True)
 class Walk:
-    """Rows that an index holds together, and the order that it holds them in, or the opposite of it.
+    """Rows that can be read from an index in ``order``, which is the reverse of the sort if ``opposite``.
 
-    ``among_others``: it holds them among others, which the walk has to pass. That is not for few.
+    ``among_others``: the index also holds other rows, which the walk must skip. That is slow for few rows.
     """
 
     rows: Callable[[Keys], Keys]
@@ -43,11 +43,11 @@ class Walk:
 
 @dataclass(frozen=True)
 class Condition:
-    """One filter in use.
+    """One filter that is in use.
 
-    ``found`` may be answered from an index; ``checked`` means the same and is asked row by row. ``walks``
-    has the index that serves a sort, by the sort's name. ``counted`` is what to count to know whether
-    there are few, where that is cheaper than counting keys; ``few``: and up to which number there are.
+    ``found`` lets the database use an index; ``checked`` is equivalent, but keeps it from using one.
+    ``walks`` maps the name of a sort to the index walk that serves it. ``counted``: rows to count instead of
+    the keys to learn whether few match, if that is cheaper. ``few``: the limit for this filter, else ``FEW``.
     """
 
     found: Q
@@ -56,7 +56,7 @@ class Condition:
     counted: QuerySet[Any] | None = None
     few: int | None = None
 
-    def holds_few(self, keys: Keys) -> bool:
+    def matches_few(self, keys: Keys) -> bool:
         rows = keys.filter(self.found) if self.counted is None else self.counted
         return has_at_most(rows, FEW if self.few is None else self.few)
 
@@ -64,23 +64,24 @@ class Condition:
 def narrow(
     keys: Keys, conditions: Sequence[Condition], sort: str, columns: tuple[F | Func, ...]
 ) -> tuple[Keys, Order]:
-    """Those of ``keys`` that meet all ``conditions``, and how to walk them in the order of ``columns``.
+    """Return the ``keys`` that meet all ``conditions``, and the order to read them in.
 
-    ``sort`` is the order's name, with a minus in front where it descends. A condition that holds few
-    leads, and these are sorted; else one that an index serves in this very order; else the order's own
-    index is walked, and all conditions are checked.
+    ``sort`` is the name of the order, with a minus in front if it descends; ``columns`` are its columns. If
+    a condition matches few keys, they are found by its index and sorted. Otherwise, if a condition has an
+    index in this order, that index is walked. Otherwise the index of the order is walked. The remaining
+    conditions are checked row by row.
     """
     name, descending = sort.lstrip("-"), sort.startswith("-")
     lead = next((condition for condition in conditions if name in condition.walks), None)
     if conditions and (lead is None or len(conditions) > 1 or lead.walks[name].among_others):
-        few = next((condition for condition in conditions if condition.holds_few(keys)), None)
+        few = next((condition for condition in conditions if condition.matches_few(keys)), None)
         if few is not None:
             found = _checked(keys.filter(few.found), conditions, few)
             return found, Order(tuple(Unindexed(column) for column in columns), descending)
     if lead is None:
         return _checked(keys, conditions, None), Order(columns, descending)
     walk = lead.walks[name]
-    return _checked(walk.rows(keys), conditions, lead), walk.order.turned(
+    return _checked(walk.rows(keys), conditions, lead), walk.order.directed(
         descending=descending != walk.opposite
     )
 
@@ -90,9 +91,9 @@ def _checked(keys: Keys, conditions: Sequence[Condition], lead: Condition | None
 
 
 def in_phase(phase: Phase, expires: Window = Window()) -> Condition:  # noqa: B008 - frozen
-    """Keys of a phase that expire within a window."""
-    found = expires.around(F("expires_at"), F("expires_at"))
-    checked = expires.around(Unindexed(F("expires_at")), Unindexed(F("expires_at")))
+    """Return the condition for keys in ``phase`` that expire within a window."""
+    found = expires.conditions(F("expires_at"), F("expires_at"))
+    checked = expires.conditions(Unindexed(F("expires_at")), Unindexed(F("expires_at")))
     by_expiry = Walk(lambda keys: keys.filter(phase=phase), Order(_EXPIRES, window=expires))
     return Condition(
         found=Q(*found, phase=phase),
@@ -106,7 +107,7 @@ def in_phase(phase: Phase, expires: Window = Window()) -> Condition:  # noqa: B0
 
 
 def marked(column: str) -> Condition:
-    """Keys that have something in ``column``, which a partial index holds alone, by creation."""
+    """Return the condition for keys with a value in ``column``, with a partial index by creation."""
     found = Q((f"{column}__isnull", False))
     return Condition(
         found=found,
@@ -116,7 +117,7 @@ def marked(column: str) -> Condition:
 
 
 def marked_active(column: str, now: datetime) -> Condition:
-    """Active keys that have something in ``column``, which a partial index holds alone, by expiry."""
+    """Return the condition for active keys with a value in ``column``, with a partial index by expiry."""
     active = in_phase(Phase.LIVE, Window(low=now))
     found = Q((f"{column}__isnull", False))
     by_expiry = active.walks["expires"]
@@ -129,7 +130,7 @@ def marked_active(column: str, now: datetime) -> Condition:
 
 
 def unused_since(moment: datetime, now: datetime) -> Condition:
-    """Active keys whose last sign of life, their last use or else their creation, is not after ``moment``."""
+    """Return the condition for active keys not used since ``moment``, or never used and created before."""
     active = in_phase(Phase.LIVE, Window(low=now))
     used, created = F("last_used_order"), F("created_at")
     old = LessThanOrEqual(Unindexed(created), moment)
@@ -154,7 +155,7 @@ def of_origin(origin: str) -> Condition:
 
 
 def never_used(now: datetime) -> Condition:
-    """Active keys that were never used."""
+    """Return the condition for active keys that were never used."""
     active = in_phase(Phase.LIVE, Window(low=now))
     by_creation = active.walks["created"]
     return Condition(
@@ -177,15 +178,15 @@ def with_scope(scope: str) -> Condition:
     return Condition(
         found=Q(pk__in=held.values("key")),
         checked=Q(Exists(held.filter(key=OuterRef("pk")))),
-        walks={"created": Walk(by_creation, Order((F("held_at"), F("held_key")), read_from=_CREATED))},
+        walks={"created": Walk(by_creation, Order((F("held_at"), F("held_key")), own_columns=_CREATED))},
         counted=held,
     )
 
 
-def id_of(email: str) -> int:
-    """The person's, 0 where it is nobody's.
+def user_id_of(email: str) -> int:
+    """Return the id of the person with ``email``, or 0 if there is none.
 
-    Asked for by itself: only of a given owner PostgreSQL knows whether they own much, and plans for it.
+    It has a query of its own because PostgreSQL plans by the number of keys only for a literal owner id.
     """
     return User.objects.filter(email=email.lower()).values_list("pk", flat=True).first() or 0
 

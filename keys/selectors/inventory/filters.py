@@ -1,4 +1,4 @@
-"""What the inventory's query string may say: filters, sort order, and the row to continue from."""
+"""Parse the inventory's query string: filters, sort order, and the row to continue from."""
 
 from __future__ import annotations
 
@@ -79,8 +79,10 @@ _SORT_OF_NEED = dict.fromkeys(("not-adopted", "missing", "owner-left"), "expires
 
 
 def default_sort(status: str = "", expires: str = "", needs: str = "") -> str:
-    """The order that an index has: soonest expiry first in an expiry window, latest first of what has
-    expired, the latest use first of what has not been used since, else newest first.
+    """Return the sort that an index serves for these filters.
+
+    It is the soonest expiry first if ``expires`` is set, the latest expiry first for expired keys, the latest
+    use first for unused keys, and the newest key first otherwise.
     """
     if expires:
         return "expires"
@@ -88,17 +90,20 @@ def default_sort(status: str = "", expires: str = "", needs: str = "") -> str:
 
 
 def with_status(status: str, now: datetime) -> Condition:
-    """``status`` is one of ``STATUSES``."""
+    """Return the condition for one of ``STATUSES``."""
     return _WITH_STATUS[status](now)
 
 
 def needing(need: str, now: datetime) -> Condition:
-    """``need`` is one of ``NEEDS``."""
+    """Return the condition for one of ``NEEDS``."""
     return _NEEDING[need](now)
 
 
 def expiring(when: str, now: datetime) -> Condition:
-    """Active keys that expire within so many days from ``now``, or on a day such as 2026-11-03, in UTC."""
+    """Return the condition for active keys that expire within a number of days or on a day.
+
+    ``when`` is a number of days from ``now``, such as "30", or a day in UTC, such as "2026-11-03".
+    """
     day = _day(when)
     if day is None:
         return conditions.in_phase(Phase.LIVE, Window(now, now + timedelta(days=int(when))))
@@ -107,7 +112,7 @@ def expiring(when: str, now: datetime) -> Condition:
 
 
 def _day(text: str) -> date | None:
-    """What is written as 2026-11-03, within the years that every database and time zone can handle."""
+    """Parse a day such as 2026-11-03, in years that every database and time zone supports."""
     if re.fullmatch(r"2\d{3}-\d\d-\d\d", text, re.ASCII) is None:
         return None
     with suppress(ValueError):
@@ -127,7 +132,7 @@ class InventoryForm(forms.Form):
         required=False, label="Status", choices=[("", "All but failed"), *STATUSES], widget=PlainSelect
     )
     scope = forms.ChoiceField(required=False, label="Scope", widget=PlainSelect)
-    owner = forms.CharField(required=False, label="Owner's e-mail", max_length=254, widget=PlainInput)
+    owner = forms.CharField(required=False, label="Owner's email", max_length=254, widget=PlainInput)
     expires = forms.ChoiceField(required=False, label="Expires", choices=EXPIRES, widget=PlainSelect)
     needs = forms.ChoiceField(
         required=False, label="Needs attention", choices=[("", "All keys"), *NEEDS], widget=PlainSelect
@@ -149,14 +154,14 @@ class InventoryForm(forms.Form):
         offered = catalogue.offered(settings.PORTAL_EXTRA_SCOPES)
         scope.choices = [("", "Any scope"), *((scope.id, scope.label) for scope in offered)]
         day = _day(params.get("expires", ""))
-        if day is not None:  # a link leads to it; it is not on offer otherwise
+        if day is not None:  # the dashboard links to single days; the form doesn't offer them
             expires = self.fields["expires"]
             assert isinstance(expires, forms.ChoiceField)
             expires.choices = [*EXPIRES, (day.isoformat(), f"on {day.day} {day:%b %Y} (UTC)")]
 
 
 class InventoryFilter:
-    """The query string, checked. ``chosen`` has what was asked for, empty where nothing was."""
+    """The validated query string. ``chosen`` maps every field to its value, which is empty if not set."""
 
     def __init__(self, params: QueryDict) -> None:
         self.form = InventoryForm(params)
@@ -169,14 +174,14 @@ class InventoryFilter:
         return self.form.cleaned_data
 
     def keys(self, *also: Condition) -> tuple[Keys, Order]:
-        """The keys that were asked for and meet ``also``, and how to walk them in the order asked for."""
+        """Return the filtered keys that also meet ``also``, and the order to read them in."""
         sort = self.sort_in_use()
         everything = ApiKey.objects.all()
         keys = everything if self.chosen["status"] == "failed" else everything.filter(LISTED)
         return conditions.narrow(keys, [*self._conditions(), *also], sort, SORTS[sort.lstrip("-")])
 
     def _conditions(self) -> list[Condition]:
-        """Those that tend to hold the fewest first."""
+        """Return the conditions in use, those that usually match the fewest keys first."""
         chosen, now = self.chosen, timezone.now()
         found = []
         if chosen["q"]:
@@ -184,7 +189,7 @@ class InventoryFilter:
         if chosen["scope"]:
             found.append(conditions.with_scope(chosen["scope"]))
         if chosen["owner"]:
-            found.append(conditions.of_owner(conditions.id_of(chosen["owner"])))
+            found.append(conditions.of_owner(conditions.user_id_of(chosen["owner"])))
         if chosen["expires"]:
             found.append(expiring(chosen["expires"], now))
         if chosen["needs"]:
@@ -196,21 +201,21 @@ class InventoryFilter:
         return found
 
     def sort_in_use(self) -> str:
-        """The sort as the query string would name it; empty where the filter is not valid."""
+        """Return the sort as in the query string, or an empty string if the filter is not valid."""
         if not self.is_valid():
             return ""
         chosen = self.chosen
         return chosen["sort"] or default_sort(chosen["status"], chosen["expires"], chosen["needs"])
 
     def in_use(self) -> dict[str, str]:
-        """The filters that narrow the list."""
+        """Return the filters that narrow the list, as in the query string."""
         names = ("q", "status", "scope", "owner", "expires", "needs", "origin")
         return {name: self.chosen[name] for name in names if self.chosen[name]}
 
     def in_words(self) -> str:
-        """The filter as one line, for the first line of an export and for audit events, which last.
+        """Return the filter as one line, for exports and audit events, which are kept.
 
-        A key that somebody has pasted into a field by mistake is left out.
+        An API key that somebody pasted into a field by mistake is left out.
         """
         parts = [f"{name}={key_text.withheld(value)}" for name, value in self.in_use().items()]
         return ", ".join(parts) or "all but failed"

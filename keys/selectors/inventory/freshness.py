@@ -1,4 +1,4 @@
-"""How well the inventory matches Cerby, and since when: one row, whatever the number of keys."""
+"""Return when the inventory was last compared with Cerby, and the result."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from keys.models import PeriodicJob
 
 @dataclass(frozen=True)
 class Freshness:
-    """``compared_at``: when the last comparison with Cerby that came to its end did so; None: none has.
+    """``compared_at``: when a comparison with Cerby last succeeded, or None.
 
-    ``found`` is what it found, in words; ``trouble`` why the latest one broke off, or empty.
+    ``result`` is its result in words. If a later one failed, ``problem`` says why and ``result`` is empty.
     """
 
     compared_at: datetime | None
-    found: str
-    trouble: str
+    result: str
+    problem: str
 
 
 def freshness() -> Freshness:
@@ -27,6 +27,6 @@ def freshness() -> Freshness:
     failed = last.succeeded is False
     return Freshness(
         compared_at=last.succeeded_at,
-        found="" if failed else last.summary,
-        trouble=last.summary if failed else "",
+        result="" if failed else last.summary,
+        problem=last.summary if failed else "",
     )

@@ -1,4 +1,4 @@
-"""Keyset paging: the rows after a given row, by walking an index. No OFFSET, no COUNT."""
+"""Keyset paging: read the rows after a given row from an index, without OFFSET or COUNT."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ PAGE_SIZE = 50
 
 
 class Unindexed(Func):
-    """The same value, which SQLite will not look for in an index.
+    """An expression with the same value that keeps SQLite from using an index for it.
 
-    It chooses an index without knowing that a page ends after 50 rows, and would rather collect and sort
-    half of the table than walk an index that has the page's order. The unary plus is its documented way
-    to be told otherwise ("The SQLite Query Optimizer Overview").
+    SQLite chooses an index without considering the LIMIT, so it would collect and sort half of the table
+    instead of walking the index in the page's order. The unary plus is the documented way to prevent that
+    ("The SQLite Query Optimizer Overview").
     """
 
     template = "%(expressions)s"
@@ -30,51 +30,51 @@ class Unindexed(Func):
 
 @dataclass(frozen=True)
 class Window:
-    """``low < value <= high``; None leaves that side open."""
+    """``low < value <= high``. None leaves a side open."""
 
     low: Any = None
     high: Any = None
 
-    def around(self, low_column: Any, high_column: Any) -> list[Any]:
-        """The two sides as conditions, each on its own spelling of the column."""
-        conditions: list[Any] = []
+    def conditions(self, low_column: Any, high_column: Any) -> list[Any]:
+        """Return the conditions for the two sides, each on its own expression of the column."""
+        found: list[Any] = []
         if self.low is not None:
-            conditions.append(GreaterThan(low_column, self.low))
+            found.append(GreaterThan(low_column, self.low))
         if self.high is not None:
-            conditions.append(LessThanOrEqual(high_column, self.high))
-        return conditions
+            found.append(LessThanOrEqual(high_column, self.high))
+        return found
 
 
 @dataclass(frozen=True)
 class Order:
-    """Columns to sort by, the primary key or another unique column last, so that no two rows are equal.
+    """Columns to sort by. The last one is unique, so that no two rows are equal.
 
-    ``window`` bounds the first column. ``read_from`` are columns of the row's own table that equal
-    ``columns``, where these come from a table that was joined.
+    ``window`` bounds the first column. ``own_columns``: if ``columns`` belong to a joined table, the equal
+    columns of the row's own table.
     """
 
     columns: tuple[F | Func, ...]
     descending: bool = False
     window: Window = Window()
-    read_from: tuple[F | Func, ...] = ()
+    own_columns: tuple[F | Func, ...] = ()
 
-    def turned(self, *, descending: bool) -> Order:
+    def directed(self, *, descending: bool) -> Order:
         return replace(self, descending=descending)
 
     def terms(self) -> list[Any]:
         return [column.desc() if self.descending else column.asc() for column in self.columns]
 
     def bounds(self, boundary: Sequence[Value] | None) -> list[Any]:
-        """Between which rows the walk goes: from the row at ``boundary``, else from the window's near side.
+        """Return the conditions that bound the walk: it starts after ``boundary``, or else with the window.
 
-        Never both: of two bounds on one side an index may start from the farther one.
+        There is never more than one condition per side: given two, an index may start from the farther one.
         """
         first, window = self.columns[0], self.window
         if boundary is None or self._comes_before_the_window(boundary[0].value):
-            return window.around(first, first)
+            return window.conditions(first, first)
         far = Window(low=window.low) if self.descending else Window(high=window.high)
         after = _row_after(self.columns, boundary, descending=self.descending)
-        return [after, *far.around(first, first)]
+        return [after, *far.conditions(first, first)]
 
     def _comes_before_the_window(self, value: Any) -> bool:
         low, high = self.window.low, self.window.high
@@ -83,7 +83,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Page(Generic[Row]):
-    """``after`` and ``before`` are the ids to continue from, None at either end."""
+    """``after`` and ``before`` are the ids to continue from, or None at the end and the start of the list."""
 
     rows: list[Row]
     after: Any | None
@@ -95,7 +95,7 @@ class _Row(Func):
 
 
 def _row_after(columns: Sequence[Any], boundary: Sequence[Value], *, descending: bool) -> Func:
-    """``(a, b) > (x, y)``: SQL compares the rows as wholes, so one index range answers it."""
+    """Return ``(a, b) > (x, y)``, or with ``<``: a row comparison, which one range of an index answers."""
     return Func(
         _Row(*columns),
         _Row(*boundary),
@@ -106,9 +106,9 @@ def _row_after(columns: Sequence[Any], boundary: Sequence[Value], *, descending:
 
 
 class CountOf(Subquery):
-    """How many ``rows`` there are, within the statement that lists them: the two cannot disagree.
+    """The number of ``rows``, counted in the statement that reads them, so that the two agree.
 
-    A window function would say it as well, and would hold every row in memory to do so.
+    A window function would do the same but hold all rows in memory.
     """
 
     template = "(SELECT COUNT(*) FROM (%(subquery)s) AS counted)"
@@ -119,7 +119,7 @@ class CountOf(Subquery):
 
 
 def order_by(rows: QuerySet[Any, Any], order: Order) -> QuerySet[Any, Any]:
-    """All of ``rows`` that are in the order's window, in order."""
+    """Return the ``rows`` within the window of ``order``, sorted."""
     return rows.filter(*order.bounds(None)).order_by(*order.terms())
 
 
@@ -132,13 +132,13 @@ def page(
     before: Any | None,
     size: int = PAGE_SIZE,
 ) -> Page[Any]:
-    """At most ``size`` of ``rows`` in ``order``, next to the row whose key is ``after`` or ``before``.
+    """Return up to ``size`` of ``rows`` in ``order``, next to the row with the id ``after`` or ``before``.
 
-    ``everything`` is where that row is looked up; one that is not there gives the first page. The rows'
-    first value must be their primary key.
+    That row is looked up in ``everything``; if it isn't there, return the first page. The first value of each
+    of ``rows`` must be its primary key.
     """
     backwards = before is not None and after is None
-    direction = order.turned(descending=not order.descending) if backwards else order
+    direction = order.directed(descending=not order.descending) if backwards else order
     boundary = _boundary(everything, order, before if backwards else after)
     if boundary is None:
         direction, backwards = order, False
@@ -157,7 +157,7 @@ def page(
 def _boundary(everything: QuerySet[Any, Any], order: Order, key: Any | None) -> list[Value] | None:
     if key is None:
         return None
-    columns = order.read_from or order.columns
+    columns = order.own_columns or order.columns
     names = {f"boundary_{index}": column for index, column in enumerate(columns)}
     row = everything.filter(pk=key).annotate(**names).values(*names).first()
     if row is None:

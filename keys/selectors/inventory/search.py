@@ -1,4 +1,4 @@
-"""Substring search over names and owners: an index of trigrams, kept by database triggers."""
+"""Search for substrings of names and owners with a trigram index, which database triggers maintain."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from keys.selectors.inventory.conditions import Condition, Keys, Walk
 from keys.selectors.inventory.keyset import Order
 
 SHORTEST = 3
-"""A trigram index knows nothing shorter."""
+"""Characters; a trigram index can't find a shorter text."""
 
 NEWEST, FEW_OF_NEWEST = 2_000, 2
-"""So many documents are read in half a millisecond. Text that is in two of them at most is taken for rare."""
+"""Text is rare if at most 2 of the newest 2,000 documents contain it, which takes 0.5 ms to find out."""
 
-_LOOKED_THROUGH = ("name_order", "owner_order", "owner_email")
+_SEARCHED_COLUMNS = ("name_order", "owner_order", "owner_email")
 
 
 class Matches(Lookup):
-    """``text MATCH '"abc"'``: SQLite's FTS5 looks the phrase of the text's trigrams up in its index."""
+    """``text MATCH '"abc"'``: SQLite's FTS5 searches its index for the trigrams of the text as a phrase."""
 
     lookup_name = "matches"
 
@@ -39,7 +39,7 @@ class Matches(Lookup):
 
 
 class HasTrigrams(Lookup):
-    """Text that has all trigrams of another: PostgreSQL's GIN index of ``keys_trigrams`` (migration 0002)."""
+    """Text with all trigrams of another, by PostgreSQL's GIN index of ``keys_trigrams`` (migration 0002)."""
 
     lookup_name = "has_trigrams"
 
@@ -54,27 +54,27 @@ SearchDocument._meta.get_field("text").register_lookup(HasTrigrams)  # noqa: SLF
 
 
 def containing(text: str) -> Condition:
-    """Keys whose name, or whose owner's name or e-mail, contains ``text`` in any case."""
+    """Return the condition for keys with ``text`` in their name, owner's name or email, ignoring case."""
     return _CONDITIONS[connection.vendor](fold(text))
 
 
 def _on_sqlite(folded: str) -> Condition:
-    """The index gives out its matches in the order of creation, one by one, however many there are."""
+    """Use the index for any text: it returns its matches one by one, in the order of creation."""
     found = Q(document__index__text__matches=folded)
-    newest_first = Order((F("document__index__document"),), read_from=(F("document__id"),))
+    newest_first = Order((F("document__index__document"),), own_columns=(F("document__id"),))
     return Condition(
         found=found,
-        checked=reduce(or_, (Q((f"{column}__contains", folded)) for column in _LOOKED_THROUGH)),
+        checked=reduce(or_, (Q((f"{column}__contains", folded)) for column in _SEARCHED_COLUMNS)),
         walks={"created": Walk(lambda keys: keys.filter(found), newest_first, opposite=True)},
         counted=SearchIndex.objects.filter(text__matches=folded),
     )
 
 
 def _on_postgresql(folded: str) -> Condition:
-    """The index finds its matches all together: for text that is common among the newest, it is not asked.
+    """Use the index for rare text only, because it returns all its matches at once.
 
-    It knows which documents have all the trigrams; whether these are the text, a look tells. Common text is
-    met soon on a walk through the documents, which stand in the order of creation.
+    Common text is soon found by walking the documents in the order of creation. The index returns documents
+    that contain all trigrams, so each match is also compared with the text itself.
     """
 
     def walked(keys: Keys) -> Keys:
@@ -83,7 +83,7 @@ def _on_postgresql(folded: str) -> Condition:
     last = SearchDocument.objects.order_by("pk").values("pk")[NEWEST - 1 : NEWEST]
     return Condition(
         found=Q(document__text__has_trigrams=folded, document__text__contains=folded),
-        checked=reduce(or_, (Q(_holds(column, folded)) for column in _LOOKED_THROUGH)),
+        checked=reduce(or_, (Q(_holds(column, folded)) for column in _SEARCHED_COLUMNS)),
         walks={"created": Walk(walked, Order((F("document__id"),)), opposite=True, among_others=True)},
         counted=SearchDocument.objects.filter(_holds("text", folded), pk__lte=Subquery(last)),
         few=FEW_OF_NEWEST,
@@ -91,7 +91,7 @@ def _on_postgresql(folded: str) -> Condition:
 
 
 def _holds(column: str, folded: str) -> GreaterThan:
-    """PostgreSQL may expect so little of LIKE that it would read and sort all keys instead of walking."""
+    """Return a condition without LIKE, for which PostgreSQL may expect so few rows that it sorts all keys."""
     return GreaterThan(StrIndex(F(column), Value(folded)), 0)
 
 

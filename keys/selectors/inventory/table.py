@@ -1,4 +1,4 @@
-"""The inventory: keys as rows of strings, filtered, sorted and paged."""
+"""Return a page of the inventory, or its export, as rows of strings."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ COLUMNS = (
 
 
 class KeyRow(TypedDict):
-    """One line of the table, ready to print: making strings here once is what keeps the page fast.
+    """One row of the table as strings, because formatting them here keeps the page fast.
 
-    A dictionary, because that is where a template looks first.
+    It is a dictionary because templates look names up in dictionaries first.
     """
 
     id: str
@@ -69,7 +69,7 @@ class KeyRow(TypedDict):
 
 @dataclass(frozen=True)
 class Inventory:
-    """One page of it. ``own_only``: the actor sees their own keys and no others."""
+    """``own_only``: the actor may see only their own keys."""
 
     page: Page[KeyRow]
     filter: InventoryFilter
@@ -77,9 +77,9 @@ class Inventory:
 
 
 def visible_to(actor: Actor) -> list[Condition]:
-    """What a key must meet so that ``actor`` may see it: nothing, or to be their own.
+    """Return the conditions that limit the inventory to the keys that ``actor`` may see.
 
-    Raises ``NotAllowed``, recorded, for a person who may not see the inventory and owns no key.
+    Raise ``NotAllowed``, and record the attempt, if the actor may not see the inventory and owns no key.
     """
     if not actor.may(Action.SEE_INVENTORY) and ApiKey.objects.filter(owner_id=actor.user_id).exists():
         return [of_owner(actor.user_id)]
@@ -88,9 +88,9 @@ def visible_to(actor: Actor) -> list[Condition]:
 
 
 def inventory(actor: Actor, params: QueryDict) -> Inventory:
-    """The page of the inventory that the query string asks for. Raises ``NotAllowed``.
+    """Return the page of the inventory for the query string ``params``. Raise ``NotAllowed``.
 
-    A filter that cannot be used leaves the page empty; the reason stands beside its field.
+    If the filter is not valid, the page is empty and the form has the errors.
     """
     visible = visible_to(actor)
     wanted = InventoryFilter(params)
@@ -111,7 +111,7 @@ def inventory(actor: Actor, params: QueryDict) -> Inventory:
 
 def _row(values: tuple[Any, ...], now: datetime) -> KeyRow:
     (id_, name, owner_name, owner_email, scopes, created, expires, used, phase, state, *others) = values
-    seen = status(phase, expires, now)
+    current = status(phase, expires, now)
     created_on, created_exact, created_iso = formatting.day_exact_iso(created)
     expires_on, expires_exact, expires_iso = formatting.day_exact_iso(expires)
     return KeyRow(
@@ -130,30 +130,30 @@ def _row(values: tuple[Any, ...], now: datetime) -> KeyRow:
         last_used=formatting.last_used(used, now),
         last_used_exact=formatting.exact(used) if used else "",
         last_used_iso=used.isoformat(timespec="seconds") if used else "",
-        status=seen.value,
-        status_label=seen.label,
-        caveat=_caveat(seen, state, others),
+        status=current.value,
+        status_label=current.label,
+        caveat=_caveat(current, state, others),
     )
 
 
-def _caveat(seen: Status, state: str, others: Sequence[Any]) -> str:
-    """What must be said beside the status, of the state, and of an active key that needs attention.
+def _caveat(current: Status, state: str, others: Sequence[Any]) -> str:
+    """Return the note beside the status: about the state, and about active keys that need attention.
 
-    ``others`` are the values of ``COLUMNS`` from the purpose on.
+    ``others`` are the values of ``COLUMNS`` from ``purpose`` on.
     """
     purpose, _, _, origin, missing_since, owner_left_at, *_ = others
-    said = [CAVEAT.get(State(state), "")]
-    if seen is Status.ACTIVE:
-        said += [
+    notes = [CAVEAT.get(State(state), "")]
+    if current is Status.ACTIVE:
+        notes += [
             "missing in Cerby" if missing_since else "",
             "not adopted" if origin == ApiKey.Origin.DISCOVERED and not purpose else "",
             "owner left" if owner_left_at else "",
         ]
-    return ", ".join(filter(None, said))
+    return ", ".join(filter(None, notes))
 
 
 EXPORT_HEADER = [
-    "Key id", "Name", "Owner", "Owner e-mail", "Scopes", "Created on (UTC)", "Expires (UTC)",
+    "Key id", "Name", "Owner", "Owner email", "Scopes", "Created on (UTC)", "Expires (UTC)",
     "Last used (UTC)", "Status", "Note", "Purpose", "Stored at (UTC)", "Stored in", "Origin",
 ]  # fmt: skip
 
@@ -174,9 +174,9 @@ def inventory_export(actor: Actor, params: QueryDict) -> Export:
 def _export_row(values: tuple[Any, ...], now: datetime) -> list[str]:
     (id_, name, owner, email, scopes, created, expires, used, phase, state, *others) = values
     purpose, stored, where, origin, *_ = others
-    seen = status(phase, expires, now)
+    current = status(phase, expires, now)
     return [
         str(id_), name, owner, email, formatting.scope_list(scopes), formatting.utc(created),
-        formatting.utc(expires), formatting.utc(used), seen.label, _caveat(seen, state, others), purpose,
-        formatting.utc(stored), where, ApiKey.Origin(origin).label,
+        formatting.utc(expires), formatting.utc(used), current.label, _caveat(current, state, others),
+        purpose, formatting.utc(stored), where, ApiKey.Origin(origin).label,
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""How the fields of a list's filter are drawn: as Django does, but without a template for each option."""
+"""Render filter fields like Django, but without a template for each option, which is slow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recognise plain texts by their fingerprints: an indexed look-up, under every pepper that is configured."""
+"""Find keys by their plain text: look its fingerprints under all configured peppers up in an index."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from keys.crypto import fingerprint
 from keys.models import ApiKey
 from keys.rules.batches import batches
 
-AT_ONCE = 500
-"""Fingerprints in one query: well below what any database takes as parameters."""
+BATCH_SIZE = 500
+"""Fingerprints per query, well below the databases' limits on parameters."""
 
 
 @sensitive_variables()
 def keys_with_plain_text(candidates: Iterable[str]) -> list[ApiKey]:
-    """The keys, with their owners, whose plain text is one of ``candidates``; each once, newest first.
+    """Return the keys whose plain text is one of ``candidates``, with their owners, newest first.
 
-    Not limited to what the actor may see: whoever asks holds the plain text already, which is more than
-    a row of the inventory tells. Nothing of ``candidates`` is kept.
+    The result isn't limited to keys that the actor may see, because a person with the plain text already has
+    more than the inventory shows. ``candidates`` are not stored.
     """
     found: dict[object, ApiKey] = {}
-    for batch in batches(_digests(candidates), AT_ONCE):
+    for batch in batches(_digests(candidates), BATCH_SIZE):
         rows = ApiKey.objects.filter(fingerprint__in=batch).select_related("owner")
         found |= {row.pk: row for row in rows}
     return sorted(found.values(), key=lambda key: key.created_at, reverse=True)

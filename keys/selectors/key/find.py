@@ -1,4 +1,4 @@
-"""What is said of a key that somebody has found: whose it is, what it opens, and who may delete it."""
+"""Describe a key that somebody found: its owner, its scopes, and who may delete it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from keys.rules.policy import Action, Actor, KeyManagement, roles_that_may
 
 @dataclass(frozen=True)
 class Answer:
-    """``who_may`` names who may delete the key, where the actor may not."""
+    """``who_may`` lists who may delete the key if the actor may not."""
 
     id: UUID
     name: str
@@ -39,7 +39,7 @@ class Answer:
 
 
 def answers(actor: Actor | None, keys: Iterable[ApiKey]) -> list[Answer]:
-    """``actor`` is None for an operator, who may open no page."""
+    """Describe ``keys`` for ``actor``, or for an operator at the command line if it is None."""
     return [_answer(actor, key) for key in keys]
 
 

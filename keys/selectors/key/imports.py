@@ -1,4 +1,4 @@
-"""What an import of declared keys would do, line by line, without doing it."""
+"""Plan an import of declared keys: read a CSV file and check each line, without changing anything."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ _SCOPE_BY_WORDS = {
 
 @dataclass(frozen=True)
 class Line:
-    """``number`` is the line's in the file. ``problem`` says why it is left out; empty where it is not.
+    """``number`` is the line number in the file. ``problem`` says why the line is left out, or is empty.
 
-    ``owner`` is the person's row, or what Cerby says of somebody whom the portal has not met.
+    ``owner`` is a ``User``, or a person from Cerby whom the portal doesn't know yet.
     """
 
     number: int
     name: str
     owner_email: str
-    what: Registration | None = None
+    registration: Registration | None = None
     owner: User | cerby.Person | None = None
     problem: str = ""
 
@@ -60,19 +60,20 @@ class Plan:
 
 
 def plan(actor: Actor, text: str) -> Plan:
-    """Read ``text``, a CSV file with a header. Raises ``NotAllowed``, ``CerbyError``, and ``Invalid``
-    with the field ``file`` where the file as a whole cannot be read.
+    """Plan the import of ``text``, a CSV file with a header.
+
+    Raise ``NotAllowed``, ``CerbyError``, or ``Invalid`` for the field ``file`` if the file can't be read.
     """
     authorize(actor, Action.REGISTER_KEY)
     if len(text.encode("utf-8", "surrogatepass")) > LARGEST:
-        raise Invalid(file="The file is larger than 1 MB. Cut it into several.")
+        raise Invalid(file="The file is larger than 1 MB. Split it into several files.")
     rows = _rows(text)
     people = _people({row["owner"].lower() for _, row in rows})
     return Plan(list(_lines(rows, people)))
 
 
 def _rows(text: str) -> list[tuple[int, dict[str, str]]]:
-    """Each line's number and its cells by the header's names, without the white space around them."""
+    """Return the number of each line and its stripped cells by column name."""
     text = text.removeprefix("\ufeff")
     header = text.partition("\n")[0]
     reader = csv.reader(
@@ -92,11 +93,11 @@ def _rows(text: str) -> list[tuple[int, dict[str, str]]]:
         raise Invalid(file="The file is empty.")
     names = _header(numbered.pop(0)[1])
     if not numbered:
-        raise Invalid(file="The file has a header and no keys below it.")
+        raise Invalid(file="The file has a header but no keys.")
     if len(numbered) > MOST_LINES:
         raise Invalid(
-            file=f"The file has {len(numbered):,} keys; {MOST_LINES:,} at once are allowed. "
-            "Cut it into several."
+            file=f"The file has {len(numbered):,} keys; at most {MOST_LINES:,} are allowed. "
+            "Split it into several files."
         )
     blank = dict.fromkeys((*REQUIRED, *OPTIONAL), "")
     return [
@@ -115,10 +116,10 @@ def _header(cells: list[str]) -> list[str]:
     if unknown:
         raise Invalid(
             file=f"There is no column “{unknown[0][:30]}”. {expected} "
-            "A key's own value never belongs in the file."
+            "Never put the value of a key into the file."
         )
     if len(set(names)) < len(names):
-        raise Invalid(file=f"A column is named twice. {expected}")
+        raise Invalid(file=f"A column appears twice. {expected}")
     return names
 
 
@@ -127,7 +128,7 @@ def _surplus(cells: list[str], names: list[str]) -> dict[str, str]:
 
 
 def _people(emails: set[str]) -> dict[str, User | cerby.Person]:
-    """By e-mail in lower case: those whom the portal knows, and the rest from one listing of Cerby's."""
+    """Return people by email in lower case: those the portal knows, and others from Cerby's list."""
     known: dict[str, User | cerby.Person] = {
         user.email: user for user in User.objects.filter(email__in=emails)
     }
@@ -138,32 +139,34 @@ def _people(emails: set[str]) -> dict[str, User | cerby.Person]:
 
 
 def _lines(rows: list[tuple[int, dict[str, str]]], people: dict[str, User | cerby.Person]) -> Iterator[Line]:
-    seen: dict[tuple[str, str], int] = {}
+    line_numbers: dict[tuple[str, str], int] = {}
     for number, row in rows:
         name, email = row["name"], row["owner"].lower()
         owner = people.get(email)
         try:
             if "surplus" in row:
-                raise Invalid("It has more cells than the header has columns.")  # noqa: TRY301 - told beside it
-            what = _registration(row)
-            _check(what, owner, seen)
+                raise Invalid("The line has more cells than the header has columns.")  # noqa: TRY301 - shown with the line
+            registration = _registration(row)
+            _check(registration, owner, line_numbers)
         except Invalid as invalid:
             problem = " ".join(invalid.fields.values()) or invalid.sentence
             yield Line(number, name[:100], email[:254], problem=problem)
         else:
-            seen[what.name.lower(), email] = number
-            yield Line(number, name, email, what=what, owner=owner)
+            line_numbers[registration.name.lower(), email] = number
+            yield Line(number, name, email, registration=registration, owner=owner)
 
 
-def _check(what: Registration, owner: User | cerby.Person | None, seen: dict[tuple[str, str], int]) -> None:
-    existing_key.check_registration(what, timezone.now())
+def _check(
+    registration: Registration, owner: User | cerby.Person | None, line_numbers: dict[tuple[str, str], int]
+) -> None:
+    existing_key.check_registration(registration, timezone.now())
     if owner is None:
-        raise Invalid(owner=f"Cerby knows nobody with the e-mail “{what.owner_email[:254]}”.")
-    earlier = seen.get((what.name.lower(), what.owner_email))
+        raise Invalid(owner=f"Cerby knows nobody with the email “{registration.owner_email[:254]}”.")
+    earlier = line_numbers.get((registration.name.lower(), registration.owner_email))
     if earlier is not None:
-        raise Invalid(name=f"Line {earlier} declares a key of this name and owner already.")
-    if existing_key.same_key(what):
-        raise Invalid(name="The inventory has a key of this name and owner already.")
+        raise Invalid(name=f"Line {earlier} already declares a key with this name and owner.")
+    if existing_key.same_key(registration):
+        raise Invalid(name="The inventory already has a key with this name and owner.")
 
 
 def _registration(row: dict[str, str]) -> Registration:
@@ -178,7 +181,7 @@ def _registration(row: dict[str, str]) -> Registration:
 
 
 def _moment(column: str, text: str) -> datetime:
-    """``2027-01-31`` is its first moment in UTC; ``2027-01-31T14:05+01:00`` has its own zone."""
+    """Parse ``2027-01-31``, the start of the day in UTC, or ``2027-01-31T14:05+01:00``."""
     try:
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
@@ -189,7 +192,7 @@ def _moment(column: str, text: str) -> datetime:
 
 
 def _scopes(text: str) -> tuple[str, ...]:
-    """Identifiers or labels, between semicolons, commas or line ends."""
+    """Parse identifiers or labels of scopes, separated by semicolons, commas or line breaks."""
     words = [part.strip() for part in text.replace(",", ";").replace("\n", ";").split(";") if part.strip()]
     unknown = [word for word in words if word.lower() not in _SCOPE_BY_WORDS]
     if unknown:

@@ -1,4 +1,4 @@
-"""One key, and what happened to it."""
+"""Return one key, or the data of its page."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from keys.selectors.activity.table import EventRow, story_of
 
 
 def key_for(actor: Actor, key_id: UUID) -> ApiKey:
-    """The key, with its owner. Raises ``NotFound`` also where the actor may not know that it exists."""
+    """Return the key with its owner. Raise ``NotFound`` also if the actor may not know that it exists."""
     key = ApiKey.objects.select_related("owner").filter(pk=key_id).first()
     if key is None:
-        raise NotFound("There is no such API key, or it is not yours to see.")
+        raise NotFound("There is no such API key, or you may not see it.")
     try:
         authorize(actor, Action.SEE_KEY, key)
     except NotAllowed as refusal:
-        raise NotFound("There is no such API key, or it is not yours to see.") from refusal
+        raise NotFound("There is no such API key, or you may not see it.") from refusal
     return key
 
 
-MADE_BY_HAND = frozenset({State.CLAIMED, State.HELD, State.REVOKING})
-"""A key in one of these, of which Cerby's id is not known, is changed and deleted in Cerby's web app only."""
+MANAGED_IN_CERBY = frozenset({State.CLAIMED, State.HELD, State.REVOKING})
+"""In these states, a key without a Cerby id can only be changed and deleted in Cerby's web app."""
 
 
 def grant_of(key: ApiKey) -> RevealGrant | None:
@@ -40,7 +40,7 @@ def grant_of(key: ApiKey) -> RevealGrant | None:
 
 @dataclass(frozen=True)
 class Switch:
-    """One scope of the catalogue on the key's page. ``writes`` marks the higher risk."""
+    """One scope on the key's page. ``writes``: the scope has the higher risk."""
 
     id: str
     label: str
@@ -67,31 +67,30 @@ class KeyPage:
 
 
 def key_page(actor: Actor, key_id: UUID) -> KeyPage:
-    """Raises ``NotFound``."""
     key = key_for(actor, key_id)
-    seen = status(key.phase, key.expires_at, timezone.now())
+    current = status(key.phase, key.expires_at, timezone.now())
     return KeyPage(
         key=key,
-        status=seen,
+        status=current,
         caveat=CAVEAT.get(State(key.state), ""),
         grant=grant_of(key),
-        switches=_switches(actor, key, active=seen is Status.ACTIVE and key.cerby_id is not None),
+        switches=_switches(actor, key, active=current is Status.ACTIVE and key.cerby_id is not None),
         story=story_of(key),
         may_delete=actor.may(Action.DELETE_KEY, key) and key.state not in ENDED,
         may_view=key.state == State.READY and actor.may(Action.REVEAL_KEY, key),
         may_paste=key.state == State.AWAITED and actor.may(Action.REVEAL_KEY, key),
-        by_hand=key.cerby_id is None and key.state in MADE_BY_HAND,
-        may_adopt=_waits_for_a_purpose(key) and actor.may(Action.ADOPT_KEY, key),
+        by_hand=key.cerby_id is None and key.state in MANAGED_IN_CERBY,
+        may_adopt=_needs_adoption(key) and actor.may(Action.ADOPT_KEY, key),
         why_not=policy.refusal(actor, Action.WIDEN_KEY, key) or "",
     )
 
 
-def _waits_for_a_purpose(key: ApiKey) -> bool:
+def _needs_adoption(key: ApiKey) -> bool:
     return key.origin == ApiKey.Origin.DISCOVERED and not key.purpose
 
 
 def _switches(actor: Actor, key: ApiKey, *, active: bool) -> list[Switch]:
-    """Every scope that is offered here while the key is ``active``, and any other that it holds."""
+    """Return a switch for each scope of the key, and if it is ``active`` for each available scope."""
     offered = [scope.id for scope in catalogue.offered(settings.PORTAL_EXTRA_SCOPES)] if active else []
     return [
         _switch(actor, key, scope, active=active)
@@ -107,7 +106,7 @@ def _switch(actor: Actor, key: ApiKey, scope: str, *, active: bool) -> Switch:
     return Switch(
         id=scope,
         label=catalogue.label(scope),
-        description=known.description if known else "A scope that this portal does not know.",
+        description=known.description if known else "The portal does not know this scope.",
         writes=known.writes if known else True,
         on=on,
         may_turn=active and not is_last and actor.may(turn, key),

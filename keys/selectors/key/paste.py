@@ -1,4 +1,4 @@
-"""What to enter in Cerby's web app for a key that is waited for, and where it can be saved afterwards."""
+"""Return the data for the page to paste a key that was generated in Cerby's web app."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from keys.selectors.key.store import listed_vaults
 
 
 @dataclass(frozen=True)
-class Pasting:
-    """``vaults`` is empty where Cerby does not list them: then nothing can be saved there from here."""
+class PastePage:
+    """``vaults`` is empty if Cerby doesn't list them. Then the key can't be saved in Cerby from the page."""
 
     key: ApiKey
     expires: str
@@ -34,11 +34,11 @@ class Pasting:
         return self.key.state == State.AWAITED
 
 
-def pasting(actor: Actor, key_id: UUID) -> Pasting:
-    """Raises ``NotFound``, and ``NotAllowed`` for whoever is not the key's own Owner."""
+def paste_page(actor: Actor, key_id: UUID) -> PastePage:
+    """Raise ``NotFound``, or ``NotAllowed`` if the actor doesn't own the key."""
     key = key_for(actor, key_id)
     authorize(actor, Action.REVEAL_KEY, key)
-    return Pasting(
+    return PastePage(
         key=key,
         expires=formatting.to_the_minute(key.expires_at),
         scopes=[catalogue.CATALOGUE[scope] for scope in key.scopes],
@@ -48,5 +48,5 @@ def pasting(actor: Actor, key_id: UUID) -> Pasting:
 
 
 def workspace_url() -> str:
-    """Cerby's web app. Cerby (published): ``https://{workspace}.cerby.com``."""
+    """Return the address of Cerby's web app, ``https://{workspace}.cerby.com`` (published by Cerby)."""
     return f"https://{settings.CERBY_WORKSPACE}.cerby.com"

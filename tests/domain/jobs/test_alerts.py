@@ -63,7 +63,7 @@ def test_a_stuck_removal_is_mailed_at_its_beginning_and_end(cast):
     assert keep_alerts() == "Alerts: 1; mailed to 2 people"
     [letter] = mail.outbox
     assert letter.to == [email_of("owner"), email_of("super_admin")]
-    assert letter.subject == "[contenzilla] An API key that should be gone may still work"
+    assert letter.subject == "[contenzilla] A removed API key may still work"
     assert "“Nightly”" in letter.body
     assert "What to do: Delete the key in Cerby's web app." in letter.body
     assert f"http://testserver/keys/{key.pk}/" in letter.body
@@ -76,7 +76,7 @@ def test_a_stuck_removal_is_mailed_at_its_beginning_and_end(cast):
     an_hour_ago()
     keep_alerts()
     assert len(mail.outbox) == 2
-    assert mail.outbox[1].subject == "[contenzilla] Resolved: An API key that should be gone may still work"
+    assert mail.outbox[1].subject == "[contenzilla] Resolved: A removed API key may still work"
     assert Alert.objects.get().until is not None
 
 
@@ -244,7 +244,7 @@ def test_each_kind_of_damage_is_mailed_once_and_ends_when_it_is_explained(sealed
     assert verified() == "3 events: COLUMNS at event 1"
     keep_alerts()
     [letter] = mail.outbox
-    assert letter.subject == "[contenzilla] The record of what happened is damaged"
+    assert letter.subject == "[contenzilla] The audit log is damaged"
     assert "The last verification found COLUMNS at event 1." in letter.body
     assert "http://testserver/activity/verify/" in letter.body
 
@@ -257,9 +257,7 @@ def test_each_kind_of_damage_is_mailed_once_and_ends_when_it_is_explained(sealed
     explain_damage(actor(cast.owner), Verification.objects.latest("id").pk, "It was a drill.")
     assert kinds() == []
     keep_alerts()
-    assert (
-        mail.outbox[2].subject == "[contenzilla] Resolved: The record of what happened is damaged, and 1 more"
-    )
+    assert mail.outbox[2].subject == "[contenzilla] Resolved: The audit log is damaged, and 1 more"
 
 
 def test_a_failed_verification_is_mailed(sealed, settings, tmp_path):
@@ -294,7 +292,7 @@ def test_a_failing_anchor_and_siem_are_mailed_after_half_an_hour(sealed, setting
     Alert.objects.update(since=timezone.now() - 31 * MINUTE)
     keep_alerts()
     [letter] = mail.outbox
-    assert "The anchor “file” does not take what the portal signs." in letter.body
-    assert "The SIEM by file lags by 3 events." in letter.body
+    assert "The anchor “file” does not accept checkpoints." in letter.body
+    assert "The SIEM “file” is 3 events behind." in letter.body
     settings.PORTAL_AUDIT_ANCHOR_FILE = settings.PORTAL_SIEM_FILE = None
     assert kinds() == [], "what is not set up any more is missed by nobody"

@@ -46,7 +46,7 @@ def test_it_shows_the_owner_the_scopes_and_who_may_delete_it(cast, settings, tmp
         "Active",
         "Read users, Write automated jobs",
         f"http://testserver/keys/{key.pk}/",
-        "Who may delete it: Owner, Super Admin, Admin, the key's own Owner",
+        "Who may delete it: Owner, Super Admin, Admin, the key's owner",
     ):
         assert words in said
     assert plain not in said

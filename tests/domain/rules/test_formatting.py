@@ -1,4 +1,4 @@
-"""Times, scopes and browsers in words."""
+"""Times, scopes and browsers, formatted for people."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _AGES = timedelta(days=10_000)
 moments = st.timedeltas(min_value=-_AGES, max_value=_AGES).map(lambda away: NOW + away)
 
 
-def test_times_are_in_the_readers_zone():
+def test_times_are_in_the_readers_time_zone():
     moment = datetime(2026, 11, 3, 12, 5, 9, tzinfo=UTC)
     with timezone.override(BERLIN):
         assert formatting.day(moment) == "3 Nov 2026"
@@ -28,15 +28,15 @@ def test_times_are_in_the_readers_zone():
         assert formatting.day(moment) == "4 Nov 2026"
 
 
-def test_summer_time_is_told():
+def test_summer_time_is_named():
     with timezone.override(BERLIN):
         assert formatting.exact(datetime(2026, 7, 3, 12, 0, tzinfo=UTC)) == "3 July 2026, 14:00:00 CEST"
 
 
-def test_an_expiry_is_read_back():
+def test_an_expiry_to_be_confirmed():
     with timezone.override(BERLIN):
-        told = formatting.spoken(datetime(2026, 3, 7, 13, 5, tzinfo=UTC), NOW)
-    assert told == "Saturday 7 March 2026, 14:05 (Europe/Berlin), in 5 days"
+        words = formatting.spoken(datetime(2026, 3, 7, 13, 5, tzinfo=UTC), NOW)
+    assert words == "Saturday 7 March 2026, 14:05 (Europe/Berlin), in 5 days"
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_an_expiry_is_read_back():
         (timedelta(days=365), "in 365 days", "365 days ago"),
     ],
 )
-def test_how_far_away(away, ahead, ago):
+def test_relative_times(away, ahead, ago):
     assert formatting.relative(NOW + away, NOW) == ahead
     assert formatting.relative(NOW - away, NOW) == ago
 
@@ -62,9 +62,9 @@ def test_now_is_just_now():
 
 
 @given(moments)
-def test_every_distance_has_words_in_the_right_tense(moment):
-    told = formatting.relative(moment, NOW)
-    assert told.startswith("in ") if moment > NOW else told.endswith((" ago", "just now"))
+def test_every_relative_time_has_the_right_tense(moment):
+    words = formatting.relative(moment, NOW)
+    assert words.startswith("in ") if moment > NOW else words.endswith((" ago", "just now"))
 
 
 def test_the_last_use():
@@ -73,7 +73,7 @@ def test_the_last_use():
     assert formatting.last_used(NOW - timedelta(days=30), NOW) == "31 Jan 2026"
 
 
-def test_exports_are_in_utc_to_the_second():
+def test_exported_times_are_in_utc_with_seconds():
     assert formatting.utc(None) == ""
     assert formatting.utc(datetime(2026, 3, 2, 13, 0, 0, 999_999, tzinfo=BERLIN)) == "2026-03-02T12:00:00Z"
 
@@ -129,7 +129,7 @@ def test_a_browser_by_its_name(user_agent, words):
 
 
 @given(st.text(max_size=1000))
-def test_whatever_a_client_calls_itself_is_short_and_printable(user_agent):
-    told = formatting.browser(user_agent)
-    assert len(told) <= 200
-    assert told.isprintable()
+def test_the_name_of_any_client_is_short_and_printable(user_agent):
+    name = formatting.browser(user_agent)
+    assert len(name) <= 200
+    assert name.isprintable()

@@ -1,4 +1,4 @@
-"""Telling a key from what stands around it, whatever it looks like."""
+"""Find keys of any format within other text."""
 
 from __future__ import annotations
 
@@ -34,22 +34,23 @@ ODD = "k!3y$with*odd@signs#and%more^than&that"
         "The key is {} and it leaked",
     ],
 )
-def test_a_key_is_found_in_what_people_paste(key, text):
+def test_a_key_is_found_in_pasted_text(key, text):
     assert key in candidates(text.format(key))
 
 
-BESIDE_SIGNS = ["API_KEY={}", "https://w.example/?key={}&x=1", "I lost {}.", "key:{}", "a={};b"]
+NEXT_TO_PUNCTUATION = ["API_KEY={}", "https://w.example/?key={}&x=1", "I lost {}.", "key:{}", "a={};b"]
 
 
 @pytest.mark.parametrize(
     ("key", "text"),
-    [(key, text) for key in (KEY, DOTTED) for text in BESIDE_SIGNS] + [(KEY, "https://w.example/{}/x?y")],
+    [(key, text) for key in (KEY, DOTTED) for text in NEXT_TO_PUNCTUATION]
+    + [(KEY, "https://w.example/{}/x?y")],
 )
-def test_a_key_is_found_next_to_signs_that_a_key_could_have(key, text):
+def test_a_key_is_found_next_to_characters_that_keys_may_contain(key, text):
     assert key in candidates(text.format(key))
 
 
-def test_only_what_has_a_keys_length_is_a_candidate():
+def test_only_text_of_a_keys_length_is_a_candidate():
     assert candidates("a" * 19) == set()
     assert candidates("a" * 20) == {"a" * 20}
     assert "a" * 201 not in candidates(f"x {'a' * 201} y")
@@ -57,14 +58,14 @@ def test_only_what_has_a_keys_length_is_a_candidate():
     assert candidates("") == set()
 
 
-def test_one_long_run_is_no_candidate_however_long_it_is():
+def test_a_text_that_is_too_long_is_no_candidate():
     assert len(candidates("prefix " + "A" * 2_000_000)) == 0
 
 
 @given(
     st.text(alphabet=string.ascii_letters + string.digits + "-_", min_size=20, max_size=200), st.integers()
 )
-def test_any_token_is_found_between_spaces(token, seed):
+def test_any_token_is_found(token, seed):
     around = random.Random(seed).choice(["{}", "a {} b", "x={}\n", '"{}"'])
     assert token in candidates(around.format(token))
 
@@ -77,7 +78,7 @@ def test_a_key_is_found_in_a_file_of_any_encoding(encoding):
 @pytest.mark.parametrize(
     "wrong", ["", "   ", "short", "a" * 4097, f"{KEY} {KEY}", f"{KEY}\n{KEY}", "ключ" * 10, f"{KEY}\x00"]
 )
-def test_what_cannot_be_a_key_is_refused_in_words_that_do_not_repeat_it(wrong):
+def test_the_error_about_an_invalid_key_does_not_contain_it(wrong):
     with pytest.raises(Invalid) as caught:
         check_key_text(wrong)
     [sentence] = caught.value.fields.values()
@@ -85,5 +86,5 @@ def test_what_cannot_be_a_key_is_refused_in_words_that_do_not_repeat_it(wrong):
     assert not wrong.strip() or wrong.strip() not in sentence
 
 
-def test_white_space_around_a_key_is_nobodys_fault():
+def test_white_space_around_a_key_is_ignored():
     assert check_key_text(f" {KEY}\r\n") == KEY

@@ -1,4 +1,4 @@
-"""The life of a key as data: no state is a trap, no ended state comes back, and the drawing tells the truth."""
+"""The table of transitions: every state can end, ended keys stay ended, and the drawing is correct."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ def test_every_state_can_end(state):
     assert reached & ENDED
 
 
-def test_an_ended_state_is_left_only_when_cerby_lists_the_key_as_live_all_the_same():
+def test_a_key_leaves_an_ended_state_only_if_cerby_lists_it_as_live():
     leaving = {
-        state: {move for move, (sources, _) in TRANSITIONS.items() if state in sources} for state in State
+        state: {name for name, (sources, _) in TRANSITIONS.items() if state in sources} for state in State
     }
     assert {state for state in State if leaving[state] <= {Transition.REAPPEAR, Transition.KEEP}} == ENDED
     assert {state for state in State if Transition.REAPPEAR in leaving[state]} == ENDED
     assert TRANSITIONS[Transition.REAPPEAR][1] is State.REVOKING
 
 
-def test_every_state_is_reached_from_the_first():
+def test_every_state_can_be_reached():
     reached = {State.REQUESTED}
     while more := set().union(*(leads_to(state) for state in reached)) - reached:
         reached |= more
     assert reached == set(State)
 
 
-def test_every_move_is_in_the_table():
+def test_every_transition_is_in_the_table():
     assert TRANSITIONS.keys() == set(Transition)
 
 
@@ -53,8 +53,8 @@ def test_every_state_has_a_phase_and_every_phase_a_label():
         assert status(phase, NOW + timedelta(days=1), NOW).label
 
 
-def test_a_key_that_may_open_something_is_never_shown_as_ended():
-    """Live and half-live keys: all that are neither ended nor only asked for."""
+def test_a_key_that_may_still_work_is_never_shown_as_ended():
+    """These are all keys that are neither ended nor only requested."""
     assert {PHASE[state] for state in ENDED} == {Phase.FAILED, Phase.REMOVED}
     assert {state for state in State if PHASE[state] is Phase.FAILED} <= ENDED
     assert {state for state in State if PHASE[state] is Phase.REMOVED} - ENDED == {State.REVOKING}
@@ -62,7 +62,7 @@ def test_a_key_that_may_open_something_is_never_shown_as_ended():
 
 
 @pytest.mark.parametrize("state", [State.READY, State.CLAIMED])
-def test_until_it_is_stored_a_live_key_says_so(state):
+def test_a_live_key_has_a_note_until_it_is_stored(state):
     assert CAVEAT[state] == "storage unconfirmed"
 
 
@@ -78,17 +78,17 @@ def test_only_a_live_key_expires():
     assert status(Phase.LIVE, NOW, NOW) is Status.EXPIRED
 
 
-def drawn_moves() -> dict[Transition, tuple[frozenset[State], State]]:
-    """The drawing in the module's docstring: lines of ``A, B --move--> C --move--> D``, then a remark."""
-    moves = {}
+def drawn_transitions() -> dict[Transition, tuple[frozenset[State], State]]:
+    """Parse the drawing in the module's docstring: lines of ``A, B --name--> C --name--> D``, then a remark."""
+    drawn = {}
     for line in (lifecycle.__doc__ or "").splitlines():
         parts = re.split(r" --(\w+)--> ", line.strip())
         for source, name, target in zip(parts[::2], parts[1::2], parts[2::2], strict=False):
-            assert Transition(name) not in moves
+            assert Transition(name) not in drawn
             sources = frozenset(State[word] for word in source.split(", "))
-            moves[Transition(name)] = sources, State[target.split()[0]]
-    return moves
+            drawn[Transition(name)] = sources, State[target.split()[0]]
+    return drawn
 
 
-def test_the_drawing_and_the_table_name_the_same_moves():
-    assert drawn_moves() == TRANSITIONS
+def test_the_drawing_and_the_table_are_the_same():
+    assert drawn_transitions() == TRANSITIONS

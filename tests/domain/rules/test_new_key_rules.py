@@ -1,4 +1,4 @@
-"""What may be asked for when a key is generated: the rules, and the words that say why not."""
+"""The rules for new keys, and the sentences for the broken ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PUBLISHED_IDS = [scope.id for scope in PUBLISHED]
 EXTRA_IDS = [scope.id for scope in EXTRA]
 
 visible = st.characters(exclude_categories=["C", "Zl", "Zp"])
-unseen = st.characters(categories=["Cc", "Cf", "Co", "Cn", "Zl", "Zp"])
+invisible = st.characters(categories=["Cc", "Cf", "Co", "Cn", "Zl", "Zp"])
 
 
 def a_request(**changes: object) -> KeyRequest:
@@ -57,24 +57,24 @@ def test_a_sensible_request_passes(db):
         ("purpose", "The purpose is missing. Enter 1 to 500 characters."),
     ],
 )
-def test_what_is_left_out_is_asked_for(db, field, sentence, blank):
+def test_a_missing_field_is_named(db, field, sentence, blank):
     assert refusal(**{field: blank}) == {field: sentence}
 
 
 @pytest.mark.parametrize(("field", "longest"), [("name", 100), ("purpose", 500)])
-def test_how_long_a_text_may_be(db, field, longest):
+def test_a_text_has_a_maximum_length(db, field, longest):
     new_key.check_request(a_request(**{field: "ä" * longest}), NOW)
-    told = refusal(**{field: "ä" * 10_000})[field]
-    assert "has 10,000 characters" in told
-    assert f"{longest} are allowed" in told
+    sentence = refusal(**{field: "ä" * 10_000})[field]
+    assert "has 10,000 characters" in sentence
+    assert f"{longest} are allowed" in sentence
     assert refusal(**{field: "ä" * (longest + 1)}).keys() == {field}
 
 
-@given(before=visible, character=unseen, after=visible)
-def test_a_purpose_has_no_character_that_cannot_be_seen(before, character, after):
+@given(before=visible, character=invisible, after=visible)
+def test_a_purpose_contains_no_invisible_character(before, character, after):
     with pytest.raises(Invalid, match="Check what you entered") as caught:
         new_key.check_purpose(f"{before}x{character}x{after}")
-    assert "cannot be seen" in caught.value.fields["purpose"]
+    assert "invisible character" in caught.value.fields["purpose"]
 
 
 @given(st.text(visible, min_size=1, max_size=500).filter(str.strip))
@@ -94,25 +94,25 @@ def test_any_other_text_may_be_a_purpose(text):
         "Nightly\N{LINE SEPARATOR}export",
     ],
 )
-def test_a_name_cannot_look_like_another_by_what_is_unseen(db, name):
+def test_a_name_cannot_look_like_another_because_of_invisible_characters(db, name):
     assert refusal(name=name).keys() == {"name"}
 
 
 @pytest.mark.parametrize("again", ["Nightly export", "NIGHTLY EXPORT", "nightly Export"])
-def test_a_name_is_used_once_at_a_time_in_any_case(cast, again):
+def test_a_name_is_unique_regardless_of_case(cast, again):
     key = a_key(cast.owner, name="Nightly export")
-    told = refusal(name=again)["name"]
-    assert f"There is already a key called “{again}”" in told
-    new_key.check_name(again, key.id)  # its own request, sent twice
+    sentence = refusal(name=again)["name"]
+    assert f"There is already a key called “{again}”" in sentence
+    new_key.check_name(again, key.id)  # the same request, sent twice
 
 
-def test_the_name_of_a_key_that_has_gone_may_be_used_again(cast):
+def test_the_name_of_a_removed_key_may_be_used_again(cast):
     a_key(cast.owner, name="Nightly export", state=State.REVOKED, removed_at=NOW)
     new_key.check_name("Nightly export")
 
 
 @given(st.text(max_size=50))
-def test_tidying_a_name_twice_changes_nothing_more(name):
+def test_tidying_a_name_twice_changes_nothing(name):
     once = new_key.tidy(name)
     assert new_key.tidy(once) == once
     assert unicodedata.is_normalized("NFC", once)
@@ -126,7 +126,7 @@ def test_tidying_a_name_twice_changes_nothing_more(name):
         ("Nightly export", "  Nightly export\N{EM SPACE}"),
     ],
 )
-def test_names_that_look_alike_become_alike(one, other):
+def test_names_that_look_equal_become_equal(one, other):
     assert new_key.tidy(one) == new_key.tidy(other)
 
 
@@ -141,7 +141,7 @@ def test_names_that_look_alike_become_alike(one, other):
         (timedelta(days=365 * 900), "at most 365 days"),
     ],
 )
-def test_a_life_that_is_too_short_or_too_long_says_what_is_allowed(db, settings, life, words):
+def test_the_error_for_a_lifetime_names_the_limit(db, settings, life, words):
     settings.PORTAL_MAX_LIFETIME_DAYS = 365
     assert words in refusal(expires_at=NOW + life)["expiration"]
 
@@ -149,11 +149,11 @@ def test_a_life_that_is_too_short_or_too_long_says_what_is_allowed(db, settings,
 @given(
     st.timedeltas(min_value=timedelta(minutes=30), max_value=timedelta(days=portal.PORTAL_MAX_LIFETIME_DAYS))
 )
-def test_any_life_between_is_allowed(life):
+def test_any_lifetime_within_the_limits_is_allowed(life):
     new_key.check_expiry(NOW + life, NOW)
 
 
-def test_the_organisation_may_allow_less(settings):
+def test_the_maximum_lifetime_is_a_setting(settings):
     settings.PORTAL_MAX_LIFETIME_DAYS = 7
     new_key.check_expiry(NOW + timedelta(days=7), NOW)
     with pytest.raises(Invalid) as caught:
@@ -161,26 +161,26 @@ def test_the_organisation_may_allow_less(settings):
     assert "at most 7 days" in caught.value.fields["expiration"]
 
 
-def test_at_least_one_scope(db):
+def test_a_key_needs_at_least_one_scope(db):
     assert refusal(scopes=()) == {"scopes": "Select at least one scope."}
 
 
 @pytest.mark.parametrize(
     "scope", ["read:everything", "READ:USERS", "", " read:users", "<script>", "a" * 10_000]
 )
-def test_a_scope_that_is_not_offered_is_named_shortly(db, scope):
-    told = refusal(scopes=("read:users", scope))["scopes"]
-    assert f"“{scope[:60]}”" in told
-    assert len(told) < 150
+def test_an_unavailable_scope_is_named_in_a_short_sentence(db, scope):
+    sentence = refusal(scopes=("read:users", scope))["scopes"]
+    assert f"“{scope[:60]}”" in sentence
+    assert len(sentence) < 150
 
 
 @given(st.sets(st.sampled_from(PUBLISHED_IDS), min_size=1))
-def test_cerbys_nine_are_always_offered(scopes):
+def test_the_nine_published_scopes_are_always_available(scopes):
     new_key.check_scopes(scopes)
 
 
 @pytest.mark.parametrize("scope", EXTRA_IDS)
-def test_the_others_only_where_the_configuration_says_so(settings, scope):
+def test_the_other_scopes_are_a_setting(settings, scope):
     settings.PORTAL_EXTRA_SCOPES = True
     new_key.check_scopes([scope])
     settings.PORTAL_EXTRA_SCOPES = False

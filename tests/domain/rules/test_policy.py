@@ -1,4 +1,4 @@
-"""Who may do what, against tables written down a second time from what the product promises."""
+"""Compare the permissions with a second set of tables, written from the product's documentation."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ WORKSPACE = {
     Action.KEEP_KEY: HIGHEST,
     Action.END_QUARANTINE: HIGHEST,
 }
-"""Who may, whichever reading of Cerby's pages is configured."""
+"""Who may do the action, for either setting of key management."""
 
 KEYS = {
-    # action: {reading: (who may with a key of their own, who may with a key of their equals)}
+    # action: {setting: (who may with their own key, who may with the key of a person with the same role)}
     Action.SEE_KEY: {KeyManagement.ADMINS: (ALL, ADMINS), KeyManagement.OWNER_ONLY: (ALL, NOBODY)},
     Action.NARROW_KEY: {KeyManagement.ADMINS: (ALL, ADMINS), KeyManagement.OWNER_ONLY: (ALL, NOBODY)},
     Action.WIDEN_KEY: {KeyManagement.ADMINS: (ADMINS, ADMINS), KeyManagement.OWNER_ONLY: (ADMINS, NOBODY)},
@@ -65,7 +65,7 @@ NEEDS_A_FRESH_ROLE = {
 
 roles = st.sampled_from(Role)
 actions = st.sampled_from(Action)
-readings = st.sampled_from(KeyManagement)
+managements = st.sampled_from(KeyManagement)
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def actor(role: Role, *, management: KeyManagement = KeyManagement.ADMINS, stale
 
 
 def who_may(action: Action, management: KeyManagement, owner: uuid.UUID | None) -> str:
-    """Letters of the roles that may, with the key of ``owner``, who has the same role as the actor."""
+    """Return the letters of the roles that may, with a key of ``owner``, who has the same role as the actor."""
     return "".join(
         letter
         for letter, role in LETTERS.items()
@@ -95,20 +95,20 @@ def who_may(action: Action, management: KeyManagement, owner: uuid.UUID | None) 
     )
 
 
-def test_the_two_tables_speak_of_every_action_and_role():
+def test_the_tables_contain_every_action_and_role():
     assert WORKSPACE.keys() | KEYS.keys() == set(Action)
     assert list(LETTERS.values()) == sorted(Role)
 
 
 @pytest.mark.parametrize("management", KeyManagement)
 @pytest.mark.parametrize("action", WORKSPACE)
-def test_what_concerns_the_workspace(action, management):
+def test_actions_on_the_workspace(action, management):
     assert who_may(action, management, owner=None) == WORKSPACE[action]
 
 
 @pytest.mark.parametrize("management", KeyManagement)
 @pytest.mark.parametrize("action", KEYS)
-def test_what_concerns_one_key(action, management):
+def test_actions_on_a_key(action, management):
     own, others = KEYS[action][management]
     assert who_may(action, management, ME) == own
     assert who_may(action, management, SOMEBODY_ELSE) == others
@@ -118,7 +118,7 @@ def test_what_concerns_one_key(action, management):
     ("owner_letter", "may_widen"),
     [("G", "ASO"), ("L", "ASO"), ("U", "ASO"), ("A", "ASO"), ("S", "SO"), ("O", "O")],
 )
-def test_widening_takes_a_role_at_least_as_high_as_the_key_owners(owner_letter, may_widen):
+def test_widening_needs_a_role_at_least_as_high_as_the_key_owners(owner_letter, may_widen):
     key = Key(SOMEBODY_ELSE, LETTERS[owner_letter])
     may = "".join(letter for letter, role in LETTERS.items() if actor(role).may(Action.WIDEN_KEY, key))
     assert may == may_widen
@@ -129,19 +129,21 @@ def test_nobody_widens_a_key_whose_owners_role_is_unknown():
 
 
 @pytest.mark.parametrize("action", [Action.NARROW_KEY, Action.DELETE_KEY])
-def test_making_a_key_weaker_is_a_safety_act_that_no_rank_is_needed_for(action):
+def test_an_admin_may_weaken_the_key_of_a_person_with_a_higher_role(action):
     assert actor(Role.ADMIN).may(action, Key(SOMEBODY_ELSE, Role.OWNER))
 
 
-@given(action=actions, role=roles, management=readings)
-def test_a_stale_role_only_stops_what_makes_something_stronger(action, role, management):
+@given(action=actions, role=roles, management=managements)
+def test_a_stale_role_prevents_only_the_actions_that_need_a_fresh_one(action, role, management):
     key = Key(ME, role)
     fresh, stale = (actor(role, management=management, stale=stale) for stale in (False, True))
     assert stale.may(action, key) == (fresh.may(action, key) and action not in NEEDS_A_FRESH_ROLE)
 
 
-@given(action=actions, lower=roles, higher=roles, owner_role=roles, owns=st.booleans(), management=readings)
-def test_nobody_gains_by_a_lower_role(*, action, lower, higher, owner_role, owns, management):
+@given(
+    action=actions, lower=roles, higher=roles, owner_role=roles, owns=st.booleans(), management=managements
+)
+def test_a_lower_role_never_allows_more(*, action, lower, higher, owner_role, owns, management):
     lower, higher = sorted([lower, higher])
     key = Key(ME if owns else SOMEBODY_ELSE, owner_role)
     if actor(lower, management=management).may(action, key):
@@ -149,16 +151,21 @@ def test_nobody_gains_by_a_lower_role(*, action, lower, higher, owner_role, owns
 
 
 @given(action=actions, role=roles, owner_role=roles, owns=st.booleans())
-def test_the_stricter_reading_allows_nothing_more(action, role, owner_role, owns):
+def test_owner_only_management_never_allows_more(action, role, owner_role, owns):
     key = Key(ME if owns else SOMEBODY_ELSE, owner_role)
     if actor(role, management=KeyManagement.OWNER_ONLY).may(action, key):
         assert actor(role, management=KeyManagement.ADMINS).may(action, key)
 
 
 @given(
-    action=actions, role=roles, owner_role=roles, owns=st.booleans(), stale=st.booleans(), management=readings
+    action=actions,
+    role=roles,
+    owner_role=roles,
+    owns=st.booleans(),
+    stale=st.booleans(),
+    management=managements,
 )
-def test_a_refusal_is_raised_in_its_own_words(*, action, role, owner_role, owns, stale, management):
+def test_check_raises_the_refusals_sentence(*, action, role, owner_role, owns, stale, management):
     person = actor(role, management=management, stale=stale)
     key = Key(ME if owns else SOMEBODY_ELSE, owner_role)
     reason = refusal(person, action, key)
@@ -172,21 +179,21 @@ def test_a_refusal_is_raised_in_its_own_words(*, action, role, owner_role, owns,
     assert caught.value.allowed == roles_that_may(action, management)
 
 
-@given(action=actions, role=roles, management=readings)
-def test_whom_cerby_has_disabled_may_nothing(action, role, management):
+@given(action=actions, role=roles, management=managements)
+def test_a_person_whom_cerby_has_disabled_may_do_nothing(action, role, management):
     person = replace(actor(role, management=management), is_active=False)
     assert not person.may(action, Key(ME, role))
 
 
-def test_who_may_is_told_highest_role_first():
+def test_roles_that_may_are_listed_highest_first():
     assert roles_that_may(Action.GENERATE_KEY, KeyManagement.ADMINS) == ["Owner", "Super Admin", "Admin"]
     assert roles_that_may(Action.DELETE_KEY, KeyManagement.ADMINS) == [
         "Owner",
         "Super Admin",
         "Admin",
-        "the key's own Owner",
+        "the key's owner",
     ]
-    assert roles_that_may(Action.DELETE_KEY, KeyManagement.OWNER_ONLY) == ["the key's own Owner"]
+    assert roles_that_may(Action.DELETE_KEY, KeyManagement.OWNER_ONLY) == ["the key's owner"]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from keys.jobs import tasks
 from keys.jobs.schedule import make_rows
 from keys.models import ApiKey, AuditEvent, HeldBack, Quarantine, RevealGrant
 from keys.rules.lifecycle import State
-from keys.selectors.health.safeguards import quarantine_on
+from keys.selectors.health.safeguards import active_quarantine
 from tests.cast import a_key, a_live_key, actor
 from tests.support.asking import a_request
 from tests.support.background import asked, let_pass_in_both, state_of, story_of
@@ -68,7 +68,7 @@ def held() -> dict[str, str]:
 
 
 def cause() -> str:
-    found = quarantine_on()
+    found = active_quarantine()
     return found.cause if found else ""
 
 
@@ -108,7 +108,7 @@ def test_after_a_restore_the_worker_revokes_nothing_and_starts_the_quarantine(ye
     the_worker_runs()
     the_worker_runs()
     assert cause() == Cause.RESTORED
-    assert "a backup was restored" in quarantine_on().reason
+    assert "a backup was restored" in active_quarantine().reason
     assert len(asked(sandbox, "DELETE")) == 1, "the one of before"
     for name in ("Viewed since", "Made since", "Ended, and live in Cerby"):
         assert yesterday.is_live(name), name
@@ -216,14 +216,14 @@ def test_a_clock_that_jumps_starts_it(db, ahead, said):
     steady[0] += 30
     check_for_rollback(clocks)
     assert cause() == Cause.CLOCK
-    assert said in quarantine_on().reason
+    assert said in active_quarantine().reason
 
 
 def test_a_database_with_later_times_starts_it_once(db):
     check_for_rollback()
     Quarantine.objects.update(marked_at=timezone.now() + HOUR)
     check_for_rollback()
-    assert (cause(), "the clock was set back" in quarantine_on().reason) == (Cause.CLOCK, True)
+    assert (cause(), "the clock was set back" in active_quarantine().reason) == (Cause.CLOCK, True)
     end_quarantine(None)
     check_for_rollback()
     assert cause() == ""

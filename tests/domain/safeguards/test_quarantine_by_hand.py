@@ -14,7 +14,7 @@ from keys.actions.safeguards.quarantine import Cause, end_quarantine, start_quar
 from keys.models import ApiKey, AuditEvent, HeldBack
 from keys.rules.errors import Conflict, NotAllowed, NotFound
 from keys.rules.lifecycle import State
-from keys.selectors.health.safeguards import quarantine_on, standing
+from keys.selectors.health.safeguards import active_quarantine, safeguards
 from tests.cast import a_key, a_live_key, actor
 from tests.support.background import state_of
 
@@ -22,7 +22,7 @@ from tests.support.background import state_of
 def test_a_second_start_changes_nothing(db):
     assert start_quarantine(Cause.OPERATOR, "First.")
     assert not start_quarantine(Cause.CLOCK, "Second.")
-    assert quarantine_on().reason == "First."
+    assert active_quarantine().reason == "First."
     assert AuditEvent.objects.filter(type="quarantine:start").count() == 1
 
 
@@ -35,7 +35,7 @@ def test_only_the_highest_roles_end_it_and_keep_keys(cast, sandbox, name):
         end_quarantine(actor(cast[name]))
     with pytest.raises(NotAllowed):
         keep_key(actor(cast[name]), key.pk)
-    assert quarantine_on()
+    assert active_quarantine()
     assert AuditEvent.objects.filter(type="attempt:refuse").count() == 2
 
 
@@ -97,5 +97,5 @@ def test_the_list_is_bounded(cast, sandbox):
     keys = [a_key(cast.admin) for _ in range(101)]
     start_quarantine(Cause.OPERATOR, "A restore.")
     HeldBack.objects.bulk_create([HeldBack(key=key, reason="R", since=timezone.now()) for key in keys])
-    shown = standing(actor(cast.admin))
+    shown = safeguards(actor(cast.admin))
     assert (len(shown.held), shown.held_count, shown.may_end) == (100, 101, False)

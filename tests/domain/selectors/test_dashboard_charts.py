@@ -1,4 +1,4 @@
-"""Charts: numbers become places that are inside the chart, in proportion, and never hide what is not nothing."""
+"""Charts: coordinates are within the chart and in proportion, and no count above 0 is invisible."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DAYS = 91
 
 
 def across(x: str, width: str) -> tuple[float, float]:
-    """From where to where, in per cent."""
+    """Return the left and right edges in per cent."""
     left = float(x.removesuffix("%"))
     return left, left + float(width.removesuffix("%"))
 
@@ -25,7 +25,7 @@ def a_day(number: int) -> date:
 
 
 @given(st.integers(min_value=0, max_value=6))
-def test_each_day_has_a_cell_of_its_own_in_the_column_of_its_week(weekday):
+def test_each_day_has_its_own_cell_in_the_column_of_its_week(weekday):
     first = a_day(weekday)
     drawn = calendar({}, first, DAYS)
     days = [first + timedelta(days=number) for number in range(DAYS)]
@@ -43,7 +43,7 @@ def cells_by_day(counts: dict[date, int]) -> dict[date, Cell]:
     return {a_day(number): cell for number, cell in enumerate(calendar(counts, WEDNESDAY, DAYS).cells)}
 
 
-def test_months_stand_above_the_week_that_holds_their_first_day():
+def test_a_month_is_named_above_the_week_with_its_first_day():
     drawn, cells = calendar({}, WEDNESDAY, DAYS), cells_by_day({})
     assert [(month.words, month.x) for month in drawn.months] == [
         ("Dec", cells[date(2026, 12, 1)]["x"]),
@@ -53,12 +53,12 @@ def test_months_stand_above_the_week_that_holds_their_first_day():
     assert [day.words for day in drawn.weekdays] == ["Mon", "Wed", "Fri"]
 
 
-def test_shades_are_in_proportion_and_a_cliff_does_not_pale_the_others():
+def test_shades_are_in_proportion_to_the_largest_count_that_is_no_cliff():
     cells = cells_by_day({a_day(0): 1, a_day(1): 2, a_day(2): 4, a_day(3): 4000})
     shades = [cells[a_day(number)]["shade"] for number in range(5)]
     assert shades == ["level-1", "level-2", "level-4", "cliff", "level-0"]
-    said = [(cells[a_day(number)]["words"], cells[a_day(number)]["number"]) for number in (2, 3, 4)]
-    assert said == [("Fri 6 Nov: 4", "4"), ("Sat 7 Nov: 4,000", "4k"), ("", "")]
+    texts = [(cells[a_day(number)]["words"], cells[a_day(number)]["number"]) for number in (2, 3, 4)]
+    assert texts == [("Fri 6 Nov: 4", "4"), ("Sat 7 Nov: 4,000", "4k"), ("", "")]
 
 
 @pytest.mark.parametrize(
@@ -73,12 +73,12 @@ def test_shades_are_in_proportion_and_a_cliff_does_not_pale_the_others():
         (dict.fromkeys(range(90), 100) | {40: 320}, [40]),
     ],
 )
-def test_a_cliff_is_a_day_of_at_least_five_and_three_times_the_usual(counts, steep):
+def test_a_cliff_has_at_least_five_and_three_times_the_average(counts, steep):
     assert cliffs({a_day(day): count for day, count in counts.items()}, 90) == [a_day(day) for day in steep]
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**7), st.integers(0, 10**7)), min_size=1, max_size=30))
-def test_columns_are_inside_and_as_long_as_their_numbers(pairs):
+def test_columns_are_within_the_chart_and_in_proportion_to_their_numbers(pairs):
     above, below = [up for up, _ in pairs], [down for _, down in pairs]
     drawn = columns([str(number) for number in range(len(pairs))], above, below)
     line, most = int(drawn.line), max([*above, *below, 1])
@@ -97,7 +97,7 @@ def test_columns_are_inside_and_as_long_as_their_numbers(pairs):
         assert column["below"] == (compact(down) if down else "")
 
 
-def test_every_third_column_is_labelled_the_last_one_too():
+def test_every_third_column_has_a_label_including_the_last():
     drawn = columns([f"week {number}" for number in range(12)], [1] * 12)
     assert [label.words for label in drawn.labels] == ["week 2", "week 5", "week 8", "week 11"]
     assert int(drawn.height) < int(columns(["a"], [1], [1]).height)
@@ -116,12 +116,12 @@ def test_numbers_on_a_chart_are_short(count, words):
 
 
 @given(st.integers(1, 10**7), st.data())
-def test_a_shade_says_nothing_of_nothing_and_the_darkest_of_the_most(most, data):
+def test_a_count_of_0_has_no_shade_and_the_largest_has_the_darkest(most, data):
     count = data.draw(st.integers(1, most))
     assert level(0, most) == 0
     assert 1 <= level(count, most) <= level(most, most) == LEVELS
 
 
-def test_bars_are_shares_of_the_longest():
+def test_a_bar_has_its_share_of_the_longest():
     assert [share(count, 8) for count in (8, 4, 0)] == ["100.00%", "50.00%", "0.00%"]
     assert share(0, 0) == "0%"

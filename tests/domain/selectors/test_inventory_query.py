@@ -1,4 +1,4 @@
-"""Every filter, search and order together: the pages of the inventory against a plain reading of all keys."""
+"""Compare the inventory's pages for combined filters, searches and sorts with a plain loop over all keys."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ASKED = {
 
 @pytest.fixture
 def many(cast):
-    """Keys of every kind, of which many are equal in what the table is sorted by."""
+    """Keys of every kind, many of which are equal in the sorted columns."""
     luck = random.Random(3)
     ApiKey.objects.bulk_create(one_of_many(cast, luck, number) for number in range(80))
     return list(ApiKey.objects.select_related("owner"))
@@ -115,7 +115,7 @@ SORTED_BY = {
 
 
 def pages(wanted: InventoryFilter, size: int) -> list[list[object]]:
-    """All pages forwards; each but the first is checked to lead back to the one before."""
+    """Return all pages, and check that each leads back to the one before."""
     keys, order = wanted.keys()
     rows, everything = keys.values_list("id", "name"), ApiKey.objects.all()
     found: list[list[object]] = []
@@ -132,14 +132,14 @@ def pages(wanted: InventoryFilter, size: int) -> list[list[object]]:
 
 
 def some_of(count: int) -> dict[str, str]:
-    """A value for each of ``count`` fields of the filter, taken at random; nothing for the others."""
+    """Return random values for ``count`` fields of the filter, and empty values for the others."""
     chosen = random.sample(list(ASKED), count)
     return {name: random.choice(values) if name in chosen else "" for name, values in ASKED.items()}
 
 
 @pytest.mark.parametrize("few", [0, 12, 1000])
-def test_each_key_is_shown_once_and_in_order_whatever_leads(many, monkeypatch, few):
-    """``few``: with so many rows a condition leads by being sorted; with more, by being walked."""
+def test_each_key_is_shown_once_and_in_order_for_every_query_plan(many, monkeypatch, few):
+    """``few``: up to this number, the matches of a condition are sorted; above it, an index is walked."""
     monkeypatch.setattr(conditions, "FEW", few)
     monkeypatch.setattr(search, "NEWEST", 10 if few < 1000 else search.NEWEST)
     for asked in [*(some_of(2) for _ in range(80)), *(some_of(len(ASKED)) for _ in range(40))]:
@@ -149,7 +149,7 @@ def test_each_key_is_shown_once_and_in_order_whatever_leads(many, monkeypatch, f
         assert sorted(shown, key=str) == sorted(expected, key=str), asked
         sort = wanted.sort_in_use()
         places = [SORTED_BY[sort.lstrip("-")](expected[pk]) for pk in shown]
-        if sort.lstrip("-") == "created":  # a search numbers its documents by the millisecond
+        if sort.lstrip("-") == "created":  # the search index orders by milliseconds
             places = [place.replace(microsecond=place.microsecond // 1000 * 1000) for place in places]
         assert places == sorted(places, reverse=sort.startswith("-")), asked
 
@@ -169,8 +169,8 @@ ALONE = [
 
 @pytest.mark.parametrize("asked", ALONE, ids=str)
 def test_a_page_begins_at_its_place_in_an_index_and_sorts_nothing(many, monkeypatch, asked):
-    """What keeps the inventory flat in cost; `make bench` measures it."""
-    monkeypatch.setattr(search, "NEWEST", 10)  # of which some hold the text, so it is common
+    """This keeps the cost the same at any size; `make bench` measures it."""
+    monkeypatch.setattr(search, "NEWEST", 10)  # some of which contain the text, so it is common
     sorts, begins = plan_of_second_page(asked)
     assert not sorts
     assert "<" in begins or ">" in begins
@@ -179,8 +179,8 @@ def test_a_page_begins_at_its_place_in_an_index_and_sorts_nothing(many, monkeypa
 @pytest.mark.parametrize(
     "asked", [{"status": "expired"}, {"expires": "7"}, {"status": "active", "sort": "-expires"}], ids=str
 )
-def test_a_walk_in_a_window_has_no_second_bound_to_begin_from(many, asked):
-    """It might be the farther one, and everything between the two would be passed over."""
+def test_a_walk_in_a_window_has_only_one_bound_per_side(many, asked):
+    """An index might start from the farther one and read all rows between the two."""
     _, begins = plan_of_second_page(asked)
     assert begins.count("<") <= 1
     assert begins.count(">") <= 1
@@ -210,7 +210,7 @@ def chosen_by(asked: dict[str, str]) -> InventoryFilter:
 
 
 def plan_of_second_page(asked: dict[str, str]) -> tuple[list[str], str]:
-    """The steps that sort, and the step that looks for the place of the list's first key in an index."""
+    """Return the steps that sort, and the step that finds the start of the page in an index."""
     keys, order = chosen_by(asked).keys()
     first = keyset.order_by(keys, order)[0].pk
     with CaptureQueriesContext(connection) as statements:
@@ -219,7 +219,7 @@ def plan_of_second_page(asked: dict[str, str]) -> tuple[list[str], str]:
 
 
 def sqlites_plan(sql: str) -> tuple[list[str], str]:
-    """The steps that sort, and the step that looks for the page's place in an index."""
+    """Return the steps that sort, and the step that finds the start of the page in an index."""
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
         steps = [step for *_, step in cursor.fetchall()]
@@ -227,7 +227,7 @@ def sqlites_plan(sql: str) -> tuple[list[str], str]:
 
 
 def postgresqls_plan(sql: str) -> tuple[list[str], str]:
-    """The same, as it would be with many rows: so few are quicker read and sorted than looked up."""
+    """Return the same steps for PostgreSQL, planned as if there were many rows: it would sort so few."""
     with connection.cursor() as cursor:
         for means in ("seqscan", "bitmapscan", "sort", "incremental_sort"):
             cursor.execute(f"SET LOCAL enable_{means} = off")
