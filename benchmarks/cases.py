@@ -18,6 +18,8 @@ Address = Callable[[], str]
 """Called once per database while that database is in use."""
 
 COMMON_SCOPE, COMMON_WORD, COMMON_LETTERS = "read:users", "production", "pro"
+MIDDLE = 20
+"""The position of a person who owns 0.6 % of the keys: 6 of 1,000."""
 NEVER_TOGETHER = "ion pay"
 """A sequence of letters whose parts occur in many names, but never the whole sequence."""
 
@@ -140,7 +142,20 @@ def other_pages() -> Iterator[Case]:
     yield Case("activity", "who: 30 % of all", lambda: f"/activity/?actor={_email(BIG)}")
     yield Case("activity", "from: an address of all", lambda: "/activity/?ip=192.0.2.7")
     yield Case("activity", "keys of an owner of 30 %", lambda: f"/activity/?owner={_email(BIG)}")
+    yield Case(
+        "activity",
+        "keys of an owner of 30 %, deep",
+        lambda: f"/activity/?owner={_email(BIG)}&after={_event(0.5)}",
+    )
     yield Case("activity", "keys of an owner of 60", lambda: f"/activity/?owner={_email(SMALL)}")
+    yield Case("activity", "keys of an owner of none", lambda: "/activity/?owner=nobody@contenzilla.example")
+    # The slowest owners have neither few keys nor so many that a page is soon full.
+    yield Case(
+        "activity",
+        "keys of an owner of 0.6 %",
+        lambda: f"/activity/?owner={_email(MIDDLE)}",
+        promised=False,
+    )
     yield Case("activity", "until a year ago", lambda: f"/activity/?until={_day_of(0.66)}")
     yield Case(
         "activity", "until a year ago, deep", lambda: f"/activity/?until={_day_of(0.66)}&after={_event(0.3)}"
