@@ -15,6 +15,7 @@ FIELDS = frozenset(
     {
         "timestamp", "level", "logger", "event", "request_id", "method", "route", "status", "milliseconds",
         "user_id", "key_id", "cerby_id", "error", "job", "count",
+        "attribute",
     }
 )  # fmt: skip
 """The fields that may be logged. All other fields are dropped, so that no secret is logged by accident."""

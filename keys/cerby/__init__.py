@@ -10,7 +10,7 @@ from keys.cerby.client import CerbyClient
 from keys.cerby.exchange import Limits
 from keys.cerby.probe import PROBES, Access, Probe
 from keys.cerby.probe import probe as probe_with
-from keys.cerby.wire import IssuedKey, KeyStatus, Person, Secret, UpstreamKey, Vault
+from keys.cerby.wire import IssuedKey, KeyStatus, Mfa, Person, Secret, UpstreamKey, Vault
 
 __all__ = [
     "PROBES",
@@ -19,6 +19,7 @@ __all__ = [
     "IssuedKey",
     "KeyStatus",
     "Limits",
+    "Mfa",
     "Person",
     "Probe",
     "Secret",

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
+import structlog
+
 from keys.cerby import calls, wire
 from keys.cerby.calls import Answer, Call, Lost, Stage
 from keys.cerby.exchange import Exchange, Limits
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 T = TypeVar("T")
+
+MAX_LOGGED = 20
+"""How many unreadable values one call logs. Their number is on the Health page."""
+
+logger = structlog.get_logger(__name__)
 
 
 class _HasId(Protocol):
@@ -72,8 +79,12 @@ class CerbyClient:
     def person(self, person_id: UUID) -> Person:
         return self._one(Call("look up a person", "GET", f"{wire.USERS}/{person_id}"), wire.person, person_id)
 
-    def people(self) -> Iterator[Person]:
-        return self._walk(Call("list the people of the workspace", "GET", wire.USERS), wire.person)
+    def people(self, *, with_mfa: bool = False) -> Iterator[Person]:
+        """Return everybody. Only ``with_mfa`` does Cerby say who uses multi-factor authentication."""
+        query = {"mfaStatus": "true"} if with_mfa else {}
+        return self._walk(
+            Call("list the people of the workspace", "GET", wire.USERS, query=query), wire.person
+        )
 
     def vaults(self) -> list[Vault]:
         """Return the vaults. Cerby (published): cloud vaults only."""
@@ -168,12 +179,14 @@ class CerbyClient:
         Raises CerbyInDoubt if the list repeats itself, does not end, or ends before its count.
         """
         seen: set[UUID] = set()
+        dropped = 0
         for number in range(1, self._limits.pages + 1):
             page_query = {**call.query, "page[number]": str(number), "page[size]": "100"}
             page = self._ask(replace(call, query=page_query), partial(wire.page, parse=parse))
             fresh = {item.id: item for item in page.items if item.id not in seen}
             if page.items and not fresh:
                 raise calls.in_doubt(call, "its list repeats itself")
+            dropped += _log_dropped(fresh.values(), dropped)
             yield from fresh.values()
             seen.update(fresh)
             if not page.items and len(seen) < page.total:
@@ -186,6 +199,7 @@ class CerbyClient:
         item = self._ask(call, lambda answer: parse(wire.one(answer)))
         if item.id != item_id:
             raise calls.in_doubt(call, "its answer is about something else")
+        _log_dropped([item], 0)
         return item
 
     def _ask(self, call: Call, parse: Callable[[object], T]) -> T:
@@ -215,6 +229,14 @@ def _parsed(answer: Answer, parse: Callable[[object], T]) -> T | Lost:
         return parse(wire.document(answer.body))
     except WireError as error:
         return Lost(Stage.UNUSABLE, f"its answer does not have the agreed shape ({error})")
+
+
+def _log_dropped(items: Iterable[_HasId], logged: int) -> int:
+    """Log the values that could not be read, ``MAX_LOGGED`` per call, and return how many there were."""
+    found = [(item.id, name) for item in items for name in getattr(item, "unreadable", ())]
+    for item_id, name in found[: max(0, MAX_LOGGED - logged)]:
+        logger.warning("cerby_value_unreadable", cerby_id=str(item_id), attribute=name)
+    return len(found)
 
 
 def _same_email(one: str, other: str) -> bool:

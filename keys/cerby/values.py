@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)?", re.IGNORECASE | re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _UNPRINTABLE = {"Cc", "Cs"}  # control characters and lone surrogates, which databases and pages reject
 
@@ -65,14 +66,14 @@ def uuid(value: object) -> UUID:
 
 
 def time(value: object) -> datetime:
-    """Convert an ISO 8601 time with a time zone to UTC."""
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-        if moment is not None and moment.tzinfo is not None:
-            return moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass
-    raise WireError("is not a time with a zone")
+    """Convert an ISO 8601 time to UTC. Without an offset it is UTC (Cerby's examples have both forms)."""
+    if isinstance(value, str) and _TIME.fullmatch(value):
+        try:
+            moment = datetime.fromisoformat(value)
+            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    raise WireError("is not a time")
 
 
 def at(name: str, parse: Callable[[object], T], value: object) -> T:
@@ -85,7 +86,10 @@ def at(name: str, parse: Callable[[object], T], value: object) -> T:
 
 
 class Resource:
-    """A resource of the envelope (Cerby, published): ``{"id", "type", "attributes"}``. Raises WireError."""
+    """A resource of the envelope (Cerby, published): ``{"id", "type", "attributes"}``. Raises WireError.
+
+    ``unreadable``: the attributes that ``if_readable`` dropped.
+    """
 
     def __init__(self, value: object, kind: str) -> None:
         fields = at("the resource", obj, value)
@@ -93,6 +97,7 @@ class Resource:
             reason = f"the resource is not of type {kind}"
             raise WireError(reason)
         self.id = at("id", uuid, fields.get("id"))
+        self.unreadable: tuple[str, ...] = ()
         self._attributes = at("attributes", obj, fields.get("attributes", {}))
 
     def required(self, name: str, parse: Callable[[object], T]) -> T:
@@ -108,3 +113,19 @@ class Resource:
     def optional(self, name: str, parse: Callable[[object], T]) -> T | None:
         """Return an attribute that may be null or missing."""
         return self.nullable(name, parse) if name in self._attributes else None
+
+    def if_readable(self, name: str, parse: Callable[[object], T]) -> T | None:
+        """Return an optional attribute, or None, noted in ``unreadable``, if it cannot be parsed.
+
+        One strange value must not hide the whole resource, and with it the list that it is part of.
+        """
+        return self.nullable_if_readable(name, parse) if name in self._attributes else None
+
+    def nullable_if_readable(self, name: str, parse: Callable[[object], T]) -> T | None:
+        """Return an attribute that must be present, or None if it is null or, as above, unreadable."""
+        self.required(name, lambda value: value)
+        try:
+            return self.nullable(name, parse)
+        except WireError:
+            self.unreadable += (name,)
+            return None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from keys.cerby import values
 from keys.cerby.values import Resource, WireError
+from keys.rules.cerby_roles import role_of
 from keys.rules.policy import Role
 
 if TYPE_CHECKING:
@@ -25,20 +26,11 @@ SECRETS = "/api/v1/secrets"
 # Our contract.
 API_KEYS = "/api/v1/api-keys"
 
-# Cerby publishes that resources have a type, but not its values; its pages speak of "a user object".
+# Types of resources: published, except "api_key", which is our contract.
 _USER, _VAULT, _SECRET, _API_KEY = "user", "vault", "secret", "api_key"
 
-# Cerby publishes only "workspace_super_admin"; the other identifiers are inferred from it.
-_ROLES = {
-    "workspace_owner": Role.OWNER,
-    "workspace_super_admin": Role.SUPER_ADMIN,
-    "workspace_admin": Role.ADMIN,
-    "workspace_user": Role.USER,
-    "workspace_login_only": Role.LOGIN_ONLY,
-    "workspace_guest": Role.GUEST,
-}
-
 _MAX_KEY_LENGTH = 4096
+_MAX_ROLE_LENGTH = 100
 _ROUNDING = timedelta(seconds=1)
 
 
@@ -51,8 +43,20 @@ class KeyStatus(enum.StrEnum):
 
 
 @dataclass(frozen=True)
+class Mfa:
+    """Whether a person uses multi-factor authentication, and since when."""
+
+    enabled: bool
+    enrolled_at: datetime | None
+
+
+@dataclass(frozen=True)
 class Person:
-    """A user of the workspace. ``role`` is None if the portal does not know its identifier."""
+    """A user of the workspace.
+
+    ``role`` is None if the portal does not know ``role_id``, Cerby's identifier, cut to 100 characters.
+    ``mfa`` is None unless it was requested. ``unreadable``: the attributes whose values were dropped.
+    """
 
     id: UUID
     email: str
@@ -62,6 +66,9 @@ class Person:
     role: Role | None
     is_guest: bool
     last_activity: datetime | None
+    role_id: str = ""
+    mfa: Mfa | None = None
+    unreadable: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -82,7 +89,10 @@ class Secret:
 
 @dataclass(frozen=True)
 class UpstreamKey:
-    """An API key as Cerby lists it, without its plain text. Times are UTC."""
+    """An API key as Cerby lists it, without its plain text. Times are UTC.
+
+    ``unreadable``: the attributes whose values were dropped.
+    """
 
     id: UUID
     name: str
@@ -95,6 +105,7 @@ class UpstreamKey:
     last_used_at: datetime | None
     removed_at: datetime | None
     external_id: UUID | None
+    unreadable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -199,19 +210,31 @@ def page(answer: object, parse: Callable[[object], T]) -> Page[T]:
 
 
 def person(resource: object) -> Person:
-    """Parse a person. ``isGuest`` takes precedence over the role's identifier. Raises WireError."""
+    """Parse a person, without the optional values that cannot be read. Raises WireError."""
     fields = Resource(resource, _USER)
     is_guest = fields.required("isGuest", values.flag)
-    role = _ROLES.get(fields.optional("role", values.text) or "")
+    role_id = (fields.if_readable("role", values.text) or "")[:_MAX_ROLE_LENGTH]
     return Person(
         id=fields.id,
         email=fields.required("email", values.text),
-        first_name=fields.optional("firstName", values.text) or "",
-        last_name=fields.optional("lastName", values.text) or "",
+        first_name=fields.if_readable("firstName", values.text) or "",
+        last_name=fields.if_readable("lastName", values.text) or "",
         status=fields.required("status", values.text),
-        role=Role.GUEST if is_guest else role,
+        role=role_of(role_id, is_guest=is_guest),
         is_guest=is_guest,
-        last_activity=fields.optional("lastActivity", values.time),
+        last_activity=fields.if_readable("lastActivity", values.time),
+        role_id=role_id,
+        mfa=fields.if_readable("mfaStatus", _mfa),
+        unreadable=fields.unreadable,
+    )
+
+
+def _mfa(value: object) -> Mfa:
+    fields = values.obj(value)
+    enrolled = fields.get("mfaEnrollmentDate")
+    return Mfa(
+        enabled=values.at("mfaEnabled", values.flag, fields.get("mfaEnabled")),
+        enrolled_at=None if enrolled is None else values.at("mfaEnrollmentDate", values.time, enrolled),
     )
 
 
@@ -228,7 +251,7 @@ def secret(resource: object) -> Secret:
 
 
 def upstream_key(resource: object) -> UpstreamKey:
-    """Raises WireError."""
+    """Parse a key, without the times that cannot be read. Raises WireError."""
     fields = Resource(resource, _API_KEY)
     return UpstreamKey(
         id=fields.id,
@@ -238,10 +261,11 @@ def upstream_key(resource: object) -> UpstreamKey:
         owner_id=fields.required("ownerId", values.uuid),
         owner_email=fields.required("ownerEmail", values.text),
         created_at=fields.required("createdAt", values.time),
-        expires_at=fields.nullable("expiresAt", values.time),
-        last_used_at=fields.nullable("lastUsedAt", values.time),
-        removed_at=fields.nullable("removedAt", values.time),
+        expires_at=fields.nullable_if_readable("expiresAt", values.time),
+        last_used_at=fields.nullable_if_readable("lastUsedAt", values.time),
+        removed_at=fields.nullable_if_readable("removedAt", values.time),
         external_id=fields.nullable("externalId", values.uuid),
+        unreadable=fields.unreadable,
     )
 
 

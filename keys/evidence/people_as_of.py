@@ -9,7 +9,6 @@ from typing import Any
 
 from keys.models import AuditEvent, User
 from keys.rules.events import Event
-from keys.rules.policy import Role
 from keys.tlog.leaf import ERASED, readable
 
 CHANGES = (Event.PERSON_ADDED, Event.PERSON_REMOVED, Event.PERSON_CHANGED)
@@ -80,7 +79,7 @@ def _now(user: User) -> PersonAsOf:
         cerby_id=str(user.cerby_id),
         name=user.name,
         email=user.email,
-        role=Role(user.role).label,
+        role=user.role_in_words,
         may_sign_in="yes" if user.is_active else "no",
         in_the_workspace="yes" if user.left_at is None else "no",
     )

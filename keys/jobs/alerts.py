@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from keys.models import Alert, User
 from keys.rules.policy import HIGHEST
-from keys.selectors.health.alerts import ActiveAlert, AlertKind, active_alerts
+from keys.selectors.health.alert_kinds import ActiveAlert, AlertKind
+from keys.selectors.health.alerts import active_alerts
 from keys.selectors.health.audit_log import audit_health
 
 MAILS_AN_HOUR = 6

@@ -2,6 +2,7 @@
 
 from keys.models.alert import Alert, Reminder
 from keys.models.api_key import LISTED, ApiKey
+from keys.models.cerby import CredentialRefusal, DroppedValue
 from keys.models.delivery_target import Anchor, BackoffTarget, DeliveryTarget, SiemTarget
 from keys.models.event import AuditEvent
 from keys.models.figures import DashboardFigures
@@ -23,8 +24,10 @@ __all__ = [
     "AuditEvent",
     "BackoffTarget",
     "Checkpoint",
+    "CredentialRefusal",
     "DashboardFigures",
     "DeliveryTarget",
+    "DroppedValue",
     "HeldBack",
     "KeyScope",
     "Pause",

@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from keys.rules.cerby_roles import role_in_words
 from keys.rules.policy import Actor, KeyManagement, Role, is_stale
 
 
@@ -24,6 +25,7 @@ class User(AbstractBaseUser):
 
     All key owners have a row, whether or not they use the portal. ``is_active``, which sign-in and every
     request check, is true only for people who were added to the portal (``added_at``) and are live in Cerby.
+    ``cerby_role``: the identifier of the role in Cerby; ``role_known``: whether the portal knows it.
     ``left_at``: when the portal found that Cerby had disabled the person or no longer knew them.
     """
 
@@ -31,6 +33,8 @@ class User(AbstractBaseUser):
     name = models.CharField(max_length=200)
     cerby_id = models.UUIDField(unique=True)
     role = models.PositiveSmallIntegerField(choices=[(role, role.label) for role in Role])
+    cerby_role = models.CharField(max_length=100, blank=True, default="")
+    role_known = models.BooleanField(default=True)
     role_checked_at = models.DateTimeField(null=True)
     added_at = models.DateTimeField(null=True)
     is_active = models.BooleanField(default=False)
@@ -49,8 +53,15 @@ class User(AbstractBaseUser):
             ),
         )
 
+        indexes = (models.Index("cerby_role", name="user_by_unknown_role", condition=Q(role_known=False)),)
+
     def __str__(self) -> str:
         return f"{self.name} <{self.email}>"
+
+    @property
+    def role_in_words(self) -> str:
+        """Return the role with Cerby's identifier, if that says more."""
+        return role_in_words(Role(self.role), self.cerby_role, known=self.role_known)
 
     def as_actor(self, *, ip: str = "", browser: str = "") -> Actor:
         """Return the ``Actor`` for policy checks and audit events, with the request's address and browser."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from keys.audit.guard import authorize
 from keys.models import LISTED, ApiKey, AuditEvent, User
+from keys.rules.cerby_roles import ROLES, role_in_words
 from keys.rules.errors import NotFound
 from keys.rules.events import Event
 from keys.rules.lifecycle import Status, status
@@ -18,6 +19,7 @@ from keys.selectors.activity.filters import by_owner
 from keys.selectors.activity.table import EventRow, newest
 
 SHOWN = 5
+SHOWN_ROLES = 10
 SHOWN_KEYS, SHOWN_EVENTS = 20, 50
 _ROLE_EVENTS = (Event.PERSON_ADDED.value, Event.PERSON_REMOVED.value, Event.PERSON_CHANGED.value)
 
@@ -59,6 +61,26 @@ def _row(action: Action, rule: Rule) -> MatrixRow:
 
 
 @dataclass(frozen=True)
+class UnknownRole:
+    """A role's identifier in Cerby that the portal does not know, and how many people have it."""
+
+    identifier: str
+    people: int
+
+
+def unknown_roles() -> list[UnknownRole]:
+    """Return at most ``SHOWN_ROLES`` of them, with one query over an index that holds only such people."""
+    found = User.objects.filter(role_known=False, left_at=None).values("cerby_role")
+    counted = found.annotate(people=Count("pk")).order_by("cerby_role")[:SHOWN_ROLES]
+    return [UnknownRole(row["cerby_role"], row["people"]) for row in counted]
+
+
+def role_names() -> list[tuple[str, str]]:
+    """Return Cerby's identifiers of roles with the roles that they mean here, in words."""
+    return [(name, role_in_words(role, name, known=True)) for name, role in ROLES.items()]
+
+
+@dataclass(frozen=True)
 class PersonPage:
     """All lists are newest first. ``more_keys``: the person owns more keys than are shown."""
 
@@ -91,7 +113,7 @@ def person_page(actor: Actor, user_id: int) -> PersonPage:
     owned = list(ApiKey.objects.filter(LISTED, owner=person).order_by("-created_at", "-id")[: SHOWN_KEYS + 1])
     return PersonPage(
         person=person,
-        role=Role(person.role).label,
+        role=person.role_in_words,
         keys=_with_status(owned[:SHOWN_KEYS]),
         more_keys=len(owned) > SHOWN_KEYS,
         history=newest(events.filter(Q(type__in=_ROLE_EVENTS) & _about(person)), SHOWN_EVENTS),

@@ -6,12 +6,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from keys import cerby
+from keys.actions.dropped import note_dropped
 from keys.actions.people.refresh import LIVE, apply_upstream, create_unknown_users
 from keys.audit import log
 from keys.models import User
 from keys.rules.errors import Invalid, NotFound
 from keys.rules.events import Event
-from keys.rules.policy import Role
 
 
 def add_person(email: str) -> User:
@@ -30,10 +30,11 @@ def add_person(email: str) -> User:
             f"Cerby lists {email} as “{person.status}”. Only people who are live there can be added."
         )
     create_unknown_users([person])
+    note_dropped(person)
     user = User.objects.get(cerby_id=person.id)
     with transaction.atomic():
         if user.added_at is None:
             user.added_at = timezone.now()
             user.save(update_fields=["added_at"])
-            log.append(Event.PERSON_ADDED, actor=None, email=user.email, role=Role(user.role).label)
+            log.append(Event.PERSON_ADDED, actor=None, email=user.email, role=user.role_in_words)
         return apply_upstream(person, user)

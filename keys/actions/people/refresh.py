@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from keys import cerby
+from keys.actions.dropped import note_dropped
 from keys.audit import log
 from keys.models import ApiKey, User
 from keys.rules.errors import CerbyError, CerbyNotFound
@@ -30,6 +31,7 @@ def refresh_person(user: User) -> User:
     except CerbyNotFound:
         _mark_as_left(user)
         raise
+    note_dropped(person)
     return apply_upstream(person, user)
 
 
@@ -63,12 +65,13 @@ def apply_upstream(person: cerby.Person, user: User) -> User:
     person without a role counts as a Guest User.
     """
     before = _describe(user)
-    for name, value in columns_for(person, user).items():
+    columns = columns_for(person, user)
+    for name, value in columns.items():
         setattr(user, name, value)
     user.role_checked_at = timezone.now()
     with transaction.atomic():
         _release_email(user)
-        user.save(update_fields=["name", "email", "role", "role_checked_at", "is_active", "left_at"])
+        user.save(update_fields=[*columns, "role_checked_at"])
         if before != _describe(user):
             _update_keys(user)
             _record(user, before)
@@ -79,10 +82,16 @@ def columns_for(person: cerby.Person, user: User) -> dict[str, Any]:
     """Return the columns that ``user`` should have according to ``person``, from Cerby."""
     return {
         **_name_and_email(person),
-        "role": person.role if person.role is not None else Role.GUEST,
+        **_role(person),
         "is_active": user.added_at is not None and person.status == LIVE,
         "left_at": (user.left_at or timezone.now()) if person.status == DISABLED else None,
     }
+
+
+def _role(person: cerby.Person) -> dict[str, Any]:
+    """Return the role. A person whose role the portal does not know gets the least one meanwhile."""
+    known = person.role is not None
+    return {"role": person.role or Role.GUEST, "cerby_role": person.role_id, "role_known": known}
 
 
 def _name_and_email(person: cerby.Person) -> dict[str, str]:
@@ -127,7 +136,7 @@ def _describe(user: User) -> dict[str, str]:
     return {
         "full name": user.name,
         "email": user.email,
-        "role": Role(user.role).label,
+        "role": user.role_in_words,
         "may sign in": "yes" if user.is_active else "no",
         "in the workspace": "yes" if user.left_at is None else "no",
     }
@@ -141,7 +150,7 @@ def create_unknown_users(people: Iterable[cerby.Person]) -> None:
             User(
                 cerby_id=person.id,
                 **_name_and_email(person),
-                role=person.role or Role.GUEST,
+                **_role(person),
                 role_checked_at=now,
                 left_at=now if person.status == DISABLED else None,
                 password="!",  # noqa: S106 - an unusable password, in Django's own spelling

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from keys import cerby
 from keys.actions.circuit_breaker import is_too_many, record_stop
+from keys.actions.dropped import PERSON, Dropped
 from keys.actions.people.refresh import apply_upstream, columns_for, refresh_person, update_owner_left_at
 from keys.audit import log
 from keys.audit.guard import authorize
@@ -33,6 +34,7 @@ class Reading:
 
     seen: set[int] = field(default_factory=set)
     same: list[int] = field(default_factory=list)
+    dropped: Dropped = field(default_factory=lambda: Dropped(PERSON))
     differing: list[tuple[User, cerby.Person]] = field(default_factory=list)
     missing: list[User] = field(default_factory=list)
 
@@ -58,6 +60,7 @@ def read_everyone(*, limited: bool = True) -> int:
     """
     started = timezone.now()
     reading = _read()
+    reading.dropped.store()
     _check_lost_access(reading, limited=limited)
     for user, person in reading.differing:
         apply_upstream(person, user)
@@ -74,6 +77,7 @@ def _read() -> Reading:
     reading = Reading()
     for page in batches(cerby.connect().people(), PAGE):
         people = {person.id: person for person in page}
+        reading.dropped.add(page)
         for user in User.objects.filter(cerby_id__in=people):
             person = people[user.cerby_id]
             reading.seen.add(user.pk)

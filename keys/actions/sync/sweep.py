@@ -13,6 +13,7 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from keys import cerby
+from keys.actions.dropped import API_KEY, Dropped
 from keys.actions.safeguards.quarantine import end_silence, may_revoke, silent_since
 from keys.actions.sync.compare import LISTING_MAY_BE_OLD, SweepResult, compare
 from keys.actions.sync.owners import Owners
@@ -29,9 +30,11 @@ PAGE = 100
 def sweep() -> SweepResult:
     """Run one sweep. Raises ``CerbyError`` if the list is incomplete; no key is marked as missing then."""
     result = SweepResult(started_at=timezone.now(), silent_since=silent_since())
-    owners = Owners()
+    owners, dropped = Owners(), Dropped(API_KEY)
     for page in batches(cerby.connect().keys(), PAGE):
+        dropped.add(page)
         compare(page, owners, result)
+    dropped.store()
     _mark_missing(result)
     end_silence(result.silent_since, unaccounted=result.unaccounted)
     result.revoked = revoke_orphans(result.to_revoke, listed=result.listed)

@@ -15,7 +15,6 @@ from django.urls import reverse
 from keys.actions.people.add import add_person
 from keys.models import User
 from keys.rules.errors import PortalError
-from keys.rules.policy import Role
 
 
 class Command(BaseCommand):
@@ -31,7 +30,7 @@ class Command(BaseCommand):
         except PortalError as error:
             raise CommandError(error.sentence) from error
         link = password_link(user)
-        self.stdout.write(f"{user.name} may sign in as {Role(user.role).label}.")
+        self.stdout.write(f"{user.name} may sign in as {user.role_in_words}.")
         if mail:
             send_mail("Your access to the Cerby Key Portal", _mail_text(user, link), None, [user.email])
             self.stdout.write(f"A link to set a password was sent to {user.email}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,8 +14,10 @@ from keys.models import Alert, ApiKey, AuditEvent, PeriodicJob, Quarantine
 from keys.rules.events import ASKED_ELSEWHERE, Event
 from keys.rules.lifecycle import QUICK_RETRIES, State
 from keys.rules.policy import Action, Actor
+from keys.selectors.health.alert_kinds import ActiveAlert, AlertKind
 from keys.selectors.health.anchors import anchors_health
 from keys.selectors.health.audit_log import AuditHealth
+from keys.selectors.health.cerby_alerts import cerby_alerts
 from keys.selectors.health.safeguards import active_quarantine
 from keys.selectors.health.siem import siem_health
 
@@ -26,62 +27,10 @@ SECOND_VIEW_SHOWN_FOR = timedelta(hours=24)
 LATE_AFTER_PERIODS = 3
 
 
-class AlertKind(enum.StrEnum):
-    QUARANTINE = "quarantine"
-    SWEEP_STOPPED = "sweep-stopped"
-    PEOPLE_STOPPED = "people-stopped"
-    SECOND_VIEW = "second-view"
-    REMOVAL_STUCK = "removal-stuck"
-    CERBY_AWAY = "cerby-away"
-    JOB_LATE = "job-late"
-    AUDIT_LOG = "audit-log"
-    RECORD_DAMAGED = "record-damaged"
-    RECORD_UNREAD = "record-unread"
-    ANCHOR_FAILS = "anchor-fails"
-    SIEM_FAILS = "siem-fails"
-
-    @property
-    def heading(self) -> str:
-        return _HEADINGS[self]
-
-
 SHOWN_IN_SECTIONS = frozenset(
     {AlertKind.QUARANTINE, AlertKind.SWEEP_STOPPED, AlertKind.AUDIT_LOG, AlertKind.RECORD_DAMAGED}
 )
 """The Health page has sections for these, so it doesn't list them among its alerts."""
-
-_HEADINGS = {
-    AlertKind.QUARANTINE: "The quarantine is on",
-    AlertKind.SWEEP_STOPPED: "The sweep stopped",
-    AlertKind.PEOPLE_STOPPED: "Reading roles from Cerby stopped",
-    AlertKind.SECOND_VIEW: "Somebody else tried to view an API key",
-    AlertKind.REMOVAL_STUCK: "A removed API key may still work",
-    AlertKind.CERBY_AWAY: "The inventory cannot be compared with Cerby",
-    AlertKind.JOB_LATE: "A background job does not run",
-    AlertKind.AUDIT_LOG: "The audit log needs attention",
-    AlertKind.RECORD_DAMAGED: "The audit log is damaged",
-    AlertKind.RECORD_UNREAD: "The audit log could not be verified",
-    AlertKind.ANCHOR_FAILS: "An anchor does not accept checkpoints",
-    AlertKind.SIEM_FAILS: "A SIEM does not accept events",
-}
-
-
-@dataclass(frozen=True)
-class ActiveAlert:
-    """``words`` describe the problem, ``advice`` says how to solve it, and ``path`` is the page to do so.
-
-    ``subject`` tells alerts of one kind apart, such as the id of a key.
-    """
-
-    kind: AlertKind
-    subject: str
-    words: str
-    advice: str
-    path: str
-
-    @property
-    def heading(self) -> str:
-        return self.kind.heading
 
 
 @dataclass(frozen=True)
@@ -111,6 +60,7 @@ def active_alerts(now: datetime, audit: AuditHealth) -> list[ActiveAlert]:
         *_second_views(now),
         *_stuck_removals(),
         *_cerby_away(jobs.get("sweep")),
+        *cerby_alerts(now),
         *_late(jobs, now),
         *_audit_log(audit),
         *_anchors(),

@@ -17,6 +17,7 @@ from keys.models import (
     ApiKey,
     Checkpoint,
     DashboardFigures,
+    DroppedValue,
     KeyScope,
     Pause,
     Quarantine,
@@ -82,6 +83,13 @@ def the_same_fingerprint_twice(cast: Cast) -> None:
 def the_same_alert_twice(_cast: Cast) -> None:
     for _ in range(2):
         Alert.objects.create(kind="job-late", subject="tidy", words="W", since=timezone.now())
+
+
+def the_same_dropped_value_twice(_: Cast) -> None:
+    for _ in range(2):
+        DroppedValue.objects.create(
+            kind="person", attribute="role", count=1, example=uuid.uuid4(), found_at=timezone.now()
+        )
 
 
 def the_same_reminder_twice(cast: Cast) -> None:
@@ -187,6 +195,7 @@ WRONG: dict[str, list[Wrong]] = {
         lambda _: Quarantine.objects.create(id=1, cause="operator"),
     ],
     "alert_once_while_it_lasts": [the_same_alert_twice],
+    "dropped_value_once": [the_same_dropped_value_twice],
     "reminder_once": [the_same_reminder_twice],
     "figures_are_one_row": [
         lambda _: DashboardFigures.objects.create(id=2, as_of=timezone.now(), seconds=0, figures={})
@@ -208,6 +217,7 @@ SAID_ANOTHER_WAY_BY_SQLITE = {
     "key_name_is_unique_while_in_use": "UNIQUE constraint failed: keys_apikey.name_order",
     "key_fingerprint_once": "UNIQUE constraint failed: keys_apikey.fingerprint",
     "alert_once_while_it_lasts": "UNIQUE constraint failed: keys_alert.kind, keys_alert.subject",
+    "dropped_value_once": "UNIQUE constraint failed: keys_droppedvalue.kind, keys_droppedvalue.attribute",
     "reminder_once": "UNIQUE constraint failed: keys_reminder.key_id, keys_reminder.kind",
     "saved_filter_name_once": "UNIQUE constraint failed: keys_savedfilter.user_id, keys_savedfilter.name",
     "key_scope_once": "UNIQUE constraint failed: keys_keyscope.key_id, keys_keyscope.scope",

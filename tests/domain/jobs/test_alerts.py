@@ -24,7 +24,8 @@ from keys.jobs.tasks import verify as verify_job
 from keys.models import Alert, ApiKey, AuditEvent, PeriodicJob, RevealGrant, Verification
 from keys.rules.errors import Gone
 from keys.rules.lifecycle import State
-from keys.selectors.health.alerts import AlertKind, active_alerts
+from keys.selectors.health.alert_kinds import AlertKind
+from keys.selectors.health.alerts import active_alerts
 from keys.selectors.health.audit_log import audit_health
 from tests.cast import a_key, actor, an_event, email_of
 from tests.support.bad_server import free_port

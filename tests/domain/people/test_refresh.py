@@ -122,7 +122,8 @@ def test_an_unknown_role_counts_as_guest(cast, settings, role):
         settings.CERBY_BASE_URL = server.url
         refresh_person(cast.owner)
     assert User.objects.get(pk=cast.owner.pk).role == Role.GUEST
-    assert changes()[0][2]["role"] == "Guest User"
+    said = f"“{role}”, which the portal does not know" if role else "nothing readable"
+    assert changes()[0][2]["role"] == f"Guest User (Cerby says {said})"
 
 
 def test_while_cerby_is_down_the_stored_role_counts(cast, settings):

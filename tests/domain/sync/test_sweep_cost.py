@@ -20,7 +20,7 @@ from tests.support.background import asked
 PAGES = 3
 KEYS = PAGES * PAGE
 BEGIN_AND_COMMIT = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
-AFTERWARDS = 5  # missing keys, counts, and the quarantine before and after
+AFTERWARDS = 6  # unreadable values, missing keys, counts, and the quarantine before and after
 
 
 @pytest.fixture
