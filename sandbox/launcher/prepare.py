@@ -23,7 +23,8 @@ def main(*, with_demo: bool) -> None:
         call_command("check")
         call_command("migrate", interactive=False)
         call_command("createcachetable")
-        call_command("collectstatic", interactive=False)
+        # Start from an empty folder: a file that is older than its collected copy would not be copied.
+        call_command("collectstatic", interactive=False, clear=True)
     if with_demo:
         seed = import_module("sandbox.launcher.seed_demo")  # imports models, which needs setup first
         print(seed.seed_demo(os.environ.get("DEMO_PASSWORD", "")))
