@@ -11,6 +11,7 @@ from keys.models.job import PeriodicJob
 from keys.models.reveal import RevealGrant
 from keys.models.safeguards import HeldBack, Pause, Quarantine
 from keys.models.saved_filter import SavedFilter
+from keys.models.scope_change import ScopeChange
 from keys.models.search import KeyScope, SearchDocument, SearchIndex
 from keys.models.tree import Checkpoint, Sealed, TreeHead, TreeNode, Unsealed
 from keys.models.user import User
@@ -36,6 +37,7 @@ __all__ = [
     "Reminder",
     "RevealGrant",
     "SavedFilter",
+    "ScopeChange",
     "Sealed",
     "SearchDocument",
     "SearchIndex",

@@ -58,11 +58,9 @@ def rescope(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
     """Turn one scope on or off, and return the new settings with a message."""
     actor = actor_of(request)
     scope, on = request.POST.get("scope", ""), request.POST.get("on") == "true"
-    before = key_for(actor, key_id)
-    wanted = [*before.scopes, scope] if on else [held for held in before.scopes if held != scope]
-    if needs(before, wanted) is Action.WIDEN_KEY:
+    if needs(key_for(actor, key_id), scope, on=on) is Action.WIDEN_KEY:
         require_fresh_sign_in(request, reverse("keys:key", args=[key_id]))
-    rescope_key(actor, key_id, wanted)
+    rescope_key(actor, key_id, scope, on=on)
     done = f"“{catalogue.label(scope)}” is {'on' if on else 'off'} for this key. Cerby has confirmed it."
     messages.success(request, done)
     if not request.htmx:

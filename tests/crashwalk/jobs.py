@@ -107,7 +107,7 @@ def _delete(facts: Facts, tell: Tell) -> None:
 
 
 def _rescope(facts: Facts, tell: Tell) -> None:
-    rescope_key(_me(), facts["key"], ["read:users", "read:items"])
+    rescope_key(_me(), facts["key"], "read:items", on=True)
     tell("rescoped", facts["key"])
 
 

@@ -27,9 +27,10 @@ def test_role_history_keys_and_activity(admin, cast, sandbox, workspace):
     sandbox.set_person(workspace.ids["user"], role="workspace_admin")
     refresh_person(cast.user)
     key, _ = a_live_key(sandbox, cast.user, name="Payroll", scopes=["read:users", "read:teams"])
-    rescope_key(actor(cast.owner), key.pk, ["read:users"])
+    rescope_key(actor(cast.owner), key.pk, "read:teams", on=False)
     admin_of_late = actor(cast.user)
-    rescope_key(admin_of_late, a_live_key(sandbox, cast.guest, name="Elsewhere")[0].pk, ["read:items"])
+    elsewhere, _ = a_live_key(sandbox, cast.guest, name="Elsewhere")
+    rescope_key(admin_of_late, elsewhere.pk, "read:items", on=True)
 
     page = admin.get(f"/people/{cast.user.pk}/")
     assert words(the(page, "h1")) == "User Person"

@@ -99,7 +99,7 @@ def _live(workspace: Workspace) -> None:
     claim_key(admin, key_id, session="one")
     acknowledge_key(admin, key_id)
     seal_and_sign()
-    rescope_key(admin, key_id, ["read:users", "read:teams"])
+    rescope_key(admin, key_id, "read:teams", on=True)
     with suppress(NotAllowed):
         authorize(people.actor(cast.user), Action.DELETE_KEY, ApiKey.objects.get(pk=key_id))
     workspace.sandbox.add_person(

@@ -1,8 +1,8 @@
-"""Change the scopes of a live key."""
+"""Add a scope to a live key, or remove one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
 from contextlib import suppress
 from uuid import UUID
 
@@ -10,75 +10,164 @@ from django.db import transaction
 from django.utils import timezone
 
 from keys import cerby
+from keys.actions.keys.settle_scopes import settle_scopes
 from keys.actions.people.refresh import with_confirmed_role
 from keys.audit import log
 from keys.audit.guard import authorize
-from keys.models import ApiKey
+from keys.models import ApiKey, ScopeChange
 from keys.rules.errors import CerbyError, CerbyInDoubt, Conflict
 from keys.rules.events import Event
+from keys.rules.formatting import scope_list
 from keys.rules.lifecycle import Status, status
 from keys.rules.policy import Action, Actor
 from keys.rules.scopes import in_order, widens
 from keys.selectors.key.page import key_for
 from keys.validation import new_key
 
+WAITS_FOR = 5.0
+"""Seconds to wait for another change of the same key, which takes well under one if Cerby answers."""
+LOOKS_AGAIN_AFTER = 0.1
 
-def needs(key: ApiKey, scopes: Iterable[str]) -> Action:
-    """Return the action that the change to ``scopes`` requires: widening needs more rights than narrowing."""
-    return Action.WIDEN_KEY if widens(key.scopes, scopes) else Action.NARROW_KEY
+
+def needs(key: ApiKey, scope: str, *, on: bool) -> Action:
+    """Return the action that adding or removing ``scope`` requires: widening needs more rights."""
+    return Action.WIDEN_KEY if widens(key.scopes, changed(key, scope, on=on)) else Action.NARROW_KEY
 
 
-def rescope_key(actor: Actor, key_id: UUID, scopes: Iterable[str]) -> ApiKey:
-    """Set the scopes of ``key_id``, in Cerby and in the inventory, and return the key.
+def changed(key: ApiKey, scope: str, *, on: bool) -> list[str]:
+    """Return the scopes of ``key`` with or without ``scope``."""
+    others = [held for held in key.scopes if held != scope]
+    return in_order([*others, scope] if on else others)
 
-    Cerby is not called if the scopes are the same. Raises ``Invalid`` if a scope is unknown or none is
-    chosen, ``Conflict`` if the key is not active, and ``CerbyError``.
+
+def rescope_key(actor: Actor, key_id: UUID, scope: str, *, on: bool) -> ApiKey:
+    """Add ``scope`` to the key ``key_id``, or remove it, in Cerby and in the inventory.
+
+    The new set is computed from the key's row while no other process changes it, so that two people who
+    change one key at the same time both succeed. Cerby is not called if the scopes are the same.
+
+    Raises ``Invalid`` if ``scope`` is unknown or the key's last one, ``Conflict`` if the key is not active
+    or another change takes too long, and ``CerbyError``.
     """
     key = key_for(actor, key_id)
-    wanted = in_order(scopes)
-    action = needs(key, wanted)
+    settle_scopes(key)
+    action = needs(key, scope, on=on)
     if action is Action.WIDEN_KEY:
         actor = with_confirmed_role(actor)
     authorize(actor, action, key)
-    new_key.check_scopes(set(wanted) - set(key.scopes) or wanted)
-    if key.cerby_id is None or status(key.phase, key.expires_at, timezone.now()) is not Status.ACTIVE:
-        raise Conflict("Only an active key's scopes can be changed.")
-    if wanted == key.scopes:
-        return key
-    before = key.scopes
-    log.append(Event.KEY_RESCOPE_STARTED, actor=actor, key=key, before=before, after=wanted)
+    if on:
+        new_key.check_scopes([scope])
+    change = _start(actor, action, key_id, scope, on=on)
+    if change is None:
+        return key_for(actor, key_id)
     try:
-        answer = _rescope_in_cerby(key.cerby_id, wanted)
+        scopes = _rescope_in_cerby(change)
     except CerbyError as error:
-        log.append(
-            Event.KEY_RESCOPED,
-            actor=actor,
-            key=key,
-            outcome=log.Outcome.FAILED,
-            reason=error.sentence,
-            before=before,
-            after=wanted,
-        )
+        _fail(actor, change, error)
         raise
-    _store(actor, key, before, in_order(answer.scopes))
+    return _store(actor, change, scopes)
+
+
+def _start(actor: Actor, allowed: Action, key_id: UUID, scope: str, *, on: bool) -> ScopeChange | None:
+    """Take the lease, and record the change before Cerby is called. Return None if nothing would change."""
+    ends = time.monotonic() + WAITS_FOR
+    while True:
+        with transaction.atomic():
+            key = ApiKey.objects.select_for_update(of=("self",)).select_related("owner").get(pk=key_id)
+            if not ScopeChange.is_running(key):
+                if needs(key, scope, on=on) not in {allowed, Action.NARROW_KEY}:
+                    raise Conflict("This key has just been changed. Reload the page and try again.")
+                return _record_start(actor, key, changed(key, scope, on=on))
+        if time.monotonic() > ends:
+            raise Conflict("This key's scopes are being changed at this moment. Try again in a minute.")
+        time.sleep(LOOKS_AGAIN_AFTER)
+
+
+def _record_start(actor: Actor, key: ApiKey, after: list[str]) -> ScopeChange | None:
+    now = timezone.now()
+    if key.cerby_id is None or status(key.phase, key.expires_at, now) is not Status.ACTIVE:
+        raise Conflict("Only an active key's scopes can be changed.")
+    if set(after) == set(key.scopes):
+        return None
+    if not after:
+        new_key.check_scopes(after)
+    change = ScopeChange(key=key, actor_id=actor.user_id, after=after, until=now + ScopeChange.LEASE)
+    change.save(force_insert=True)
+    log.append(Event.KEY_RESCOPE_STARTED, actor=actor, key=key, before=key.scopes, after=after)
+    return change
+
+
+def _rescope_in_cerby(change: ScopeChange) -> list[str]:
+    """Return the key's new scopes. If the answer is lost or shows others, read the key back."""
+    client, cerby_id = cerby.connect(), change.key.cerby_id
+    assert cerby_id is not None
+    try:
+        return in_order(client.rescope_key(cerby_id, change.after).scopes)
+    except CerbyInDoubt as doubt:
+        found: list[str] = change.key.scopes
+        with suppress(CerbyError):  # report the first error, about the change itself
+            found = in_order(client.key(cerby_id).scopes)
+        if set(found) == set(change.after):
+            return found
+        if found != change.key.scopes:
+            raise _OtherScopesError(change.after, found) from doubt
+        raise
+
+
+class _OtherScopesError(CerbyInDoubt):
+    """Cerby shows neither the earlier scopes nor the requested ones."""
+
+    def __init__(self, wanted: list[str], found: list[str]) -> None:
+        super().__init__(
+            f"Cerby did not set the requested scopes ({scope_list(wanted)}). "
+            f"According to Cerby, the key has: {scope_list(found)}. Reload the page."
+        )
+        self.found = found
+
+
+def _fail(actor: Actor, change: ScopeChange, error: CerbyError) -> None:
+    """Record the failure. If Cerby may still apply the change, keep it for ``settle_scopes``."""
+    rows = ScopeChange.objects.filter(pk=change.pk)
+    with transaction.atomic():
+        if isinstance(error, CerbyInDoubt):
+            rows.update(lease=None, until=timezone.now())
+        else:
+            rows.delete()
+        _record(actor, change, outcome=log.Outcome.FAILED, reason=error.sentence)
+        if isinstance(error, _OtherScopesError):
+            before, after = {"scopes": change.key.scopes}, {"scopes": error.found}
+            ApiKey.objects.filter(pk=change.key.pk).update(scopes=error.found)
+            log.append(Event.KEY_CHANGED, actor=None, key=change.key, before=before, after=after)
+
+
+def _store(actor: Actor, change: ScopeChange, scopes: list[str]) -> ApiKey:
+    """Store the new scopes, even if the key was deleted meanwhile."""
+    key = change.key
+    with transaction.atomic():
+        ApiKey.objects.select_for_update(of=("self",)).get(pk=key.pk)
+        in_time, _ = ScopeChange.objects.filter(pk=change.pk, lease=change.lease).delete()
+        if in_time:
+            ApiKey.objects.filter(pk=key.pk).update(scopes=scopes)
+            _record(actor, change)
+        else:
+            reason = "Cerby's answer came so late that somebody else may have changed the key."
+            _record(actor, change, outcome=log.Outcome.FAILED, reason=reason)
+    if not in_time:
+        raise Conflict(f"{reason} Reload the page, and try again.")
+    key.scopes = scopes
     return key
 
 
-def _rescope_in_cerby(cerby_id: UUID, wanted: list[str]) -> cerby.UpstreamKey:
-    """Return the changed key. If the answer is lost, read the key back and check its scopes."""
-    client = cerby.connect()
-    try:
-        return client.rescope_key(cerby_id, wanted)
-    except CerbyInDoubt:
-        with suppress(CerbyError):  # report the first error, about the change itself
-            current = client.key(cerby_id)
-            if set(current.scopes) == set(wanted):
-                return current
-        raise
-
-
-def _store(actor: Actor, key: ApiKey, before: list[str], after: list[str]) -> None:
-    with transaction.atomic():
-        ApiKey.objects.filter(pk=key.pk).update(scopes=after)
-        log.append(Event.KEY_RESCOPED, actor=actor, key=key, before=before, after=after)
-    key.scopes = after
+def _record(
+    actor: Actor, change: ScopeChange, *, outcome: log.Outcome = log.Outcome.DONE, reason: str = ""
+) -> None:
+    key = change.key
+    log.append(
+        Event.KEY_RESCOPED,
+        actor=actor,
+        key=key,
+        outcome=outcome,
+        reason=reason,
+        before=key.scopes,
+        after=change.after,
+    )

@@ -18,11 +18,12 @@ from django.db.models import Q
 
 from keys import cerby
 from keys.actions.keys.match_cerby_id import match_cerby_ids
+from keys.actions.keys.settle_scopes import record_lost_change
 from keys.actions.sync.discover import discover
 from keys.actions.sync.owners import Owners
 from keys.actions.transition import transition
 from keys.audit import log
-from keys.models import ApiKey, AuditEvent, RevealGrant, User, fold
+from keys.models import ApiKey, AuditEvent, RevealGrant, ScopeChange, User, fold
 from keys.rules.errors import CerbyNotFound, Conflict
 from keys.rules.events import Event
 from keys.rules.lifecycle import Phase, State, Transition
@@ -155,11 +156,15 @@ def _counting_errors(upstream: cerby.UpstreamKey, result: SweepResult) -> Iterat
 def _copy_changes(
     changed: list[tuple[ApiKey, cerby.UpstreamKey]], people: Mapping[uuid.UUID, User], result: SweepResult
 ) -> None:
-    recent = _recently_changed([key for key, _ in changed], result)
+    keys = [key for key, _ in changed]
+    recent = _recently_changed(keys, result)
+    # In this order: a change that is in neither set began after the list was read, so its end will be stored.
+    unsettled = set(ScopeChange.objects.filter(key__in=keys).values_list("key_id", flat=True))
     for key, listed in changed:
         upstream = _read_again(listed) if key.pk in recent else listed
         with _counting_errors(upstream, result):
-            _copy_change(key, _columns(upstream, people.get(upstream.owner_id) or key.owner), result)
+            columns = _columns(upstream, people.get(upstream.owner_id) or key.owner)
+            _copy_change(key, columns, result, unsettled=key.pk in unsettled)
 
 
 def _recently_changed(keys: list[ApiKey], result: SweepResult) -> set[uuid.UUID | None]:
@@ -201,16 +206,24 @@ def _mark_removed(key: ApiKey, upstream: cerby.UpstreamKey, result: SweepResult)
         result.changed += 1
 
 
-def _copy_change(key: ApiKey, columns: dict[str, Any], result: SweepResult) -> None:
-    """Store the columns that differ in Cerby, and record those that people would want to know."""
+def _copy_change(key: ApiKey, columns: dict[str, Any], result: SweepResult, *, unsettled: bool) -> None:
+    """Store the columns that differ in Cerby, and record those that people would want to know.
+
+    ``unsettled``: a change of the key's scopes is under way, or its answer was lost.
+    """
     before = {name: getattr(key, name) for name in columns}
     names = _changed_columns(key, columns)
     if not names:
         return
     unchanged = ApiKey.objects.filter(pk=key.pk, state=key.state, scopes=key.scopes)
     with transaction.atomic():
-        if unchanged.update(**{name: columns[name] for name in names}) != 1:
+        if (unsettled and ScopeChange.is_running(key)) or (
+            unchanged.update(**{name: columns[name] for name in names}) != 1
+        ):
             return  # somebody is changing the key; the next sweep compares again
+        if unsettled and "scopes" in names and record_lost_change(key, columns["scopes"]):
+            result.changed += 1
+            names = names - {"scopes"}
         reported = sorted(names - _UNREPORTED)
         if reported:
             result.changed += 1

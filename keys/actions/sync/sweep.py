@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from keys import cerby
 from keys.actions.dropped import API_KEY, Dropped
+from keys.actions.keys.settle_scopes import forget_lost_changes
 from keys.actions.safeguards.quarantine import end_silence, may_revoke, silent_since
 from keys.actions.sync.compare import LISTING_MAY_BE_OLD, SweepResult, compare
 from keys.actions.sync.owners import Owners
@@ -36,6 +37,7 @@ def sweep() -> SweepResult:
         compare(page, owners, result)
     dropped.store()
     _mark_missing(result)
+    forget_lost_changes()
     end_silence(result.silent_since, unaccounted=result.unaccounted)
     result.revoked = revoke_orphans(result.to_revoke, listed=result.listed)
     result.quarantined = not may_revoke()

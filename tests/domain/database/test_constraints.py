@@ -24,6 +24,7 @@ from keys.models import (
     Reminder,
     RevealGrant,
     SavedFilter,
+    ScopeChange,
     Sealed,
     SearchDocument,
     TreeHead,
@@ -135,6 +136,12 @@ def the_same_checkpoint_twice(cast: Cast) -> None:
         checkpoint()(cast)
 
 
+def two_changes_of_scopes_at_once(cast: Cast) -> None:
+    key = a_key(cast.admin)
+    for _ in range(2):
+        ScopeChange.objects.create(key=key, actor=cast.admin, after=["read:users"], until=timezone.now())
+
+
 def the_same_filter_name_twice(cast: Cast) -> None:
     for query in ("outcome=refused", "outcome=failed"):
         SavedFilter.objects.create(user=cast.admin, name="Trouble", query=query)
@@ -210,10 +217,12 @@ WRONG: dict[str, list[Wrong]] = {
     "node_hash_is_whole": [node(hash=b"h" * 31)],
     "head_is_one_row": [lambda _cast: TreeHead.objects.create(id=2, root=HASH)],
     "checkpoint_size_once": [the_same_checkpoint_twice],
+    "scope_change_one_at_a_time": [two_changes_of_scopes_at_once],
     "checkpoint_root_is_whole": [checkpoint(root=b"")],
 }
 
 SAID_ANOTHER_WAY_BY_SQLITE = {
+    "scope_change_one_at_a_time": "UNIQUE constraint failed: keys_scopechange.key_id",
     "key_name_is_unique_while_in_use": "UNIQUE constraint failed: keys_apikey.name_order",
     "key_fingerprint_once": "UNIQUE constraint failed: keys_apikey.fingerprint",
     "alert_once_while_it_lasts": "UNIQUE constraint failed: keys_alert.kind, keys_alert.subject",

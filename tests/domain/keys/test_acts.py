@@ -33,6 +33,7 @@ from keys.actions.keys.reconcile import reconcile
 from keys.actions.keys.register import register_key
 from keys.actions.keys.rescope import rescope_key
 from keys.actions.keys.save_in_cerby import save_in_cerby
+from keys.actions.keys.settle_scopes import settle_scopes
 from keys.actions.people import sign_in
 from keys.actions.people.add import add_person
 from keys.actions.people.erase import erase_person
@@ -42,7 +43,7 @@ from keys.actions.people.remove import remove_person
 from keys.actions.safeguards.keep import keep_key
 from keys.actions.safeguards.pause import begin_pause
 from keys.actions.safeguards.quarantine import Cause, end_quarantine, start_quarantine
-from keys.models import ApiKey, AuditEvent, HeldBack, Quarantine, RevealGrant, User
+from keys.models import ApiKey, AuditEvent, HeldBack, Quarantine, RevealGrant, ScopeChange, User
 from keys.rules.errors import Conflict, Gone, NotAllowed, NotFound
 from keys.rules.lifecycle import SETTLED_AFTER, State
 from keys.rules.policy import Role
@@ -163,6 +164,15 @@ def settling(scene: Scene) -> Act:
     return lambda: reconcile(key)
 
 
+def changed_without_an_answer(scene: Scene) -> Act:
+    """Create a key whose scopes Cerby has changed although its answer was lost."""
+    key = ApiKey.objects.get(pk=scene.key())
+    after = ["read:teams"]
+    ScopeChange.objects.create(key=key, actor=scene.cast.admin, after=after, lease=None, until=timezone.now())
+    scene.sandbox.change_key(str(key.cerby_id), scopes=after)
+    return lambda: settle_scopes(key)
+
+
 def erasing(scene: Scene) -> Act:
     User.objects.filter(pk=scene.cast.guest.pk).update(is_active=False)
     return lambda: erase_person(None, scene.cast.guest.email)
@@ -199,7 +209,8 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
     "keys/claim": (on(claim_key, Scene.waiting_key, session="s"), ["key:reveal"]),
     "keys/acknowledge": (on(acknowledge_key, lambda scene: scene.viewed_key()[0]), ["key:store"]),
     "keys/save_in_cerby": (saving, ["key:start-save", "key:store"]),
-    "keys/rescope": (on(rescope_key, Scene.key, ["read:items"]), ["key:start-rescope", "key:rescope"]),
+    "keys/rescope": (on(rescope_key, Scene.key, "read:items", on=True), ["key:start-rescope", "key:rescope"]),
+    "keys/settle_scopes": (changed_without_an_answer, ["key:rescope"]),
     "keys/delete": (on(delete_key, Scene.key), ["key:start-delete", "key:delete"]),
     "keys/delete: before it was asked for": (on(delete_key, requested), ["key:cancel"]),
     "keys/delete: answer lost, not made": (on(delete_key, abandoned), ["key:lose-answer", "key:look-up"]),

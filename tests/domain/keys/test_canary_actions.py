@@ -139,7 +139,7 @@ def test_the_plain_text_is_nowhere_after_the_keys_whole_life(
     said += [raised(Invalid, lambda: save_in_cerby(me, request.id, secret=plain, vault_id=None))]
     save_in_cerby(me, request.id, secret=plain, vault_id=uuid.UUID(workspace.vaults[0]))
     said += [raised(Conflict, lambda: save_in_cerby(me, request.id, secret=plain, vault_id=None))]
-    rescope_key(me, request.id, ["read:users"])
+    rescope_key(me, request.id, "read:items", on=False)
     assert delete_key(me, request.id).state == State.REVOKED
     assert browser.get(f"/keys/{request.id}/").status_code == 200
     exported = [export_inventory(me, QueryDict()), export_activity(me, QueryDict())]

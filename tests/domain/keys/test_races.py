@@ -255,7 +255,7 @@ def delete_or_rescope(number: int, subject: Subject) -> None:
                 if number == 0:
                     delete_key(me(), uuid.UUID(key))
                 elif subject["way"] == "portal":
-                    rescope_key(me(), uuid.UUID(key), ["read:users", "read:items"])
+                    rescope_key(me(), uuid.UUID(key), "read:items", on=True)
                 else:
                     a_naive_rescope(key)
 

@@ -1,4 +1,4 @@
-"""Change a key's scopes while Cerby's answer is lost: the portal reads the key back."""
+"""Change a key's scopes while Cerby's answer is lost or contradicts the request."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 
 from keys.actions.keys.rescope import rescope_key
-from keys.models import ApiKey, AuditEvent
+from keys.actions.sync.sweep import sweep
+from keys.models import ApiKey, AuditEvent, ScopeChange
 from keys.rules.errors import CerbyError, CerbyInDoubt, CerbyRefused, Conflict
 from keys.rules.lifecycle import State
-from tests.cast import a_key, actor
+from tests.cast import a_key, a_live_key, actor
 from tests.support.bad_server import data, listed_key, refusal, serving
 
-BEFORE, WANTED = ["read:users"], ["read:users", "read:integrations"]
+ADDED = "read:integrations"
+BEFORE, WANTED = ["read:users"], ["read:users", ADDED]
 
 
 @pytest.fixture
@@ -32,18 +34,17 @@ def says(key: ApiKey, scopes: list[str]) -> bytes:
 def test_a_lost_answer_counts_as_done_if_cerby_has_the_new_scopes(cast, key, settings):
     with serving(refusal(502, "Oh."), says(key, WANTED)) as server:
         settings.CERBY_BASE_URL = server.url
-        assert rescope_key(actor(cast.admin), key.id, WANTED).scopes == WANTED
+        assert rescope_key(actor(cast.admin), key.id, ADDED, on=True).scopes == WANTED
     assert [line.split()[0] for line in server.lines()] == ["PATCH", "GET"]
     assert ApiKey.objects.get(pk=key.pk).scopes == WANTED
     assert events() == [("key:start-rescope", "done"), ("key:rescope", "done")]
 
 
-@pytest.mark.parametrize("scopes", [BEFORE, ["read:integrations"]])
-def test_a_lost_answer_is_an_error_if_cerby_has_the_old_scopes(cast, key, settings, scopes):
-    with serving(refusal(502, "Oh."), says(key, scopes)) as server:
+def test_a_lost_answer_is_an_error_if_cerby_has_the_old_scopes(cast, key, settings):
+    with serving(refusal(502, "Oh."), says(key, BEFORE)) as server:
         settings.CERBY_BASE_URL = server.url
         with pytest.raises(CerbyInDoubt):
-            rescope_key(actor(cast.admin), key.id, WANTED)
+            rescope_key(actor(cast.admin), key.id, ADDED, on=True)
     assert ApiKey.objects.get(pk=key.pk).scopes == BEFORE
     assert events() == [("key:start-rescope", "done"), ("key:rescope", "failed")]
 
@@ -60,7 +61,7 @@ def test_a_change_that_fails_is_recorded_as_failed(cast, key, settings, script, 
     with serving(*script) as server:
         settings.CERBY_BASE_URL = server.url
         with pytest.raises(error):
-            rescope_key(actor(cast.admin), key.id, WANTED)
+            rescope_key(actor(cast.admin), key.id, ADDED, on=True)
     assert ApiKey.objects.get(pk=key.pk).scopes == BEFORE
     assert events() == [("key:start-rescope", "done"), ("key:rescope", "failed")]
     assert AuditEvent.objects.latest("id").reason
@@ -72,13 +73,65 @@ def test_only_an_active_keys_scopes_are_changed(cast, settings, state):
     with serving(says(key, WANTED)) as server:
         settings.CERBY_BASE_URL = server.url
         with pytest.raises(Conflict):
-            rescope_key(actor(cast.admin), key.id, WANTED)
+            rescope_key(actor(cast.admin), key.id, ADDED, on=True)
     assert server.lines() == []
 
 
 def test_the_same_scopes_cause_no_call(cast, key, settings):
     with serving(says(key, BEFORE)) as server:
         settings.CERBY_BASE_URL = server.url
-        assert rescope_key(actor(cast.admin), key.id, BEFORE).scopes == BEFORE
+        assert rescope_key(actor(cast.admin), key.id, BEFORE[0], on=True).scopes == BEFORE
     assert server.lines() == []
     assert events() == []
+
+
+@pytest.mark.parametrize("first", ["another set", "lost"])
+def test_other_scopes_than_requested_are_stored_and_reported(cast, key, settings, first):
+    shown = says(key, ["read:teams"])
+    with serving(shown if first == "another set" else refusal(502, "Oh."), shown) as server:
+        settings.CERBY_BASE_URL = server.url
+        with pytest.raises(CerbyInDoubt, match="According to Cerby, the key has: Read teams"):
+            rescope_key(actor(cast.admin), key.id, ADDED, on=True)
+    assert ApiKey.objects.get(pk=key.pk).scopes == ["read:teams"]
+    assert events()[1:] == [("key:rescope", "failed"), ("key:change", "done")]
+    assert AuditEvent.objects.latest("id").details["after"] == {"scopes": ["read:teams"]}
+
+
+@pytest.fixture
+def lost(cast, sandbox, settings):
+    """Create a key for which Cerby applied a change without an answer, and without answering a second question."""
+    key, _ = a_live_key(sandbox, cast.admin, scopes=BEFORE)
+    url = settings.CERBY_BASE_URL
+    with serving(refusal(502, "Oh."), refusal(404, "Who?")) as server:
+        settings.CERBY_BASE_URL = server.url
+        with pytest.raises(CerbyInDoubt):
+            rescope_key(actor(cast.admin), key.id, ADDED, on=True)
+    settings.CERBY_BASE_URL = url
+    sandbox.change_key(str(key.cerby_id), scopes=WANTED)
+    return key
+
+
+def test_the_sweep_names_the_person_whose_answer_was_lost(cast, lost):
+    assert sweep().changed == 1
+    event = AuditEvent.objects.latest("id")
+    assert (event.type, event.actor_id) == ("key:rescope", cast.admin.pk)
+    assert event.details == {"before": BEFORE, "after": WANTED}
+    assert ApiKey.objects.get(pk=lost.pk).scopes == WANTED
+    assert not ScopeChange.objects.exists()
+
+
+def test_the_next_change_starts_from_the_scopes_that_cerby_has(cast, lost):
+    rescope_key(actor(cast.owner), lost.id, "read:users", on=False)
+    assert ApiKey.objects.get(pk=lost.pk).scopes == [ADDED]
+    named = AuditEvent.objects.order_by("id").values_list("type", "outcome", "actor_id")
+    assert list(named)[-3:] == [
+        ("key:rescope", "done", cast.admin.pk),
+        ("key:start-rescope", "done", cast.owner.pk),
+        ("key:rescope", "done", cast.owner.pk),
+    ]
+
+
+def test_other_scopes_are_a_change_in_cerby(lost, sandbox):
+    sandbox.change_key(str(lost.cerby_id), scopes=["read:teams"])
+    sweep()
+    assert AuditEvent.objects.latest("id").type == "key:change"
