@@ -3,8 +3,8 @@
 It shares no code with the portal. docs/sandbox.md explains how to use it.
 
 Start with ``app``, the WSGI application, and ``workspace``, which carries out a request. ``routes`` leads to
-the endpoints: ``people``, ``records``, ``stored_secrets`` and ``api_keys``. Each of these modules also stores
-its rows in ``store``.
+the endpoints: ``people``, ``records``, ``stored_secrets``, ``secret_members`` and ``api_keys``. Each of these
+modules also stores its rows in ``store``.
 
 You can skip these parts:
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox import key_history, people
 from sandbox.auth import digest, new_key
-from sandbox.bodies import Attributes, wrong_attribute
+from sandbox.bodies import attributes_of, wrong_attribute
 from sandbox.listing import Listing, choice, list_response, uuid_text
 from sandbox.messages import Call, Json, Response, resource_response
 from sandbox.problems import conflict, forbidden, not_found
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _LONGEST_NAME = 255
+_NEW_KEY = frozenset({"name", "scopes", "expiresAt", "ownerId", "externalId"})
 
 # The page is cut before the join, so that its cost does not depend on the number of keys.
 _PAGE = """
@@ -155,7 +156,7 @@ def get_key(call: Call) -> Response:
 
 def issue(call: Call) -> Response:
     """Answer 201 with the plain text as ``key``, this once; 409 if the externalId was used before."""
-    attributes = Attributes(call.request, "api_key", {"name", "scopes", "expiresAt", "ownerId", "externalId"})
+    attributes = attributes_of(call.request, "api_key", _NEW_KEY)
     external_id = attributes.optional_uuid("externalId")
     call.request.external_id = external_id
     name = attributes.text("name", longest=_LONGEST_NAME)
@@ -181,7 +182,7 @@ def issue(call: Call) -> Response:
 def rescope(call: Call) -> Response:
     """Replace the scopes of an active key. Answer 409 if it is expired or removed."""
     row = _get_or_404(call)
-    scopes = Attributes(call.request, "api_key", {"scopes"}).scopes("scopes")
+    scopes = attributes_of(call.request, "api_key", {"scopes"}).scopes("scopes")
     status = _status(row, call.now)
     if status != "active":
         raise conflict(f"The API key is {status}; only an active one can get other scopes.")

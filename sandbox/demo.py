@@ -40,7 +40,7 @@ PEOPLE = (
     DemoPerson("admin", "Amara", "Lindqvist", "workspace_admin", 1210, 0.1),
     DemoPerson("user", "Tomás", "Rivera", "workspace_user", 820, 0.6),
     DemoPerson("login-only", "Hannah", "Becker", "workspace_login_only", 610, 3),
-    DemoPerson("guest", "Pierre", "Dumont", "workspace_guest", 95, 11),
+    DemoPerson("guest", "Pierre", "Dumont", "workspace_guest_user", 95, 11),
     DemoPerson("former.admin", "Viktor", "Halvorsen", "workspace_admin", 1333, 71, "disabled"),
     DemoPerson("noor.haddad", "Noor", "Haddad", "workspace_user", 2, None, "pending"),
     DemoPerson("priya.raman", "Priya", "Raman", "workspace_super_admin", 1105, 0.3),
@@ -52,7 +52,7 @@ PEOPLE = (
     DemoPerson("ethan.brooks", "Ethan", "Brooks", "workspace_login_only", 301, 19),
     DemoPerson("chloe.martin", "Chloé", "Martin", "workspace_login_only", 212, 8),
     DemoPerson("daniel.kim", "Daniel", "Kim", "workspace_user", 164, 34),
-    DemoPerson("agency.north", "Ingrid", "Solberg", "workspace_guest", 58, 15),
+    DemoPerson("agency.north", "Ingrid", "Solberg", "workspace_guest_user", 58, 15),
 )
 
 
@@ -152,23 +152,56 @@ KEYS = (
 )
 
 VAULTS = ("Shared credentials", "Automation")
+"""The vaults that can take a secret over the API."""
+
+OTHER_VAULTS = (
+    {"name": "Finance (closed)", "state": "disabled", "scheme": "akv"},
+    {"name": "Olivia's laptop", "state": "enabled", "scheme": "local_encryption_key"},
+)
+"""The vaults that cannot."""
+
+
+class DemoAccount(NamedTuple):
+    """``last_login`` is days before now, or None."""
+
+    label: str
+    application: str
+    owner: str
+    last_login: float | None
+    status: str = "enabled"
+
+
+ACCOUNTS = (
+    DemoAccount("Company page", "LinkedIn", "owner", 1.2),
+    DemoAccount("Brand ads", "Meta Ads", "mei.tanaka", 0.4),
+    DemoAccount("EMEA ads", "Meta Ads", "mei.tanaka", 96, "disabled"),
+    DemoAccount("Video channel", "YouTube", "admin", 3),
+    DemoAccount("Corporate card", "Expensify", "owner", None),
+    DemoAccount("Domain registrar", "Gandi", "admin", 41),
+    DemoAccount("Press kit", "Dropbox", "owner", 12),
+    DemoAccount("Newsletter", "Mailchimp", "admin", 0.9),
+)
 
 RECORDS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("account", {"name": "Company page", "application": "LinkedIn", "status": "enabled"}),
-    ("account", {"name": "Brand ads", "application": "Meta Ads", "status": "enabled"}),
-    ("account", {"name": "EMEA ads", "application": "Meta Ads", "status": "disabled"}),
-    ("account", {"name": "Video channel", "application": "YouTube", "status": "enabled"}),
-    ("account", {"name": "Corporate card", "application": "Expensify", "status": "enabled"}),
-    ("account", {"name": "Domain registrar", "application": "Gandi", "status": "enabled"}),
-    ("team", {"name": "Marketing", "description": "Campaigns, social media and events"}),
-    ("team", {"name": "IT", "description": "Workplace systems and identity"}),
-    ("team", {"name": "Security", "description": "Incident response and audits"}),
-    ("integration", {"name": "Okta", "status": "connected"}),
-    ("integration", {"name": "Slack", "status": "connected"}),
-    ("integration", {"name": "Workday", "status": "error"}),
-    ("job", {"name": "Rotate password of Brand ads", "status": "succeeded"}),
-    ("job", {"name": "Remove Viktor Halvorsen from Gandi", "status": "running"}),
-    ("job", {"name": "Enroll Video channel in MFA", "status": "failed"}),
+    ("team", {"name": "Marketing"}),
+    ("team", {"name": "IT"}),
+    ("team", {"name": "Security"}),
+    ("integration", {"name": "Okta"}),
+    ("integration", {"name": "Slack"}),
+    ("integration", {"name": "Workday", "status": "disabled"}),
+)
+
+
+class DemoJob(NamedTuple):
+    account: str
+    workflow_type: str
+    status: str
+
+
+JOBS = (
+    DemoJob("Brand ads", "password_rotation", "succeeded"),
+    DemoJob("Domain registrar", "user_removal", "running"),
+    DemoJob("Video channel", "mfa_enrollment", "failed"),
 )
 
 SECRETS = ("Office Wi-Fi", "Domain transfer code", "Recovery codes of the registrar", "Press server login")

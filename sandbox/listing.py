@@ -10,17 +10,19 @@ from http import HTTPStatus
 from typing import Protocol
 from urllib.parse import parse_qsl, quote, urlencode
 
+from sandbox.bodies import not_in_enumeration
 from sandbox.messages import Call, Json, Response
-from sandbox.problems import ApiError, invalid
+from sandbox.moments import in_published_forms
+from sandbox.problems import invalid
 
 _MAX_SIZE = 100
 _DEFAULT_SIZE = 25
 _MAX_PARAMETERS = 50
-_WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
 _FILTER = re.compile(r"filter\[(\w+)\]")
 
 Reader = Callable[[str], object]
-"""Parses one value of a filter. Raises ValueError."""
+"""Parses one value of a filter. Raises ValueError with the validator's sentence and kind."""
 
 
 def text(value: str) -> str:
@@ -29,7 +31,7 @@ def text(value: str) -> str:
 
 def boolean(value: str) -> bool:
     if value not in {"true", "false"}:
-        raise ValueError("Use true or false.")
+        raise ValueError("value could not be parsed to a boolean", "type_error.bool")
     return value == "true"
 
 
@@ -37,7 +39,7 @@ def uuid_text(value: str) -> str:
     try:
         return str(uuid.UUID(value))
     except ValueError as error:
-        raise ValueError("Use a UUID.") from error
+        raise ValueError("value is not a valid uuid", "type_error.uuid") from error
 
 
 def choice(allowed: Iterable[str]) -> Reader:
@@ -45,7 +47,7 @@ def choice(allowed: Iterable[str]) -> Reader:
 
     def read(value: str) -> str:
         if value not in options:
-            raise ValueError(f"Use one of {', '.join(sorted(options))}.")
+            raise ValueError(not_in_enumeration(sorted(options)), "type_error.enum")
         return value
 
     return read
@@ -55,12 +57,14 @@ def choice(allowed: Iterable[str]) -> Reader:
 class Listing:
     """The parameters of a list: ``filter[name]``, ``sort`` and, if ``search`` is set, plain ``filter``.
 
-    ``search`` returns the texts of a resource's attributes in which ``filter=text`` searches.
+    ``search`` returns the texts of a resource's attributes in which ``filter=text`` searches. ``flags`` are
+    true-or-false parameters that the endpoint reads itself.
     """
 
     filters: Mapping[str, Reader] = field(default_factory=dict)
     sorts: frozenset[str] = frozenset()
     search: Callable[[Json], tuple[str, ...]] | None = None
+    flags: frozenset[str] = frozenset()
 
 
 class Resources(Protocol):
@@ -91,7 +95,7 @@ def list_response(call: Call, resources: Resources, listing: Listing) -> Respons
         return f"{quote(call.request.path)}?{urlencode(query, quote_via=quote)}"
 
     payload = {
-        "data": resources[(number - 1) * size : number * size],
+        "data": [in_published_forms(one) for one in resources[(number - 1) * size : number * size]],
         "links": {
             "self": link(number),
             "next": link(number + 1) if number < last else None,
@@ -102,29 +106,40 @@ def list_response(call: Call, resources: Resources, listing: Listing) -> Respons
     return Response(HTTPStatus.OK, payload)
 
 
+def flag(call: Call, name: str) -> bool:
+    """Return a true-or-false parameter of the query, false if it is absent. Raises ApiError 400."""
+    return bool(_read(boolean, _parameters(call.request.query).get(name, "false"), (name,)))
+
+
 def _parameters(query: str) -> dict[str, str]:
     try:
         pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
     except ValueError as error:
-        raise invalid(("query",), "The query has too many parameters.") from error
+        raise invalid(("query",), "too many parameters") from error
     parameters: dict[str, str] = {}
     for name, value in pairs:
         if name in parameters:
-            raise invalid(("query", name), "Give this parameter once.")
+            raise invalid((name,), "this parameter is given twice")
         parameters[name] = value
     return parameters
 
 
 def _whole_number(value: str, name: str, maximum: int | None = None) -> int:
-    number = int(value) if _WHOLE_NUMBER.fullmatch(value) else 0
-    if number < 1 or (maximum is not None and number > maximum):
-        limit = "" if maximum is None else f" up to {maximum}"
-        raise invalid(("query", name), f"Use a whole number from 1{limit}.")
+    if not _WHOLE_NUMBER.fullmatch(value):
+        raise invalid((name,), "value is not a valid integer", "type_error.integer")
+    number = int(value)
+    if number < 1:
+        raise invalid((name,), "ensure this value is greater than or equal to 1", "value_error.number.not_ge")
+    if maximum is not None and number > maximum:
+        msg = f"ensure this value is less than or equal to {maximum}"
+        raise invalid((name,), msg, "value_error.number.not_le")
     return number
 
 
 def _apply(resources: list[Json], listing: Listing, name: str, value: str) -> list[Json]:
     """Return the resources after applying one parameter."""
+    if name in listing.flags:
+        return resources
     if name == "sort":
         return _sorted(resources, listing, value)
     if name == "filter" and listing.search is not None:
@@ -136,32 +151,29 @@ def _apply(resources: list[Json], listing: Listing, name: str, value: str) -> li
         ]
     match = _FILTER.fullmatch(name)
     if match is None or match[1] not in listing.filters:
-        raise _unknown(name, [f"filter[{known}]" for known in listing.filters])
-    wanted = {_read(listing.filters[match[1]], part, name) for part in value.split(",")}
+        raise invalid((name,), "extra fields not permitted", "value_error.extra")
+    reader = listing.filters[match[1]]
+    wanted = {_read(reader, part, (name, position)) for position, part in enumerate(value.split(","))}
     return [resource for resource in resources if resource["attributes"].get(match[1]) in wanted]
 
 
-def _read(reader: Reader, value: str, name: str) -> object:
+def _read(reader: Reader, value: str, loc: tuple[str | int, ...]) -> object:
     if not value:
-        raise invalid(("query", name), "Give at least one value, and no empty one.")
+        msg = "ensure this value has at least 1 characters"
+        raise invalid(loc, msg, "value_error.any_str.min_length")
     try:
         return reader(value)
     except ValueError as error:
-        raise invalid(("query", name), str(error)) from error
+        raise invalid(loc, *error.args) from error
 
 
 def _sorted(resources: list[Json], listing: Listing, value: str) -> list[Json]:
     name = value.removeprefix("-")
     if name not in listing.sorts:
-        raise invalid(("query", "sort"), f"Sort by one of {', '.join(sorted(listing.sorts)) or 'nothing'}.")
+        raise invalid(("sort",), not_in_enumeration(sorted(listing.sorts)), "type_error.enum")
 
     def sort_key(resource: Json) -> tuple[bool, str]:
         value = resource["attributes"].get(name)
         return (value is not None, "" if value is None else value.casefold())
 
     return sorted(resources, key=sort_key, reverse=value.startswith("-"))
-
-
-def _unknown(name: str, known: list[str]) -> ApiError:
-    names = ", ".join(["page[number]", "page[size]", "sort", *sorted(known)])
-    return invalid(("query", name), f"This list takes {names}.", "extra_forbidden")

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from sandbox.moments import in_published_forms
 from sandbox.problems import ApiError, invalid, too_large
 
 if TYPE_CHECKING:
@@ -70,14 +71,14 @@ class Request:
         """Return the parsed body. Raises ApiError 400 or 413."""
         content_type = str(self.environ.get("CONTENT_TYPE", "")).partition(";")[0].strip().lower()
         if content_type != "application/json":
-            raise invalid(("header", "Content-Type"), "Send application/json.")
+            raise invalid(("Content-Type",), "Send application/json.")
         raw = self._body()
         try:
             parsed = json.loads(raw)
             # A lone surrogate is legal in JSON, but cannot be stored as text.
             json.dumps(parsed, ensure_ascii=False, allow_nan=False).encode()
         except (ValueError, RecursionError) as error:
-            raise invalid(("body",), "The body is not valid JSON.", "json_invalid") from error
+            raise invalid(("data",), "The body is not valid JSON.", "value_error.jsondecode") from error
         return parsed
 
     def take_body(self) -> bytes:
@@ -151,4 +152,5 @@ Handler = Callable[[Call], Response]
 def resource_response(call: Call, resource: Json, status: HTTPStatus = HTTPStatus.OK) -> Response:
     """Return the response with a single resource in its envelope."""
     collection = call.request.path if status == HTTPStatus.CREATED else call.request.path.rpartition("/")[0]
-    return Response(status, {"data": resource, "links": {"self": f"{collection}/{resource['id']}"}})
+    links = {"self": f"{collection}/{resource['id']}"}
+    return Response(status, {"data": in_published_forms(resource), "links": links})

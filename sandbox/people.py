@@ -5,10 +5,10 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from sandbox.listing import Listing, boolean, choice, list_response
+from sandbox.listing import Listing, boolean, choice, flag, list_response
 from sandbox.messages import Call, Json, Response, resource_response
 from sandbox.problems import not_found
-from sandbox.vocabulary import ADMINS, PERSON_STATUSES, ROLES
+from sandbox.vocabulary import ADMINS, GUESTS, PERSON_STATUSES, ROLES
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,9 +23,10 @@ def _search_texts(attributes: Json) -> tuple[str, ...]:
 
 
 _LISTING = Listing(
-    filters={"status": choice(PERSON_STATUSES), "role": choice(ROLES), "isGuest": boolean},
+    filters={"status": choice(PERSON_STATUSES), "isGuest": boolean},
     sorts=frozenset({"firstName", "lastName", "email", "createdAt", "updatedAt", "lastActivity"}),
     search=_search_texts,
+    flags=frozenset({"mfaStatus"}),
 )
 
 
@@ -40,6 +41,7 @@ def add(
     status: str,
     created_at: str,
     last_activity: str | None = None,
+    mfa_enrolled_at: str | None = None,
 ) -> str:
     """Add a person and return the id.
 
@@ -49,8 +51,19 @@ def add(
     person_id = person_id or str(uuid.uuid4())
     ROLES.index(role)
     db.execute(
-        "INSERT INTO people VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [person_id, email, first_name, last_name, role, status, created_at, created_at, last_activity],
+        "INSERT INTO people VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            person_id,
+            email,
+            first_name,
+            last_name,
+            role,
+            status,
+            created_at,
+            created_at,
+            last_activity,
+            mfa_enrolled_at,
+        ],
     )
     return person_id
 
@@ -86,8 +99,9 @@ def admin_emails(db: sqlite3.Connection) -> list[str]:
 
 
 def list_users(call: Call) -> Response:
-    """``GET /users`` (published)."""
-    return list_response(call, [_resource(row) for row in call.db.execute(_ALL)], _LISTING)
+    """``GET /users`` (published). ``mfaStatus=true`` adds how each person is enrolled."""
+    with_mfa = flag(call, "mfaStatus")
+    return list_response(call, [resource(row, with_mfa) for row in call.db.execute(_ALL)], _LISTING)
 
 
 def get_user(call: Call) -> Response:
@@ -95,19 +109,32 @@ def get_user(call: Call) -> Response:
     row = find(call.db, call.target)
     if row is None:
         raise not_found()
-    return resource_response(call, _resource(row))
+    return resource_response(call, resource(row, flag(call, "mfaStatus")))
 
 
-def _resource(row: sqlite3.Row) -> Json:
+def live(db: sqlite3.Connection) -> list[sqlite3.Row]:
+    return [row for row in db.execute(_ALL) if row["status"] == "live"]
+
+
+def owner_id(db: sqlite3.Connection) -> str | None:
+    """Return the id of the workspace's Owner, if there is one."""
+    row = db.execute("SELECT id FROM people WHERE role = 'workspace_owner'").fetchone()
+    return None if row is None else str(row["id"])
+
+
+def resource(row: sqlite3.Row, with_mfa: bool = False) -> Json:
+    enrolled = row["mfa_enrolled_at"]
+    mfa = {"mfaEnabled": enrolled is not None, "mfaEnrollmentDate": enrolled}
     attributes = {
         "firstName": row["first_name"],
         "lastName": row["last_name"],
         "email": row["email"],
         "status": row["status"],
         "role": row["role"],
-        "isGuest": row["role"] == "workspace_guest",
+        "isGuest": row["role"] in GUESTS,
         "createdAt": row["created_at"],
         "updatedAt": row["updated_at"],
         "lastActivity": row["last_activity"],
+        "mfaStatus": mfa if with_mfa else None,
     }
     return {"id": row["id"], "type": "user", "attributes": attributes}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Cerby's documentation shows an error's `status` both as text and as a number. Clients must accept both.
-_STATUS_AS_TEXT = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+# Published: an error's `status` is text for these two, and a number for 401 and 404.
+_STATUS_AS_TEXT = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN})
 
 
 class ApiError(Exception):
@@ -35,7 +35,7 @@ class ApiError(Exception):
         status = int(self.status)
         error = {
             "code": self.code,
-            "title": self.status.phrase,
+            "title": self.code,
             "detail": self.detail,
             "status": str(status) if self.status in _STATUS_AS_TEXT else status,
             "meta": self.meta,
@@ -43,10 +43,17 @@ class ApiError(Exception):
         return {"errors": [error]}
 
 
-def invalid(loc: Sequence[str], msg: str, kind: str = "value_error") -> ApiError:
-    """Return a 400. ``loc`` is the path to the input, for instance ``("query", "page[size]")``."""
+def invalid(loc: Sequence[str | int], msg: str, kind: str = "value_error") -> ApiError:
+    """Return a 400 whose ``detail`` is the validator's sentence (published).
+
+    ``loc`` is the path to the input, such as ``("data",)`` or ``("filter[status]", 0)``.
+    """
     meta = {"loc": list(loc), "msg": msg, "type": kind}
-    return ApiError(HTTPStatus.BAD_REQUEST, "validation_error", "The request is not valid.", meta=meta)
+    return ApiError(HTTPStatus.BAD_REQUEST, "validation_error", msg, meta=meta)
+
+
+def missing(loc: Sequence[str | int]) -> ApiError:
+    return invalid(loc, "field required", "value_error.missing")
 
 
 def unauthorized() -> ApiError:

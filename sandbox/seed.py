@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sandbox import api_keys, auth, people, records, stored_secrets
-from sandbox.demo import KEYS, PEOPLE, RECORDS, SECRETS, VAULTS
+from sandbox.demo import ACCOUNTS, JOBS, KEYS, PEOPLE, RECORDS, SECRETS, VAULTS, DemoPerson
 from sandbox.moments import optional_stamp, stamp
 from sandbox.vocabulary import WORKSPACE_ID
 
@@ -50,6 +50,7 @@ def _add_people(db: sqlite3.Connection, now: datetime) -> None:
             status=person.status,
             created_at=stamp(now - timedelta(days=person.joined)),
             last_activity=optional_stamp(_before(now, person.last_active)),
+            mfa_enrolled_at=optional_stamp(_before(now, _mfa_enrolled(person))),
         )
 
 
@@ -73,13 +74,13 @@ def _add_keys(db: sqlite3.Connection, now: datetime) -> None:
 
 
 def _add_records(db: sqlite3.Connection, now: datetime, vaults: int) -> None:
-    named = [("vault", {"name": name}) for name in VAULTS[:vaults]]
-    for number, (type_name, attributes) in enumerate([*named, *RECORDS]):
+    records_of_demo = _records(now, vaults)
+    for number, (type_name, name, attributes) in enumerate(records_of_demo):
         records.add(
             db,
             type_name,
             attributes,
-            record_id=_id(type_name, attributes["name"]),
+            record_id=_id(type_name, name),
             created_at=stamp(now - _WORKSPACE_AGE + timedelta(days=number)),
         )
     for number, title in enumerate(SECRETS):
@@ -95,8 +96,40 @@ def _add_records(db: sqlite3.Connection, now: datetime, vaults: int) -> None:
         )
 
 
+def _records(now: datetime, vaults: int) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return type, name and attributes of each record."""
+    found: list[tuple[str, dict[str, Any]]] = [("vault", {"name": name}) for name in VAULTS[:vaults]]
+    applications = {}
+    for account in ACCOUNTS:
+        applications[account.label] = account.application
+        attributes = {
+            "name": account.label,
+            "application": account.application,
+            "status": account.status,
+            "createdBy": _id("person", account.owner),
+            "lastLoginDate": optional_stamp(_before(now, account.last_login)),
+        }
+        found.append(("account", attributes))
+    found += RECORDS
+    named = [(type_name, str(attributes["name"]), attributes) for type_name, attributes in found]
+    for job in JOBS:
+        account_of_job = {
+            "id": _id("account", job.account),
+            "name": job.account,
+            "provider": applications[job.account],
+        }
+        details = {"account": account_of_job, "workflowType": job.workflow_type, "status": job.status}
+        named.append(("job", f"{job.workflow_type}:{job.account}", details))
+    return named
+
+
 def _id(kind: str, name: str) -> str:
     return str(uuid.uuid5(uuid.UUID(WORKSPACE_ID), f"{kind}:{name}"))
+
+
+def _mfa_enrolled(person: DemoPerson) -> float | None:
+    """Return how many days ago the person enrolled in MFA: a third of their time here, guests never."""
+    return None if person.status == "pending" or "guest" in person.role else person.joined / 3
 
 
 def _before(now: datetime, days: float | None) -> datetime | None:

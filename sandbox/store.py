@@ -24,7 +24,8 @@ CREATE TABLE IF NOT EXISTS people (
     status TEXT NOT NULL CHECK (status IN ('live', 'disabled', 'pending')),
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL,
-    last_activity TEXT
+    last_activity TEXT,
+    mfa_enrolled_at TEXT
 );
 CREATE UNIQUE INDEX IF NOT EXISTS exactly_one_owner ON people (role) WHERE role = 'workspace_owner';
 
@@ -72,7 +73,18 @@ CREATE TABLE IF NOT EXISTS secrets (
     body_length INTEGER NOT NULL,
     vault_id TEXT NOT NULL REFERENCES records (id),
     created_at TEXT NOT NULL,
-    created_by TEXT NOT NULL REFERENCES people (id)
+    created_by TEXT NOT NULL REFERENCES people (id),
+    expires_at TEXT,
+    requires_identity_challenge INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE TABLE IF NOT EXISTS secret_members (
+    secret_id TEXT NOT NULL REFERENCES secrets (id),
+    kind TEXT NOT NULL CHECK (kind IN ('users', 'teams')),
+    member_id TEXT NOT NULL,
+    role TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    PRIMARY KEY (secret_id, kind, member_id)
 );
 
 CREATE TABLE IF NOT EXISTS records (
@@ -97,7 +109,15 @@ CREATE TABLE IF NOT EXISTS journal (
     fault TEXT
 );
 """
-_ADDED_TO_JOURNAL = ("committed_at", "fault")  # older files lack them
+# Older files lack these columns and use another identifier for guests.
+_ADDED = (
+    ("journal", "committed_at", "TEXT"),
+    ("journal", "fault", "TEXT"),
+    ("people", "mfa_enrolled_at", "TEXT"),
+    ("secrets", "expires_at", "TEXT"),
+    ("secrets", "requires_identity_challenge", "INTEGER NOT NULL DEFAULT 0"),
+)
+_RENAME_GUESTS = "UPDATE people SET role = 'workspace_guest_user' WHERE role = 'workspace_guest'"
 
 
 class Store:
@@ -109,10 +129,10 @@ class Store:
         with self._connection() as db:
             db.execute("PRAGMA journal_mode = WAL")
             db.executescript(_SCHEMA)
-            known = {row["name"] for row in db.execute("PRAGMA table_info(journal)")}
-            for column in _ADDED_TO_JOURNAL:
-                if column not in known:
-                    db.execute(f"ALTER TABLE journal ADD COLUMN {column} TEXT")
+            for table, column, kind in _ADDED:
+                if column not in {row["name"] for row in db.execute(f"PRAGMA table_info({table})")}:
+                    db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+            db.execute(_RENAME_GUESTS)
 
     @contextmanager
     def transaction(self, *, commit: bool = True) -> Iterator[sqlite3.Connection]:

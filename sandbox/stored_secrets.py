@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from sandbox import records
+from sandbox import records, secret_members
 from sandbox.auth import digest
-from sandbox.bodies import Attributes, wrong_attribute
+from sandbox.bodies import attributes_of, wrong_attribute
 from sandbox.listing import Listing, choice, list_response
-from sandbox.messages import Call, Json, Response, resource_response
+from sandbox.messages import Call, Json, Request, Response, resource_response
 from sandbox.problems import not_found
 from sandbox.vocabulary import SECRET_CATEGORIES, WORKSPACE_ID, WORKSPACE_NAME
 
@@ -36,18 +37,47 @@ def add(
     vault_id: str,
     created_at: str,
     created_by: str,
+    expires_at: str | None = None,
+    requires_identity_challenge: bool = False,
 ) -> str:
-    """Add a secret and return its id. Only the SHA-256 and the length (characters) of the body are stored."""
+    """Add a secret, which belongs to ``created_by``, and return its id.
+
+    Only the SHA-256 and the length (characters) of the body are stored.
+    """
     secret_id = secret_id or str(uuid.uuid4())
     db.execute(
-        "INSERT INTO secrets VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [secret_id, title, category, digest(body), len(body), vault_id, created_at, created_by],
+        "INSERT INTO secrets (id, title, category, body_sha256, body_length, vault_id, created_at,"
+        " created_by, expires_at, requires_identity_challenge) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            secret_id,
+            title,
+            category,
+            digest(body),
+            len(body),
+            vault_id,
+            created_at,
+            created_by,
+            expires_at,
+            requires_identity_challenge,
+        ],
+    )
+    secret_members.add(
+        db,
+        secret_id,
+        kind="users",
+        member_id=created_by,
+        role=secret_members.OWNER,
+        created_at=created_at,
     )
     return secret_id
 
 
 def every(db: sqlite3.Connection) -> list[Json]:
-    """Return every row: id, title, category, body_sha256, body_length, vault_id, created_at, created_by."""
+    """Return every row.
+
+    Each has: id, title, category, body_sha256, body_length, vault_id, created_at, created_by, expires_at,
+    requires_identity_challenge.
+    """
     return [dict(row) for row in db.execute(_ALL)]
 
 
@@ -62,29 +92,64 @@ def get_secret(call: Call) -> Response:
 
 
 def create_secret(call: Call) -> Response:
-    """``POST /secrets`` (published; its attribute names are our contract)."""
-    attributes = Attributes(call.request, "secret", {"title", "category", "body", "vaultId"})
+    """``POST /secrets`` (published): a text in an enabled cloud vault. The caller owns it."""
+    if _is_former(call.request):
+        return _create_former(call)
+    attributes = attributes_of(
+        call.request,
+        None,
+        {"vaultId", "title", "requiresIdentityChallenge", "body", "category", "expiresAt"},
+    )
+    vault_id = attributes.uuid("vaultId")
+    title = attributes.text("title", longest=_LONGEST_TITLE)
+    requires_identity_challenge = attributes.flag("requiresIdentityChallenge")
+    body = attributes.part("body", {"type", "value"})
+    body.choice("type", ["plaintext"])
+    secret_id = add(
+        call.db,
+        title=title,
+        category=attributes.choice("category", ["text"]),
+        body=body.text("value", longest=_LONGEST_BODY),
+        vault_id=_usable(call, vault_id),
+        created_at=call.now,
+        created_by=call.caller.person_id,
+        expires_at=attributes.optional_time("expiresAt"),
+        requires_identity_challenge=requires_identity_challenge,
+    )
+    return resource_response(call, _get_or_404(call, secret_id), HTTPStatus.CREATED)
+
+
+def _is_former(request: Request) -> bool:
+    """Return whether the body has ``data.type``, as before Cerby published the body."""
+    try:
+        return "type" in json.loads(request.take_body())["data"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return False
+
+
+def _create_former(call: Call) -> Response:
+    attributes = attributes_of(call.request, "secret", {"title", "category", "body", "vaultId"})
+    vaults = [one["id"] for one in records.vaults(call.db)]
+    vault_id = attributes.optional_uuid("vaultId") or (vaults[0] if len(vaults) == 1 else "")
     secret_id = add(
         call.db,
         title=attributes.text("title", longest=_LONGEST_TITLE),
-        category=attributes.choice("category", {"text"}),
+        category=attributes.choice("category", ["text"]),
         body=attributes.text("body", longest=_LONGEST_BODY),
-        vault_id=_vault(call, attributes.optional_uuid("vaultId")),
+        vault_id=_usable(call, vault_id),
         created_at=call.now,
         created_by=call.caller.person_id,
     )
     return resource_response(call, _get_or_404(call, secret_id), HTTPStatus.CREATED)
 
 
-def _vault(call: Call, vault_id: str | None) -> str:
-    """Return the requested vault, or the only one if the request names none."""
-    vaults = [vault["id"] for vault in records.of_type(call.db, "vault")]
-    if vault_id is None and len(vaults) == 1:
-        return str(vaults[0])
-    if vault_id is None:
-        raise wrong_attribute("vaultId", f"Name a vault: this workspace has {len(vaults)}.")
-    if vault_id not in vaults:
-        raise wrong_attribute("vaultId", "There is no such vault.")
+def _usable(call: Call, vault_id: str) -> str:
+    """Return the id of a vault that can take a secret. Raises ApiError 400."""
+    usable = records.vault_takes_secrets(call.db, vault_id)
+    if usable is None:
+        raise wrong_attribute("vaultId", "the vault does not exist")
+    if not usable:
+        raise wrong_attribute("vaultId", "the vault is disabled or is not a cloud vault")
     return vault_id
 
 
@@ -99,12 +164,14 @@ def _resource(row: sqlite3.Row) -> Json:
     attributes = {
         "title": row["title"],
         "category": row["category"],
+        "status": "active",
+        "eventName": None,
+        "expiresAt": row["expires_at"],
         "workspaceId": WORKSPACE_ID,
         "workspaceName": WORKSPACE_NAME,
-        "vaultId": row["vault_id"],
-        "requiresIdentityChallenge": False,
+        "requiresIdentityChallenge": bool(row["requires_identity_challenge"]),
         "version": 1,
-        "status": "enabled",
+        "versionId": str(uuid.uuid5(uuid.UUID(WORKSPACE_ID), row["id"])),
         "createdAt": row["created_at"],
         "createdBy": row["created_by"],
         "updatedAt": row["created_at"],

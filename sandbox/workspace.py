@@ -161,8 +161,9 @@ class Workspace:
         with self.store.transaction() as db:
             people.change(db, person_id, role=role, status=status, now=stamp(self.clock()))
 
-    def add_vault(self, name: str) -> str:
-        return self.add_record("vault", {"name": name})
+    def add_vault(self, name: str, *, state: str = "enabled", scheme: str = "kms_byo") -> str:
+        """Add a vault. Only an enabled one whose scheme is not local can take a secret over the API."""
+        return self.add_record("vault", {"name": name, "state": state, "scheme": scheme})
 
     def add_record(self, type_name: str, attributes: dict[str, Any]) -> str:
         """Add a ``vault``, ``account``, ``team``, ``integration`` or ``job`` and return its id."""

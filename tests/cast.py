@@ -38,7 +38,7 @@ _CERBY_ROLES = {
     Role.ADMIN: "workspace_admin",
     Role.USER: "workspace_user",
     Role.LOGIN_ONLY: "workspace_login_only",
-    Role.GUEST: "workspace_guest",
+    Role.GUEST: "workspace_guest_user",
 }
 
 

@@ -9,6 +9,7 @@ from sandbox.faults.incident import Fault, RoutePattern, Work
 
 _WRITES = (
     RoutePattern("POST /api/v1/*"),
+    RoutePattern("POST /api/v1/secrets/*/members/*"),
     RoutePattern("PATCH /api/v1/*/*"),
     RoutePattern("DELETE /api/v1/*/*"),
 )

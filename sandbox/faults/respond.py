@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from sandbox.faults.replies import FullReply, NoReply, Reply, SlowReply, TruncatedReply
-from sandbox.problems import ApiError
+from sandbox.problems import ApiError, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Respond = Callable[[Incident], Reply]
 
-_CODES = {400: "validation_error", 401: "unauthorized", 403: "forbidden", 404: "not_found"}  # published
+_CODES = {401: "unauthorized", 403: "forbidden", 404: "not_found"}  # published
 _KEY_LENGTH = 10_000  # characters
 
 
@@ -162,9 +162,7 @@ def _with_resource(incident: Incident, edit: Callable[[Json], object]) -> Reply:
 
 
 def _error(status: int, headers: tuple[tuple[str, str], ...] = ()) -> FullReply:
-    known = HTTPStatus(status)
+    known, detail = HTTPStatus(status), "The sandbox was told to answer so."
     code = _CODES.get(status, known.phrase.lower().replace(" ", "_").replace("-", "_"))
-    is_invalid = known == HTTPStatus.BAD_REQUEST
-    meta = {"loc": ["body"], "msg": "A fault.", "type": "value_error"} if is_invalid else None
-    problem = ApiError(known, code, "The sandbox was told to answer so.", meta=meta)
+    problem = invalid(("data",), detail) if known == HTTPStatus.BAD_REQUEST else ApiError(known, code, detail)
     return FullReply.of_json(status, problem.payload(), headers)

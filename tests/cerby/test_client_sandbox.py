@@ -26,7 +26,7 @@ ROLES = {
     "admin": ("workspace_admin", Role.ADMIN),
     "user": ("workspace_user", Role.USER),
     "login-only": ("workspace_login_only", Role.LOGIN_ONLY),
-    "guest": ("workspace_guest", Role.GUEST),
+    "guest": ("workspace_guest_user", Role.GUEST),
 }
 
 

@@ -29,10 +29,17 @@ ENDPOINTS = {
     "POST secrets": [{"read:items:secrets", "write:items:secrets"}],
     "GET accounts": [{"read:items"}, {"read:items:accounts"}],
     "GET accounts/*": [{"read:items"}, {"read:items:accounts"}],
-    "GET teams": [{"read:users"}],
-    "GET teams/*": [{"read:users"}],
+    "GET accounts/*/secrets": [{"read:items"}, {"read:items:accounts"}],
+    "GET teams": [{"read:users"}, {"read:teams"}],
+    "GET teams/*": [{"read:users"}, {"read:teams"}],
     "GET integrations": [{"read:integrations"}],
     "GET integrations/*": [{"read:integrations"}],
+    "GET integrations/*/users": [{"read:integrations"}],
+    "GET integrations/*/entitlements": [{"read:integrations"}],
+    "GET secrets/*/members/users": [{"read:items"}, {"read:items:secrets"}],
+    "GET secrets/*/members/teams": [{"read:items"}, {"read:items:secrets"}],
+    "POST secrets/*/members/users": [{"write:items:secrets"}],
+    "POST secrets/*/members/teams": [{"write:items:secrets"}],
     "GET jobs/*": [{"read:automations"}],
 }
 KEY_MANAGEMENT = ["POST api-keys", "GET api-keys", "GET api-keys/*", "PATCH api-keys/*", "DELETE api-keys/*"]
@@ -41,11 +48,11 @@ KEY_MANAGEMENT = ["POST api-keys", "GET api-keys", "GET api-keys/*", "PATCH api-
 def call(world: World, endpoint: str, **credential: str):
     """Call the endpoint so that it succeeds if the credential is accepted."""
     method, _, path = endpoint.partition(" ")
-    kind = path.removesuffix("/*").removesuffix("s")
+    kind = path.partition("/")[0].removesuffix("s")
     body = None
     if path == "api-keys/*":
         target = world.issue().json()["data"]["id"]
-    elif path == "secrets/*":
+    elif kind == "secret" and "*" in path:
         target = create_secret(world, token=world.token()).json()["data"]["id"]
     elif path == "users/*":
         target = world.people["user"]
@@ -53,6 +60,10 @@ def call(world: World, endpoint: str, **credential: str):
         target = world.records.get(kind, "")
     if method == "PATCH":
         body = document("api_key", scopes=["read:items"])
+    elif "members" in path and method == "POST":
+        member = world.people["user"] if path.endswith("users") else world.records["team"]
+        member_type, role = path.rpartition("/")[2], {"role": "secret_collaborator"}
+        body = {"data": {"id": member, "type": member_type, "attributes": role}}
     elif endpoint == "POST secrets":
         return create_secret(world, **credential)
     elif endpoint == "POST api-keys":
@@ -61,8 +72,7 @@ def call(world: World, endpoint: str, **credential: str):
 
 
 def create_secret(world: World, **credential: str):
-    body = document("secret", title="t", category="text", body="b")
-    return world.call("POST", "secrets", json=body, **credential)
+    return world.call("POST", "secrets", json=world.new_secret(), **credential)
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
@@ -84,7 +94,7 @@ def test_each_endpoint_accepts_only_its_scopes(world, endpoint):
 def test_every_endpoint_requires_a_credential(world, endpoint):
     answer = call(world, endpoint)
     error = error_of(answer)
-    assert (answer.status_code, error["code"], error["status"]) == (401, "unauthorized", "401")
+    assert (answer.status_code, error["code"], error["status"]) == (401, "unauthorized", 401)
 
 
 @pytest.mark.parametrize("endpoint", [*ENDPOINTS, *KEY_MANAGEMENT])
@@ -103,13 +113,25 @@ def test_key_management_needs_the_bearer_token_of_an_admin(world, endpoint):
     assert (answer.status_code, error_of(answer)["status"]) == (403, "403")
 
 
-def test_vaults_are_for_admins_only(world):
+@pytest.mark.parametrize(
+    "endpoint",
+    ["GET users", "GET users/*", "GET vaults", "GET teams", "GET teams/*", "GET jobs/*"],
+)
+def test_some_lists_are_for_admins_only(world, endpoint):
+    scopes = ENDPOINTS[endpoint][0]
     for name in ADMINS:
-        assert world.get("vaults", key=world.key("read:vaults", owner=name)).ok
+        assert call(world, endpoint, key=world.key(*scopes, owner=name)).ok
     for name in OTHERS:
-        assert world.get("vaults", key=world.key("read:vaults", owner=name)).status_code == 403
-        assert world.get("vaults", token=world.token(name)).status_code == 403
-        assert world.get("users", key=world.key("read:users", owner=name)).ok
+        answer = call(world, endpoint, key=world.key(*scopes, owner=name))
+        assert (answer.status_code, error_of(answer)["status"]) == (403, "403")
+        assert call(world, endpoint, token=world.token(name)).status_code == 403
+        assert call(world, endpoint, key=world.key("read:activities", owner=name)).status_code == 401
+
+
+def test_a_guest_admin_is_an_admin(world):
+    world.sandbox.set_person(world.people["guest"], role="workspace_guest_admin")
+    guest = world.get(f"users/{world.people['guest']}", token=world.token("guest"))
+    assert guest.json()["data"]["attributes"]["isGuest"] is True
 
 
 def test_a_key_acts_with_the_current_role_of_its_person(world):
@@ -171,7 +193,7 @@ def test_all_credentials_of_a_person_who_is_not_live_are_refused(world, status):
 @pytest.mark.parametrize("endpoint", [name for name in [*ENDPOINTS, *KEY_MANAGEMENT] if name.endswith("/*")])
 def test_an_unknown_id_is_not_found(world, endpoint):
     method, _, path = endpoint.partition(" ")
-    for target in ("7d9a5d3e-9d5c-4b54-9a34-0d3e5a3d6d11", "x", "a/b", "%00", "%ff"):
+    for target in ("7d9a5d3e-9d5c-4b54-9a34-0d3e5a3d6d11", "x", "a/b/c/d/e", "%00", "%ff"):
         answer = world.call(
             method, path.replace("*", target), token=world.token(), json=document("api_key", scopes=["x"])
         )

@@ -21,7 +21,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield world
 
 
-BODY = ["body"]
+BODY = ["data"]
 JSON = {"Content-Type": "application/json"}
 
 
@@ -95,12 +95,12 @@ def test_a_body_that_is_not_json(world, raw):
     [
         (None, BODY),
         ([], BODY),
-        ({}, [*BODY, "data"]),
-        ({"data": []}, [*BODY, "data"]),
-        ({"data": {"type": "secret", "attributes": {}}}, [*BODY, "data", "type"]),
-        ({"data": {"type": "api_key"}}, [*BODY, "data", "attributes"]),
-        ({"data": {"type": "api_key", "attributes": {}, "x": 1}}, [*BODY, "data", "x"]),
-        ({"data": {}, "meta": {}}, [*BODY, "meta"]),
+        ({}, BODY),
+        ({"data": []}, BODY),
+        ({"data": {"type": "secret", "attributes": {}}}, [*BODY, "type"]),
+        ({"data": {"type": "api_key"}}, [*BODY, "attributes"]),
+        ({"data": {"type": "api_key", "attributes": {}, "x": 1}}, [*BODY, "x"]),
+        ({"data": {}, "meta": {}}, ["meta"]),
     ],
 )
 def test_a_body_of_the_wrong_shape(world, value, loc):
@@ -111,7 +111,7 @@ def test_a_body_of_the_wrong_shape(world, value, loc):
 
 def test_a_body_with_another_media_type(world):
     answer = world.call("POST", "api-keys", token=world.token(), data={"name": "a form"})
-    assert error_of(answer)["meta"]["loc"] == ["header", "Content-Type"]
+    assert error_of(answer)["meta"]["loc"] == ["Content-Type"]
     assert post(world, "{}", **{"Content-Type": "Application/JSON; charset=utf-8"}).status_code == 400
 
 

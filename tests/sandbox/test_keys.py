@@ -132,7 +132,7 @@ def test_only_scopes_can_be_changed(world):
     address = f"api-keys/{world.issue().json()['data']['id']}"
     body = document("api_key", scopes=["read:items"], name="Another name")
     answer = world.call("PATCH", address, token=world.token(), json=body)
-    assert error_of(answer)["meta"]["loc"] == ["body", "data", "attributes", "name"]
+    assert error_of(answer)["meta"]["loc"] == ["data", "attributes", "name"]
 
 
 def test_an_external_id_is_used_once_even_after_removal(world):
@@ -226,7 +226,7 @@ def test_a_key_cannot_act_as_a_person_who_is_unknown_or_not_live(world):
     world.sandbox.set_person(world.people["user"], status="disabled")
     for owner in (UNKNOWN, world.people["user"]):
         error = error_of(world.issue(ownerId=owner))
-        assert error["meta"]["loc"] == ["body", "data", "attributes", "ownerId"]
+        assert error["meta"]["loc"] == ["data", "attributes", "ownerId"]
 
 
 @pytest.mark.parametrize(
@@ -261,10 +261,10 @@ def test_a_key_cannot_act_as_a_person_who_is_unknown_or_not_live(world):
 def test_an_invalid_key_request_is_refused_with_a_reason(world, name, value):
     answer = world.issue(**{name: value})
     error = error_of(answer)
-    assert (answer.status_code, error["code"], error["status"]) == (400, "validation_error", 400)
-    assert error["meta"]["loc"] == ["body", "data", "attributes", name]
+    assert (answer.status_code, error["code"], error["status"]) == (400, "validation_error", "400")
+    assert error["meta"]["loc"] == ["data", "attributes", name]
     assert error["meta"]["msg"]
-    assert (error["meta"]["type"] == "missing") == (value is ...)
+    assert (error["meta"]["type"] == "value_error.missing") == (value is ...)
     assert statuses(world, "") == []
 
 
@@ -275,8 +275,8 @@ def test_a_far_expiry_and_the_longest_name_are_accepted(world):
 
 
 def test_keys_from_python_work_like_issued_ones(world):
-    key = world.key("read:users", owner="user")
-    assert world.get("users", key=key).ok
+    key = world.key("read:items", owner="user")
+    assert world.get("accounts", key=key).ok
     with pytest.raises(ValueError, match="read:minds"):
         world.key("read:minds")
     with pytest.raises(LookupError, match="nobody@"):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.sandbox.world import World, document, error_of, open_world
+from tests.sandbox.world import World, error_of, open_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,28 +29,30 @@ def key(world: World) -> str:
 
 
 def create(world: World, key: str, **attributes):
-    merged = {"title": "CI deploy", "category": "text", "body": BODY, **attributes}
-    merged = {name: value for name, value in merged.items() if value is not ...}
-    return world.call("POST", "secrets", key=key, json=document("secret", **merged))
+    given = {"body": {"type": "plaintext", "value": BODY}, **attributes}
+    return world.call("POST", "secrets", key=key, json=world.new_secret(**given))
 
 
 def test_a_new_secret_is_answered_without_its_body(world, key):
     answer = create(world, key)
     assert answer.status_code == 201
     secret = answer.json()["data"]
+    attributes = secret["attributes"]
     assert secret["type"] == "secret"
-    assert secret["attributes"] == {
+    assert attributes == {
         "title": "CI deploy",
         "category": "text",
-        "workspaceId": secret["attributes"]["workspaceId"],
+        "status": "active",
+        "eventName": None,
+        "expiresAt": None,
+        "workspaceId": attributes["workspaceId"],
         "workspaceName": "contenzilla",
-        "vaultId": world.vault,
         "requiresIdentityChallenge": False,
         "version": 1,
-        "status": "enabled",
-        "createdAt": "2026-03-02T12:00:00.000000Z",
+        "versionId": attributes["versionId"],
+        "createdAt": attributes["createdAt"],
         "createdBy": world.people["admin"],
-        "updatedAt": "2026-03-02T12:00:00.000000Z",
+        "updatedAt": attributes["updatedAt"],
         "updatedBy": world.people["admin"],
     }
     assert world.get(f"secrets/{secret['id']}", key=key).json()["data"] == secret
@@ -58,8 +60,15 @@ def test_a_new_secret_is_answered_without_its_body(world, key):
     assert world.get("secrets?filter[category]=server", key=key).json()["data"] == []
 
 
+def test_a_secret_may_expire_and_require_a_challenge(world, key):
+    for expiry in ("2027-01-31T08:00:00", "2027-01-31T08:00:00.000+00:00", "2027-01-31T09:00:00+01:00"):
+        answer = create(world, key, expiresAt=expiry, requiresIdentityChallenge=True)
+        assert answer.json()["data"]["attributes"]["requiresIdentityChallenge"] is True
+    assert {one["expires_at"] for one in world.sandbox.secrets()} == {"2027-01-31T08:00:00.000000Z"}
+
+
 def test_only_digest_and_length_of_the_body_are_stored(world, key):
-    create(world, key, body=BODY + "é")
+    create(world, key, body={"type": "plaintext", "value": BODY + "é"})
     (kept,) = world.sandbox.secrets()
     assert kept["body_sha256"] == hashlib.sha256((BODY + "é").encode()).hexdigest()
     assert kept["body_length"] == len(BODY) + 1
@@ -68,43 +77,77 @@ def test_only_digest_and_length_of_the_body_are_stored(world, key):
         assert BODY.encode() not in file.read_bytes()
 
 
-def test_the_only_vault_is_the_default(world, key):
-    assert create(world, key, vaultId=None).status_code == 201
-    assert create(world, key, vaultId=world.vault).status_code == 201
-
-
-def test_with_two_vaults_the_request_must_name_one(world, key):
-    second = world.sandbox.add_vault("Automation")
-    answer = create(world, key)
-    error = error_of(answer)
-    assert (answer.status_code, error["meta"]["loc"][-1]) == (400, "vaultId")
-    assert "2" in error["meta"]["msg"]
-    assert create(world, key, vaultId=second).json()["data"]["attributes"]["vaultId"] == second
-    assert [kept["vault_id"] for kept in world.sandbox.secrets()] == [second]
+@pytest.mark.parametrize(
+    ("state", "scheme", "status"),
+    [
+        ("enabled", "kms_byo", 201),
+        ("enabled", "akv", 201),
+        ("disabled", "kms_byo", 400),
+        ("enabled", "local_encryption_key", 400),
+    ],
+)
+def test_only_an_enabled_cloud_vault_takes_a_secret(world, key, state, scheme, status):
+    vault = world.sandbox.add_vault("Another", state=state, scheme=scheme)
+    answer = create(world, key, vaultId=vault)
+    assert answer.status_code == status
+    if status == 400:
+        assert error_of(answer)["meta"]["loc"] == ["data", "attributes", "vaultId"]
+    assert len(world.sandbox.secrets()) == (status == 201)
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("vaultId", ...),
+        ("vaultId", None),
         ("vaultId", "7d9a5d3e-9d5c-4b54-9a34-0d3e5a3d6d11"),
         ("vaultId", "Shared credentials"),
         ("title", ...),
         ("title", " "),
         ("title", "x" * 256),
+        ("requiresIdentityChallenge", ...),
+        ("requiresIdentityChallenge", "false"),
+        ("requiresIdentityChallenge", 0),
         ("body", ...),
-        ("body", ""),
-        ("body", {"text": "x"}),
+        ("body", "x"),
         ("category", ...),
         ("category", "server"),
         ("category", ["text"]),
+        ("expiresAt", None),
+        ("expiresAt", "tomorrow"),
         ("owner", "me"),
     ],
 )
 def test_an_invalid_secret_is_refused_with_a_reason(world, key, name, value):
     answer = create(world, key, **{name: value})
     assert answer.status_code == 400
-    assert error_of(answer)["meta"]["loc"] == ["body", "data", "attributes", name]
+    assert error_of(answer)["meta"]["loc"] == ["data", "attributes", name]
     assert world.sandbox.secrets() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "loc"),
+    [
+        ({}, ["type"]),
+        ({"type": "plaintext"}, ["value"]),
+        ({"type": "plaintext", "value": ""}, ["value"]),
+        ({"type": "json", "value": "x"}, ["type"]),
+        ({"type": "plaintext", "value": "x", "note": "y"}, ["note"]),
+    ],
+)
+def test_an_invalid_body_of_a_secret_is_refused(world, key, body, loc):
+    answer = create(world, key, body=body)
+    assert answer.status_code == 400
+    assert error_of(answer)["meta"]["loc"] == ["data", "attributes", "body", *loc]
+
+
+def test_the_published_sentence_for_a_missing_attribute(world, key):
+    error = error_of(create(world, key, title=...))
+    assert error["meta"] == {
+        "loc": ["data", "attributes", "title"],
+        "msg": "field required",
+        "type": "value_error.missing",
+    }
 
 
 def test_vaults_are_listed_in_order_of_creation(world, key):

@@ -23,7 +23,7 @@ CAST = {
     "admin": "workspace_admin",
     "user": "workspace_user",
     "login-only": "workspace_login_only",
-    "guest": "workspace_guest",
+    "guest": "workspace_guest_user",
 }
 ADMINS = ("owner", "super-admin", "admin")
 OTHERS = ("user", "login-only", "guest")
@@ -106,6 +106,18 @@ class World:
         merged = {name: value for name, value in {**merged, **attributes}.items() if value is not ...}
         return self.call("POST", "api-keys", token=token or self.token(), json=document("api_key", **merged))
 
+    def new_secret(self, **attributes: Any) -> dict[str, Any]:
+        """Return Cerby's published example of a new secret; a value of ``...`` omits an attribute."""
+        merged = {
+            "vaultId": self.vault,
+            "title": "CI deploy",
+            "requiresIdentityChallenge": False,
+            "body": {"type": "plaintext", "value": "A secret"},
+            "category": "text",
+            **attributes,
+        }
+        return {"data": {"attributes": {name: value for name, value in merged.items() if value is not ...}}}
+
 
 def document(type_name: str, **attributes: Any) -> dict[str, Any]:
     return {"data": {"type": type_name, "attributes": attributes}}
@@ -120,7 +132,14 @@ def error_of(response: requests.Response) -> dict[str, Any]:
     assert response.headers["Content-Type"] == "application/json"
     (error,) = response.json()["errors"]
     assert set(error) == {"code", "title", "detail", "status", "meta"}
-    assert int(error["status"]) == response.status_code
+    assert error["title"] == error["code"]
+    is_text = response.status_code in {400, 403}  # published
+    assert error["status"] == (str(response.status_code) if is_text else response.status_code)
+    if response.status_code == 400:
+        assert set(error["meta"]) == {"loc", "msg", "type"}
+        assert error["detail"] == error["meta"]["msg"]
+    else:
+        assert error["meta"] is None
     return error
 
 
