@@ -33,7 +33,7 @@ def check(anchors: Iterable[Line] = (), escrows: Iterable[Line] = ()) -> Report:
     if signed:
         _check_last_signed(report, *signed)
     if head.forged is not None and Kind.MAC not in report.found:
-        report.add(Kind.MAC, head.forged, "The portal found it when it sealed the event.")
+        report.add(Kind.MAC, head.forged, "Found when the event was sealed.")
         report.found[Kind.MAC].times = head.forged_times or 1
     return report
 

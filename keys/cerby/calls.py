@@ -119,8 +119,8 @@ def in_doubt(call: Call, reason: str) -> CerbyInDoubt:
     """Return the error for a call that Cerby may or may not have carried out."""
     if call.writes:
         return CerbyInDoubt(
-            f"It is not known whether Cerby managed to {call.doing}: {reason}. "
-            "Look at what Cerby shows before you ask for it again."
+            f"Cerby may or may not have managed to {call.doing}: {reason}. "
+            "Check in Cerby before you try again."
         )
     return CerbyInDoubt(f"The portal asked Cerby to {call.doing}, but {reason}. Try again in a minute.")
 
@@ -169,7 +169,8 @@ def _too_many(call: Call, retry_after: str) -> CerbyTooMany:
     minutes = -(-pause // 60)
     when = "a minute" if minutes == 1 else f"{minutes} minutes"
     return CerbyTooMany(
-        f"Cerby did not {call.doing}: it has been asked too often and wants a pause. Try again in {when}.",
+        f"Cerby did not {call.doing}: it received too many requests and asked the portal to wait. "
+        f"Try again in {when}.",
         retry_after=pause,
     )
 

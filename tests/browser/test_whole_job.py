@@ -68,7 +68,7 @@ def test_the_whole_job(portal, open_browser, who, way):
         expect(page.get_by_role("button", name="Done")).to_be_disabled()
         steps.tick_and_finish(page)
         expect(page.get_by_text("you have confirmed that it is stored")).to_be_visible()
-        how, storage = "how: said by its owner", "Confirmed by its owner"
+        how, storage = "how: confirmed by its owner", "Confirmed by its owner"
 
     newest = page.locator("tbody tr").first
     expect(newest).to_contain_text(name)

@@ -238,7 +238,7 @@ def test_the_calendar_marks_the_days_on_which_many_keys_expire(admin, cast):
     response = admin.get("/")
     cliff = f"{noon:%a} {noon.day} {noon:%b %Y}"
     assert [words(one) for one in elements(response, "text", class_="on-cliff")] == ["7"]
-    assert f"Many on one day: 7 on {cliff}" in text(response)
+    assert f"Many keys expire on one day: 7 on {cliff}" in text(response)
     assert [line[1] for line in table(response, "Active keys that expire, by day")] == ["7", "2"]
     assert (
         words(the(response, id="expiries-said"))

@@ -56,7 +56,7 @@ def test_each_list_leads_to_all_of_it(admin, cast):
 def test_a_person_without_keys_and_activity(admin, cast):
     page = admin.get(f"/people/{cast.guest.pk}/")
     assert section(page, "person-keys").endswith("None.")
-    assert section(page, "person-did").endswith("Nothing has happened yet.")
+    assert section(page, "person-did").endswith("No activity yet.")
 
 
 def test_only_the_newest_keys_are_shown_with_a_note(admin, cast):

@@ -37,7 +37,7 @@ def test_done_leads_back_to_the_table_with_the_new_key_first_and_active(admin, c
     key.refresh_from_db()
     assert key.state == State.HELD
     assert key.stored_at is not None
-    assert [event.details for event in events(type="key:store")] == [{"how": "said by its owner"}]
+    assert [event.details for event in events(type="key:store")] == [{"how": "confirmed by its owner"}]
 
 
 def test_done_without_having_seen_it_is_refused(admin):

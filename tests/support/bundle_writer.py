@@ -211,7 +211,7 @@ def a_good_one() -> Bundle:
             ("key:call:done", {"key": K1}),
             ("key:issue:done", {"key": K1, "last_four": "wxyz"}),
             ("key:reveal:done", {"key": K1}),
-            ("key:store:done", {"key": K1, "how": "said by its owner"}),
+            ("key:store:done", {"key": K1, "how": "confirmed by its owner"}),
             ("key:change:done", {"key": K1, "actor": None, "before": {"owner_email": "a@x.example"}, "after": {"owner_email": ""}}),
             ("person:change:done", {"actor": None, "email": "ada@contenzilla.example", "before": {"role": "User"}}),
             ("key:request:done", {"key": K2}),

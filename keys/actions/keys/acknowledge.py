@@ -32,5 +32,5 @@ def acknowledge_key(actor: Actor, key_id: UUID) -> None:
         Event.KEY_STORED,
         actor,
         changes={"stored_at": timezone.now()},
-        how="said by its owner",
+        how="confirmed by its owner",
     )

@@ -60,5 +60,5 @@ def _check_is_resolved(key: ApiKey) -> None:
         raise Conflict(
             "Cerby does not list this key. A lost request can still arrive late, so only "
             f"{formatting.in_minutes(absence_counts_from(key), timezone.now())} does that prove that no key "
-            "was made. The portal goes on looking by itself."
+            "was made. The portal keeps checking."
         )

@@ -58,7 +58,7 @@ def reconcile(key: ApiKey) -> None:
 
 
 def _cancel(key: ApiKey) -> None:
-    transition(key, Transition.CANCEL, Event.KEY_CANCELLED, None, reason="No process took the request up.")
+    transition(key, Transition.CANCEL, Event.KEY_CANCELLED, None, reason="The request was never processed.")
 
 
 def _cancel_unpasted(key: ApiKey) -> None:

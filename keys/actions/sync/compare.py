@@ -69,7 +69,7 @@ class SweepResult:
             if count := getattr(self, name):
                 summary += f", {count} {name}"
         if self.not_taken:
-            summary += f", {self.not_taken} not taken over: see the log"
+            summary += f", {self.not_taken} not updated (see the log)"
         return f"{summary}; quarantine: {len(self.to_revoke)} held back" if self.quarantined else summary
 
 

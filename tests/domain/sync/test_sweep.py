@@ -233,7 +233,7 @@ def test_a_change_that_cannot_be_stored_does_not_stop_the_others(workspace_of_ou
     sandbox.change_key(str(other.cerby_id), scopes=["read:items"])
     found = sweep()
     assert (found.not_taken, found.changed) == (1, 1)
-    assert "1 not taken over" in str(found)
+    assert "1 not updated" in str(found)
     assert "key_not_taken_over" in caplog.text
     assert again(other).scopes == ["read:items"]
 
