@@ -16,12 +16,12 @@ from keys.rules.formatting import scope_list, utc, utc_microseconds
 from keys.tlog.leaf import ERASED, readable
 
 KEY_HEADER = [
-    "Key id", "Id in Cerby", "Name", "Owner's id in Cerby", "Owner's e-mail", "Scopes", "Created on (UTC)",
+    "Key id", "Id in Cerby", "Name", "Owner's id in Cerby", "Owner's email", "Scopes", "Created on (UTC)",
     "Expires (UTC)", "Status", "Caveat", "Purpose", "Origin", "Stored at (UTC)", "Removed at (UTC)",
     "Last used (UTC)", "Note",
 ]  # fmt: skip
 EVENT_HEADER = [
-    "Number", "At (UTC)", "Event", "Type", "Outcome", "Who", "E-mail", "Role", "Key id", "Key name", "IP",
+    "Number", "At (UTC)", "Event", "Type", "Outcome", "Who", "Email", "Role", "Key id", "Key name", "IP",
     "Browser", "Reason", "Details",
 ]  # fmt: skip
 

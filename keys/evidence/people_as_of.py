@@ -33,7 +33,7 @@ class PersonAsOf:
         return [*shown, f"{self.undone} later changes undone" if self.undone else "unchanged since"]
 
 
-HEADER = ["Cerby id", "Name", "E-mail", "Role", "May sign in", "In the workspace", "How it is known"]
+HEADER = ["Cerby id", "Name", "Email", "Role", "May sign in", "In the workspace", "How it is known"]
 
 
 @dataclass

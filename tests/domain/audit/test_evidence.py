@@ -51,7 +51,7 @@ def test_a_pack_of_the_whole_log_is_complete_and_described(kept, pack):
         "key:call",
     ]
     assert [
-        row["Role"] for row in sheet(pack / "people.csv") if row["E-mail"] == "admin@contenzilla.example"
+        row["Role"] for row in sheet(pack / "people.csv") if row["Email"] == "admin@contenzilla.example"
     ] == ["Admin"]
     assert "read:users" not in (pack / "keys.csv").read_text()
     assert sheet(pack / "keys.csv")[0]["Scopes"] == "Read users, Read teams"
