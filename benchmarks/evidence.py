@@ -72,6 +72,6 @@ def _in_words(report: Report) -> str:
 
 _WORK: dict[str, Callable[[], str]] = {
     "evidence pack of all keys and events": _pack,
-    "verify the record": _verify,
+    "verify the audit log": _verify,
     "the same, with the keys of the MACs": _verify_with_macs,
 }

@@ -24,7 +24,7 @@ SQLITE_ONLY = {
 """Each path with the reason why one database is enough."""
 
 BOTH = {
-    "tests/pages/test_activity.py": "Filters the record by indexes that differ.",
+    "tests/pages/test_activity.py": "Filters the audit log by indexes that differ.",
     "tests/pages/test_dashboard.py": "Groups and counts by date.",
     "tests/pages/test_find.py": "Looks a text up by two indexes.",
     "tests/pages/test_inventory.py": "Sorts and pages by index.",

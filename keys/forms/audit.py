@@ -56,7 +56,7 @@ class ExplanationForm(forms.Form):
         label="Explanation",
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="Why the record is damaged, and who knows about it. It becomes part of the record.",
+        help_text="Why the audit log is damaged, and who knows about it. This text is added to the log.",
     )
 
     def clean_explanation(self) -> str:

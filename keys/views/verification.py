@@ -44,7 +44,7 @@ def explain(request: HtmxHttpRequest) -> HttpResponse:
     except Conflict as conflict:
         form.add_error(None, conflict.sentence)
         return _page(request, form, status=conflict.status)
-    messages.success(request, "The explanation is now part of the record.")
+    messages.success(request, "The explanation is now part of the audit log.")
     return HttpResponseRedirect(reverse("keys:verification"))
 
 

@@ -70,7 +70,7 @@ def test_before_the_first_verification(admin):
 def test_the_button_starts_it_and_the_page_shows_the_result(admin):
     some_sealed_events()
     started = admin.post(START, follow=True)
-    assert "The record is being verified Admin Person started it" in text(started)
+    assert "The audit log is being verified Admin Person started it" in text(started)
     assert "Verify now" not in text(started)
     assert attribute(the(started, id="found"), "hx-trigger") == "every 2s"
 
@@ -79,7 +79,7 @@ def test_the_button_starts_it_and_the_page_shows_the_result(admin):
     assert attribute(the(part, id="found"), "hx-trigger") is None
     found = text(admin.get(PAGE))
     assert found.endswith(text(part)) or text(part) in found
-    assert "The record is intact Every event is unchanged and in its place." in found
+    assert "The audit log is intact Every event is unchanged and in its place." in found
     assert "Events 3 sealed, 1 not sealed yet" in found
     assert "Newest checkpoint 3 events, signed" in found
     assert [(event.outcome, said_by(event)) for event in events(type="record:verify")] == [
@@ -108,7 +108,7 @@ def test_damage_is_told_in_plain_words_and_recorded(admin):
     some_sealed_events()
     damage(1)
     page = verified(admin)
-    assert "The record is damaged" in text(page)
+    assert "The audit log is damaged" in text(page)
     assert rows(page) == [
         {
             "First event": "Event 1 COLUMNS",
@@ -151,7 +151,7 @@ def test_a_record_that_cannot_be_read_is_not_called_whole(admin, settings, tmp_p
     run_what_is_enqueued()
     found = text(admin.get(PAGE))
     assert "The verification did not finish" in found
-    assert "The record is intact" not in found
+    assert "The audit log is intact" not in found
     assert [event.outcome for event in events(type="record:verify")] == ["failed"]
 
 
@@ -175,14 +175,14 @@ def explained(browser: Client, **changed: str) -> Response:
 def test_explained_damage_raises_no_alert_and_stays_visible(owner, cast):
     some_sealed_events()
     damage(1)
-    assert "The record is damaged Change nothing" in text(verified(owner))
+    assert "The audit log is damaged Change nothing" in text(verified(owner))
     assert "The last verification found COLUMNS at event 1." in text(owner.get("/"))
     assert "Audit log The last verification found damage: COLUMNS at event 1." in text(owner.get("/"))
     assert owner.get("/readyz").json()["audit"] == "damaged"
 
     page = explained(owner)
-    assert messages_of(page) == "The explanation is now part of the record."
-    assert "The record is damaged, and all damage is explained" in text(page)
+    assert messages_of(page) == "The explanation is now part of the audit log."
+    assert "The audit log is damaged, and all damage is explained" in text(page)
     assert rows(page)[0]["Explanation"].startswith(f"{WHY} Owner Person, ")
     assert not elements(page, id="id_explanation")
     [event] = events(type="record:explain")
@@ -202,7 +202,7 @@ def test_new_damage_raises_an_alert_again(owner):
     explained(owner)
     damage(2)
     page = verified(owner)
-    assert "The record is damaged Change nothing" in text(page)
+    assert "The audit log is damaged Change nothing" in text(page)
     assert [(row["Count"], row["Explanation"]) for row in rows(page)] == [("2", "none")]
     assert "COLUMNS at event 1, 2 times" in text(owner.get("/"))
 
@@ -234,7 +234,7 @@ def test_an_explanation_of_an_outdated_verification_is_refused(owner):
     verified(owner)
     refused = explained(owner, verification=str(earlier))
     assert refused.status_code == 409
-    assert "The record was verified again in the meantime." in text(refused)
+    assert "The audit log was verified again in the meantime." in text(refused)
     assert words(the(refused, id="id_explanation")) == WHY
     assert events(type="record:explain") == []
 

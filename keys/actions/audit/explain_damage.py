@@ -26,7 +26,7 @@ def explain_damage(actor: Actor, verification: int, explanation: str) -> None:
     last = last_verification()
     if last is None or last.pk != verification:
         raise Conflict(
-            "The record was verified again in the meantime. Check the new result, and explain it again."
+            "The audit log was verified again in the meantime. Check the new result, and explain it again."
         )
     names = unexplained(last)
     if not names:

@@ -31,7 +31,7 @@ def ask(actor: Actor, enqueue: Callable[[int], object]) -> None:
     authorize(actor, Action.VERIFY_RECORD)
     with transaction.atomic():
         if running() is not None:
-            raise Conflict("The record is already being verified. Wait until that has finished.")
+            raise Conflict("The audit log is already being verified. Wait until that has finished.")
         log.append(Event.VERIFICATION_STARTED, actor=actor)
         enqueue(Verification.objects.create(asked_at=timezone.now(), asked_by=actor.name).pk)
 
@@ -52,7 +52,8 @@ def carry_out(verification: Verification) -> str:
     except (*CANNOT_READ, DatabaseError) as error:
         logger.exception("the_record_could_not_be_read")
         failure = (
-            f"The record could not be read to its end ({type(error).__name__}). The worker's log says more."
+            f"The audit log could not be read to its end ({type(error).__name__}). "
+            "The worker's log says more."
         )
     names = [_name(damage) for damage in report.damage]
     columns = _columns(report) | {"finished_at": timezone.now(), "failure": failure}

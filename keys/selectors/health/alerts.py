@@ -149,7 +149,7 @@ def _record(audit: AuditHealth) -> Iterator[ActiveAlert]:
             kind=AlertKind.RECORD_DAMAGED,
             subject=name[:64],
             words=f"The last verification found {name}.",
-            advice="Change nothing, and follow docs/operations.md, “The record is damaged”. Then explain "
+            advice="Change nothing, and follow docs/operations.md, “The audit log is damaged”. Then explain "
             "the damage on this page.",
             path=path,
         )
