@@ -32,7 +32,7 @@ const timeLeft = element("time-left");
 const { keyId, userId, workspace, claimUrl, saveUrl } = section.dataset;
 
 let mask = null; // text and label of the placeholder for the key
-let pair = null; // a promise of this browser's key pair
+let pair = null; // a promise of the key pair for this key, or of null if this browser does not have it
 let stopClock = null;
 let plaintext = null; // the key, from the claim until wipe()
 let claiming = null; // a promise of the one claim; a second click waits for the first

@@ -202,7 +202,7 @@ _REFUSALS: dict[int, tuple[type[CerbyRefused], str]] = {
         CerbyForbidden,
         "The person behind the portal's credential may not do this. Ask a workspace Owner or Super Admin.",
     ),
-    HTTPStatus.NOT_FOUND: (CerbyNotFound, "It may have been deleted. Look again at what Cerby shows."),
+    HTTPStatus.NOT_FOUND: (CerbyNotFound, "It may have been deleted. Check in Cerby."),
     HTTPStatus.CONFLICT: (
         CerbyConflict,
         "Its present state does not allow it. Reload the page and look again.",

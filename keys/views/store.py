@@ -46,6 +46,7 @@ def store(request: HttpRequest, key_id: UUID) -> HttpResponse:
 @require_POST
 @secret_page
 def claim(request: HttpRequest, key_id: UUID) -> JsonResponse:
+    """Use the one view, and return the sealed key. Only the browser tab can open it."""
     require_fresh_sign_in(request, reverse("keys:store", args=[key_id]))
     sealed = claim_key(actor_of(request), key_id, session=session_of(request))
     return JsonResponse({"sealed": base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()})
@@ -74,6 +75,7 @@ def _parse_body(request: HttpRequest) -> tuple[str, UUID | None]:
 @require_POST
 @secret_page
 def done(request: HttpRequest, key_id: UUID) -> HttpResponse:
+    """Record the owner's confirmation that the key is stored."""
     acknowledge_key(actor_of(request), key_id)
     messages.success(request, "The API key is active, and you have confirmed that it is stored.")
     return HttpResponseRedirect(reverse("keys:inventory"))

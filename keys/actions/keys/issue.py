@@ -82,7 +82,7 @@ class _Issuing:
         except CerbyKeyWithoutSecret as loss:
             cerby_id = UUID(loss.upstream_id)
             self._end(Transition.LOSE_SECRET, Event.KEY_ANSWER_LOST, changes={"cerby_id": cerby_id})
-            with suppress(CerbyError):  # recorded; the reconciler tries the removal again
+            with suppress(CerbyError):  # revoke_key has recorded it; the reconciler tries again
                 revoke_key(self.key, self.actor)
         except CerbyInDoubt as doubt:
             self._end(Transition.LOSE_ANSWER, Event.KEY_ANSWER_LOST, reason=doubt.sentence)
@@ -113,15 +113,15 @@ class _Issuing:
         Of the plain text, only the sealed bytes, the fingerprint and the last four characters are stored.
         """
         grant = self._seal(issued)
-        print_ = fingerprint.compute(issued.secret, peppers=settings.PORTAL_PEPPERS)
+        made = fingerprint.compute(issued.secret, peppers=settings.PORTAL_PEPPERS)
         columns = {
             "cerby_id": issued.id,
             "confirmed_at": timezone.now(),
             "scopes": in_order(issued.scopes),
             "created_at": issued.created_at,
             "expires_at": issued.expires_at,
-            "pepper_id": print_.pepper_id,
-            "fingerprint": print_.digest,
+            "pepper_id": made.pepper_id,
+            "fingerprint": made.digest,
             "last_four": fingerprint.last_four(issued.secret),
         }
         details = {
@@ -135,7 +135,7 @@ class _Issuing:
                 self._end(Transition.ANSWER, Event.KEY_ISSUED, changes=columns, **details)
                 grant.save(force_insert=True)
         except (IntegrityError, DataError):
-            # For example, the answer has another key's identifier: the database is the second lock.
+            # For example, Cerby's answer contains the id of another key. Ids are unique in the database.
             reason = "Cerby's answer contradicts the portal's data, so it was not stored."
             self._end(Transition.LOSE_ANSWER, Event.KEY_ANSWER_LOST, reason=reason)
 

@@ -84,9 +84,8 @@ def _revoke_unviewed(key: ApiKey) -> None:
 
 def _revoke_unconfirmed(key: ApiKey) -> None:
     """Revoke a viewed key that nobody confirmed within 72 hours, unless it was used."""
-    if key.cerby_id is None or _was_used(
-        key
-    ):  # without a Cerby id, the portal cannot see whether it was used
+    # Without a Cerby id, the portal cannot see whether the key was used.
+    if key.cerby_id is None or _was_used(key):
         _clear_due_at(key)
         return
     reason = "Never used, and nobody confirmed within 72 hours that it is stored."

@@ -66,7 +66,7 @@ def _record(actor: Actor, request: KeyRequest, columns: dict[str, Any]) -> ApiKe
 
 
 def _resolve_race(actor: Actor, request: KeyRequest) -> ApiKey:
-    """Return the key if the same request was recorded meanwhile; else raise, as its name was taken."""
+    """Return the key if the same request was recorded meanwhile. If another key took its name, raise."""
     earlier = _earlier(actor, request)
     if earlier is not None:
         return earlier

@@ -19,6 +19,7 @@ from keys.rules.policy import Actor, Role
 
 LIVE, DISABLED = "live", "disabled"
 FRESH_ENOUGH = timedelta(minutes=5)
+"""A role that Cerby confirmed this recently is not read again before an action that needs it."""
 
 
 def refresh_person(user: User) -> User:

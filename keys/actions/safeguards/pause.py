@@ -25,6 +25,7 @@ def begin_pause(retry_after: int) -> CerbyTooMany:
     """
     now = timezone.now()
     until = now + min(max(SHORTEST, timedelta(seconds=retry_after)), LONGEST)
+    # Create the row if it is missing, as a pause that ends now, so that the UPDATE below finds it.
     ended = Pause(what=Pause.What.CREATE, since=now - LONGEST, until=now)
     with transaction.atomic():
         Pause.objects.bulk_create([ended], ignore_conflicts=True)

@@ -1,4 +1,4 @@
-"""Start, end and check the quarantine, in which the portal lists keys instead of revoking them by itself."""
+"""Start, end and check the quarantine, in which the portal lists keys instead of revoking them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def end_quarantine(actor: Actor | None) -> int:
 
 
 def may_revoke() -> bool:
-    """Return whether the portal may revoke by itself.
+    """Return whether the portal may revoke keys on its own.
 
     It may not during a quarantine, or between a time in which it did not run and the next complete sweep.
     """

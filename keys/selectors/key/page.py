@@ -40,7 +40,7 @@ def grant_of(key: ApiKey) -> RevealGrant | None:
 
 @dataclass(frozen=True)
 class Switch:
-    """One scope on the key's page. ``writes``: the scope has the higher risk."""
+    """One scope on the key's page. ``writes``: the scope can change or delete data."""
 
     id: str
     label: str
@@ -52,6 +52,11 @@ class Switch:
 
 @dataclass(frozen=True)
 class KeyPage:
+    """The data for the page. ``by_hand``: the key can be changed and deleted only in Cerby's web app.
+
+    ``why_not`` says why the actor may not add scopes, or is empty if they may.
+    """
+
     key: ApiKey
     status: Status
     caveat: str
@@ -67,6 +72,7 @@ class KeyPage:
 
 
 def key_page(actor: Actor, key_id: UUID) -> KeyPage:
+    """Return the data for the page. Raise ``NotFound`` as ``key_for`` does."""
     key = key_for(actor, key_id)
     current = status(key.phase, key.expires_at, timezone.now())
     return KeyPage(

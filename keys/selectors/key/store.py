@@ -40,13 +40,16 @@ class StoreStage(enum.StrEnum):
     NEVER_ARRIVED = "never_arrived"
     """Cerby made the key, but its plain text did not arrive, so nobody could ever view it."""
     NOTHING_TO_STORE = "nothing_to_store"
+    """No other stage applies: for example, the key is stored already, or it was deleted."""
 
 
 @dataclass(frozen=True)
 class StorePage:
-    """``vaults`` is empty unless there is a choice: if Cerby has one vault, or did not list its vaults.
+    """The data for the page.
 
-    ``view_expires_at`` is set in the stage ``VIEW`` only.
+    ``vaults`` is empty if there is nothing to choose, because Cerby has one vault or did not list its
+    vaults. ``can_save`` is false only if it listed none. ``view_expires_at`` is set in the stage ``VIEW``
+    only.
     """
 
     key: ApiKey
@@ -78,7 +81,7 @@ class StorePage:
 
 
 def store_page(actor: Actor, key_id: UUID) -> StorePage:
-    """Raise ``NotFound``, or ``NotAllowed`` if the actor doesn't own the key."""
+    """Return the page's data. Raise ``NotFound``, or ``NotAllowed`` if the actor doesn't own the key."""
     key = key_for(actor, key_id)
     authorize(actor, Action.REVEAL_KEY, key)
     grant = grant_of(key)
