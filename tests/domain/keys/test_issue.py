@@ -126,11 +126,11 @@ IN_DOUBT = {
     "answers with broken JSON": http(201, '{"data": {"id": '),
     "answers with a list": http(201, {"data": []}),
     "answers about another request": send(externalId=str(uuid.uuid4())),
-    "gave other scopes": send(scopes=["read:users", "write:users"]),
-    "gave it to somebody else": send(ownerId=str(uuid.uuid4())),
-    "gave it another life": send(expiresAt="2036-01-01T00:00:00Z"),
-    "forgot the time of birth": send(createdAt=None),
-    "gave it a birth after its end": send(createdAt="2036-01-01T00:00:00Z"),
+    "answers with other scopes": send(scopes=["read:users", "write:users"]),
+    "answers with another owner": send(ownerId=str(uuid.uuid4())),
+    "answers with a later expiry": send(expiresAt="2036-01-01T00:00:00Z"),
+    "answers without the creation time": send(createdAt=None),
+    "answers with a creation time after the expiry": send(createdAt="2036-01-01T00:00:00Z"),
 }
 
 
@@ -202,13 +202,13 @@ def test_a_process_that_lost_its_lease_drops_the_secret(cast, cerby_that, databa
     """Another process gave up the call while it was running, and has taken over the key."""
     request = a_request()
 
-    def after_somebody_moved_the_key_on(conversation: Conversation) -> None:
+    def after_another_process_changed_the_state(conversation: Conversation) -> None:
         own_database.write(
             database, "UPDATE keys_apikey SET state = 'in_doubt', lease = NULL WHERE id = ?", request.id.hex
         )
         conversation.send(answer(conversation))
 
-    server = cerby_that(after_somebody_moved_the_key_on)
+    server = cerby_that(after_another_process_changed_the_state)
     with pytest.raises(Conflict):
         issue_key(people.actor(cast.admin), request)
 
