@@ -43,7 +43,7 @@ _LIFE: list[Happening] = [
     (Event.KEY_CALLED, {}),
     (Event.KEY_ISSUED, {"scopes": _SCOPES, "expires_at": _EXPIRES, "last_four": "0000"}),
     (Event.KEY_REVEALED, {}),
-    (Event.KEY_STORED, {"how": "said by its owner"}),
+    (Event.KEY_STORED, {"how": "confirmed by its owner"}),
     (Event.KEY_RESCOPE_STARTED, _RESCOPED),
     (Event.KEY_RESCOPED, _RESCOPED),
     (Event.KEY_DELETION_STARTED, {"from_state": "held"}),
