@@ -1,4 +1,4 @@
-"""Find out what an API key can read: request one item of each published list with that key alone."""
+"""Find out which data an API key can read: request one item of each published list with that key alone."""
 
 from __future__ import annotations
 

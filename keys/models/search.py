@@ -1,4 +1,4 @@
-"""Store what the inventory's search and scope filter read. Database triggers maintain these tables."""
+"""Store the tables of the inventory's search and scope filter. Database triggers keep them up to date."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Return what an admin should do or know, most urgent first, with counts that stop at 1,000."""
+"""Return the tasks and warnings for an admin, most urgent first, with counts that stop at 1,000."""
 
 from __future__ import annotations
 
