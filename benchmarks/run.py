@@ -11,7 +11,7 @@ from pathlib import Path
 import django
 from django.core.management import call_command
 
-from benchmarks import cases, evidence, plans, sealing, sync, writes
+from benchmarks import cases, evidence, plans, sealing, silence, sync, writes
 from benchmarks.choices import CHOSEN, SMALL, SQLITE_ONLY
 from benchmarks.databases import connect, kept
 from benchmarks.dataset import database_of
@@ -60,7 +60,13 @@ def _show_pages() -> None:
 
 
 # Memory is measured first, while this process is still small.
-_PARTS = {"evidence": _show_evidence, "pages": _show_pages, "sync": sync.show, "sealing": sealing.show}
+_PARTS = {
+    "evidence": _show_evidence,
+    "pages": _show_pages,
+    "sync": sync.show,
+    "sealing": sealing.show,
+    "silence": silence.show,
+}
 
 
 def _machine() -> str:

@@ -60,6 +60,8 @@ NAMES = frozenset(
 )
 
 CERBY_DOMAIN = ".cerby.com"
+WEB_THREADS = 16
+"""The threads of each gunicorn process. portal/gunicorn.conf.py repeats the number."""
 
 
 class Environment(enum.StrEnum):

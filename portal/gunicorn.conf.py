@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-threads = 8
+threads = 16  # portal.conf.WEB_THREADS: this file is read before the portal can be imported
 preload_app = True  # import once for all workers; if the import fails, the start fails too instead of looping
 
 timeout = 60

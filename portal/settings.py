@@ -88,10 +88,15 @@ _SQLITE_OPTIONS: dict[str, Any] = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;",
 }
 EMBEDDED_DATABASE = CONFIG.data_dir / "portal.sqlite3"
-# A process can use 9 connections at a time: gunicorn's 8 threads, and one spare. So threads never wait for
+# Each of gunicorn's threads can use a connection, and one is spare. So threads never wait for
 # the pool, only for PostgreSQL. The pool gives up reconnecting after 10 s and starts afresh; otherwise it
 # would retry more and more rarely for five minutes.
-_POOL: dict[str, Any] = {"min_size": 1, "max_size": 9, "timeout": 3, "reconnect_timeout": 10}
+_POOL: dict[str, Any] = {
+    "min_size": 1,
+    "max_size": conf.WEB_THREADS + 1,
+    "timeout": 3,
+    "reconnect_timeout": 10,
+}
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",

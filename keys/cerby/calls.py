@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 import unicodedata
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -39,7 +40,8 @@ class Call:
 
     ``doing`` completes "Cerby refused to …". ``ok``: the statuses of success. ``manages_keys``: the call
     needs the bearer token. ``conflict_is_doubt``: a 409 does not prove that nothing was done. ``quotes``:
-    Cerby's message may be shown to a person.
+    Cerby's message may be shown to a person. ``within``: seconds for the call, if fewer than usual, because a
+    person waits and can do without the answer.
     """
 
     doing: str
@@ -51,6 +53,7 @@ class Call:
     manages_keys: bool = False
     conflict_is_doubt: bool = False
     quotes: bool = True
+    within: float = math.inf
 
     @property
     def writes(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 T = TypeVar("T")
+_ISSUE = "generate the API key"
 
 MAX_LOGGED = 20
 """How many unreadable values one call logs. Their number is on the Health page."""
@@ -76,8 +78,10 @@ class CerbyClient:
             )
         return found[0] if found else None
 
-    def person(self, person_id: UUID) -> Person:
-        return self._one(Call("look up a person", "GET", f"{wire.USERS}/{person_id}"), wire.person, person_id)
+    def person(self, person_id: UUID, *, within: float = math.inf) -> Person:
+        """Return a person. ``within``: seconds to wait, if fewer than usual."""
+        call = Call("look up a person", "GET", f"{wire.USERS}/{person_id}", within=within)
+        return self._one(call, wire.person, person_id)
 
     def people(self, *, with_mfa: bool = False) -> Iterator[Person]:
         """Return everybody. Only ``with_mfa`` does Cerby say who uses multi-factor authentication."""
@@ -86,9 +90,9 @@ class CerbyClient:
             Call("list the people of the workspace", "GET", wire.USERS, query=query), wire.person
         )
 
-    def vaults(self) -> list[Vault]:
-        """Return the vaults. Cerby (published): cloud vaults only."""
-        return list(self._walk(Call("list the vaults", "GET", wire.VAULTS), wire.vault))
+    def vaults(self, *, within: float = math.inf) -> list[Vault]:
+        """Return the vaults. Cerby (published): cloud vaults only. ``within``: as in ``person``."""
+        return list(self._walk(Call("list the vaults", "GET", wire.VAULTS, within=within), wire.vault))
 
     def save_secret(self, *, title: str, body: str, vault_id: UUID | None) -> Secret:
         """Store ``body`` as a text secret. Without ``vault_id``, Cerby chooses the vault."""
@@ -111,7 +115,7 @@ class CerbyClient:
         """
         request = IssueRequest(name, tuple(scopes), expires_at, owner_id, external_id)
         call = Call(
-            "generate the API key",
+            _ISSUE,
             "POST",
             wire.API_KEYS,
             body=wire.issue_request(request),
@@ -127,6 +131,12 @@ class CerbyClient:
                 upstream_id=str(issued),
             )
         return issued
+
+    def check_can_issue(self) -> None:
+        """Raise ``CerbyNeverReached`` if too many calls are in flight, or Cerby is silent. Send nothing."""
+        refusal = self._exchange.refusal()
+        if refusal is not None:
+            raise calls.error(Call(_ISSUE, "POST", wire.API_KEYS), refusal, hide=())
 
     def keys(self, *, statuses: Iterable[str] = ()) -> Iterator[UpstreamKey]:
         """Return all keys of the workspace, or those with one of ``statuses`` (active, expired, removed)."""

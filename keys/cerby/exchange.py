@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, ClassVar
 import requests
 from urllib3.exceptions import HTTPError
 
-from keys.cerby import calls
+from keys.cerby import calls, in_flight
 from keys.cerby.calls import Answer, Call, Lost, Stage
 from keys.delivery import deadline
+from portal.conf import WEB_THREADS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,8 @@ class Limits:
 
     ``answer``: for the whole answer, from its first byte to its last. ``total``: for a call with its
     repetitions. ``pauses``: before each repetition of a read. ``longest_pause``: the maximum that a
-    Retry-After can request. ``body``: in bytes.
+    Retry-After can request. ``body``: in bytes. ``at_once``: the calls that a process has in flight, or 0 for
+    no bound.
     """
 
     connect: float = 3
@@ -44,6 +46,7 @@ class Limits:
     pages: int = 10_000
     pauses: tuple[float, ...] = (0.2, 0.4, 0.8)
     longest_pause: float = 10
+    at_once: int = WEB_THREADS // 3
 
 
 class _NeverConnectedError(Exception):
@@ -118,6 +121,7 @@ class Exchange:
         self._api_key = api_key
         self._limits = limits
         self._pooled = _Session()
+        self._in_flight = in_flight.bound(base_url, limits.at_once) if limits.at_once else None
 
     @property
     def credentials(self) -> tuple[str, ...]:
@@ -131,8 +135,20 @@ class Exchange:
         return bool(self._token or (self._api_key and not call.manages_keys))
 
     def carry_out(self, call: Call) -> Answer | Lost:
-        """Return the outcome of the call. Never raise: a traceback's frames would contain a credential."""
-        ends = time.monotonic() + self._limits.total
+        """Return the outcome of the call. Never raise: a traceback's frames would contain a credential.
+
+        If too many calls are in flight, or the server is silent, nothing is sent.
+        """
+        if self._in_flight is None:
+            return self._carry_out(call)
+        return self._in_flight.run(lambda: self._carry_out(call))
+
+    def refusal(self) -> Lost | None:
+        """Return the reason for which nothing would be sent now, if there is one."""
+        return self._in_flight.refusal() if self._in_flight else None
+
+    def _carry_out(self, call: Call) -> Answer | Lost:
+        ends = time.monotonic() + min(self._limits.total, call.within)
         if call.writes:
             # Use a new connection. If the server had closed a pooled one meanwhile, nobody could tell whether
             # it received the write.

@@ -46,6 +46,9 @@ class ControlPort:
     def set_clock(self, offset: timedelta) -> None:
         self._ask("POST", "/clock", {"offset": offset.total_seconds()})
 
+    def set_faults(self, rules: list[dict[str, Any]]) -> None:
+        self._ask("PUT", "/faults", rules)
+
     def has_late_work(self) -> bool:
         return False
 
@@ -57,9 +60,12 @@ class ControlPort:
 
 
 class Fleet:
-    """A context manager that ends all processes. ``url`` is the portal's, ``sandbox_url`` the sandbox's."""
+    """A context manager that ends all processes. ``url`` is the portal's, ``sandbox_url`` the sandbox's.
 
-    def __init__(self, data: Path, database: Address) -> None:
+    ``web_options`` are for gunicorn, and ``env`` for all processes.
+    """
+
+    def __init__(self, data: Path, database: Address, *web_options: str, **env: str) -> None:
         self.data = data
         (data / "sandbox").mkdir(parents=True)
         port = _free_port()
@@ -69,11 +75,12 @@ class Fleet:
             "PORTAL_URL": self.url,
             "DEMO_PASSWORD": "correct horse battery",
             "WEB_CONCURRENCY": "2",
+            **env,
         }
         if isinstance(database, str):
             self._env["DATABASE_URL"] = database
         self._web_command = ["-m", "gunicorn", "--config", "portal/gunicorn.conf.py"]
-        self._web_command += ["--bind", f"127.0.0.1:{port}", "portal.wsgi:application"]
+        self._web_command += [*web_options, "--bind", f"127.0.0.1:{port}", "portal.wsgi:application"]
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 
@@ -368,3 +369,7 @@ def test_a_setting_that_is_wrong_ends_the_start_with_the_sentence_alone(environm
         ended.stderr
         == "PORTAL_SECRET_KEY is not set. Set it, or PORTAL_SECRET_KEY_FILE; `make run` creates one for the demo.\n"
     )
+
+
+def test_gunicorn_has_as_many_threads_as_the_portal_counts_on():
+    assert runpy.run_path("portal/gunicorn.conf.py")["threads"] == conf.WEB_THREADS

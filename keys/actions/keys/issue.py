@@ -45,12 +45,14 @@ def issue_key(actor: Actor, request: KeyRequest) -> UUID:
     lost, the key stays "Pending" and nothing is raised, because Cerby may have created the key.
 
     Raises ``NotAllowed``, ``Invalid``, ``CerbyRefused`` or ``CerbyNeverReached`` if no key was created,
-    and ``CerbyPaused``, with nothing recorded, during a pause that Cerby asked for.
+    and ``CerbyPaused``, with nothing recorded, during a pause that Cerby asked for. Nothing is recorded
+    either if too many calls wait for Cerby's answers already.
     """
     actor = with_confirmed_role(actor)
     authorize(actor, Action.GENERATE_KEY)
     if not ApiKey.objects.filter(pk=request.id).exists():  # a repeated request must not fail on a pause
         check_pause()
+        cerby.connect().check_can_issue()
     key, is_new = record_request(actor, request, due_at=timezone.now() + NEVER_CALLED_AFTER)
     if is_new:
         _Issuing(key, actor, request.tab_key).run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.core.cache import cache
 
-from keys.actions.people.refresh import refresh_person
+from keys.actions.people.refresh import A_PERSON_WAITS, refresh_person
 from keys.audit import log
 from keys.models import User
 from keys.rules.errors import CerbyError
@@ -16,9 +16,9 @@ THROTTLED_EVENT_INTERVAL = 60
 
 
 def confirm(user: User) -> bool:
-    """Return whether ``user`` may sign in. If Cerby cannot be reached, its last answer counts."""
+    """Return whether ``user`` may sign in. If Cerby does not answer soon, its last answer counts."""
     try:
-        return refresh_person(user).is_active
+        return refresh_person(user, within=A_PERSON_WAITS).is_active
     except CerbyError:
         return user.is_active
 

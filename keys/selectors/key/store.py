@@ -17,6 +17,7 @@ from keys.rules.lifecycle import ENDED, State, Status, status
 from keys.rules.policy import Action, Actor
 from keys.selectors.key.page import grant_of, key_for
 
+_A_PAGE_WAITS = 3  # seconds
 _CAN_BE_ACKNOWLEDGED = {State.READY, State.CLAIMED}
 
 
@@ -99,9 +100,9 @@ def store_page(actor: Actor, key_id: UUID) -> StorePage:
 
 
 def listed_vaults() -> list[cerby.Vault]:
-    """Return Cerby's vaults, or an empty list if Cerby doesn't list them."""
+    """Return Cerby's vaults, or an empty list if Cerby doesn't list them soon."""
     try:
-        return cerby.connect().vaults()
+        return cerby.connect().vaults(within=_A_PAGE_WAITS)
     except CerbyError:
         return []
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import uuid
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,9 +14,10 @@ from django.conf import settings as portal
 from keys import cerby
 from keys.actions.keys.delete import delete_key
 from keys.actions.keys.issue import issue_key
+from keys.cerby import in_flight
 from keys.crypto import fingerprint, seal
 from keys.models import ApiKey, AuditEvent, RevealGrant, User
-from keys.rules.errors import CerbyNeverReached, CerbyRefused, CerbyTooMany, Conflict, Invalid
+from keys.rules.errors import CerbyError, CerbyNeverReached, CerbyRefused, CerbyTooMany, Conflict, Invalid
 from keys.rules.lifecycle import State
 from tests import cast as people
 from tests.support import own_database
@@ -30,6 +34,7 @@ from tests.support.bad_server import (
     refusal,
 )
 from tests.support.own_database import Address
+from tests.support.workers import wait_until
 
 
 @pytest.fixture
@@ -70,6 +75,31 @@ def test_a_request_that_was_never_sent_is_refused(cast, settings):
     with pytest.raises(CerbyNeverReached) as caught:
         issue_key(people.actor(cast.admin), a_request())
     assert_refused(caught.value.sentence)
+
+
+def test_while_cerby_is_silent_a_request_is_not_sent_and_never_in_doubt(cast, cerby_that, settings):
+    """All calls that the process may have in flight wait for their answers."""
+    settings.CERBY_LIMITS = {"at_once": 2, "answer": 4, "pauses": ()}
+    server = cerby_that(Conversation.hang)
+    waiting = [threading.Thread(target=ask_for_vaults) for _ in range(2)]
+    for thread in waiting:
+        thread.start()
+    wait_until(lambda: len(server.lines()) == 2)
+    with pytest.raises(CerbyNeverReached, match="too many other requests, so nothing was changed") as caught:
+        issue_key(people.actor(cast.admin), a_request())
+    assert_refused(caught.value.sentence)  # the calls are recent, so it waited for its turn
+    time.sleep(in_flight.LONG - in_flight.WAIT_FOR_TURN)
+    with pytest.raises(CerbyNeverReached, match="too many other requests, so nothing was changed"):
+        issue_key(people.actor(cast.admin), a_request())
+    assert ApiKey.objects.count() == 1  # nothing more was recorded
+    for thread in waiting:
+        thread.join()
+    assert THE_POST not in server.lines()
+
+
+def ask_for_vaults() -> None:
+    with suppress(CerbyError):
+        cerby.connect().vaults()
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 410, 413, 415, 422, 451])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -10,12 +11,12 @@ import pytest
 from django.utils import timezone
 
 from keys.actions.people import sign_in
-from keys.actions.people.refresh import refresh_person, with_confirmed_role
+from keys.actions.people.refresh import A_PERSON_WAITS, refresh_person, with_confirmed_role
 from keys.models import ApiKey, AuditEvent, User
 from keys.rules.errors import CerbyNeverReached, CerbyNotFound
 from keys.rules.policy import Role
 from tests.cast import a_key, actor, said_by, signed_in
-from tests.support.bad_server import data, free_port, serving
+from tests.support.bad_server import Conversation, data, free_port, serving
 from tests.support.bad_server import user as resource_of_user
 
 LEFT = ({"in the workspace": "yes", "may sign in": "yes"}, {"in the workspace": "no", "may sign in": "no"})
@@ -158,3 +159,21 @@ def test_a_role_read_minutes_ago_is_not_read_again(cast, workspace):
 def test_the_confirmed_actor_keeps_ip_and_browser(cast):
     before = actor(cast.admin)
     assert with_confirmed_role(before) == before
+
+
+def test_a_person_does_not_wait_for_a_silent_cerby(cast, settings, monkeypatch):
+    """The stored role counts, at sign-in and before a change."""
+    monkeypatch.setattr("keys.actions.people.refresh.A_PERSON_WAITS", 0.3)
+    monkeypatch.setattr(sign_in, "A_PERSON_WAITS", 0.3)
+    admin = checked(cast.admin, timedelta(hours=1))
+    with serving(Conversation.hang) as server:
+        settings.CERBY_BASE_URL = server.url
+        began = time.monotonic()
+        assert sign_in.confirm(admin)
+        assert with_confirmed_role(actor(admin)).role == Role.ADMIN
+        assert time.monotonic() - began < 2
+        assert len(server.lines()) == 2
+
+
+def test_a_person_waits_for_cerby_for_three_seconds_at_most():
+    assert A_PERSON_WAITS == 3
