@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
-from django.contrib.auth import logout
+from django.contrib.auth import SESSION_KEY, logout
 from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render, resolve_url
@@ -67,7 +67,10 @@ SEEN_RESOLUTION = 60
 
 
 class SessionLifetimeMiddleware:
-    """End sessions 30 minutes after their last use and 8 hours after sign-in (see the settings)."""
+    """End sessions 30 minutes after their last use and 8 hours after sign-in (see the settings).
+
+    The session of a person who was disabled, removed or deleted ends too: it does not come back with them.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -75,6 +78,8 @@ class SessionLifetimeMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.user.is_authenticated:
             self._end_or_extend(request)
+        elif SESSION_KEY in request.session:
+            request.session.flush()
         return self.get_response(request)
 
     def _end_or_extend(self, request: HttpRequest) -> None:

@@ -42,7 +42,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
     "portal.middleware.DatabaseAwayMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "portal.sessions.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.middleware.SessionLifetimeMiddleware",
@@ -144,7 +144,7 @@ USE_I18N = False
 TASKS = {
     "default": {
         "BACKEND": "django_tasks_db.DatabaseBackend",
-        "QUEUES": ["default", "slow", "verification"],
+        "QUEUES": ["default", "mail", "slow", "verification"],
     }
 }
 
@@ -171,13 +171,19 @@ ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 5 * 60
+ACCOUNT_FORMS = {
+    "change_password": "keys.views.passwords.ChangePasswordForm",
+    "reset_password": "keys.views.passwords.ResetPasswordForm",
+}
+# Wrong passwords are counted in keys.actions.people.throttle, which lets no stranger lock a person out. These
+# limits are generous, because they count right attempts too, and an office can have one address.
 ACCOUNT_RATE_LIMITS = {
-    "login": "30/m/ip",
-    "login_failed": "10/m/ip,5/5m/key",
-    "reauthenticate": "10/m/user",
-    "reset_password": "20/m/ip,5/m/key",
-    "change_password": "5/m/user",
-    "reset_password_from_key": "20/m/ip",
+    "login": None,
+    "login_failed": None,
+    "reauthenticate": "30/m/user",
+    "reset_password": "60/m/ip",
+    "change_password": "30/m/user",
+    "reset_password_from_key": "120/m/ip",
 }
 ALLAUTH_TRUSTED_PROXY_COUNT = CONFIG.proxies
 
@@ -190,9 +196,13 @@ SESSION_COOKIE_NAME = "__Host-portal" if CONFIG.https else "portal"
 SESSION_COOKIE_SECURE = CONFIG.https
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"  # so that links in reminders keep people signed in
-CSRF_USE_SESSIONS = True
-CSRF_FAILURE_VIEW = "keys.views.csrf.csrf_failure"
+# The token is in a cookie of its own, so that visitors who are not signed in need no session.
+CSRF_COOKIE_NAME = f"{SESSION_COOKIE_NAME}-csrf"
+CSRF_COOKIE_AGE = None  # until the browser closes
 CSRF_COOKIE_SECURE = CONFIG.https
+CSRF_COOKIE_HTTPONLY = True  # scripts read the token in the page
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "keys.views.csrf.csrf_failure"
 
 SECRET_KEY = CONFIG.secret_key
 SECRET_KEY_FALLBACKS = list(CONFIG.secret_key_fallbacks)

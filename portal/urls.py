@@ -5,13 +5,16 @@ from __future__ import annotations
 from allauth.account import views as accounts
 from django.urls import include, path, re_path
 
+from keys.views.accounts import sign_out
+from keys.views.passwords import password_from_link
+
 handler429 = "keys.views.accounts.too_many_requests"  # django-allauth looks it up in the root URLconf
 
 urlpatterns = [
     path("", include("keys.urls")),
     # Sign-in: only the allauth views that the portal uses
     path("accounts/login/", accounts.login, name="account_login"),
-    path("accounts/logout/", accounts.logout, name="account_logout"),
+    path("accounts/logout/", sign_out, name="account_logout"),
     path("accounts/inactive/", accounts.account_inactive, name="account_inactive"),
     path("accounts/signup/", accounts.signup, name="account_signup"),  # closed by the adapter
     path("accounts/reauthenticate/", accounts.reauthenticate, name="account_reauthenticate"),
@@ -20,7 +23,7 @@ urlpatterns = [
     path("accounts/password/reset/done/", accounts.password_reset_done, name="account_reset_password_done"),
     re_path(
         r"^accounts/password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
-        accounts.password_reset_from_key,
+        password_from_link,
         name="account_reset_password_from_key",
     ),
     path(

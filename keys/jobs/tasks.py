@@ -15,6 +15,7 @@ from django_tasks_db.models import DBTaskResult
 from keys.actions.audit.verify import carry_out, verify_unasked
 from keys.actions.keys.reconcile import reconcile_due
 from keys.actions.people.refresh_all import read_everyone
+from keys.actions.people.throttle import forget_old
 from keys.actions.safeguards.quarantine import end_silence, silent_since
 from keys.actions.safeguards.rollback_guard import check_for_rollback
 from keys.actions.sync.sweep import sweep as compare_with_cerby
@@ -109,9 +110,10 @@ def _sweep() -> str:
 
 
 def _tidy() -> str:
-    """Delete expired sessions and old task results, including those of workers that died."""
+    """Delete expired sessions, old counts of wrong passwords and old task results."""
     now = timezone.now()
     sessions, _ = Session.objects.filter(expire_date__lt=now).delete()
+    forget_old()
     results, _ = DBTaskResult.objects.filter(enqueued_at__lt=now - RESULTS_KEPT_FOR).delete()
     return f"Sessions removed: {sessions}; task results: {results}"
 

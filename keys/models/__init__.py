@@ -13,6 +13,7 @@ from keys.models.safeguards import HeldBack, Pause, Quarantine
 from keys.models.saved_filter import SavedFilter
 from keys.models.scope_change import ScopeChange
 from keys.models.search import KeyScope, SearchDocument, SearchIndex
+from keys.models.throttle import Throttle
 from keys.models.tree import Checkpoint, Sealed, TreeHead, TreeNode, Unsealed
 from keys.models.user import User
 from keys.models.verification import Verification
@@ -42,6 +43,7 @@ __all__ = [
     "SearchDocument",
     "SearchIndex",
     "SiemTarget",
+    "Throttle",
     "TreeHead",
     "TreeNode",
     "Unsealed",

@@ -46,6 +46,9 @@ class Event(enum.StrEnum):
     ATTEMPT_REFUSED = "attempt:refuse"
     SIGNED_IN = "session:start"
     SIGNED_OUT = "session:end"
+    IDENTITY_CONFIRMED = "session:confirm"
+    PASSWORD_CHANGED = "password:change"  # noqa: S105 - the name of an event
+    PASSWORD_RESET = "password:reset"  # noqa: S105 - the name of an event
     PERSON_ADDED = "person:add"
     PERSON_REMOVED = "person:remove"
     PERSON_CHANGED = "person:change"
@@ -99,6 +102,9 @@ _LABELS = {
     Event.ATTEMPT_REFUSED: "Attempt refused",
     Event.SIGNED_IN: "Signed in",
     Event.SIGNED_OUT: "Signed out",
+    Event.IDENTITY_CONFIRMED: "Identity confirmed",
+    Event.PASSWORD_CHANGED: "Password changed",
+    Event.PASSWORD_RESET: "Password set by link",
     Event.PERSON_ADDED: "Person added",
     Event.PERSON_REMOVED: "Person removed from the portal",
     Event.PERSON_CHANGED: "Person changed in Cerby",
@@ -140,6 +146,7 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.INVENTORY_EXPORTED: frozenset({"filter", "count"}),
     Event.ACTIVITY_EXPORTED: frozenset({"filter", "count"}),
     Event.ATTEMPT_REFUSED: frozenset({"action"}),
+    Event.IDENTITY_CONFIRMED: frozenset({"method"}),
     Event.PERSON_ADDED: frozenset({"email", "role"}),
     Event.PERSON_REMOVED: frozenset({"email", "before", "after"}),
     Event.PERSON_CHANGED: frozenset({"email", "before", "after"}),
@@ -164,6 +171,8 @@ OUTCOMES: dict[Event, frozenset[str]] = {
     Event.PEOPLE_STOPPED: frozenset({"failed"}),
     Event.ATTEMPT_REFUSED: frozenset({"refused"}),
     Event.SIGNED_IN: frozenset({"done", "refused"}),
+    Event.IDENTITY_CONFIRMED: frozenset({"done", "refused"}),
+    Event.PASSWORD_CHANGED: frozenset({"done", "refused"}),
     Event.RECORD_VERIFIED: frozenset({"done", "failed"}),
 }
 """The outcomes that an event may have. An event that is not listed is always done."""
@@ -175,6 +184,8 @@ URGENT = frozenset(
         Event.KEY_DELETED,
         Event.QUARANTINE_STARTED,
         Event.QUARANTINE_ENDED,
+        Event.PASSWORD_CHANGED,
+        Event.PASSWORD_RESET,
         Event.PERSON_ADDED,
         Event.PERSON_REMOVED,
         Event.PERSON_CHANGED,

@@ -17,7 +17,7 @@ VERSION = "1.1.0"
 ACCOUNT_CHANGE, AUTHENTICATION, ENTITY_MANAGEMENT, API_ACTIVITY = 3001, 3002, 3004, 6003
 CREATE, READ, UPDATE, DELETE, OTHER = 1, 2, 3, 4, 99
 LOGON, LOGOFF = 1, 2
-ACCOUNT_CREATE, ENABLE, DISABLE = 1, 2, 5
+ACCOUNT_CREATE, ENABLE, PASSWORD_CHANGE, PASSWORD_RESET, DISABLE = 1, 2, 3, 4, 5
 SUCCESS, FAILURE = 1, 2
 INFORMATIONAL, MEDIUM = 1, 3
 USER, ADMIN = 1, 2
@@ -26,6 +26,9 @@ PRODUCT = {"name": "Cerby Key Portal", "vendor_name": "Cerby Key Portal"}
 CLASSES: dict[str, tuple[int, int]] = {
     Event.SIGNED_IN: (AUTHENTICATION, LOGON),
     Event.SIGNED_OUT: (AUTHENTICATION, LOGOFF),
+    Event.IDENTITY_CONFIRMED: (AUTHENTICATION, OTHER),
+    Event.PASSWORD_CHANGED: (ACCOUNT_CHANGE, PASSWORD_CHANGE),
+    Event.PASSWORD_RESET: (ACCOUNT_CHANGE, PASSWORD_RESET),
     Event.PERSON_ADDED: (ACCOUNT_CHANGE, ACCOUNT_CREATE),
     Event.PERSON_REMOVED: (ACCOUNT_CHANGE, DISABLE),
     Event.PERSON_CHANGED: (ACCOUNT_CHANGE, OTHER),
@@ -85,6 +88,8 @@ def _of_class(class_uid: int, event: dict[str, Any]) -> dict[str, Any]:
         return {"user": _actor(event), "service": {"name": PRODUCT["name"]}}
     if class_uid == ACCOUNT_CHANGE:
         details = event["details"]
+        if event["type"] in {Event.PASSWORD_CHANGED, Event.PASSWORD_RESET}:
+            return {"user": _actor(event)}
         user = {"email_addr": details["email"]} if "email" in details else {"uid": details.get("person", "")}
         return {"user": {"name": next(iter(user.values())), **user}}
     return {"api": {"operation": event["type"]}, **({"resources": [key]} if event["key_id"] else {})}

@@ -1,21 +1,45 @@
-"""Adapt django-allauth: no sign-up, roles read from Cerby, and sign-ins recorded."""
+"""Adapt django-allauth: no sign-up, roles from Cerby, throttling, and events for all of it."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
 from typing import Any, cast
 
+from allauth.account import views as allauth_views
 from allauth.account.adapter import DefaultAccountAdapter
-from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from allauth.core.exceptions import ImmediateHttpResponse
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.utils import timezone
 
-from keys.actions.people import sign_in
+from keys.actions.people import sign_in, throttle
+from keys.actions.people.change_password import change_password
+from keys.jobs import mails
 from keys.models import User
-from keys.views.people import actor_of, browser_of, ip_of
+from keys.rules.events import Event
+from keys.views.known_browser import known_browser, remember_browser
+from keys.views.people import actor_of, browser_of, ip_of, keep_session_mark
+
+EVENTS = {
+    "account_reauthenticate": Event.IDENTITY_CONFIRMED,
+    "account_change_password": Event.PASSWORD_CHANGED,
+}
+"""The event of a page on which a signed-in person enters their password. On any other page they sign in."""
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "email_password_mismatch": "The email or the password is wrong.",
+        "incorrect_password": "This password is wrong.",
+        "enter_current_password": "This is not your current password.",
+        "too_many_login_attempts": (
+            "There were too many wrong passwords. Wait five minutes, or choose “Forgot your password?” "
+            "to set a new one."
+        ),
+    }
+
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002 - allauth's signature
         return False
 
@@ -23,38 +47,105 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Refresh the role from Cerby, and refuse a person who is disabled there."""
         if not sign_in.confirm(user):
             sign_in.record_inactive(user, ip=ip_of(request), browser=browser_of(request))
-            return cast("HttpResponse", self.respond_user_inactive(request, user))
+            request.session.flush()  # allauth has noted in it that the password was right
+            raise ImmediateHttpResponse(self.respond_user_inactive(request, user))
         return cast("HttpResponse | None", super().pre_login(request, user, **kwargs))
 
     def login(self, request: HttpRequest, user: User) -> None:
         super().login(request, user)
         sign_in.record(user, ip=ip_of(request), browser=browser_of(request))
 
+    def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
+        response = super().post_login(request, user, **kwargs)
+        remember_browser(request, response, user)
+        return cast("HttpResponse", response)
+
     def logout(self, request: HttpRequest) -> None:
         if request.user.is_authenticated:
             sign_in.record_end(actor_of(request))
         super().logout(request)
 
-    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        try:
-            super().pre_authenticate(request, **credentials)
-        except ValidationError:
-            _record_throttled(request, str(credentials.get("email") or ""))
-            raise
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
+        """Check a password, unless there were too many wrong ones. A right one does not count."""
+        email = str(credentials.get("email") or "")
+        if isinstance(request.user, User):
+            attempt = throttle.admit_confirmation(request.user.pk)
+        else:
+            attempt = throttle.admit_sign_in(email, ip_of(request), known_browser(request, email))
+        if attempt is None:
+            record_throttled(request, email)
+            raise self.validation_error("too_many_login_attempts")
+        user = cast("User | None", super().authenticate(request, **credentials))
+        if user is not None:
+            attempt.give_back()
+        return user
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
-        email = str(credentials.get("email") or "")
-        sign_in.record_failure(email, ip=ip_of(request), browser=browser_of(request))
+        record_wrong_password(request, str(credentials.get("email") or ""))
         super().authentication_failed(request, **credentials)
+
+    def reauthenticate(self, user: User, password: str) -> bool:
+        """Check the password of a signed-in person and, if it is right, give the session a new id."""
+        if not super().reauthenticate(user, password):
+            return False
+        user.refresh_from_db(fields=["password"])  # it may have been hashed anew
+        keep_session_mark(self.request)
+        update_session_auth_hash(self.request, user)
+        sign_in.record_confirmation(actor_of(self.request), method="password")
+        return True
+
+    def set_password(self, user: User, password: str) -> None:
+        by_link = not _is_at(self.request, "account_change_password")
+        if not by_link:
+            keep_session_mark(self.request)
+        change_password(
+            user, password, by_link=by_link, ip=ip_of(self.request), browser=browser_of(self.request)
+        )
+
+    def send_notification_mail(
+        self,
+        template_prefix: str,
+        user: User,
+        context: dict[str, Any] | None = None,
+        email: str | None = None,  # noqa: ARG002 - allauth's signature
+    ) -> None:
+        """Tell a person by mail that their account has changed."""
+        how = {"at": timezone.now(), "ip": ip_of(self.request), "browser": browser_of(self.request)}
+        subject, text = mails.rendered(template_prefix, how | {"user": user} | (context or {}))
+        mails.mail_notice.enqueue(user.pk, subject, text)
+
+
+@login_not_required
+def sign_out(request: HttpRequest) -> HttpResponseBase:
+    """Sign out, and let the browser delete what the portal stored in it, except cookies.
+
+    The session's cookie is deleted anyway; the others keep the time zone and the known browser.
+    """
+    response: HttpResponseBase = allauth_views.logout(request)
+    if request.method == "POST":
+        response["Clear-Site-Data"] = '"cache", "storage"'
+    return response
 
 
 def too_many_requests(request: HttpRequest) -> HttpResponse:
     """Answer a request that exceeds allauth's rate limits (portal.urls.handler429)."""
     user = request.user
-    email = user.email if isinstance(user, User) else request.POST.get("login", "")
-    _record_throttled(request, email)
+    record_throttled(request, user.email if isinstance(user, User) else "")
     return render(request, "429.html", status=HTTPStatus.TOO_MANY_REQUESTS)
 
 
-def _record_throttled(request: HttpRequest, email: str) -> None:
-    sign_in.record_throttled(email, ip=ip_of(request), browser=browser_of(request))
+def record_throttled(request: HttpRequest, email: str) -> None:
+    sign_in.record_throttled(email, _event(request), ip=ip_of(request), browser=browser_of(request))
+
+
+def record_wrong_password(request: HttpRequest, email: str) -> None:
+    sign_in.record_failure(email, _event(request), ip=ip_of(request), browser=browser_of(request))
+
+
+def _event(request: HttpRequest) -> Event:
+    name = request.resolver_match.url_name if request.resolver_match else ""
+    return EVENTS.get(name or "", Event.SIGNED_IN)
+
+
+def _is_at(request: HttpRequest, url_name: str) -> bool:
+    return request.resolver_match is not None and request.resolver_match.url_name == url_name

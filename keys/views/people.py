@@ -17,6 +17,8 @@ from keys.rules import formatting
 from keys.rules.errors import SignInAgain
 from keys.rules.policy import Actor
 
+SESSION_MARK = "session_mark"
+
 
 def actor_of(request: HttpRequest) -> Actor:
     """Return the signed-in person as an ``Actor``, created once per request."""
@@ -42,7 +44,13 @@ def browser_of(request: HttpRequest) -> str:
 
 def session_of(request: HttpRequest) -> str:
     """Return a hash that identifies the session but does not give access to it."""
-    return salted_hmac("keys.claim", request.session.session_key or "").hexdigest()
+    mark: str | None = request.session.get(SESSION_MARK)
+    return mark or salted_hmac("keys.claim", request.session.session_key or "").hexdigest()
+
+
+def keep_session_mark(request: HttpRequest) -> None:
+    """Keep the value of ``session_of`` while the session gets a new id."""
+    request.session[SESSION_MARK] = session_of(request)
 
 
 def require_fresh_sign_in(request: HttpRequest, next_path: str) -> None:

@@ -45,13 +45,10 @@ class Person:
         self._browser.trust_env = False
         token = secrets.token_hex(16)
         client = people.signed_in(user)
-        session = client.session
-        session["_csrftoken"] = token
-        session.save()
         name = settings.SESSION_COOKIE_NAME
         self._browser.headers.update(
             {
-                "Cookie": f"{name}={client.cookies[name].value}",
+                "Cookie": f"{name}={client.cookies[name].value}; {settings.CSRF_COOKIE_NAME}={token}",
                 "X-CSRFToken": token,
                 "User-Agent": people.CHROME,
             }

@@ -24,6 +24,8 @@ PARTS_OF_A_VIEW = {
     "csrf": "the response to an invalid CSRF token",
     "exports": "the response of both downloads",
     "htmx": "the response to htmx",
+    "known_browser": "the cookie of a browser in which somebody has signed in",
+    "passwords": "the forms and the view with which people set a password, for allauth",
     "people": "the signed-in person",
     "secrecy": "the headers of pages that show a secret",
 }

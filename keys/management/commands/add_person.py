@@ -5,14 +5,12 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from allauth.account.forms import EmailAwarePasswordResetTokenGenerator
-from allauth.account.utils import user_pk_to_url_str
 from django.conf import settings
 from django.core.mail import send_mail
 from django.core.management.base import BaseCommand, CommandError
-from django.urls import reverse
 
 from keys.actions.people.add import add_person
+from keys.actions.people.password_link import password_link
 from keys.models import User
 from keys.rules.errors import PortalError
 
@@ -36,13 +34,6 @@ class Command(BaseCommand):
             self.stdout.write(f"A link to set a password was sent to {user.email}.")
         else:
             self.stdout.write(f"Give them this link to set a password:\n{link}")
-
-
-def password_link(user: User) -> str:
-    """Return a link that sets the password once, within PASSWORD_RESET_TIMEOUT (three days)."""
-    token = EmailAwarePasswordResetTokenGenerator().make_token(user)
-    path = reverse("account_reset_password_from_key", args=[user_pk_to_url_str(user), token])
-    return f"{settings.PORTAL_URL}{path}"
 
 
 def _mail_text(user: User, link: str) -> str:

@@ -1,0 +1,143 @@
+"""Slow down guesses at passwords without locking out the person whose password is guessed."""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+import time
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import F
+from django.utils.crypto import salted_hmac
+
+from keys.models import Throttle
+
+
+@dataclass(frozen=True)
+class Budget:
+    """``burst`` attempts at once, then one every ``seconds``.
+
+    An attempt that would have to wait at most ``patience`` seconds waits. Any other is refused.
+    """
+
+    burst: int
+    seconds: float
+    patience: float = 0
+
+
+KNOWN_BROWSER = Budget(10, 60)
+"""Wrong passwords of one person in a browser in which they have signed in before. Nothing else limits it."""
+ACCOUNT_AND_ADDRESS = Budget(5, 60)
+ACCOUNT = Budget(100, 1, patience=4)
+ADDRESS = Budget(100, 0.5, patience=4)
+CONFIRMATION = Budget(10, 60)
+"""Wrong passwords of a person who is signed in already."""
+LINKS = Budget(3, 20 * 60)
+"""Links to set a password, for one account. Earlier links keep working, so nobody needs more."""
+WAITING_AT_ONCE = 3
+"""Waiting attempts in this process: each occupies a thread of the web server."""
+
+_waiting = threading.BoundedSemaphore(WAITING_AT_ONCE)
+
+
+@dataclass
+class Attempt:
+    """An attempt that was let through. It counts as a failure until ``give_back`` is called."""
+
+    taken: list[tuple[str, Budget]]
+
+    def give_back(self) -> None:
+        """Stop counting this attempt. The earlier ones still count."""
+        for name, budget in self.taken:
+            Throttle.objects.filter(pk=name).update(busy_until=F("busy_until") - budget.seconds)
+
+
+def admit_sign_in(email: str, ip: str, known_browser: str) -> Attempt | None:
+    """Return an attempt, after a wait if necessary, or None if there were too many wrong passwords.
+
+    ``known_browser`` identifies a browser in which the person has signed in before. It is "" for any other.
+    """
+    account = email.strip().lower()
+    if known_browser:
+        return _admit([(_name("browser", account, known_browser), KNOWN_BROWSER)])
+    return _admit(
+        [
+            (_name("pair", account, _network(ip)), ACCOUNT_AND_ADDRESS),
+            (_name("account", account), ACCOUNT),
+            (_name("address", _network(ip)), ADDRESS),
+        ]
+    )
+
+
+def admit_confirmation(user_id: int) -> Attempt | None:
+    """Return an attempt of a signed-in person to enter their password, or None after too many wrong ones."""
+    return _admit([(_name("confirmation", str(user_id)), CONFIRMATION)])
+
+
+def admit_link(email: str) -> bool:
+    """Return whether another link to set a password may be mailed."""
+    return _admit([(_name("link", email.strip().lower()), LINKS)]) is not None
+
+
+def forget_old() -> int:
+    """Delete the rows that no longer limit anything, and return their number."""
+    return Throttle.objects.filter(busy_until__lt=time.time()).delete()[0]
+
+
+def _admit(wanted: list[tuple[str, Budget]]) -> Attempt | None:
+    attempt, wait = Attempt([]), 0.0
+    for name, budget in wanted:
+        pause = _take(name, budget)
+        if pause is None:
+            attempt.give_back()
+            return None
+        attempt.taken.append((name, budget))
+        wait = max(wait, pause)
+    if wait and not _wait(wait):
+        attempt.give_back()
+        return None
+    return attempt
+
+
+def _take(name: str, budget: Budget) -> float | None:
+    """Take one attempt from the budget. Return the seconds to wait for it, or None if they are too many.
+
+    The row is locked meanwhile, so that simultaneous attempts in all processes are counted one by one.
+    """
+    with transaction.atomic():
+        Throttle.objects.bulk_create([Throttle(name=name)], ignore_conflicts=True)
+        row = Throttle.objects.select_for_update().get(pk=name)
+        now = time.time()
+        busy_until = max(row.busy_until, now)
+        wait = max(0.0, busy_until - now - (budget.burst - 1) * budget.seconds)
+        if wait > budget.patience:
+            return None
+        Throttle.objects.filter(pk=name).update(busy_until=busy_until + budget.seconds)
+    return wait
+
+
+def _wait(seconds: float) -> bool:
+    """Wait and return True, or return False if too many attempts wait already."""
+    if not _waiting.acquire(blocking=False):
+        return False
+    try:
+        time.sleep(seconds)
+    finally:
+        _waiting.release()
+    return True
+
+
+def _name(kind: str, *parts: str) -> str:
+    return salted_hmac(f"keys.throttle.{kind}", "\0".join(parts), algorithm="sha256").hexdigest()
+
+
+def _network(ip: str) -> str:
+    """Return the address, or for IPv6 the network of 64 bits that one person can have."""
+    try:
+        address = ipaddress.ip_address(ip)
+    except ValueError:
+        return ip
+    if address.version == 4:  # noqa: PLR2004 - the version's name is its number
+        return ip
+    return str(ipaddress.ip_network(f"{ip}/64", strict=False).network_address)

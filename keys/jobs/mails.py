@@ -1,0 +1,67 @@
+"""Send mails to people.
+
+A request only enqueues them, so that it takes the same time for known and unknown people. No argument is a
+secret, because the queue is a table: a link is made when it is sent.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django_tasks import task
+
+from keys.actions.people.password_link import password_link
+from keys.models import User
+
+MAIL = "mail"
+"""The queue of these jobs, so that no other job delays them."""
+TRIES = 5
+PAUSE = timedelta(minutes=2)
+
+logger = structlog.get_logger(__name__)
+
+
+@task(queue_name=MAIL)
+def mail_password_link(user_id: int, tries: int = 1) -> None:
+    """Mail a link to set a password, if there is such a person and they may sign in."""
+    user = User.objects.filter(pk=user_id, is_active=True).first()
+    if user is not None:
+        text = {"password_reset_url": password_link(user), "user": user}
+        if not _send(user, *rendered("account/email/password_reset_key", text)):
+            _later(mail_password_link, tries, user_id)
+
+
+@task(queue_name=MAIL)
+def mail_notice(user_id: int, subject: str, text: str, tries: int = 1) -> None:
+    """Mail a person that something about their account has changed."""
+    user = User.objects.filter(pk=user_id).first()
+    if user is not None and not _send(user, subject, text):
+        _later(mail_notice, tries, user_id, subject, text)
+
+
+def rendered(template: str, context: dict[str, Any]) -> tuple[str, str]:
+    """Return the subject and the text of the mail whose templates begin with ``template``."""
+    context = {"portal_url": settings.PORTAL_URL, "workspace": settings.CERBY_WORKSPACE} | context
+    subject = " ".join(render_to_string(f"{template}_subject.txt", context).split())
+    return subject, render_to_string(f"{template}_message.txt", context).strip() + "\n"
+
+
+def _send(user: User, subject: str, text: str) -> bool:
+    """Return whether the mail server accepted the mail."""
+    try:
+        EmailMessage(subject, text, None, [user.email]).send()
+    except OSError:
+        logger.exception("mail_not_sent")
+        return False
+    return True
+
+
+def _later(job: Any, tries: int, *arguments: Any) -> None:
+    if tries < TRIES:
+        job.using(run_after=timezone.now() + PAUSE).enqueue(*arguments, tries=tries + 1)

@@ -1,0 +1,85 @@
+"""Test that attempts in many processes are counted one by one, and what each budget allows."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from keys.actions.people import throttle
+from keys.actions.people.throttle import ACCOUNT_AND_ADDRESS
+from keys.models import Throttle
+from tests.support.own_database import Address
+from tests.support.racing import race
+
+PROCESSES, ROUNDS = 8, 10
+EMAIL = "ada@contenzilla.example"
+
+
+def attempt(_number: int, email: str) -> bool:
+    return throttle.admit_sign_in(email, "203.0.113.5", "") is not None
+
+
+def attempt_naively(_number: int, email: str) -> bool:
+    """Read, then write, without a lock."""
+    Throttle.objects.bulk_create([Throttle(name=email)], ignore_conflicts=True)
+    row = Throttle.objects.get(pk=email)
+    now = time.time()
+    busy_until = max(row.busy_until, now)
+    if busy_until - now > (ACCOUNT_AND_ADDRESS.burst - 1) * ACCOUNT_AND_ADDRESS.seconds:
+        return False
+    row.busy_until = busy_until + ACCOUNT_AND_ADDRESS.seconds
+    row.save()
+    return True
+
+
+def admitted(database: Address, runner: str) -> list[int]:
+    people = [f"person{number}@contenzilla.example" for number in range(ROUNDS)]
+    return [sum(answers) for answers in race(database, f"{__name__}:{runner}", people, processes=PROCESSES)]
+
+
+@pytest.mark.long
+def test_simultaneous_attempts_are_counted_one_by_one(database: Address):
+    assert admitted(database, "attempt") == [ACCOUNT_AND_ADDRESS.burst] * ROUNDS
+
+
+@pytest.mark.long
+def test_without_the_lock_there_would_be_more(database: Address):
+    assert max(admitted(database, "attempt_naively")) > ACCOUNT_AND_ADDRESS.burst
+
+
+def test_an_attempt_that_is_given_back_does_not_count(db):
+    for _ in range(20):
+        found = throttle.admit_sign_in(EMAIL, "203.0.113.5", "")
+        assert found is not None
+        found.give_back()
+
+
+def test_a_refused_attempt_uses_up_nothing_else(db):
+    for _ in range(5):
+        throttle.admit_sign_in(EMAIL, "203.0.113.5", "")
+    rows = dict(Throttle.objects.values_list("name", "busy_until"))
+    assert throttle.admit_sign_in(EMAIL, "203.0.113.5", "") is None
+    after = dict(Throttle.objects.values_list("name", "busy_until"))
+    assert {name: after[name] - rows[name] < 1 for name in rows} == dict.fromkeys(rows, True)
+
+
+def test_few_attempts_wait_at_a_time_and_the_others_are_refused():
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(throttle._wait, [0.5] * 8))
+    assert answers.count(True) == throttle.WAITING_AT_ONCE
+
+
+def test_rows_that_limit_nothing_are_deleted(db):
+    throttle.admit_sign_in(EMAIL, "203.0.113.5", "")
+    assert throttle.forget_old() == 0
+    Throttle.objects.update(busy_until=time.time() - 1)
+    assert throttle.forget_old() == 3
+
+
+def test_neither_the_person_nor_the_address_is_stored_readably(db):
+    throttle.admit_sign_in(EMAIL, "203.0.113.5", "")
+    names = " ".join(Throttle.objects.values_list("name", flat=True))
+    assert "ada" not in names
+    assert "203" not in names
