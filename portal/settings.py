@@ -151,15 +151,8 @@ TASKS = {
 # Sign-in
 AUTH_USER_MODEL = "keys.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {
-        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": 12},
-    },
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-]
+PASSWORD_HASHERS = ["keys.crypto.password_hash.Argon2idHasher"]
+AUTH_PASSWORD_VALIDATORS = [{"NAME": "keys.validation.password.PasswordRule"}]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "keys:dashboard"
 ACCOUNT_ADAPTER = "keys.views.accounts.AccountAdapter"

@@ -1,0 +1,33 @@
+"""Hash passwords with the parameters that OWASP recommends, a few at a time."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from django.contrib.auth.hashers import Argon2PasswordHasher
+
+AT_ONCE = 2
+"""Hashes computed at the same time in one process. Others wait for their turn, so memory stays bounded."""
+
+_turns = threading.BoundedSemaphore(AT_ONCE)
+
+
+class Argon2idHasher(Argon2PasswordHasher):
+    """Argon2id with 19 MiB, 2 iterations and 1 lane (OWASP Password Storage Cheat Sheet).
+
+    Django's own parameters need 100 MiB and 8 threads for each hash. Hashes with other parameters are
+    replaced when the person signs in.
+    """
+
+    memory_cost = 19_456  # KiB
+    time_cost = 2
+    parallelism = 1
+
+    def encode(self, password: str, salt: str) -> Any:
+        with _turns:
+            return super().encode(password, salt)
+
+    def verify(self, password: str, encoded: str) -> bool:
+        with _turns:
+            return super().verify(password, encoded)
