@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 import uuid
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -15,7 +16,7 @@ FIELDS = frozenset(
     {
         "timestamp", "level", "logger", "event", "request_id", "method", "route", "status", "milliseconds",
         "user_id", "key_id", "cerby_id", "error", "job", "count",
-        "attribute",
+        "attribute", "call", "reason", "cause",
     }
 )  # fmt: skip
 """The fields that may be logged. All other fields are dropped, so that no secret is logged by accident."""
@@ -56,17 +57,41 @@ structlog.configure(
 )
 
 
-def _message_template_only(
+def _message_without_values(
     _logger: Any, _name: str, entry: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Log the template of a library's message, such as "Not Found: %s", without the values."""
+    """Log a message of our own in full, and a library's with the values that can hold no secret.
+
+    Of "Not Found: %s" only "Not Found: …" is logged, because the value may be user input.
+    """
     record = entry.get("_record")
     if record is not None and entry.get("_from_structlog") is False:
         # Django's security log puts client input into the message itself, and the message can be an
         # exception.
         is_formatted = record.name.startswith("django.security") or not isinstance(record.msg, str)
-        entry["event"] = record.name if is_formatted else str(record.msg)[:200]
+        arguments = entry.get("positional_args")
+        entry["event"] = record.name if is_formatted else _rendered(record, arguments)[:200]
     return entry
+
+
+def _rendered(record: logging.LogRecord, arguments: Any) -> str:
+    template = str(record.msg)
+    if not arguments:
+        return template
+    own = record.name.partition(".")[0] in {"keys", "portal", "sandbox"}
+    try:
+        if isinstance(arguments, Mapping):
+            return template % {name: _shown(value, own=own) for name, value in arguments.items()}
+        return template % tuple(_shown(value, own=own) for value in arguments)
+    except (TypeError, ValueError, KeyError):  # a placeholder does not fit its value
+        return template
+
+
+def _shown(value: Any, *, own: bool) -> Any:
+    """Return a value of our ``own``, a number, or the type of an exception; "…" for anything else."""
+    if isinstance(value, BaseException):
+        return type(value).__name__
+    return value if own or isinstance(value, int | float | None) else "…"
 
 
 LOGGING: dict[str, Any] = {
@@ -76,8 +101,10 @@ LOGGING: dict[str, Any] = {
         "json": {
             "()": structlog.stdlib.ProcessorFormatter,
             "foreign_pre_chain": _SHARED,
+            "pass_foreign_args": True,
+            "use_get_message": False,
             "processors": [
-                _message_template_only,
+                _message_without_values,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 _allowed_fields_only,
                 structlog.processors.JSONRenderer(),

@@ -93,6 +93,43 @@ WAYS: dict[str, Callable[[Exception], object]] = {
 }
 
 
+RENDERED = {
+    "ours": ("keys.test", ("could not %s: %s (%d)", "list the vaults", "no connection", 3)),
+    "ours, with an error": ("keys.test", ("it failed: %s", ValueError(SECRET))),
+    "ours, by name": ("portal.test", ("%(what)s failed", {"what": "mail"})),
+    "a library's numbers": ("gunicorn.error", ("Worker (pid:%s) exited with code %d", 17, 3)),
+    "a library's error": ("some.library", ("It failed: %r", ValueError(SECRET))),
+    "a library's text": ("django.request", ("Not Found: %s", f"/{SECRET}/")),
+    "no values": ("some.library", ("100 % done",)),
+}
+
+
+@pytest.mark.parametrize(
+    ("case", "event"),
+    list(
+        zip(
+            RENDERED,
+            [
+                "could not list the vaults: no connection (3)",
+                "it failed: ValueError",
+                "mail failed",
+                "Worker (pid:17) exited with code 3",
+                "It failed: 'ValueError'",
+                "Not Found: …",
+                "100 % done",
+            ],
+            strict=True,
+        )
+    ),
+)
+def test_the_values_of_a_message_are_logged_unless_they_may_be_secret(printed, case, event):
+    name, (message, *values) = RENDERED[case]
+    logging.getLogger(name).warning(message, *values)
+    (line,) = printed()
+    assert line["event"] == event
+    assert SECRET not in json.dumps(line)
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_the_text_of_an_exception_is_never_logged(printed, way):
     try:
