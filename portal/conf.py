@@ -10,6 +10,7 @@ import enum
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -55,6 +56,8 @@ NAMES = frozenset(
         "CERBY_WORKSPACE",
         "CERBY_TOKEN",
         "CERBY_API_KEY",
+        "CERBY_API_KEY_EXPIRES",
+        "CERBY_CA_FILE",
         "CERBY_ISSUE_MODE",
     }
 )
@@ -104,6 +107,10 @@ class Config:
     cerby_workspace: str
     cerby_token: str = field(repr=False)
     cerby_api_key: str = field(repr=False)
+    cerby_token_file: Path | None = field(compare=False)
+    cerby_api_key_file: Path | None = field(compare=False)
+    cerby_api_key_expires: datetime | None
+    cerby_ca_file: str
     cerby_issue_mode: str
 
     @property
@@ -131,7 +138,7 @@ def read() -> Config:
     demo = kind == Environment.DEMO
     data_dir = Path(env.text("PORTAL_DATA_DIR", str(CHECKOUT / "var"))).absolute()
     url = env.text("PORTAL_URL", "http://localhost:8000" if demo else "").rstrip("/")
-    base_url = env.text("CERBY_BASE_URL", "http://127.0.0.1:8001" if demo else "").rstrip("/")
+    base_url = _without_api_path(env.text("CERBY_BASE_URL", "http://127.0.0.1:8001" if demo else ""))
 
     def demo_file(name: str) -> Path | None:
         return data_dir / name if demo else None
@@ -170,6 +177,10 @@ def read() -> Config:
         cerby_workspace=env.text("CERBY_WORKSPACE", "contenzilla" if demo else ""),
         cerby_token=env.secret("CERBY_TOKEN", demo_file("sandbox/cerby-token"), required=False),
         cerby_api_key=env.secret("CERBY_API_KEY", demo_file("sandbox/cerby-api-key"), required=False),
+        cerby_token_file=env.secret_file("CERBY_TOKEN", demo_file("sandbox/cerby-token")),
+        cerby_api_key_file=env.secret_file("CERBY_API_KEY", demo_file("sandbox/cerby-api-key")),
+        cerby_api_key_expires=env.moment("CERBY_API_KEY_EXPIRES"),
+        cerby_ca_file=env.ca_file("CERBY_CA_FILE"),
         cerby_issue_mode=env.choice("CERBY_ISSUE_MODE", ["direct", "assisted"], _issue_mode(base_url)),
     )
 
@@ -181,6 +192,11 @@ def _refuse_unknown_names() -> None:
         raise ImproperlyConfigured(
             f"Unknown setting {', '.join(unknown)}. docs/configuration.md lists all settings."
         )
+
+
+def _without_api_path(url: str) -> str:
+    """Return Cerby's address without ``/api/v1``, with which Cerby's own pages write it."""
+    return url.rstrip("/").removesuffix("/api/v1").rstrip("/")
 
 
 def _issue_mode(base_url: str) -> str:

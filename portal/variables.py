@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import ssl
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -75,6 +77,37 @@ class Variables:
                 f"{name} is not set. Set it, or {name}_FILE; `make run` creates one for the demo."
             )
         return value
+
+    def secret_file(self, name: str, demo_file: Path | None) -> Path | None:
+        """Return the file that contains the secret, which may get another value later."""
+        path = self.path(f"{name}_FILE")
+        if path is None and not self.text(name) and demo_file and demo_file.is_file():
+            return demo_file
+        return path
+
+    def moment(self, name: str) -> datetime | None:
+        """Return a date, which means 00:00 UTC, or a time, which is UTC unless it has an offset."""
+        value = self.text(name)
+        try:
+            moment = datetime.fromisoformat(value) if value else None
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name} is {value!r}; it must be a date or time: 2027-01-31 or 2027-01-31T14:05+01:00."
+            ) from None
+        return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+
+    def ca_file(self, name: str) -> str:
+        """Return the path of a file of certificates in PEM form that can be read, or ""."""
+        path = self.path(name)
+        if path is None:
+            return ""
+        try:
+            ssl.create_default_context(cafile=str(path))
+        except OSError as error:  # ssl.SSLError is one
+            raise ImproperlyConfigured(
+                f"{name} is {str(path)!r}; it must be a readable file of certificates in PEM form."
+            ) from error
+        return str(path)
 
     def path(self, name: str) -> Path | None:
         value = self.text(name)

@@ -83,6 +83,7 @@ def people_in_portal(ids: dict[str, str]) -> Cast:
             name=f"{role.label.split()[0]} Person",
             cerby_id=uuid.UUID(ids[name]),
             role=role,
+            cerby_role=_CERBY_ROLES[role],
             role_checked_at=now,
             added_at=now,
             is_active=True,

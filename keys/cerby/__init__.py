@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 
 from django.conf import settings
 
+from keys.cerby import credentials
 from keys.cerby.client import CerbyClient
 from keys.cerby.exchange import Limits
 from keys.cerby.probe import PROBES, Access, Probe
@@ -31,19 +32,36 @@ __all__ = [
 
 
 def connect() -> CerbyClient:
-    """Return the process's client for CERBY_BASE_URL, CERBY_TOKEN and CERBY_API_KEY, without connecting.
+    """Return the process's client for the settings CERBY_*, without connecting.
 
-    Raises ValueError if one of them is unusable.
+    A credential in a file that was renewed gives a new client. In assisted mode, the client makes only calls
+    that Cerby publishes. Raises ValueError if a setting is unusable.
     """
-    limits = Limits(**settings.CERBY_LIMITS)
-    return _client(settings.CERBY_BASE_URL, settings.CERBY_TOKEN, settings.CERBY_API_KEY, limits)
+    return _client(
+        settings.CERBY_BASE_URL,
+        token=credentials.current(credentials.TOKEN),
+        api_key=credentials.current(credentials.API_KEY),
+        limits=Limits(**settings.CERBY_LIMITS),
+        ca_file=settings.CERBY_CA_FILE,
+        manages_keys=settings.CERBY_ISSUE_MODE != "assisted",
+    )
 
 
 def probe_key(secret: str) -> dict[Probe, Access]:
     """Return the access that the API key ``secret`` has at CERBY_BASE_URL. Raises ``CerbyError``."""
-    return probe_with(settings.CERBY_BASE_URL, secret)
+    return probe_with(settings.CERBY_BASE_URL, secret, ca_file=settings.CERBY_CA_FILE)
 
 
-@cache
-def _client(base_url: str, token: str, api_key: str, limits: Limits) -> CerbyClient:
-    return CerbyClient(base_url, token=token or None, api_key=api_key or None, limits=limits)
+@lru_cache(maxsize=4)  # the settings of one process differ only by renewed credentials
+def _client(
+    base_url: str, *, token: str, api_key: str, limits: Limits, ca_file: str, manages_keys: bool
+) -> CerbyClient:
+    return CerbyClient(
+        base_url,
+        token=token or None,
+        api_key=api_key or None,
+        limits=limits,
+        ca_file=ca_file,
+        manages_keys=manages_keys,
+        on_answer=credentials.note_answer,
+    )

@@ -118,6 +118,15 @@ def without_credential(call: Call) -> CerbyUnauthorized:
     )
 
 
+def not_published(call: Call) -> CerbyRefused:
+    """Return the error for a call that Cerby does not publish, if the portal must not make such calls."""
+    return CerbyRefused(
+        f"Cerby publishes no call to {call.doing}, so the portal sent nothing. Do it in Cerby's web app.",
+        upstream_status=HTTPStatus.NOT_FOUND,
+        code="not_published",
+    )
+
+
 def in_doubt(call: Call, reason: str) -> CerbyInDoubt:
     """Return the error for a call that Cerby may or may not have carried out."""
     if call.writes:
@@ -152,8 +161,9 @@ def _lost(call: Call, lost: Lost) -> CerbyError:
     if lost.stage is Stage.UNUSABLE or (lost.stage is Stage.CUT and call.writes):
         return in_doubt(call, lost.reason)
     nothing = "nothing was changed" if call.writes else "nothing was read"
+    advice = "Ask a portal administrator." if "TLS certificate" in lost.reason else "Try again in a minute."
     return CerbyNeverReached(
-        f"Cerby could not be asked to {call.doing}: {lost.reason}, so {nothing}. Try again in a minute."
+        f"Cerby could not be asked to {call.doing}: {lost.reason}, so {nothing}. {advice}"
     )
 
 
@@ -199,7 +209,7 @@ def _refused(call: Call, answer: Answer, hide: Iterable[str]) -> CerbyRefused:
 _REFUSALS: dict[int, tuple[type[CerbyRefused], str]] = {
     HTTPStatus.UNAUTHORIZED: (
         CerbyUnauthorized,
-        "The portal's credential is not accepted, or lacks a scope. Ask a portal administrator to check it.",
+        "The portal's credential has expired, was deleted, or lacks a scope. Ask a portal administrator.",
     ),
     HTTPStatus.FORBIDDEN: (
         CerbyForbidden,

@@ -13,12 +13,12 @@ from uuid import UUID
 
 import structlog
 
-from keys.cerby import calls, wire
+from keys.cerby import calls, credentials, wire
 from keys.cerby.calls import Answer, Call, Lost, Stage
 from keys.cerby.exchange import Exchange, Limits
 from keys.cerby.values import WireError
 from keys.cerby.wire import IssuedKey, IssueRequest, Person, Secret, UpstreamKey, Vault
-from keys.rules.errors import CerbyError, CerbyKeyWithoutSecret
+from keys.rules.errors import CerbyConflict, CerbyError, CerbyInDoubt, CerbyKeyWithoutSecret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -44,8 +44,11 @@ Item = TypeVar("Item", bound=_HasId)
 class CerbyClient:
     """The client for Cerby's REST API. It is safe to share between threads.
 
-    ``base_url``: ``https://{workspace}.cerby.com``; plain HTTP only for this machine. ``token``: the bearer
-    token that manages API keys. ``api_key``: used for all other calls; without it, the token is used. The
+    ``base_url``: ``https://{workspace}.cerby.com``, with or without ``/api/v1``; plain HTTP only for this
+    machine. ``token``: the bearer token that manages API keys. ``api_key``: used for all other calls; without
+    it, the token is used. ``ca_file``: certificates to trust instead of the usual ones. Unless
+    ``manages_keys``, calls that Cerby does not publish fail before anything is sent. ``on_answer`` is called
+    with the name of the credential's setting, the call in words, and the status of each answer. The
     constructor raises ValueError if the base URL or a credential is unusable.
 
     All methods raise errors of the CerbyError family. Reads raise CerbyNeverReached, CerbyRefused or
@@ -54,15 +57,26 @@ class CerbyClient:
     """
 
     def __init__(
-        self, base_url: str, *, token: str | None, api_key: str | None, limits: Limits | None = None
+        self,
+        base_url: str,
+        *,
+        token: str | None,
+        api_key: str | None,
+        limits: Limits | None = None,
+        ca_file: str = "",
+        manages_keys: bool = True,
+        on_answer: Callable[[str, str, int], None] = lambda *_: None,
     ) -> None:
-        self._base_url = _checked_base_url(base_url)
+        self._base_url = checked_base_url(base_url)
         self._limits = limits or Limits()
+        self._manages_keys = manages_keys
+        self._on_answer = on_answer
         self._exchange = Exchange(
             self._base_url,
-            token=_checked_credential(token, "CERBY_TOKEN"),
-            api_key=_checked_credential(api_key, "CERBY_API_KEY"),
+            token=credentials.checked(token, credentials.TOKEN),
+            api_key=credentials.checked(api_key, credentials.API_KEY),
             limits=self._limits,
+            ca_file=ca_file,
         )
 
     def __repr__(self) -> str:
@@ -91,11 +105,42 @@ class CerbyClient:
         )
 
     def vaults(self, *, within: float = math.inf) -> list[Vault]:
-        """Return the vaults. Cerby (published): cloud vaults only. ``within``: as in ``person``."""
-        return list(self._walk(Call("list the vaults", "GET", wire.VAULTS, within=within), wire.vault))
+        """Return the vaults that can take a secret over the API: the enabled ones in the cloud.
 
-    def save_secret(self, *, title: str, body: str, vault_id: UUID | None) -> Secret:
-        """Store ``body`` as a text secret. Without ``vault_id``, Cerby chooses the vault."""
+        ``within``: as in ``person``.
+        """
+        listed = self._walk(Call("list the vaults", "GET", wire.VAULTS, within=within), wire.vault)
+        return [vault for vault in listed if vault.takes_secrets]
+
+    def secrets_called(self, title: str) -> list[Secret]:
+        """Return the secrets with this title that the API key's user can see."""
+        listed = self._walk(Call("list the secrets", "GET", wire.SECRETS), wire.secret)
+        return [secret for secret in listed if secret.title == title]
+
+    def share_secret(self, secret_id: UUID, *, with_person: UUID, message: str) -> None:
+        """Make a person an owner of the secret, or do nothing if it is shared with them already."""
+        call = Call(
+            "share the secret",
+            "POST",
+            wire.members_of(secret_id),
+            body=wire.member_request(with_person, message=message),
+            ok=frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.NO_CONTENT}),
+        )
+        try:
+            self._succeed(call)
+        except (CerbyConflict, CerbyInDoubt):
+            if not self._is_shared(secret_id, with_person):
+                raise
+
+    def _is_shared(self, secret_id: UUID, person_id: UUID) -> bool:
+        call = Call("list the members of the secret", "GET", wire.members_of(secret_id))
+        try:
+            return any(member.id == person_id for member in self._walk(call, wire.member))
+        except CerbyError:
+            return False
+
+    def save_secret(self, *, title: str, body: str, vault_id: UUID) -> Secret:
+        """Store ``body`` as a text secret, which then belongs to the API key's user."""
         call = Call(
             "save the secret",
             "POST",
@@ -221,9 +266,13 @@ class CerbyClient:
 
     def _succeed(self, call: Call) -> Answer:
         """Carry out the call and return its answer. Any other status than success raises an error."""
+        if call.manages_keys and not self._manages_keys:
+            raise calls.not_published(call)
         if not self._exchange.has_credential(call):
             raise calls.without_credential(call)
         outcome = self._exchange.carry_out(call)
+        if isinstance(outcome, Answer):
+            self._on_answer(self._exchange.credential_name(call), call.doing, outcome.status)
         if isinstance(outcome, Answer) and outcome.status in call.ok:
             return outcome
         raise calls.error(call, outcome, hide=self._exchange.credentials)
@@ -257,8 +306,8 @@ def _same_email(one: str, other: str) -> bool:
     return one == other or (one.isascii() and other.isascii() and one.lower() == other.lower())
 
 
-def _checked_base_url(url: str) -> str:
-    """Return the URL without a trailing slash. Raises ValueError."""
+def checked_base_url(url: str) -> str:
+    """Return the URL without slashes and ``/api/v1`` at its end. Raises ValueError."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if (
@@ -271,7 +320,7 @@ def _checked_base_url(url: str) -> str:
         raise ValueError("CERBY_BASE_URL must look like https://my-workspace.cerby.com.")
     if parts.scheme == "http" and not _is_loopback(host):
         raise ValueError("CERBY_BASE_URL must begin with https://, except for a server on this machine.")
-    return url.rstrip("/")
+    return url.rstrip("/").removesuffix("/api/v1").rstrip("/")
 
 
 def _is_loopback(host: str) -> bool:
@@ -279,11 +328,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _checked_credential(value: str | None, name: str) -> str:
-    """Return the credential or "". Raises ValueError, without the value, if a header cannot contain it."""
-    if value and not (value.isascii() and value.isprintable() and " " not in value):
-        message = f"{name} contains a character that no credential can have, such as a space or line break."
-        raise ValueError(message)
-    return value or ""

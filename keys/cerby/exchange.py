@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-import logging
+import ssl
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, ClassVar
 
 import requests
+import structlog
 from urllib3.exceptions import HTTPError
 
 from keys.cerby import calls, in_flight
@@ -22,7 +23,7 @@ from portal.conf import WEB_THREADS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-logger = logging.getLogger(__name__)
+logger = structlog.get_logger(__name__)
 
 _CHUNK = 65_536
 _FAILURES = (OSError, ValueError, HTTPError, http.client.HTTPException)
@@ -96,9 +97,10 @@ class _Session(requests.Session):
     nothing else changes after construction.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ca_file: str = "") -> None:
         super().__init__()
         self.trust_env = False
+        self.verify = ca_file or True
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.headers.clear()
         self.headers.update(
@@ -115,12 +117,13 @@ class _Session(requests.Session):
 class Exchange:
     """Carry out calls: reads over a shared pool, repeated if that may help; writes once."""
 
-    def __init__(self, base_url: str, *, token: str, api_key: str, limits: Limits) -> None:
+    def __init__(self, base_url: str, *, token: str, api_key: str, limits: Limits, ca_file: str = "") -> None:
         self._base_url = base_url
+        self._ca_file = ca_file
         self._token = token
         self._api_key = api_key
         self._limits = limits
-        self._pooled = _Session()
+        self._pooled = _Session(ca_file)
         self._in_flight = in_flight.bound(base_url, limits.at_once) if limits.at_once else None
 
     @property
@@ -133,6 +136,10 @@ class Exchange:
 
     def has_credential(self, call: Call) -> bool:
         return bool(self._token or (self._api_key and not call.manages_keys))
+
+    def credential_name(self, call: Call) -> str:
+        """Return the setting of the credential that the call is sent with."""
+        return "CERBY_TOKEN" if call.manages_keys or not self._api_key else "CERBY_API_KEY"
 
     def carry_out(self, call: Call) -> Answer | Lost:
         """Return the outcome of the call. Never raise: a traceback's frames would contain a credential.
@@ -152,7 +159,7 @@ class Exchange:
         if call.writes:
             # Use a new connection. If the server had closed a pooled one meanwhile, nobody could tell whether
             # it received the write.
-            with _Session() as session:
+            with _Session(self._ca_file) as session:
                 return self._once(session, call, ends)
         for pause in self._limits.pauses:
             outcome = self._once(self._pooled, call, ends)
@@ -185,7 +192,7 @@ class Exchange:
             ) as response:
                 return self._received(response)
         except _NeverConnectedError as error:
-            return _lost(call, Stage.NOT_SENT, "no connection could be made", error)
+            return _lost(call, Stage.NOT_SENT, _why_not_connected(error), error)
         except requests.Timeout as error:
             return _lost(call, Stage.UNUSABLE, "its answer did not come in time", error)
         except requests.ConnectionError as error:
@@ -215,7 +222,7 @@ class Exchange:
                     flaw = "its answer is too long"
                     break
         except _FAILURES as error:
-            logger.warning("cerby: an answer broke off (%s)", _root(error))
+            logger.warning("cerby_answer_broke_off", cause=type(_root(error)).__name__)
             flaw = "its answer broke off"
         return Answer(
             status=response.status_code,
@@ -227,12 +234,31 @@ class Exchange:
 
 
 def _lost(call: Call, stage: Stage, reason: str, error: Exception) -> Lost:
-    logger.warning("cerby: could not %s: %s (%s)", call.doing, reason, _root(error))
+    logger.warning("cerby_call_failed", call=call.doing, reason=reason, cause=type(_root(error)).__name__)
     return Lost(stage, reason)
 
 
-def _root(error: BaseException) -> str:
-    """Return the type of the root cause, which contains neither address nor header."""
+def _root(error: BaseException) -> BaseException:
+    """Return the root cause. Log only its type: its text may contain an address or a header."""
     while (below := error.__cause__ or error.__context__) is not None:
         error = below
-    return type(error).__name__
+    return error
+
+
+_EXPIRED, _NOT_YET_VALID, _WRONG_HOST, _WRONG_ADDRESS = 10, 9, 62, 64  # X509_V_ERR_* of OpenSSL
+_CERTIFICATE = {
+    _EXPIRED: "the server's TLS certificate has expired",
+    _NOT_YET_VALID: "the server's TLS certificate is not valid yet",
+    _WRONG_HOST: "the server's TLS certificate is for another host",
+    _WRONG_ADDRESS: "the server's TLS certificate is for another host",
+}
+
+
+def _why_not_connected(error: BaseException) -> str:
+    root = _root(error)
+    if isinstance(root, ssl.SSLCertVerificationError):
+        untrusted = "the server's TLS certificate is not trusted (CERBY_CA_FILE names a private authority)"
+        return _CERTIFICATE.get(root.verify_code, untrusted)
+    if isinstance(root, ssl.SSLError):
+        return "no TLS connection could be made"
+    return "no connection could be made"

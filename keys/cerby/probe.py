@@ -6,21 +6,28 @@ import enum
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from keys.cerby import calls, wire
+from keys.cerby import calls, values, wire
 from keys.cerby.calls import Answer, Call
+from keys.cerby.client import checked_base_url
 from keys.cerby.exchange import Exchange, Limits
+from keys.cerby.values import WireError
+from keys.rules.errors import CerbyInDoubt
 
 LIMITS = Limits(answer=5, total=8, pauses=(0.2,))
 """A person waits for the page, and there are six calls to make."""
 
 
 class Access(enum.Enum):
-    """The outcome of a read. Cerby (published): 401 is an unknown, expired or deleted key, or no scope."""
+    """The outcome of a read (Cerby, published)."""
 
     OPEN = enum.auto()
+    """200 with a list in the published shape. Nothing else counts as access."""
     CLOSED = enum.auto()
-    UNCLEAR = enum.auto()
-    """403 or 404: the key's owner may not read the list, or the workspace does not have it."""
+    """401: the key is unknown, expired or deleted, or lacks the scope."""
+    FORBIDDEN = enum.auto()
+    """403: Cerby knows the key, but its owner may not read the list."""
+    ABSENT = enum.auto()
+    """404: Cerby has no such list, or does not admit it."""
 
 
 @dataclass(frozen=True)
@@ -67,24 +74,25 @@ PROBES: tuple[Probe, ...] = (
 )
 
 
-def probe(base_url: str, secret: str, *, limits: Limits = LIMITS) -> dict[Probe, Access]:
+def probe(base_url: str, secret: str, *, limits: Limits = LIMITS, ca_file: str = "") -> dict[Probe, Access]:
     """Read one item of each list with ``secret``, which must be printable ASCII without spaces.
 
-    Raises ``CerbyError`` if Cerby gives no definite answer, such as 429, 5xx or none. An incomplete result
-    could let a key pass that opens more than it should.
+    Raises ``CerbyError`` if Cerby gives no definite answer, such as 429, 5xx, a page in HTML or none. An
+    incomplete result could let a key pass that opens more than it should.
     """
-    exchange = Exchange(base_url.rstrip("/"), token="", api_key=secret, limits=limits)
+    base_url = checked_base_url(base_url)
+    exchange = Exchange(base_url, token="", api_key=secret, limits=limits, ca_file=ca_file)
     try:
         return {probed: _access(exchange, probed, secret) for probed in PROBES}
     finally:
         exchange.close()
 
 
+_PAGES = {"text/html", "application/xhtml+xml"}
 _MEANING = {
-    HTTPStatus.OK: Access.OPEN,
     HTTPStatus.UNAUTHORIZED: Access.CLOSED,
-    HTTPStatus.FORBIDDEN: Access.UNCLEAR,
-    HTTPStatus.NOT_FOUND: Access.UNCLEAR,
+    HTTPStatus.FORBIDDEN: Access.FORBIDDEN,
+    HTTPStatus.NOT_FOUND: Access.ABSENT,
 }
 
 
@@ -97,6 +105,36 @@ def _access(exchange: Exchange, probed: Probe, secret: str) -> Access:
         quotes=False,  # an error message may contain the key
     )
     outcome = exchange.carry_out(call)
-    if isinstance(outcome, Answer) and outcome.status in _MEANING:
-        return _MEANING[HTTPStatus(outcome.status)]
+    if isinstance(outcome, Answer):
+        if outcome.media_type in _PAGES:
+            raise CerbyInDoubt(
+                f"The portal asked Cerby to {call.doing}, but a web page (status {outcome.status}) came "
+                "back, not Cerby's API. Ask a portal administrator to check CERBY_BASE_URL and any proxy."
+            )
+        if outcome.status == HTTPStatus.OK:
+            flaw = _flaw(outcome)
+            if not flaw:
+                return Access.OPEN
+            raise calls.in_doubt(call, flaw)
+        if outcome.status in _MEANING:
+            return _MEANING[HTTPStatus(outcome.status)]
     raise calls.error(call, outcome, hide=[secret])
+
+
+def _flaw(answer: Answer) -> str:
+    """Return why a 200 is not a list in the published shape, or ""."""
+    if answer.flaw:
+        return answer.flaw
+    if answer.media_type != "application/json":
+        return "its answer is not JSON"
+    try:
+        wire.page(wire.document(answer.body), _resource)
+    except WireError as error:
+        return f"its answer does not have the published shape ({error})"
+    return ""
+
+
+def _resource(value: object) -> None:
+    fields = values.at("a resource", values.obj, value)
+    values.at("id", values.uuid, fields.get("id"))
+    values.at("type", values.text, fields.get("type"))

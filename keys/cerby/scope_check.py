@@ -15,7 +15,8 @@ class ScopeCheck:
 
     ``wider``: for each list that is open but was not requested, the scopes that open it; the key has one of
     them. ``missing``: requested but certainly not granted. ``unchecked``: requested, but no published read
-    shows it. ``accepted``: Cerby answered a read, so the key is live.
+    shows it. ``forbidden``, ``absent``: the names of the lists for which Cerby answered 403 and 404.
+    ``accepted``: Cerby answered a read with 200 or 403, so the key is live.
     """
 
     granted: list[str]
@@ -23,6 +24,9 @@ class ScopeCheck:
     missing: list[str]
     unchecked: list[str]
     accepted: bool
+    opened: bool
+    forbidden: list[str]
+    absent: list[str]
 
     @property
     def may_be_dead(self) -> bool:
@@ -46,7 +50,10 @@ def check_scopes_granted(requested: Iterable[str], seen: Mapping[Probe, Access])
         wider=_unexplained(opened, reached),
         missing=in_order(missing),
         unchecked=in_order(set(wanted) - missing - certain),
-        accepted=bool(opened),
+        accepted=bool(opened) or Access.FORBIDDEN in seen.values(),
+        opened=bool(opened),
+        forbidden=[one.list_name for one in PROBES if seen[one] is Access.FORBIDDEN],
+        absent=[one.list_name for one in PROBES if seen[one] is Access.ABSENT],
     )
 
 

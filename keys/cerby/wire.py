@@ -28,6 +28,8 @@ API_KEYS = "/api/v1/api-keys"
 
 # Types of resources: published, except "api_key", which is our contract.
 _USER, _VAULT, _SECRET, _API_KEY = "user", "vault", "secret", "api_key"
+_MEMBER = "users"  # of a secret
+_LOCAL_SCHEME = "local_encryption_key"
 
 _MAX_KEY_LENGTH = 4096
 _MAX_ROLE_LENGTH = 100
@@ -77,14 +79,18 @@ class Person:
 
 @dataclass(frozen=True)
 class Vault:
+    """A vault. ``takes_secrets``: it is enabled and in the cloud, so the API can store a secret in it."""
+
     id: UUID
     name: str
+    takes_secrets: bool = True
 
 
 @dataclass(frozen=True)
 class Secret:
     id: UUID
     title: str
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -183,12 +189,27 @@ def scopes_request(scopes: Iterable[str]) -> object:
     return {"data": {"type": _API_KEY, "attributes": {"scopes": list(scopes)}}}
 
 
-def secret_request(*, title: str, body: str, vault_id: UUID | None) -> object:
-    """Return the body of a request that creates a secret. Cerby publishes the call but not its attributes."""
-    attributes = {"title": title, "category": "text", "body": body}
-    if vault_id is not None:
-        attributes["vaultId"] = str(vault_id)
-    return {"data": {"type": _SECRET, "attributes": attributes}}
+def secret_request(*, title: str, body: str, vault_id: UUID) -> object:
+    """Return the body of a request that creates a secret (Cerby, published; it has no ``type``)."""
+    attributes = {
+        "vaultId": str(vault_id),
+        "title": title,
+        "requiresIdentityChallenge": False,
+        "body": {"type": "plaintext", "value": body},
+        "category": "text",
+    }
+    return {"data": {"attributes": attributes}}
+
+
+def members_of(secret_id: UUID) -> str:
+    """Return the path of the people with whom a secret is shared (Cerby, published)."""
+    return f"{SECRETS}/{secret_id}/members/users"
+
+
+def member_request(person_id: UUID, *, message: str) -> object:
+    """Return the body of a request that makes a person an owner of a secret (Cerby, published)."""
+    attributes = {"role": "secret_owner", "message": message}
+    return {"data": {"id": str(person_id), "type": _MEMBER, "attributes": attributes}}
 
 
 def one(answer: object) -> object:
@@ -239,15 +260,35 @@ def _mfa(value: object) -> Mfa:
 
 
 def vault(resource: object) -> Vault:
-    """Raises WireError."""
+    """Parse a vault. One without ``state`` or ``scheme`` counts as usable. Raises WireError."""
     fields = Resource(resource, _VAULT)
-    return Vault(fields.id, fields.required("name", values.text))
+    state = fields.optional("state", values.text) or "enabled"
+    scheme = fields.optional("scheme", values.text)
+    usable = state == "enabled" and scheme != _LOCAL_SCHEME
+    return Vault(fields.id, fields.required("name", values.text), takes_secrets=usable)
 
 
 def secret(resource: object) -> Secret:
     """Raises WireError."""
     fields = Resource(resource, _SECRET)
-    return Secret(fields.id, fields.required("title", values.text))
+    return Secret(
+        id=fields.id,
+        title=fields.required("title", values.text),
+        created_at=fields.if_readable("createdAt", values.time),
+    )
+
+
+@dataclass(frozen=True)
+class Member:
+    """A person with whom a secret is shared."""
+
+    id: UUID
+
+
+def member(resource: object) -> Member:
+    """Raises WireError."""
+    fields = values.at("the resource", values.obj, resource)
+    return Member(values.at("id", values.uuid, fields.get("id")))
 
 
 def upstream_key(resource: object) -> UpstreamKey:

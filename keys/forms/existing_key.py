@@ -68,7 +68,11 @@ class _PlainTextForm(forms.Form):
 
 
 class PasteForm(_PlainTextForm):
-    save = forms.BooleanField(label="Also save it in Cerby", required=False)
+    save = forms.BooleanField(
+        label="Also save it in Cerby",
+        required=False,
+        help_text="The secret belongs to the owner of the portal's API key and is shared with you.",
+    )
     vault = forms.TypedChoiceField(label="Select vault", required=False, choices=[])
 
     def __init__(self, data: Any = None, *, vaults: Sequence[cerby.Vault]) -> None:

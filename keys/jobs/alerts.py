@@ -54,6 +54,7 @@ def _open() -> list[Alert]:
 def _mail(found: Sequence[ActiveAlert], now: datetime) -> str:
     """Send all changes in one mail, and mark them as mailed once the mail server has accepted it."""
     current: dict[tuple[str, str], ActiveAlert] = {(one.kind, one.subject): one for one in found}
+    _replace_reminders(found, now)
     new = [row for row in _open() if row.mailed_at is None and now - row.since >= _grace(row)]
     ended = list(
         Alert.objects.filter(until__isnull=False, mailed_at__isnull=False, over_mailed_at__isnull=True)
@@ -75,6 +76,14 @@ def _mail(found: Sequence[ActiveAlert], now: datetime) -> str:
     Alert.objects.filter(pk__in=[row.pk for row in new]).update(mailed_at=now)
     Alert.objects.filter(pk__in=[row.pk for row in ended]).update(over_mailed_at=now)
     return f"mailed to {len(to)} people"
+
+
+def _replace_reminders(found: Sequence[ActiveAlert], now: datetime) -> None:
+    """Mail no end of a reminder that a later one of the same kind replaces."""
+    kind = AlertKind.CREDENTIAL_EXPIRES
+    if any(one.kind == kind for one in found):
+        rows = Alert.objects.filter(kind=kind, until__isnull=False, over_mailed_at__isnull=True)
+        rows.update(over_mailed_at=now)
 
 
 def _grace(row: Alert) -> timedelta:

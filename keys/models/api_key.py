@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Case, F, Func, Q, Value, When
 
@@ -248,6 +249,14 @@ class ApiKey(models.Model):
     @property
     def origin_label(self) -> str:
         return ApiKey.Origin(self.origin).label
+
+    @property
+    def is_deleted_by_hand(self) -> bool:
+        """Return whether only a person can delete the key in Cerby.
+
+        That is so if its Cerby id is not known, and in assisted mode, even if a server told the id before.
+        """
+        return self.cerby_id is None or settings.CERBY_ISSUE_MODE == "assisted"
 
     @property
     def owner_cerby_id(self) -> UUID:

@@ -130,7 +130,7 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.KEY_LOOKED_UP: frozenset({"found"}),
     Event.KEY_REVEALED: frozenset({"thumbprint"}),
     Event.KEY_SAVE_STARTED: frozenset({"vault"}),
-    Event.KEY_STORED: frozenset({"how", "vault"}),
+    Event.KEY_STORED: frozenset({"how", "vault", "secret_id", "shared"}),
     Event.KEY_RESCOPE_STARTED: frozenset({"before", "after"}),
     Event.KEY_RESCOPED: frozenset({"before", "after"}),
     Event.KEY_DELETION_STARTED: frozenset({"from_state"}),

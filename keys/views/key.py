@@ -92,7 +92,7 @@ def delete(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
 
 
 def _deletion_message(key: ApiKey) -> str:
-    if key.state == State.REVOKED and key.cerby_id is None:
+    if key.state == State.REVOKED and key.is_deleted_by_hand:
         return f"“{key.name}” is removed. A person has confirmed it."
     if key.state == State.REVOKED:
         return f"“{key.name}” is removed. Cerby has confirmed that it no longer works."

@@ -54,7 +54,7 @@ def _save_in_vault(request: HttpRequest, actor: Actor, page: PastePage, form: Pa
     """Save the key in a vault and return whether it worked. If not, the person must store it."""
     chosen = form.cleaned_data.get("vault") or None
     try:
-        vault = save_in_cerby(
+        saved = save_in_cerby(
             actor,
             page.key.id,
             secret=form.cleaned_data["api_key"],
@@ -63,7 +63,8 @@ def _save_in_vault(request: HttpRequest, actor: Actor, page: PastePage, form: Pa
     except (CerbyError, Invalid) as error:
         messages.warning(request, f"The key was accepted, but it is not saved in Cerby. {error.sentence}")
         return False
-    messages.success(request, f"The API key is active, and saved in Cerby, in the vault “{vault}”.")
+    tell = messages.warning if saved.not_shared else messages.success
+    tell(request, f"The API key is active, and saved in Cerby, {saved.sentence}")
     return True
 
 

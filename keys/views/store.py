@@ -58,8 +58,9 @@ def claim(request: HttpRequest, key_id: UUID) -> JsonResponse:
 def save_key(request: HttpRequest, key_id: UUID) -> JsonResponse:
     """Save the key in Cerby. The body is {"secret": text, "vault": id or null}."""
     secret, vault_id = _parse_body(request)
-    vault = save_in_cerby(actor_of(request), key_id, secret=secret, vault_id=vault_id)
-    messages.success(request, f"The API key is saved in Cerby, in the vault “{vault}”.")
+    saved = save_in_cerby(actor_of(request), key_id, secret=secret, vault_id=vault_id)
+    tell = messages.warning if saved.not_shared else messages.success
+    tell(request, f"The API key is saved in Cerby, {saved.sentence}")
     return JsonResponse({"next": reverse("keys:inventory")})
 
 

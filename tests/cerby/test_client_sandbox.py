@@ -130,9 +130,16 @@ def test_the_same_external_id_twice_creates_no_second_key(cerby):
 
 def test_vaults_and_secrets(cerby, sandbox):
     main, finance = sandbox.add_vault("Main"), sandbox.add_vault("Finance")
+    sandbox.add_vault("Old", state="disabled")
+    sandbox.add_vault("On laptops", scheme="local_encryption_key")
     assert set(cerby.vaults()) == {Vault(UUID(main), "Main"), Vault(UUID(finance), "Finance")}
     saved = cerby.save_secret(title="A key", body="sbx_something", vault_id=UUID(finance))
-    assert saved == Secret(saved.id, "A key")
+    assert saved == Secret(saved.id, "A key", saved.created_at)
+    [found] = cerby.secrets_called("A key")
+    assert found == saved
+    person = cerby.person_by_email(EMAIL.format("admin"))
+    for _ in range(2):  # the second time, it is shared already
+        cerby.share_secret(saved.id, with_person=person.id, message="Yours.")
     [kept] = sandbox.secrets()
     assert (kept["title"], kept["body_length"], kept["vault_id"]) == ("A key", len("sbx_something"), finance)
 

@@ -57,7 +57,7 @@ def issue(cerby):
 
 
 def save(cerby):
-    return cerby.save_secret(title="T", body="B", vault_id=None)
+    return cerby.save_secret(title="T", body="B", vault_id=UUID(KEY_ID))
 
 
 def rescope(cerby):

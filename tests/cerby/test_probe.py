@@ -14,6 +14,7 @@ from tests.cast import a_live_key
 from tests.support.bad_server import KeepAlive, http, refusal, serving
 
 FAST = Limits(connect=1, answer=1, total=2, pauses=(0.01,))
+EMPTY = '{"data": [], "links": {"next": null}, "meta": {"page": {"maxSize": 100, "total": 0}}}'
 SECRET = "sbx_canary-0123456789-abcdefghijklmnop"
 
 
@@ -51,7 +52,7 @@ def test_each_scope_opens_its_lists_and_no_other(seen_by, scopes, expected):
 def test_missing_rights_of_the_owner_differ_from_missing_scopes(seen_by):
     """Cerby (published): vaults are for Admins and above; 403 is the person, 401 the scope."""
     vaults = next(one for one in PROBES if one.list_name == "vaults")
-    assert seen_by("user", ["read:vaults"])[vaults] is Access.UNCLEAR
+    assert seen_by("user", ["read:vaults"])[vaults] is Access.FORBIDDEN
     assert seen_by("user", ["read:users"])[vaults] is Access.CLOSED
 
 
@@ -84,7 +85,10 @@ def test_it_reads_one_item_of_each_list_with_only_the_given_key(workspace, setti
 def test_an_indefinite_answer_lets_no_key_pass(step, error):
     """A misbehaving server answers half of the lists, and then this."""
     started = time.monotonic()
-    with serving(http(200), http(401), step) as server, pytest.raises(error):
+    with (
+        serving(http(200, EMPTY, Content_Type="application/json"), http(401), step) as server,
+        pytest.raises(error),
+    ):
         probe(server.url, SECRET, limits=FAST)
     assert time.monotonic() - started < 5
 

@@ -1,4 +1,4 @@
-"""Run the portal against an imitation of Cerby's published API that shares no code with the sandbox."""
+"""Read people and roles from an imitation of the published API."""
 
 from __future__ import annotations
 
@@ -17,35 +17,8 @@ from keys.jobs.tasks import people as people_job
 from keys.models import AuditEvent, DroppedValue, PeriodicJob, User
 from keys.rules.policy import Role
 from keys.selectors.health.alert_kinds import AlertKind
-from keys.selectors.health.alerts import active_alerts
-from keys.selectors.health.audit_log import audit_health
 from tests.cast import said_by, signed_in
-from tests.house.test_logs import printed  # noqa: F401 - a fixture
-from tests.support.published_cerby import Cerby, serving
-
-SCOPES = ("read:users", "read:vaults", "read:items:secrets", "write:items:secrets")
-
-
-@pytest.fixture
-def published(settings, db):
-    """Yield the imitation with an Owner, an Admin and a User, and point the portal at it in assisted mode."""
-    with serving(Cerby()) as imitation:
-        owner = imitation.add_user("olivia.owner@acme.example", "workspace_owner")
-        imitation.add_user("ada.admin@acme.example", "workspace_admin")
-        imitation.add_user("una.user@acme.example", "workspace_user")
-        settings.CERBY_BASE_URL = imitation.url
-        settings.CERBY_TOKEN = ""
-        settings.CERBY_API_KEY = imitation.add_key(owner, *SCOPES)
-        settings.CERBY_ISSUE_MODE = "assisted"
-        yield imitation
-
-
-def user_of(published: Cerby, email: str) -> dict:
-    return next(user for user in published.users if user["attributes"]["email"] == email)
-
-
-def alerts() -> dict[str, str]:
-    return {alert.kind: alert.words for alert in active_alerts(timezone.now(), audit_health())}
+from tests.cerby.conftest import alerts, user_of
 
 
 @pytest.mark.parametrize(
@@ -75,7 +48,7 @@ def test_users_without_last_activity_are_read(published):
     assert len(list(cerby.connect().people())) == 3
 
 
-def test_a_value_that_cannot_be_read_costs_the_value_but_not_the_person(published, printed):  # noqa: F811
+def test_a_value_that_cannot_be_read_costs_the_value_but_not_the_person(published, printed):
     add_person("ada.admin@acme.example")
     ada = user_of(published, "ada.admin@acme.example")
     ada["attributes"]["lastActivity"] = "the day before yesterday"

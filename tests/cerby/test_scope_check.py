@@ -11,10 +11,10 @@ from keys.rules.scopes import CATALOGUE
 LISTS = {one.list_name: one for one in PROBES}
 
 
-def seen(*opened: str, unclear: tuple[str, ...] = ()):
+def seen(*opened: str, forbidden: tuple[str, ...] = ()):
     """Return accesses in which those lists are open and the others closed."""
     return {
-        one: Access.OPEN if name in opened else (Access.UNCLEAR if name in unclear else Access.CLOSED)
+        one: Access.OPEN if name in opened else (Access.FORBIDDEN if name in forbidden else Access.CLOSED)
         for name, one in LISTS.items()
     }
 
@@ -73,7 +73,7 @@ def test_a_scope_that_no_published_read_needs_cannot_be_checked(scope):
 
 
 def test_a_list_that_the_owner_may_not_see_proves_nothing_about_the_key():
-    verdict = check_scopes_granted(["read:vaults", "read:users"], seen("users", unclear=("vaults",)))
+    verdict = check_scopes_granted(["read:vaults", "read:users"], seen("users", forbidden=("vaults",)))
     assert (verdict.missing, verdict.unchecked) == ([], ["read:vaults"])
 
 

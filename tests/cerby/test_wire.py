@@ -223,15 +223,33 @@ def test_the_request_to_create_a_key():
 
 def test_the_request_to_save_a_secret():
     vault = uuid4()
-    with_vault: Any = wire.secret_request(title="T", body="B", vault_id=vault)
-    without_vault: Any = wire.secret_request(title="T", body="B", vault_id=None)
-    assert with_vault["data"]["attributes"] == {
-        "title": "T",
-        "category": "text",
-        "body": "B",
-        "vaultId": str(vault),
+    assert wire.secret_request(title="T", body="B", vault_id=vault) == {
+        "data": {
+            "attributes": {
+                "vaultId": str(vault),
+                "title": "T",
+                "requiresIdentityChallenge": False,
+                "body": {"type": "plaintext", "value": "B"},
+                "category": "text",
+            }
+        }
     }
-    assert "vaultId" not in without_vault["data"]["attributes"]
+
+
+@pytest.mark.parametrize(
+    ("state", "scheme", "usable"),
+    [
+        ("enabled", "kms_byo", True),
+        ("enabled", "akv", True),
+        ("enabled", "local_encryption_key", False),
+        ("disabled", "kms_byo", False),
+        ("paused", "kms_byo", False),
+        (None, None, True),
+    ],
+)
+def test_only_enabled_cloud_vaults_take_secrets(state, scheme, usable):
+    vault = {"id": ID, "type": "vault", "attributes": {"name": "V", "state": state, "scheme": scheme}}
+    assert wire.vault(vault).takes_secrets is usable
 
 
 def test_an_issued_key_hides_its_plain_text():

@@ -7,6 +7,7 @@ import runpy
 import subprocess
 import sys
 
+import certifi
 import environ
 import pytest
 from django.core.checks import run_checks
@@ -131,6 +132,8 @@ def test_every_name_may_be_given_as_a_file(environment, tmp_path, name):
         "PORTAL_ALERT_EMAILS": "ops@example.com, oncall@example.com",
         "PORTAL_LOG_LEVEL": "DEBUG",
         "CERBY_ISSUE_MODE": "direct",
+        "CERBY_API_KEY_EXPIRES": "2027-01-31",
+        "CERBY_CA_FILE": certifi.where(),
         "PORTAL_AUDIT_ORIGIN": "log.example.com/audit",
         "PORTAL_AUDIT_FORMER_VKEYS": "log.example.com/audit+00000000+AQ",
         "PORTAL_AUDIT_ANCHOR_FILE": "/var/lib/anchors/key-portal.jsonl",
@@ -173,6 +176,7 @@ def test_an_address_without_the_packages_for_it_says_what_to_install(environment
     ("base_url", "mode"),
     [
         ("https://my-workspace.cerby.com", "assisted"),
+        ("https://my-workspace.cerby.com/api/v1/", "assisted"),
         ("https://gateway.example.com", "direct"),
         ("https://cerby.com.example.com", "direct"),
         ("http://127.0.0.1:8001", "direct"),
@@ -180,6 +184,7 @@ def test_an_address_without_the_packages_for_it_says_what_to_install(environment
 )
 def test_keys_are_made_by_hand_in_cerbys_own_workspaces_unless_said_otherwise(environment, base_url, mode):
     environment(**PRODUCTION | {"CERBY_BASE_URL": base_url})
+    assert conf.read().cerby_base_url == base_url.removesuffix("/api/v1/")
     assert conf.read().cerby_issue_mode == mode
     environment(**PRODUCTION | {"CERBY_BASE_URL": base_url, "CERBY_ISSUE_MODE": "assisted"})
     assert conf.read().cerby_issue_mode == "assisted"
@@ -191,6 +196,8 @@ def test_a_file_that_is_not_there_is_an_error_that_names_the_setting(environment
 
 
 BAD = {
+    "CERBY_API_KEY_EXPIRES": ["soon", "31.1.2027", "2027-13-01"],
+    "CERBY_CA_FILE": ["/nowhere/ca.pem", "/etc/hostname", "/etc"],
     "DATABASE_URL": [
         "postgres",
         "postgres://",

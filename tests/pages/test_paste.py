@@ -272,10 +272,11 @@ def test_in_direct_mode_the_wizard_does_not_ask_for_a_paste(admin, settings):
     assert ApiKey.objects.get(pk=sent["id"]).state == State.READY
 
 
-def test_a_pasted_key_is_matched_and_deleted_if_cerby_lists_keys(admin, made_by_hand, sandbox):
+def test_a_pasted_key_is_matched_and_deleted_if_cerby_lists_keys(admin, made_by_hand, sandbox, settings):
     key = awaited(admin, name="CI pipeline", scopes=["read:users"])
     plain = made_by_hand(["read:users"], name="CI pipeline")
     paste(admin, key, plain)
+    settings.CERBY_ISSUE_MODE = "direct"
     admin.post(f"/keys/{key.pk}/delete/")
     assert now(key).state == State.REVOKED
     assert not sandbox.accepts(plain)

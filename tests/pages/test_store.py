@@ -163,7 +163,12 @@ def test_save_in_cerby_puts_it_in_the_vault_and_forgets_it(admin, workspace, san
     assert "saved in Cerby, in the vault “Automation”" in messages_of(table)
     assert names(table)[0] == "Payroll"
     [event] = events(type="key:store")
-    assert event.details == {"how": "saved in Cerby", "vault": "Automation"}
+    assert event.details == {
+        "how": "saved in Cerby",
+        "vault": "Automation",
+        "secret_id": kept["id"],
+        "shared": "yes",
+    }
 
 
 def test_with_one_vault_no_id_is_needed(admin, workspace, sandbox):

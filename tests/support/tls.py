@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import ssl
 import threading
@@ -33,10 +34,14 @@ class Hook:
     tokens: list[str | None] = field(default_factory=list)
 
 
-def certificate(folder: Path) -> Path:
-    """Write a key and a self-signed certificate for NAME to one file."""
+def certificate(folder: Path, *, address: str = "", days: int = 1) -> Path:
+    """Write a key and a self-signed certificate for NAME, or for an IP ``address``, to one file.
+
+    It is valid for so many ``days`` from now; if they are negative, it has expired.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
+    named = x509.IPAddress(ipaddress.ip_address(address)) if address else x509.DNSName(NAME)
     now = datetime.now(tz=UTC)
     made = (
         x509.CertificateBuilder()
@@ -44,9 +49,9 @@ def certificate(folder: Path) -> Path:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
+        .not_valid_before(now - timedelta(days=3))
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName([named]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )

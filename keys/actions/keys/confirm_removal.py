@@ -26,7 +26,7 @@ def confirm_removal(actor: Actor, key_id: UUID) -> ApiKey:
     authorize(actor, Action.DELETE_KEY, key)
     if key.state == State.REVOKED:
         return key
-    if key.state != State.REVOKING or key.cerby_id is not None:
+    if key.state != State.REVOKING or not key.is_deleted_by_hand:
         raise Conflict("This key does not have to be deleted in Cerby's web app.")
     now = timezone.now()
     transition(

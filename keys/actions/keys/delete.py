@@ -43,7 +43,7 @@ def delete_key(actor: Actor, key_id: UUID) -> ApiKey:
         start_revoking(key, actor)
     if key.state == State.REVOKING and key.cerby_id is None:
         match_cerby_id(key, actor)
-    if key.state == State.REVOKING and key.cerby_id is not None:
+    if key.state == State.REVOKING and not key.is_deleted_by_hand:
         revoke_key(key, actor)
     return key
 

@@ -58,9 +58,14 @@ def _already_known(actor: Actor, key: ApiKey) -> str:
 
 
 def _check(verdict: ScopeCheck, *, accept_less: bool) -> None:
+    if not verdict.accepted and len(verdict.absent) == len(cerby.PROBES):
+        raise Invalid(
+            api_key="Cerby answered 404 to every request, so the portal may ask at a wrong address. Ask a "
+            "portal administrator to check CERBY_BASE_URL. Nothing was stored."
+        )
     if verdict.may_be_dead:
         raise Invalid(
-            api_key="Cerby does not accept this key: it answered 401 to every request. Check that it was "
+            api_key=f"Cerby does not accept this key: it answered {_statuses(verdict)}. Check that it was "
             "copied in full, belongs to this workspace, and is neither expired nor deleted."
         )
     if verdict.wider:
@@ -73,9 +78,22 @@ def _check(verdict: ScopeCheck, *, accept_less: bool) -> None:
         raise Invalid(accept_less=_too_narrow(verdict))
     if not verdict.accepted:
         raise Invalid(
-            accept_less="Cerby answered 401 to every request. A key with only these scopes gets this answer, "
-            "but so does a wrong key, so the portal cannot prove this one."
+            accept_less=f"Cerby answered {_statuses(verdict)}. A key with only these scopes gets this "
+            "answer, but so does a wrong key, so the portal cannot prove this one."
         )
+    if not verdict.opened:
+        raise Invalid(
+            accept_less=f"Cerby answered 403 when the key was used to read {', '.join(verdict.forbidden)}: "
+            "it knows the key, but the role of the key's owner does not allow that. So the portal cannot see "
+            "which scopes the key has."
+        )
+
+
+def _statuses(verdict: ScopeCheck) -> str:
+    """Complete "Cerby answered …" for a key that opened nothing and was never answered with 403."""
+    if not verdict.absent:
+        return "401 to every request"
+    return f"401 to some requests, and 404 to the reads of {', '.join(verdict.absent)}"
 
 
 def _too_wide(verdict: ScopeCheck) -> str:

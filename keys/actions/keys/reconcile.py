@@ -84,8 +84,8 @@ def _revoke_unviewed(key: ApiKey) -> None:
 
 def _revoke_unconfirmed(key: ApiKey) -> None:
     """Revoke a viewed key that nobody confirmed within 72 hours, unless it was used."""
-    # Without a Cerby id, the portal cannot see whether the key was used.
-    if key.cerby_id is None or _was_used(key):
+    # If only a person can delete the key in Cerby, the portal cannot see either whether it was used.
+    if key.is_deleted_by_hand or _was_used(key):
         _clear_due_at(key)
         return
     reason = "Never used, and nobody confirmed within 72 hours that it is stored."
@@ -103,7 +103,7 @@ def _was_used(key: ApiKey) -> bool:
 
 
 def _continue_revoking(key: ApiKey) -> None:
-    if key.cerby_id is None:
+    if key.is_deleted_by_hand:
         _clear_due_at(key)  # a person has to confirm that it is deleted in Cerby's web app
     elif not hold_back(key, "Its removal was started, and Cerby has not confirmed it."):
         revoke_key(key, None)

@@ -85,7 +85,7 @@ def _start(actor: Actor, allowed: Action, key_id: UUID, scope: str, *, on: bool)
 
 def _record_start(actor: Actor, key: ApiKey, after: list[str]) -> ScopeChange | None:
     now = timezone.now()
-    if key.cerby_id is None or status(key.phase, key.expires_at, now) is not Status.ACTIVE:
+    if key.is_deleted_by_hand or status(key.phase, key.expires_at, now) is not Status.ACTIVE:
         raise Conflict("Only an active key's scopes can be changed.")
     if set(after) == set(key.scopes):
         return None

@@ -1,16 +1,22 @@
-"""Save a new key as a secret in one of Cerby's vaults."""
+"""Save a new key as a secret in one of Cerby's vaults, and share the secret with the key's owner."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
+import structlog
+from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from keys import cerby
 from keys.actions.transition import transition
 from keys.audit import log
 from keys.audit.guard import authorize
-from keys.models import ApiKey
+from keys.models import ApiKey, AuditEvent
 from keys.rules.errors import CerbyError, CerbyInDoubt, Conflict, Invalid
 from keys.rules.events import Event
 from keys.rules.lifecycle import State, Transition
@@ -18,36 +24,79 @@ from keys.rules.policy import Action, Actor
 from keys.selectors.key.by_plain_text import has_plain_text
 from keys.selectors.key.page import key_for
 
+CLOCK_TOLERANCE = timedelta(minutes=2)
+SAVING_TAKES_AT_MOST = timedelta(seconds=90)
+"""Three calls of 30 seconds each. A save that started longer ago has ended, or its process has died."""
 
-def save_in_cerby(actor: Actor, key_id: UUID, *, secret: str, vault_id: UUID | None) -> str:
-    """Save ``secret``, the plain text of ``key_id``, in a vault, and return the vault's name.
+logger = structlog.get_logger(__name__)
 
-    ``vault_id`` may be None if the workspace has only one vault. Raises ``Invalid`` if ``secret`` is not
-    this key's plain text or the vault is unknown, ``Conflict`` if nobody viewed the key, and ``CerbyError``.
+
+@dataclass(frozen=True)
+class Saved:
+    """``not_shared`` says why the key's owner cannot open the secret and what to do, or is empty."""
+
+    vault: str
+    not_shared: str
+
+    @property
+    def sentence(self) -> str:
+        """Complete "saved in Cerby, …"."""
+        with_you = ", and shared with you as an owner of the secret." if not self.not_shared else "."
+        return f"in the vault “{self.vault}”{with_you} {self.not_shared}".strip()
+
+
+@dataclass(frozen=True)
+class _Earlier:
+    """A save that was started before. ``first_at``: the first start; ``vault``: the vault of the last."""
+
+    first_at: datetime
+    vault: str
+
+
+@sensitive_variables("secret")
+def save_in_cerby(actor: Actor, key_id: UUID, *, secret: str, vault_id: UUID | None) -> Saved:
+    """Save ``secret``, the plain text of ``key_id``, in a vault, and make the key's owner its owner.
+
+    ``vault_id`` may be None if the workspace has only one vault. If an earlier attempt did save the key after
+    all, no second secret is made. A failure to share does not undo the save.
+
+    Raises ``Invalid`` if ``secret`` is not this key's plain text or the vault is unknown, ``Conflict`` if
+    nobody viewed the key or it is being saved at the moment, and ``CerbyError``.
     """
     key = key_for(actor, key_id)
     authorize(actor, Action.REVEAL_KEY, key)
-    if key.state != State.CLAIMED:
-        raise Conflict("This key is not waiting to be stored. Reload the page to see its state.")
+    _check_is_claimed(key)
     _check_is_this_key(actor, key, secret)
-    vault = _vault(vault_id)
-    log.append(Event.KEY_SAVE_STARTED, actor=actor, key=key, vault=vault.name)
+    client = cerby.connect()
+    vault = _vault(client, vault_id)
+    earlier = _start(actor, key, vault)
     try:
-        cerby.connect().save_secret(title=key.name, body=secret, vault_id=vault.id)
+        made = _made_after_all(client, key, earlier.first_at) if earlier else None
+        name = earlier.vault if earlier and made else vault.name
+        if made is None:
+            made = _save(client, key, vault, secret)
     except CerbyError as error:
         _record_failure(actor, key, vault, error)
         raise
-    changes = {"stored_at": timezone.now(), "stored_in": vault.name[:200]}
+    saved = Saved(name, _share(client, key, made))
     transition(
         key,
         Transition.STORE,
         Event.KEY_STORED,
         actor,
-        changes=changes,
+        changes={"stored_at": timezone.now(), "stored_in": name[:200]},
+        reason=saved.not_shared,
         how="saved in Cerby",
-        vault=vault.name,
+        vault=name,
+        secret_id=str(made.id),
+        shared="no" if saved.not_shared else "yes",
     )
-    return vault.name
+    return saved
+
+
+def _check_is_claimed(key: ApiKey) -> None:
+    if key.state != State.CLAIMED:
+        raise Conflict("This key is not waiting to be stored. Reload the page to see its state.")
 
 
 def _check_is_this_key(actor: Actor, key: ApiKey, secret: str) -> None:
@@ -57,14 +106,89 @@ def _check_is_this_key(actor: Actor, key: ApiKey, secret: str) -> None:
         raise Invalid(sentence)
 
 
-def _vault(vault_id: UUID | None) -> cerby.Vault:
-    vaults = cerby.connect().vaults()
+def _vault(client: cerby.CerbyClient, vault_id: UUID | None) -> cerby.Vault:
+    vaults = client.vaults()
     if vault_id is None and len(vaults) == 1:
         return vaults[0]
     for vault in vaults:
         if vault.id == vault_id:
             return vault
     raise Invalid("Select one of the vaults in the list.", vault="Select one of the vaults in the list.")
+
+
+def _start(actor: Actor, key: ApiKey, vault: cerby.Vault) -> _Earlier | None:
+    """Record the start of a save, and return the earlier ones. Two saves of a key do not overlap."""
+    with transaction.atomic():
+        _check_is_claimed(ApiKey.objects.select_for_update().get(pk=key.pk))
+        events = list(
+            AuditEvent.objects.filter(
+                key_id=key.pk, type__in=[Event.KEY_SAVE_STARTED, Event.KEY_STORED]
+            ).order_by("id")
+        )
+        if events and events[-1].type == Event.KEY_SAVE_STARTED:
+            _check_has_ended(events[-1].at)
+        log.append(Event.KEY_SAVE_STARTED, actor=actor, key=key, vault=vault.name)
+    starts = [event for event in events if event.type == Event.KEY_SAVE_STARTED]
+    return _Earlier(starts[0].at, str(starts[-1].details.get("vault", ""))) if starts else None
+
+
+def _check_has_ended(started_at: datetime) -> None:
+    left = started_at + SAVING_TAKES_AT_MOST - timezone.now()
+    if left > timedelta():
+        seconds = int(left.total_seconds()) + 1
+        raise Conflict(f"This key is being saved at this moment. Look again in {seconds} seconds.")
+
+
+@sensitive_variables("secret")
+def _save(client: cerby.CerbyClient, key: ApiKey, vault: cerby.Vault, secret: str) -> cerby.Secret:
+    """Save the key. If the answer is lost, look for the secret before the outcome counts as unknown."""
+    started_at = timezone.now()
+    try:
+        return client.save_secret(title=key.name, body=secret, vault_id=vault.id)
+    except CerbyInDoubt as doubt:
+        try:
+            made = _made_after_all(client, key, started_at)
+        except CerbyError:
+            made = None
+        if made is None:
+            raise doubt from None
+        return made
+
+
+def _made_after_all(client: cerby.CerbyClient, key: ApiKey, since: datetime) -> cerby.Secret | None:
+    """Return the secret that a save after ``since`` made although its answer was lost. Raises ``CerbyError``.
+
+    Cerby knows no identifier of ours, so the secret is recognised by its title and time. If another key of
+    this name was saved meanwhile, that proves nothing.
+    """
+    since -= CLOCK_TOLERANCE
+    others = AuditEvent.objects.filter(type=Event.KEY_SAVE_STARTED, key_name=key.name, at__gte=since)
+    found = [
+        secret
+        for secret in client.secrets_called(key.name)
+        if secret.created_at is not None and secret.created_at >= since
+    ]
+    if not found or others.exclude(key_id=key.pk).exists():
+        return None
+    return max(found, key=lambda secret: secret.created_at or since)
+
+
+def _share(client: cerby.CerbyClient, key: ApiKey, made: cerby.Secret) -> str:
+    """Make the key's owner an owner of the secret, and return "" or why that did not work."""
+    try:
+        client.share_secret(
+            made.id, with_person=key.owner_cerby_id, message="This API key was saved by the key portal."
+        )
+    except CerbyError as error:
+        logger.warning("secret_not_shared", key_id=str(key.pk), cerby_id=str(made.id))
+        holder = "the owner of the portal's API key"
+        if not settings.CERBY_API_KEY:
+            holder = "the person whose token the portal uses"
+        return (
+            f"It could not be shared with the key's owner, so only {holder} can open the secret. "
+            f"Ask them to open it in Cerby and to share it with the key's owner. {error.sentence}"
+        )
+    return ""
 
 
 def _record_failure(actor: Actor, key: ApiKey, vault: cerby.Vault, error: CerbyError) -> None:

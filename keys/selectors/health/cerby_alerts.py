@@ -3,17 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.urls import reverse
 
-from keys.models import DroppedValue
+from keys.cerby import credentials
+from keys.models import CredentialRefusal, DroppedValue
+from keys.rules import formatting
 from keys.selectors.health.alert_kinds import ActiveAlert, AlertKind
 from keys.selectors.people import unknown_roles
 
+REFUSAL_SHOWN_FOR = timedelta(hours=24)
+REMIND_DAYS = (1, 7, 14, 30)
 
-def cerby_alerts(now: datetime) -> list[ActiveAlert]:  # noqa: ARG001
-    return [*_unknown_roles(), *_unreadable_values()]
+_NAMES = {credentials.API_KEY: "API key", credentials.TOKEN: "bearer token"}
+
+
+def cerby_alerts(now: datetime) -> list[ActiveAlert]:
+    return [*_refusals(now), *_expiry(now), *_unknown_roles(), *_unreadable_values()]
+
+
+def _refusals(now: datetime) -> Iterator[ActiveAlert]:
+    """Return one alert for each credential that Cerby refused and that was not replaced since."""
+    for row in CredentialRefusal.objects.filter(refused_at__gt=now - REFUSAL_SHOWN_FOR):
+        if credentials.changed_at(row.credential) > row.refused_at.timestamp():
+            continue
+        yield ActiveAlert(
+            kind=AlertKind.CREDENTIAL_REFUSED,
+            subject=row.credential,
+            words=f"Cerby answered 401 when the portal used its own {_NAMES[row.credential]} to {row.doing}. "
+            f"The {_NAMES[row.credential]} has expired, was deleted, or lacks a scope.",
+            advice=f"Make a new one in Cerby and store it as {row.credential}. If it comes from a file, the "
+            "portal needs no restart.",
+            path=reverse("keys:health"),
+        )
+
+
+def _expiry(now: datetime) -> Iterator[ActiveAlert]:
+    """Return a new alert 30, 14, 7 and 1 days before the portal's API key expires, and when it has."""
+    expires = settings.CERBY_API_KEY_EXPIRES
+    if expires is None:
+        return
+    reached = [days for days in REMIND_DAYS if expires - now <= timedelta(days=days)]
+    if not reached:
+        return
+    has_expired = expires <= now
+    yield ActiveAlert(
+        kind=AlertKind.CREDENTIAL_EXPIRES,
+        subject="expired" if has_expired else f"{reached[0]} days",
+        words=f"The portal's own API key {'expired' if has_expired else 'expires'} on "
+        f"{formatting.to_the_minute(expires)}, according to CERBY_API_KEY_EXPIRES.",
+        advice="Make a new one in Cerby, store it as CERBY_API_KEY, and set CERBY_API_KEY_EXPIRES again.",
+        path=reverse("keys:health"),
+    )
 
 
 def _unknown_roles() -> Iterator[ActiveAlert]:

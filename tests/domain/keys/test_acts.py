@@ -263,6 +263,7 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
     "people/sign_in: end": (lambda scene: lambda: sign_in.record_end(scene.me), ["session:end"]),
 }
 NO_ACT_OF_ITS_OWN = {
+    "dropped": "remembers what could not be read, for an alert: tests/cerby/test_published.py",
     "circuit_breaker": "records that a run was stopped: test_sweep.py, test_refresh_all.py",
     "transition": "changes a key's state for every other act: test_transition.py",
     "sync/revoke_orphans": "the last step of the sweep: test_sweep.py, test_quarantine.py",
