@@ -19,6 +19,32 @@ import requests
 from keys.delivery.deadline import DeadlineAdapter, timeouts
 from keys.rules.errors import PortalError
 
+_SPECIAL_V4 = tuple(
+    map(
+        ipaddress.IPv4Network,
+        (
+            "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+            "192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24",
+            "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24",
+            "224.0.0.0/4", "240.0.0.0/4",
+        ),
+    )
+)  # fmt: skip
+"""IANA, "IPv4 Special-Purpose Address Registry", and multicast. Also the globally reachable blocks of the
+registry, because no log server is there. 255.255.255.255 is in the last block."""
+_UNICAST = ipaddress.IPv6Network("2000::/3")
+"""IANA, "IPv6 Address Space": the only global unicast addresses. Others are public only if ``_EMBEDDING``."""
+_SPECIAL_V6 = tuple(
+    map(
+        ipaddress.IPv6Network,
+        ("2001::/23", "2001:db8::/32", "2620:4f:8000::/48", "3fff::/20"),
+    )
+)
+"""IANA, "IPv6 Special-Purpose Address Registry", within ``_UNICAST``. 2001::/23 includes Teredo and ORCHID.
+6to4 addresses (2002::/16) embed an IPv4 address, which is checked."""
+_EMBEDDING = (ipaddress.IPv6Network("::ffff:0:0/96"), ipaddress.IPv6Network("64:ff9b::/96"))
+"""IPv4-mapped and NAT64 addresses: the last 32 bits are an IPv4 address, which is checked."""
+
 CONNECT, RESPONSE, TOTAL = 3.0, 10.0, 15.0
 """Seconds to connect, to wait for the status and headers, and for the whole exchange."""
 
@@ -98,18 +124,28 @@ def _resolve(host: str, port: int, *, private: bool) -> str:
         found = {entry[4][0] for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
     except (OSError, UnicodeError) as error:
         raise NotDelivered(f"The name {host} is not known.") from error
-    parsed = [ipaddress.ip_address(str(address).partition("%")[0]) for address in found]
+    parsed = [ipaddress.ip_address(str(address)) for address in found]
     addresses = sorted(parsed, key=lambda address: (address.version, str(address)))
     internal = [address for address in addresses if not _is_public(address)]
     if internal and not private:
         raise NotDelivered(f"{host} has the address {internal[0]}, which is not public.")
-    return str(addresses[0])
+    return str(addresses[0]).partition("%")[0]
 
 
 def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     """Return whether ``address`` is public. An IPv4 address inside an IPv6 address must be public as well."""
-    if isinstance(address, ipaddress.IPv6Address):
-        embedded = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
-        if embedded is not None or address in ipaddress.ip_network("64:ff9b::/96"):
-            return embedded is not None and _is_public(embedded)
-    return address.is_global and not address.is_multicast
+    if isinstance(address, ipaddress.IPv4Address):
+        return not _is_in(address, _SPECIAL_V4)
+    if address.scope_id is not None or _is_in(address, _SPECIAL_V6):
+        return False
+    if address in _UNICAST:
+        return address.sixtofour is None or _is_public(address.sixtofour)
+    return any(address in network and _is_public(_last_32_bits(address)) for network in _EMBEDDING)
+
+
+def _is_in(address: Any, networks: tuple[Any, ...]) -> bool:
+    return any(address in network for network in networks)
+
+
+def _last_32_bits(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address:
+    return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
