@@ -6,15 +6,22 @@ import time
 import zoneinfo
 from collections.abc import Callable
 from http import HTTPStatus
+from itertools import chain
 from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY, logout
-from django.db import OperationalError, connection
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.db import Error, connection
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    JsonResponse,
+    StreamingHttpResponse,
+)
 from django.shortcuts import render, resolve_url
-from django.template.loader import get_template
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
@@ -23,6 +30,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from keys.rules.errors import NotAllowed, PortalError, SignInAgain
 from keys.selectors.people import owns_keys, whom_to_ask
 from keys.views.htmx import HtmxHttpRequest, redirect_page
+from portal import outage
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 logger = structlog.get_logger(__name__)
@@ -34,7 +42,8 @@ PROBES = frozenset({"/livez", "/readyz"})
 class DatabaseAwayMiddleware:
     """Answer 503 at once if the database is unavailable.
 
-    Later middleware would each wait for the connection again.
+    Later middleware would each wait for the connection again. An outage during the request leads to
+    ``portal.outage.handler500``.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -46,18 +55,27 @@ class DatabaseAwayMiddleware:
             return self.get_response(request)
         try:
             connection.ensure_connection()
-        except OperationalError:
-            logger.exception("database_away")
-            return self._back_in_a_moment(request)
-        return self.get_response(request)
+        except Error:
+            return outage.answer(request, began=False)
+        response = self.get_response(request)
+        if isinstance(response, StreamingHttpResponse):
+            return self._begun(request, response)
+        return response
 
-    def _back_in_a_moment(self, request: HttpRequest) -> HttpResponse:
-        is_fragment = "HX-Request" in request.headers
-        page = get_template("503.html#message" if is_fragment else "503.html").render()
-        response = HttpResponse(page, status=HTTPStatus.SERVICE_UNAVAILABLE)
-        response["Retry-After"] = "60"
-        if is_fragment:
-            response["HX-Retarget"], response["HX-Reswap"] = "#messages", "innerHTML"
+    def _begun(self, request: HttpRequest, response: StreamingHttpResponse) -> HttpResponseBase:
+        """Read the first part of a download before its status is sent.
+
+        An outage after it cuts the connection, so that the browser reports an incomplete download.
+        """
+        parts = iter(response)
+        try:
+            first = next(parts, b"")
+        except Error as error:
+            if not outage.is_outage(error):
+                raise
+            response.close()
+            return outage.answer(request, began=True)
+        response.streaming_content = chain([first], parts)
         return response
 
 
@@ -100,6 +118,8 @@ class ResponseHeadersMiddleware:
     def __call__(self, request: HtmxHttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         patch_vary_headers(response, ["HX-Request"])
+        if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE and "Cache-Control" in response:
+            return response  # perhaps the database is away, and the person cannot be read
         if request.user.is_authenticated and "Cache-Control" not in response:
             add_never_cache_headers(response)
         if _is_redirect_to_login(response):

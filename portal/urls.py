@@ -8,6 +8,7 @@ from django.urls import include, path, re_path
 from keys.views.accounts import sign_out
 from keys.views.passwords import password_from_link
 
+handler500 = "portal.outage.handler500"
 handler429 = "keys.views.accounts.too_many_requests"  # django-allauth looks it up in the root URLconf
 
 urlpatterns = [

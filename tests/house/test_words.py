@@ -34,7 +34,7 @@ LOOKED_UP_BY_NAME = {
     "404.html": "Django",
     "500.html": "Django",
     "429.html": "allauth",
-    "503.html": "portal/middleware.py",
+    "503.html": "portal/outage.py",
 }
 ALLAUTH_TEMPLATES = Path(allauth.__file__).parent / "templates"
 LONGEST = 400  # lines
