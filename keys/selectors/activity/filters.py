@@ -127,7 +127,9 @@ class ActivityFilter:
         return replace(NEWEST_FIRST, window=Window(low, high))
 
     def in_use(self) -> dict[str, str]:
-        """Return the filters that narrow the list, as in the query string."""
+        """Return the filters that narrow the list, as in the query string. An invalid one has none."""
+        if not self.is_valid():
+            return {}
         return {name: str(self.chosen[name]) for name in FILTERS if self.chosen[name]}
 
     def in_words(self) -> str:
