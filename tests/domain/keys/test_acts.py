@@ -36,6 +36,7 @@ from keys.actions.keys.save_in_cerby import save_in_cerby
 from keys.actions.keys.settle_scopes import settle_scopes
 from keys.actions.people import sign_in
 from keys.actions.people.add import add_person
+from keys.actions.people.change_password import change_password
 from keys.actions.people.erase import erase_person
 from keys.actions.people.refresh import refresh_person
 from keys.actions.people.refresh_all import refresh_everyone
@@ -242,6 +243,14 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
         lambda scene: lambda: sign_in.record(scene.cast.admin, ip="192.0.2.7", browser="Chrome on Linux"),
         ["session:start"],
     ),
+    "people/change_password": (
+        lambda scene: (
+            lambda: change_password(
+                scene.cast.admin, "nine green bottles hang", by_link=False, ip="192.0.2.7", browser=""
+            )
+        ),
+        ["password:change"],
+    ),
     "people/erase": (erasing, ["person:erase"]),
     "keys/adopt": (
         on(adopt_key, lambda scene: scene.key(origin="discovered", purpose=""), purpose="Exports."),
@@ -264,6 +273,8 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
 }
 NO_ACT_OF_ITS_OWN = {
     "dropped": "remembers what could not be read, for an alert: tests/cerby/test_published.py",
+    "people/password_link": "makes a link and changes nothing: test_accounts_passwords.py",
+    "people/throttle": "counts attempts that the views record: test_throttle.py",
     "circuit_breaker": "records that a run was stopped: test_sweep.py, test_refresh_all.py",
     "transition": "changes a key's state for every other act: test_transition.py",
     "sync/revoke_orphans": "the last step of the sweep: test_sweep.py, test_quarantine.py",
