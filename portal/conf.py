@@ -59,12 +59,15 @@ NAMES = frozenset(
         "CERBY_API_KEY_EXPIRES",
         "CERBY_CA_FILE",
         "CERBY_ISSUE_MODE",
+        "CERBY_KEYS_PATH",
     }
 )
 
 CERBY_DOMAIN = ".cerby.com"
 WEB_THREADS = 16
 """The threads of each gunicorn process. portal/gunicorn.conf.py repeats the number."""
+KEYS_PATH = "Settings → Workspace Configuration → API keys"
+"""Where Cerby's web app has the API keys (published)."""
 
 
 class Environment(enum.StrEnum):
@@ -112,6 +115,7 @@ class Config:
     cerby_api_key_expires: datetime | None
     cerby_ca_file: str
     cerby_issue_mode: str
+    cerby_keys_path: str
 
     @property
     def host(self) -> str:
@@ -139,6 +143,7 @@ def read() -> Config:
     data_dir = Path(env.text("PORTAL_DATA_DIR", str(CHECKOUT / "var"))).absolute()
     url = env.text("PORTAL_URL", "http://localhost:8000" if demo else "").rstrip("/")
     base_url = _without_api_path(env.text("CERBY_BASE_URL", "http://127.0.0.1:8001" if demo else ""))
+    issue_mode = env.choice("CERBY_ISSUE_MODE", ["direct", "assisted"], _issue_mode(base_url))
 
     def demo_file(name: str) -> Path | None:
         return data_dir / name if demo else None
@@ -165,7 +170,9 @@ def read() -> Config:
         siem_url_private=env.flag("PORTAL_SIEM_URL_PRIVATE", False),
         siem_token=env.text("PORTAL_SIEM_TOKEN"),
         key_management=env.choice("PORTAL_KEY_MANAGEMENT", ["admins", "owner-only"], "admins"),
-        extra_scopes=env.flag("PORTAL_EXTRA_SCOPES", is_loopback(urlsplit(base_url).hostname or "")),
+        # A person selects the scopes in Cerby by their labels, so assisted mode needs no identifiers.
+        extra_scopes=env.flag("PORTAL_EXTRA_SCOPES", is_loopback(urlsplit(base_url).hostname or ""))
+        or issue_mode == "assisted",
         max_lifetime_days=env.whole_number("PORTAL_MAX_LIFETIME_DAYS", 366),
         proxies=env.whole_number("PORTAL_PROXIES", 0),
         allow_sandbox=env.flag("PORTAL_ALLOW_SANDBOX", demo),
@@ -181,7 +188,8 @@ def read() -> Config:
         cerby_api_key_file=env.secret_file("CERBY_API_KEY", demo_file("sandbox/cerby-api-key")),
         cerby_api_key_expires=env.moment("CERBY_API_KEY_EXPIRES"),
         cerby_ca_file=env.ca_file("CERBY_CA_FILE"),
-        cerby_issue_mode=env.choice("CERBY_ISSUE_MODE", ["direct", "assisted"], _issue_mode(base_url)),
+        cerby_issue_mode=issue_mode,
+        cerby_keys_path=env.text("CERBY_KEYS_PATH", KEYS_PATH),
     )
 
 

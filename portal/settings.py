@@ -285,4 +285,5 @@ CERBY_API_KEY_FILE = CONFIG.cerby_api_key_file
 CERBY_API_KEY_EXPIRES = CONFIG.cerby_api_key_expires
 CERBY_CA_FILE = CONFIG.cerby_ca_file
 CERBY_ISSUE_MODE = CONFIG.cerby_issue_mode
+CERBY_KEYS_PATH = CONFIG.cerby_keys_path
 CERBY_LIMITS: dict[str, Any] = {}  # set to override keys.cerby.Limits

@@ -11,6 +11,7 @@ const DRAFTED = ["name", "purpose", "expiration", "expires_date", "expires_time"
 
 const section = document.getElementById("wizard");
 const userId = section.dataset.user;
+const seals = "seals" in section.dataset; // not in assisted mode: no key is sealed to this tab there
 const isNew = document.querySelector("[data-fresh]") !== null;
 
 const wizardForm = () => document.getElementById("wizard-form");
@@ -28,8 +29,8 @@ window.addEventListener("pageshow", (event) => {
 await start();
 
 async function start() {
-  nextButton().disabled = true;
-  const reason = await tabKey.supported();
+  if (seals) nextButton().disabled = true;
+  const reason = seals ? await tabKey.supported() : "";
   if (reason) {
     const message = document.getElementById("wizard-unsupported");
     message.textContent = reason;
@@ -61,7 +62,8 @@ async function onSwap() {
   if (draft?.id === field(form, "id").value) tickScopes(form, draft);
   remember(form);
   await prepare(form);
-  if (document.activeElement === document.body) startOfStep(form).focus();
+  // htmx moves the focus to the new Next button, because it has the same id as the old one.
+  if ([document.body, nextButton()].includes(document.activeElement)) startOfStep(form).focus();
 }
 
 /** Return the element to focus after a step was swapped. */
@@ -69,17 +71,19 @@ function startOfStep(form) {
   return section.querySelector("h2") ?? field(form, "name");
 }
 
-async function startOver() {
+async function startOver(event) {
+  event.preventDefault();
   drafts.clear(userId);
   await tabKey.forget(field(wizardForm(), "id").value);
-  location.assign("/keys/new/");
+  location.assign(event.target.closest("a").href);
 }
 
-/** Fill in the tab key and the time zone, then enable the Next button. */
+/** Fill in the time zone and, if the key will be sealed, the tab key; then enable the Next button. */
 async function prepare(form) {
   showCustomExpiry(form);
   const zone = field(form, "time_zone");
   if (zone) zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (!seals) return;
   nextButton().disabled = true;
   const pair = await tabKey.create(field(form, "id").value);
   field(form, "tab_key").value = pair.publicKeyText;

@@ -15,7 +15,7 @@ from keys.crypto import seal
 from keys.rules import scopes as catalogue
 from keys.rules.errors import Invalid
 from keys.validation import new_key
-from keys.validation.new_key import KeyRequest
+from keys.validation.new_key import NO_TAB_KEY, KeyRequest
 
 CUSTOM = "custom"
 EXPIRATIONS: dict[str, tuple[str, timedelta]] = {
@@ -61,7 +61,10 @@ class AdoptForm(forms.Form):
 
 
 class DetailsForm(forms.Form):
-    """Step 1. After validation, ``cleaned_data["expires_at"]`` is an aware datetime."""
+    """Step 1. After validation, ``cleaned_data["expires_at"]`` is an aware datetime.
+
+    In assisted mode no key is sealed to a browser tab, so there is no tab key.
+    """
 
     id = forms.UUIDField(widget=forms.HiddenInput, required=False)
     tab_key = forms.CharField(widget=forms.HiddenInput, required=False)
@@ -84,6 +87,11 @@ class DetailsForm(forms.Form):
         label="Time", required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
     )
     purpose = _purpose()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if settings.CERBY_ISSUE_MODE == "assisted":
+            del self.fields["tab_key"]
 
     def clean_name(self) -> str:
         name = new_key.tidy(self.cleaned_data["name"])
@@ -173,7 +181,10 @@ class SaveFilterForm(forms.Form):
 
 
 def request_of(details: DetailsForm, scopes: ScopesForm) -> KeyRequest:
-    """Combine both valid pages into one request. Raise ``Invalid`` if the tab key is missing or damaged."""
+    """Combine both valid pages into one request.
+
+    Raise ``Invalid`` if the form needs a tab key and it is missing or damaged.
+    """
     data = details.cleaned_data
     return KeyRequest(
         id=data["id"],
@@ -181,5 +192,5 @@ def request_of(details: DetailsForm, scopes: ScopesForm) -> KeyRequest:
         purpose=data["purpose"],
         expires_at=data["expires_at"],
         scopes=tuple(scopes.cleaned_data["scopes"]),
-        tab_key=seal.parse_tab_key(data["tab_key"]),
+        tab_key=seal.parse_tab_key(data["tab_key"]) if "tab_key" in details.fields else NO_TAB_KEY,
     )

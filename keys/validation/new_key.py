@@ -19,13 +19,15 @@ NAME_LENGTH = 100
 PURPOSE_LENGTH = 500
 INVISIBLE = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
 """Unicode categories of characters that are not letters, marks, numbers, punctuation, symbols or spaces."""
+NO_TAB_KEY = b""
+"""In assisted mode nothing is sealed to a browser tab."""
 SHORTEST_LIFETIME = timedelta(minutes=30)
 """Longer than ``REVEAL_WITHIN``, so that no key expires before it can be viewed."""
 
 
 @dataclass(frozen=True)
 class KeyRequest:
-    """``id`` comes from the wizard. ``tab_key`` is the browser tab's public key, 65 bytes."""
+    """``id`` comes from the wizard. ``tab_key`` is the browser tab's public key, 65 bytes, or NO_TAB_KEY."""
 
     id: UUID
     name: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -35,5 +36,11 @@ def confirm_removed(request: HttpRequest, key_id: UUID) -> HttpResponse:
 
 def _page(request: HttpRequest, key_id: UUID, *, error: str = "", status: int = 200) -> HttpResponse:
     page = key_page(actor_of(request), key_id)
-    context = {"section": "keys", "page": page, "cerby_url": workspace_url(), "error": error}
+    context = {
+        "section": "keys",
+        "page": page,
+        "cerby_url": workspace_url(),
+        "keys_path": settings.CERBY_KEYS_PATH,
+        "error": error,
+    }
     return render(request, "keys/removal.html", context, status=status)

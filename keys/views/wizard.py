@@ -24,6 +24,9 @@ from keys.validation.new_key import KeyRequest
 from keys.views.htmx import HtmxHttpRequest, redirect_page, render_part
 from keys.views.people import actor_of, require_fresh_sign_in
 
+DIRECT_STEPS = ("Details", "Scopes", "Store")
+ASSISTED_STEPS = ("Details", "Scopes", "Cerby", "Store")
+
 
 @require_safe
 def wizard(request: HtmxHttpRequest) -> HttpResponse:
@@ -95,7 +98,16 @@ def _page(
 ) -> HttpResponse:
     until = Pause.active_until() if settings.CERBY_ISSUE_MODE == "direct" else None
     paused = formatting.clock(until) if until else ""
-    context = {"section": "keys", "step": step, "form": form, "paused": paused, **more}
+    assisted = settings.CERBY_ISSUE_MODE == "assisted"
+    context = {
+        "section": "keys",
+        "step": step,
+        "form": form,
+        "paused": paused,
+        "assisted": assisted,
+        "steps": ASSISTED_STEPS if assisted else DIRECT_STEPS,
+        **more,
+    }
     expires_at = form.cleaned_data.get("expires_at") if step == 2 else None  # noqa: PLR2004 - the second page
     if expires_at:
         context["expires"] = formatting.spoken(expires_at, timezone.now())

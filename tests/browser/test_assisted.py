@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser import steps
-from tests.browser.portal_process import Portal
+from tests.browser.portal_process import PASSWORD, Portal
 from tests.browser.test_accessibility import look_over
 from tests.browser.test_canary import everything_stored, files_with
 from tests.browser.test_keyboard import tab_to
@@ -51,6 +51,65 @@ def _make_in_cerby(portal: Portal, *scopes: str) -> str:
             timeout=20,
         )
     return answer.json()["data"]["attributes"]["key"]
+
+
+def _go(page: Page, control: Locator) -> None:
+    """Click a link or button, and wait for the next page."""
+    with page.expect_navigation():
+        control.click()
+
+
+def test_the_whole_life_of_a_key_without_javascript(by_hand, open_browser):
+    page = open_browser(once=True, base_url=by_hand.url, java_script_enabled=False)
+    page.goto("/accounts/login/?next=/keys/new/")
+    _go(page, _fill_in_sign_in(page))
+    name = steps.new_name("Without script")
+    assert "JavaScript" not in page.inner_text("main")
+    page.get_by_label("API key name").fill(name)
+    page.get_by_label("Purpose").fill("To see that no script is needed.")
+    page.get_by_label("Expiration time").select_option("Custom")
+    in_a_week = datetime.now(tz=UTC) + timedelta(days=7)
+    page.get_by_label("Date").fill(in_a_week.strftime("%Y-%m-%d"))
+    page.get_by_label("Time", exact=True).fill("12:30")
+    _go(page, page.get_by_role("button", name="Next"))
+    assert page.get_by_role("checkbox").count() == 17
+    _go(page, page.get_by_role("button", name="Back"))
+    expect(page.get_by_label("API key name")).to_have_value(name)
+    expect(page.get_by_label("Time", exact=True)).to_have_value("12:30")
+    _go(page, page.get_by_role("button", name="Next"))
+    steps.scope(page, "Read users").check()
+    steps.scope(page, "Write teams").check()
+    _go(page, page.get_by_role("button", name="Next"))
+
+    expect(page.get_by_role("heading", name="Generate it in Cerby")).to_be_visible()
+    expect(page.get_by_text("Settings → Workspace Configuration → API keys")).to_be_visible()
+    expect(page.get_by_role("button", name="Copy")).to_have_count(0)
+    key_id = page.url.split("/")[-3]
+    page.get_by_label("API key", exact=True).fill(_make_in_cerby(by_hand, "read:users", "write:teams"))
+    _go(page, page.get_by_role("button", name="Check and continue"))
+    if page.url.endswith("/paste/"):
+        page.get_by_label("API key", exact=True).fill(_make_in_cerby(by_hand, "read:users", "write:teams"))
+        page.get_by_label("Continue anyway").check()
+        _go(page, page.get_by_role("button", name="Check and continue"))
+    expect(page.get_by_role("heading", name="Store your API key")).to_be_visible()
+    page.get_by_role("button", name="Done").click()
+    assert page.url.endswith("/store/")  # the box is required
+    page.get_by_label("I have stored the key in a safe place").check()
+    _go(page, page.get_by_role("button", name="Done"))
+    expect(steps.row(page, name).locator("td[data-label=Status]")).to_have_text("Active")
+
+    page.goto(f"/keys/{key_id}/delete/")
+    _go(page, page.get_by_role("button", name="Delete API key"))
+    expect(page.get_by_text("Settings → Workspace Configuration → API keys")).to_be_visible()
+    page.get_by_label("I have deleted this key in Cerby").check()
+    _go(page, page.get_by_role("button", name="Confirm deletion"))
+    expect(page.locator("dl.details")).to_contain_text("Removed")
+
+
+def _fill_in_sign_in(page: Page) -> Locator:
+    page.get_by_label("Email").fill(steps.email_of("owner"))
+    page.get_by_label("Password").fill(PASSWORD)
+    return page.get_by_role("button", name="Sign in")
 
 
 def _ask_for_a_key(page: Page, name: str) -> str:

@@ -101,7 +101,7 @@ def test_the_next_key_starts_blank(open_browser, name):
 def test_start_over_empties_the_form(open_browser, name):
     page = open_browser("owner")
     _fill_in_both_steps(page, name)
-    page.get_by_role("button", name="Start over").click()
+    page.get_by_role("link", name="Start over").click()
     steps.wait_for_step_1(page)
     expect(page.get_by_label("API key name")).to_have_value("")
 

@@ -104,7 +104,8 @@ def test_production_as_it_should_be(environment):
         True,
         False,
     )
-    assert (config.extra_scopes, config.allow_sandbox) == (False, False)
+    assert (config.extra_scopes, config.allow_sandbox) == (True, False)  # assisted: every scope is offered
+    assert config.cerby_keys_path == "Settings → Workspace Configuration → API keys"
     assert config.secret_key_fallbacks == ("CANARY-older", "CANARY-oldest")
     assert config.peppers == {"p1": bytes.fromhex("c0" * 32)}
     assert config.audit_origin == "keys.example.com/audit"
@@ -125,6 +126,7 @@ def test_every_name_may_be_given_as_a_file(environment, tmp_path, name):
     usual = {
         "PORTAL_KEY_MANAGEMENT": "owner-only",
         "PORTAL_EXTRA_SCOPES": "true",
+        "CERBY_KEYS_PATH": "Settings → Keys",
         "PORTAL_MAX_LIFETIME_DAYS": "7",
         "PORTAL_PROXIES": "1",
         "PORTAL_ALLOW_SANDBOX": "true",
@@ -184,8 +186,11 @@ def test_an_address_without_the_packages_for_it_says_what_to_install(environment
 )
 def test_keys_are_made_by_hand_in_cerbys_own_workspaces_unless_said_otherwise(environment, base_url, mode):
     environment(**PRODUCTION | {"CERBY_BASE_URL": base_url})
-    assert conf.read().cerby_base_url == base_url.removesuffix("/api/v1/")
-    assert conf.read().cerby_issue_mode == mode
+    config = conf.read()
+    assert config.cerby_base_url == base_url.removesuffix("/api/v1/")
+    assert config.cerby_issue_mode == mode
+    if not config.is_sandbox:
+        assert config.extra_scopes is (mode == "assisted")
     environment(**PRODUCTION | {"CERBY_BASE_URL": base_url, "CERBY_ISSUE_MODE": "assisted"})
     assert conf.read().cerby_issue_mode == "assisted"
 

@@ -57,6 +57,23 @@ def made_by_hand(sandbox, cast):
     return make
 
 
+def test_the_wizard_needs_no_script_and_no_key_pair(admin):
+    page = admin.get("/keys/new/")
+    assert not elements(page, name="tab_key")
+    assert "JavaScript" not in text(page)
+    assert ("disabled", None) not in the(page, id="wizard-next").attributes
+    answer = admin.post(GENERATE, {name: value for name, value in answers().items() if name != "tab_key"})
+    assert answer.status_code == 302
+    assert answer.headers["Location"].endswith("/paste/")
+
+
+def test_the_page_says_where_cerby_has_the_keys(admin, settings):
+    key = awaited(admin)
+    assert "Settings → Workspace Configuration → API keys" in text(admin.get(f"/keys/{key.id}/paste/"))
+    settings.CERBY_KEYS_PATH = "Workspace → Keys"
+    assert "Go to Workspace → Keys" in text(admin.get(f"/keys/{key.id}/paste/"))
+
+
 def awaited(browser: Client, **changes) -> ApiKey:
     """Go through the wizard's two pages. Afterwards the portal waits for the key."""
     sent = answers(**changes)

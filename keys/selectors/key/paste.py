@@ -27,6 +27,7 @@ class PastePage:
     expires: str
     scopes: list[Scope]
     cerby_url: str
+    keys_path: str
     vaults: list[cerby.Vault]
 
     @property
@@ -43,6 +44,7 @@ def paste_page(actor: Actor, key_id: UUID) -> PastePage:
         expires=formatting.to_the_minute(key.expires_at),
         scopes=[catalogue.CATALOGUE[scope] for scope in key.scopes],
         cerby_url=workspace_url(),
+        keys_path=settings.CERBY_KEYS_PATH,
         vaults=listed_vaults() if key.state == State.AWAITED else [],
     )
 
