@@ -120,23 +120,27 @@ _LABELS = {
 
 DETAILS: dict[Event, frozenset[str]] = {
     Event.KEY_REQUESTED: frozenset({"scopes", "expires_at", "purpose"}),
-    Event.KEY_ISSUED: frozenset({"cerby_id", "scopes", "expires_at", "last_four"}),
+    Event.KEY_ISSUED: frozenset({"cerby_id", "scopes", "created_at", "expires_at", "last_four"}),
+    Event.KEY_ANSWER_LOST: frozenset({"cerby_id"}),
     Event.KEY_PASTED: frozenset({"scopes", "not_granted", "not_checkable", "last_four"}),
     Event.KEY_REGISTERED: frozenset(
-        {"origin", "owner", "scopes", "not_granted", "not_checkable", "expires_at", "purpose", "last_four"}
+        {
+            *("origin", "owner", "owner_id", "scopes", "not_granted", "not_checkable"),
+            *("created_at", "expires_at", "purpose", "last_four"),
+        }
     ),
     Event.KEY_IDENTIFIED: frozenset({"cerby_id"}),
     Event.KEY_SOUGHT: frozenset({"candidates", "hits"}),
-    Event.KEY_LOOKED_UP: frozenset({"found"}),
+    Event.KEY_LOOKED_UP: frozenset({"found", "cerby_id"}),
     Event.KEY_REVEALED: frozenset({"thumbprint"}),
     Event.KEY_SAVE_STARTED: frozenset({"vault"}),
     Event.KEY_STORED: frozenset({"how", "vault", "secret_id", "shared"}),
     Event.KEY_RESCOPE_STARTED: frozenset({"before", "after"}),
     Event.KEY_RESCOPED: frozenset({"before", "after"}),
     Event.KEY_DELETION_STARTED: frozenset({"from_state"}),
-    Event.KEY_DISCOVERED: frozenset({"cerby_id", "scopes", "expires_at"}),
+    Event.KEY_DISCOVERED: frozenset({"cerby_id", "owner_id", "scopes", "created_at", "expires_at"}),
     Event.KEY_ADOPTED: frozenset({"purpose"}),
-    Event.KEY_CHANGED: frozenset({"before", "after"}),
+    Event.KEY_CHANGED: frozenset({"before", "after", "owner_id"}),
     Event.SWEEP_STOPPED: frozenset({"revocations", "keys"}),
     Event.PAUSE_STARTED: frozenset({"until"}),
     Event.QUARANTINE_STARTED: frozenset({"cause"}),

@@ -63,6 +63,7 @@ class Kind(enum.Enum):
     UNSIGNED = "A checkpoint is missing: events sealed long ago are not signed, or only an anchor has it."
     TREE = "A stored hash of the tree does not match the events below it, so proofs that use it fail."
     TIME = "The time of an event does not fit its position: a clock was wrong, or the time was forged."
+    ROWS = "A row of the inventory differs from the audit log: somebody changed it without the portal."
     LIFE = "The events of an API key contradict each other: for example, it was viewed or deleted twice."
 
 

@@ -88,7 +88,7 @@ def _append_events(key: ApiKey) -> None:
 
 def _row(key: cerby.UpstreamKey, expires_at: datetime, owner: User, number: int) -> ApiKey:
     state = State.REVOKED if key.status == "removed" else State.HELD
-    if state is State.HELD and number % UNCONFIRMED_EVERY == 0:
+    if state is State.HELD and key.external_id and number % UNCONFIRMED_EVERY == 0:
         state = State.CLAIMED
     return ApiKey(
         id=key.external_id or uuid.uuid4(),

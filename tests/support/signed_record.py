@@ -28,6 +28,7 @@ from keys.audit import anchors
 from keys.audit.guard import authorize
 from keys.audit.self_check import check
 from keys.audit.signer import sign
+from keys.evidence.row_check import check_rows
 from keys.jobs.sealing import seal_all
 from keys.models import ApiKey, AuditEvent, Checkpoint, Sealed, TreeHead, Unsealed
 from keys.rules.errors import NotAllowed
@@ -148,7 +149,9 @@ def execute(sql: str, *values: Any) -> None:
 
 
 def found(kept: Kept, **how: Any) -> dict[Kind, int]:
-    return {damage.kind: damage.index for damage in check(escrows=[kept.escrow()], **how).damage}
+    report = check(escrows=[kept.escrow()], **how)
+    check_rows(report)
+    return {damage.kind: damage.index for damage in report.damage}
 
 
 def story() -> list[str]:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from keys.audit import log
 from keys.audit.guard import authorize
 from keys.audit.self_check import check
+from keys.evidence.row_check import check_rows
 from keys.models import Verification
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
@@ -49,6 +50,7 @@ def carry_out(verification: Verification) -> str:
     failure, report = "", Report()
     try:
         report = check()
+        check_rows(report)
     except (*CANNOT_READ, DatabaseError) as error:
         logger.exception("the_record_could_not_be_read")
         failure = (

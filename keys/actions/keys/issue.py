@@ -83,7 +83,12 @@ class _Issuing:
             raise
         except CerbyKeyWithoutSecret as loss:
             cerby_id = UUID(loss.upstream_id)
-            self._end(Transition.LOSE_SECRET, Event.KEY_ANSWER_LOST, changes={"cerby_id": cerby_id})
+            self._end(
+                Transition.LOSE_SECRET,
+                Event.KEY_ANSWER_LOST,
+                changes={"cerby_id": cerby_id},
+                cerby_id=str(cerby_id),
+            )
             with suppress(CerbyError):  # revoke_key has recorded it; the reconciler tries again
                 revoke_key(self.key, self.actor)
         except CerbyInDoubt as doubt:
@@ -129,6 +134,7 @@ class _Issuing:
         details = {
             "cerby_id": str(issued.id),
             "scopes": columns["scopes"],
+            "created_at": issued.created_at.isoformat(),
             "expires_at": issued.expires_at.isoformat(),
             "last_four": columns["last_four"],
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import structlog
 from django.utils import timezone
@@ -139,7 +140,8 @@ def look_up_lost_key(key: ApiKey, actor: Actor | None) -> None:
         _postpone(key)
     elif found:
         changes = {"cerby_id": found[0].id}
-        transition(key, Transition.FIND, Event.KEY_LOOKED_UP, actor, changes=changes, found=True)
+        details: dict[str, Any] = {"found": True, "cerby_id": str(found[0].id)}
+        transition(key, Transition.FIND, Event.KEY_LOOKED_UP, actor, changes=changes, **details)
         revoke_key(key, actor)
     elif timezone.now() >= absence_counts_from(key):
         transition(key, Transition.FIND_ABSENT, Event.KEY_LOOKED_UP, actor, found=False)

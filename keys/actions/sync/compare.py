@@ -227,13 +227,13 @@ def _copy_change(key: ApiKey, columns: dict[str, Any], result: SweepResult, *, u
         reported = sorted(names - _UNREPORTED)
         if reported:
             result.changed += 1
-            log.append(
-                Event.KEY_CHANGED,
-                actor=None,
-                key=key,
-                before={name: _json(before[name]) for name in reported},
-                after={name: _json(columns[name]) for name in reported},
-            )
+            details: dict[str, Any] = {
+                "before": {name: _json(before[name]) for name in reported},
+                "after": {name: _json(columns[name]) for name in reported},
+            }
+            if "owner" in names:
+                details["owner_id"] = str(columns["owner"].pk)
+            log.append(Event.KEY_CHANGED, actor=None, key=key, **details)
 
 
 _UNREPORTED = {"last_used_at", "name_order", "owner", "owner_name", "owner_order"}

@@ -70,6 +70,8 @@ def _add(keys: list[ApiKey]) -> None:
                 actor=None,
                 key=key,
                 cerby_id=str(key.cerby_id),
+                owner_id=str(key.owner_id),
                 scopes=key.scopes,
+                created_at=key.created_at.isoformat(),
                 expires_at=key.expires_at.isoformat(),
             )

@@ -14,6 +14,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from keys.audit.self_check import check, vkeys
+from keys.evidence.row_check import check_rows
 from keys.verifier.verify_bundle import CANNOT_READ, Report, bundle_at, known_keys, notes_of, verify
 
 
@@ -43,6 +44,8 @@ class Command(BaseCommand):
 
 def _report(bundle: Path | None, anchors: list[Path], escrows: list[dict[str, Any]]) -> Report:
     if bundle is None:
-        return check(chain(*map(notes_of, anchors)), escrows)
+        report = check(chain(*map(notes_of, anchors)), escrows)
+        check_rows(report)
+        return report
     record, _ = bundle_at(bundle, anchors)
     return verify(record, known_keys(vkeys()), escrows)

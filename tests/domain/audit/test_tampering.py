@@ -371,5 +371,5 @@ def test_the_database_is_compared_with_the_auditors_anchor(kept):
     kept.anchors.unlink()
     (kept.folder / "audit" / "signed.json").unlink()
     cut_off(6)
-    assert found(kept) == {}
+    assert found(kept).keys() == {Kind.ROWS}, "the newest changes of rows have no event any more"
     assert found(kept, anchors=notes) == {Kind.ROLLED_BACK: 6}
