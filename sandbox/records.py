@@ -61,10 +61,6 @@ def vault_takes_secrets(db: sqlite3.Connection, vault_id: str) -> bool | None:
     return bool(attributes["state"] == "enabled" and attributes["scheme"] != LOCAL_SCHEME)
 
 
-def vaults(db: sqlite3.Connection) -> list[Json]:
-    return [_resource(row, None) for row in db.execute(_ALL, ["vault"])]
-
-
 def list_endpoint(type_name: str) -> Handler:
     def handle(call: Call) -> Response:
         return list_response(call, _visible(call, type_name), LISTINGS[type_name])

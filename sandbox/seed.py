@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sandbox import api_keys, auth, people, records, stored_secrets
-from sandbox.demo import ACCOUNTS, JOBS, KEYS, PEOPLE, RECORDS, SECRETS, VAULTS, DemoPerson
+from sandbox.demo import ACCOUNTS, JOBS, KEYS, OTHER_VAULTS, PEOPLE, RECORDS, SECRETS, VAULTS, DemoPerson
 from sandbox.moments import optional_stamp, stamp
 from sandbox.vocabulary import WORKSPACE_ID
 
@@ -99,6 +99,7 @@ def _add_records(db: sqlite3.Connection, now: datetime, vaults: int) -> None:
 def _records(now: datetime, vaults: int) -> list[tuple[str, str, dict[str, Any]]]:
     """Return type, name and attributes of each record."""
     found: list[tuple[str, dict[str, Any]]] = [("vault", {"name": name}) for name in VAULTS[:vaults]]
+    found += [("vault", dict(attributes)) for attributes in OTHER_VAULTS]
     applications = {}
     for account in ACCOUNTS:
         applications[account.label] = account.application

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from sandbox import records, secret_members
 from sandbox.auth import digest
 from sandbox.bodies import attributes_of, wrong_attribute
 from sandbox.listing import Listing, choice, list_response
-from sandbox.messages import Call, Json, Request, Response, resource_response
+from sandbox.messages import Call, Json, Response, resource_response
 from sandbox.problems import not_found
 from sandbox.vocabulary import SECRET_CATEGORIES, WORKSPACE_ID, WORKSPACE_NAME
 
@@ -93,8 +92,6 @@ def get_secret(call: Call) -> Response:
 
 def create_secret(call: Call) -> Response:
     """``POST /secrets`` (published): a text in an enabled cloud vault. The caller owns it."""
-    if _is_former(call.request):
-        return _create_former(call)
     attributes = attributes_of(
         call.request,
         None,
@@ -115,30 +112,6 @@ def create_secret(call: Call) -> Response:
         created_by=call.caller.person_id,
         expires_at=attributes.optional_time("expiresAt"),
         requires_identity_challenge=requires_identity_challenge,
-    )
-    return resource_response(call, _get_or_404(call, secret_id), HTTPStatus.CREATED)
-
-
-def _is_former(request: Request) -> bool:
-    """Return whether the body has ``data.type``, as before Cerby published the body."""
-    try:
-        return "type" in json.loads(request.take_body())["data"]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return False
-
-
-def _create_former(call: Call) -> Response:
-    attributes = attributes_of(call.request, "secret", {"title", "category", "body", "vaultId"})
-    vaults = [one["id"] for one in records.vaults(call.db)]
-    vault_id = attributes.optional_uuid("vaultId") or (vaults[0] if len(vaults) == 1 else "")
-    secret_id = add(
-        call.db,
-        title=attributes.text("title", longest=_LONGEST_TITLE),
-        category=attributes.choice("category", ["text"]),
-        body=attributes.text("body", longest=_LONGEST_BODY),
-        vault_id=_usable(call, vault_id),
-        created_at=call.now,
-        created_by=call.caller.person_id,
     )
     return resource_response(call, _get_or_404(call, secret_id), HTTPStatus.CREATED)
 

@@ -157,3 +157,10 @@ def test_vaults_are_listed_in_order_of_creation(world, key):
     vaults = world.get("vaults", key=key).json()["data"]
     assert [vault["attributes"]["name"] for vault in vaults] == names
     assert {vault["type"] for vault in vaults} == {"vault"}
+
+
+def test_a_new_secret_has_no_type(world, key):
+    body = world.new_secret()
+    body["data"]["type"] = "secret"
+    answer = world.call("POST", "secrets", key=key, json=body)
+    assert (answer.status_code, error_of(answer)["meta"]["loc"]) == (400, ["data", "type"])

@@ -113,7 +113,12 @@ def test_no_key_is_older_than_its_owner(demo, keys):
 def test_the_number_of_vaults(tmp_path, vaults, names):
     sandbox = Sandbox(tmp_path / "demo.sqlite3", clock=Clock())
     seed_demo(sandbox, vaults=vaults)
-    assert [vault["attributes"]["name"] for vault in listed(sandbox, "vaults")] == names
+    found = [vault["attributes"] for vault in listed(sandbox, "vaults")]
+    assert [vault["name"] for vault in found[:-2]] == names
+    assert [(vault["state"], vault["scheme"]) for vault in found[-2:]] == [
+        ("disabled", "akv"),
+        ("enabled", "local_encryption_key"),
+    ]
     sandbox.close()
 
 
@@ -131,5 +136,5 @@ def test_seeding_is_deterministic_and_done_once(demo, tmp_path):
     vault = listed(demo, "vaults")[0]["id"]
     demo.add_vault("Third")
     seed_demo(demo, vaults=1)
-    assert [len(listed(demo, "vaults")), listed(demo, "vaults")[0]["id"]] == [3, vault]
+    assert [len(listed(demo, "vaults")), listed(demo, "vaults")[0]["id"]] == [5, vault]
     assert len(listed(demo, "users")) == 18
