@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import zoneinfo
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from itertools import chain
 from urllib.parse import urlsplit
@@ -27,6 +28,7 @@ from django.utils import timezone
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
 
+from keys.audit.chain import join_if_new
 from keys.rules.errors import NotAllowed, PortalError, SignInAgain
 from keys.selectors.people import owns_keys, whom_to_ask
 from keys.views.htmx import HtmxHttpRequest, redirect_page
@@ -77,6 +79,18 @@ class DatabaseAwayMiddleware:
             return outage.answer(request, began=True)
         response.streaming_content = chain([first], parts)
         return response
+
+
+class JoinMiddleware:
+    """Get the audit log's MAC chain from another node if this node is new: each request takes a step."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        with suppress(Error, OSError):  # the view reports it
+            join_if_new()
+        return self.get_response(request)
 
 
 STARTED, SEEN = "started_at", "seen_at"

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from keys.audit import chain
 from keys.models import ApiKey, AuditEvent
 from keys.rules.events import DETAILS, DONE, OUTCOMES, Event
 from keys.rules.formatting import utc_microseconds
@@ -32,7 +33,8 @@ def append(
 
     ``actor`` is None if the portal or its operator acted. ``details`` are JSON values without floats, never a
     secret. Raises ``ValueError`` for a detail that is not in ``DETAILS``, for an outcome that is not in
-    ``OUTCOMES``, and for values that a leaf cannot hold, such as more than 8 KiB.
+    ``OUTCOMES``, and for values that a leaf cannot hold, such as more than 8 KiB. Raises ``NotReady`` if this
+    node has not got the key for MACs from another node yet.
     """
     unknown = details.keys() - DETAILS.get(event, frozenset())
     if unknown:
@@ -53,6 +55,7 @@ def append(
 
 def row(event: dict[str, Any]) -> AuditEvent:
     """Return an unsaved row for ``event``, which has the format of ``leaf.make``."""
+    chain.require()
     made = leaf.make(event, leaf.new_salt())
     mac = mac_ratchet.mac(made.raw)
     kind, _, outcome = event["type"].rpartition(":")

@@ -17,6 +17,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from keys.audit import tree_store
+from keys.audit.chain import may_seal
 from keys.models import Sealed, TreeHead, TreeNode, Unsealed
 from keys.rules.errors import Conflict
 from keys.rules.events import URGENT
@@ -37,8 +38,8 @@ class Sealing:
 
 
 def seal(leader: UUID) -> Sealing:
-    """Seal at most ``BATCH`` waiting events, or none if another process is the leader."""
-    if not Unsealed.objects.exists():
+    """Seal at most ``BATCH`` waiting events, or none if another process leads or this node has no MAC key."""
+    if not Unsealed.objects.exists() or not may_seal():
         return Sealing()
     with transaction.atomic():
         head, _ = TreeHead.objects.select_for_update().get_or_create(pk=1, defaults={"root": merkle.EMPTY})

@@ -1,7 +1,9 @@
-"""Sign the tree head unless it is inconsistent with the last signed checkpoint.
+"""Sign the tree head unless it contradicts what a node of the portal remembers.
 
-A file outside the database keeps the size and root of the last checkpoint, so that a database that was
-rewritten or rolled back is not signed. If the file is missing, the last checkpoint in the database is used.
+Each node keeps the size and root of the largest tree that it has agreed to in a file outside the database, so
+that a database that was rewritten or rolled back is not signed. A size is signed only after every live node
+has stored it: then the node that comes first in a restored database does not sign a shorter tree either. If
+the file is missing, the last checkpoint in the database is used.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import json
 import structlog
 from django.utils import timezone
 
-from keys.audit import tree_store
+from keys.audit import node, tree_store
 from keys.models import Checkpoint, TreeHead
 from keys.rules.formatting import utc_microseconds
 from keys.tlog.checkpoint import signer
@@ -24,30 +26,52 @@ logger = structlog.get_logger(__name__)
 
 
 def sign() -> Checkpoint | None:
-    """Sign the sealed events. Return None if there is no signing key, no new event, or a reason to refuse.
+    """Sign the sealed events that all live nodes remember.
 
-    The reason is stored as the head's ``refusal`` and logged.
+    Return None if there is no signing key, no new event, or a reason to refuse or to wait. A reason to refuse
+    is stored as the head's ``refusal`` and logged.
     """
     key = signer()
     if key is None:
         return None
     with locked(path_of(FILE)):
-        head, last = tree_store.head(), Checkpoint.objects.order_by("-size").first()
-        refusal = _refusal(head, *_last_signed_or_stored(last))
+        head, last, memory = tree_store.head(), Checkpoint.objects.order_by("-size").first(), last_signed()
+        refusal = _refusal(head, *(memory or _stored(last))) or _refusal_of_another_node()
         _note_refusal(head, refusal)
-        if refusal or head.size == (last.size if last else 0):
+        size = min([head.size, *(other.agreed for other in node.live_others())])
+        if refusal or size <= (last.size if last else 0) or not node.is_settled():
             return None
         # If the clock was set back, the new checkpoint must not look older than the last one.
         at = max(timezone.now(), last.at) if last else timezone.now()
-        root = bytes(head.root)
-        replace(path_of(FILE), json.dumps({"size": head.size, "root": root.hex()}))
+        root = bytes(head.root) if size == head.size else tree_store.tree(size).root()
+        if memory is None or size > memory[0]:
+            _remember(size, root)
         return Checkpoint.objects.create(
-            size=head.size, root=root, at=at, note=key.checkpoint(head.size, root, utc_microseconds(at))
+            size=size, root=root, at=at, note=key.checkpoint(size, root, utc_microseconds(at))
         )
 
 
+def agree() -> tuple[int, str]:
+    """Remember the head for the node that signs. Return that size, and why this node disagrees or "".
+
+    A node without live others remembers when it signs, which is early enough.
+    """
+    with locked(path_of(FILE)):
+        head = tree_store.head()
+        size, root = last_signed() or (0, EMPTY)
+        is_asked = bool(node.live_others())
+        if (head.size, bytes(head.root)) == (size, root) or not (is_asked or head.size < size):
+            return size, ""
+        refusal = _refusal(head, size, root)
+        if refusal:
+            _note_refusal(head, refusal)
+            return size, refusal
+        _remember(head.size, bytes(head.root))
+        return head.size, ""
+
+
 def last_signed() -> tuple[int, bytes] | None:
-    """Return the size and root of this machine's last checkpoint from the file, or None."""
+    """Return the size and root of the largest tree that this node has agreed to, from the file, or None."""
     path = path_of(FILE)
     if not path.exists():
         return None
@@ -55,8 +79,18 @@ def last_signed() -> tuple[int, bytes] | None:
     return int(fields["size"]), bytes.fromhex(fields["root"])
 
 
-def _last_signed_or_stored(last: Checkpoint | None) -> tuple[int, bytes]:
-    return last_signed() or ((last.size, bytes(last.root)) if last else (0, EMPTY))
+def _remember(size: int, root: bytes) -> None:
+    replace(path_of(FILE), json.dumps({"size": size, "root": root.hex()}))
+
+
+def _stored(last: Checkpoint | None) -> tuple[int, bytes]:
+    return (last.size, bytes(last.root)) if last else (0, EMPTY)
+
+
+def _refusal_of_another_node() -> str:
+    """A node that is away still refuses: its row is the only trace of what it remembers."""
+    other = node.others().exclude(refusal="").first()
+    return f"Another node of the portal remembers a different log. {other.refusal}" if other else ""
 
 
 def _refusal(head: TreeHead, size: int, root: bytes) -> str:

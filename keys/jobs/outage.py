@@ -27,9 +27,11 @@ class OutageLoop:
     def database_is_away(self) -> bool:
         return self._away_since is not None
 
-    def repeat(self, step: Callable[[], None], *, every: float, failed: str) -> None:
+    def repeat(
+        self, step: Callable[[], None], *, every: float, failed: str, first_after: float | None = None
+    ) -> None:
         """Call ``step`` every so many seconds until stopped. Log errors other than outages as ``failed``."""
-        pause = every
+        pause = every if first_after is None else first_after
         while not self.stop.wait(pause):
             pause = every
             close_old_connections()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 
+from keys.audit.node import live_others
 from keys.audit.sequencer import may_lead, seal
 from keys.audit.signer import sign
 from keys.audit.tree_store import head
@@ -13,20 +14,26 @@ from keys.jobs.outage import OutageLoop
 SEAL_EVERY = 0.25
 SIGN_EVERY = 5.0
 """Seconds."""
+AGREE_WITHIN = 3.0
+"""Seconds in which an urgent event is tried again, because the other nodes have to remember it first."""
 
 
 def run(loop: OutageLoop) -> None:
     """Seal and sign until stopped. After an error it tries again, so no waiting event is lost."""
     leader = uuid.uuid4()
-    signed_at = -SIGN_EVERY
+    signed_at = urgent_until = -SIGN_EVERY
 
     def step() -> None:
-        nonlocal signed_at
-        urgent = seal_all(leader)
-        if urgent or time.monotonic() - signed_at >= SIGN_EVERY:
-            signed_at = time.monotonic()
+        nonlocal signed_at, urgent_until
+        now = time.monotonic()
+        if seal_all(leader):
+            urgent_until = now + AGREE_WITHIN
+        if now < urgent_until or now - signed_at >= SIGN_EVERY:
+            signed_at = now
             if may_lead(leader, head()):
-                sign()
+                checkpoint = sign()
+                if (checkpoint is not None and checkpoint.size == head().size) or not live_others():
+                    urgent_until = now
 
     loop.repeat(step, every=SEAL_EVERY, failed="sealing_failed")
 

@@ -8,6 +8,7 @@ from keys.models.event import AuditEvent
 from keys.models.figures import DashboardFigures
 from keys.models.folding import fold
 from keys.models.job import PeriodicJob
+from keys.models.node import MacChain, Node
 from keys.models.reveal import RevealGrant
 from keys.models.safeguards import HeldBack, Pause, Quarantine
 from keys.models.saved_filter import SavedFilter
@@ -32,6 +33,8 @@ __all__ = [
     "DroppedValue",
     "HeldBack",
     "KeyScope",
+    "MacChain",
+    "Node",
     "Pause",
     "PeriodicJob",
     "Quarantine",

@@ -7,6 +7,7 @@ PortalError
 ├── Conflict            409  another person or process changed it first
 ├── Gone                410  the one view has been used, or it has expired
 ├── TooOften            429  too many requests by this person; says when to try again
+├── NotReady            503  this node has not joined the portal yet, or contradicts it
 ├── SignInAgain         401  this step needs a recent sign-in
 └── CerbyError          502  a request to Cerby failed
     ├── CerbyNeverReached   503  nothing was sent: DNS, connection or TLS failed
@@ -78,6 +79,11 @@ class Gone(PortalError):
 class TooOften(PortalError):
     status = HTTPStatus.TOO_MANY_REQUESTS
     title = "Wait a moment"
+
+
+class NotReady(PortalError):
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "This node is not ready"
 
 
 class SignInAgain(PortalError):

@@ -11,9 +11,11 @@ The file ``ratchet.json`` in the audit folder holds {"chain", "epoch", "key"}. `
 *before* the current one, so that the sequencer can still check events that were written just before a change.
 The epoch never goes back, even if the clock does.
 
-To use the module, read ``mac``, ``is_wrong`` and ``init``; ``Ratchet`` holds the cryptography. You can skip
-the rest: ``_State``, ``_Cache``, ``_current_state``, ``_advance``, ``_read`` and ``_stamp`` only keep the
-file and each process's copy of it up to date when several processes and threads use it.
+All nodes use the same chain: keys.audit.chain starts it or gets it from another node.
+
+To use the module, read ``mac``, ``is_wrong``, ``init`` and ``adopt``; ``Ratchet`` holds the cryptography.
+You can skip the rest: ``_State``, ``_Cache``, ``_current_state``, ``_advance``, ``_read`` and ``_stamp`` only
+keep the file and each process's copy of it up to date when several processes and threads use it.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import hmac
 import json
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,15 +103,38 @@ def is_wrong(leaf: bytes, found: Mac) -> bool:
     return not hmac.compare_digest(ratchet.mac(leaf).tag, found.tag)
 
 
-def init() -> Ratchet | None:
-    """Start a chain and return its first key for the auditors, or None if a chain exists."""
+def init(register: Callable[[str], None] | None = None) -> Ratchet | None:
+    """Start a chain and return its first key for the auditors, or None if a chain exists.
+
+    ``register`` gets the chain's name before the file is written, and may raise an error to prevent that.
+    """
     path = path_of(FILE)
     with locked(path):
         if path.exists():
             return None
         first = Ratchet.new(_epoch_now() - 1)
+        if register is not None:
+            register(first.chain)
         replace(path, first.as_json())
         return first
+
+
+def adopt(chain: Ratchet) -> None:
+    """Use ``chain``, the stored state of another node, unless this node has a chain already."""
+    path = path_of(FILE)
+    with locked(path):
+        if not path.exists():
+            replace(path, chain.as_json())
+
+
+def exists() -> bool:
+    """Return whether this node has a chain."""
+    return path_of(FILE).exists()
+
+
+def stored() -> Ratchet:
+    """Return the state that the file holds: the key of the epoch before the current one."""
+    return _current_state().previous
 
 
 @dataclass(frozen=True)

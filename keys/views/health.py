@@ -17,7 +17,9 @@ from keys.jobs.health import late_jobs
 from keys.selectors.health.alerts import SHOWN_IN_SECTIONS, alerts_shown
 from keys.selectors.health.anchors import anchors_health
 from keys.selectors.health.audit_log import audit_health
+from keys.selectors.health.nodes import nodes_health
 from keys.selectors.health.peppers import peppers
+from keys.selectors.health.readiness import held_back_by, not_ready
 from keys.selectors.health.safeguards import safeguards
 from keys.selectors.health.siem import siem_health
 from keys.views.people import actor_of, require_fresh_sign_in
@@ -33,6 +35,7 @@ def health(request: HttpRequest) -> HttpResponse:
         "peppers": peppers(),
         "audit": audit,
         "anchors": anchors_health(),
+        "nodes": nodes_health(),
         "siem": siem_health(),
     }
     return render(request, "keys/health.html", {"section": "settings", "tab": "health", **shown})
@@ -58,10 +61,16 @@ def livez(_request: HttpRequest) -> JsonResponse:
 @require_safe
 @never_cache
 def readyz(_request: HttpRequest) -> JsonResponse:
-    """Answer 200 if the database and its tables are available. Reading works without Cerby."""
+    """Answer 200 if the database is available and this node can write events. Reading works without Cerby.
+
+    ``status`` says what holds the portal back on all nodes, because people can still use it then.
+    """
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1 FROM keys_apikey LIMIT 1")
     except DatabaseError:
         return JsonResponse({"status": "the database does not answer"}, status=503)
-    return JsonResponse({"status": "ok", "late_jobs": late_jobs(), "audit": audit_health().status})
+    if sentence := not_ready():
+        return JsonResponse({"status": sentence}, status=503)
+    status = held_back_by() or "ok"
+    return JsonResponse({"status": status, "late_jobs": late_jobs(), "audit": audit_health().status})

@@ -24,10 +24,18 @@ PATIENCE = 60.0  # seconds, for a loaded machine
 class Workers:
     """The background workers of a portal at ``database``, with its data in ``folder`` and the sandbox of ``settings``.
 
-    ``more`` are additional environment variables.
+    ``more`` are additional environment variables, and ``program`` is what Python runs instead of manage.py.
     """
 
-    def __init__(self, folder: Path, database: Address, settings: Any, **more: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        database: Address,
+        settings: Any,
+        program: tuple[str, ...] = ("manage.py",),
+        **more: str,
+    ) -> None:
+        self._program = [sys.executable, *program]
         self._log = folder / "worker.log"
         self._env = os.environ | {
             "DJANGO_SETTINGS_MODULE": "portal.settings",
@@ -43,13 +51,18 @@ class Workers:
     def one(self) -> Iterator[subprocess.Popen[bytes]]:
         """Start a worker, and kill it at the end of the block if it still runs."""
         with self._log.open("ab") as log:
-            command = [sys.executable, "manage.py", "worker"]
-            process = subprocess.Popen(command, cwd=ROOT, env=self._env, stdout=log, stderr=log)
+            process = subprocess.Popen(
+                [*self._program, "worker"], cwd=ROOT, env=self._env, stdout=log, stderr=log
+            )
         try:
             yield process
         finally:
             process.kill()
             process.wait()
+
+    def run(self, *command: str) -> None:
+        """Run a command of manage.py on this machine. Raises ``CalledProcessError`` if it fails."""
+        subprocess.run([*self._program, *command], cwd=ROOT, env=self._env, check=True, capture_output=True)
 
     def said(self) -> list[str]:
         """Return the events in their log, in order."""

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from keys import cerby
 from keys.actions.keys.revoke import revoke_key, start_revoking
-from keys.actions.safeguards.quarantine import hold_back
+from keys.actions.safeguards.hold_back import hold_back
 from keys.actions.transition import transition
 from keys.audit import log
 from keys.models import ApiKey

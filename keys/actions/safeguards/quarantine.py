@@ -11,7 +11,7 @@ from django.utils import timezone
 from keys.actions.people.refresh import with_confirmed_role
 from keys.audit import log
 from keys.audit.guard import authorize
-from keys.models import ApiKey, HeldBack, Quarantine
+from keys.models import HeldBack, Quarantine
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
 from keys.rules.policy import Action, Actor
@@ -83,13 +83,3 @@ def end_silence(silence: datetime | None, *, unaccounted: int = 0) -> None:
         )
     if silence is not None:
         Quarantine.objects.filter(silent_since=silence).update(silent_since=None)
-
-
-def hold_back(key: ApiKey, reason: str) -> bool:
-    """Return whether ``key`` must not be revoked now. A quarantine lists it as held back."""
-    if may_revoke():
-        return False
-    if Quarantine.objects.filter(since__isnull=False).exists():
-        row = HeldBack(key=key, reason=reason[:500], since=timezone.now())
-        HeldBack.objects.bulk_create([row], ignore_conflicts=True)
-    return True

@@ -10,7 +10,8 @@ import structlog
 
 from keys.actions.circuit_breaker import is_too_many, record_stop
 from keys.actions.keys.revoke import revoke_key
-from keys.actions.safeguards.quarantine import Cause, hold_back, start_quarantine
+from keys.actions.safeguards.hold_back import hold_back
+from keys.actions.safeguards.quarantine import Cause, start_quarantine
 from keys.actions.transition import transition
 from keys.models import ApiKey, HeldBack
 from keys.rules.errors import CerbyError, Conflict

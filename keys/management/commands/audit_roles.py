@@ -17,6 +17,8 @@ ALLOWED = {
     "keys_treenode": "SELECT, INSERT",
     "keys_treehead": "SELECT, INSERT, UPDATE",
     "keys_checkpoint": "SELECT, INSERT",
+    "keys_macchain": "SELECT, INSERT, UPDATE",
+    "keys_node": "SELECT, INSERT, UPDATE",  # only the owner may make a node forgotten
     "django_migrations": "SELECT",
 }
 """On all other tables, the portal may read and write rows."""

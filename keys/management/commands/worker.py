@@ -15,11 +15,13 @@ from django.db import Error
 
 from keys.evidence.policy_as_of import note_policy
 from keys.jobs import sealing
+from keys.jobs.node import Heartbeat
 from keys.jobs.outage import OutageLoop
 from keys.jobs.queue_worker import POLL_SECONDS, QueueWorker
 from keys.jobs.schedule import enqueue_due, make_rows
 
 TICK_SECONDS = 1.0
+READY_SECONDS = 0.1
 IDLE_SECONDS, TASK_SECONDS = 2.0, 6.0
 """How long to wait at the end for threads without and with a running task.
 
@@ -36,8 +38,10 @@ class Command(BaseCommand):
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # the threads inherit the mask
         loop = OutageLoop()
         workers = [QueueWorker(queue) for queue in settings.TASKS["default"]["QUEUES"]]
-        targets = [lambda: _enqueue(loop), lambda: sealing.run(loop)]
+        heartbeat = Heartbeat()
+        targets = [_enqueue(loop), lambda: sealing.run(loop)]
         targets += [_work_on(worker, loop) for worker in workers]
+        targets = [lambda: heartbeat.run(loop), *(_once(heartbeat, target, loop) for target in targets)]
         threads = [threading.Thread(target=target, daemon=True) for target in targets]
         for thread in threads:
             thread.start()
@@ -51,9 +55,22 @@ class Command(BaseCommand):
             with suppress(Error):
                 for worker in workers:
                     worker.put_back()
+            heartbeat.leave()
 
 
-def _enqueue(loop: OutageLoop) -> None:
+def _once(heartbeat: Heartbeat, target: Callable[[], None], loop: OutageLoop) -> Callable[[], None]:
+    """Start ``target`` after the first heartbeat, because this node may not work before."""
+
+    def run() -> None:
+        while not heartbeat.ready.wait(READY_SECONDS):
+            if loop.stop.is_set():
+                return
+        target()
+
+    return run
+
+
+def _enqueue(loop: OutageLoop) -> Callable[[], None]:
     """Every second, enqueue the jobs that are due. Before the first time, create what they need."""
     is_prepared = False
 
@@ -65,7 +82,7 @@ def _enqueue(loop: OutageLoop) -> None:
             is_prepared = True
         enqueue_due()
 
-    loop.repeat(tick, every=TICK_SECONDS, failed="enqueuing_failed")
+    return lambda: loop.repeat(tick, every=TICK_SECONDS, failed="enqueuing_failed")
 
 
 def _work_on(worker: QueueWorker, loop: OutageLoop) -> Callable[[], None]:

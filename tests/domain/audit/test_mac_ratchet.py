@@ -45,7 +45,7 @@ def init() -> dict[str, Any]:
     return json.loads(printed.getvalue())
 
 
-def test_every_key_is_derived_from_the_first_key(audit_files):
+def test_every_key_is_derived_from_the_first_key(db, audit_files):
     escrow = init()
     first = bytes.fromhex(escrow["key"])
     assert escrow["chain"] == hashlib.sha256(first).hexdigest()[:8]
@@ -60,7 +60,7 @@ def test_every_key_is_derived_from_the_first_key(audit_files):
     assert later.tag == hmac.digest(key, LEAF, "sha256")
 
 
-def test_the_first_key_is_printed_once(audit_files):
+def test_the_first_key_is_printed_once(db, audit_files):
     init()
     with pytest.raises(CommandError, match="already"):
         init()

@@ -278,6 +278,7 @@ NO_ACT_OF_ITS_OWN = {
     "circuit_breaker": "records that a run was stopped: test_sweep.py, test_refresh_all.py",
     "transition": "changes a key's state for every other act: test_transition.py",
     "sync/revoke_orphans": "the last step of the sweep: test_sweep.py, test_quarantine.py",
+    "safeguards/hold_back": "asked before each revocation: test_quarantine.py, test_nodes.py",
     "safeguards/rollback_guard": "notices what starts the quarantine: test_quarantine.py",
     "sync/sweep": "goes through Cerby's list, what fails with one key does not stop the others: test_sweep.py",
     "sync/compare": "what the sweep does with a page: test_sweep.py",
