@@ -18,12 +18,16 @@ def authorize(actor: Actor, action: Action, key: ApiKey | None = None) -> None:
     try:
         policy.check(actor, action, key)
     except NotAllowed as refusal:
-        log.append(
-            Event.ATTEMPT_REFUSED,
-            actor=actor,
-            key=key,
-            outcome=log.Outcome.REFUSED,
-            reason=refusal.sentence,
-            action=action.value,
-        )
+        record_refusal(actor, action, key, refusal.sentence)
         raise
+
+
+def record_refusal(actor: Actor, action: Action, key: ApiKey | None, reason: str) -> None:
+    log.append(
+        Event.ATTEMPT_REFUSED,
+        actor=actor,
+        key=key,
+        outcome=log.Outcome.REFUSED,
+        reason=reason,
+        action=action.value,
+    )

@@ -71,12 +71,13 @@ def event_line(event: dict[str, Any]) -> str:
 
 def policy_lines(policy: Policy | None) -> Iterator[str]:
     """Yield the rules as a table; only the header if the log has no rules for that time."""
-    conditions = ("own key", "as high as the key's owner", "role confirmed within a day")
+    role = [f"role confirmed within a {age}" for age in ("day", "minute")]  # at first it was a day
+    conditions = ("own key", "as high as the key's owner", *role)
     yield line(["Action or setting", "Roles or value", *(name.capitalize() for name in conditions)])
     for name, value in policy["settings"].items() if policy else ():
         yield line([name, str(value), *("" for _ in conditions)])
     for action, rule in policy["rules"].items() if policy else ():
-        yield line([action, ", ".join(rule["roles"]), *(_yes(rule[name]) for name in conditions)])
+        yield line([action, ", ".join(rule["roles"]), *(_yes(rule.get(name, "")) for name in conditions)])
 
 
 def _yes(value: bool | str) -> str:

@@ -31,7 +31,7 @@ def in_force() -> Policy:
                 "roles": [role.label for role in sorted(rule.roles)],
                 "own key": rule.own_key.name.lower().replace("_", " "),
                 "as high as the key's owner": rule.at_least_key_owner,
-                "role confirmed within a day": rule.fresh_role,
+                "role confirmed within a minute": rule.fresh_role,
             }
             for action, rule in matrix(management).items()
         },

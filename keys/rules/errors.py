@@ -9,6 +9,7 @@ PortalError
 ├── TooOften            429  too many requests by this person; says when to try again
 ├── NotReady            503  this node has not joined the portal yet, or contradicts it
 ├── SignInAgain         401  this step needs a recent sign-in
+├── RoleNotConfirmed    503  the action needs a role that Cerby confirms now, and Cerby does not answer
 └── CerbyError          502  a request to Cerby failed
     ├── CerbyNeverReached   503  nothing was sent: DNS, connection or TLS failed
     ├── CerbyRefused        502  Cerby answered 4xx and changed nothing
@@ -45,6 +46,11 @@ class NotAllowed(PortalError):
     def __init__(self, sentence: str, *, allowed: list[str]) -> None:
         super().__init__(sentence)
         self.allowed = allowed
+
+
+class RoleNotConfirmed(PortalError):
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "Cerby cannot confirm your role"
 
 
 class NotFound(PortalError):

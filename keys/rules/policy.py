@@ -119,7 +119,8 @@ class Rule:
     """Who may do an action: people with one of ``roles``, depending on ``own_key``.
 
     ``at_least_key_owner``: the role must be at least as high as that of the key's owner, because a key acts
-    as its owner. ``fresh_role``: Cerby must have confirmed the role within the last day.
+    as its owner. ``fresh_role``: Cerby must confirm the role when the action is done
+    (keys.actions.people.confirm_role). Pages offer the action if Cerby confirmed the role within a day.
     """
 
     roles: frozenset[Role]
@@ -130,24 +131,24 @@ class Rule:
 
 MATRIX: dict[Action, Rule] = {
     Action.SEE_INVENTORY: Rule(ADMINS),
-    Action.EXPORT_INVENTORY: Rule(ADMINS),
+    Action.EXPORT_INVENTORY: Rule(ADMINS, fresh_role=True),
     Action.SEE_ACTIVITY: Rule(ADMINS),
-    Action.EXPORT_ACTIVITY: Rule(ADMINS),
+    Action.EXPORT_ACTIVITY: Rule(ADMINS, fresh_role=True),
     Action.VERIFY_RECORD: Rule(ADMINS),
     Action.EXPLAIN_DAMAGE: Rule(HIGHEST, fresh_role=True),
-    Action.EXPORT_EVIDENCE: Rule(ADMINS),
+    Action.EXPORT_EVIDENCE: Rule(ADMINS, fresh_role=True),
     Action.SEE_CONFIGURATION: Rule(ADMINS),
-    Action.REFRESH_ROLES: Rule(ADMINS),
+    Action.REFRESH_ROLES: Rule(ADMINS, fresh_role=True),
     Action.GENERATE_KEY: Rule(ADMINS, fresh_role=True),
-    Action.REGISTER_KEY: Rule(ADMINS),
+    Action.REGISTER_KEY: Rule(ADMINS, fresh_role=True),
     Action.FIND_KEY: Rule(MEMBERS),  # people who find a leaked key must be able to reach its owner at once
     Action.REVEAL_KEY: Rule(EVERYONE, OwnKey.IS_REQUIRED),
     Action.SEE_KEY: Rule(ADMINS, OwnKey.SUFFICES),
     Action.NARROW_KEY: Rule(ADMINS, OwnKey.SUFFICES),
     Action.WIDEN_KEY: Rule(ADMINS, at_least_key_owner=True, fresh_role=True),
-    Action.DELETE_KEY: Rule(ADMINS, OwnKey.SUFFICES),
-    Action.ADOPT_KEY: Rule(ADMINS),
-    Action.ERASE_PERSON: Rule(frozenset({Role.OWNER})),
+    Action.DELETE_KEY: Rule(ADMINS, OwnKey.SUFFICES, fresh_role=True),
+    Action.ADOPT_KEY: Rule(ADMINS, fresh_role=True),
+    Action.ERASE_PERSON: Rule(frozenset({Role.OWNER}), fresh_role=True),
     Action.KEEP_KEY: Rule(HIGHEST, fresh_role=True),
     Action.END_QUARANTINE: Rule(HIGHEST, fresh_role=True),
 }
@@ -156,7 +157,7 @@ OWNER_ONLY_MATRIX: dict[Action, Rule] = MATRIX | {
     Action.SEE_KEY: Rule(EVERYONE, OwnKey.IS_REQUIRED),
     Action.NARROW_KEY: Rule(EVERYONE, OwnKey.IS_REQUIRED),
     Action.WIDEN_KEY: Rule(ADMINS, OwnKey.IS_REQUIRED, at_least_key_owner=True, fresh_role=True),
-    Action.DELETE_KEY: Rule(EVERYONE, OwnKey.IS_REQUIRED),
+    Action.DELETE_KEY: Rule(EVERYONE, OwnKey.IS_REQUIRED, fresh_role=True),
 }
 
 _MATRICES = {KeyManagement.ADMINS: MATRIX, KeyManagement.OWNER_ONLY: OWNER_ONLY_MATRIX}

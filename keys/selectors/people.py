@@ -56,7 +56,7 @@ def _row(action: Action, rule: Rule) -> MatrixRow:
     if rule.at_least_key_owner:
         notes.append("The role must be at least as high as the role of the key's owner.")
     if rule.fresh_role:
-        notes.append("Cerby must have confirmed the role within the last day.")
+        notes.append("Cerby must have confirmed the role within the last minute.")
     return MatrixRow(action.words[0].upper() + action.words[1:], cells, " ".join(notes))
 
 

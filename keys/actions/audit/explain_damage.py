@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from keys.actions.people.refresh import with_confirmed_role
+from keys.actions.people.confirm_role import authorize_now
 from keys.audit import log
-from keys.audit.guard import authorize
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
 from keys.rules.policy import Action, Actor
@@ -20,8 +19,7 @@ def explain_damage(actor: Actor, verification: int, explanation: str) -> None:
     The damage stays visible in every report, and new damage needs its own explanation. Raises ``Conflict``
     if a newer verification exists or nothing is left to explain.
     """
-    actor = with_confirmed_role(actor)
-    authorize(actor, Action.EXPLAIN_DAMAGE)
+    actor = authorize_now(actor, Action.EXPLAIN_DAMAGE)
     new_key.check_text("explanation", "The explanation", explanation, EXPLANATION_LENGTH)
     last = last_verification()
     if last is None or last.pk != verification:

@@ -10,8 +10,8 @@ from typing import Any
 from django.core.cache import cache
 from django.utils import timezone
 
+from keys.actions.people.confirm_role import authorize_now
 from keys.audit import log
-from keys.audit.guard import authorize
 from keys.evidence.pack import pack
 from keys.evidence.parts import Period
 from keys.evidence.policy_as_of import note_policy
@@ -59,7 +59,7 @@ def export_evidence(
     signing key, and ``TooOften`` if this person is already downloading a pack.
     """
     if actor is not None:
-        authorize(actor, Action.EXPORT_EVIDENCE)
+        actor = authorize_now(actor, Action.EXPORT_EVIDENCE)
     note_policy()
     now = timezone.now()
     period = Period(since, min(until, now), as_of or now)

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from django.db import transaction
 
+from keys.actions.people.confirm_role import authorize_now
 from keys.audit import log
-from keys.audit.guard import authorize
 from keys.models import ApiKey
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
@@ -22,7 +22,7 @@ def adopt_key(actor: Actor, key_id: UUID, *, purpose: str) -> None:
     Raises ``Conflict`` if the key was not discovered or already has a purpose.
     """
     key = key_for(actor, key_id)
-    authorize(actor, Action.ADOPT_KEY, key)
+    actor = authorize_now(actor, Action.ADOPT_KEY, key)
     new_key.check_purpose(purpose)
     unadopted = ApiKey.objects.filter(pk=key.pk, origin=ApiKey.Origin.DISCOVERED, purpose="")
     with transaction.atomic():

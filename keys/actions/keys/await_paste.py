@@ -8,9 +8,8 @@ from uuid import UUID
 from django.db import transaction
 
 from keys.actions.keys.record_request import record_request
-from keys.actions.people.refresh import with_confirmed_role
+from keys.actions.people.confirm_role import authorize_now
 from keys.actions.transition import transition
-from keys.audit.guard import authorize
 from keys.models import ApiKey
 from keys.rules.events import Event
 from keys.rules.lifecycle import Transition
@@ -23,8 +22,7 @@ def await_paste(actor: Actor, request: KeyRequest) -> UUID:
 
     The expiry is cut to the minute, because Cerby's form accepts no seconds.
     """
-    actor = with_confirmed_role(actor)
-    authorize(actor, Action.GENERATE_KEY)
+    actor = authorize_now(actor, Action.GENERATE_KEY)
     to_the_minute = replace(request, expires_at=request.expires_at.replace(second=0, microsecond=0))
     with transaction.atomic():
         key, is_new = record_request(actor, to_the_minute, origin=ApiKey.Origin.PASTED)

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from keys.actions.people.confirm_role import authorize_now
 from keys.actions.transition import transition
-from keys.audit.guard import authorize
 from keys.models import ApiKey
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
@@ -23,7 +23,7 @@ def confirm_removal(actor: Actor, key_id: UUID) -> ApiKey:
     asks Cerby instead.
     """
     key = key_for(actor, key_id)
-    authorize(actor, Action.DELETE_KEY, key)
+    actor = authorize_now(actor, Action.DELETE_KEY, key)
     if key.state == State.REVOKED:
         return key
     if key.state != State.REVOKING or not key.is_deleted_by_hand:

@@ -9,8 +9,8 @@ from django.utils import timezone
 from keys.actions.keys.match_cerby_id import match_cerby_id
 from keys.actions.keys.reconcile import absence_counts_from, look_up_lost_key, lose_answer
 from keys.actions.keys.revoke import revoke_key, start_revoking
+from keys.actions.people.confirm_role import authorize_now
 from keys.actions.transition import transition
-from keys.audit.guard import authorize
 from keys.models import ApiKey
 from keys.rules import formatting
 from keys.rules.errors import Conflict
@@ -30,7 +30,7 @@ def delete_key(actor: Actor, key_id: UUID) -> ApiKey:
     ``CerbyError`` if Cerby does not answer. The key may still work then, and the inventory says so.
     """
     key = key_for(actor, key_id)
-    authorize(actor, Action.DELETE_KEY, key)
+    actor = authorize_now(actor, Action.DELETE_KEY, key)
     if key.state in {State.REQUESTED, State.AWAITED}:
         transition(key, Transition.CANCEL, Event.KEY_CANCELLED, actor)
     if key.state == State.CALLING:

@@ -6,10 +6,11 @@ from django.db import transaction
 
 from keys import cerby
 from keys.actions.keys.register import add
+from keys.actions.people.confirm_role import authorize_now
 from keys.actions.people.refresh import create_unknown_users
 from keys.models import User
 from keys.rules.errors import Invalid
-from keys.rules.policy import Actor
+from keys.rules.policy import Action, Actor
 from keys.selectors.key.imports import Line, plan
 
 
@@ -18,6 +19,7 @@ def import_keys(actor: Actor, text: str) -> int:
 
     The lines are validated again, because the inventory may have changed since the preview.
     """
+    actor = authorize_now(actor, Action.REGISTER_KEY)
     lines = plan(actor, text).good
     if not lines:
         raise Invalid(file="No line of the file can be imported any more. Look at the reasons below.")

@@ -15,11 +15,10 @@ from django.utils import timezone
 from keys import cerby
 from keys.actions.keys.record_request import record_request
 from keys.actions.keys.revoke import revoke_key
-from keys.actions.people.refresh import with_confirmed_role
+from keys.actions.people.confirm_role import authorize_now
 from keys.actions.safeguards.pause import begin_pause, check_pause
 from keys.actions.transition import transition
 from keys.audit import log
-from keys.audit.guard import authorize
 from keys.crypto import fingerprint, seal
 from keys.models import ApiKey, RevealGrant
 from keys.rules.errors import (
@@ -48,8 +47,7 @@ def issue_key(actor: Actor, request: KeyRequest) -> UUID:
     and ``CerbyPaused``, with nothing recorded, during a pause that Cerby asked for. Nothing is recorded
     either if too many calls wait for Cerby's answers already.
     """
-    actor = with_confirmed_role(actor)
-    authorize(actor, Action.GENERATE_KEY)
+    actor = authorize_now(actor, Action.GENERATE_KEY)
     if not ApiKey.objects.filter(pk=request.id).exists():  # a repeated request must not fail on a pause
         check_pause()
         cerby.connect().check_can_issue()

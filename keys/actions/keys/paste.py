@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from keys.actions.keys.prove import prove
-from keys.actions.people.refresh import with_confirmed_role
+from keys.actions.people.confirm_role import authorize_now
 from keys.actions.transition import transition
 from keys.audit.guard import authorize
 from keys.cerby.scope_check import ScopeCheck
@@ -29,10 +29,9 @@ def paste_key(actor: Actor, key_id: UUID, secret: str, *, accept_less: bool = Fa
     Return None if the same key was already pasted, for example by a double click. Raises ``Conflict`` if
     the request is no longer open, and ``Invalid`` if ``prove`` refuses the key.
     """
-    actor = with_confirmed_role(actor)
     key = key_for(actor, key_id)
     authorize(actor, Action.REVEAL_KEY, key)
-    authorize(actor, Action.GENERATE_KEY, key)
+    actor = authorize_now(actor, Action.GENERATE_KEY, key)
     if has_plain_text(key, secret.strip()):
         return None
     _check_is_awaited(key)

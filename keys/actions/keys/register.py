@@ -10,9 +10,9 @@ from django.views.decorators.debug import sensitive_variables
 
 from keys import cerby
 from keys.actions.keys.prove import Proved, prove
+from keys.actions.people.confirm_role import authorize_now
 from keys.actions.people.refresh import create_unknown_users
 from keys.audit import log
-from keys.audit.guard import authorize
 from keys.models import ApiKey, User
 from keys.rules.errors import Conflict, Invalid
 from keys.rules.events import Event
@@ -35,7 +35,7 @@ def register_key(
     fingerprint, complete that row instead of adding a second one. For ``accept_less`` and the errors about
     ``secret``, see ``prove``.
     """
-    authorize(actor, Action.REGISTER_KEY)
+    actor = authorize_now(actor, Action.REGISTER_KEY)
     existing_key.check_registration(registration, timezone.now())
     owner = _owner(registration.owner_email)
     if not secret:

@@ -11,9 +11,8 @@ from django.utils import timezone
 
 from keys import cerby
 from keys.actions.keys.settle_scopes import settle_scopes
-from keys.actions.people.refresh import with_confirmed_role
+from keys.actions.people.confirm_role import authorize_now
 from keys.audit import log
-from keys.audit.guard import authorize
 from keys.models import ApiKey, ScopeChange
 from keys.rules.errors import CerbyError, CerbyInDoubt, Conflict
 from keys.rules.events import Event
@@ -52,9 +51,7 @@ def rescope_key(actor: Actor, key_id: UUID, scope: str, *, on: bool) -> ApiKey:
     key = key_for(actor, key_id)
     settle_scopes(key)
     action = needs(key, scope, on=on)
-    if action is Action.WIDEN_KEY:
-        actor = with_confirmed_role(actor)
-    authorize(actor, action, key)
+    actor = authorize_now(actor, action, key)
     if on:
         new_key.check_scopes([scope])
     change = _start(actor, action, key_id, scope, on=on)

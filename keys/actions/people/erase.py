@@ -14,8 +14,8 @@ from django.db import transaction
 from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 
+from keys.actions.people.confirm_role import authorize_now
 from keys.audit import log
-from keys.audit.guard import authorize
 from keys.models import ApiKey, AuditEvent, RevealGrant, User
 from keys.rules.batches import batches
 from keys.rules.errors import Conflict, NotFound
@@ -35,7 +35,7 @@ def erase_person(actor: Actor | None, email: str) -> int:
     that are live or pending.
     """
     if actor is not None:
-        authorize(actor, Action.ERASE_PERSON)
+        actor = authorize_now(actor, Action.ERASE_PERSON)
     person = User.objects.filter(email=email.lower()).first()
     if person is None:
         raise NotFound(f"The portal knows nobody with the email {email}.")

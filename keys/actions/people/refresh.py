@@ -14,15 +14,15 @@ from keys import cerby
 from keys.actions.dropped import note_dropped
 from keys.audit import log
 from keys.models import ApiKey, User
-from keys.rules.errors import CerbyError, CerbyNotFound
+from keys.rules.errors import CerbyNotFound
 from keys.rules.events import Event
 from keys.rules.policy import Actor, Role
 
 LIVE, DISABLED = "live", "disabled"
-FRESH_ENOUGH = timedelta(minutes=5)
+FRESH_ENOUGH = timedelta(minutes=1)
 """A role that Cerby confirmed this recently is not read again before an action that needs it."""
 A_PERSON_WAITS = 3
-"""Seconds that a person waits for Cerby to confirm their role, before the stored role counts."""
+"""Seconds that a person waits for Cerby to confirm their role."""
 
 
 def refresh_person(user: User, *, within: float = math.inf) -> User:
@@ -52,12 +52,16 @@ def _mark_as_left(user: User) -> None:
 
 
 def with_confirmed_role(actor: Actor) -> Actor:
-    """Return ``actor`` with a role at most five minutes old, or the stored role if Cerby does not answer."""
-    user = User.objects.get(pk=actor.user_id)
-    if user.role_checked_at is None or timezone.now() - user.role_checked_at > FRESH_ENOUGH:
+    """Return ``actor`` with a role that Cerby confirmed at most a minute ago.
+
+    A person whom Cerby does not know is inactive. Raises ``CerbyError`` if Cerby does not answer.
+    """
+    user, now = User.objects.get(pk=actor.user_id), timezone.now()
+    checked_at = user.role_checked_at
+    if checked_at is None or not now - FRESH_ENOUGH < checked_at <= now:
         try:
             user = refresh_person(user, within=A_PERSON_WAITS)
-        except CerbyError:
+        except CerbyNotFound:
             user.refresh_from_db()
     return user.as_actor(ip=actor.ip, browser=actor.browser)
 

@@ -12,9 +12,9 @@ from django.utils import timezone
 from keys import cerby
 from keys.actions.circuit_breaker import is_too_many, record_stop
 from keys.actions.dropped import PERSON, Dropped
+from keys.actions.people.confirm_role import authorize_now
 from keys.actions.people.refresh import apply_upstream, columns_for, refresh_person, update_owner_left_at
 from keys.audit import log
-from keys.audit.guard import authorize
 from keys.models import User
 from keys.rules.batches import batches
 from keys.rules.errors import CerbyNotFound, Conflict
@@ -45,7 +45,7 @@ def refresh_everyone(actor: Actor) -> int:
     Any number of people may lose access, but at least one admin must remain. Raises ``Conflict`` and
     ``CerbyError``.
     """
-    authorize(actor, Action.REFRESH_ROLES)
+    actor = authorize_now(actor, Action.REFRESH_ROLES)
     count = read_everyone(limited=False)
     log.append(Event.ROLES_REFRESHED, actor=actor, count=count)
     return count

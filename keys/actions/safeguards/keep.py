@@ -8,13 +8,13 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from keys import cerby
-from keys.actions.people.refresh import with_confirmed_role
+from keys.actions.people.confirm_role import authorize_now
 from keys.actions.transition import transition
 from keys.models import ApiKey, HeldBack, RevealGrant
 from keys.rules.errors import CerbyNotFound, Conflict
 from keys.rules.events import Event
 from keys.rules.lifecycle import TRANSITIONS, State, Transition
-from keys.rules.policy import Actor
+from keys.rules.policy import Action, Actor
 from keys.selectors.health.safeguards import held_key_for
 
 
@@ -24,7 +24,7 @@ def keep_key(actor: Actor, key_id: UUID) -> ApiKey:
     Raises ``NotFound`` if the key is not held back, ``CerbyError``, and ``Conflict`` if Cerby does not list
     it as active or another key has its name.
     """
-    actor = with_confirmed_role(actor)
+    actor = authorize_now(actor, Action.KEEP_KEY)
     key = held_key_for(actor, key_id)
     sources, _ = TRANSITIONS[Transition.KEEP]
     if State(key.state) not in sources:

@@ -8,9 +8,8 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from keys.actions.people.refresh import with_confirmed_role
+from keys.actions.people.confirm_role import authorize_now
 from keys.audit import log
-from keys.audit.guard import authorize
 from keys.models import HeldBack, Quarantine
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
@@ -42,8 +41,7 @@ def end_quarantine(actor: Actor | None) -> int:
     ``actor`` is None on the command line. Raises ``Conflict`` if there is no quarantine.
     """
     if actor is not None:
-        actor = with_confirmed_role(actor)
-        authorize(actor, Action.END_QUARANTINE)
+        actor = authorize_now(actor, Action.END_QUARANTINE)
     now = timezone.now()
     with transaction.atomic():
         ended = Quarantine.objects.filter(since__isnull=False).update(

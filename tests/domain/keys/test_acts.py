@@ -284,6 +284,7 @@ NO_ACT_OF_ITS_OWN = {
     "sync/compare": "what the sweep does with a page: test_sweep.py",
     "sync/discover": "what the sweep does with keys that are new to it: test_sweep.py",
     "sync/owners": "a step of the sweep; reads people, and makes rows for those who are new",
+    "people/confirm_role": "checks the policy for other acts: test_confirm_role.py",
     "keys/revoke": "the last step of delete and of issue, whose events are above",
     "audit/save_filter": "a person's own bookmark, which governs nothing",
     "keys/record_request": "the first step of issue and of await_key",
@@ -327,9 +328,12 @@ def test_without_its_event_no_action_changes_anything(scene, fill_the_disk, name
 
 
 def everything() -> list[list[dict[str, Any]]]:
-    """Return the portal's rows, without the time at which a role was read."""
+    """Return the portal's rows, without the time at which a role was read and Cerby's word for it."""
     return [
-        [{**row, "role_checked_at": None} for row in model.objects.order_by("pk").values()]
+        [
+            {**row, "role_checked_at": None, "cerby_role": None}
+            for row in model.objects.order_by("pk").values()
+        ]
         for model in (User, ApiKey, RevealGrant)
     ]
 

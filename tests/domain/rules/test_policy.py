@@ -61,6 +61,14 @@ NEEDS_A_FRESH_ROLE = {
     Action.KEEP_KEY,
     Action.END_QUARANTINE,
     Action.EXPLAIN_DAMAGE,
+    Action.EXPORT_INVENTORY,
+    Action.EXPORT_ACTIVITY,
+    Action.EXPORT_EVIDENCE,
+    Action.REFRESH_ROLES,
+    Action.REGISTER_KEY,
+    Action.ADOPT_KEY,
+    Action.DELETE_KEY,
+    Action.ERASE_PERSON,
 }
 
 roles = st.sampled_from(Role)
