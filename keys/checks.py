@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, register, run_checks
 
 from portal.conf import Environment
+
+
+def end_if_refused() -> None:
+    """End the process, with the sentences alone, if ``manage.py check --deploy`` refuses the settings."""
+    found = [one for one in run_checks(include_deployment_checks=True) if one.is_serious()]
+    refused = [one for one in found if not one.is_silenced()]
+    if refused:
+        sys.exit("\n".join(" ".join(filter(None, (one.msg, one.hint))) for one in refused))
 
 
 @register(Tags.security)

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import Error
 
+from keys.checks import end_if_refused
 from keys.evidence.policy_as_of import note_policy
 from keys.jobs import sealing
 from keys.jobs.node import Heartbeat
@@ -34,7 +35,10 @@ STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGQUIT}
 class Command(BaseCommand):
     help = "Run the background jobs until SIGTERM. Any number of workers may run, on any number of machines."
 
+    requires_system_checks = ()  # ``end_if_refused`` runs them
+
     def handle(self, *_: Any, **__: Any) -> None:
+        end_if_refused()
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # the threads inherit the mask
         loop = OutageLoop()
         workers = [QueueWorker(queue) for queue in settings.TASKS["default"]["QUEUES"]]
