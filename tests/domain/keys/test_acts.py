@@ -45,7 +45,7 @@ from keys.actions.safeguards.keep import keep_key
 from keys.actions.safeguards.pause import begin_pause
 from keys.actions.safeguards.quarantine import Cause, end_quarantine, start_quarantine
 from keys.models import ApiKey, AuditEvent, HeldBack, Quarantine, RevealGrant, ScopeChange, User
-from keys.rules.errors import Conflict, Gone, NotAllowed, NotFound
+from keys.rules.errors import Conflict
 from keys.rules.lifecycle import SETTLED_AFTER, State
 from keys.rules.policy import Role
 from keys.validation.existing_key import Registration
@@ -342,75 +342,3 @@ def cerby_holds(sandbox: Sandbox) -> list[Any]:
     with sandbox.store.transaction() as db:
         keys = [tuple(row) for row in db.execute("SELECT id, scopes, removed_at FROM api_keys ORDER BY id")]
     return [keys, sandbox.secrets()]
-
-
-def as_(
-    name: str, act: Callable[..., Any], subject: Callable[[Scene], Any], *arguments: Any, **named: Any
-) -> Staged:
-    def stage(scene: Scene) -> Act:
-        made = subject(scene)
-        return lambda: act(people.actor(scene.cast[name]), made, *arguments, **named)
-
-    return stage
-
-
-def a_second_claim(scene: Scene) -> Act:
-    key_id = scene.waiting_key()
-    claim_key(scene.me, key_id, session="s")
-    return lambda: claim_key(scene.me, key_id, session="another")
-
-
-REFUSED: dict[str, tuple[Staged, type[Exception], list[tuple[str, str]]]] = {
-    "keys/issue": (as_("user", issue_key, Scene.request), NotAllowed, [("attempt:refuse", "refused")]),
-    "see": (as_("user", delete_key, Scene.key), NotFound, [("attempt:refuse", "refused")]),
-    "claim by another": (
-        as_("owner", claim_key, Scene.waiting_key, session="s"),
-        NotAllowed,
-        [("attempt:refuse", "refused")],
-    ),
-    "acknowledge by another": (
-        as_("owner", acknowledge_key, lambda scene: scene.viewed_key()[0]),
-        NotAllowed,
-        [("attempt:refuse", "refused")],
-    ),
-    "second claim": (a_second_claim, Gone, [("key:reveal", "done"), ("key:reveal", "refused")]),
-    "claim too late": (
-        on(claim_key, lambda scene: scene.waiting_key(since=timedelta(minutes=16)), session="s"),
-        Gone,
-        [("key:reveal", "refused")],
-    ),
-    "export the inventory": (
-        lambda scene: lambda: export_inventory(people.actor(scene.cast.user), QueryDict()),
-        NotAllowed,
-        [("attempt:refuse", "refused")],
-    ),
-    "export the activity": (
-        lambda scene: lambda: export_activity(people.actor(scene.cast.user), QueryDict()),
-        NotAllowed,
-        [("attempt:refuse", "refused")],
-    ),
-    "read everybody's role": (
-        lambda scene: lambda: refresh_everyone(people.actor(scene.cast.user)),
-        NotAllowed,
-        [("attempt:refuse", "refused")],
-    ),
-    "absence too early": (on(delete_key, in_doubt), Conflict, [("key:look-up", "done")]),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_refusals_are_recorded(scene, name):
-    stage, error, expected = REFUSED[name]
-    act = stage(scene)
-    with pytest.raises(error):
-        act()
-    assert list(AuditEvent.objects.order_by("id").values_list("type", "outcome")) == expected
-
-
-def test_a_refusal_names_the_actor_and_the_action(scene):
-    with pytest.raises(NotAllowed):
-        issue_key(people.actor(scene.cast.user), scene.request())
-    event = AuditEvent.objects.get()
-    assert (event.actor_email, event.actor_role) == (scene.cast.user.email, "User")
-    assert event.details == {"action": "key:generate"}
-    assert event.reason == "Your role, User, may not generate an API key."

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from keys.actions.keys.issue import issue_key
 from keys.models import ApiKey, User
-from keys.rules.errors import NotAllowed
+from keys.rules.errors import NotAllowed, RoleNotConfirmed
 from tests import cast as people
 from tests.support.asking import a_request, events, send
 from tests.support.bad_server import data, free_port, user
@@ -50,11 +50,11 @@ def test_a_person_who_was_disabled_in_cerby_is_refused(cast, cerby_that):
     assert not ApiKey.objects.exists()
 
 
-def test_a_stale_role_is_refused(cast, settings):
+def test_an_old_role_is_refused_if_cerby_cannot_confirm_it(cast, settings):
     settings.CERBY_BASE_URL = f"http://127.0.0.1:{free_port()}"
     settings.CERBY_TOKEN = "token"
     User.objects.filter(pk=cast.admin.pk).update(role_checked_at=timezone.now() - timedelta(hours=25))
-    with pytest.raises(NotAllowed, match="has not confirmed your role"):
+    with pytest.raises(RoleNotConfirmed, match="does not confirm your role"):
         issue_key(people.actor(cast.admin), a_request())
     assert not ApiKey.objects.exists()
 
