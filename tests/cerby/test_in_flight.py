@@ -59,7 +59,8 @@ def outcome(call, cerby):
 
 def at_the_same_time(call, cerby, count):
     """Return the number of times that each outcome came, and the seconds that each call took."""
-    outcomes, seconds = Counter(), []
+    outcomes: Counter[str] = Counter()
+    seconds: list[float] = []
 
     def one():
         began = time.monotonic()

@@ -9,7 +9,7 @@ import pytest
 
 from tests.house.test_configuration import PRODUCTION, environment  # noqa: F401 - a fixture
 
-REFUSED = {
+REFUSED: dict[str, dict[str, str | None]] = {
     "CERBY_WORKSPACE must be set in production.": {"CERBY_WORKSPACE": None},
     "PORTAL_EMAIL_URL must be set in production": {"PORTAL_EMAIL_URL": None},
     "it must begin with https://": {"PORTAL_URL": "http://keys.example.com"},

@@ -164,7 +164,7 @@ def test_a_changed_request_gets_no_answer(change: dict[str, Any] | None):
 def test_an_old_request_gets_no_answer(monkeypatch):
     _, request = handover.ask("node")
     later = time.time() + handover.VALID_FOR + 1
-    monkeypatch.setattr(handover.time, "time", lambda: later)
+    monkeypatch.setattr(time, "time", lambda: later)
     assert handover.answer(request, "node", mac_ratchet.Ratchet.new(10)) is None
 
 

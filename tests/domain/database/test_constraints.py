@@ -87,7 +87,7 @@ def the_same_alert_twice(_cast: Cast) -> None:
 
 
 def the_same_dropped_value_twice(_: Cast) -> None:
-    for _ in range(2):
+    for _number in range(2):
         DroppedValue.objects.create(
             kind="person", attribute="role", count=1, example=uuid.uuid4(), found_at=timezone.now()
         )

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -53,7 +54,7 @@ def paused(*processes: subprocess.Popen[bytes]) -> Iterator[None]:
             process.send_signal(signal.SIGCONT)
 
 
-def ratchet(tmp_path: Path, name: str) -> dict[str, object]:
+def ratchet(tmp_path: Path, name: str) -> dict[str, Any]:
     return json.loads((tmp_path / name / "audit" / "ratchet.json").read_text())
 
 

@@ -102,7 +102,7 @@ def test_a_hash_has_the_parameters_of_owasp():
 
 @pytest.mark.usefixtures("_argon2")
 def test_a_hash_with_the_old_parameters_is_replaced_when_it_is_checked():
-    replaced = []
+    replaced: list[str] = []
     old = Argon2PasswordHasher().encode("nine green bottles", "a salt of 22 characters")
     assert "m=102400,t=2,p=8" in old
     assert check_password("nine green bottles", old, setter=replaced.append)
