@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 
 from keys.actions.keys.reconcile import reconcile_due
+from keys.actions.safeguards.rollback_guard import SILENCE
 from keys.actions.sync.compare import SweepResult
 from keys.actions.sync.sweep import sweep
+from keys.jobs.node import Heartbeat
 from keys.jobs.schedule import JOBS
 from keys.models import ApiKey
 from keys.rules.errors import CerbyError
@@ -23,6 +25,8 @@ SOON = timedelta(hours=2)
 SWEEP_EVERY = JOBS["sweep"].every
 RECONCILERS_PACE = JOBS["reconcile"].every
 SLOWEST_PACE = timedelta(minutes=2)
+BEATS_EVERY = SILENCE / 2
+"""A real worker's heart beats every second; after a silence, the portal revokes nothing before the next sweep."""
 AT_MOST = 100  # steps
 
 
@@ -35,6 +39,8 @@ def recover(
     """
     began, pace = timezone.now(), RECONCILERS_PACE
     next_sweep, calm = began, 0
+    heartbeat = Heartbeat()
+    heartbeat.beat()
     for _ in range(AT_MOST):
         if reconciles and reconcile_due():
             calm = 0
@@ -45,9 +51,18 @@ def recover(
             return timezone.now() - began
         due = _next_due()
         # The steps grow, so that a long wait takes few of them. A real worker may be late, too.
-        clock.set(min(next_sweep, max(due, timezone.now() + pace)) if due else next_sweep)
+        _go_on(clock, heartbeat, min(next_sweep, max(due, timezone.now() + pace)) if due else next_sweep)
         pace = min(2 * pace, SLOWEST_PACE)
     return None
+
+
+def _go_on(clock: Clock, heartbeat: Heartbeat, until: datetime) -> None:
+    """Set the clock to ``until``, with the heartbeats of the time between."""
+    while timezone.now() + BEATS_EVERY < until:
+        clock.step(BEATS_EVERY)
+        heartbeat.beat()
+    clock.set(until)
+    heartbeat.beat()
 
 
 def _swept() -> SweepResult | None:

@@ -15,7 +15,9 @@ from typing import Any, Self
 from django.conf import settings
 
 from keys import cerby
+from keys.actions.safeguards import rollback_guard
 from keys.actions.sync.sweep import sweep
+from keys.audit import node
 from keys.models import User
 from tests import cast as people
 from tests.conftest import Workspace
@@ -83,8 +85,9 @@ class World:
         )
 
     def set_again(self, job: str) -> None:
-        """Set the scene of ``job`` for the next case."""
+        """Set the scene of ``job`` for the next case, on a new node."""
         self.scene(job)
+        _forget_node()
         self._databases.back_to(job)
         self._back_to(job, BEGINNING + A_MOMENT)
 
@@ -128,3 +131,9 @@ class World:
         self._databases.keep(job)
         self.sandbox.keep(job)
         return Scene(facts, before)
+
+
+def _forget_node() -> None:
+    """Delete the files that would show that the database is older than this node."""
+    for name in (rollback_guard.FILE_NAME, node.FILE):
+        (Path(settings.PORTAL_DATA_DIR) / name).unlink(missing_ok=True)

@@ -19,6 +19,8 @@ from keys.models import (
     DashboardFigures,
     DroppedValue,
     KeyScope,
+    MacChain,
+    Node,
     Pause,
     Quarantine,
     Reminder,
@@ -204,6 +206,11 @@ WRONG: dict[str, list[Wrong]] = {
     "alert_once_while_it_lasts": [the_same_alert_twice],
     "dropped_value_once": [the_same_dropped_value_twice],
     "reminder_once": [the_same_reminder_twice],
+    "mac_chain_is_one_row": [
+        lambda _cast: MacChain.objects.create(id=2, name="0123abcd", since=timezone.now())
+    ],
+    "node_agreed_is_positive": [lambda _cast: Node.objects.create(name="Here", agreed=-1)],
+    "node_answer_has_a_request": [lambda _cast: Node.objects.create(name="Here", answer="sealed")],
     "figures_are_one_row": [
         lambda _: DashboardFigures.objects.create(id=2, as_of=timezone.now(), seconds=0, figures={})
     ],

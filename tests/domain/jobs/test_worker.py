@@ -18,6 +18,7 @@ from keys.jobs.schedule import JOBS
 from keys.models import Unsealed, Verification
 from keys.rules.events import Event
 from tests.support import own_database
+from tests.support.nodes import ANode
 from tests.support.postgresql_server import Server, serving
 from tests.support.workers import PATIENCE, Workers, due_again, noted, wait_until
 
@@ -41,7 +42,7 @@ def workers(server, settings, tmp_path) -> Workers:
     return Workers(tmp_path, server.url("portal"), settings)
 
 
-def test_it_survives_a_database_outage_and_restarts_the_interrupted_task(server, workers, sandbox):
+def test_it_survives_a_database_outage_and_restarts_the_interrupted_task(server, workers, sandbox, tmp_path):
     sandbox.faults.set([{"fault": "hang-uncommitted", "route": "GET /api/v1/api-keys", "seconds": 3}])
     with workers.one() as worker:
         with own_database.using(server.url("portal")):
@@ -51,7 +52,7 @@ def test_it_survives_a_database_outage_and_restarts_the_interrupted_task(server,
         time.sleep(OUTAGE)
         assert worker.poll() is None
         server.start()
-        with own_database.using(server.url("portal")):
+        with own_database.using(server.url("portal")), ANode(tmp_path).here():
             back = timezone.now()
             due_again("reconcile")
             log.append(Event.SIGNED_OUT, actor=None)
@@ -80,7 +81,7 @@ def test_it_stops_while_the_database_is_away(server, workers, seconds, promptly)
 
 
 def test_it_can_start_before_its_database(server, workers):
-    server.stop()
+    server.stop(signal.SIGINT)  # in good order, because the tests' server can lose its last commits otherwise
     with workers.one() as worker:
         wait_until(lambda: "database_away" in workers.said())
         assert worker.poll() is None
