@@ -19,6 +19,9 @@ SQLITE_ONLY = {
     "tests/domain/audit/test_tiles.py": "The contents of files, made from plain reads in order.",
     "tests/domain/keys/test_canary_actions.py": "Looks for the secret in logs, errors and events.",
     "tests/domain/sync/test_sweep_cost.py": "Counts calls and queries; test_sweep.py runs the same code on both.",
+    "tests/domain/keys/test_acts_fresh_role.py": "Refusals by a role, decided in Python before anything is written.",
+    "tests/domain/people/test_confirm_role.py": "Refusals by a role that Cerby gives, decided in Python.",
+    "tests/domain/people/test_refresh.py": "Copies Cerby's answers to one row, by its id.",
     "tests/pages": "Pages render the results of actions and selectors, whose own tests run on both.",
 }
 """Each path with the reason why one database is enough."""
