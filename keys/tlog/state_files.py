@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,8 @@ def locked(path: Path) -> Iterator[None]:
 
 def replace(path: Path, text: str) -> None:
     """Replace the content of ``path`` atomically and durably, readable only by this user."""
-    draft = path.with_suffix(".new")
+    # Processes of one node may replace a file at the same moment, so each has a draft of its own.
+    draft = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.new")
     draft.touch(mode=0o600)
     with draft.open("w") as file:
         file.write(text)
