@@ -31,11 +31,13 @@ def deliver(now: datetime) -> str:
     newest = Checkpoint.objects.order_by("-size").first()
     if newest is None:
         return "Nothing is signed yet"
-    results = [f"{name}: {_deliver_to(name, send, newest, now)}" for name, send in set_up().items()]
+    results = [
+        f"{name}: {_deliver_to(name, send, newest, now)}" for name, send in configured_anchors().items()
+    ]
     return "; ".join(results) or "No anchor is set up"
 
 
-def set_up() -> dict[str, Deliver]:
+def configured_anchors() -> dict[str, Deliver]:
     """Return the function that delivers to each configured anchor, by the anchor's name."""
     anchors: dict[str, tuple[object, Deliver]] = {
         "file": (settings.PORTAL_AUDIT_ANCHOR_FILE, _to_file),

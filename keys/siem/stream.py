@@ -39,11 +39,11 @@ Send = Callable[[Sequence[Line]], None]
 
 def stream(now: datetime | None = None) -> str:
     """Send waiting events to each target within its time. Return a summary."""
-    results = [f"{name}: {_send_to(name, send, now)}" for name, send in set_up().items()]
+    results = [f"{name}: {_send_to(name, send, now)}" for name, send in configured_targets().items()]
     return "; ".join(results) or "No SIEM is set up"
 
 
-def set_up() -> dict[str, Send]:
+def configured_targets() -> dict[str, Send]:
     """Return the function that sends to each configured target, by the target's name."""
     targets: dict[str, tuple[object, Send]] = {
         "file": (settings.PORTAL_SIEM_FILE, _to_file),

@@ -217,7 +217,7 @@ class Pack:
             self.problems.append(f"The first {part.tree.size} events do not give the signed root.")
 
 
-def check(
+def check_pack(
     path: Path, vkeys: Iterable[str], anchors: list[Path], escrows: list[dict[str, Any]]
 ) -> Iterator[str]:
     """Yield the lines of the report: first the problems, then a summary."""
@@ -252,7 +252,7 @@ def run(arguments: list[str]) -> tuple[int, list[str]]:
             Path(each).read_text(encoding="utf-8") if Path(each).is_file() else each for each in options.vkey
         ]
         escrows = [json.loads(path.read_text(encoding="utf-8")) for path in options.ratchet]
-        report = list(check(options.pack, " ".join(given).split(), options.anchor, escrows))
+        report = list(check_pack(options.pack, " ".join(given).split(), options.anchor, escrows))
     except bundle.CANNOT_READ as error:
         return 2, [f"This cannot be checked: {error}"]
     return (0 if report[-1] == "No problems found." else 1), report

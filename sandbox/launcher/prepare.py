@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from importlib import import_module
 
 import django
 from django.core.management import CommandError, call_command
@@ -26,8 +25,9 @@ def main(*, with_demo: bool) -> None:
         # Start from an empty folder: a file that is older than its collected copy would not be copied.
         call_command("collectstatic", interactive=False, clear=True)
     if with_demo:
-        seed = import_module("sandbox.launcher.seed_demo")  # imports models, which needs setup first
-        print(seed.seed_demo(os.environ.get("DEMO_PASSWORD", "")))
+        from sandbox.launcher.seed_demo import seed_demo  # noqa: PLC0415 - imports models, after the set-up
+
+        print(seed_demo(os.environ.get("DEMO_PASSWORD", "")))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -48,23 +48,49 @@ INSIDE_A_FUNCTION = {
         "keys.apps",
         "keys.checks",
     ): "checks register themselves when Django is ready, not when it loads the app",
+    (
+        "sandbox.launcher.prepare",
+        "sandbox.launcher.seed_demo",
+    ): "it imports models, which Django must have set up before",
 }
 LAUNCHER = "sandbox.launcher"
 """The part of the sandbox that starts the portal. It knows the portal; the imitation of Cerby does not."""
 
 
-def imports(module: str, nodes: Iterator[ast.AST] | None = None) -> set[str]:
-    """Return each module that ``module`` imports; for ``from a import b`` also ``a.b`` if that is a module."""
+LOOSE = {
+    "keys.actions": {"circuit_breaker", "dropped", "transition"},
+    "keys.selectors": {"counts", "people"},
+}
+"""The modules beside the features' folders. Several features use them, or they are about no feature."""
+
+
+def imported(nodes: Iterable[ast.AST], modules: Collection[str]) -> set[str]:
+    """Return what ``nodes`` import. ``from a import b`` imports ``a.b`` if that is one of ``modules``."""
     found = set()
-    for node in nodes or ast.walk(ast.parse(MODULES[module].read_text())):
+    for node in nodes:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module} imports relatively"
-            names = {f"{node.module}.{alias.name}" for alias in node.names}
-            modules = names & MODULES.keys()
-            found |= modules or {str(node.module)}
+            assert node.level == 0, f"line {node.lineno} imports relatively"
+            names = (f"{node.module}.{alias.name}" for alias in node.names)
+            found |= {name if name in modules else str(node.module) for name in names}
+        if isinstance(node, ast.Call):
+            assert not _imports_by_name(node.func), f"line {node.lineno} imports by name"
     return found
+
+
+def _imports_by_name(function: ast.expr) -> bool:
+    return ast.unparse(function).rpartition(".")[2] in {"import_module", "import_string", "__import__"}
+
+
+def inside_functions(tree: ast.AST) -> Iterator[ast.AST]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield from ast.walk(node)
+
+
+def imports(module: str) -> set[str]:
+    return imported(ast.walk(ast.parse(MODULES[module].read_text())), MODULES)
 
 
 def within(module: str, package: str) -> bool:
@@ -80,6 +106,12 @@ def layer(module: str) -> tuple[int, str]:
     raise AssertionError(f"{module} has no place in LAYERS")
 
 
+def points_down(module: str, other: str) -> bool:
+    """Return whether ``module`` may import ``other``: from its own folder, or from a lower layer."""
+    (number, folder), (below, other_folder) = layer(module), layer(other)
+    return below > number or other_folder == folder
+
+
 def own_imports(module: str) -> set[str]:
     return {name for name in imports(module) if name in MODULES and name != module}
 
@@ -89,11 +121,53 @@ LAYERED = sorted(name for name in MODULES if within(name, "keys") and name != "k
 
 @pytest.mark.parametrize("module", LAYERED)
 def test_imports_point_down(module):
-    number, folder = layer(module)
-    for name in own_imports(module):
-        if within(name, "keys"):
-            below, other = layer(name)
-            assert below > number or other == folder, f"{module} imports {name}, which is not below it"
+    assert layer(module)
+    others = {name for name in own_imports(module) if within(name, "keys")}
+    assert {name for name in others if not points_down(module, name)} == set()
+
+
+@pytest.mark.parametrize(
+    ("module", "other", "may"),
+    [
+        ("keys.actions.keys.issue", "keys.selectors.key.page", True),
+        ("keys.actions.keys.issue", "keys.actions.transition", True),
+        ("keys.selectors.key.page", "keys.actions.keys.issue", False),
+        ("keys.selectors.key.page", "keys.forms.audit", False),  # the same layer, another folder
+        ("keys.rules.policy", "keys.models", False),
+    ],
+)
+def test_an_import_that_points_up_or_sideways_is_found(module, other, may):
+    assert points_down(module, other) is may
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import a.b", {"a.b"}),
+        ("from a import b", {"a.b"}),
+        ("from a import Name", {"a"}),
+        ("from a import b, Name", {"a.b", "a"}),
+        ("if TYPE_CHECKING:\n    from a import b", {"a.b"}),
+        ("def function():\n    from a import b", {"a.b"}),
+    ],
+)
+def test_every_form_of_an_import_is_found(source, found):
+    assert imported(ast.walk(ast.parse(source)), {"a", "a.b"}) == found
+
+
+@pytest.mark.parametrize(
+    "source", ["from . import a", "importlib.import_module('a')", "__import__('a')", "import_string('a.b')"]
+)
+def test_relative_imports_and_imports_by_name_are_refused(source):
+    with pytest.raises(AssertionError, match="imports"):
+        imported(ast.walk(ast.parse(source)), {"a"})
+
+
+@pytest.mark.parametrize("part", LOOSE)
+def test_a_feature_has_its_own_folder(part):
+    loose = {module.rpartition(".")[2] for module in MODULES if module.rpartition(".")[0] == part}
+    folders = {module.split(".")[2] for module in MODULES if within(module, part) and module.count(".") > 2}
+    assert loose - folders == LOOSE[part]
 
 
 def cycle(graph: dict[str, set[str]]) -> list[str] | None:
@@ -194,21 +268,23 @@ def test_the_portal_imports_from_keys_only_where_it_serves_pages():
 
 
 def public_functions(module: str) -> set[str]:
-    tree = ast.parse(MODULES[module].read_text())
-    return {
-        node.name for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
-    }
+    functions = (
+        node
+        for node in ast.parse(MODULES[module].read_text()).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    return {function.name for function in functions if not function.name.startswith("_")}
 
 
 SAME_MEANING: dict[str, str] = {}
 """Public functions that two modules of one layer may both have, because they mean the same; with the reason."""
 
 
-@pytest.mark.parametrize("folder", sorted(set().union(*LAYERS)))
-def test_no_two_public_functions_of_a_layer_share_a_name(folder):
+@pytest.mark.parametrize("number", range(len(LAYERS)))
+def test_no_two_public_functions_of_a_layer_share_a_name(number):
     seen: dict[str, list[str]] = {}
-    for module in MODULES:
-        if within(module, folder):
+    for module in LAYERED:
+        if layer(module)[0] == number:
             for name in public_functions(module):
                 seen.setdefault(name, []).append(module)
     shared = {name: modules for name, modules in seen.items() if len(modules) > 1}
@@ -218,11 +294,15 @@ def test_no_two_public_functions_of_a_layer_share_a_name(folder):
 def test_no_import_hides_in_a_function():
     hidden = set()
     for module, path in MODULES.items():
-        functions = [
-            node
-            for node in ast.walk(ast.parse(path.read_text()))
-            if isinstance(node, ast.FunctionDef | ast.Lambda)
-        ]
-        nodes = (node for function in functions for node in ast.walk(function))
-        hidden |= {(module, name) for name in imports(module, nodes)}
+        names = imported(inside_functions(ast.parse(path.read_text())), MODULES)
+        hidden |= {(module, name) for name in names}
     assert hidden == INSIDE_A_FUNCTION.keys()
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["def f():\n    import a", "async def f():\n    import a", "class C:\n    def f(self): import a"],
+)
+def test_an_import_in_a_function_is_found(source):
+    """The known-bad control."""
+    assert imported(inside_functions(ast.parse(source)), {"a"}) == {"a"}

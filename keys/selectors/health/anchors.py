@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from keys.audit.anchors import set_up
+from keys.audit.anchors import configured_anchors
 from keys.models import Anchor
 
 
@@ -23,7 +23,7 @@ class AnchorHealth:
 def anchors_health() -> list[AnchorHealth]:
     """Return all configured anchors. It contains no personal data, so everybody may see it."""
     rows = {row.name: row for row in Anchor.objects.all()}
-    anchors = [(name, rows.get(name) or Anchor(name=name)) for name in set_up()]
+    anchors = [(name, rows.get(name) or Anchor(name=name)) for name in configured_anchors()]
     return [
         AnchorHealth(name, row.size, row.delivered_at, row.failing_since, row.failure)
         for name, row in anchors

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from keys.models import Sealed, SiemTarget, TreeHead
-from keys.siem.stream import set_up
+from keys.siem.stream import configured_targets
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class SiemHealth:
 
 def siem_health() -> list[SiemHealth]:
     """Return all configured SIEMs. It contains no personal data, so everybody may see it."""
-    names = list(set_up())
+    names = list(configured_targets())
     if not names:
         return []
     head, rows = TreeHead.objects.first(), {row.name: row for row in SiemTarget.objects.all()}
