@@ -71,10 +71,11 @@ def test_links_have_a_target(path):
     assert broken == []
 
 
-@pytest.mark.parametrize("path", [path for path in PAGES if path.startswith("docs/")])
-def test_modules_named_in_the_docs_exist(path):
+@pytest.mark.parametrize("path", PAGES)
+def test_files_named_in_the_docs_exist(path):
     named = re.findall(
-        r"`((?:keys|portal|tests|static|templates)/[\w/.-]+\.(?:py|js|html|css))`", PAGES[path]
+        r"`((?:\.ci|benchmarks|deploy|docs|keys|portal|sandbox|static|templates|tests)/[\w/.-]+\.\w+)`",
+        PAGES[path],
     )
     assert [name for name in named if not (ROOT / name).exists()] == []
 

@@ -5,7 +5,7 @@ A page can name a symbol in four ways, and each is checked:
 - beside a link to its file, "`seal()` in [keys/crypto/seal.py](…)" or "[keys/crypto/seal.py](…): `seal()`"; that
   file must define it;
 - as a dotted path, `keys.audit.log.append`; it must lead to a module or to a name in one;
-- alone, `LIKE_THIS`, `like_this` or `LikeThis`; the word must occur somewhere in the code;
+- alone, `LIKE_THIS`, `like_this`, `LikeThis` or `called()`; the word must occur somewhere in the code;
 - in a code block, `_like_this` or `actions.keys.claim`, which may leave out "keys.".
 
 The text of a link to a file must be the end of that file's path.
@@ -27,6 +27,7 @@ PAGES = texts("*.md")
 
 CODE_BLOCK = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
 SYMBOL = re.compile(r"`([A-Za-z_]\w*(?:\.\w+)*)(?<!_)(?:\(\))?`")
+CALL = re.compile(r"`([A-Za-z_][\w.]*)\(\)`")
 SYMBOLS = r"`[^`]+`(?:(?:, and|,| and| or) `[^`]+`)*"
 BEFORE_A_LINK = re.compile(rf"({SYMBOLS}) in \[[^\]]*\]\(([^)#\s]+)\)")
 AFTER_A_LINK = re.compile(rf"\[[^\]]*\]\(([^)#\s]+)\):? ({SYMBOLS})")
@@ -114,6 +115,9 @@ def wrong_in_backticks(text: str) -> Iterator[str]:
         is_path = DOTTED_PATH.fullmatch(name) and not NOT_A_MODULE.fullmatch(name)
         if not exists(name) if is_path else is_unknown(name):
             yield name
+    for name in CALL.findall(text):
+        if not is_unknown(name) and name.rpartition(".")[2] not in words_of_the_code():
+            yield name
 
 
 def wrong_in_code_blocks(blocks: str) -> Iterator[str]:
@@ -150,7 +154,7 @@ def test_the_code_has_every_name_that_a_page_mentions(path):
     ("page", "wrong"),
     [
         ("`seal()` in [keys/crypto/seal.py](keys/crypto/seal.py)", []),
-        ("`sael()` in [keys/crypto/seal.py](keys/crypto/seal.py)", ["sael in keys/crypto/seal.py"]),
+        ("`sael()` in [keys/crypto/seal.py](keys/crypto/seal.py)", ["sael in keys/crypto/seal.py", "sael"]),
         (
             "`seal`, `SIUTE` and `thumbprint` in\n[seal.py](keys/crypto/seal.py)",
             ["SIUTE in keys/crypto/seal.py"],
@@ -171,6 +175,7 @@ def test_the_code_has_every_name_that_a_page_mentions(path):
         ("```\nbrowser -> _take_lease, views.store.store, https://keys.example.com\n```", []),
         ("```\nbrowser -> _take_leash, views.store.shop\n```", ["_take_leash", "views.store.shop"]),
         ("`_a_name_that_is_gone`", ["_a_name_that_is_gone"]),
+        ("`seal()`, `frobnicatd()` and `frobnicatd`", ["frobnicatd"]),
         (
             "[actions/claim.py](keys/actions/keys/claim.py)",
             ["[actions/claim.py](keys/actions/keys/claim.py)"],
