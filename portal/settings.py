@@ -190,7 +190,7 @@ SESSION_COOKIE_NAME = "__Host-portal" if CONFIG.https else "portal"
 SESSION_COOKIE_SECURE = CONFIG.https
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"  # so that links in reminders keep people signed in
-# The token is in a cookie of its own, so that visitors who are not signed in need no session.
+# The token has its own cookie, so that visitors who are not signed in need no session.
 CSRF_COOKIE_NAME = f"{SESSION_COOKIE_NAME}-csrf"
 CSRF_COOKIE_AGE = None  # until the browser closes
 CSRF_COOKIE_SECURE = CONFIG.https

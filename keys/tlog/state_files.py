@@ -27,7 +27,7 @@ def locked(path: Path) -> Iterator[None]:
 
 def replace(path: Path, text: str) -> None:
     """Replace the content of ``path`` atomically and durably, readable only by this user."""
-    # Processes of one node may replace a file at the same moment, so each has a draft of its own.
+    # Processes of one node may replace a file at the same moment, so each writes a separate draft.
     draft = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.new")
     draft.touch(mode=0o600)
     with draft.open("w") as file:

@@ -58,7 +58,7 @@ class ResetPasswordForm(AllauthResetPasswordForm):  # type: ignore[misc]
 class PasswordFromLink(allauth_views.PasswordResetFromKeyView):  # type: ignore[misc]
     """Set a password with a link, without a session.
 
-    django-allauth keeps the link's token in the session, and signs out whoever opens the link of another
+    django-allauth keeps the link's token in the session, and signs out a person who opens the link of another
     person. Then any website could sign people out by sending them to its own link. This view keeps the
     token in the address: it works once, and no other site learns it (Referrer-Policy).
     """
@@ -73,7 +73,7 @@ class PasswordFromLink(allauth_views.PasswordResetFromKeyView):  # type: ignore[
         return FormView.dispatch(self, request, uidb36, key, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Set the password. Whoever reads the person's mail may sign in here, whatever strangers do."""
+        """Set the password, and remember the browser, so that strangers' guesses lock nobody out here."""
         response = super().form_valid(form)
         remember_browser(self.request, response, cast("User", self.reset_user))
         return cast("HttpResponse", response)

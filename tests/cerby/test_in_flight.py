@@ -127,7 +127,7 @@ def test_nobody_waits_behind_calls_that_have_been_waiting_for_long():
 
 
 def test_all_clients_of_a_server_share_the_bound():
-    """A pasted key is tried by a client of its own."""
+    """A pasted key is tried by a separate client."""
     with serving(hang) as server:
         first, second = client(server), client(server)
         stuck = [threading.Thread(target=outcome, args=(read, first)) for _ in range(AT_ONCE)]

@@ -123,7 +123,7 @@ def test_a_link_from_the_mailbox_makes_the_browser_known():
 
 
 def test_a_success_does_not_start_the_count_anew():
-    """An attacker with an account of their own, or who knows one password, gets no further guesses."""
+    """An attacker who has an account, or who knows one password, gets no further guesses."""
     ip = "203.0.113.9"
     guess(a_browser(ip), 4)
     assert gets_in(a_browser(ip), "user")

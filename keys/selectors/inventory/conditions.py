@@ -186,7 +186,7 @@ def with_scope(scope: str) -> Condition:
 def user_id_of(email: str) -> int:
     """Return the id of the person with ``email``, or 0 if there is none.
 
-    It has a query of its own because PostgreSQL plans by the number of keys only for a literal owner id.
+    It is a separate query because PostgreSQL plans by the number of keys only for a literal owner id.
     """
     return User.objects.filter(email=email.lower()).values_list("pk", flat=True).first() or 0
 
