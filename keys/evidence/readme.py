@@ -55,8 +55,9 @@ WHAT IT DOES NOT PROVE
   key.
 - keys.csv and people.csv are reconstructed from the audit log and today's database. The events of the period
   are proved; these two tables are signed as the portal's statement. A key's last use is shown only if it was
-  before {as_of}; earlier uses are not kept. If somebody changed a key directly in the database, without an
-  event, the changed value looks as if it had always been there.
+  before {as_of}; earlier uses are not kept. A key without one may have been used: Cerby publishes no last
+  use, so the portal knows it only of keys that a gateway lists. If somebody changed a key directly in the
+  database, without an event, the changed value looks as if it had always been there.
 - In people.csv, {people[changes_not_undone]} later changes could not be undone: the people were erased.
 - The rules in policy.json were recorded at {policy[recorded_at]}. "None" or null means that the audit log has
   no rules from before that time.

@@ -24,7 +24,8 @@ from keys.jobs.alerts import keep_alerts
 from keys.jobs.figures import keep_figures
 from keys.jobs.reminders import remind_owners
 from keys.models import PeriodicJob, Verification
-from keys.rules.errors import CerbyRefused, PortalError
+from keys.rules.errors import PortalError
+from keys.selectors.inventory.freshness import NOTHING_TO_COMPARE
 from keys.siem.stream import stream
 
 SLOW, VERIFICATION = "slow", "verification"
@@ -98,15 +99,12 @@ def _reconcile() -> str:
 
 
 def _sweep() -> str:
-    """Compare with Cerby. In assisted mode, Cerby may publish no list of keys to compare with."""
+    """Compare with Cerby. In assisted mode, Cerby publishes no list of keys to compare with."""
     check_for_rollback()
-    try:
-        return str(compare_with_cerby())
-    except CerbyRefused:
-        if settings.CERBY_ISSUE_MODE != "assisted":
-            raise
+    if settings.CERBY_ISSUE_MODE == "assisted":
         end_silence(silent_since())
-        return "This Cerby lists no API keys, so there is nothing to compare the inventory with"
+        return NOTHING_TO_COMPARE
+    return str(compare_with_cerby())
 
 
 def _tidy() -> str:

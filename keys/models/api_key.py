@@ -259,6 +259,11 @@ class ApiKey(models.Model):
         return self.cerby_id is None or settings.CERBY_ISSUE_MODE == "assisted"
 
     @property
+    def was_never_used(self) -> bool:
+        """Return whether Cerby says that the key was never used. If Cerby does not list it, nobody knows."""
+        return self.last_used_at is None and not self.is_deleted_by_hand
+
+    @property
     def owner_cerby_id(self) -> UUID:
         return self.owner.cerby_id
 

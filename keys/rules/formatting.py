@@ -78,9 +78,13 @@ def in_minutes(moment: datetime, now: datetime) -> str:
     return f"in {count} minute{'s' if count > 1 else ''}"
 
 
-def last_used(moment: datetime | None, now: datetime) -> str:
+NEVER, NOT_KNOWN = "Never", "Not known"
+
+
+def last_used(moment: datetime | None, now: datetime, *, is_known: bool) -> str:
+    """Return the last use in words. ``is_known``: if there is no ``moment``, the key was never used."""
     if moment is None:
-        return "Never"
+        return NEVER if is_known else NOT_KNOWN
     return relative(moment, now) if now - moment < _LONG_AGO else day(moment)
 
 

@@ -43,6 +43,15 @@ class MatrixRow:
     note: str
 
 
+_ONLY_IN_CERBY = "The portal itself cannot do it in assisted mode, only people in Cerby's web app."
+_IN_ASSISTED_MODE = {
+    Action.NARROW_KEY: _ONLY_IN_CERBY,
+    Action.WIDEN_KEY: _ONLY_IN_CERBY,
+    Action.DELETE_KEY: "In assisted mode, a person deletes it in Cerby's web app and confirms that here.",
+    Action.REVEAL_KEY: "In assisted mode, its owner pastes it instead.",
+}
+
+
 def role_matrix() -> list[MatrixRow]:
     rules = matrix(KeyManagement(settings.PORTAL_KEY_MANAGEMENT))
     return [_row(action, rule) for action, rule in rules.items()]
@@ -57,6 +66,8 @@ def _row(action: Action, rule: Rule) -> MatrixRow:
         notes.append("The role must be at least as high as the role of the key's owner.")
     if rule.fresh_role:
         notes.append("Cerby must have confirmed the role within the last minute.")
+    if settings.CERBY_ISSUE_MODE == "assisted" and action in _IN_ASSISTED_MODE:
+        notes.append(_IN_ASSISTED_MODE[action])
     return MatrixRow(action.words[0].upper() + action.words[1:], cells, " ".join(notes))
 
 

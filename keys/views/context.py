@@ -17,7 +17,11 @@ def portal(request: HttpRequest) -> dict[str, Any]:
     actor = actor_of(request) if signed_in else None
     sees_all = actor is not None and actor.may(Action.SEE_INVENTORY)
     return {
-        "portal": {"sandbox": settings.PORTAL_IS_SANDBOX, "workspace": settings.CERBY_WORKSPACE},
+        "portal": {
+            "sandbox": settings.PORTAL_IS_SANDBOX,
+            "workspace": settings.CERBY_WORKSPACE,
+            "assisted": settings.CERBY_ISSUE_MODE == "assisted",
+        },
         "actor": actor,
         "may_see_inventory": sees_all,
         "has_own_keys_only": actor is not None and not sees_all and owns_keys(actor.user_id),

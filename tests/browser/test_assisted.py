@@ -196,7 +196,7 @@ def test_a_pasted_key_is_nowhere_after_its_whole_life(by_hand, page):
     page.get_by_role("link", name="Delete API key").click()
     page.get_by_role("button", name="Delete API key").click()
     page.wait_for_url("**/removal/")
-    expect(page.get_by_text("This key still works")).to_be_visible()
+    expect(page.get_by_text("This key may still work")).to_be_visible()
     look_over(page)
     page.get_by_label("I have deleted this key in Cerby").check()
     page.get_by_role("button", name="Confirm deletion").click()

@@ -99,6 +99,12 @@ def rows(response: Response) -> list[dict[str, str]]:
     return [dict(zip(header, line, strict=True)) for line in cells]
 
 
+def details(response: Response) -> dict[str, str]:
+    """Return the values of all description lists by their names."""
+    found = elements(response, "dt"), elements(response, "dd")
+    return {words(name): words(value) for name, value in zip(*found, strict=True)}
+
+
 def names(response: Response) -> list[str]:
     """Return the names of the keys in table order, or an empty list if there is no table."""
     return [row["Name"] for row in rows(response)] if elements(response, "tbody") else []

@@ -10,7 +10,7 @@ from django.utils import timezone
 from keys.jobs.schedule import make_rows
 from keys.jobs.tasks import sweep
 from tests.cast import a_key, a_live_key
-from tests.pages.helpers import elements, many_keys, queries, text, the, words
+from tests.pages.helpers import details, many_keys, queries, text, the, words
 
 
 @pytest.fixture
@@ -74,10 +74,11 @@ def test_it_costs_one_query_whatever_the_number_of_keys(admin, cast):
 
 
 def test_a_key_shows_its_origin_and_last_confirmation(admin, cast):
-    facts = _details(admin, a_key(cast.owner))
+    facts = details(admin.get(f"/keys/{a_key(cast.owner).pk}/"))
     assert (facts["Origin"], facts["Confirmed by Cerby"]) == ("Generated here", "Not yet")
     confirmed = timezone.now() - timedelta(minutes=3)
-    facts = _details(admin, a_key(cast.owner, origin="discovered", confirmed_at=confirmed))
+    key = a_key(cast.owner, origin="discovered", confirmed_at=confirmed)
+    facts = details(admin.get(f"/keys/{key.pk}/"))
     assert facts["Origin"] == "Discovered in Cerby"
     assert facts["Confirmed by Cerby"] != "Not yet"
 
@@ -86,14 +87,3 @@ def test_a_key_that_cerby_no_longer_lists_is_marked(admin, cast):
     gone = a_key(cast.owner, missing_since=timezone.now())
     assert "Cerby no longer lists this key" in text(admin.get(f"/keys/{gone.pk}/"))
     assert "no longer lists" not in text(admin.get(f"/keys/{a_key(cast.owner).pk}/"))
-
-
-def _details(browser, key) -> dict[str, str]:
-    response = browser.get(f"/keys/{key.pk}/")
-    return dict(
-        zip(
-            (words(name) for name in elements(response, "dt")),
-            (words(value) for value in elements(response, "dd")),
-            strict=True,
-        )
-    )

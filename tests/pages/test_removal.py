@@ -28,11 +28,11 @@ def state_of(key) -> str:
 
 def test_the_whole_way_from_the_question_to_removed(admin, declared, cast):
     asked = admin.get(f"/keys/{declared.pk}/delete/")
-    assert "The next page explains how to delete it there" in text(asked)
+    assert "The next page explains how to delete it in Cerby" in text(asked)
     response = admin.post(f"/keys/{declared.pk}/delete/")
     assert response["Location"] == f"/keys/{declared.pk}/removal/"
     page = admin.get(response["Location"])
-    assert "This key still works" in text(page)
+    assert "This key may still work" in text(page)
     copyable = [attribute(button, "aria-label") for button in elements(page, "button", class_="small")]
     assert copyable == ["Copy “On-call bot”", f"Copy “{cast.owner.email}”"]
     [row] = rows(admin.get("/keys/"))
@@ -67,13 +67,13 @@ def test_it_cannot_be_confirmed_before_deleting_was_started(admin, declared):
 def test_a_key_that_the_portal_can_delete_needs_no_manual_step(admin, cast):
     key = a_key(cast.owner)
     assert "There is nothing left to do" in text(admin.get(f"/keys/{key.pk}/removal/"))
-    assert "This key still works" not in text(admin.get(f"/keys/{uuid.UUID(int=key.pk.int)}/"))
+    assert "This key may still work" not in text(admin.get(f"/keys/{uuid.UUID(int=key.pk.int)}/"))
 
 
 def test_the_page_of_the_key_links_to_an_unfinished_removal(admin, declared):
     admin.post(f"/keys/{declared.pk}/delete/")
     page = admin.get(f"/keys/{declared.pk}/")
-    assert "This key still works" in text(page)
+    assert "This key may still work" in text(page)
     assert f"/keys/{declared.pk}/removal/" in [attribute(link, "href") for link in elements(page, "a")]
 
 
@@ -82,5 +82,5 @@ def test_its_scopes_cannot_be_changed_here(admin, declared):
     switches = elements(page, "button", role="switch")
     assert switches
     assert all("disabled" in dict(switch.attributes) for switch in switches)
-    assert "Change its scopes in Cerby's web app" in text(page)
+    assert "Change them in Cerby's web app" in text(page)
     assert "Declared without its value" in text(page)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
@@ -13,16 +14,28 @@ from keys.models import LISTED, ApiKey, AuditEvent
 from keys.rules.events import Event
 from keys.selectors.counts import bounded_count, count_label
 from keys.selectors.inventory.conditions import Condition, narrow
-from keys.selectors.inventory.filters import NEEDS, SORTS, default_sort, expiring, needing
+from keys.selectors.inventory.filters import (
+    SORTS,
+    default_sort,
+    expiring,
+    needing,
+    offered_needs,
+)
 from keys.selectors.inventory.keyset import order_by
 
 LATELY = timedelta(days=7)
+FOUND_BY_SWEEPS = {"missing", "not-adopted", Event.SWEEP_STOPPED, Event.KEY_CHANGED}
+"""What only Cerby's list of keys can show. In assisted mode there is none, so a count of 0 means nothing."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """``url`` lists the counted rows. ``tone``: danger and warning call for action, info doesn't."""
+    """``url`` lists the counted rows. ``tone``: danger and warning call for action, info doesn't.
 
+    ``subject`` is the need, or the type of the events.
+    """
+
+    subject: str
     count: int
     label: str
     advice: str
@@ -39,11 +52,16 @@ class Line:
 
 
 def lines(now: datetime) -> list[Line]:
-    """Return all lines, including those with a count of 0."""
+    """Return all lines, including those with a count of 0, if the portal can know that in its mode."""
+    found = [line for line in _lines(now) if line is not None]
+    if settings.CERBY_ISSUE_MODE == "assisted":
+        return [line for line in found if line.count or line.subject not in FOUND_BY_SWEEPS]
+    return found
+
+
+def _lines(now: datetime) -> list[Line | None]:
     return [
-        _needing(
-            "danger", "removal-stuck", "Cerby has not confirmed their removal, so they may still work.", now
-        ),
+        _needing("danger", "removal-stuck", "Their removal is not confirmed, so they may still work.", now),
         _events(
             "danger",
             "Sweeps stopped",
@@ -87,8 +105,10 @@ def lines(now: datetime) -> list[Line]:
     ]
 
 
-def _needing(tone: str, need: str, advice: str, now: datetime) -> Line:
-    return _of_keys(tone, dict(NEEDS)[need], advice, needing(need, now), needs=need)
+def _needing(tone: str, need: str, advice: str, now: datetime) -> Line | None:
+    """Return the line, or None if the portal cannot know in its mode which keys need it."""
+    label = dict(offered_needs()).get(need)
+    return _of_keys(tone, label, advice, needing(need, now), needs=need) if label else None
 
 
 def _expiring(tone: str, days: int, advice: str, now: datetime) -> Line:
@@ -98,7 +118,8 @@ def _expiring(tone: str, days: int, advice: str, now: datetime) -> Line:
 
 def _of_keys(tone: str, label: str, advice: str, condition: Condition, **query: str) -> Line:
     count = count_keys(condition, default_sort(**query))
-    return Line(count, label, advice, reverse("keys:inventory", query=query), tone)
+    subject = query.get("needs", "expires")
+    return Line(subject, count, label, advice, reverse("keys:inventory", query=query), tone)
 
 
 def count_keys(condition: Condition, sort: str) -> int:
@@ -114,4 +135,5 @@ def _events(tone: str, label: str, advice: str, now: datetime, **filters: Any) -
     count = bounded_count(AuditEvent.objects.filter(at__gte=start, **filters))
     query = {name: str(value) for name, value in filters.items()} | {"since": since.isoformat()}
     label = f"{label} in {LATELY.days} days"
-    return Line(count, label, advice, reverse("keys:activity", query=query), tone)
+    subject = str(filters.get("type", "refused"))
+    return Line(subject, count, label, advice, reverse("keys:activity", query=query), tone)

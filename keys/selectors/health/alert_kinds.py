@@ -35,7 +35,7 @@ _HEADINGS = {
     AlertKind.PEOPLE_STOPPED: "Reading roles from Cerby stopped",
     AlertKind.SECOND_VIEW: "Somebody else tried to view an API key",
     AlertKind.REMOVAL_STUCK: "A removed API key may still work",
-    AlertKind.CERBY_AWAY: "The inventory cannot be compared with Cerby",
+    AlertKind.CERBY_AWAY: "The portal cannot read from Cerby",
     AlertKind.JOB_LATE: "A background job does not run",
     AlertKind.AUDIT_LOG: "The audit log needs attention",
     AlertKind.RECORD_DAMAGED: "The audit log is damaged",

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
@@ -59,7 +60,7 @@ def active_alerts(now: datetime, audit: AuditHealth) -> list[ActiveAlert]:
         *_people_stopped(jobs.get("people")),
         *_second_views(now),
         *_stuck_removals(),
-        *_cerby_away(jobs.get("sweep")),
+        *_cerby_away(jobs),
         *cerby_alerts(now),
         *_late(jobs, now),
         *_audit_log(audit),
@@ -130,12 +131,15 @@ def _stuck_removals() -> Iterator[ActiveAlert]:
         )
 
 
-def _cerby_away(sweep: PeriodicJob | None) -> Iterator[ActiveAlert]:
-    if sweep is not None and sweep.succeeded is False:
+def _cerby_away(jobs: dict[str, PeriodicJob]) -> Iterator[ActiveAlert]:
+    """Yield an alert if the last regular read failed: of the keys, or in assisted mode of the people."""
+    is_assisted = settings.CERBY_ISSUE_MODE == "assisted"
+    job = jobs.get("people" if is_assisted else "sweep")
+    if job is not None and job.succeeded is False:
         yield ActiveAlert(
             kind=AlertKind.CERBY_AWAY,
             subject="",
-            words=sweep.summary,
+            words=job.summary,
             advice="Check that Cerby answers, and that the portal's credentials are still valid.",
             path=reverse("keys:health"),
         )

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from django.conf import settings
 from django.urls import reverse
 
+from keys.models import PeriodicJob
 from keys.rules import formatting
 from keys.selectors.health.audit_log import AuditHealth
 from keys.selectors.health.safeguards import active_quarantine
@@ -28,6 +30,8 @@ def health_lines(now: datetime, audit: AuditHealth, late_jobs: Sequence[str]) ->
 
 
 def cerby_line(now: datetime) -> HealthLine:
+    if settings.CERBY_ISSUE_MODE == "assisted":
+        return _people_line(now)
     inventory = freshness()
     when = formatting.relative(inventory.compared_at, now) if inventory.compared_at else "never"
     if inventory.problem:
@@ -37,6 +41,20 @@ def cerby_line(now: datetime) -> HealthLine:
     else:
         words, tone = "The inventory has not been compared with Cerby yet.", "warning"
     return HealthLine("Cerby", words, tone, reverse("keys:inventory"))
+
+
+def _people_line(now: datetime) -> HealthLine:
+    """Return the line of assisted mode, in which the portal reads nothing but people regularly."""
+    job = PeriodicJob.objects.filter(name="people").first()
+    read_at = job.succeeded_at if job else None
+    when = formatting.relative(read_at, now) if read_at else "never"
+    if job and job.succeeded is False:
+        words, tone = f"Roles were last read {when}. {job.summary}", "danger"
+    elif read_at:
+        words, tone = f"Roles were read {when}. Cerby publishes no list of API keys.", "ok"
+    else:
+        words, tone = "Roles have not been read from Cerby yet.", "warning"
+    return HealthLine("Cerby", words, tone, reverse("keys:roles"))
 
 
 def jobs_line(late_jobs: Sequence[str]) -> HealthLine:
@@ -50,10 +68,9 @@ def jobs_line(late_jobs: Sequence[str]) -> HealthLine:
 
 
 def deletion_line() -> HealthLine:
-    words, tone = (
-        "The portal deletes keys that were lost or never stored.",
-        "ok",
-    )
+    words, tone = "The portal deletes keys that were lost or never stored.", "ok"
+    if settings.CERBY_ISSUE_MODE == "assisted":
+        words = "None: people delete keys in Cerby's web app."
     if active_quarantine() is not None:
         words, tone = "Quarantine: no key is deleted automatically until a person has checked.", "danger"
     return HealthLine("Automatic deletion", words, tone, reverse("keys:health"))

@@ -130,13 +130,18 @@ def marked_active(column: str, now: datetime) -> Condition:
 
 
 def unused_since(moment: datetime, now: datetime) -> Condition:
-    """Return the condition for active keys not used since ``moment``, or never used and created before."""
+    """Return the condition for active keys not used since ``moment``, or never used and created before.
+
+    A key of which nobody knows whether it was used does not meet it.
+    """
     active = in_phase(Phase.LIVE, Window(low=now))
     used, created = F("last_used_order"), F("created_at")
-    old = LessThanOrEqual(Unindexed(created), moment)
+    old = Q(LessThanOrEqual(Unindexed(created), moment)) & (
+        Q(last_used_at__isnull=False) | Q(IsNull(Unindexed(F("cerby_id")), False))
+    )
     return Condition(
-        found=Q(LessThanOrEqual(used, moment), old, phase=Phase.LIVE) & active.checked,
-        checked=Q(LessThanOrEqual(Unindexed(used), moment), old) & active.checked,
+        found=Q(LessThanOrEqual(used, moment), phase=Phase.LIVE) & old & active.checked,
+        checked=Q(LessThanOrEqual(Unindexed(used), moment)) & old & active.checked,
         walks={
             "last-used": Walk(
                 lambda keys: keys.filter(active.checked, old, phase=Phase.LIVE),
@@ -155,17 +160,14 @@ def of_origin(origin: str) -> Condition:
 
 
 def never_used(now: datetime) -> Condition:
-    """Return the condition for active keys that were never used."""
+    """Return the condition for active keys that were never used, as Cerby says."""
     active = in_phase(Phase.LIVE, Window(low=now))
     by_creation = active.walks["created"]
+    never = Q(last_used_at__isnull=True) & Q(IsNull(Unindexed(F("cerby_id")), False))
     return Condition(
-        found=active.found & Q(last_used_at__isnull=True),
-        checked=active.checked & Q(last_used_at__isnull=True),
-        walks={
-            "created": Walk(
-                lambda keys: by_creation.rows(keys).filter(last_used_at__isnull=True), by_creation.order
-            )
-        },
+        found=active.found & never,
+        checked=active.checked & never,
+        walks={"created": Walk(lambda keys: by_creation.rows(keys).filter(never), by_creation.order)},
     )
 
 

@@ -41,6 +41,8 @@ NEEDS = [
     ("never-used", "Never used"),
 ]
 """Why somebody should look at a key. All but the first and "Removal stuck" are asked of active keys alone."""
+OF_LAST_USE = {"unused-90", "unused-45", "never-used"}
+"""Cerby publishes no last use, so assisted mode cannot filter by it."""
 
 EXPIRY_WINDOWS = [("7", "in 7 days"), ("30", "in 30 days"), ("90", "in 90 days")]
 EXPIRES = [("", "Any time"), *EXPIRY_WINDOWS]
@@ -94,6 +96,13 @@ def with_status(status: str, now: datetime) -> Condition:
     return _WITH_STATUS[status](now)
 
 
+def offered_needs() -> list[tuple[str, str]]:
+    """Return those of ``NEEDS`` that the portal can know in its mode."""
+    if settings.CERBY_ISSUE_MODE != "assisted":
+        return NEEDS
+    return [(need, label) for need, label in NEEDS if need not in OF_LAST_USE]
+
+
 def needing(need: str, now: datetime) -> Condition:
     """Return the condition for one of ``NEEDS``."""
     return _NEEDING[need](now)
@@ -134,9 +143,7 @@ class InventoryForm(forms.Form):
     scope = forms.ChoiceField(required=False, label="Scope", widget=PlainSelect)
     owner = forms.CharField(required=False, label="Owner's email", max_length=254, widget=PlainInput)
     expires = forms.ChoiceField(required=False, label="Expires", choices=EXPIRES, widget=PlainSelect)
-    needs = forms.ChoiceField(
-        required=False, label="Needs attention", choices=[("", "All keys"), *NEEDS], widget=PlainSelect
-    )
+    needs = forms.ChoiceField(required=False, label="Needs attention", widget=PlainSelect)
     origin = forms.ChoiceField(
         required=False,
         label="Origin",
@@ -153,6 +160,13 @@ class InventoryForm(forms.Form):
         assert isinstance(scope, forms.ChoiceField)
         offered = catalogue.offered(settings.PORTAL_EXTRA_SCOPES)
         scope.choices = [("", "Any scope"), *((scope.id, scope.label) for scope in offered)]
+        needs = self.fields["needs"]
+        assert isinstance(needs, forms.ChoiceField)
+        needs.choices = [("", "All keys"), *offered_needs()]
+        if params.get("needs") in OF_LAST_USE:
+            needs.error_messages["invalid_choice"] = (
+                "Cerby does not publish when a key was last used, so the portal cannot filter by it."
+            )
         day = _day(params.get("expires", ""))
         if day is not None:  # the dashboard links to single days; the form doesn't offer them
             expires = self.fields["expires"]

@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
+
 from keys.models import PeriodicJob
+
+NOTHING_TO_COMPARE = "Cerby publishes no list of API keys, so nothing was compared"
+"""The summary of a sweep in assisted mode."""
 
 
 @dataclass(frozen=True)
 class Freshness:
-    """``compared_at``: when a comparison with Cerby last succeeded, or None.
+    """``is_possible``: the server lists API keys, so the portal can compare the inventory with them.
+
+    ``compared_at``: when a comparison with Cerby last succeeded, or None.
 
     ``result`` is its result in words. If a later one failed, ``problem`` says why and ``result`` is empty.
     """
@@ -18,10 +25,13 @@ class Freshness:
     compared_at: datetime | None
     result: str
     problem: str
+    is_possible: bool = True
 
 
 def freshness() -> Freshness:
-    last = PeriodicJob.objects.filter(name="sweep").first()
+    if settings.CERBY_ISSUE_MODE == "assisted":
+        return Freshness(None, "", "", is_possible=False)
+    last = PeriodicJob.objects.filter(name="sweep").exclude(summary=NOTHING_TO_COMPARE).first()
     if last is None:
         return Freshness(None, "", "")
     failed = last.succeeded is False

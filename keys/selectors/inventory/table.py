@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict
 
+from django.conf import settings
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -38,6 +39,7 @@ COLUMNS = (
     "origin",
     "missing_since",
     "owner_left_at",
+    "cerby_id",
 )
 
 
@@ -74,6 +76,10 @@ class Inventory:
     page: Page[KeyRow]
     filter: InventoryFilter
     own_only: bool
+
+    @property
+    def last_used_label(self) -> str:
+        return "Last known use" if settings.CERBY_ISSUE_MODE == "assisted" else "Last used"
 
 
 def visible_to(actor: Actor) -> list[Condition]:
@@ -127,13 +133,18 @@ def _row(values: tuple[Any, ...], now: datetime) -> KeyRow:
         expires=expires_on,
         expires_exact=expires_exact,
         expires_iso=expires_iso,
-        last_used=formatting.last_used(used, now),
+        last_used=formatting.last_used(used, now, is_known=_shows_use(others)),
         last_used_exact=formatting.exact(used) if used else "",
         last_used_iso=used.isoformat(timespec="seconds") if used else "",
         status=current.value,
         status_label=current.label,
         caveat=_caveat(current, state, others),
     )
+
+
+def _shows_use(others: Sequence[Any]) -> bool:
+    """Return whether Cerby lists the key with its last use, so that no use means never."""
+    return others[-1] is not None and settings.CERBY_ISSUE_MODE != "assisted"
 
 
 def _caveat(current: Status, state: str, others: Sequence[Any]) -> str:
@@ -177,6 +188,11 @@ def _export_row(values: tuple[Any, ...], now: datetime) -> list[str]:
     current = status(phase, expires, now)
     return [
         str(id_), name, owner, email, formatting.scope_list(scopes), formatting.utc(created),
-        formatting.utc(expires), formatting.utc(used), current.label, _caveat(current, state, others),
+        formatting.utc(expires), _used_utc(used, others), current.label, _caveat(current, state, others),
         purpose, formatting.utc(stored), where, ApiKey.Origin(origin).label,
     ]  # fmt: skip
+
+
+def _used_utc(used: datetime | None, others: Sequence[Any]) -> str:
+    """Return the last use, which is empty if there was none, and says so if none is known."""
+    return formatting.utc(used) if used or _shows_use(others) else formatting.NOT_KNOWN.lower()

@@ -69,6 +69,7 @@ class KeyPage:
     by_hand: bool
     may_adopt: bool
     why_not: str
+    keys_path: str
 
 
 def key_page(actor: Actor, key_id: UUID) -> KeyPage:
@@ -88,6 +89,7 @@ def key_page(actor: Actor, key_id: UUID) -> KeyPage:
         by_hand=key.is_deleted_by_hand and key.state in MANAGED_IN_CERBY,
         may_adopt=_needs_adoption(key) and actor.may(Action.ADOPT_KEY, key),
         why_not=policy.refusal(actor, Action.WIDEN_KEY, key) or "",
+        keys_path=settings.CERBY_KEYS_PATH,
     )
 
 

@@ -68,9 +68,11 @@ def test_every_relative_time_has_the_right_tense(moment):
 
 
 def test_the_last_use():
-    assert formatting.last_used(None, NOW) == "Never"
-    assert formatting.last_used(NOW - timedelta(days=29), NOW) == "29 days ago"
-    assert formatting.last_used(NOW - timedelta(days=30), NOW) == "31 Jan 2026"
+    assert formatting.last_used(None, NOW, is_known=True) == "Never"
+    assert formatting.last_used(None, NOW, is_known=False) == "Not known"
+    for is_known in (True, False):
+        assert formatting.last_used(NOW - timedelta(days=29), NOW, is_known=is_known) == "29 days ago"
+        assert formatting.last_used(NOW - timedelta(days=30), NOW, is_known=is_known) == "31 Jan 2026"
 
 
 def test_exported_times_are_in_utc_with_seconds():
