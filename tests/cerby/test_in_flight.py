@@ -25,7 +25,7 @@ def hurry(monkeypatch):
     """Let the waits be short, and forget the servers of other tests."""
     in_flight._bounds.clear()
     monkeypatch.setattr(in_flight, "LONG", 0.2)
-    monkeypatch.setattr(in_flight, "WAIT_FOR_TURN", 0.3)
+    monkeypatch.setattr(in_flight, "WAIT_FOR_TURN", 1.0)
     monkeypatch.setattr(in_flight, "PAUSE", 60)
 
 
@@ -89,9 +89,8 @@ def test_a_silent_server_holds_few_threads(call):
         outcomes, seconds = at_the_same_time(call, client(server), 12)
     assert outcomes == {CerbyInDoubt: AT_ONCE, CerbyNeverReached: 12 - AT_ONCE}
     assert len(server.requests) == AT_ONCE  # a refused call was never sent
-    assert (
-        seconds[12 - 2 * AT_ONCE - 1] < 0.25
-    )  # refused at once; as many as are in flight wait for their turn
+    at_once = seconds[: 12 - 2 * AT_ONCE]  # as many as are in flight wait for their turn
+    assert max(at_once) < in_flight.WAIT_FOR_TURN
 
 
 def test_without_the_bound_it_would_hold_all_of_them():
@@ -102,13 +101,17 @@ def test_without_the_bound_it_would_hold_all_of_them():
     assert seconds[0] > 1
 
 
-def test_a_burst_is_served_while_the_server_answers():
+def test_a_burst_is_served_while_the_server_answers(monkeypatch):
+    monkeypatch.setattr(in_flight, "LONG", 60)
+    monkeypatch.setattr(in_flight, "WAIT_FOR_TURN", 60)
     with serving(KeepAlive(data(user()), after=0.02)) as server:
         outcomes, _ = at_the_same_time(read, client(server), 2 * AT_ONCE)
     assert outcomes == {None: 2 * AT_ONCE}
 
 
-def test_nobody_waits_behind_calls_that_have_been_waiting_for_long():
+def test_nobody_waits_behind_calls_that_have_been_waiting_for_long(monkeypatch):
+    """A read that waited would be sent when the calls in flight end."""
+    monkeypatch.setattr(in_flight, "WAIT_FOR_TURN", 60)
     with serving(hang) as server:
         cerby = client(server)
         stuck = [threading.Thread(target=outcome, args=(read, cerby)) for _ in range(AT_ONCE)]
@@ -116,12 +119,11 @@ def test_nobody_waits_behind_calls_that_have_been_waiting_for_long():
             thread.start()
         wait_until(lambda: len(server.requests) == AT_ONCE)
         time.sleep(in_flight.LONG)
-        began = time.monotonic()
         with pytest.raises(CerbyNeverReached, match="too many other requests"):
             read(cerby)
         with pytest.raises(CerbyNeverReached, match="generate the API key: the portal waits"):
             cerby.check_can_issue()
-        assert time.monotonic() - began < 1
+        assert len(server.requests) == AT_ONCE
         for thread in stuck:
             thread.join()
 
@@ -177,10 +179,10 @@ def test_a_call_can_be_given_less_time():
     with serving(hang) as server:
         began = time.monotonic()
         with pytest.raises(CerbyError):
-            client(server).person(UUID(OWNER_ID), within=0.2)
+            client(server, answer=20, total=20).person(UUID(OWNER_ID), within=0.2)
         with pytest.raises(CerbyError):
-            client(server).vaults(within=0.2)
-    assert time.monotonic() - began < 2
+            client(server, answer=20, total=20).vaults(within=0.2)
+        assert time.monotonic() - began < 10
 
 
 def test_most_threads_remain_free():

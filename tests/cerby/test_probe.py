@@ -90,7 +90,7 @@ def test_an_indefinite_answer_lets_no_key_pass(step, error):
         pytest.raises(error),
     ):
         probe(server.url, SECRET, limits=FAST)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20  # of 30
 
 
 def test_a_refused_connection_raises_never_reached():

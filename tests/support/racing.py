@@ -16,6 +16,18 @@ from tests.support.script import PATIENCE, answer_of, named
 
 Runner = Callable[[int, Any], Any]
 
+_barrier: Any = None
+"""In a racing process: the barrier of all processes of the race."""
+
+
+def meet() -> None:
+    """Wait until all processes of the race are here.
+
+    A version without a lock calls this between its read and its write, so that it loses the race for certain.
+    Every process of the race must call it equally often.
+    """
+    _barrier.wait(PATIENCE)
+
 
 def race(database: Address, runner: str, subjects: list[Any], *, processes: int) -> list[list[Any]]:
     """Call ``runner(number, subject)`` in each of ``processes`` for each subject, and return their results by subject.
@@ -29,10 +41,10 @@ def race(database: Address, runner: str, subjects: list[Any], *, processes: int)
 def run(task: dict[str, Any]) -> list[list[Any]]:
     """Fork the racing processes. This process must have no threads and no connections."""
     fork = multiprocessing.get_context("fork")
-    start, answers = fork.Barrier(task["processes"]), fork.Queue()
+    barrier, answers = fork.Barrier(task["processes"]), fork.Queue()
     runner = named(task["runner"])
     racers = [
-        fork.Process(target=_race, args=(number, runner, task | {"parent": os.getpid()}, start, answers))
+        fork.Process(target=_race, args=(number, runner, task | {"parent": os.getpid()}, barrier, answers))
         for number in range(task["processes"])
     ]
     for racer in racers:
@@ -48,16 +60,18 @@ def run(task: dict[str, Any]) -> list[list[Any]]:
     return [list(answers) for answers in zip(*map(by_number.get, range(task["processes"])), strict=True)]
 
 
-def _race(number: int, runner: Runner, task: dict[str, Any], start: Any, answers: Any) -> None:
+def _race(number: int, runner: Runner, task: dict[str, Any], barrier: Any, answers: Any) -> None:
+    global _barrier  # noqa: PLW0603 - one race per process
+    _barrier = barrier
     end_with_parent(task["parent"])  # the parent is killed if the race takes too long
     try:
         with own_database.using(own_database.address(task["database"])):
             got = []
             for subject in task["subjects"]:
-                start.wait(PATIENCE)
+                meet()
                 got.append(runner(number, subject))
     except Exception:  # noqa: BLE001 - the waiting process reports every error
-        start.abort()
+        barrier.abort()
         answers.put((number, traceback.format_exc()))
     else:
         answers.put((number, got))

@@ -79,7 +79,7 @@ def test_a_request_that_was_never_sent_is_refused(cast, settings):
 
 def test_while_cerby_is_silent_a_request_is_not_sent_and_never_in_doubt(cast, cerby_that, settings):
     """All calls that the process may have in flight wait for their answers."""
-    settings.CERBY_LIMITS = {"at_once": 2, "answer": 4, "pauses": ()}
+    settings.CERBY_LIMITS = {"at_once": 2, "answer": 30, "total": 30, "pauses": ()}
     server = cerby_that(Conversation.hang)
     waiting = [threading.Thread(target=ask_for_vaults) for _ in range(2)]
     for thread in waiting:
@@ -92,6 +92,7 @@ def test_while_cerby_is_silent_a_request_is_not_sent_and_never_in_doubt(cast, ce
     with pytest.raises(CerbyNeverReached, match="too many other requests, so nothing was changed"):
         issue_key(people.actor(cast.admin), a_request())
     assert ApiKey.objects.count() == 1  # nothing more was recorded
+    server.over.set()
     for thread in waiting:
         thread.join()
     assert THE_POST not in server.lines()

@@ -164,7 +164,7 @@ def test_a_person_does_not_wait_for_a_silent_cerby(cast, settings, monkeypatch):
         assert sign_in.confirm(admin)
         with pytest.raises(CerbyError):
             with_confirmed_role(actor(admin))
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 15  # of twice 20
         assert len(server.lines()) == 2
 
 
