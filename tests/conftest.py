@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -18,6 +19,11 @@ from tests.databases import vendors_of
 from tests.sandbox.server import serve
 from tests.support import own_database, scheduling
 from tests.support.postgresql_server import Server, serving
+
+hypothesis.settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)  # a loaded machine is slow
+hypothesis.settings.load_profile("suite")
 
 _TOKEN_SCOPES = ["read:users", "read:vaults", "read:items", "read:items:secrets", "write:items:secrets"]
 

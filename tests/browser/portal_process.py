@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any, Self
 
 from tests.support import own_database
 from tests.support.own_database import Address
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 180  # for a loaded machine; about 4 on an idle one
@@ -30,7 +30,7 @@ class Portal:
     def __init__(self, data: Path, *, vaults: int = 2, **env: str) -> None:
         self.data = data
         self.database: Address = env.get("DATABASE_URL") or data / "portal.sqlite3"
-        port = _free_port()
+        port = free_port()
         self.url = f"http://localhost:{port}"
         self._output = data.with_name(f"{data.name}-output")
         inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
@@ -86,9 +86,3 @@ class Portal:
     def change(self, sql: str, *parameters: Any) -> None:
         """Write to the portal's database directly, to simulate the passing of time."""
         own_database.write(self.database, sql, *parameters, patience=20)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]

@@ -19,8 +19,8 @@ from tests.support.bad_server import (
     OWNER_ID,
     Conversation,
     KeepAlive,
+    closed_port,
     data,
-    free_port,
     http,
     listing,
     serving,
@@ -130,7 +130,7 @@ def test_a_redirect_is_not_followed():
 
 def test_proxies_and_passwords_of_the_environment_are_ignored(monkeypatch, tmp_path):
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+        monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     netrc = tmp_path / "netrc"

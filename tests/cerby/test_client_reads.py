@@ -24,8 +24,8 @@ from tests.support.bad_server import (
     OWNER_ID,
     KeepAlive,
     Step,
+    closed_port,
     data,
-    free_port,
     http,
     listed_key,
     listing,
@@ -153,7 +153,7 @@ def test_too_many_requests_gives_the_time_to_wait():
 
 def test_a_refused_connection_raises_never_reached():
     with pytest.raises(CerbyNeverReached, match="nothing was read"):
-        read_person(client(f"http://127.0.0.1:{free_port()}"))
+        read_person(client(f"http://127.0.0.1:{closed_port()}"))
 
 
 def test_a_pooled_connection_that_the_server_closed_is_replaced():

@@ -14,8 +14,8 @@ from tests.support.bad_server import (
     EXTERNAL_ID,
     OWNER_ID,
     PLAIN_TEXT,
+    closed_port,
     data,
-    free_port,
     http,
     made_key,
     refusal,
@@ -88,7 +88,7 @@ def test_errors_and_logs_contain_no_secret(step, call, caplog):
 def test_an_error_before_sending_contains_no_secret(caplog):
     caplog.set_level(logging.DEBUG)
     with pytest.raises(CerbyError) as caught:
-        issue(client(f"http://127.0.0.1:{free_port()}"))
+        issue(client(f"http://127.0.0.1:{closed_port()}"))
     assert "CANARY" not in told(caught.value) + caplog.text
     assert "ConnectionRefusedError" in caplog.text
 

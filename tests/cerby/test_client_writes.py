@@ -28,8 +28,8 @@ from tests.support.bad_server import (
     OWNER_ID,
     PLAIN_TEXT,
     KeepAlive,
+    closed_port,
     data,
-    free_port,
     http,
     listed_key,
     listing,
@@ -107,7 +107,7 @@ def test_a_key_is_deleted(answer):
 @pytest.mark.parametrize("write", WRITES)
 def test_a_refused_connection_means_that_nothing_was_sent(write):
     with pytest.raises(CerbyNeverReached, match="nothing was changed"):
-        write(client(f"http://127.0.0.1:{free_port()}"))
+        write(client(f"http://127.0.0.1:{closed_port()}"))
 
 
 def test_a_failed_name_lookup_means_that_nothing_was_sent():

@@ -29,7 +29,7 @@ def test_gunicorn_and_the_worker_refuse_each_configuration_that_the_checks_refus
     environment(DJANGO_SETTINGS_MODULE="portal.settings", **good | REFUSED[sentence])
     for one in (command, ["manage.py", "check", "--deploy"]):
         ended = subprocess.run(
-            [sys.executable, *one], capture_output=True, text=True, check=False, timeout=30
+            [sys.executable, *one], capture_output=True, text=True, check=False, timeout=120
         )
         assert ended.returncode == 1
         assert sentence in ended.stderr

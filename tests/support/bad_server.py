@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -176,10 +177,16 @@ def listing(resources: list[dict], *, total: int | None = None, following: str |
     return http(200, {"data": resources, "links": links, "meta": {"page": counts}})
 
 
-def free_port() -> int:
-    """Return a port without a listener."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+@cache
+def _bound() -> socket.socket:
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    return taken
+
+
+def closed_port() -> int:
+    """Return a port that refuses connections. It stays bound, so that no server can open it."""
+    return _bound().getsockname()[1]
 
 
 # Valid resources, for tests to spoil.

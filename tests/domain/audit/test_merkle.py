@@ -144,7 +144,7 @@ def test_audit_paths_match_the_reference(index, size):
     assert [digest.hex() for digest in store.tree(size).inclusion_proof(index)] == PATHS[index, size]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 700), min_size=1, max_size=5), st.data())
 def test_every_root_and_proof_matches_the_naive_tree(batches, data):
     store = stored(*batches)

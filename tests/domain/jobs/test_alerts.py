@@ -28,7 +28,7 @@ from keys.selectors.health.alert_kinds import AlertKind
 from keys.selectors.health.alerts import active_alerts
 from keys.selectors.health.audit_log import audit_health
 from tests.cast import a_key, actor, an_event, email_of
-from tests.support.bad_server import free_port
+from tests.support.bad_server import closed_port
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
@@ -113,7 +113,7 @@ def test_without_recipients_an_alert_waits(cast):
 def test_after_a_failure_of_the_mail_server_the_next_run_mails_it(cast, settings, caplog):
     locmem = settings.EMAIL_BACKEND
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", closed_port()
     start_quarantine(Cause.OPERATOR, "Why.")
     make_rows()
     alerts_job.func()

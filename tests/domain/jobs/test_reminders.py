@@ -13,7 +13,7 @@ from keys.jobs.reminders import remind_owners
 from keys.models import ApiKey, Reminder, User
 from keys.rules.lifecycle import State
 from tests.cast import a_key, email_of
-from tests.support.bad_server import free_port
+from tests.support.bad_server import closed_port
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
@@ -111,7 +111,7 @@ def test_viewed_keys_that_were_not_stored_are_reminded_of_after_a_day(cast):
 def test_a_mail_server_that_is_down_loses_nothing(cast, settings):
     locmem = settings.EMAIL_BACKEND
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", closed_port()
     expiring(cast.admin, 6 * DAY)
     assert "did not accept" in remind_owners()
     settings.EMAIL_BACKEND = locmem

@@ -26,8 +26,8 @@ from tests.support.bad_server import (
     KEY_ID,
     PLAIN_TEXT,
     Conversation,
+    closed_port,
     data,
-    free_port,
     http,
     listed_key,
     listing,
@@ -70,7 +70,7 @@ def test_a_good_answer_is_sealed_to_the_tab_and_kept_as_a_fingerprint(cast, cerb
 
 
 def test_a_request_that_was_never_sent_is_refused(cast, settings):
-    settings.CERBY_BASE_URL = f"http://127.0.0.1:{free_port()}"
+    settings.CERBY_BASE_URL = f"http://127.0.0.1:{closed_port()}"
     settings.CERBY_TOKEN = "token"
     with pytest.raises(CerbyNeverReached) as caught:
         issue_key(people.actor(cast.admin), a_request())

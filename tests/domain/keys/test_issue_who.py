@@ -14,7 +14,7 @@ from keys.models import ApiKey, User
 from keys.rules.errors import NotAllowed, RoleNotConfirmed
 from tests import cast as people
 from tests.support.asking import a_request, events, send
-from tests.support.bad_server import data, free_port, user
+from tests.support.bad_server import closed_port, data, user
 from tests.support.own_database import Address
 
 
@@ -51,7 +51,7 @@ def test_a_person_who_was_disabled_in_cerby_is_refused(cast, cerby_that):
 
 
 def test_an_old_role_is_refused_if_cerby_cannot_confirm_it(cast, settings):
-    settings.CERBY_BASE_URL = f"http://127.0.0.1:{free_port()}"
+    settings.CERBY_BASE_URL = f"http://127.0.0.1:{closed_port()}"
     settings.CERBY_TOKEN = "token"
     User.objects.filter(pk=cast.admin.pk).update(role_checked_at=timezone.now() - timedelta(hours=25))
     with pytest.raises(RoleNotConfirmed, match="does not confirm your role"):

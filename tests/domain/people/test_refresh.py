@@ -16,7 +16,7 @@ from keys.models import ApiKey, AuditEvent, User
 from keys.rules.errors import CerbyError, CerbyNeverReached, CerbyNotFound
 from keys.rules.policy import Role
 from tests.cast import a_key, actor, said_by, signed_in
-from tests.support.bad_server import Conversation, data, free_port, serving
+from tests.support.bad_server import Conversation, closed_port, data, serving
 from tests.support.bad_server import user as resource_of_user
 
 LEFT = ({"in the workspace": "yes", "may sign in": "yes"}, {"in the workspace": "no", "may sign in": "no"})
@@ -28,7 +28,7 @@ def checked(person: User, ago: timedelta) -> User:
 
 
 def unreachable(settings: Any) -> None:
-    settings.CERBY_BASE_URL = f"http://127.0.0.1:{free_port()}"
+    settings.CERBY_BASE_URL = f"http://127.0.0.1:{closed_port()}"
 
 
 def changes() -> list[tuple[str, dict, dict]]:
