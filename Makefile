@@ -1,6 +1,6 @@
 # Cerby Key Portal. `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run test nightly crashwalk check cleanruns bench format lock clean
+.PHONY: help run test nightly crashwalk check cleanruns bench format sbom lock clean
 python := .venv/bin/python
 needed := $(if $(DATABASE_URL)$(DATABASE_URL_FILE),requirements-postgresql.txt,requirements.txt)
 
@@ -32,6 +32,9 @@ bench: ## run the benchmarks; ARGS goes to them
 
 format: ## fix lint and format with ruff
 	@.ci/venv requirements-dev.txt && $(python) -m ruff check --fix-only --quiet . && $(python) -m ruff format .
+
+sbom: ## write the software bill of materials (CycloneDX) to sbom.cdx.json; ARGS=--postgresql adds its driver
+	@.ci/venv requirements-dev.txt && exec $(python) .ci/sbom.py $(ARGS) sbom.cdx.json
 
 lock: ## pin the versions that pyproject.toml allows in requirements*.txt (ARGS=--upgrade upgrades all)
 	@.ci/lock $(ARGS)
