@@ -45,7 +45,8 @@ def browser_of(request: HttpRequest) -> str:
 def session_of(request: HttpRequest) -> str:
     """Return a hash that identifies the session but does not give access to it."""
     mark: str | None = request.session.get(SESSION_MARK)
-    return mark or salted_hmac("keys.claim", request.session.session_key or "").hexdigest()
+    key = request.session.session_key or ""
+    return mark or salted_hmac("keys.claim", key, algorithm="sha256").hexdigest()
 
 
 def keep_session_mark(request: HttpRequest) -> None:
