@@ -48,7 +48,7 @@ class Browser:
             session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
             session[HASH_SESSION_KEY] = owner.get_session_auth_hash()
             session.save()
-        self._cookies = f"{settings.SESSION_COOKIE_NAME}={session.session_key}; portal_tz=Europe/Berlin"
+        self._cookies = f"{settings.SESSION_COOKIE_NAME}={session.session_key}; portal-tz=Europe/Berlin"
 
     def get(self, address: str) -> Answer:
         """Raises RuntimeError if the status is not 200."""

@@ -175,7 +175,7 @@ class ReaderTimeZoneMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        with timezone.override(reader_zone(request.COOKIES.get("portal_tz", ""))):
+        with timezone.override(reader_zone(request.COOKIES.get(settings.TIME_ZONE_COOKIE_NAME, ""))):
             return self.get_response(request)
 
 

@@ -38,9 +38,9 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "portal.logs.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "csp.middleware.CSPMiddleware",  # before WhiteNoise, so that static files have the policy too
     "django_permissions_policy.PermissionsPolicyMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.middleware.DatabaseAwayMiddleware",
     "portal.middleware.JoinMiddleware",
     "portal.sessions.SessionMiddleware",
@@ -128,6 +128,8 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 # Files with a hash in their name never change. Modules are imported by their plain name and revalidated each
 # time.
 WHITENOISE_MAX_AGE = 0
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # no other site needs them
+WHITENOISE_MIMETYPES = {".svg": "image/svg+xml; charset=utf-8"}
 # Serve only the portal's own static files, not those of its packages.
 STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
 STORAGES = {
@@ -196,6 +198,7 @@ CSRF_COOKIE_AGE = None  # until the browser closes
 CSRF_COOKIE_SECURE = CONFIG.https
 CSRF_COOKIE_HTTPONLY = True  # scripts read the token in the page
 CSRF_COOKIE_SAMESITE = "Lax"
+TIME_ZONE_COOKIE_NAME = f"{SESSION_COOKIE_NAME}-tz"  # static/portal.js sets it
 CSRF_FAILURE_VIEW = "keys.views.csrf.csrf_failure"
 
 SECRET_KEY = CONFIG.secret_key
@@ -220,6 +223,7 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
         "img-src": [SELF],
         "font-src": [SELF],
         "connect-src": [SELF],
+        "object-src": [NONE],
         "form-action": [SELF],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],

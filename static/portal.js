@@ -5,10 +5,11 @@ const drawer = document.getElementById("drawer");
 
 /* The server shows times in the reader's time zone, which only the browser knows. */
 function rememberTimeZone() {
-  const cookie = `portal_tz=${Intl.DateTimeFormat().resolvedOptions().timeZone}`;
+  const secure = location.protocol === "https:";
+  const name = secure ? "__Host-portal-tz" : "portal-tz"; // TIME_ZONE_COOKIE_NAME in portal/settings.py
+  const cookie = `${name}=${Intl.DateTimeFormat().resolvedOptions().timeZone}`;
   if (document.cookie.split("; ").includes(cookie)) return;
-  const secure = location.protocol === "https:" ? "; Secure" : "";
-  document.cookie = `${cookie}; Path=/; SameSite=Lax; Max-Age=31536000${secure}`;
+  document.cookie = `${cookie}; Path=/; SameSite=Lax; Max-Age=31536000${secure ? "; Secure" : ""}`;
 }
 
 /* Insert plain text only, so that no response is parsed as HTML here. */

@@ -10,6 +10,7 @@ VENDORS = ("sqlite", "postgresql")
 
 SQLITE_ONLY = {
     "tests/house/test_urls.py": "Roles and methods are decided in Python, by one table.",
+    "tests/house/test_headers.py": "Headers, set by middleware.",
     "tests/domain/keys/test_issue.py": "Faults on the wire, and one INSERT that the crash walk repeats on both.",
     "tests/domain/keys/test_issue_recovery.py": "Faults on the wire; the crash walk meets them on both databases.",
     "tests/domain/audit/test_as_of.py": "Computes past states from events that are read in order.",

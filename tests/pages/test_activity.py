@@ -204,7 +204,7 @@ def test_events_of_an_owner_are_found_by_key_if_there_are_few_keys(cast, count, 
 
 
 def test_a_day_is_a_day_in_the_readers_zone(admin, some_events):
-    admin.cookies["portal_tz"] = "Europe/Berlin"
+    admin.cookies["portal-tz"] = "Europe/Berlin"
     assert set(whats(admin.get("/activity/?since=2026-07-02"))) == {
         "API key generated",
         "Inventory downloaded",
@@ -222,7 +222,7 @@ def test_a_day_is_a_day_in_the_readers_zone(admin, some_events):
 )  # fmt: skip
 @pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/Los_Angeles"])
 def test_a_damaged_address_is_never_an_error_of_ours(admin, some_events, query, zone):
-    admin.cookies["portal_tz"] = zone
+    admin.cookies["portal-tz"] = zone
     for url in ("/activity/", "/activity/export/"):
         response = admin.get(f"{url}?{query}")
         assert response.status_code in {200, 422}
@@ -260,7 +260,7 @@ def test_the_filter_stays_in_every_link(admin):
 
 def test_the_csv_is_dated_in_utc_and_holds_no_formula(admin):
     an_event(reason="=cmd|' /C calc'!A0", browser="@SUM(1)", key_id=uuid.uuid4(), key_name="+1")
-    admin.cookies["portal_tz"] = "Asia/Kolkata"
+    admin.cookies["portal-tz"] = "Asia/Kolkata"
     response = admin.get("/activity/export/")
     assert response.streaming
     first, header, line = csv_rows(response)

@@ -140,13 +140,13 @@ def test_htmx_gets_the_table_alone(admin, cast):
 
 def test_times_are_in_the_readers_zone_and_exact_on_hover(admin, cast):
     a_key(cast.owner, created_at=datetime(2026, 6, 30, 23, 30, tzinfo=UTC))
-    admin.cookies["portal_tz"] = "Europe/Berlin"
+    admin.cookies["portal-tz"] = "Europe/Berlin"
     response = admin.get("/keys/")
     assert rows(response)[0]["Created on"] == "1 Jul 2026"
     created = elements(response, "time")[0]
     assert attribute(created, "title") == "1 July 2026, 01:30:00 CEST"
     assert attribute(created, "datetime") == "2026-07-01T01:30:00+02:00"
-    admin.cookies["portal_tz"] = "America/New_York"
+    admin.cookies["portal-tz"] = "America/New_York"
     assert rows(admin.get("/keys/"))[0]["Created on"] == "30 Jun 2026"
 
 
@@ -163,7 +163,7 @@ def test_a_key_that_was_never_used_has_no_time_of_use(admin, cast):
 )
 def test_a_damaged_zone_cookie_means_utc(admin, cast, zone):
     a_key(cast.owner, created_at=datetime(2026, 6, 30, 23, 30, tzinfo=UTC))
-    admin.cookies["portal_tz"] = zone
+    admin.cookies["portal-tz"] = zone
     response = admin.get("/keys/")
     assert response.status_code == 200
     assert rows(response)[0]["Created on"] == "30 Jun 2026"

@@ -70,7 +70,7 @@ def test_no_cell_is_a_formula(admin, cast, start):
 
 
 def test_times_are_utc_whatever_the_reader_sees(admin, cast):
-    admin.cookies["portal_tz"] = "Asia/Kolkata"
+    admin.cookies["portal-tz"] = "Asia/Kolkata"
     a_key(cast.owner, created_at=datetime(2026, 6, 30, 23, 30, tzinfo=UTC))
     _, header, line = csv_rows(admin.get("/keys/export/"))
     assert dict(zip(header, line, strict=True))["Created on (UTC)"] == "2026-06-30T23:30:00Z"

@@ -78,7 +78,7 @@ def test_a_key_is_declared_on_the_persons_word(admin, cast):
 
 
 def test_the_time_is_the_readers(admin):
-    admin.cookies["portal_tz"] = "Europe/Berlin"
+    admin.cookies["portal-tz"] = "Europe/Berlin"
     admin.post(URL, filled(expires_date="2027-01-31", expires_time="14:30"))
     assert ApiKey.objects.get().expires_at == datetime(2027, 1, 31, 13, 30, tzinfo=UTC)
 

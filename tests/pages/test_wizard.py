@@ -81,7 +81,7 @@ def test_extra_scopes_are_offered_only_if_configured(admin, settings):
 
 @pytest.mark.parametrize("expiration", ["1h", "12h", "1d", "5d", "1y"])
 def test_the_expiry_is_read_back_in_words(admin, expiration):
-    admin.cookies["portal_tz"] = "Europe/Berlin"
+    admin.cookies["portal-tz"] = "Europe/Berlin"
     response = admin.post(SCOPES, answers(expiration=expiration, scopes=None))
     lead = words(the(response, "p", class_="lead"))
     assert re.search(
