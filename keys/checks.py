@@ -11,6 +11,9 @@ from django.core.checks import CheckMessage, Error, Tags, register, run_checks
 
 from portal.conf import Environment
 
+SHORTEST_SECRET_KEY = 50
+"""Characters. Django only warns about a shorter one (security.W009)."""
+
 
 def end_if_refused() -> None:
     """End the process, with the sentences alone, if ``manage.py check --deploy`` refuses the settings."""
@@ -64,6 +67,14 @@ def production_is_configured(**_: Any) -> list[CheckMessage]:
             Error(
                 "PORTAL_EMAIL_URL must be set in production; otherwise mails with links go to the log.",
                 id="keys.E004",
+            )
+        )
+    if len(settings.SECRET_KEY) < SHORTEST_SECRET_KEY:
+        errors.append(
+            Error(
+                f"PORTAL_SECRET_KEY has fewer than {SHORTEST_SECRET_KEY} characters, so it can be guessed.",
+                hint="docs/configuration.md shows how to create one.",
+                id="keys.E005",
             )
         )
     return errors

@@ -22,7 +22,7 @@ from tests.house.project import texts
 
 SECRETS = {
     "DATABASE_URL": "postgres://portal:CANARY-database@db.example.com:5432/portal?sslmode=require",
-    "PORTAL_SECRET_KEY": "CANARY-secret-key",
+    "PORTAL_SECRET_KEY": "CANARY-secret-key-" * 3,
     "PORTAL_SECRET_KEY_FALLBACKS": "CANARY-older CANARY-oldest",
     "PORTAL_AUDIT_SIGNING_KEY": "ca" * 32,
     "PORTAL_PEPPERS": '{"p1": "' + "c0" * 32 + '"}',
@@ -307,6 +307,7 @@ def production(settings):
     settings.CERBY_TOKEN = "a token"
     settings.CERBY_API_KEY = "a key"
     settings.PORTAL_AUDIT_SIGNING_KEY = b"s" * 32
+    settings.SECRET_KEY = "s" * 50
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     return settings
 
@@ -347,6 +348,13 @@ def test_production_needs_a_credential(production):
 def test_production_does_not_print_its_mail(production):
     production.EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
     assert found() == ["keys.E004"]
+
+
+def test_production_has_a_secret_key_that_nobody_guesses(production):
+    production.SECRET_KEY = "s" * 49
+    (message,) = production_is_configured()
+    assert message.id == "keys.E005"
+    assert "sss" not in message.msg
 
 
 @pytest.mark.parametrize("url", ["http://keys.example.com", "keys.example.com", "ftp://keys.example.com"])
