@@ -1,7 +1,11 @@
-"""Set and delete the session cookie only for people who sign in or out."""
+"""Set and delete the session cookie only for people who sign in or out, and name the cookie of messages."""
 
 from __future__ import annotations
 
+from django.conf import settings
+from django.contrib.messages.storage.cookie import CookieStorage
+from django.contrib.messages.storage.fallback import FallbackStorage
+from django.contrib.messages.storage.session import SessionStorage
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.http import HttpRequest, HttpResponseBase
 
@@ -17,3 +21,13 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if request.session.is_empty() and not request.session.modified:
             return response
         return super().process_response(request, response)  # type: ignore[arg-type]
+
+
+class MessageCookie(CookieStorage):
+    """Keep messages for the next page in a cookie of this host alone."""
+
+    cookie_name = f"{settings.SESSION_COOKIE_NAME}-messages"
+
+
+class MessageStorage(FallbackStorage):
+    storage_classes = (MessageCookie, SessionStorage)

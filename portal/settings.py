@@ -199,6 +199,7 @@ CSRF_COOKIE_SECURE = CONFIG.https
 CSRF_COOKIE_HTTPONLY = True  # scripts read the token in the page
 CSRF_COOKIE_SAMESITE = "Lax"
 TIME_ZONE_COOKIE_NAME = f"{SESSION_COOKIE_NAME}-tz"  # static/portal.js sets it
+MESSAGE_STORAGE = "portal.sessions.MessageStorage"
 CSRF_FAILURE_VIEW = "keys.views.csrf.csrf_failure"
 
 SECRET_KEY = CONFIG.secret_key

@@ -10,6 +10,7 @@ import sys
 import pytest
 from django.test import Client
 
+from tests.cast import PASSWORD, email_of
 from tests.house.project import ROOT
 
 PAGES = ("/accounts/login/", "/no/such/page/", "/livez", "/readyz")
@@ -20,7 +21,9 @@ import json
 from portal import settings
 import django; django.setup()
 from keys.views.known_browser import cookie_name
-print(json.dumps([settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, settings.TIME_ZONE_COOKIE_NAME, cookie_name()]))
+from portal.sessions import MessageCookie
+print(json.dumps([settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, settings.TIME_ZONE_COOKIE_NAME,
+    cookie_name(), MessageCookie.cookie_name]))
 """
 
 
@@ -67,6 +70,26 @@ def test_over_https_every_page_asks_for_https_in_future(client, settings):
         assert value == "max-age=31536000; includeSubDomains; preload"
 
 
+def test_the_cookies_of_a_working_day_are_listed_and_out_of_reach_of_scripts(cast, sandbox, settings):
+    settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = True
+    browser = Client()
+    found = {}
+    for path in ("/accounts/login/", "/roles/"):
+        browser.get(path, secure=True)
+        found |= browser.cookies
+    browser.post(
+        "/accounts/login/", {"login": email_of("admin"), "password": PASSWORD}, secure=True, follow=True
+    )
+    found |= browser.cookies
+    browser.post("/roles/refresh/", secure=True)  # leaves a message
+    found |= browser.cookies
+    assert set(found) == {"portal", "portal-csrf", "portal-browser", "portal-messages"}
+    for name, cookie in found.items():
+        assert (cookie["httponly"], cookie["secure"]) == (True, True), name
+        assert cookie["samesite"] in {"Lax", "Strict"}, name
+        assert (cookie["path"], cookie["domain"]) == ("/", ""), name
+
+
 def test_over_https_every_cookie_belongs_to_this_host_alone():
     environment = {
         "PATH": "/usr/bin:/bin",
@@ -86,7 +109,7 @@ def test_over_https_every_cookie_belongs_to_this_host_alone():
         check=True,
     )
     names = json.loads(done.stdout)
-    assert len(set(names)) == 4
+    assert len(set(names)) == 5
     assert [name for name in names if not name.startswith("__Host-")] == []
     script = (ROOT / "static" / "portal.js").read_text()
     assert set(re.findall(r'"(__Host-[\w-]+)"', script)) <= set(names)
