@@ -9,7 +9,9 @@ import sys
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
+from keys.views.people import ip_of
 from tests.cast import PASSWORD, email_of
 from tests.house.project import ROOT
 
@@ -55,6 +57,28 @@ def test_every_response_has_the_headers(client, path):
 @pytest.mark.parametrize("path", STATIC)
 def test_text_names_its_encoding(client, path):
     assert re.search(r"; charset=\"?utf-8\"?$", fetch(client, path)["Content-Type"])
+
+
+def test_no_page_of_a_person_is_kept_by_the_browser_and_each_has_sign_out(browser_of):
+    browser = browser_of("owner")
+    for path in ("/", "/keys/", "/keys/new/", "/activity/", "/roles/", "/settings/", "/settings/health/"):
+        response = browser.get(path)
+        assert "no-store" in response["Cache-Control"], path
+        assert reverse("account_logout") in response.content.decode(), path
+
+
+def test_http_leads_to_https(client, settings):
+    settings.SECURE_SSL_REDIRECT = True
+    assert Client().get("/roles/")["Location"] == "https://testserver/roles/"
+
+
+def test_the_address_is_the_one_that_the_proxies_saw(rf, settings):
+    chain = {"HTTP_X_FORWARDED_FOR": "6.6.6.6, 203.0.113.9, 10.0.0.1", "REMOTE_ADDR": "10.0.0.2"}
+    found = []
+    for proxies in (0, 1, 2):
+        settings.ALLAUTH_TRUSTED_PROXY_COUNT = proxies
+        found.append(ip_of(rf.get("/", **chain)))
+    assert found == ["10.0.0.2", "10.0.0.1", "203.0.113.9"]
 
 
 def test_trace_is_refused_everywhere(client, browser_of):

@@ -11,7 +11,7 @@ from django_tasks_db.models import DBTaskResult
 
 from keys.models import User
 from tests.cast import CHROME, PASSWORD, email_of, signed_in
-from tests.pages.helpers import events, text
+from tests.pages.helpers import elements, events, text
 from tests.support.post_office import deliver
 
 CHANGE, CONFIRM, RESET = (
@@ -228,3 +228,34 @@ def test_a_person_who_comes_back_does_not_get_their_old_session_back(cast):
     assert browser.get("/roles/").status_code == 302
     User.objects.filter(pk=cast.admin.pk).update(is_active=True)
     assert browser.get("/roles/").status_code == 302
+
+
+@pytest.mark.parametrize(
+    "typed", ["  nine green bottles hang  ", "Nine Green Bottles Hang", "nine green " * 12]
+)
+def test_a_password_is_checked_exactly_as_it_was_typed(cast, typed):
+    cast.admin.set_password(typed)
+    cast.admin.save()
+    near = {typed.strip(), typed.lower(), typed[:64], typed + " "} - {typed}
+    for other in near:
+        assert (
+            Client().post("/accounts/login/", {"login": cast.admin.email, "password": other}).status_code
+            == 200
+        )
+    assert (
+        Client().post("/accounts/login/", {"login": cast.admin.email, "password": typed}).status_code == 302
+    )
+
+
+@pytest.mark.parametrize(
+    "address", ["/accounts/login/", "/accounts/reauthenticate/", "/accounts/password/change/"]
+)
+def test_password_fields_are_masked_and_help_password_managers(browser_of, address):
+    browser = Client() if address == "/accounts/login/" else browser_of("admin", seconds_ago=600)
+    fields = [dict(one.attributes) for one in elements(browser.get(address), "input")]
+    passwords = [field for field in fields if "password" in field.get("name", "")]
+    assert passwords
+    for field in passwords:
+        assert field["type"] == "password"
+        assert field["autocomplete"] in {"current-password", "new-password"}
+        assert not field.get("value")
