@@ -63,3 +63,14 @@ def test_each_named_file_exists(page):
     )
     assert len(named) > 20
     assert [path for path in named if not (ROOT / path).is_file()] == []
+
+
+def test_security_md_promises_only_tested_behaviour():
+    table = (ROOT / "SECURITY.md").read_text().partition("## Threats and defences")[2].partition("\n## ")[0]
+    rows = [
+        row
+        for row in re.findall(r"^\| (.+) \|$", table, re.MULTILINE)
+        if not row.startswith(("threat", "---"))
+    ]
+    assert len(rows) > 25
+    assert [row.split(" | ")[0] for row in rows if "](tests/" not in row] == []
