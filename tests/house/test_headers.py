@@ -97,7 +97,7 @@ def test_over_https_every_page_asks_for_https_in_future(client, settings):
 def test_the_cookies_of_a_working_day_are_listed_and_out_of_reach_of_scripts(cast, sandbox, settings):
     settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = True
     browser = Client()
-    found = {}
+    found: dict = {}
     for path in ("/accounts/login/", "/roles/"):
         browser.get(path, secure=True)
         found |= browser.cookies
