@@ -137,15 +137,13 @@ class RequestLogMiddleware:
         started = time.perf_counter()
         response = self.get_response(request)
         match = request.resolver_match
-        getattr(request, "_cached_user", None)  # without asking the database, which may be away
         requests_log.info(
             "request",
             method=request.method,
             route=match.view_name if match else "",
             status=response.status_code,
             milliseconds=round((time.perf_counter() - started) * 1000, 1),
-            user_id=getattr(
-                getattr(request, "_cached_user", None), "pk", None
-            ),  # without asking the database
+            # The user that a view has read; reading one now would fail if the database is away.
+            user_id=getattr(getattr(request, "_cached_user", None), "pk", None),
         )
         return response

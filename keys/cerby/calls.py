@@ -5,11 +5,11 @@ from __future__ import annotations
 import enum
 import math
 import unicodedata
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 from keys.cerby import wire
 from keys.rules.errors import (
@@ -23,9 +23,6 @@ from keys.rules.errors import (
     CerbyTooMany,
     CerbyUnauthorized,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 _DEFAULT_PAUSE, _MAX_PAUSE = 300, 3600  # seconds; Cerby (published): "retry in five minutes"
 _MAX_QUOTE = 300

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -19,10 +20,7 @@ from keys.cerby.exchange import Exchange, Limits
 from keys.cerby.values import WireError
 from keys.cerby.wire import IssuedKey, IssueRequest, Person, Secret, UpstreamKey, Vault
 from keys.rules.errors import CerbyConflict, CerbyError, CerbyInDoubt, CerbyKeyWithoutSecret
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from datetime import datetime
+from portal.variables import is_loopback
 
 T = TypeVar("T")
 _ISSUE = "generate the API key"
@@ -318,13 +316,6 @@ def checked_base_url(url: str) -> str:
         or parts.fragment
     ):
         raise ValueError("CERBY_BASE_URL must look like https://my-workspace.cerby.com.")
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         raise ValueError("CERBY_BASE_URL must begin with https://, except for a server on this machine.")
     return url.rstrip("/").removesuffix("/api/v1").rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

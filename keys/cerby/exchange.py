@@ -6,10 +6,11 @@ import http.client
 import json
 import ssl
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import requests
 import structlog
@@ -19,9 +20,6 @@ from keys.cerby import calls, in_flight
 from keys.cerby.calls import Answer, Call, Lost, Stage
 from keys.delivery import deadline
 from portal.conf import WEB_THREADS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 logger = structlog.get_logger(__name__)
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import enum
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import Generic, TypeVar, cast
+from uuid import UUID
 
 from keys.cerby import values
 from keys.cerby.values import Resource, WireError
 from keys.rules.cerby_roles import role_of
 from keys.rules.policy import Role
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from uuid import UUID
 
 T = TypeVar("T")
 

@@ -20,7 +20,7 @@ class Fingerprint:
 def compute(secret: str, *, peppers: Mapping[str, bytes], pepper_id: str | None = None) -> Fingerprint:
     """Fingerprint a key with HMAC-SHA256 under one pepper, by default the mapping's last one, the newest.
 
-    Raises `ValueError` if there is no pepper at all, `KeyError` if there is none with this id.
+    Raises ``ValueError`` if there is no pepper at all, ``KeyError`` if there is none with this id.
     """
     if not peppers:
         raise ValueError("There is no pepper to make a fingerprint with.")
@@ -32,7 +32,7 @@ def compute(secret: str, *, peppers: Mapping[str, bytes], pepper_id: str | None 
 
 
 def matches(secret: str, stored: Fingerprint, peppers: Mapping[str, bytes]) -> bool:
-    """Return, in constant time, whether `secret` has the stored fingerprint.
+    """Return, in constant time, whether ``secret`` has the stored fingerprint.
 
     Return False as well if the fingerprint's pepper is no longer configured.
     """

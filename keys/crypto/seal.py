@@ -1,6 +1,6 @@
 """Encrypt a new key so that only one browser tab can open it.
 
-The scheme is RFC 9180 (HPKE), single-shot, base mode. `static/hpke.js` decrypts.
+The scheme is RFC 9180 (HPKE), single-shot, base mode. ``static/hpke.js`` decrypts.
 """
 
 from __future__ import annotations
@@ -9,15 +9,12 @@ import base64
 import binascii
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from keys.rules.errors import Invalid
-
-if TYPE_CHECKING:
-    from uuid import UUID
 
 SUITE = Suite(KEM.P256, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 APPLICATION = "cerby-key-portal reveal v1"
@@ -27,11 +24,11 @@ _BAD_TAB_KEY = "This browser tab sent no usable public key. Reload the page and 
 
 
 def seal(secret: str, *, tab_key: bytes, info: bytes) -> bytes:
-    """Encrypt `secret` so that only the tab that holds the private key of `tab_key` can open it.
+    """Encrypt ``secret`` so that only the tab that holds the private key of ``tab_key`` can open it.
 
-    `tab_key` is an uncompressed P-256 point of 65 bytes, `info` comes from `reveal_info`.
+    ``tab_key`` is an uncompressed P-256 point of 65 bytes, ``info`` comes from ``reveal_info``.
     Returns the encapsulated key (65 bytes) followed by the ciphertext and its tag (16 bytes).
-    Raises `Invalid` if `tab_key` is not a point of the curve or the secret is not ASCII.
+    Raises ``Invalid`` if ``tab_key`` is not a point of the curve or the secret is not ASCII.
     """
     if not secret.isascii():
         # Check before encoding: the repr of an encoding error contains the secret.
@@ -42,7 +39,7 @@ def seal(secret: str, *, tab_key: bytes, info: bytes) -> bytes:
 def parse_tab_key(text: str) -> bytes:
     """Decode a tab's public key: an uncompressed P-256 point of 65 bytes in base64url without padding.
 
-    Raises `Invalid` with the field `tab_key`.
+    Raises ``Invalid`` with the field ``tab_key``.
     """
     try:
         point = base64.b64decode(text + "=", altchars=b"-_", validate=True)
@@ -62,10 +59,10 @@ def thumbprint(tab_key: bytes) -> str:
 
 
 def reveal_info(*, workspace: str, key_id: UUID, user_id: UUID | int, thumbprint: str) -> bytes:
-    """Return the HPKE `info` that binds a sealed key to its workspace, key, user and tab.
+    """Return the HPKE ``info`` that binds a sealed key to its workspace, key, user and tab.
 
     Each part is UTF-8, preceded by its length in two bytes, so that different parts never give the same
-    bytes. `static/reveal-info.js` computes the same value.
+    bytes. ``static/reveal-info.js`` computes the same value.
     """
     parts = [part.encode() for part in (APPLICATION, workspace, str(key_id), str(user_id), thumbprint)]
     return b"".join(len(part).to_bytes(2, "big") + part for part in parts)

@@ -8,7 +8,6 @@ from django_tasks_db.management.commands.db_worker import Worker
 from django_tasks_db.models import DBTaskResult
 
 POLL_SECONDS = 1.0
-"""Seconds."""
 
 
 class QueueWorker(Worker):

@@ -38,7 +38,7 @@ def reconcile_due() -> int:
             try:
                 reconcile(key)
             except Exception:
-                logger.exception("settling_failed", key_id=str(key.id))
+                logger.exception("reconciling_failed", key_id=str(key.id))
     return count
 
 

@@ -90,7 +90,7 @@ def _enqueue(loop: OutageLoop) -> Callable[[], None]:
 
 
 def _work_on(worker: QueueWorker, loop: OutageLoop) -> Callable[[], None]:
-    return lambda: loop.repeat(worker.run, every=POLL_SECONDS, failed="lane_failed")
+    return lambda: loop.repeat(worker.run, every=POLL_SECONDS, failed="queue_failed")
 
 
 def _wait_for(threads: Sequence[threading.Thread], workers: Sequence[QueueWorker], loop: OutageLoop) -> None:

@@ -75,7 +75,7 @@ def dashboard(actor: Actor, audit: AuditHealth, late_jobs: Sequence[str]) -> Das
         health_lines=health,
         by_status=[
             StatusFigure(
-                status.capitalize(), count_label(count), f"{reverse('keys:inventory')}?status={status}"
+                status.capitalize(), count_label(count), reverse("keys:inventory", query={"status": status})
             )
             for status, count in counts.items()
         ],

@@ -179,7 +179,7 @@ def test_an_error_with_one_key_does_not_stop_the_others(cast, sandbox, caplog):
     a_key(cast.admin, cerby_id=upstream["id"])
     other = never_made(cast.admin, State.REQUESTED)
     assert reconcile_due() == 2
-    assert "settling_failed" in caplog.text
+    assert "reconciling_failed" in caplog.text
     assert state_of(other) == State.ABSENT
     assert state_of(poison) == State.IN_DOUBT
     assert due_in(poison) > timedelta()
