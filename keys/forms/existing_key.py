@@ -10,16 +10,14 @@ from typing import Any
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
-from django.utils.datastructures import MultiValueDict
 from django.views.decorators.debug import sensitive_variables
 
 from keys import cerby
-from keys.forms.new_key import in_zone
+from keys.forms.new_key import check_field, cleaned_purpose, in_zone, ticked_scopes
 from keys.rules import key_text
 from keys.rules import scopes as catalogue
 from keys.rules.errors import Invalid
 from keys.rules.scopes import in_order
-from keys.validation import new_key
 from keys.validation.existing_key import Registration, check_existing_name
 from keys.validation.new_key import PURPOSE_LENGTH
 
@@ -137,11 +135,11 @@ class RegisterForm(_PlainTextForm):
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
-        return self._checked(check_existing_name, name)
+        check_field(check_existing_name, name)
+        return name
 
     def clean_purpose(self) -> str:
-        purpose = " ".join(self.cleaned_data["purpose"].split())
-        return self._checked(new_key.check_purpose, purpose)
+        return cleaned_purpose(self.cleaned_data)
 
     def clean_owner(self) -> str:
         return str(self.cleaned_data["owner"]).lower()
@@ -150,13 +148,6 @@ class RegisterForm(_PlainTextForm):
         if not self.cleaned_data["scopes"]:
             raise forms.ValidationError("Select the scopes that Cerby shows for this key.")
         return in_order(self.cleaned_data["scopes"])
-
-    def _checked(self, rule: Any, text: str) -> str:
-        try:
-            rule(text)
-        except Invalid as invalid:
-            raise forms.ValidationError(next(iter(invalid.fields.values()))) from invalid
-        return text
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
@@ -168,8 +159,7 @@ class RegisterForm(_PlainTextForm):
         return data
 
     def chosen(self) -> set[str]:
-        """Return the ticked scopes, valid or not, to tick them again."""
-        return set(self.data.getlist("scopes")) if isinstance(self.data, MultiValueDict) else set()
+        return ticked_scopes(self)
 
     def registration(self) -> Registration:
         """Return the cleaned data as a ``Registration``."""

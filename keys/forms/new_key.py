@@ -10,6 +10,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.utils import timezone
+from django.utils.datastructures import MultiValueDict
 
 from keys.crypto import seal
 from keys.rules import scopes as catalogue
@@ -28,10 +29,10 @@ EXPIRATIONS: dict[str, tuple[str, timedelta]] = {
 """Cerby's choices, in Cerby's order (published)."""
 
 
-def _check(check: Callable[..., None], *values: Any) -> None:
-    """Run a rule of keys.validation.new_key and turn its error into a ``ValidationError``."""
+def check_field(rule: Callable[..., None], *values: Any) -> None:
+    """Run a rule of keys.validation and turn its error into a ``ValidationError``."""
     try:
-        check(*values)
+        rule(*values)
     except Invalid as invalid:
         raise forms.ValidationError(next(iter(invalid.fields.values()))) from invalid
 
@@ -45,9 +46,10 @@ def _purpose() -> forms.CharField:
     )
 
 
-def _clean_purpose(data: dict[str, Any]) -> str:
+def cleaned_purpose(data: dict[str, Any]) -> str:
+    """Return the purpose on one line. Raise ``ValidationError`` if it breaks a rule."""
     purpose = " ".join(data["purpose"].split())
-    _check(new_key.check_purpose, purpose)
+    check_field(new_key.check_purpose, purpose)
     return purpose
 
 
@@ -57,7 +59,7 @@ class AdoptForm(forms.Form):
     purpose = _purpose()
 
     def clean_purpose(self) -> str:
-        return _clean_purpose(self.cleaned_data)
+        return cleaned_purpose(self.cleaned_data)
 
 
 class DetailsForm(forms.Form):
@@ -95,11 +97,11 @@ class DetailsForm(forms.Form):
 
     def clean_name(self) -> str:
         name = new_key.tidy(self.cleaned_data["name"])
-        _check(new_key.check_name, name, self.cleaned_data.get("id"))
+        check_field(new_key.check_name, name, self.cleaned_data.get("id"))
         return name
 
     def clean_purpose(self) -> str:
-        return _clean_purpose(self.cleaned_data)
+        return cleaned_purpose(self.cleaned_data)
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
@@ -108,7 +110,7 @@ class DetailsForm(forms.Form):
         if "expiration" in data:
             try:
                 data["expires_at"] = self._expires_at(data)
-                _check(new_key.check_expiry, data["expires_at"], timezone.now())
+                check_field(new_key.check_expiry, data["expires_at"], timezone.now())
             except forms.ValidationError as error:
                 self.add_error("expires_date" if data["expiration"] == CUSTOM else "expiration", error)
         return data
@@ -145,6 +147,11 @@ def in_zone(local: datetime, zone: zoneinfo.ZoneInfo) -> datetime:
     )
 
 
+def ticked_scopes(form: forms.Form) -> set[str]:
+    """Return the ticked scopes, valid or not, to tick them again."""
+    return set(form.data.getlist("scopes")) if isinstance(form.data, MultiValueDict) else set()
+
+
 class ScopesForm(forms.Form):
     """Step 2."""
 
@@ -162,12 +169,11 @@ class ScopesForm(forms.Form):
 
     def clean_scopes(self) -> list[str]:
         chosen: list[str] = self.cleaned_data["scopes"]
-        _check(new_key.check_scopes, chosen)
+        check_field(new_key.check_scopes, chosen)
         return catalogue.in_order(chosen)
 
     def chosen(self) -> set[str]:
-        """Return the ticked scopes, valid or not, to tick them again."""
-        return set(self.data.getlist("scopes")) if hasattr(self.data, "getlist") else set()
+        return ticked_scopes(self)
 
 
 class SaveFilterForm(forms.Form):

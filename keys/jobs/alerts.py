@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-import structlog
 from django.conf import settings
-from django.core.mail import EmailMessage
 from django.utils import timezone
 
+from keys.jobs.mails import send_mail
 from keys.models import Alert, User
 from keys.rules.policy import HIGHEST
 from keys.selectors.health.alert_kinds import ActiveAlert, AlertKind
@@ -26,8 +25,6 @@ GRACE = {
     AlertKind.SIEM_FAILS: timedelta(minutes=30),
 }
 """Alerts that may resolve on their own are mailed only if they last this long."""
-
-logger = structlog.get_logger(__name__)
 
 
 def keep_alerts() -> str:
@@ -68,11 +65,8 @@ def _mail(found: Sequence[ActiveAlert], now: datetime) -> str:
         return "there is nobody to mail them to"
     parts = [_describe_new(row, current[row.kind, row.subject]) for row in new]
     parts += [_describe_ended(row) for row in ended]
-    try:
-        EmailMessage(_subject(new, ended), "\n\n".join(parts) + "\n", None, to).send()
-    except OSError:  # the base class of SMTP errors; the next run tries again
-        logger.exception("mail_not_sent")
-        return "the mail server did not accept the mail"
+    if not send_mail(to, _subject(new, ended), "\n\n".join(parts) + "\n"):
+        return "the mail server did not accept the mail"  # the next run tries again
     Alert.objects.filter(pk__in=[row.pk for row in new]).update(mailed_at=now)
     Alert.objects.filter(pk__in=[row.pk for row in ended]).update(over_mailed_at=now)
     return f"mailed to {len(to)} people"

@@ -6,6 +6,7 @@ secret, because the queue is a table: a link is made when it is sent.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -33,7 +34,7 @@ def mail_password_link(user_id: int, tries: int = 1) -> None:
     user = User.objects.filter(pk=user_id, is_active=True).first()
     if user is not None:
         text = {"password_reset_url": password_link(user), "user": user}
-        if not _send(user, *rendered("account/email/password_reset_key", text)):
+        if not send_mail([user.email], *rendered("account/email/password_reset_key", text)):
             _later(mail_password_link, tries, user_id)
 
 
@@ -41,7 +42,7 @@ def mail_password_link(user_id: int, tries: int = 1) -> None:
 def mail_notice(user_id: int, subject: str, text: str, tries: int = 1) -> None:
     """Mail a person that something about their account has changed."""
     user = User.objects.filter(pk=user_id).first()
-    if user is not None and not _send(user, subject, text):
+    if user is not None and not send_mail([user.email], subject, text):
         _later(mail_notice, tries, user_id, subject, text)
 
 
@@ -52,11 +53,11 @@ def rendered(template: str, context: dict[str, Any]) -> tuple[str, str]:
     return subject, render_to_string(f"{template}_message.txt", context).strip() + "\n"
 
 
-def _send(user: User, subject: str, text: str) -> bool:
-    """Return whether the mail server accepted the mail."""
+def send_mail(to: Sequence[str], subject: str, text: str) -> bool:
+    """Return whether the mail server accepted the mail. Log a failure."""
     try:
-        EmailMessage(subject, text, None, [user.email]).send()
-    except OSError:
+        EmailMessage(subject, text, None, to).send()
+    except OSError:  # the base class of SMTP errors
         logger.exception("mail_not_sent")
         return False
     return True

@@ -6,13 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-import structlog
 from django.conf import settings
-from django.core.mail import EmailMessage
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
+from keys.jobs.mails import send_mail
 from keys.models import ApiKey, Reminder, User
 from keys.rules.lifecycle import UNCONFIRMED_AFTER, Phase, State
 
@@ -25,7 +24,6 @@ BATCH = 500
 """The number of keys of each kind in one run. The next run continues."""
 
 Due = tuple[ApiKey, str]
-logger = structlog.get_logger(__name__)
 
 
 def remind_owners() -> str:
@@ -75,10 +73,7 @@ def _mail(owner: User, due: Sequence[Due], now: datetime) -> bool:
     text = f"Hello {owner.name},\n\n" + "\n\n".join(_describe(key, kind) for key, kind in due) + "\n"
     count = f"{len(due)} API keys need" if len(due) > 1 else "An API key needs"
     subject = f"[{settings.CERBY_WORKSPACE}] {count} your attention"
-    try:
-        EmailMessage(subject, text, None, [owner.email]).send()
-    except OSError:
-        logger.exception("mail_not_sent")
+    if not send_mail([owner.email], subject, text):
         return False
     rows = [Reminder(key=key, kind=kind, sent_at=now) for key, kind in due]
     Reminder.objects.bulk_create(rows, ignore_conflicts=True)
