@@ -35,7 +35,7 @@ class Health:
     backlog: int
 
 
-def health(actor: Actor) -> Health:
+def jobs_health(actor: Actor) -> Health:
     authorize(actor, Action.SEE_CONFIGURATION)
     now = timezone.now()
     rows = {row.name: row for row in PeriodicJob.objects.all()}

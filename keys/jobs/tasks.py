@@ -12,7 +12,7 @@ from django.utils import timezone
 from django_tasks import task
 from django_tasks_db.models import DBTaskResult
 
-from keys.actions.audit.verify import carry_out, verify_unasked
+from keys.actions.audit.verify import carry_out, verify_daily
 from keys.actions.keys.reconcile import reconcile_due
 from keys.actions.people.refresh_all import read_everyone
 from keys.actions.people.throttle import forget_old
@@ -55,7 +55,7 @@ def verify_record(verification_id: int) -> None:
 
 @task(queue_name=VERIFICATION)
 def verify() -> None:
-    _run("verify", verify_unasked)
+    _run("verify", verify_daily)
 
 
 @task(queue_name=SLOW)

@@ -14,8 +14,7 @@ from keys.actions.audit.save_filter import forget_filter, save_filter
 from keys.forms.new_key import SaveFilterForm
 from keys.rules.errors import Invalid
 from keys.selectors.activity.filters import saved_filters
-from keys.selectors.activity.table import EXPORT_HEADER
-from keys.selectors.activity.table import activity as activity_for
+from keys.selectors.activity.table import EXPORT_HEADER, activity_page
 from keys.views.exports import csv_response
 from keys.views.htmx import HtmxHttpRequest, render_part
 from keys.views.people import actor_of
@@ -55,7 +54,7 @@ def forget(request: HtmxHttpRequest, filter_id: int) -> HttpResponse:
 
 def _page(request: HtmxHttpRequest, params: QueryDict, form: SaveFilterForm) -> HttpResponse:
     actor = actor_of(request)
-    found = activity_for(actor, params)
+    found = activity_page(actor, params)
     context = {"section": "activity", "activity": found, "params": params}
     context |= {"save": form, "saved": saved_filters(actor)}
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors or not found.filter.is_valid() else HTTPStatus.OK

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from keys.jobs.health import late_jobs
 from keys.rules.policy import Action
-from keys.selectors.dashboard.page import dashboard as dashboard_for
+from keys.selectors.dashboard.page import dashboard_page
 from keys.selectors.health.alerts import alerts_shown
 from keys.selectors.health.audit_log import audit_health
 from keys.selectors.people import owns_keys
@@ -21,5 +21,5 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     if not actor.may(Action.SEE_INVENTORY):
         return redirect("keys:inventory" if owns_keys(actor.user_id) else "keys:roles")
     audit = audit_health()
-    shown = {"board": dashboard_for(actor, audit, late_jobs()), "alerts": alerts_shown(actor, audit)}
+    shown = {"board": dashboard_page(actor, audit, late_jobs()), "alerts": alerts_shown(actor, audit)}
     return render(request, "keys/dashboard.html", {"section": "dashboard", **shown})

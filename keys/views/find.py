@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from keys.actions.keys.find_leaked import find_leaked as find_keys
+from keys.actions.keys.find_leaked import find_leaked
 from keys.audit.guard import authorize
 from keys.forms.existing_key import FindForm
 from keys.rules.policy import Action
@@ -30,7 +30,7 @@ def find(request: HttpRequest) -> HttpResponse:
     form = FindForm(request.POST, request.FILES)
     if not form.is_valid():
         return _page(request, form, HTTPStatus.UNPROCESSABLE_ENTITY)
-    found = answers(actor, find_keys(actor, form.everything()))
+    found = answers(actor, find_leaked(actor, form.everything()))
     context = {"section": "keys", "form": FindForm(), "asked": True, "found": found}
     return render(request, "keys/find.html", context)
 

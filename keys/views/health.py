@@ -12,8 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from keys.actions.safeguards.quarantine import end_quarantine
-from keys.jobs.health import health as jobs_health
-from keys.jobs.health import late_jobs
+from keys.jobs.health import jobs_health, late_jobs
 from keys.selectors.health.alerts import SHOWN_IN_SECTIONS, alerts_shown
 from keys.selectors.health.anchors import anchors_health
 from keys.selectors.health.audit_log import audit_health

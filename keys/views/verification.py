@@ -9,8 +9,8 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from keys.actions.audit import verify
 from keys.actions.audit.explain_damage import explain_damage
+from keys.actions.audit.verify import request_verification
 from keys.forms.audit import ExplanationForm
 from keys.forms.existing_key import refuse
 from keys.jobs import tasks
@@ -27,7 +27,7 @@ def verification(request: HtmxHttpRequest) -> HttpResponse:
 
 @require_POST
 def start(request: HtmxHttpRequest) -> HttpResponse:
-    verify.ask(actor_of(request), tasks.verify_record.enqueue)
+    request_verification(actor_of(request), tasks.verify_record.enqueue)
     return HttpResponseRedirect(reverse("keys:verification"))
 
 

@@ -149,7 +149,7 @@ def test_an_error_page_reveals_no_details(cast, printed, monkeypatch):
     def break_down(*_: object) -> None:
         fail()
 
-    monkeypatch.setattr(dashboard, "dashboard_for", break_down)
+    monkeypatch.setattr(dashboard, "dashboard_page", break_down)
     browser = signed_in(cast.admin)
     browser.raise_request_exception = False
 

@@ -24,7 +24,7 @@ from keys.verifier.verify_bundle import CANNOT_READ, Damage, Report
 logger = structlog.get_logger(__name__)
 
 
-def ask(actor: Actor, enqueue: Callable[[int], object]) -> None:
+def request_verification(actor: Actor, enqueue: Callable[[int], object]) -> None:
     """Record the request for a verification and ``enqueue`` it by its id, both or neither.
 
     Raises ``Conflict`` if a verification is running.
@@ -37,7 +37,7 @@ def ask(actor: Actor, enqueue: Callable[[int], object]) -> None:
         enqueue(Verification.objects.create(asked_at=timezone.now(), asked_by=actor.name).pk)
 
 
-def verify_unasked() -> str:
+def verify_daily() -> str:
     """Run the daily verification and return its summary. An interrupted earlier one is finished first."""
     unfinished = Verification.objects.filter(asked_by=log.THE_PORTAL, finished_at=None).order_by("id").first()
     return carry_out(

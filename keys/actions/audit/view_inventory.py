@@ -13,7 +13,7 @@ from keys.models import AuditEvent
 from keys.rules.events import Event
 from keys.rules.policy import Actor
 from keys.selectors.inventory.filters import InventoryFilter
-from keys.selectors.inventory.table import Inventory, inventory
+from keys.selectors.inventory.table import Inventory, inventory_page
 
 SAME_VIEW_WITHIN = timedelta(minutes=15)
 """Within this time, further pages, sort orders and reloads of the same view are one event (docs/audit.md)."""
@@ -21,7 +21,7 @@ SAME_VIEW_WITHIN = timedelta(minutes=15)
 
 def view_inventory(actor: Actor, params: QueryDict) -> Inventory:
     """Return the page of the inventory for the query string in ``params``."""
-    found = inventory(actor, params)
+    found = inventory_page(actor, params)
     if found.filter.is_valid():
         _record_once(actor, found.filter)
     return found

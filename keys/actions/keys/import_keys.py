@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from keys import cerby
-from keys.actions.keys.register import add
+from keys.actions.keys.register import add_key
 from keys.actions.people.confirm_role import authorize_now
 from keys.actions.people.refresh import create_unknown_users
 from keys.models import User
@@ -35,4 +35,4 @@ def import_keys(actor: Actor, text: str) -> int:
 
 def _declare(actor: Actor, line: Line, owners: dict[str, User]) -> None:
     assert line.registration is not None  # every valid line has one
-    add(actor, line.registration, owners[line.owner_email])
+    add_key(actor, line.registration, owners[line.owner_email])

@@ -40,7 +40,7 @@ def register_key(
     owner = _owner(registration.owner_email)
     if not secret:
         _check_is_new(registration)
-        return add(actor, registration, owner)
+        return add_key(actor, registration, owner)
     proved = prove(actor, secret, in_order(registration.scopes), accept_less=accept_less)
     try:
         return _keep_proved(actor, registration, owner, proved)
@@ -75,12 +75,12 @@ def _keep_proved(actor: Actor, registration: Registration, owner: User, proved: 
         if key.fingerprint is None and key.origin in {Origin.DECLARED, Origin.DISCOVERED}
     ]
     if len(valueless) != 1:
-        return add(actor, registration, owner, proved)
+        return add_key(actor, registration, owner, proved)
     [key] = valueless
     return _complete(actor, registration, key, proved)
 
 
-def add(actor: Actor, registration: Registration, owner: User, proved: Proved | None = None) -> ApiKey:
+def add_key(actor: Actor, registration: Registration, owner: User, proved: Proved | None = None) -> ApiKey:
     """Add a row and its event. The caller has checked the policy."""
     now = timezone.now()
     with transaction.atomic():

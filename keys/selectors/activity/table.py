@@ -73,7 +73,7 @@ class Activity:
     person: User | None = None
 
 
-def activity(actor: Actor, params: QueryDict) -> Activity:
+def activity_page(actor: Actor, params: QueryDict) -> Activity:
     """Return the page of the activity for the query string ``params``. Raise ``NotAllowed``."""
     authorize(actor, Action.SEE_ACTIVITY)
     wanted = ActivityFilter(params)

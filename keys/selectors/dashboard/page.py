@@ -58,7 +58,7 @@ class Dashboard:
     newest: list[EventRow]
 
 
-def dashboard(actor: Actor, audit: AuditHealth, late_jobs: Sequence[str]) -> Dashboard:
+def dashboard_page(actor: Actor, audit: AuditHealth, late_jobs: Sequence[str]) -> Dashboard:
     """``late_jobs``: the names of the background jobs that are overdue. Raise ``NotAllowed``."""
     authorize(actor, Action.SEE_INVENTORY)
     now = timezone.now()

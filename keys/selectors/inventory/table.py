@@ -93,7 +93,7 @@ def visible_to(actor: Actor) -> list[Condition]:
     return []
 
 
-def inventory(actor: Actor, params: QueryDict) -> Inventory:
+def inventory_page(actor: Actor, params: QueryDict) -> Inventory:
     """Return the page of the inventory for the query string ``params``. Raise ``NotAllowed``.
 
     If the filter is not valid, the page is empty and the form has the errors.

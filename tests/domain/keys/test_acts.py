@@ -17,7 +17,7 @@ from keys import actions
 from keys.actions.audit.explain_damage import explain_damage
 from keys.actions.audit.export_csv import export_activity, export_inventory
 from keys.actions.audit.export_evidence import export_evidence
-from keys.actions.audit.verify import ask
+from keys.actions.audit.verify import request_verification
 from keys.actions.audit.view_inventory import view_inventory
 from keys.actions.keys.acknowledge import acknowledge_key
 from keys.actions.keys.adopt import adopt_key
@@ -230,7 +230,10 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
         ),
         ["policy:apply", "evidence:export"],
     ),
-    "audit/verify": (lambda scene: lambda: ask(scene.me, lambda _: None), ["record:start-verify"]),
+    "audit/verify": (
+        lambda scene: lambda: request_verification(scene.me, lambda _: None),
+        ["record:start-verify"],
+    ),
     "audit/explain_damage": (on(explain_damage, damaged, "A backup was restored."), ["record:explain"]),
     "people/refresh": (refreshing, ["person:change"]),
     "people/refresh_all": (lambda scene: lambda: refresh_everyone(scene.me), ["roles:refresh"]),
