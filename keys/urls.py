@@ -62,7 +62,7 @@ urlpatterns = [
     # Activity
     path("activity/", activity.activity, name="activity"),
     path("activity/export/", activity.export_activity_csv, name="activity-export"),
-    # Verify the record
+    # Verify the audit log
     path("activity/verify/", verification.verification, name="verification"),
     path("activity/verify/start/", verification.start, name="verification-start"),
     path("activity/verify/explain/", verification.explain, name="verification-explain"),

@@ -1,4 +1,4 @@
-"""Verify the record: start a verification, show the last result, and explain damage."""
+"""Verify the audit log: start a verification, show the last result, and explain damage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test the page Verify the record: the button, the background task, and the result."""
+"""Test the page Verify the audit log: the button, the background task, and the result."""
 
 from __future__ import annotations
 
