@@ -89,7 +89,7 @@ class TooOften(PortalError):
 
 class NotReady(PortalError):
     status = HTTPStatus.SERVICE_UNAVAILABLE
-    title = "This node is not ready"
+    title = "The portal is not ready"
 
 
 class SignInAgain(PortalError):

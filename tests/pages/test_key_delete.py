@@ -105,7 +105,7 @@ def test_a_call_that_died_may_still_arrive_so_absence_proves_nothing_yet(admin, 
     response = delete(admin, key)
     assert response.status_code == 409
     minutes = 15 - int(since.total_seconds()) // 60
-    assert f"only in {minutes} minute" in text(response)
+    assert f"does not list the key in {minutes} minute" in text(response)
     assert state_of(key) == State.IN_DOUBT
     assert [event.type for event in events(key_id=key.pk)] == ["key:lose-answer", "key:look-up"]
 

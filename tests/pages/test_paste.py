@@ -194,7 +194,9 @@ def test_a_narrower_key_is_told_and_may_be_accepted(admin, made_by_hand):
 
 def test_scopes_that_cannot_be_checked_need_a_confirmation(admin, made_by_hand):
     key, plain = awaited(admin, scopes=["read:activities"]), made_by_hand(["read:activities"])
-    assert "the portal cannot prove this one" in reason_beside(paste(admin, key, plain), "id_accept_less")
+    assert "the portal cannot tell whether this one works" in reason_beside(
+        paste(admin, key, plain), "id_accept_less"
+    )
     assert paste(admin, key, plain, accept_less="on").status_code == 302
 
 

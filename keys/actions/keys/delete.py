@@ -57,8 +57,8 @@ def _check_lease_is_over(key: ApiKey) -> None:
 
 def _check_is_resolved(key: ApiKey) -> None:
     if key.state == State.IN_DOUBT:
+        moment = formatting.in_minutes(absence_counts_from(key), timezone.now())
         raise Conflict(
-            "Cerby does not list this key. A lost request can still arrive late, so only "
-            f"{formatting.in_minutes(absence_counts_from(key), timezone.now())} does that prove that no key "
-            "was made. The portal keeps checking."
+            "Cerby does not list this key, but the lost request may still reach it. If Cerby does not list "
+            f"the key {moment} either, no key was made. The portal keeps checking."
         )

@@ -79,7 +79,7 @@ def _check(verdict: ScopeCheck, *, accept_less: bool) -> None:
     if not verdict.accepted:
         raise Invalid(
             accept_less=f"Cerby answered {_statuses(verdict)}. A key with only these scopes gets this "
-            "answer, but so does a wrong key, so the portal cannot prove this one."
+            "answer, but so does a wrong key, so the portal cannot tell whether this one works."
         )
     if not verdict.opened:
         raise Invalid(

@@ -106,7 +106,7 @@ def _was_used(key: ApiKey) -> bool:
 def _continue_revoking(key: ApiKey) -> None:
     if key.is_deleted_by_hand:
         _clear_due_at(key)  # a person has to confirm that it is deleted in Cerby's web app
-    elif not hold_back(key, "Its removal was started, and Cerby has not confirmed it."):
+    elif not hold_back(key, "Its deletion was started, and Cerby has not confirmed it."):
         revoke_key(key, None)
 
 

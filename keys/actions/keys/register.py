@@ -63,7 +63,7 @@ def _check_is_new(registration: Registration) -> None:
     for key in existing_key.same_key(registration):
         raise Invalid(
             name=f"This owner already has a key called “{key.name}” in the inventory. "
-            "To prove it, paste its value as well."
+            "If this is that key, paste its value as well, so that the portal can check it."
         )
 
 

@@ -28,7 +28,7 @@ def keep_key(actor: Actor, key_id: UUID) -> ApiKey:
     key = held_key_for(actor, key_id)
     sources, _ = TRANSITIONS[Transition.KEEP]
     if State(key.state) not in sources:
-        raise Conflict("The removal of this key has started, so it can no longer be kept.")
+        raise Conflict("The deletion of this key has started, so it can no longer be kept.")
     upstream = _active_in_cerby(key)
     try:
         _store(actor, key, upstream)

@@ -149,7 +149,7 @@ def _contradiction(
         minutes = round(abs(jump).total_seconds() / 60)
         return Cause.CLOCK, (
             f"The clock jumped {'ahead' if jump > timedelta() else 'back'} by {minutes} minutes, so keys "
-            "could be revoked too early."
+            "could be deleted too early."
         )
     return None
 

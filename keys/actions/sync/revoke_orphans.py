@@ -46,7 +46,7 @@ def _stop_if_too_many(keys: Sequence[tuple[UUID, UUID]], approved: set[UUID], li
     count = sum(key_id not in approved for key_id, _ in keys)
     if not is_too_many(count, listed):
         return
-    reason = "Too many keys that have ended here are active in Cerby. None was revoked."
+    reason = "Too many keys that have ended here are still active in Cerby. None was deleted."
     if start_quarantine(Cause.TOO_MANY, reason):
         record_stop(Event.SWEEP_STOPPED, reason, revocations=count, keys=listed)
     logger.error("sweep_stopped", count=count)

@@ -1,4 +1,4 @@
-"""Revoke the portal access of a person who stays in the workspace."""
+"""Withdraw the portal access of a person who stays in the workspace."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keys.rules.errors import PortalError
 
 
 class Command(BaseCommand):
-    help = "Revoke the portal access of a person who stays in the workspace. add_person restores it."
+    help = "Withdraw the portal access of a person who stays in the workspace. add_person restores it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("email")

@@ -65,7 +65,7 @@ def _lines(now: datetime) -> list[Line | None]:
         _events(
             "danger",
             "Sweeps stopped",
-            "A sweep would have revoked suspiciously many keys.",
+            "A sweep would have deleted suspiciously many keys, so it stopped.",
             now,
             type=Event.SWEEP_STOPPED,
         ),
