@@ -19,7 +19,7 @@ from keys.cerby.calls import Answer, Call, Lost, Stage
 from keys.cerby.exchange import Exchange, Limits
 from keys.cerby.values import WireError
 from keys.cerby.wire import IssuedKey, IssueRequest, Person, Secret, UpstreamKey, Vault
-from keys.rules.errors import CerbyConflict, CerbyError, CerbyInDoubt, CerbyKeyWithoutSecret
+from keys.rules.errors import CerbyError, CerbyInDoubt, CerbyKeyWithoutSecret, CerbyRefused
 from portal.variables import is_loopback
 
 T = TypeVar("T")
@@ -126,7 +126,7 @@ class CerbyClient:
         )
         try:
             self._succeed(call)
-        except (CerbyConflict, CerbyInDoubt):
+        except (CerbyRefused, CerbyInDoubt):  # Cerby publishes no status for a member who is one already
             if not self._is_shared(secret_id, with_person):
                 raise
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from keys import cerby
+from keys.actions.keys import save_in_cerby as saving
 from keys.actions.keys.save_in_cerby import save_in_cerby
 from keys.audit import log
 from keys.cerby import wire
 from keys.models import AuditEvent
 from keys.rules.errors import (
     CerbyInDoubt,
+    CerbyNeverReached,
     CerbyRefused,
     Conflict,
     Invalid,
@@ -21,7 +25,7 @@ from keys.rules.errors import (
 from keys.rules.events import Event
 from keys.rules.lifecycle import State
 from tests.cast import a_key, actor, said_by, signed_in
-from tests.cerby.conftest import PLAIN, user_of
+from tests.cerby.conftest import PLAIN, SCOPES, user_of
 from tests.support.published_cerby import Cerby
 
 
@@ -166,3 +170,65 @@ def test_without_write_secrets_nothing_is_saved_and_the_page_says_so(
     with pytest.raises(CerbyRefused, match="lacks a scope"):
         save_in_cerby(actor(ada), claimed.pk, secret=PLAIN, vault_id=vault)
     assert stored_events()[0].outcome == "failed"
+
+
+@pytest.fixture
+def earlier(claimed, monkeypatch):
+    """Record a save that started 100 seconds ago and never ended. ``pass_time`` lets time pass."""
+    real, passed = timezone.now, timedelta()
+
+    def pass_time(by: timedelta) -> None:
+        nonlocal passed
+        passed += by
+
+    monkeypatch.setattr(timezone, "now", lambda: real() + passed)
+    log.append(Event.KEY_SAVE_STARTED, actor=None, key=claimed, vault="Automation")
+    pass_time(timedelta(seconds=100))
+    return pass_time
+
+
+def after_listing(monkeypatch: pytest.MonkeyPatch, then: Callable[[], None]) -> None:
+    """Call ``then`` between the look at Cerby's secrets and the request that makes one."""
+    usual = saving._made_after_all
+
+    def look(*asked):
+        found = usual(*asked)
+        then()
+        return found
+
+    monkeypatch.setattr(saving, "_made_after_all", look)
+
+
+def test_a_save_that_took_too_long_makes_no_secret(  # noqa: PLR0917
+    published, vault, claimed, ada, monkeypatch, earlier
+):
+    """Another save may have started meanwhile, and looked for this one's secret before it was made."""
+    after_listing(monkeypatch, lambda: earlier(timedelta(seconds=61)))
+    with pytest.raises(CerbyNeverReached, match="nothing was saved"):
+        save_in_cerby(actor(ada), claimed.pk, secret=PLAIN, vault_id=vault)
+    assert published.secrets == []
+    assert stored_events()[-1].outcome == "failed"
+
+
+def test_the_end_of_an_overtaken_save_does_not_end_the_other_one(  # noqa: PLR0917
+    published, vault, claimed, ada, monkeypatch, earlier
+):
+    def overtake() -> None:
+        earlier(timedelta(seconds=95))
+        log.append(Event.KEY_SAVE_STARTED, actor=None, key=claimed, vault="Automation")
+
+    after_listing(monkeypatch, overtake)
+    with pytest.raises(CerbyNeverReached):
+        save_in_cerby(actor(ada), claimed.pk, secret=PLAIN, vault_id=vault)
+    with pytest.raises(Conflict, match="being saved"):
+        save_in_cerby(actor(ada), claimed.pk, secret=PLAIN, vault_id=vault)
+    assert published.secrets == []
+
+
+def test_sharing_with_the_owner_of_the_portals_own_key_is_no_failure(
+    published, vault, claimed, ada, settings
+):
+    """They are an owner of the secret already. Cerby does not publish how it refuses to add them again."""
+    settings.CERBY_API_KEY = published.add_key(str(ada.cerby_id), *SCOPES)
+    published.refuse_members = True
+    assert not save_in_cerby(actor(ada), claimed.pk, secret=PLAIN, vault_id=vault).not_shared

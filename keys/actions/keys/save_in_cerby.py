@@ -17,7 +17,7 @@ from keys.actions.transition import transition
 from keys.audit import log
 from keys.audit.guard import authorize
 from keys.models import ApiKey, AuditEvent
-from keys.rules.errors import CerbyError, CerbyInDoubt, Conflict, Invalid
+from keys.rules.errors import CerbyError, CerbyInDoubt, CerbyNeverReached, Conflict, Invalid
 from keys.rules.events import Event
 from keys.rules.lifecycle import State, Transition
 from keys.rules.policy import Action, Actor
@@ -26,7 +26,9 @@ from keys.selectors.key.page import key_for
 
 CLOCK_TOLERANCE = timedelta(minutes=2)
 SAVING_TAKES_AT_MOST = timedelta(seconds=90)
-"""Three calls of 30 seconds each. A save that started longer ago has ended, or its process has died."""
+"""A save that started longer ago sends no more secrets, so another save may start."""
+SENT_WITHIN = SAVING_TAKES_AT_MOST - timedelta(seconds=30)
+"""The request that makes the secret takes up to 30 seconds, so it must be sent before that."""
 
 logger = structlog.get_logger(__name__)
 
@@ -47,10 +49,19 @@ class Saved:
 
 @dataclass(frozen=True)
 class _Earlier:
-    """A save that was started before. ``first_at``: the first start; ``vault``: the vault of the last."""
+    """The saves that were started before. ``first_at``: the first start; ``vault``: the vault of the last."""
 
     first_at: datetime
     vault: str
+
+
+@dataclass(frozen=True)
+class _Start:
+    """The start of this save. ``event``: its event's id."""
+
+    event: int
+    at: datetime
+    earlier: _Earlier | None
 
 
 @sensitive_variables("secret")
@@ -69,14 +80,16 @@ def save_in_cerby(actor: Actor, key_id: UUID, *, secret: str, vault_id: UUID | N
     _check_is_this_key(actor, key, secret)
     client = cerby.connect()
     vault = _vault(client, vault_id)
-    earlier = _start(actor, key, vault)
+    start = _start(actor, key, vault)
+    earlier = start.earlier
     try:
         made = _made_after_all(client, key, earlier.first_at) if earlier else None
         name = earlier.vault if earlier and made else vault.name
         if made is None:
+            _check_is_in_time(start)
             made = _save(client, key, vault, secret)
     except CerbyError as error:
-        _record_failure(actor, key, vault, error)
+        _record_failure(actor, key, vault, start, error)
         raise
     saved = Saved(name, _share(client, key, made))
     transition(
@@ -116,20 +129,27 @@ def _vault(client: cerby.CerbyClient, vault_id: UUID | None) -> cerby.Vault:
     raise Invalid("Select one of the vaults in the list.", vault="Select one of the vaults in the list.")
 
 
-def _start(actor: Actor, key: ApiKey, vault: cerby.Vault) -> _Earlier | None:
-    """Record the start of a save, and return the earlier ones. Two saves of a key do not overlap."""
+def _start(actor: Actor, key: ApiKey, vault: cerby.Vault) -> _Start:
+    """Record the start of a save. Two saves of a key do not overlap."""
     with transaction.atomic():
         _check_is_claimed(ApiKey.objects.select_for_update().get(pk=key.pk))
-        events = list(
-            AuditEvent.objects.filter(
-                key_id=key.pk, type__in=[Event.KEY_SAVE_STARTED, Event.KEY_STORED]
-            ).order_by("id")
-        )
+        saves = AuditEvent.objects.filter(key_id=key.pk, type__in=[Event.KEY_SAVE_STARTED, Event.KEY_STORED])
+        events = list(saves.order_by("id"))
         if events and events[-1].type == Event.KEY_SAVE_STARTED:
             _check_has_ended(events[-1].at)
         log.append(Event.KEY_SAVE_STARTED, actor=actor, key=key, vault=vault.name)
+        started = saves.filter(type=Event.KEY_SAVE_STARTED).latest("id")
     starts = [event for event in events if event.type == Event.KEY_SAVE_STARTED]
-    return _Earlier(starts[0].at, str(starts[-1].details.get("vault", ""))) if starts else None
+    earlier = _Earlier(starts[0].at, str(starts[-1].details.get("vault", ""))) if starts else None
+    return _Start(started.pk, started.at, earlier)
+
+
+def _check_is_in_time(start: _Start) -> None:
+    """Raise ``CerbyNeverReached`` if another save could start before this one's request is over."""
+    if timezone.now() > start.at + SENT_WITHIN:
+        raise CerbyNeverReached(
+            "Cerby took too long to list the vault's secrets, so nothing was saved. Try again in a minute."
+        )
 
 
 def _check_has_ended(started_at: datetime) -> None:
@@ -191,16 +211,22 @@ def _share(client: cerby.CerbyClient, key: ApiKey, made: cerby.Secret) -> str:
     return ""
 
 
-def _record_failure(actor: Actor, key: ApiKey, vault: cerby.Vault, error: CerbyError) -> None:
+def _record_failure(actor: Actor, key: ApiKey, vault: cerby.Vault, start: _Start, error: CerbyError) -> None:
+    """Record that the save failed, unless a later one has started: it would look as if that one had ended."""
     reason = error.sentence
     if isinstance(error, CerbyInDoubt):
         reason += f" Look in the vault “{vault.name}” before you save it again."
-    log.append(
-        Event.KEY_STORED,
-        actor=actor,
-        key=key,
-        outcome=log.Outcome.FAILED,
-        reason=reason,
-        how="saved in Cerby",
-        vault=vault.name,
-    )
+    with transaction.atomic():
+        ApiKey.objects.select_for_update().get(pk=key.pk)
+        later = AuditEvent.objects.filter(key_id=key.pk, type=Event.KEY_SAVE_STARTED, pk__gt=start.event)
+        if later.exists():
+            return
+        log.append(
+            Event.KEY_STORED,
+            actor=actor,
+            key=key,
+            outcome=log.Outcome.FAILED,
+            reason=reason,
+            how="saved in Cerby",
+            vault=vault.name,
+        )
