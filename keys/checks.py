@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register, run_checks
 
+from keys import cerby
 from portal.conf import Environment
 
 SHORTEST_SECRET_KEY = 50
@@ -39,6 +40,17 @@ def sandbox_is_not_production(**_: Any) -> list[CheckMessage]:
             id="keys.E001",
         )
     ]
+
+
+@register(Tags.security)
+def cerby_can_be_asked(**_: Any) -> list[CheckMessage]:
+    """Report an address or a credential with which no request can be sent."""
+    try:
+        if settings.CERBY_BASE_URL:
+            cerby.connect()
+    except ValueError as unusable:
+        return [Error(str(unusable), id="keys.E006")]
+    return []
 
 
 @register(Tags.security)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -142,7 +143,7 @@ def read() -> Config:
     demo = kind == Environment.DEMO
     data_dir = Path(env.text("PORTAL_DATA_DIR", str(CHECKOUT / "var"))).absolute()
     url = env.text("PORTAL_URL", "http://localhost:8000" if demo else "").rstrip("/")
-    base_url = _without_api_path(env.text("CERBY_BASE_URL", "http://127.0.0.1:8001" if demo else ""))
+    base_url = without_api_path(env.text("CERBY_BASE_URL", "http://127.0.0.1:8001" if demo else ""))
     issue_mode = env.choice("CERBY_ISSUE_MODE", ["direct", "assisted"], _issue_mode(base_url))
 
     def demo_file(name: str) -> Path | None:
@@ -202,12 +203,12 @@ def _refuse_unknown_names() -> None:
         )
 
 
-def _without_api_path(url: str) -> str:
+def without_api_path(url: str) -> str:
     """Return Cerby's address without ``/api/v1``, with which Cerby's own pages write it."""
-    return url.rstrip("/").removesuffix("/api/v1").rstrip("/")
+    return re.sub(r"(/+api/+v1)*/*$", "", url.strip(), flags=re.IGNORECASE)
 
 
 def _issue_mode(base_url: str) -> str:
     """Return the default: "assisted" on Cerby's own servers, which publish no call that generates a key."""
     host = urlsplit(base_url).hostname or ""
-    return "assisted" if host.endswith(CERBY_DOMAIN) else "direct"
+    return "assisted" if host.rstrip(".").endswith(CERBY_DOMAIN) else "direct"

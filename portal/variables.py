@@ -30,9 +30,14 @@ class Variables:
         self._env = environ.FileAwareEnv()
 
     def text(self, name: str, default: str = "") -> str:
-        """Return the value without surrounding white space, such as the line break at the end of a file."""
+        """Return the value without surrounding white space, such as the line break at the end of a file.
+
+        A byte order mark, which editors on Windows write, is left out, too.
+        """
         try:
-            return str(self._env.str(name, default)).strip()
+            return str(self._env.str(name, default)).removeprefix("\ufeff").strip()
+        except UnicodeDecodeError as error:
+            raise ImproperlyConfigured(f"{name}_FILE is not UTF-8 text.") from error
         except OSError as error:
             raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error.strerror}.") from error
 

@@ -8,12 +8,13 @@ import sys
 from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 
-from keys.checks import end_if_refused
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 try:
     application = get_wsgi_application()
 except ImproperlyConfigured as error:
     sys.exit(str(error))
+
+from keys.checks import end_if_refused
+
 end_if_refused()

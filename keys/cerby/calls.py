@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import enum
 import math
 import unicodedata
@@ -84,6 +85,34 @@ class Lost:
     reason: str
 
 
+_PAGES = {"text/html", "application/xhtml+xml"}
+
+
+def is_web_page(answer: Answer) -> bool:
+    """Return whether the answer is a page for people, whatever type it claims: it is not Cerby's API.
+
+    A proxy or a sign-in page sends such pages with any status. With 429 and 5xx the status alone counts.
+    """
+    counts = (
+        answer.status < HTTPStatus.INTERNAL_SERVER_ERROR and answer.status != HTTPStatus.TOO_MANY_REQUESTS
+    )
+    is_page = answer.media_type in _PAGES or answer.body.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"<"
+    return counts and is_page and not _is_redirect(answer.status)
+
+
+def web_page(call: Call, status: int) -> CerbyInDoubt:
+    """Return the error for an answer that is a web page."""
+    advice = "Ask a portal administrator to check CERBY_BASE_URL and any proxy."
+    reason = f"a web page (status {status}) came back, not Cerby's API"
+    if call.writes:
+        return CerbyInDoubt(f"Cerby may or may not have managed to {call.doing}: {reason}. {advice}")
+    return CerbyInDoubt(f"The portal asked Cerby to {call.doing}, but {reason}. {advice}")
+
+
+def _is_redirect(status: int) -> bool:
+    return HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
+
+
 def worth_repeating(outcome: Answer | Lost) -> bool:
     """Return whether repeating a read at once may help."""
     if isinstance(outcome, Lost):
@@ -143,7 +172,7 @@ def error(call: Call, outcome: Answer | Lost, *, hide: Iterable[str]) -> CerbyEr
         return _too_many(call, outcome.retry_after)
     if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and not _doubtful(call, status):
         return _refused(call, outcome, hide)
-    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+    if _is_redirect(status):
         return _redirected(call)
     return in_doubt(call, f"it answered with status {status}")
 
@@ -158,7 +187,8 @@ def _lost(call: Call, lost: Lost) -> CerbyError:
     if lost.stage is Stage.UNUSABLE or (lost.stage is Stage.CUT and call.writes):
         return in_doubt(call, lost.reason)
     nothing = "nothing was changed" if call.writes else "nothing was read"
-    advice = "Ask a portal administrator." if "TLS certificate" in lost.reason else "Try again in a minute."
+    needs_help = "TLS certificate" in lost.reason or "CERBY_CA_FILE" in lost.reason
+    advice = "Ask a portal administrator." if needs_help else "Try again in a minute."
     return CerbyNeverReached(
         f"Cerby could not be asked to {call.doing}: {lost.reason}, so {nothing}. {advice}"
     )

@@ -20,6 +20,7 @@ from keys.cerby.exchange import Exchange, Limits
 from keys.cerby.values import WireError
 from keys.cerby.wire import IssuedKey, IssueRequest, Person, Secret, UpstreamKey, Vault
 from keys.rules.errors import CerbyError, CerbyInDoubt, CerbyKeyWithoutSecret, CerbyRefused
+from portal.conf import without_api_path
 from portal.variables import is_loopback
 
 T = TypeVar("T")
@@ -269,6 +270,8 @@ class CerbyClient:
         if not self._exchange.has_credential(call):
             raise calls.without_credential(call)
         outcome = self._exchange.carry_out(call)
+        if isinstance(outcome, Answer) and calls.is_web_page(outcome) and not call.manages_keys:
+            raise calls.web_page(call, outcome.status)
         if isinstance(outcome, Answer):
             self._on_answer(self._exchange.credential_name(call), call.doing, outcome.status)
         if isinstance(outcome, Answer) and outcome.status in call.ok:
@@ -318,4 +321,4 @@ def checked_base_url(url: str) -> str:
         raise ValueError("CERBY_BASE_URL must look like https://my-workspace.cerby.com.")
     if parts.scheme == "http" and not is_loopback(host):
         raise ValueError("CERBY_BASE_URL must begin with https://, except for a server on this machine.")
-    return url.rstrip("/").removesuffix("/api/v1").rstrip("/")
+    return without_api_path(url)

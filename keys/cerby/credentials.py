@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
@@ -19,7 +21,9 @@ logger = structlog.get_logger(__name__)
 
 _Stamp = tuple[int, int, int]
 _read: dict[Path, tuple[_Stamp, str]] = {}
-_refused: set[tuple[str, str]] = set()
+_checked_at: dict[tuple[str, str], float] = {}
+CHECK_EVERY = 60
+"""Seconds after which a success may end the alert about a refusal that another process has seen."""
 
 
 def checked(value: str | None, name: str) -> str:
@@ -44,7 +48,7 @@ def current(name: str) -> str:
         stamp = _stamp(path)
         if path in _read and _read[path][0] == stamp:
             return known
-        found = checked(path.read_text().strip(), name) or known
+        found = checked(path.read_text("utf-8-sig").strip(), name) or known
     except (OSError, ValueError):
         logger.warning("credential_not_read", attribute=name)
         return known
@@ -55,23 +59,35 @@ def current(name: str) -> str:
 
 
 def changed_at(name: str) -> float:
-    """Return when the file of the credential was changed, in seconds since 1970, or 0 if it has none."""
+    """Return when the file of the credential was changed, in seconds since 1970, or 0 if it has none.
+
+    A file that was written earlier and then moved to this place counts from the move.
+    """
     path: Path | None = getattr(settings, f"{name}_FILE")
     if path is not None:
         with suppress(OSError):
-            return path.stat().st_mtime
+            found = path.stat()
+            return max(found.st_mtime, found.st_ctime)
     return 0
 
 
 def note_answer(name: str, doing: str, status: int) -> None:
     """Store that Cerby refused the credential ``name`` with 401, or that it accepts it again."""
     if status == HTTPStatus.UNAUTHORIZED:
-        _refused.add((name, doing))
+        _checked_at.pop((name, doing), None)
         _store(name, doing)
-    elif status < HTTPStatus.BAD_REQUEST and (name, doing) in _refused:
-        _refused.discard((name, doing))
+    elif status < HTTPStatus.BAD_REQUEST and _is_due((name, doing)):
         with suppress(DatabaseError):
             CredentialRefusal.objects.filter(credential=name, doing=doing).delete()
+
+
+def _is_due(call: tuple[str, str]) -> bool:
+    """Return whether to look for a refusal of ``call``: at once after one, and then once a minute."""
+    now = time.monotonic()
+    if now - _checked_at.get(call, -math.inf) < CHECK_EVERY:
+        return False
+    _checked_at[call] = now
+    return True
 
 
 def _store(name: str, doing: str) -> None:

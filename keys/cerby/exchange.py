@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import requests
 import structlog
@@ -86,6 +86,10 @@ class _TLSPool(deadline.TLSPool):
 
 class _Adapter(deadline.DeadlineAdapter):
     pools: ClassVar = {"http": _PlainPool, "https": _TLSPool}
+
+    def cert_verify(self, *args: Any, **kwargs: Any) -> None:
+        with _nothing_sent_yet():  # requests looks for the file of authorities here
+            super().cert_verify(*args, **kwargs)  # type: ignore[no-untyped-call]
 
 
 class _Session(requests.Session):
@@ -190,7 +194,8 @@ class Exchange:
             ) as response:
                 return self._received(response)
         except _NeverConnectedError as error:
-            return _lost(call, Stage.NOT_SENT, _why_not_connected(error), error)
+            reason = _why_not_trusting(self._ca_file) or _why_not_connected(error)
+            return _lost(call, Stage.NOT_SENT, reason, error)
         except requests.Timeout as error:
             return _lost(call, Stage.UNUSABLE, "its answer did not come in time", error)
         except requests.ConnectionError as error:
@@ -245,11 +250,20 @@ def _root(error: BaseException) -> BaseException:
 
 _EXPIRED, _NOT_YET_VALID, _WRONG_HOST, _WRONG_ADDRESS = 10, 9, 62, 64  # X509_V_ERR_* of OpenSSL
 _CERTIFICATE = {
-    _EXPIRED: "the server's TLS certificate has expired",
+    _EXPIRED: "the TLS certificate of the server, or of the authority that signed it, has expired",
     _NOT_YET_VALID: "the server's TLS certificate is not valid yet",
     _WRONG_HOST: "the server's TLS certificate is for another host",
     _WRONG_ADDRESS: "the server's TLS certificate is for another host",
 }
+
+
+def _why_not_trusting(ca_file: str) -> str:
+    """Return why the file of authorities, which the start has checked, can no longer be used, or ""."""
+    try:
+        ssl.create_default_context(cafile=ca_file or None)
+    except OSError:  # ssl.SSLError is one
+        return "the file CERBY_CA_FILE is missing or holds no certificate in PEM form"
+    return ""
 
 
 def _why_not_connected(error: BaseException) -> str:

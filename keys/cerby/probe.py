@@ -11,7 +11,6 @@ from keys.cerby.calls import Answer, Call
 from keys.cerby.client import checked_base_url
 from keys.cerby.exchange import Exchange, Limits
 from keys.cerby.values import WireError
-from keys.rules.errors import CerbyInDoubt
 
 LIMITS = Limits(answer=5, total=8, pauses=(0.2,))
 """A person waits for the page, and there are six calls to make."""
@@ -25,7 +24,7 @@ class Access(enum.Enum):
     CLOSED = enum.auto()
     """401: the key is unknown, expired or deleted, or lacks the scope."""
     FORBIDDEN = enum.auto()
-    """403: Cerby knows the key, but its owner may not read the list."""
+    """403 in the published shape: Cerby knows the key, but its owner may not read the list."""
     ABSENT = enum.auto()
     """404: Cerby has no such list, or does not admit it."""
 
@@ -88,7 +87,6 @@ def probe(base_url: str, secret: str, *, limits: Limits = LIMITS, ca_file: str =
         exchange.close()
 
 
-_PAGES = {"text/html", "application/xhtml+xml"}
 _MEANING = {
     HTTPStatus.UNAUTHORIZED: Access.CLOSED,
     HTTPStatus.FORBIDDEN: Access.FORBIDDEN,
@@ -106,16 +104,16 @@ def _access(exchange: Exchange, probed: Probe, secret: str) -> Access:
     )
     outcome = exchange.carry_out(call)
     if isinstance(outcome, Answer):
-        if outcome.media_type in _PAGES:
-            raise CerbyInDoubt(
-                f"The portal asked Cerby to {call.doing}, but a web page (status {outcome.status}) came "
-                "back, not Cerby's API. Ask a portal administrator to check CERBY_BASE_URL and any proxy."
-            )
+        if calls.is_web_page(outcome):
+            raise calls.web_page(call, outcome.status)
         if outcome.status == HTTPStatus.OK:
             flaw = _flaw(outcome)
             if not flaw:
                 return Access.OPEN
             raise calls.in_doubt(call, flaw)
+        if outcome.status == HTTPStatus.FORBIDDEN and not wire.problem(outcome.body)[0]:
+            # A 403 shows that Cerby knows the key, but a firewall answers 403, too.
+            raise calls.in_doubt(call, "its status 403 does not have Cerby's published shape")
         if outcome.status in _MEANING:
             return _MEANING[HTTPStatus(outcome.status)]
     raise calls.error(call, outcome, hide=[secret])

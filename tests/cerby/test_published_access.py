@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 
 import pytest
 
 from keys import cerby
 from keys.actions.keys.prove import prove
+from keys.models import CredentialRefusal
 from keys.rules.errors import (
     CerbyError,
+    CerbyInDoubt,
     Invalid,
 )
 from tests.cast import actor
@@ -28,7 +31,13 @@ EMPTY = json.dumps({"data": [], "links": {"next": None}, "meta": {"page": {"maxS
         (200, HTML, "text/html; charset=utf-8", "a web page"),
         (401, HTML, "text/html", "a web page"),
         (404, HTML, "text/html", "a web page"),
-        (200, HTML, "application/json", "does not have the published shape"),
+        *((status, HTML, "application/json", "a web page") for status in (200, 401, 403, 404)),
+        (401, f"\ufeff\n{HTML}", "", "a web page"),
+        (403, "", "application/json", "status 403 does not have Cerby's published shape"),
+        (403, '{"message": "Forbidden"}', "application/json", "status 403 does not have Cerby's"),
+        (200, "", "application/json", "does not have the published shape"),
+        (200, "[]", "application/json", "does not have the published shape"),
+        (200, '{"errors": [{"code": "x"}]}', "application/json", "does not have the published shape"),
         (200, "", "text/plain", "not JSON"),
         (200, "{}", "application/json", "does not have the published shape"),
         (200, '{"data": []}', "application/json", "does not have the published shape"),
@@ -42,6 +51,23 @@ def test_only_lists_in_the_published_shape_count_as_access(  # noqa: PLR0917
         settings.CERBY_BASE_URL = server.url
         with pytest.raises(CerbyError, match=said):
             prove(actor(ada), "some-random-text-0123456789", ["read:users"], accept_less=True)
+
+
+@pytest.mark.parametrize("status", [200, 401, 403, 404])
+@pytest.mark.parametrize("kind", ["text/html", "application/json"])
+def test_a_web_page_is_neither_an_answer_nor_a_refusal_of_the_portals_key(settings, db, status, kind):
+    with bad_server.serving(KeepAlive(http(status, HTML, Content_Type=kind))) as server:
+        settings.CERBY_BASE_URL = server.url
+        settings.CERBY_TOKEN, settings.CERBY_API_KEY = "", "k"
+        client = cerby.connect()
+        for ask in (
+            lambda: list(client.people()),
+            lambda: client.person(uuid.uuid4()),
+            lambda: client.save_secret(title="T", body="b", vault_id=uuid.uuid4()),
+        ):
+            with pytest.raises(CerbyInDoubt, match=f"a web page \\(status {status}\\) came back"):
+                ask()
+    assert not CredentialRefusal.objects.exists()
 
 
 def test_an_empty_list_is_access(settings):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from django.utils import timezone
 from keys import cerby
 from keys.cerby import credentials
 from keys.jobs.alerts import keep_alerts
+from keys.models import CredentialRefusal
 from keys.rules.errors import (
     CerbyInDoubt,
     CerbyNeverReached,
@@ -26,7 +28,9 @@ from tests.cerby.conftest import alerts, user_of
 from tests.support import tls
 
 
-@pytest.mark.parametrize("ending", ["", "/", "/api/v1", "/api/v1/", "//"])
+@pytest.mark.parametrize(
+    "ending", ["", "/", "/api/v1", "/api/v1/", "//", "/API/V1", "//api/v1//", "/api/v1/api/v1"]
+)
 def test_the_address_may_end_with_the_path_of_the_api(published, settings, ending):
     settings.CERBY_BASE_URL = published.url + ending
     assert len(list(cerby.connect().people())) == 3
@@ -54,6 +58,14 @@ def test_a_renewed_file_is_read_without_a_restart(published, settings, tmp_path)
     assert len(list(cerby.connect().people())) == 3
 
 
+@pytest.mark.parametrize("written", ["\ufeff{}\r\n", "\n{}\n\n", " {}\t"])
+def test_what_editors_add_to_a_file_is_no_part_of_the_key(published, settings, tmp_path, written):
+    file = tmp_path / "api-key"
+    file.write_text(written.format(settings.CERBY_API_KEY), encoding="utf-8")
+    settings.CERBY_API_KEY, settings.CERBY_API_KEY_FILE = "cerby-former", file
+    assert len(list(cerby.connect().people())) == 3
+
+
 def test_a_renewed_token_file_is_read_as_well(settings, tmp_path):
     file = tmp_path / "token"
     file.write_text("tok-1")
@@ -78,6 +90,30 @@ def test_a_refused_credential_raises_one_alert_until_it_is_replaced(published, s
     assert "cerby-expired" not in repr(found)
     file.write_text(published.add_key(user_of(published, "olivia.owner@acme.example")["id"], "read:users"))
     os.utime(file, (timezone.now().timestamp() + 5,) * 2)
+    assert alerts() == {}
+
+
+def test_a_file_that_was_prepared_before_the_refusal_ends_the_alert(published, settings, tmp_path):
+    file, prepared = tmp_path / "api-key", tmp_path / "prepared"
+    prepared.write_text(settings.CERBY_API_KEY)
+    os.utime(prepared, (1, 1))
+    file.write_text("cerby-expired")
+    settings.CERBY_API_KEY, settings.CERBY_API_KEY_FILE = "cerby-expired", file
+    with pytest.raises(CerbyUnauthorized):
+        list(cerby.connect().people())
+    assert AlertKind.CREDENTIAL_REFUSED in alerts()
+    prepared.replace(file)
+    assert alerts() == {}
+
+
+def test_a_refusal_that_another_process_saw_is_over_once_the_call_succeeds(published, settings, monkeypatch):
+    monkeypatch.setattr(credentials, "CHECK_EVERY", 0)
+    CredentialRefusal.objects.create(
+        credential="CERBY_API_KEY", doing="list the people of the workspace", refused_at=timezone.now()
+    )
+    list(cerby.connect().vaults())
+    assert AlertKind.CREDENTIAL_REFUSED in alerts()
+    list(cerby.connect().people())
     assert alerts() == {}
 
 
@@ -157,6 +193,32 @@ def test_why_tls_failed_is_said_and_logged(https, settings, printed, changes, tr
         with pytest.raises(CerbyNeverReached, match=said):
             list(cerby.connect().people())
     assert said in next(line for line in printed() if line["event"] == "cerby_call_failed")["reason"]
+
+
+@pytest.mark.parametrize("content", [None, "", "no certificate"])
+def test_a_file_of_authorities_that_is_gone_means_that_nothing_was_sent(https, settings, tmp_path, content):
+    file = tmp_path / "ca.pem"
+    with https(address="127.0.0.1") as (url, _):
+        if content is not None:
+            file.write_text(content)
+        settings.CERBY_BASE_URL, settings.CERBY_API_KEY, settings.CERBY_CA_FILE = url, "k", str(file)
+        for ask in (
+            lambda: list(cerby.connect().people()),
+            lambda: cerby.connect().save_secret(title="T", body="b", vault_id=uuid.uuid4()),
+        ):
+            with pytest.raises(CerbyNeverReached, match=r"CERBY_CA_FILE .* Ask a portal administrator"):
+                ask()
+
+
+def test_a_renewed_file_of_authorities_is_read_without_a_restart(https, settings, tmp_path):
+    file = tmp_path / "ca.pem"
+    with https(address="127.0.0.1") as (url, pem):
+        settings.CERBY_BASE_URL, settings.CERBY_API_KEY, settings.CERBY_CA_FILE = url, "k", str(file)
+        with pytest.raises(CerbyNeverReached):
+            list(cerby.connect().people())
+        file.write_bytes(pem.read_bytes())
+        with pytest.raises(CerbyInDoubt):
+            list(cerby.connect().people())
 
 
 def test_a_private_authority_is_trusted(https, settings):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from environ.fileaware_mapping import FileAwareMapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys.checks import production_is_configured, sandbox_is_not_production
+from keys.checks import cerby_can_be_asked, production_is_configured, sandbox_is_not_production
 from portal import conf, variables
 from tests.house.project import texts
 
@@ -180,6 +181,8 @@ def test_an_address_without_the_packages_for_it_says_what_to_install(environment
         ("https://my-workspace.cerby.com", "assisted"),
         ("https://my-workspace.cerby.com/api/v1/", "assisted"),
         ("https://gateway.example.com", "direct"),
+        ("HTTPS://My-Workspace.CERBY.com/API/V1", "assisted"),
+        ("https://my-workspace.cerby.com./api/v1", "assisted"),
         ("https://cerby.com.example.com", "direct"),
         ("http://127.0.0.1:8001", "direct"),
     ],
@@ -187,7 +190,7 @@ def test_an_address_without_the_packages_for_it_says_what_to_install(environment
 def test_keys_are_made_by_hand_in_cerbys_own_workspaces_unless_said_otherwise(environment, base_url, mode):
     environment(**PRODUCTION | {"CERBY_BASE_URL": base_url})
     config = conf.read()
-    assert config.cerby_base_url == base_url.removesuffix("/api/v1/")
+    assert config.cerby_base_url == re.sub("/api/v1/?$", "", base_url, flags=re.IGNORECASE)
     assert config.cerby_issue_mode == mode
     if not config.is_sandbox:
         assert config.extra_scopes is (mode == "assisted")
@@ -304,8 +307,8 @@ def production(settings):
     settings.PORTAL_URL = "https://keys.example.com"
     settings.CERBY_BASE_URL = "https://my-workspace.cerby.com"
     settings.CERBY_WORKSPACE = "my-workspace"
-    settings.CERBY_TOKEN = "a token"
-    settings.CERBY_API_KEY = "a key"
+    settings.CERBY_TOKEN = "a-token"
+    settings.CERBY_API_KEY = "a-key"
     settings.PORTAL_AUDIT_SIGNING_KEY = b"s" * 32
     settings.SECRET_KEY = "s" * 50
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
@@ -355,6 +358,24 @@ def test_production_has_a_secret_key_that_nobody_guesses(production):
     (message,) = production_is_configured()
     assert message.id == "keys.E005"
     assert "sss" not in message.msg
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CERBY_BASE_URL", "my-workspace.cerby.com"),
+        ("CERBY_BASE_URL", "http://my-workspace.cerby.com"),
+        ("CERBY_API_KEY", "two words"),
+        ("CERBY_TOKEN", "münchen"),
+    ],
+)
+def test_what_cannot_be_used_for_a_request_is_said_at_the_start(production, name, value):
+    production.CERBY_TOKEN_FILE = production.CERBY_API_KEY_FILE = None
+    assert cerby_can_be_asked() == []
+    setattr(production, name, value)
+    (message,) = cerby_can_be_asked()
+    assert message.id == "keys.E006"
+    assert name in message.msg
 
 
 @pytest.mark.parametrize("url", ["http://keys.example.com", "keys.example.com", "ftp://keys.example.com"])
