@@ -15,6 +15,7 @@ try:
 except ImproperlyConfigured as error:
     sys.exit(str(error))
 
+# The checks import models, which need the application.
 from keys.checks import end_if_refused
 
 end_if_refused()

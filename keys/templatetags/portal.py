@@ -106,7 +106,7 @@ def scope_choices(form: ScopesForm) -> dict[str, Any]:
     """List the nine scopes that Cerby publishes, then the configured ones. Ticked scopes stay ticked."""
     groups = [
         ("Published by Cerby", [scope for scope in form.offered if scope.published]),
-        ("More, offered by this workspace", [scope for scope in form.offered if not scope.published]),
+        ("More, not in every workspace", [scope for scope in form.offered if not scope.published]),
     ]
     return {
         "groups": [(heading, scopes) for heading, scopes in groups if scopes],

@@ -17,7 +17,7 @@ from environ.fileaware_mapping import FileAwareMapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys.checks import cerby_can_be_asked, production_is_configured, sandbox_is_not_production
+from keys.checks import production_is_configured, sandbox_is_not_production
 from portal import conf, variables
 from tests.house.project import texts
 
@@ -358,24 +358,6 @@ def test_production_has_a_secret_key_that_nobody_guesses(production):
     (message,) = production_is_configured()
     assert message.id == "keys.E005"
     assert "sss" not in message.msg
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("CERBY_BASE_URL", "my-workspace.cerby.com"),
-        ("CERBY_BASE_URL", "http://my-workspace.cerby.com"),
-        ("CERBY_API_KEY", "two words"),
-        ("CERBY_TOKEN", "münchen"),
-    ],
-)
-def test_what_cannot_be_used_for_a_request_is_said_at_the_start(production, name, value):
-    production.CERBY_TOKEN_FILE = production.CERBY_API_KEY_FILE = None
-    assert cerby_can_be_asked() == []
-    setattr(production, name, value)
-    (message,) = cerby_can_be_asked()
-    assert message.id == "keys.E006"
-    assert name in message.msg
 
 
 @pytest.mark.parametrize("url", ["http://keys.example.com", "keys.example.com", "ftp://keys.example.com"])

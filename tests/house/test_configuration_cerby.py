@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from keys.checks import cerby_can_be_asked
 from portal import conf
-from tests.house.test_configuration import PRODUCTION, environment  # noqa: F401 - a fixture
+from tests.house.test_configuration import PRODUCTION, environment, production  # noqa: F401 - fixtures
 
 
 @pytest.mark.parametrize(
@@ -30,3 +31,21 @@ def test_a_credential_in_a_file_names_the_file(environment, tmp_path):  # noqa: 
     config = conf.read()
     assert (config.cerby_api_key, config.cerby_api_key_file) == ("CANARY-key", file)
     assert config.cerby_token_file is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CERBY_BASE_URL", "my-workspace.cerby.com"),
+        ("CERBY_BASE_URL", "http://my-workspace.cerby.com"),
+        ("CERBY_API_KEY", "two words"),
+        ("CERBY_TOKEN", "münchen"),
+    ],
+)
+def test_what_cannot_be_used_for_a_request_is_said_at_the_start(production, name, value):  # noqa: F811
+    production.CERBY_TOKEN_FILE = production.CERBY_API_KEY_FILE = None
+    assert cerby_can_be_asked() == []
+    setattr(production, name, value)
+    (message,) = cerby_can_be_asked()
+    assert message.id == "keys.E006"
+    assert name in message.msg
