@@ -9,6 +9,7 @@ from typing import Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
+from django.core.validators import FileExtensionValidator
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -183,6 +184,12 @@ def _moment(day: Any, at: time) -> datetime:
 class ImportForm(forms.Form):
     file = forms.FileField(
         label="CSV file",
+        validators=[
+            FileExtensionValidator(
+                ["csv"],
+                "The name of the file does not end in .csv. Save the table as “CSV UTF-8” and try again.",
+            )
+        ],
         widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
         help_text="At most 1,000 keys and 1 MB, in UTF-8.",
         error_messages={"required": "Choose a CSV file.", "empty": "The file is empty."},
@@ -225,7 +232,12 @@ class FindForm(forms.Form):
             return ""
         if (upload.size or 0) > key_text.LARGEST_FILE:
             raise forms.ValidationError("The file is larger than 10 MB. Split it into smaller files.")
-        return key_text.decoded(upload.read())
+        content = upload.read()
+        try:
+            key_text.check_is_text(content)
+        except Invalid as invalid:
+            raise forms.ValidationError(invalid.fields["file"]) from None
+        return key_text.decoded(content)
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}

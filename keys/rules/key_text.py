@@ -16,6 +16,19 @@ SHORTEST, LONGEST = 20, 4096
 LONGEST_IN_A_TEXT = 200
 LARGEST_FILE = 10 * 1024 * 1024
 """Bytes."""
+NOT_TEXT = (
+    *(
+        b"PK\x03\x04",
+        b"\x1f\x8b",
+        b"BZh91AY&SY",
+        b"\xfd7zXZ\x00",
+        b"7z\xbc\xaf\x27\x1c",
+        b"Rar!\x1a",
+        b"\x28\xb5\x2f\xfd",
+    ),
+    *(b"%PDF-", b"\xd0\xcf\x11\xe0", b"\x89PNG", b"\xff\xd8\xff", b"GIF87a", b"GIF89a"),
+)
+"""The first bytes of archives (also .docx and .xlsx), PDF, older Office files and images."""
 
 _SHAPES = (
     re.compile(r"[A-Za-z0-9_-]{20,}"),  # a key in "key=…&", in a URL's path or in quotes
@@ -62,6 +75,14 @@ def _of_key_length(tokens: Iterable[str]) -> Iterator[str]:
 def withheld(text: str) -> str:
     """Return ``text`` without words that may be keys: long enough, and not an email address."""
     return _MAY_BE_A_KEY.sub("[withheld: may be a key]", text)
+
+
+def check_is_text(content: bytes) -> None:
+    """Raise ``Invalid`` for a file in which a key would not be found although it is there."""
+    if content.startswith(NOT_TEXT):
+        raise Invalid(
+            file="The portal cannot search an archive, an image or a document. Paste its text instead."
+        )
 
 
 def decoded(content: bytes) -> str:

@@ -15,6 +15,7 @@ from django.db import connection
 
 from keys.crypto import fingerprint
 from keys.models import ApiKey
+from keys.rules import key_text
 from keys.rules.lifecycle import State
 from tests.cast import a_key
 from tests.pages.helpers import attribute, elements, events, links, reason_beside, text, the
@@ -115,6 +116,14 @@ def test_a_larger_file_is_refused(admin):
     response = look(admin, file=b"x" * (10 * 1024 * 1024 + 1))
     assert response.status_code == 422
     assert "larger than 10 MB" in reason_beside(response, "id_file")
+
+
+def test_a_file_in_which_no_key_would_be_found_is_refused(admin):
+    """Without this, the answer would be "Not in the inventory" for a key that is in an archive."""
+    for start in key_text.NOT_TEXT:
+        response = look(admin, file=start + b"packed")
+        assert response.status_code == 422, start
+        assert "cannot search an archive" in reason_beside(response, "id_file")
 
 
 def test_several_keys_in_one_text_are_all_named(admin, leaked):

@@ -121,6 +121,14 @@ def test_a_file_that_cannot_be_read_is_refused_as_a_whole(admin, content, said):
     assert elements(response, "table") == []
 
 
+@pytest.mark.parametrize("name", ["keys.xlsx", "keys", "keys.csv.exe"])
+def test_a_file_with_another_extension_is_refused(admin, name):
+    content = f"{HEADER}\n{GOOD}".encode()
+    response = admin.post(URL, {"file": SimpleUploadedFile(name, content, "text/csv")})
+    assert response.status_code == 422
+    assert "does not end in .csv" in reason_beside(response, "id_file")
+
+
 def test_a_european_excel_file_is_accepted(admin):
     line = GOOD.replace("; ", ", ").replace(",", ";", 4)
     content = (

@@ -15,6 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from keys.actions.keys.find_leaked import find_leaked
 from keys.rules import key_text
+from keys.rules.errors import Invalid
 from keys.selectors.key.find import Answer, answers
 
 
@@ -50,6 +51,10 @@ def _read(file: Path | None) -> str:
         raise CommandError(f"{file} cannot be read: {error.strerror}.") from error
     if len(content) > key_text.LARGEST_FILE:
         raise CommandError("The text is larger than 10 MB. Split it into several files.")
+    try:
+        key_text.check_is_text(content)
+    except Invalid as invalid:
+        raise CommandError(invalid.fields["file"]) from None
     return key_text.decoded(content)
 
 

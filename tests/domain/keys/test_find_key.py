@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import pty
@@ -71,6 +72,12 @@ def test_it_is_recorded_like_the_page_and_the_input_is_not_stored(cast, settings
 def test_it_reports_an_unknown_key_as_not_in_the_inventory(db, tmp_path):
     (tmp_path / "text").write_text(STRANGER)
     assert find_key(str(tmp_path / "text")).startswith("Not in the inventory")
+
+
+def test_an_archive_is_refused(db, tmp_path):
+    (tmp_path / "logs.gz").write_bytes(gzip.compress(b"a key"))
+    with pytest.raises(CommandError, match="cannot search an archive"):
+        find_key(str(tmp_path / "logs.gz"))
 
 
 def test_an_error_does_not_quote_the_input(db, tmp_path):
