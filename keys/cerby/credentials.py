@@ -74,7 +74,7 @@ def changed_at(name: str) -> float:
 def note_answer(name: str, doing: str, status: int) -> None:
     """Store that Cerby refused the credential ``name`` with 401, or that it accepts it again."""
     if status == HTTPStatus.UNAUTHORIZED:
-        _checked_at.pop((name, doing), None)
+        _checked_at[name, doing] = -math.inf
         _store(name, doing)
     elif status < HTTPStatus.BAD_REQUEST and _is_due((name, doing)):
         with suppress(DatabaseError):
@@ -82,9 +82,9 @@ def note_answer(name: str, doing: str, status: int) -> None:
 
 
 def _is_due(call: tuple[str, str]) -> bool:
-    """Return whether to look for a refusal of ``call``: at once after one, and then once a minute."""
+    """Return whether to look for a refusal of ``call``: at once after one here, else once a minute."""
     now = time.monotonic()
-    if now - _checked_at.get(call, -math.inf) < CHECK_EVERY:
+    if now - _checked_at.setdefault(call, now) < CHECK_EVERY:
         return False
     _checked_at[call] = now
     return True
