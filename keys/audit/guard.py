@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from keys.audit import log
+from keys.audit import refusals
+from keys.audit.refusals import Refusal
 from keys.models import ApiKey
 from keys.rules import policy
 from keys.rules.errors import NotAllowed
@@ -23,11 +24,6 @@ def authorize(actor: Actor, action: Action, key: ApiKey | None = None) -> None:
 
 
 def record_refusal(actor: Actor, action: Action, key: ApiKey | None, reason: str) -> None:
-    log.append(
-        Event.ATTEMPT_REFUSED,
-        actor=actor,
-        key=key,
-        outcome=log.Outcome.REFUSED,
-        reason=reason,
-        action=action.value,
-    )
+    """Record that ``actor`` may not do ``action``: one event a minute, which counts the other refusals."""
+    details = {"action": action.value}
+    refusals.record_or_count(Refusal(Event.ATTEMPT_REFUSED, actor, reason, key, of=action, details=details))

@@ -32,6 +32,7 @@ JOBS: dict[str, Job] = {
     "figures": Job(tasks.figures, timedelta(minutes=1), "Counts the figures of the dashboard's charts"),
     "alerts": Job(tasks.alerts, timedelta(minutes=1), "Records problems and mails alerts"),
     "reminders": Job(tasks.reminders, timedelta(hours=1), "Reminds owners of their keys by mail"),
+    "refusals": Job(tasks.count_refusals, timedelta(minutes=1), "Records counted refusals in the audit log"),
     "tidy": Job(tasks.tidy, timedelta(hours=1), "Removes expired sessions and old results"),
 }
 

@@ -19,7 +19,7 @@ from keys.actions.people.throttle import forget_old
 from keys.actions.safeguards.quarantine import end_silence, silent_since
 from keys.actions.safeguards.rollback_guard import check_for_rollback
 from keys.actions.sync.sweep import sweep as compare_with_cerby
-from keys.audit import anchors
+from keys.audit import anchors, refusals
 from keys.jobs.alerts import keep_alerts
 from keys.jobs.figures import keep_figures
 from keys.jobs.reminders import remind_owners
@@ -66,6 +66,11 @@ def anchor() -> None:
 @task(queue_name=SLOW)
 def siem() -> None:
     _run("siem", stream)
+
+
+@task
+def count_refusals() -> None:
+    _run("refusals", lambda: f"Events recorded: {refusals.record_waiting()}")
 
 
 @task

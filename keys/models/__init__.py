@@ -9,6 +9,7 @@ from keys.models.figures import DashboardFigures
 from keys.models.folding import fold
 from keys.models.job import PeriodicJob
 from keys.models.node import MacChain, Node
+from keys.models.refusal import RefusalCount
 from keys.models.reveal import RevealGrant
 from keys.models.safeguards import HeldBack, Pause, Quarantine
 from keys.models.saved_filter import SavedFilter
@@ -38,6 +39,7 @@ __all__ = [
     "Pause",
     "PeriodicJob",
     "Quarantine",
+    "RefusalCount",
     "Reminder",
     "RevealGrant",
     "SavedFilter",

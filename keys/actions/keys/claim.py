@@ -10,8 +10,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from keys.actions.transition import transition
-from keys.audit import log
 from keys.audit.guard import authorize
+from keys.audit.refusals import Refusal, record_or_count
 from keys.models import ApiKey, RevealGrant
 from keys.rules.errors import Conflict, Gone
 from keys.rules.events import ASKED_ELSEWHERE, Event
@@ -74,11 +74,6 @@ def _refusal(actor: Actor, key: ApiKey, session: str) -> Gone:
     elsewhere = grant is not None and grant.claimed_session not in {"", session}
     if elsewhere:
         logger.warning("second_view_from_another_session", key_id=str(key.id), user_id=actor.user_id)
-    log.append(
-        Event.KEY_REVEALED,
-        actor=actor,
-        key=key,
-        outcome=log.Outcome.REFUSED,
-        reason=f"{sentence} {ASKED_ELSEWHERE}" if elsewhere else sentence,
-    )
+    reason = f"{sentence} {ASKED_ELSEWHERE}" if elsewhere else sentence
+    record_or_count(Refusal(Event.KEY_REVEALED, actor, reason, key, of=f"{key.pk} {elsewhere}"))
     return Gone(sentence)

@@ -16,6 +16,7 @@ from keys import cerby
 from keys.actions.transition import transition
 from keys.audit import log
 from keys.audit.guard import authorize
+from keys.audit.refusals import Refusal, record_or_count
 from keys.models import ApiKey, AuditEvent
 from keys.rules.errors import CerbyError, CerbyInDoubt, CerbyNeverReached, Conflict, Invalid
 from keys.rules.events import Event
@@ -115,7 +116,7 @@ def _check_is_claimed(key: ApiKey) -> None:
 def _check_is_this_key(actor: Actor, key: ApiKey, secret: str) -> None:
     if not has_plain_text(key, secret):
         sentence = "The text that was sent is not this key. Nothing was saved."
-        log.append(Event.KEY_STORED, actor=actor, key=key, outcome=log.Outcome.REFUSED, reason=sentence)
+        record_or_count(Refusal(Event.KEY_STORED, actor, sentence, key, of=str(key.pk)))
         raise Invalid(sentence)
 
 
@@ -134,7 +135,8 @@ def _start(actor: Actor, key: ApiKey, vault: cerby.Vault) -> _Start:
     with transaction.atomic():
         _check_is_claimed(ApiKey.objects.select_for_update().get(pk=key.pk))
         saves = AuditEvent.objects.filter(key_id=key.pk, type__in=[Event.KEY_SAVE_STARTED, Event.KEY_STORED])
-        events = list(saves.order_by("id"))
+        # a refused text ends no save
+        events = list(saves.exclude(outcome=log.Outcome.REFUSED).order_by("id"))
         if events and events[-1].type == Event.KEY_SAVE_STARTED:
             _check_has_ended(events[-1].at)
         log.append(Event.KEY_SAVE_STARTED, actor=actor, key=key, vault=vault.name)

@@ -15,7 +15,7 @@ from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 
 from keys.actions.people.confirm_role import authorize_now
-from keys.audit import log
+from keys.audit import log, refusals
 from keys.models import ApiKey, AuditEvent, RevealGrant, User
 from keys.rules.batches import batches
 from keys.rules.errors import Conflict, NotFound
@@ -42,6 +42,7 @@ def erase_person(actor: Actor | None, email: str) -> int:
     _check_has_left(person)
     addresses = _known_addresses(person)
     with transaction.atomic():
+        refusals.record_all_of(person)  # the counts have an address and a browser
         mentioned = set(_events_mentioning(addresses))
         mentioned |= set(_events_with_personal_data().filter(actor_id=person.pk).values_list("pk", flat=True))
         _blank(sorted(mentioned))

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.cache import cache
-
 from keys.actions.people.refresh import A_PERSON_WAITS, refresh_person
-from keys.audit import log
+from keys.audit import log, refusals
+from keys.audit.refusals import Refusal
 from keys.models import User
 from keys.rules.errors import CerbyError
 from keys.rules.events import Event
 from keys.rules.policy import Actor
-
-THROTTLED_EVENT_INTERVAL = 60
-"""Seconds between two events about throttled attempts on the same account from the same IP address."""
 
 
 def confirm(user: User) -> bool:
@@ -53,15 +49,15 @@ def record_inactive(user: User, *, ip: str, browser: str) -> None:
 def record_throttled(email: str, event: Event = Event.SIGNED_IN, *, ip: str, browser: str) -> None:
     """Record a throttled attempt, at most once a minute per account and IP address.
 
-    Otherwise an attacker who guesses passwords could fill the audit log. For an unknown email nothing is
-    stored.
+    For an unknown email nothing is stored.
     """
     user = User.objects.filter(email=email.lower()).first()
-    if user is not None and cache.add(f"throttled:{user.pk}:{ip}", 1, timeout=THROTTLED_EVENT_INTERVAL):
-        _refuse(user, "Too many attempts.", event, ip=ip, browser=browser)
+    if user is not None:
+        _refuse(user, "Too many attempts.", event, ip=ip, browser=browser, once=f"throttled {ip}")
 
 
-def _refuse(user: User, reason: str, event: Event, *, ip: str, browser: str) -> None:
+def _refuse(user: User, reason: str, event: Event, *, ip: str, browser: str, once: str = "") -> None:
+    """Record a refused attempt. keys.audit.refusals limits the events, so that nobody can fill the log."""
     actor = user.as_actor(ip=ip, browser=browser)
     method: dict[str, Any] = {"method": "password"} if event == Event.IDENTITY_CONFIRMED else {}
-    log.append(event, actor=actor, outcome=log.Outcome.REFUSED, reason=reason, **method)
+    refusals.record_or_count(Refusal(event, actor, reason, once=once, details=method))

@@ -7,24 +7,9 @@ import threading
 import time
 from dataclasses import dataclass
 
-from django.db import transaction
-from django.db.models import F
-from django.utils.crypto import salted_hmac
-
 from keys.models import Throttle
-
-
-@dataclass(frozen=True)
-class Budget:
-    """``burst`` attempts at once, then one every ``seconds``.
-
-    An attempt that would have to wait at most ``patience`` seconds waits. Any other is refused.
-    """
-
-    burst: int
-    seconds: float
-    patience: float = 0
-
+from keys.models.throttle import Budget
+from keys.models.throttle import throttle_name as _name
 
 KNOWN_BROWSER = Budget(10, 60)
 """Wrong passwords of one person in a browser in which they have signed in before. Nothing else limits it."""
@@ -50,7 +35,7 @@ class Attempt:
     def give_back(self) -> None:
         """Stop counting this attempt. The earlier ones still count."""
         for name, budget in self.taken:
-            Throttle.objects.filter(pk=name).update(busy_until=F("busy_until") - budget.seconds)
+            Throttle.objects.give_back(name, budget)
 
 
 def admit_sign_in(email: str, ip: str, known_browser: str) -> Attempt | None:
@@ -88,7 +73,7 @@ def forget_old() -> int:
 def _admit(wanted: list[tuple[str, Budget]]) -> Attempt | None:
     attempt, wait = Attempt([]), 0.0
     for name, budget in wanted:
-        pause = _take(name, budget)
+        pause = Throttle.objects.take(name, budget)
         if pause is None:
             attempt.give_back()
             return None
@@ -100,23 +85,6 @@ def _admit(wanted: list[tuple[str, Budget]]) -> Attempt | None:
     return attempt
 
 
-def _take(name: str, budget: Budget) -> float | None:
-    """Take one attempt from the budget. Return the seconds to wait for it, or None if they are too many.
-
-    The row is locked meanwhile, so that simultaneous attempts in all processes are counted one by one.
-    """
-    with transaction.atomic():
-        Throttle.objects.bulk_create([Throttle(name=name)], ignore_conflicts=True)
-        row = Throttle.objects.select_for_update().get(pk=name)
-        now = time.time()
-        busy_until = max(row.busy_until, now)
-        wait = max(0.0, busy_until - now - (budget.burst - 1) * budget.seconds)
-        if wait > budget.patience:
-            return None
-        Throttle.objects.filter(pk=name).update(busy_until=busy_until + budget.seconds)
-    return wait
-
-
 def _wait(seconds: float) -> bool:
     """Wait and return True, or return False if too many attempts wait already."""
     if not _waiting.acquire(blocking=False):
@@ -126,10 +94,6 @@ def _wait(seconds: float) -> bool:
     finally:
         _waiting.release()
     return True
-
-
-def _name(kind: str, *parts: str) -> str:
-    return salted_hmac(f"keys.throttle.{kind}", "\0".join(parts), algorithm="sha256").hexdigest()
 
 
 def _network(ip: str) -> str:

@@ -21,6 +21,7 @@ from keys.models import (
     Node,
     Pause,
     Quarantine,
+    RefusalCount,
     Reminder,
     RevealGrant,
     SavedFilter,
@@ -202,6 +203,9 @@ WRONG: dict[str, list[Wrong]] = {
     "alert_once_while_it_lasts": [the_same_alert_twice],
     "dropped_value_once": [the_same_dropped_value_twice],
     "reminder_once": [the_same_reminder_twice],
+    "refusal_count_waits": [
+        lambda cast: RefusalCount.objects.create(name="n", event="attempt:refuse", user=cast.admin, waiting=0)
+    ],
     "mac_chain_is_one_row": [
         lambda _cast: MacChain.objects.create(id=2, name="0123abcd", since=timezone.now())
     ],
