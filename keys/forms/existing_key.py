@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, time
 from typing import Any
 
@@ -17,12 +17,13 @@ from keys import cerby
 from keys.forms.new_key import check_field, cleaned_purpose, in_zone, ticked_scopes
 from keys.rules import key_text
 from keys.rules import scopes as catalogue
-from keys.rules.errors import Invalid
+from keys.rules.errors import Busy, Invalid
 from keys.rules.scopes import in_order
 from keys.validation.existing_key import Registration, check_existing_name
 from keys.validation.new_key import PURPOSE_LENGTH
 
 MEGABYTE = 1024 * 1024
+BEGINNING = 1024
 
 _SECRET_ATTRS = {"autocomplete": "off", "spellcheck": "false", "data-1p-ignore": "", "data-lpignore": "true"}
 _DATE_ATTRS = {"type": "date"}
@@ -200,6 +201,8 @@ class ImportForm(forms.Form):
         upload: UploadedFile[Any] = self.cleaned_data["file"]
         if (upload.size or 0) > MEGABYTE:
             raise forms.ValidationError("The file is larger than 1 MB. Split it into smaller files.")
+        if getattr(upload, "no_room", False):
+            raise Busy("Too many files are being uploaded at this moment. Choose the file again in a minute.")
         try:
             return str(upload.read(), "utf-8-sig")
         except UnicodeDecodeError:
@@ -226,18 +229,19 @@ class FindForm(forms.Form):
         error_messages={"empty": "The file is empty."},
     )
 
-    def clean_file(self) -> str:
+    def clean_file(self) -> UploadedFile[Any] | None:
         upload: UploadedFile[Any] | None = self.cleaned_data["file"]
         if upload is None:
-            return ""
+            return None
         if (upload.size or 0) > key_text.LARGEST_FILE:
             raise forms.ValidationError("The file is larger than 10 MB. Split it into smaller files.")
-        content = upload.read()
+        if getattr(upload, "no_room", False):
+            raise Busy("Too many files are being searched at this moment. Choose the file again in a minute.")
         try:
-            key_text.check_is_text(content)
+            key_text.check_is_text(upload.read(BEGINNING))
         except Invalid as invalid:
             raise forms.ValidationError(invalid.fields["file"]) from None
-        return key_text.decoded(content)
+        return upload
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
@@ -245,5 +249,12 @@ class FindForm(forms.Form):
             self.add_error("text", "Paste some text or choose a file.")
         return data
 
-    def everything(self) -> str:
-        return f"{self.cleaned_data['text']}\n{self.cleaned_data['file']}".strip()
+    def texts(self) -> list[Iterable[str]]:
+        """Return the pasted text and the file's, each as chunks that can be read once."""
+        file: UploadedFile[Any] | None = self.cleaned_data["file"]
+        pasted: list[Iterable[str]] = [[self.cleaned_data["text"]]]
+        return [*pasted, key_text.decoded(file.chunks())] if file else pasted
+
+    def keep_input(self) -> None:
+        """Show the pasted text once more, because it was not searched."""
+        self.fields["text"].widget = forms.Textarea(attrs=self.fields["text"].widget.attrs)

@@ -7,6 +7,7 @@ PortalError
 ├── Conflict            409  another person or process changed it first
 ├── Gone                410  the one view has been used, or it has expired
 ├── TooOften            429  too many requests by this person; says when to try again
+├── Busy                503  this process has too much to do; says when to try again
 ├── NotReady            503  this node has not joined the portal yet, or contradicts it
 ├── SignInAgain         401  this step needs a recent sign-in
 ├── RoleNotConfirmed    503  the action needs a role that Cerby confirms now, and Cerby does not answer
@@ -85,6 +86,11 @@ class Gone(PortalError):
 class TooOften(PortalError):
     status = HTTPStatus.TOO_MANY_REQUESTS
     title = "Wait a moment"
+
+
+class Busy(PortalError):
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "The portal is busy"
 
 
 class NotReady(PortalError):

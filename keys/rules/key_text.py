@@ -5,6 +5,7 @@ Cerby does not document the format of its keys, so these rules assume neither a 
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable, Iterator
 
@@ -30,11 +31,20 @@ NOT_TEXT = (
 )
 """The first bytes of archives (also .docx and .xlsx), PDF, older Office files and images."""
 
+_SIMPLE = re.compile(r"[A-Za-z0-9_-]{20,}")  # a key in "key=…&", in a URL's path or in quotes
+_RUN = re.compile(r"[^\s\"'`<>(){}\[\],;|\\]{20,}")  # any text between spaces, quotes and brackets
 _SHAPES = (
-    re.compile(r"[A-Za-z0-9_-]{20,}"),  # a key in "key=…&", in a URL's path or in quotes
+    _SIMPLE,
     re.compile(r"[A-Za-z0-9_.~+/-]{20,}={0,2}"),  # Base64 with or without padding, and tokens with dots
-    re.compile(r"[^\s\"'`<>(){}\[\],;|\\]{20,}"),  # any other text between spaces, quotes and brackets
+    _RUN,
 )
+"""Each token of the first two lies in a run."""
+_BOUNDARIES = (
+    re.compile(r"[\s\"'`<>(){}\[\],;|\\]"),
+    re.compile(r"[^A-Za-z0-9_.~+/=-]"),
+    re.compile(r"[^A-Za-z0-9_-]"),
+)
+"""The characters that end a token, those of the most tokens first."""
 _MAY_BE_A_KEY = re.compile(r"(?<!\S)[^\s@]{20,}(?!\S)")
 _PUNCTUATION = ".:/="
 
@@ -57,19 +67,60 @@ def check_key_text(secret: str) -> str:
 
 
 @sensitive_variables()
-def candidates(text: str) -> set[str]:
-    """Return the parts of ``text`` with 20 to 200 characters, and ``text`` itself if it may be a key."""
-    found = {text.strip()} if SHORTEST <= len(text.strip()) <= LONGEST else set()
+def candidates_in(chunks: Iterable[str]) -> Iterator[str]:
+    """Yield the parts of a text with 20 to 200 characters, and the text itself if it may be a key.
+
+    The text comes in ``chunks``, which may end anywhere. Memory use depends on the longest chunk only, not on
+    the number of candidates. A candidate can recur.
+    """
+    whole: str | None = ""
+    rest = ""
+    for chunk in chunks:
+        if whole is not None:
+            whole = (whole + chunk).lstrip()
+            whole = whole if len(whole) <= 2 * LONGEST else None
+        window = rest + chunk
+        end = _last_boundary(window)
+        yield from _tokens(window[:end])
+        rest = window[end:]
+    yield from _tokens(rest)
+    if whole is not None and SHORTEST <= len(whole.strip()) <= LONGEST:
+        yield whole.strip()
+
+
+def _last_boundary(window: str) -> int:
+    """Return where to cut ``window`` so that no token of a key's length is in both parts.
+
+    Look for a character that is in no token. In a long run without one, the longer kinds of tokens are too
+    long to be keys, so a character that ends the shorter kinds is enough.
+    """
+    backwards = window[: -LONGEST - 1 : -1]
+    for boundary in _BOUNDARIES:
+        if match := boundary.search(backwards):
+            return len(window) - match.start()
+        if len(backwards) < LONGEST:
+            return 0
+    return len(window)
+
+
+def _tokens(text: str) -> Iterator[str]:
+    for run in _RUN.finditer(text):
+        start, end = run.span()
+        if _SIMPLE.fullmatch(text, start, end):
+            if end - start <= LONGEST_IN_A_TEXT:
+                yield run.group()
+        else:
+            yield from _tokens_of_run(text, start, end)
+
+
+def _tokens_of_run(text: str, start: int, end: int) -> set[str]:
+    found = set()
     for shape in _SHAPES:
-        found.update(_of_key_length(shape.findall(text)))
-    return found
-
-
-def _of_key_length(tokens: Iterable[str]) -> Iterator[str]:
-    for token in tokens:
-        for form in (token, token.strip(_PUNCTUATION)):
-            if SHORTEST <= len(form) <= LONGEST_IN_A_TEXT:
-                yield form
+        for match in shape.finditer(text, start, end):
+            if match.end() - match.start() <= LONGEST:
+                token = match.group()
+                found |= {token, token.strip(_PUNCTUATION)}
+    return {token for token in found if SHORTEST <= len(token) <= LONGEST_IN_A_TEXT}
 
 
 def withheld(text: str) -> str:
@@ -77,16 +128,19 @@ def withheld(text: str) -> str:
     return _MAY_BE_A_KEY.sub("[withheld: may be a key]", text)
 
 
-def check_is_text(content: bytes) -> None:
+def check_is_text(beginning: bytes) -> None:
     """Raise ``Invalid`` for a file in which a key would not be found although it is there."""
-    if content.startswith(NOT_TEXT):
+    if beginning.startswith(NOT_TEXT):
         raise Invalid(
             file="The portal cannot search an archive, an image or a document. Paste its text instead."
         )
 
 
-def decoded(content: bytes) -> str:
-    """Return the text of a file. Keys are ASCII, so Latin-1 finds them in most encodings."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16", "replace")
-    return content.decode("latin-1")
+def decoded(content: Iterable[bytes]) -> Iterator[str]:
+    """Decode a file chunk by chunk. Keys are ASCII, so Latin-1 finds them in most encodings."""
+    decoder: codecs.IncrementalDecoder | None = None
+    for chunk in content:
+        if decoder is None:
+            is_utf_16 = chunk.startswith((b"\xff\xfe", b"\xfe\xff"))
+            decoder = codecs.getincrementaldecoder("utf-16" if is_utf_16 else "latin-1")("replace")
+        yield decoder.decode(chunk)

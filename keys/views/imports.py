@@ -12,13 +12,15 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from keys.actions.keys.import_keys import import_keys
 from keys.audit.guard import authorize
-from keys.forms.existing_key import ImportForm, refuse
+from keys.forms.existing_key import MEGABYTE, ImportForm, refuse
 from keys.rules.errors import CerbyError, Invalid
 from keys.rules.policy import Action, Actor
 from keys.selectors.key.imports import plan
 from keys.views.people import actor_of
+from portal.uploads import accepts_upload
 
 
+@accepts_upload(MEGABYTE)
 @require_http_methods(["GET", "HEAD", "POST"])
 def imports(request: HttpRequest) -> HttpResponse:
     """Ask for the file (GET), or show what an import of it would do (POST)."""

@@ -13,10 +13,12 @@ from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 
+from keys.actions.keys import find_leaked
 from keys.crypto import fingerprint
 from keys.models import ApiKey
 from keys.rules import key_text
 from keys.rules.lifecycle import State
+from portal import uploads
 from tests.cast import a_key
 from tests.pages.helpers import attribute, elements, events, links, reason_beside, text, the
 
@@ -188,11 +190,63 @@ def test_only_numbers_are_recorded(admin, leaked, cast):
 def test_after_ten_times_in_a_minute_it_is_enough_for_this_person(admin, browser_of, monkeypatch):
     monkeypatch.setattr(time, "time", lambda: 1_800_000_030.0)
     assert [look(admin, "x").status_code for _ in range(11)] == [200] * 10 + [429]
-    assert "Try again in 30 seconds" in text(look(admin, "x"))
+    assert "Try again in 60 seconds" in text(look(admin, "x"))
     assert look(browser_of("owner"), "x").status_code == 200
-    monkeypatch.setattr(time, "time", lambda: 1_800_000_060.0)
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_090.0)
     assert look(admin, "x").status_code == 200
     assert len(events(type="key:find")) == 12
+
+
+def test_a_file_for_which_there_is_no_memory_is_refused_and_the_pasted_text_is_kept(admin, monkeypatch):
+    monkeypatch.setattr(uploads, "HELD_AT_ONCE", 100_000)
+    response = look(admin, "pasted <text>", file=b"x" * 200_000)
+    assert response.status_code == 503
+    assert "Choose the file again in a minute." in text(response)
+    assert b"pasted &lt;text&gt;</textarea>" in response.content
+    assert response["Cache-Control"] == "no-store, private, no-transform"
+    assert look(admin, file=b"x" * 90_000).status_code == 200
+    assert events(type="key:find")[0].details["candidates"] == 0
+
+
+@pytest.mark.parametrize("url", [URL, "/keys/import/", "/accounts/login/", "/keys/nothing/"])
+def test_the_memory_of_a_file_is_returned_and_other_pages_keep_none(admin, monkeypatch, url):
+    held = []
+    take = uploads._Memory.take
+    monkeypatch.setattr(uploads._Memory, "take", lambda *all_: held.append(all_[1]) or take(*all_))
+    admin.post(url, {"file": SimpleUploadedFile("a.log", b"x" * 3_000_000), "text": ""})
+    largest = {URL: 10 * 1024 * 1024, "/keys/import/": 1024 * 1024}.get(url, 0)
+    assert sum(held) <= largest
+    assert bool(held) is bool(largest)
+    assert uploads._Memory._held == 0
+
+
+def test_long_texts_wait_for_a_turn_and_short_ones_do_not(admin, leaked, monkeypatch):
+    """Known-bad control: as soon as a turn is free, the same text is searched."""
+    monkeypatch.setattr(find_leaked, "FEW", 5)
+    monkeypatch.setattr(find_leaked, "PATIENCE", 0.01)
+    _, plain = leaked()
+    long = f"{' '.join('b' * size for size in range(30, 40))} {plain}"
+    for _ in range(find_leaked.AT_ONCE):
+        find_leaked._turns.acquire()
+    try:
+        response = look(admin, long)
+        assert response.status_code == 503
+        assert "searching other large files" in text(response)
+        assert plain.encode() in response.content, "the person need not paste it again"
+        assert "anyone who has it may be using it" in answer(look(admin, plain))
+    finally:
+        for _ in range(find_leaked.AT_ONCE):
+            find_leaked._turns.release()
+    for _ in range(find_leaked.AT_ONCE + 1):
+        assert "anyone who has it may be using it" in answer(look(admin, long))
+
+
+def test_after_too_many_searches_the_pasted_text_is_kept(admin, monkeypatch):
+    monkeypatch.setattr(find_leaked, "PER_MINUTE", 1)
+    look(admin, "x")
+    response = look(admin, "pasted text")
+    assert response.status_code == 429
+    assert b"pasted text</textarea>" in response.content
 
 
 def test_an_empty_form_is_refused(admin):

@@ -7,7 +7,6 @@ from collections.abc import Generator, Iterator
 from datetime import datetime
 from typing import Any
 
-from django.core.cache import cache
 from django.utils import timezone
 
 from keys.actions.people.confirm_role import authorize_now
@@ -15,6 +14,8 @@ from keys.audit import log
 from keys.evidence.pack import pack
 from keys.evidence.parts import Period
 from keys.evidence.policy_as_of import note_policy
+from keys.models import Throttle
+from keys.models.throttle import throttle_name
 from keys.rules.errors import Invalid, TooOften
 from keys.rules.events import Event
 from keys.rules.formatting import utc_microseconds
@@ -29,14 +30,13 @@ RENEWED_AFTER = 60
 class Download(Iterator[bytes]):
     """Iterate over the bytes of a pack. The server calls ``close`` if the client disconnects."""
 
-    def __init__(self, chunks: Generator[bytes, None, None], name: str, lease: str) -> None:
+    def __init__(self, chunks: Generator[bytes, None, None], name: str, lease: Lease | None) -> None:
         self.name = name
-        self._chunks, self._lease, self._renewed = chunks, lease, time.monotonic()
+        self._chunks, self._lease = chunks, lease
 
     def __next__(self) -> bytes:
-        if self._lease and time.monotonic() - self._renewed > RENEWED_AFTER:
-            self._renewed = time.monotonic()
-            cache.touch(self._lease, HELD_FOR)
+        if self._lease:
+            self._lease.renew()
         try:
             return next(self._chunks)
         except BaseException:
@@ -46,8 +46,28 @@ class Download(Iterator[bytes]):
     def close(self) -> None:
         self._chunks.close()
         if self._lease:
-            cache.delete(self._lease)
-            self._lease = ""
+            self._lease.release()
+            self._lease = None
+
+
+class Lease:
+    """A person's right to download a pack. Another download takes it over if it is not renewed in time."""
+
+    def __init__(self, actor: Actor) -> None:
+        """Raise ``TooOften`` if another download has it."""
+        self._name = throttle_name("evidence", str(actor.user_id))
+        until = Throttle.objects.lease(self._name, HELD_FOR)
+        if until is None:
+            raise TooOften("You are already downloading an evidence pack. Try again when it has finished.")
+        self._until, self._renewed = until, time.monotonic()
+
+    def renew(self) -> None:
+        if time.monotonic() - self._renewed > RENEWED_AFTER:
+            self._renewed = time.monotonic()
+            self._until = Throttle.objects.renew(self._name, self._until, HELD_FOR)
+
+    def release(self) -> None:
+        Throttle.objects.release(self._name, self._until)
 
 
 def export_evidence(
@@ -66,7 +86,7 @@ def export_evidence(
     _check(period, now)
     name = f"evidence-{period.since:%Y%m%d}-{period.until:%Y%m%d}-as-of-{period.as_of:%Y%m%dT%H%M%SZ}.zip"
     chunks = pack(period, asked_by=actor.name if actor else OPERATOR, asked_at=now, name=name)
-    download = Download(chunks, name, _take_lease(actor) if actor else "")
+    download = Download(chunks, name, Lease(actor) if actor else None)
     bounds: dict[str, Any] = {
         name: utc_microseconds(getattr(period, name)) for name in ("since", "until", "as_of")
     }
@@ -83,10 +103,3 @@ def _check(period: Period, now: datetime) -> None:
         raise Invalid(as_of="This time is in the future. Enter a time in the past.")
     if period.since >= period.until:
         raise Invalid(until="The period must end after it begins, and must begin in the past.")
-
-
-def _take_lease(actor: Actor) -> str:
-    lease = f"evidence:{actor.user_id}"
-    if not cache.add(lease, 1, HELD_FOR):
-        raise TooOften("You are already downloading an evidence pack. Try again when it has finished.")
-    return lease

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from django.db import transaction
 from django.http import QueryDict
 from django.utils.http import urlencode
 
 from keys.audit.guard import authorize
-from keys.models import SavedFilter
+from keys.models import SavedFilter, User
 from keys.rules.errors import Invalid, NotFound
 from keys.rules.policy import Action, Actor
 from keys.selectors.activity.filters import ActivityFilter
@@ -23,13 +24,15 @@ def save_filter(actor: Actor, params: QueryDict, name: str) -> SavedFilter:
     wanted = ActivityFilter(params)
     if not wanted.is_valid() or not wanted.in_use():
         raise Invalid(name="Choose a filter first, then save it.")
-    others = SavedFilter.objects.filter(user_id=actor.user_id).exclude(name=name)
-    if others.count() >= MAX_FILTERS:
-        raise Invalid(name=f"You have {MAX_FILTERS} saved filters. Delete one first.")
-    query = urlencode(wanted.in_use())
-    saved, _ = SavedFilter.objects.update_or_create(
-        user_id=actor.user_id, name=name, defaults={"query": query}
-    )
+    with transaction.atomic():
+        User.objects.select_for_update(no_key=True).get(pk=actor.user_id)  # one save at a time counts
+        others = SavedFilter.objects.filter(user_id=actor.user_id).exclude(name=name)
+        if others.count() >= MAX_FILTERS:
+            raise Invalid(name=f"You have {MAX_FILTERS} saved filters. Delete one first.")
+        query = urlencode(wanted.in_use())
+        saved, _ = SavedFilter.objects.update_or_create(
+            user_id=actor.user_id, name=name, defaults={"query": query}
+        )
     return saved
 
 

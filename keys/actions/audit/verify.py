@@ -13,7 +13,8 @@ from keys.audit import log
 from keys.audit.guard import authorize
 from keys.audit.self_check import check
 from keys.evidence.row_check import check_rows
-from keys.models import Verification
+from keys.models import Throttle, Verification
+from keys.models.throttle import throttle_name
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
 from keys.rules.policy import Action, Actor
@@ -31,6 +32,7 @@ def request_verification(actor: Actor, enqueue: Callable[[int], object]) -> None
     """
     authorize(actor, Action.VERIFY_RECORD)
     with transaction.atomic():
+        Throttle.objects.locked(throttle_name("verification"))  # of two people who ask, one starts it
         if running() is not None:
             raise Conflict("The audit log is already being verified. Wait until that has finished.")
         log.append(Event.VERIFICATION_STARTED, actor=actor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
+from collections.abc import Iterable
 from getpass import getpass
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,9 @@ class Command(BaseCommand):
 
 
 @sensitive_variables()
-def _read(file: Path | None) -> str:
+def _read(file: Path | None) -> Iterable[str]:
     if file is None and sys.stdin.isatty():
-        return getpass("Suspicious text, on one line (not shown): ")
+        return [getpass("Suspicious text, on one line (not shown): ")]
     try:
         with file.open("rb") if file else sys.stdin.buffer as stream:
             content = stream.read(key_text.LARGEST_FILE + 1)
@@ -55,7 +56,7 @@ def _read(file: Path | None) -> str:
         key_text.check_is_text(content)
     except Invalid as invalid:
         raise CommandError(invalid.fields["file"]) from None
-    return key_text.decoded(content)
+    return key_text.decoded([content])
 
 
 def _describe(key: Answer) -> str:

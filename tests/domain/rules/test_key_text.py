@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import string
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from keys.rules.errors import Invalid
-from keys.rules.key_text import candidates, check_key_text, decoded
+from keys.rules.key_text import candidates_in, check_key_text, decoded
 
 KEY = "sbx_kZ3-9xQ_aa71bCdEfGhIjKlMnOpQrStUvWxYz012345"
 PADDED = "q83vEjRWeJq8EjRWeJq8EjRWeA=="
 DOTTED = "eyJhbGciOi.eyJzdWIiOi-x.SflKxwRJSMeKKF2QT4"
 ODD = "k!3y$with*odd@signs#and%more^than&that"
+
+
+def candidates(text: str) -> set[str]:
+    return set(candidates_in([text]))
 
 
 @pytest.mark.parametrize("key", [KEY, PADDED, DOTTED, ODD])
@@ -72,7 +78,45 @@ def test_any_token_is_found(token, seed):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
 def test_a_key_is_found_in_a_file_of_any_encoding(encoding):
-    assert KEY in candidates(decoded(f"Schlüssel: {KEY}\n".encode(encoding)))
+    content = f"Schlüssel: {KEY}\n".encode(encoding)
+    assert KEY in set(candidates_in(decoded([content])))
+    assert KEY in set(candidates_in(decoded([content[:9], content[9:24], content[24:]])))
+
+
+LONG_RUNS = [
+    "{}", " {} ", "ab/cd.ef" * 1200 + "?key={}&" + "z%20" * 3000, "x" * 9000 + "/{}/" + "y" * 9000, "=" * 5000 + "&k={}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("around", LONG_RUNS)
+@pytest.mark.parametrize("key", [KEY, DOTTED])
+@pytest.mark.parametrize("size", [1, 7, 4096, 5000])
+def test_a_key_is_found_wherever_a_chunk_ends(around, key, size):
+    text = around.format(key)
+    chunks = (
+        [text[start : start + size] for start in range(0, len(text), size)]
+        if size > 1
+        else list(text[-1000:])
+    )
+    if key in candidates(text) and key in "".join(chunks):
+        assert key in set(candidates_in(chunks))
+
+
+@given(st.text(alphabet="ab@.=/ -", max_size=400), st.lists(st.integers(0, 400), max_size=8))
+def test_chunks_change_no_candidate(text, cuts):
+    ends = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
+    chunks = [text[start:end] for start, end in itertools.pairwise(ends)]
+    assert set(candidates_in(chunks)) == candidates(text)
+
+
+def test_memory_does_not_grow_with_the_text():
+    """Known-bad control: a list of the candidates of these 4 MB takes 10 MB."""
+    chunks = ("".join(f"{number:030x} " for number in range(8_000)) for _ in range(16))
+    tracemalloc.start()
+    assert sum(1 for _ in candidates_in(chunks)) == 128_000
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2_000_000
 
 
 @pytest.mark.parametrize(
