@@ -20,18 +20,9 @@ from tests.support.postgresql_server import Server as PostgreSQL
 from tests.support.signed_record import Kept
 
 
-@pytest.fixture(scope="session")
-def _migrated_sqlite(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any) -> Path:
-    """Migrate an SQLite file once, because a copy is much faster than a migration."""
-    path = tmp_path_factory.mktemp("migrated") / "portal.sqlite3"
-    with django_db_blocker.unblock():
-        own_database.create(path)
-    return path
-
-
 @pytest.fixture
-def sqlite_address(_migrated_sqlite: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copy(_migrated_sqlite, tmp_path / "portal.sqlite3"))
+def sqlite_address(migrated_sqlite: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(migrated_sqlite, tmp_path / "portal.sqlite3"))
 
 
 @pytest.fixture(scope="session")
@@ -88,9 +79,9 @@ def cerby_that(settings: Any) -> Iterator[Script]:
 
 
 @pytest.fixture(scope="session")
-def _written_sqlite(_migrated_sqlite, _workspace, tmp_path_factory, django_db_blocker) -> Kept:
+def _written_sqlite(migrated_sqlite, _workspace, tmp_path_factory, django_db_blocker) -> Kept:
     folder = tmp_path_factory.mktemp("record")
-    kept = Kept(folder, Path(shutil.copy(_migrated_sqlite, folder / "portal.sqlite3")))
+    kept = Kept(folder, Path(shutil.copy(migrated_sqlite, folder / "portal.sqlite3")))
     with django_db_blocker.unblock():
         signed_record.write(kept, *_workspace)
     return kept
