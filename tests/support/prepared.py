@@ -18,6 +18,8 @@ from tests.support.postgresql_server import serving
 
 MIGRATED = "migrated"
 """The name of the migrated database in the copies of ``postgresql``."""
+IN_MEMORY = "file:memorydb_default?mode=memory&cache=shared"
+"""A database that all threads of a process share. Django's test runner names it so."""
 
 
 def sqlite(folder: Path) -> Path:
@@ -51,8 +53,7 @@ def _once(path: Path, make: Callable[[Path], None]) -> Path:
 
 def load_into_memory(migrated: Path) -> None:
     """Make the settings' database one in memory, as Django's test runner does, and copy ``migrated`` into it."""
-    name = connection.creation._get_test_db_name()
-    settings.DATABASES[DEFAULT_DB_ALIAS]["NAME"] = connection.settings_dict["NAME"] = name
+    settings.DATABASES[DEFAULT_DB_ALIAS]["NAME"] = connection.settings_dict["NAME"] = IN_MEMORY
     connection.ensure_connection()
     with closing(sqlite3.connect(migrated)) as source:
         source.backup(connection.connection)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
@@ -77,6 +77,10 @@ def ratchet(tmp_path: Path, name: str) -> dict[str, Any]:
     return json.loads((tmp_path / name / "audit" / "ratchet.json").read_text())
 
 
+def is_over(epoch: int) -> Callable[[], bool]:
+    return lambda: mac_ratchet._epoch_now() > epoch
+
+
 def all_is_signed() -> bool:
     size = TreeHead.objects.get().size
     return not Unsealed.objects.exists() and Checkpoint.objects.filter(size=size).exists()
@@ -96,7 +100,7 @@ def test_two_nodes(nodes, tmp_path, postgresql: Server, migrated_postgresql, wor
             wait_until((tmp_path / "b" / "audit" / "ratchet.json").exists)
             first = ratchet(tmp_path, "a")
             for number in range(1, EPOCHS + 1):
-                wait_until(lambda number=number: mac_ratchet._epoch_now() > first["epoch"] + number)
+                wait_until(is_over(first["epoch"] + number))
                 look(on=tmp_path / "b", over=tmp_path / "a")
             wait_until(all_is_signed)
             assert ratchet(tmp_path, "b")["chain"] == first["chain"]
