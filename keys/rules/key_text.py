@@ -47,6 +47,16 @@ _BOUNDARIES = (
 """The characters that end a token, those of the most tokens first."""
 _MAY_BE_A_KEY = re.compile(r"(?<!\S)[^\s@]{20,}(?!\S)")
 _PUNCTUATION = ".:/="
+SHORTEST_RANDOM = 10
+"""Characters without punctuation that are checked for a mix of letters and digits."""
+LONGEST_WORD = 18
+MOST_MIXED = 0.5
+"""Parts per character: random text of letters and digits has about 0.6, names have fewer."""
+WITHHELD = "[withheld: may be a key]"
+_LONG_WORD = re.compile(r"[^\s@]{20,}(?![^\s]*@)")
+_PARTS = re.compile(r"[^\W\d_a-z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_A-Za-z]+")
+_HEX = re.compile(r"(?=.*\d)(?=.*[A-Fa-f])[0-9A-Fa-f]{8,}")
+_SEGMENTS = re.compile(r"[-_./:+#()&,;=|]+")
 
 
 @sensitive_variables()
@@ -125,7 +135,34 @@ def _tokens_of_run(text: str, start: int, end: int) -> set[str]:
 
 def withheld(text: str) -> str:
     """Return ``text`` without words that may be keys: long enough, and not an email address."""
-    return _MAY_BE_A_KEY.sub("[withheld: may be a key]", text)
+    return _MAY_BE_A_KEY.sub(WITHHELD, text)
+
+
+@sensitive_variables()
+def without_keys(text: str) -> str:
+    """Return ``text`` without words that look random, as keys do. Long names, such as nightly-export-2, stay.
+
+    Use this for text in which long names are expected, and ``withheld`` for all other text.
+    """
+    return _LONG_WORD.sub(lambda found: found[0] if _reads_like_words(found[0]) else WITHHELD, text)
+
+
+@sensitive_variables()
+def _reads_like_words(text: str) -> bool:
+    """Return whether ``text`` consists of words and short numbers. In random text, letters and digits mix."""
+    segments = [(one, _PARTS.findall(one)) for one in _SEGMENTS.split(text) if one]
+    mixed = sum(len(parts) for _, parts in segments) / max(1, sum(len(one) for one, _ in segments))
+    return (
+        mixed <= MOST_MIXED
+        and not any(_HEX.fullmatch(one) for one, _ in segments)
+        and all(
+            len(parts) <= len(one) / 4
+            and all(len(part) <= LONGEST_WORD for part in parts)
+            and sum(part.isdecimal() for part in parts[1:-1]) <= 1
+            for one, parts in segments
+            if len(one) >= SHORTEST_RANDOM
+        )
+    )
 
 
 def check_is_text(beginning: bytes) -> None:
