@@ -6,6 +6,7 @@ from django.urls import path
 
 from keys.views import (
     activity,
+    compare,
     dashboard,
     event,
     evidence,
@@ -16,6 +17,7 @@ from keys.views import (
     key,
     paste,
     person,
+    reading,
     register,
     removal,
     roles,
@@ -50,6 +52,9 @@ urlpatterns = [
     path("keys/import/", imports.imports, name="imports"),
     path("keys/import/confirm/", imports.import_now, name="imports-confirm"),
     path("keys/find/", find.find, name="find"),
+    # Compare with Cerby's web app
+    path("keys/compare/", compare.compare, name="compare"),
+    path("keys/compare/confirm/", compare.confirm, name="compare-confirm"),
     # Manual deletion in Cerby's web app
     path("keys/<uuid:key_id>/removal/", removal.removal, name="removal"),
     path("keys/<uuid:key_id>/removal/confirm/", removal.confirm_removed, name="removal-confirm"),
@@ -59,6 +64,7 @@ urlpatterns = [
     path("keys/<uuid:key_id>/keep/", key.keep, name="key-keep"),
     path("keys/<uuid:key_id>/rescope/", key.rescope, name="key-rescope"),
     path("keys/<uuid:key_id>/delete/", key.delete, name="key-delete"),
+    path("keys/<uuid:key_id>/reading/", reading.reading, name="reading"),
     # Activity
     path("activity/", activity.activity, name="activity"),
     path("activity/export/", activity.export_activity_csv, name="activity-export"),

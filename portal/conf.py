@@ -47,6 +47,7 @@ NAMES = frozenset(
         "PORTAL_KEY_MANAGEMENT",
         "PORTAL_EXTRA_SCOPES",
         "PORTAL_MAX_LIFETIME_DAYS",
+        "PORTAL_COMPARE_EVERY_DAYS",
         "PORTAL_PROXIES",
         "PORTAL_ALLOW_SANDBOX",
         "PORTAL_EMAIL_URL",
@@ -67,6 +68,7 @@ NAMES = frozenset(
 CERBY_DOMAIN = ".cerby.com"
 WEB_THREADS = 16
 """The threads of each gunicorn process. portal/gunicorn.conf.py repeats the number."""
+COMPARE_EVERY_DAYS = 30
 KEYS_PATH = "Settings → Workspace Configuration → API keys"
 """Where Cerby's web app has the API keys (published)."""
 
@@ -101,6 +103,7 @@ class Config:
     key_management: str
     extra_scopes: bool
     max_lifetime_days: int
+    compare_every_days: int
     proxies: int
     allow_sandbox: bool
     email: Mapping[str, object] = field(repr=False)
@@ -175,6 +178,9 @@ def read() -> Config:
         extra_scopes=env.flag("PORTAL_EXTRA_SCOPES", is_loopback(urlsplit(base_url).hostname or ""))
         or issue_mode == "assisted",
         max_lifetime_days=env.whole_number("PORTAL_MAX_LIFETIME_DAYS", 366),
+        compare_every_days=env.whole_number(
+            "PORTAL_COMPARE_EVERY_DAYS", COMPARE_EVERY_DAYS if issue_mode == "assisted" else 0
+        ),
         proxies=env.whole_number("PORTAL_PROXIES", 0),
         allow_sandbox=env.flag("PORTAL_ALLOW_SANDBOX", demo),
         email=env.email_server("PORTAL_EMAIL_URL", "consolemail://"),

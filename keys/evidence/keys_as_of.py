@@ -17,7 +17,7 @@ from keys.models import ApiKey, AuditEvent
 from keys.rules.events import Event
 from keys.rules.formatting import utc
 from keys.rules.lifecycle import CAVEAT, PHASE, Phase, State, status
-from keys.tlog.leaf import readable
+from keys.tlog.leaf import ERASED, readable
 from keys.verifier.verify_bundle import states_after
 
 PAGE = 500
@@ -52,10 +52,14 @@ class KeyAsOf:
     stored_at: datetime | None
     removed_at: datetime | None
     last_used_at: datetime | None
+    seen_at: datetime | None
+    seen_by: str
+    last_used_source: str
+    expires_source: str
     note: str
 
     def as_json(self) -> dict[str, Any]:
-        moments = ("created_at", "expires_at", "stored_at", "removed_at", "last_used_at")
+        moments = ("created_at", "expires_at", "stored_at", "removed_at", "last_used_at", "seen_at")
         return {**vars(self), "id": str(self.id), **{name: utc(getattr(self, name)) for name in moments}}
 
 
@@ -68,6 +72,7 @@ class _KeyEvent:
     outcome: str
     name: str
     details: dict[str, Any]
+    actor: str
 
     def values_after(self) -> dict[str, Any]:
         if self.outcome != "done":
@@ -86,6 +91,9 @@ class _KeyEvent:
             return {"scopes": self.details["before"]}
         if self.type == Event.KEY_CHANGED:
             return dict(self.details["before"])
+        if self.type == Event.KEY_READ:
+            former = self.details.get("former_expires_at")
+            return {"expires_at": former} if former else {}
         return {"purpose": ""} if self.type == Event.KEY_ADOPTED else {}
 
 
@@ -107,10 +115,13 @@ def keys_as_of(as_of: datetime, emails: dict[int, str]) -> Iterator[KeyAsOf]:
 def _events(after: UUID, last: UUID) -> dict[UUID, list[_KeyEvent]]:
     """Return the events of a range of keys, in order, without refused attempts, which changed nothing."""
     rows = AuditEvent.objects.filter(key_id__gt=after, key_id__lte=last).exclude(type=Event.ATTEMPT_REFUSED)
-    columns = ("key_id", "at", "type", "outcome", "key_name", "details", "personal")
+    columns = ("key_id", "at", "type", "outcome", "key_name", "details", "personal", "actor_name")
     found: dict[UUID, list[_KeyEvent]] = defaultdict(list)
-    for key_id, at, kind, outcome, name, details, personal in rows.order_by("id").values_list(*columns):
-        found[key_id].append(_KeyEvent(at, kind, outcome, name, readable(details, personal)))
+    for key_id, at, kind, outcome, name, details, personal, actor in rows.order_by("id").values_list(
+        *columns
+    ):
+        shown = readable(details, personal)
+        found[key_id].append(_KeyEvent(at, kind, outcome, name, shown, actor or ERASED))
     return found
 
 
@@ -124,6 +135,7 @@ def _key_at(
     facts = _facts(key, before, later)
     expires_at = _moment(facts["expires_at"])
     state, phase = _state_and_phase(key, before, later, as_of)
+    seen = _newest(before, Event.KEY_CONFIRMED, "seen_at")
     ended = phase in {Phase.REMOVED, Phase.FAILED}
     return KeyAsOf(
         id=key.pk,
@@ -140,7 +152,11 @@ def _key_at(
         origin=_origin(key, before),
         stored_at=_if_by(key.stored_at, as_of),
         removed_at=_if_by(key.removed_at, as_of) if ended else None,
-        last_used_at=_if_by(key.last_used_at, as_of),
+        last_used_at=_last_used(key, events, as_of),
+        seen_at=seen.at if seen else None,
+        seen_by=seen.actor if seen else "",
+        last_used_source=_source(_newest(before, Event.KEY_READ, "last_used_at")),
+        expires_source=_source(_newest(before, Event.KEY_READ, "expires_at")),
         note=_note(before, events),
     )
 
@@ -194,6 +210,23 @@ def _origin(key: ApiKey, before: Sequence[_KeyEvent]) -> str:
             label = ApiKey.Origin.DISCOVERED.label
         label = event.details.get("origin", label)
     return label
+
+
+def _newest(events: Sequence[_KeyEvent], kind: Event, detail: str) -> _KeyEvent | None:
+    return next((one for one in reversed(events) if one.type == kind and detail in one.details), None)
+
+
+def _source(event: _KeyEvent | None) -> str:
+    return f"reading by {event.actor}, {utc(event.at)}" if event else ""
+
+
+def _last_used(key: ApiKey, events: Sequence[_KeyEvent], as_of: datetime) -> datetime | None:
+    """Return the last use by the newest reading until then, or else by the row if it was before that time."""
+    if _newest(events, Event.KEY_READ, "last_used_at") is None:
+        return _if_by(key.last_used_at, as_of)
+    read = _newest([event for event in events if event.at <= as_of], Event.KEY_READ, "last_used_at")
+    value = read.details["last_used_at"] if read else "never"
+    return None if value == "never" else _moment(value)
 
 
 def _note(before: Sequence[_KeyEvent], events: Sequence[_KeyEvent]) -> str:

@@ -12,13 +12,14 @@ from keys.evidence.keys_as_of import KeyAsOf
 from keys.evidence.policy_as_of import Policy
 from keys.rules.csv_cells import line
 from keys.rules.events import Event
-from keys.rules.formatting import scope_list, utc, utc_microseconds
+from keys.rules.formatting import scope_list, utc, utc_microseconds, utc_or_not_known
 from keys.tlog.leaf import ERASED, readable
 
 KEY_HEADER = [
     "Key id", "Id in Cerby", "Name", "Owner's id in Cerby", "Owner's email", "Scopes", "Created on (UTC)",
     "Expires (UTC)", "Status", "Caveat", "Purpose", "Origin", "Stored at (UTC)", "Removed at (UTC)",
-    "Last used (UTC)", "Note",
+    "Last used (UTC)", "Note", "Seen in Cerby's web app (UTC)", "Seen by", "Last used: source",
+    "Expires: source",
 ]  # fmt: skip
 EVENT_HEADER = [
     "Number", "At (UTC)", "Event", "Type", "Outcome", "Who", "Email", "Role", "Key id", "Key name", "IP",
@@ -43,8 +44,10 @@ def key_line(key: KeyAsOf) -> str:
     return line(
         [
             str(key.id), key.cerby_id, key.name, key.owner_id, key.owner_email, scope_list(key.scopes),
-            utc(key.created_at), utc(key.expires_at), key.status, key.caveat, key.purpose, key.origin,
+            utc(key.created_at), utc_or_not_known(key.expires_at), key.status, key.caveat, key.purpose,
+            key.origin,
             utc(key.stored_at), utc(key.removed_at), utc(key.last_used_at), key.note,
+            utc(key.seen_at), key.seen_by, key.last_used_source, key.expires_source,
         ]
     )  # fmt: skip
 

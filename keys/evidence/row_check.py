@@ -38,10 +38,11 @@ COMPARED = (
     "origin",
     "owner",
     "last_four",
+    "seen_at",
 )
 """The values of a key that the events and the row must agree on, besides its state."""
 _ORIGINS = {origin.label: origin.value for origin in ApiKey.Origin}
-_MOMENTS = {"expires_at", "created_at"}
+_MOMENTS = {"expires_at", "created_at", "seen_at"}
 
 
 class Contradiction(NamedTuple):
@@ -163,6 +164,7 @@ def _row(key: ApiKey) -> dict[str, Any]:
         "origin": key.origin,
         "owner": key.owner_id,
         "last_four": key.last_four,
+        "seen_at": key.seen_at,
     }
 
 
@@ -176,6 +178,8 @@ def _states(events: Sequence[_KeyEvent]) -> frozenset[str]:
 
 def _values(events: Sequence[_KeyEvent]) -> dict[str, Any]:
     values: dict[str, Any] = {}
+    if events and events[0].type in BEGINS:
+        values["seen_at"] = None  # until an event says that a person saw it
     for event in events:
         values["name"] = event.key_name
         if event.outcome == "done":

@@ -21,6 +21,7 @@ from keys.actions.safeguards.rollback_guard import check_for_rollback
 from keys.actions.sync.sweep import sweep as compare_with_cerby
 from keys.audit import anchors, refusals
 from keys.jobs.alerts import keep_alerts
+from keys.jobs.compare_reminder import remind_admins_to_compare
 from keys.jobs.figures import keep_figures
 from keys.jobs.reminders import remind_owners
 from keys.models import PeriodicJob, Verification
@@ -85,7 +86,7 @@ def alerts() -> None:
 
 @task(queue_name=SLOW)
 def reminders() -> None:
-    _run("reminders", remind_owners)
+    _run("reminders", lambda: f"{remind_owners()}; {remind_admins_to_compare()}")
 
 
 @task

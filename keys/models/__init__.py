@@ -3,6 +3,7 @@
 from keys.models.alert import Alert, Reminder
 from keys.models.api_key import LISTED, ApiKey
 from keys.models.cerby import CredentialRefusal, DroppedValue
+from keys.models.comparison import Comparison
 from keys.models.delivery_target import Anchor, BackoffTarget, DeliveryTarget, SiemTarget
 from keys.models.event import AuditEvent
 from keys.models.figures import DashboardFigures
@@ -28,6 +29,7 @@ __all__ = [
     "AuditEvent",
     "BackoffTarget",
     "Checkpoint",
+    "Comparison",
     "CredentialRefusal",
     "DashboardFigures",
     "DeliveryTarget",

@@ -40,8 +40,12 @@ class ApiKey(models.Model):
     ``due_at``: when the reconciler must check the key, or None. ``attempts``: how often revoking failed in a
     row. ``confirmed_at``: when Cerby last listed the key. ``missing_since``: since when Cerby no longer lists
     it. ``owner_left_at``: since when the owner is disabled in Cerby or unknown to it, copied from the owner's
-    row. ``scopes``: scope identifiers in the catalogue's order. A live key may lack a ``cerby_id`` only if
-    its ``origin`` says that a person created it in Cerby's web app.
+    row. ``scopes``: scope identifiers in the catalogue's order; empty if they are not known. A live key may
+    lack a ``cerby_id`` only if its ``origin`` says that a person created it in Cerby's web app.
+
+    ``seen_at``, ``seen_by``: who last confirmed the key against the table in Cerby's web app. ``use_read_*``
+    and ``expiry_read_*``: who last read ``last_used_at`` and ``expires_at`` there. ``expires_at`` is
+    ``EXPIRY_NOT_KNOWN`` if nobody has told the portal when the key expires.
     """
 
     class Origin(models.TextChoices):
@@ -139,6 +143,17 @@ class ApiKey(models.Model):
     last_four = models.CharField(max_length=4, blank=True)
     stored_at = models.DateTimeField(null=True)
     stored_in = models.CharField(max_length=200, blank=True)
+
+    seen_at = models.DateTimeField(null=True)
+    seen_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    use_read_at = models.DateTimeField(null=True)
+    use_read_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    expiry_read_at = models.DateTimeField(null=True)
+    expiry_read_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
 
     class Meta:
         constraints = (

@@ -30,6 +30,9 @@ class Event(enum.StrEnum):
     KEY_DELETION_STARTED = "key:start-delete"
     KEY_DELETED = "key:delete"
     KEY_REMOVAL_CONFIRMED = "key:confirm-removal"
+    KEY_REMOVAL_DECLARED = "key:declare-removed"
+    KEY_CONFIRMED = "key:confirm"
+    KEY_READ = "key:reading"
     KEY_DISCOVERED = "key:discover"
     KEY_ADOPTED = "key:adopt"
     KEY_CHANGED = "key:change"
@@ -41,6 +44,7 @@ class Event(enum.StrEnum):
     KEY_KEPT = "key:keep"
     INVENTORY_VIEWED = "inventory:view"
     INVENTORY_SEARCHED = "inventory:search"
+    INVENTORY_COMPARED = "inventory:compare"
     INVENTORY_EXPORTED = "inventory:export"
     ACTIVITY_EXPORTED = "activity:export"
     ATTEMPT_REFUSED = "attempt:refuse"
@@ -86,6 +90,9 @@ _LABELS = {
     Event.KEY_DELETION_STARTED: "Deletion started",
     Event.KEY_DELETED: "API key deleted",
     Event.KEY_REMOVAL_CONFIRMED: "Deletion in Cerby confirmed by hand",
+    Event.KEY_REMOVAL_DECLARED: "Declared as removed by a person",
+    Event.KEY_CONFIRMED: "API key confirmed against Cerby's web app",
+    Event.KEY_READ: "Reading entered by a person",
     Event.KEY_DISCOVERED: "API key discovered in Cerby",
     Event.KEY_ADOPTED: "API key adopted",
     Event.KEY_CHANGED: "API key changed in Cerby",
@@ -97,6 +104,7 @@ _LABELS = {
     Event.KEY_KEPT: "API key kept",
     Event.INVENTORY_VIEWED: "Inventory viewed",
     Event.INVENTORY_SEARCHED: "Inventory searched",
+    Event.INVENTORY_COMPARED: "Inventory compared with Cerby's web app by hand",
     Event.INVENTORY_EXPORTED: "Inventory downloaded",
     Event.ACTIVITY_EXPORTED: "Activity downloaded",
     Event.ATTEMPT_REFUSED: "Attempt refused",
@@ -138,6 +146,9 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.KEY_RESCOPE_STARTED: frozenset({"before", "after"}),
     Event.KEY_RESCOPED: frozenset({"before", "after"}),
     Event.KEY_DELETION_STARTED: frozenset({"from_state"}),
+    Event.KEY_REMOVAL_DECLARED: frozenset({"from_state", "shown"}),
+    Event.KEY_CONFIRMED: frozenset({"seen_at"}),
+    Event.KEY_READ: frozenset({"read_at", "last_used_at", "expires_at", "former_expires_at"}),
     Event.KEY_DISCOVERED: frozenset({"cerby_id", "owner_id", "scopes", "created_at", "expires_at"}),
     Event.KEY_ADOPTED: frozenset({"purpose"}),
     Event.KEY_CHANGED: frozenset({"before", "after", "owner_id"}),
@@ -147,6 +158,7 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.QUARANTINE_ENDED: frozenset({"keys"}),
     Event.KEY_KEPT: frozenset({"cerby_id", "from_state"}),
     Event.INVENTORY_SEARCHED: frozenset({"filter"}),
+    Event.INVENTORY_COMPARED: frozenset({"group", "count", "rows", "unreadable", "whole_table"}),
     Event.INVENTORY_EXPORTED: frozenset({"filter", "count"}),
     Event.ACTIVITY_EXPORTED: frozenset({"filter", "count"}),
     Event.ATTEMPT_REFUSED: frozenset({"action", "further_refusals"}),

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.utils import timezone
 
+from keys.rules.lifecycle import EXPIRY_NOT_KNOWN
 from keys.rules.scopes import label
 
 SHOWN_SCOPES = 2
@@ -21,8 +22,17 @@ def day(moment: datetime) -> str:
 
 def exact(moment: datetime) -> str:
     """Return ``3 November 2026, 14:05:09 CET`` in the reader's time zone."""
+    if moment == EXPIRY_NOT_KNOWN:
+        return NOT_KNOWN
     local = timezone.localtime(moment)
     return f"{local.day} {local:%B %Y, %H:%M:%S %Z}"
+
+
+def short(moment: datetime) -> str:
+    """Return ``30 Nov 12:03`` in the reader's time zone, with the year if it is another one."""
+    local = timezone.localtime(moment)
+    year = "" if local.year == timezone.localtime().year else f" {local.year}"
+    return f"{local.day} {local:%b}{year} {local:%H:%M}"
 
 
 def to_the_second(moment: datetime) -> str:
@@ -36,6 +46,8 @@ def day_exact_iso(moment: datetime) -> tuple[str, str, str]:
 
     Converting to the reader's time zone once saves half of the cost.
     """
+    if moment == EXPIRY_NOT_KNOWN:
+        return NOT_KNOWN, NOT_KNOWN, ""
     local = timezone.localtime(moment)
     exact = f"{local.day} {local:%B %Y, %H:%M:%S %Z}"
     return f"{local.day} {local:%b %Y}", exact, local.isoformat(timespec="seconds")
@@ -93,6 +105,22 @@ def utc(moment: datetime | None) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if moment else ""
 
 
+def utc_or_not_known(expiry: datetime) -> str:
+    return NOT_KNOWN.lower() if expiry == EXPIRY_NOT_KNOWN else utc(expiry)
+
+
+def confirmed(name: str, at: datetime) -> str:
+    """Return who saw a key in Cerby's web app, and when, as a note beside its status."""
+    return f"confirmed by {name} against Cerby's web app, {short(at)}"
+
+
+def reading(name: str, at: datetime) -> str:
+    """Return who read a value in Cerby's web app, and when, as a note beside the value."""
+    local = timezone.localtime(at)
+    year = "" if local.year == timezone.localtime().year else f" {local.year}"
+    return f"reading by {name}, {local.day} {local:%b}{year}"
+
+
 def utc_microseconds(moment: datetime) -> str:
     """Return ISO 8601 in UTC with microseconds, the format of every time in the audit log."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -106,6 +134,8 @@ def scope_summary(scopes: list[str]) -> str:
     """Return the first two labels and the number of the others: ``Read users, Read items +2``."""
     shown = scope_list(scopes[:SHOWN_SCOPES])
     more = len(scopes) - SHOWN_SCOPES
+    if not scopes:
+        return NOT_KNOWN
     return f"{shown} +{more}" if more > 0 else shown
 
 

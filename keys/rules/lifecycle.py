@@ -10,7 +10,7 @@
     IN_DOUBT --find_absent--> ABSENT        Cerby doesn't list it, after waiting long enough
     READY, CLAIMED, HELD --revoke--> REVOKING --confirm_revoked--> REVOKED
     ABSENT, REFUSED, REVOKED --reappear--> REVOKING     Cerby lists it as live nevertheless
-    READY, CLAIMED, HELD --vanish--> REVOKED            somebody removed it in Cerby
+    READY, CLAIMED, HELD --vanish--> REVOKED            somebody removed it in Cerby, or a person says so
     IN_DOUBT, READY, CLAIMED, ABSENT, REFUSED, REVOKED --keep--> HELD    a person says that it is in use
 
 Some transitions are due after a time in a state (``DUE_AFTER``); keys.actions.keys.reconcile makes them.
@@ -21,7 +21,7 @@ transaction. docs/generate-a-key.md follows a key through its states.
 from __future__ import annotations
 
 import enum
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 
 class State(enum.StrEnum):
@@ -148,6 +148,9 @@ CAVEAT: dict[State, str] = {
     State.AWAITED: "not pasted yet",
 }
 """Notes shown beside the status of keys in states about which the status alone would be misleading."""
+
+EXPIRY_NOT_KNOWN = datetime(9999, 1, 1, tzinfo=UTC)
+"""The expiry of a key of which only the name is known. It sorts after all others and is never reached."""
 
 REVEAL_WITHIN = timedelta(minutes=15)
 """How long a new key can be viewed."""

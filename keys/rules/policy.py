@@ -46,6 +46,7 @@ EVERYONE = frozenset(Role)
 class Action(enum.StrEnum):
     SEE_INVENTORY = "inventory:see"
     EXPORT_INVENTORY = "inventory:export"
+    COMPARE_INVENTORY = "inventory:compare"
     SEE_ACTIVITY = "activity:see"
     EXPORT_ACTIVITY = "activity:export"
     VERIFY_RECORD = "record:verify"
@@ -62,6 +63,7 @@ class Action(enum.StrEnum):
     DELETE_KEY = "key:delete"
     REVEAL_KEY = "key:reveal"
     ADOPT_KEY = "key:adopt"
+    ENTER_READING = "key:reading"
     ERASE_PERSON = "person:erase"
     KEEP_KEY = "key:keep"
     END_QUARANTINE = "quarantine:end"
@@ -75,6 +77,7 @@ class Action(enum.StrEnum):
 _ACTION_WORDS = {
     Action.SEE_INVENTORY: "see every API key of the workspace",
     Action.EXPORT_INVENTORY: "download the inventory",
+    Action.COMPARE_INVENTORY: "compare the inventory with Cerby's web app",
     Action.SEE_ACTIVITY: "see the activity of the workspace",
     Action.EXPORT_ACTIVITY: "download the activity",
     Action.VERIFY_RECORD: "verify the audit log",
@@ -91,6 +94,7 @@ _ACTION_WORDS = {
     Action.DELETE_KEY: "delete an API key",
     Action.REVEAL_KEY: "view a newly generated API key",
     Action.ADOPT_KEY: "adopt an API key that was discovered in Cerby",
+    Action.ENTER_READING: "enter the last use or the expiry of an API key",
     Action.ERASE_PERSON: "erase a person who has left",
     Action.KEEP_KEY: "keep an API key that is held back by the quarantine",
     Action.END_QUARANTINE: "end the quarantine",
@@ -132,6 +136,7 @@ class Rule:
 MATRIX: dict[Action, Rule] = {
     Action.SEE_INVENTORY: Rule(ADMINS),
     Action.EXPORT_INVENTORY: Rule(ADMINS, fresh_role=True),
+    Action.COMPARE_INVENTORY: Rule(ADMINS, fresh_role=True),
     Action.SEE_ACTIVITY: Rule(ADMINS),
     Action.EXPORT_ACTIVITY: Rule(ADMINS, fresh_role=True),
     Action.VERIFY_RECORD: Rule(ADMINS),
@@ -148,6 +153,7 @@ MATRIX: dict[Action, Rule] = {
     Action.WIDEN_KEY: Rule(ADMINS, at_least_key_owner=True, fresh_role=True),
     Action.DELETE_KEY: Rule(ADMINS, OwnKey.SUFFICES, fresh_role=True),
     Action.ADOPT_KEY: Rule(ADMINS, fresh_role=True),
+    Action.ENTER_READING: Rule(ADMINS, OwnKey.SUFFICES),
     Action.ERASE_PERSON: Rule(frozenset({Role.OWNER}), fresh_role=True),
     Action.KEEP_KEY: Rule(HIGHEST, fresh_role=True),
     Action.END_QUARANTINE: Rule(HIGHEST, fresh_role=True),
@@ -158,6 +164,7 @@ OWNER_ONLY_MATRIX: dict[Action, Rule] = MATRIX | {
     Action.NARROW_KEY: Rule(EVERYONE, OwnKey.IS_REQUIRED),
     Action.WIDEN_KEY: Rule(ADMINS, OwnKey.IS_REQUIRED, at_least_key_owner=True, fresh_role=True),
     Action.DELETE_KEY: Rule(EVERYONE, OwnKey.IS_REQUIRED, fresh_role=True),
+    Action.ENTER_READING: Rule(EVERYONE, OwnKey.IS_REQUIRED),
 }
 
 _MATRICES = {KeyManagement.ADMINS: MATRIX, KeyManagement.OWNER_ONLY: OWNER_ONLY_MATRIX}

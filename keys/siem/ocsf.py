@@ -35,6 +35,7 @@ CLASSES: dict[str, tuple[int, int]] = {
     Event.PERSON_ERASED: (ACCOUNT_CHANGE, OTHER),
     Event.KEY_SOUGHT: (API_ACTIVITY, READ),
     Event.INVENTORY_EXPORTED: (API_ACTIVITY, READ),
+    Event.INVENTORY_COMPARED: (API_ACTIVITY, UPDATE),
     Event.ACTIVITY_EXPORTED: (API_ACTIVITY, READ),
     Event.EVIDENCE_EXPORTED: (API_ACTIVITY, READ),
     Event.KEY_REQUESTED: (ENTITY_MANAGEMENT, CREATE),
@@ -43,7 +44,7 @@ CLASSES: dict[str, tuple[int, int]] = {
     **dict.fromkeys((Event.KEY_REGISTERED, Event.KEY_DISCOVERED), (ENTITY_MANAGEMENT, CREATE)),
     **dict.fromkeys((Event.KEY_REVEALED, Event.KEY_LOOKED_UP), (ENTITY_MANAGEMENT, READ)),
     **dict.fromkeys((Event.KEY_DELETION_STARTED, Event.KEY_DELETED), (ENTITY_MANAGEMENT, DELETE)),
-    Event.KEY_REMOVAL_CONFIRMED: (ENTITY_MANAGEMENT, DELETE),
+    **dict.fromkeys((Event.KEY_REMOVAL_CONFIRMED, Event.KEY_REMOVAL_DECLARED), (ENTITY_MANAGEMENT, DELETE)),
 }
 """Class and activity. Other events are updates of their key, or "other" API activity if they have no key."""
 

@@ -18,6 +18,7 @@ from django.utils.text import slugify
 
 from keys.forms.new_key import ScopesForm
 from keys.rules import formatting
+from keys.rules.lifecycle import EXPIRY_NOT_KNOWN
 
 register = template.Library()
 
@@ -67,7 +68,9 @@ def outcome_icon(outcome: str) -> SafeString:
 
 @register.simple_tag
 def moment(at: datetime) -> SafeString:
-    """Return ``3 Nov 2026, 14:05:09 CET (5 days ago)`` in the reader's zone."""
+    """Return ``3 Nov 2026, 14:05:09 CET (5 days ago)`` in the reader's zone, or ``Not known``."""
+    if at == EXPIRY_NOT_KNOWN:
+        return format_html("{}", formatting.NOT_KNOWN)
     return format_html(
         '<time datetime="{}">{}</time> ({})',
         formatting.utc(at),

@@ -84,16 +84,16 @@ in_doubt                             > revoking   key:look-up:done+found
 in_doubt                             > absent     key:look-up:done
 ready                                > claimed    key:reveal:done
 claimed                              > held       key:store:done
-ready claimed held                   > revoked    key:change:done+removed
+ready claimed held                   > revoked    key:change:done+removed key:declare-removed:done
 ready claimed held                   > revoking   key:start-delete:done
 absent refused revoked               > revoking   key:start-delete:done
 in_doubt ready claimed               > held       key:keep:done
 absent refused revoked               > held       key:keep:done
 revoking                             > revoked    key:delete:done key:confirm-removal:done
-held revoking revoked                > =          key:delete:failed
-ready claimed held                   > =          key:register:done key:change:done
+held revoking revoked                > =          key:delete:failed key:adopt:done
+ready claimed held                   > =          key:register:done key:change:done key:confirm:done
 claimed held revoking                > =          key:identify:done
-held revoking revoked                > =          key:adopt:done
+ready claimed held                   > =          key:reading:done
 in_doubt absent held revoking revoked > =         key:look-up:done
 claimed held revoking revoked        > =          key:start-save:done key:store:failed key:store:refused
 ready claimed held revoking revoked  > =          key:start-rescope:done key:rescope:done key:rescope:failed

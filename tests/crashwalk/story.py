@@ -22,6 +22,7 @@ _DONE = {
     Event.KEY_STORED: {Transition.STORE},
     Event.KEY_DELETION_STARTED: {Transition.REVOKE, Transition.REAPPEAR},
     Event.KEY_DELETED: {Transition.CONFIRM_REVOKED},
+    Event.KEY_REMOVAL_DECLARED: {Transition.VANISH},
     Event.KEY_REMOVAL_CONFIRMED: {Transition.CONFIRM_REVOKED},
 }
 _FAILED = {Event.KEY_ISSUED: {Transition.REFUSE}}

@@ -81,6 +81,8 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:register": {"GET HEAD": ADMINS, "POST": CHANGED_BY_ADMINS},
     "keys:imports": {"GET HEAD POST": ADMINS},
     "keys:imports-confirm": {"POST": CHANGED_BY_ADMINS},
+    "keys:compare": {"GET HEAD POST": ADMINS},
+    "keys:compare-confirm": {"POST": ADMINS},
     "keys:find": {"GET HEAD POST": who(200, 403, key_owner=200) | {"user": 200}},
     "keys:removal": {"GET HEAD": KEY_READ},
     "keys:removal-confirm": {"POST": KEY_CHANGED},
@@ -89,6 +91,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:key-keep": {"POST": CHANGED_BY_THE_HIGHEST},
     "keys:key-rescope": {"POST": KEY_CHANGED},
     "keys:key-delete": {"GET HEAD": KEY_READ, "POST": KEY_CHANGED},
+    "keys:reading": {"GET HEAD": KEY_READ, "POST": KEY_CHANGED},
     "keys:activity": {"GET HEAD": ADMINS},
     "keys:activity-export": {"GET HEAD": ADMINS},
     "keys:verification": {"GET HEAD": ADMINS},
@@ -141,6 +144,7 @@ OWNER_ONLY: dict[str, dict[str, dict[str, int]]] = {
     "keys:key-delete": {"GET HEAD": own(200), "POST": own(302)},
     "keys:removal": {"GET HEAD": own(200)},
     "keys:removal-confirm": {"POST": own(302)},
+    "keys:reading": {"GET HEAD": own(200), "POST": own(302)},
     "keys:paste": {"GET HEAD": own(200), "POST": own(302) | {"key_owner": 403}},
     "keys:store": {"GET HEAD": own(200)},
     "keys:store-claim": {"POST": own(200)},
@@ -148,12 +152,13 @@ OWNER_ONLY: dict[str, dict[str, dict[str, int]]] = {
     "keys:store-done": {"POST": own(302)},
 }
 
-ABOUT_A_KEY = ("keys:store", "keys:key", "keys:paste", "keys:removal")
+ABOUT_A_KEY = ("keys:store", "keys:key", "keys:paste", "keys:removal", "keys:reading")
 WITH_KEY = {name for name in TABLE if name.startswith(ABOUT_A_KEY)}
 BY_HAND = {
     "keys:paste": State.AWAITED,
     "keys:removal": State.REVOKING,
     "keys:removal-confirm": State.REVOKING,
+    "keys:reading": State.HELD,
 }
 """The key's state on pages for keys that a person created in Cerby's web app."""
 QUARANTINED = {"keys:key-keep", "keys:health-release"}
@@ -206,7 +211,9 @@ def ask(cast, browser_of, workspace, settings, tmp_path):
         Verification.objects.all().delete()
         damaged = a_damaged_record().pk if name == "keys:verification-explain" else 0
         if name in BY_HAND:
-            ApiKey.objects.filter(pk=key.pk).update(cerby_id=None, origin="pasted", state=BY_HAND[name])
+            ApiKey.objects.filter(pk=key.pk).update(
+                cerby_id=None, origin="declared" if name == "keys:reading" else "pasted", state=BY_HAND[name]
+            )
         asker = "user" if person == "key_owner" else person
         browser, address = browser_of(asker), _address(name, key, cast[asker] or cast.admin)
         body = _bodies(secret, workspace.vaults[0], damaged).get(name, {}) if "POST" in methods else {}
@@ -267,10 +274,13 @@ def _bodies(secret: str, vault: str, damaged: int) -> dict[str, dict[str, Any]]:
         "keys:key-adopt": {"purpose": "Exports the payroll."},
         "keys:key-rescope": {"scope": "read:teams", "on": "false"},
         "keys:paste": {"api_key": secret},
+        "keys:reading": {"never_used": "on"},
         "keys:removal-confirm": {"deleted": "on"},
         "keys:register": {**existing, "expires_date": "2099-01-01"},
         "keys:imports": {"file": SimpleUploadedFile("keys.csv", csv.encode())},
         "keys:imports-confirm": {"text": csv},
+        "keys:compare": (compared := {"text": "N\t1 Nov 2026\tX\tActive"}),
+        "keys:compare-confirm": compared,
         "keys:find": {"text": "a suspicious text"},
         "keys:verification-explain": {"verification": damaged, "explanation": "A backup was restored."},
         "keys:store-save": {"json": {"secret": secret, "vault": vault}},

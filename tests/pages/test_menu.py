@@ -7,7 +7,7 @@ import pytest
 from tests.cast import a_key
 from tests.pages.helpers import events, links, the, within, words
 
-EVERYTHING = ["Dashboard", "API keys", "Activity", "Settings"]
+EVERYTHING = ["Dashboard", "API keys", "Compare with Cerby", "Activity", "Settings"]
 
 
 def menu_of(response) -> dict[str, str]:
@@ -41,6 +41,7 @@ def test_no_entry_is_refused(browser_of, cast, person, entries):
         ("/", "Dashboard"),
         ("/keys/", "API keys"),
         ("/keys/new/", "API keys"),
+        ("/keys/compare/", "Compare with Cerby"),
         ("/activity/verify/", "Activity"),
         ("/roles/", "Settings"),
     ],

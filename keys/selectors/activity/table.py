@@ -155,13 +155,14 @@ def _in_order(details: dict[str, Any]) -> list[tuple[str, Any]]:
     return sorted(details.items(), key=lambda detail: (last.get(detail[0], 0), detail[0]))
 
 
+_MOMENTS = {"expires_at", "former_expires_at", "last_used_at", "read_at", "seen_at"}
 _SCOPE_DETAILS = {"scopes", "before", "after"}
 
 
 def _detail(name: str, value: Any) -> str:
     if name in _SCOPE_DETAILS and isinstance(value, list):
         return ", ".join(label(scope) for scope in value)
-    if name == "expires_at":
+    if name in _MOMENTS and value != "never":
         return formatting.exact(datetime.fromisoformat(value))
     if name == "rules":
         return f"of {len(value)} actions"

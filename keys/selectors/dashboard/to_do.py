@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from keys.models import LISTED, ApiKey, AuditEvent
 from keys.rules.events import Event
+from keys.selectors.compare.completeness import completeness, is_compared_by_hand
 from keys.selectors.counts import bounded_count, count_label
 from keys.selectors.inventory.conditions import Condition, narrow
 from keys.selectors.inventory.filters import (
@@ -91,6 +92,7 @@ def _lines(now: datetime) -> list[Line | None]:
             "They are probably not needed. Ask their owners, then delete them.",
             now,
         ),
+        _not_seen(now),
         _expiring("info", 30, "Plan their replacement.", now),
         _expiring("info", 90, "The calendar shows on which days.", now),
         _needing("info", "unused-45", "They count as dormant. Check whether they are still needed.", now),
@@ -103,6 +105,21 @@ def _lines(now: datetime) -> list[Line | None]:
             outcome=AuditEvent.Outcome.REFUSED,
         ),
     ]
+
+
+def _not_seen(now: datetime) -> Line | None:
+    """Return the line about keys that people must confirm, or None if nobody is reminded of them."""
+    days = settings.PORTAL_COMPARE_EVERY_DAYS
+    if not days or not is_compared_by_hand():
+        return None
+    return Line(
+        "not-seen",
+        completeness(now).due,
+        f"Not confirmed against Cerby's web app for {days} days",
+        "Paste Cerby's table, and confirm the keys that it shows.",
+        reverse("keys:compare"),
+        "warning",
+    )
 
 
 def _needing(tone: str, need: str, advice: str, now: datetime) -> Line | None:

@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from keys.models import PeriodicJob
 from keys.rules import formatting
+from keys.selectors.compare.completeness import completeness, is_compared_by_hand
 from keys.selectors.health.audit_log import AuditHealth
 from keys.selectors.health.safeguards import active_quarantine
 from keys.selectors.inventory.freshness import freshness
@@ -26,7 +27,13 @@ class HealthLine(NamedTuple):
 
 
 def health_lines(now: datetime, audit: AuditHealth, late_jobs: Sequence[str]) -> list[HealthLine]:
-    return [cerby_line(now), jobs_line(late_jobs), deletion_line(), audit_log_line(audit, now)]
+    return [
+        cerby_line(now),
+        *web_app_lines(now),
+        jobs_line(late_jobs),
+        deletion_line(),
+        audit_log_line(audit, now),
+    ]
 
 
 def cerby_line(now: datetime) -> HealthLine:
@@ -55,6 +62,15 @@ def _people_line(now: datetime) -> HealthLine:
     else:
         words, tone = "Roles have not been read from Cerby yet.", "warning"
     return HealthLine("Cerby", words, tone, reverse("keys:roles"))
+
+
+def web_app_lines(now: datetime) -> list[HealthLine]:
+    """Return the line about comparisons by hand, if people make them."""
+    if not is_compared_by_hand():
+        return []
+    found = completeness(now)
+    tone = "warning" if found.due and settings.PORTAL_COMPARE_EVERY_DAYS else "ok"
+    return [HealthLine("Cerby's web app", found.sentence(now), tone, reverse("keys:compare"))]
 
 
 def jobs_line(late_jobs: Sequence[str]) -> HealthLine:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
+from django.utils import timezone
 
 from keys.models import PeriodicJob
+from keys.selectors.compare.completeness import completeness, is_compared_by_hand
 
 NOTHING_TO_COMPARE = "Cerby publishes no list of API keys, so nothing was compared"
 """The summary of a sweep in assisted mode."""
@@ -19,6 +21,7 @@ class Freshness:
 
     ``compared_at``: when a comparison with Cerby last succeeded, or None.
 
+    ``by_hand``: how many keys people have confirmed against Cerby's web app, or an empty string.
     ``result`` is its result in words. If a later one failed, ``problem`` says why and ``result`` is empty.
     """
 
@@ -26,17 +29,24 @@ class Freshness:
     result: str
     problem: str
     is_possible: bool = True
+    by_hand: str = ""
 
 
 def freshness() -> Freshness:
     if settings.CERBY_ISSUE_MODE == "assisted":
-        return Freshness(None, "", "", is_possible=False)
+        return Freshness(None, "", "", is_possible=False, by_hand=_by_hand())
     last = PeriodicJob.objects.filter(name="sweep").exclude(summary=NOTHING_TO_COMPARE).first()
     if last is None:
-        return Freshness(None, "", "")
+        return Freshness(None, "", "", by_hand=_by_hand())
     failed = last.succeeded is False
     return Freshness(
         compared_at=last.succeeded_at,
         result="" if failed else last.summary,
         problem=last.summary if failed else "",
+        by_hand=_by_hand(),
     )
+
+
+def _by_hand() -> str:
+    now = timezone.now()
+    return completeness(now).sentence(now) if is_compared_by_hand() else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from django.conf import settings
 from django.http import QueryDict
@@ -17,6 +17,7 @@ from keys.rules import formatting
 from keys.rules.errors import Invalid
 from keys.rules.lifecycle import CAVEAT, State, Status, status
 from keys.rules.policy import Action, Actor
+from keys.rules.readings import counts
 from keys.selectors.inventory.conditions import Condition, of_owner
 from keys.selectors.inventory.exports import Export, export
 from keys.selectors.inventory.filters import InventoryFilter
@@ -39,6 +40,13 @@ COLUMNS = (
     "origin",
     "missing_since",
     "owner_left_at",
+    "seen_at",
+    "seen_by__name",
+    "use_read_at",
+    "use_read_by__name",
+    "expiry_read_at",
+    "expiry_read_by__name",
+    "confirmed_at",
     "cerby_id",
 )
 
@@ -67,6 +75,9 @@ class KeyRow(TypedDict):
     status: str
     status_label: str
     caveat: str
+    seen: str
+    last_used_note: str
+    expires_note: str
 
 
 @dataclass(frozen=True)
@@ -119,6 +130,7 @@ def _row(values: tuple[Any, ...], now: datetime) -> KeyRow:
     (id_, name, owner_name, owner_email, scopes, created, expires, used, phase, state, *others) = values
     current = status(phase, expires, now)
     created_on, created_exact, created_iso = formatting.day_exact_iso(created)
+    by_people = _by_people(others)
     expires_on, expires_exact, expires_iso = formatting.day_exact_iso(expires)
     return KeyRow(
         id=str(id_),
@@ -133,12 +145,32 @@ def _row(values: tuple[Any, ...], now: datetime) -> KeyRow:
         expires=expires_on,
         expires_exact=expires_exact,
         expires_iso=expires_iso,
-        last_used=formatting.last_used(used, now, is_known=_shows_use(others)),
+        last_used=formatting.last_used(used, now, is_known=_shows_use(others) or bool(by_people.last_used)),
         last_used_exact=formatting.exact(used) if used else "",
         last_used_iso=used.isoformat(timespec="seconds") if used else "",
         status=current.value,
         status_label=current.label,
         caveat=_caveat(current, state, others),
+        seen=by_people.seen,
+        last_used_note=by_people.last_used,
+        expires_note=by_people.expires,
+    )
+
+
+class _ByPeople(NamedTuple):
+    """What people said about a key, as notes beside its values; empty if Cerby has listed the key since."""
+
+    seen: str
+    last_used: str
+    expires: str
+
+
+def _by_people(others: Sequence[Any]) -> _ByPeople:
+    seen_at, seen_by, use_at, use_by, expiry_at, expiry_by, confirmed_at = others[6:13]
+    return _ByPeople(
+        seen=formatting.confirmed(seen_by, seen_at) if seen_at else "",
+        last_used=formatting.reading(use_by, use_at) if counts(use_at, confirmed_at) else "",
+        expires=formatting.reading(expiry_by, expiry_at) if counts(expiry_at, confirmed_at) else "",
     )
 
 
@@ -166,6 +198,7 @@ def _caveat(current: Status, state: str, others: Sequence[Any]) -> str:
 EXPORT_HEADER = [
     "Key id", "Name", "Owner", "Owner email", "Scopes", "Created on (UTC)", "Expires (UTC)",
     "Last used (UTC)", "Status", "Note", "Purpose", "Stored at (UTC)", "Stored in", "Origin",
+    "Seen in Cerby's web app (UTC)", "Seen by", "Last used: source", "Expires: source",
 ]  # fmt: skip
 
 
@@ -185,11 +218,13 @@ def inventory_export(actor: Actor, params: QueryDict) -> Export:
 def _export_row(values: tuple[Any, ...], now: datetime) -> list[str]:
     (id_, name, owner, email, scopes, created, expires, used, phase, state, *others) = values
     purpose, stored, where, origin, *_ = others
-    current = status(phase, expires, now)
+    current, by_people = status(phase, expires, now), _by_people(others)
+    used_utc = "never" if by_people.last_used and not used else _used_utc(used, others)
     return [
         str(id_), name, owner, email, formatting.scope_list(scopes), formatting.utc(created),
-        formatting.utc(expires), _used_utc(used, others), current.label, _caveat(current, state, others),
+        formatting.utc_or_not_known(expires), used_utc, current.label, _caveat(current, state, others),
         purpose, formatting.utc(stored), where, ApiKey.Origin(origin).label,
+        formatting.utc(others[6]), others[7] or "", by_people.last_used, by_people.expires,
     ]  # fmt: skip
 
 

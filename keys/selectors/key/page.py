@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
 
 from keys.audit.guard import authorize
-from keys.models import ApiKey, RevealGrant
-from keys.rules import policy
+from keys.models import ApiKey, RevealGrant, User
+from keys.rules import formatting, policy
 from keys.rules import scopes as catalogue
 from keys.rules.errors import NotAllowed, NotFound
-from keys.rules.lifecycle import CAVEAT, ENDED, State, Status, status
+from keys.rules.lifecycle import CAVEAT, ENDED, Phase, State, Status, status
 from keys.rules.policy import Action, Actor
+from keys.rules.readings import counts
 from keys.selectors.activity.table import EventRow, story_of
+
+PEOPLE = ("owner", "seen_by", "use_read_by", "expiry_read_by")
 
 
 def key_for(actor: Actor, key_id: UUID) -> ApiKey:
     """Return the key with its owner. Raise ``NotFound`` also if the actor may not know that it exists."""
-    key = ApiKey.objects.select_related("owner").filter(pk=key_id).first()
+    key = ApiKey.objects.select_related(*PEOPLE).filter(pk=key_id).first()
     if key is None:
         raise NotFound("There is no such API key, or you may not see it.")
     try:
@@ -70,6 +74,10 @@ class KeyPage:
     may_adopt: bool
     why_not: str
     keys_path: str
+    may_read: bool
+    seen: str
+    last_used_note: str
+    expires_note: str
 
 
 def key_page(actor: Actor, key_id: UUID) -> KeyPage:
@@ -89,8 +97,21 @@ def key_page(actor: Actor, key_id: UUID) -> KeyPage:
         by_hand=key.is_deleted_by_hand and key.state in MANAGED_IN_CERBY,
         may_adopt=_needs_adoption(key) and actor.may(Action.ADOPT_KEY, key),
         why_not=policy.refusal(actor, Action.WIDEN_KEY, key) or "",
+        may_read=may_be_read(key) and actor.may(Action.ENTER_READING, key),
+        seen=formatting.confirmed(key.seen_by.name, key.seen_at) if key.seen_by and key.seen_at else "",
+        last_used_note=_reading(key.use_read_by, key.use_read_at, key),
+        expires_note=_reading(key.expiry_read_by, key.expiry_read_at, key),
         keys_path=settings.CERBY_KEYS_PATH,
     )
+
+
+def may_be_read(key: ApiKey) -> bool:
+    """Return whether only people can tell the portal when the key was last used and when it expires."""
+    return key.is_deleted_by_hand and key.phase == Phase.LIVE
+
+
+def _reading(by: User | None, at: datetime | None, key: ApiKey) -> str:
+    return formatting.reading(by.name, at) if by and at and counts(at, key.confirmed_at) else ""
 
 
 def _needs_adoption(key: ApiKey) -> bool:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from keys.models import (
     Alert,
     Checkpoint,
+    Comparison,
     DashboardFigures,
     DroppedValue,
     KeyScope,
@@ -211,6 +212,7 @@ WRONG: dict[str, list[Wrong]] = {
     ],
     "node_agreed_is_positive": [lambda _cast: Node.objects.create(name="Here", agreed=-1)],
     "node_answer_has_a_request": [lambda _cast: Node.objects.create(name="Here", answer="sealed")],
+    "comparison_is_one_row": [lambda _: Comparison.objects.create(id=2)],
     "figures_are_one_row": [
         lambda _: DashboardFigures.objects.create(id=2, as_of=timezone.now(), seconds=0, figures={})
     ],

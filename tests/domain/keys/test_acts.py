@@ -19,12 +19,14 @@ from keys.actions.audit.export_csv import export_activity, export_inventory
 from keys.actions.audit.export_evidence import export_evidence
 from keys.actions.audit.verify import request_verification
 from keys.actions.audit.view_inventory import view_inventory
+from keys.actions.compare.confirm_group import Confirmation, confirm_group
 from keys.actions.keys.acknowledge import acknowledge_key
 from keys.actions.keys.adopt import adopt_key
 from keys.actions.keys.await_paste import await_paste
 from keys.actions.keys.claim import claim_key
 from keys.actions.keys.confirm_removal import confirm_removal
 from keys.actions.keys.delete import delete_key
+from keys.actions.keys.enter_reading import Reading, enter_reading
 from keys.actions.keys.find_leaked import find_leaked
 from keys.actions.keys.import_keys import import_keys
 from keys.actions.keys.issue import issue_key
@@ -48,6 +50,8 @@ from keys.models import ApiKey, AuditEvent, HeldBack, Quarantine, RevealGrant, S
 from keys.rules.errors import Conflict
 from keys.rules.lifecycle import SETTLED_AFTER, State
 from keys.rules.policy import Role
+from keys.selectors.compare.matching import Group
+from keys.selectors.compare.plan import Paste, comparison
 from keys.validation.existing_key import Registration
 from sandbox import Sandbox
 from tests import cast as people
@@ -198,6 +202,17 @@ def ending(_: Scene) -> Act:
     return lambda: end_quarantine(None)
 
 
+def declared(scene: Scene) -> uuid.UUID:
+    return a_key(scene.cast.admin, cerby_id=None, origin="declared").id
+
+
+def comparing(scene: Scene) -> Act:
+    scene.key(name="Nightly export")
+    paste = Paste(f"Nightly export\t1 day ago\t{scene.cast.admin.email}\tActive\n")
+    shown = comparison(scene.me, paste).digest(Group.CONFIRMED)
+    return lambda: confirm_group(scene.me, paste, Confirmation(Group.CONFIRMED, shown))
+
+
 DONE: dict[str, tuple[Staged, list[str]]] = {
     "keys/issue": (on(issue_key, Scene.request), ["key:request", "key:call", "key:issue"]),
     "keys/await_paste": (on(await_paste, Scene.request), ["key:request", "key:await"]),
@@ -207,6 +222,11 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
     "keys/import_keys": (on(import_keys, declared_csv), ["key:register", "key:register"]),
     "keys/find_leaked": (on(find_leaked, lambda _: "a suspicious text"), ["key:find"]),
     "keys/confirm_removal": (on(confirm_removal, to_be_removed_by_hand), ["key:confirm-removal"]),
+    "keys/enter_reading": (
+        on(enter_reading, declared, Reading(never_used=True)),
+        ["key:reading"],
+    ),
+    "compare/confirm_group": (comparing, ["key:confirm", "inventory:compare"]),
     "keys/claim": (on(claim_key, Scene.waiting_key, session="s"), ["key:reveal"]),
     "keys/acknowledge": (on(acknowledge_key, lambda scene: scene.viewed_key()[0]), ["key:store"]),
     "keys/save_in_cerby": (saving, ["key:start-save", "key:store"]),

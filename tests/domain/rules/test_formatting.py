@@ -88,7 +88,7 @@ def test_an_exported_time_is_read_as_the_same_moment(moment, zone):
 
 def test_scopes_in_words():
     assert formatting.scope_list(["read:items:accounts", "made:up"]) == "Read accounts, made:up"
-    assert formatting.scope_summary([]) == ""
+    assert formatting.scope_summary([]) == "Not known"
     assert formatting.scope_summary(["read:users", "read:items"]) == "Read users, Read items"
     assert (
         formatting.scope_summary(["read:users", "read:items", "read:vaults", "x:y"])

@@ -39,6 +39,7 @@ WORKSPACE = {
     Action.GENERATE_KEY: ADMINS,
     Action.REGISTER_KEY: ADMINS,
     Action.FIND_KEY: MEMBERS,
+    Action.COMPARE_INVENTORY: ADMINS,
     Action.ADOPT_KEY: ADMINS,
     Action.ERASE_PERSON: "O",
     Action.KEEP_KEY: HIGHEST,
@@ -52,6 +53,7 @@ KEYS = {
     Action.NARROW_KEY: {KeyManagement.ADMINS: (ALL, ADMINS), KeyManagement.OWNER_ONLY: (ALL, NOBODY)},
     Action.WIDEN_KEY: {KeyManagement.ADMINS: (ADMINS, ADMINS), KeyManagement.OWNER_ONLY: (ADMINS, NOBODY)},
     Action.DELETE_KEY: {KeyManagement.ADMINS: (ALL, ADMINS), KeyManagement.OWNER_ONLY: (ALL, NOBODY)},
+    Action.ENTER_READING: {KeyManagement.ADMINS: (ALL, ADMINS), KeyManagement.OWNER_ONLY: (ALL, NOBODY)},
     Action.REVEAL_KEY: {KeyManagement.ADMINS: (ALL, NOBODY), KeyManagement.OWNER_ONLY: (ALL, NOBODY)},
 }
 
@@ -67,6 +69,7 @@ NEEDS_A_FRESH_ROLE = {
     Action.REFRESH_ROLES,
     Action.REGISTER_KEY,
     Action.ADOPT_KEY,
+    Action.COMPARE_INVENTORY,
     Action.DELETE_KEY,
     Action.ERASE_PERSON,
 }
