@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from sandbox import Sandbox
 from tests import cast as people
 from tests.databases import vendors_of
 from tests.sandbox.server import serve
-from tests.support import own_database, scheduling
+from tests.support import own_database, prepared, scheduling
 from tests.support.postgresql_server import Server, serving
 
 hypothesis.settings.register_profile(
@@ -91,19 +92,43 @@ def vendor(request: pytest.FixtureRequest) -> str | None:
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[Server]:
+def _folder_of_all(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder that all workers of pytest-xdist share."""
+    mine = tmp_path_factory.getbasetemp()
+    return mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(_folder_of_all: Path, django_db_blocker: Any) -> Path:
+    with django_db_blocker.unblock():
+        return prepared.sqlite(_folder_of_all)
+
+
+@pytest.fixture(scope="session")
+def postgresql_data(_folder_of_all: Path, django_db_blocker: Any) -> Path:
+    """Return the data of a server with the database ``prepared.MIGRATED``, for ``serving``."""
+    with django_db_blocker.unblock():
+        return prepared.postgresql(_folder_of_all)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_test_environment: None, migrated_sqlite: Path, django_db_blocker: Any) -> None:
+    """Replace pytest-django's fixture, which migrates a database in each worker."""
+    with django_db_blocker.unblock():
+        prepared.load_into_memory(migrated_sqlite)
+
+
+@pytest.fixture(scope="session")
+def postgresql(postgresql_data: Path) -> Iterator[Server]:
     """Start a PostgreSQL server for this worker's tests when the first test needs it."""
-    with serving() as server:
+    with serving(postgresql_data) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def migrated_postgresql(postgresql: Server, django_db_blocker: Any) -> str:
-    """Migrate a database once, to be copied, and return its name."""
-    postgresql.create("migrated")
-    with django_db_blocker.unblock():
-        own_database.create(postgresql.url("migrated"))
-    return "migrated"
+def migrated_postgresql(postgresql: Server) -> str:
+    """Return the name of the migrated database, to be copied."""
+    return prepared.MIGRATED
 
 
 @pytest.fixture(scope="session")

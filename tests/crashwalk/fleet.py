@@ -11,7 +11,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from urllib.request import Request, urlopen
 
 from sandbox.launcher.processes import end_with_parent
 from tests.support.own_database import Address
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60  # seconds, on a machine that has much else to do
@@ -68,7 +68,7 @@ class Fleet:
     def __init__(self, data: Path, database: Address, *web_options: str, **env: str) -> None:
         self.data = data
         (data / "sandbox").mkdir(parents=True)
-        port = _free_port()
+        port = free_port()
         self.url = f"http://localhost:{port}"
         self._env = {name: os.environ[name] for name in FROM_HERE if name in os.environ} | {
             "PORTAL_DATA_DIR": str(data),
@@ -192,9 +192,3 @@ def kill_if_there(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]

@@ -168,11 +168,12 @@ def sample(world: World, jobs: Sequence[str], pairs: int) -> Iterator[Outcome]:
 
     The pairs are spread over the catalogue and always the same.
     """
-    counts = {}
+    counts, requests = {}, {}
     for job in jobs:
         undisturbed = walk_one(world, Case(job))
         yield undisturbed
         counts[job] = len(undisturbed.life.operations)
+        requests[job] = undisturbed.requests
         first = JOBS[job].first_of_its_own
         yield from (walk_one(world, Case(job, at)) for at in range(first, counts[job] + 1))
         last = _answers(undisturbed.life.operations)[-1]
@@ -181,9 +182,8 @@ def sample(world: World, jobs: Sequence[str], pairs: int) -> Iterator[Outcome]:
     for number in range(pairs):
         job = jobs[number % len(jobs)]
         from_here_on = faults[number * len(faults) // pairs :]
-        requests = _requests_of(world, job)
         pairs_of_job = (
-            (fault, place.nth) for fault in from_here_on for place in places(RULES[fault], requests)
+            (fault, place.nth) for fault in from_here_on for place in places(RULES[fault], requests[job])
         )
         yield walk_one(world, Case(job, 1 + 7 * number % counts[job], *next(pairs_of_job)))
 

@@ -16,14 +16,14 @@ from tests.pages.helpers import HTMX, text
 from tests.pages.journey import GENERATE, answers
 from tests.support import own_database
 from tests.support.postgresql_server import serving
+from tests.support.prepared import MIGRATED
 
 
 @pytest.fixture
-def server(django_db_blocker):
+def server(postgresql_data, django_db_blocker):
     """Start a PostgreSQL server for this test, which may stop it."""
-    with serving() as server, django_db_blocker.unblock():
-        server.create("portal")
-        own_database.create(server.url("portal"))
+    with serving(postgresql_data) as server, django_db_blocker.unblock():
+        server.create("portal", template=MIGRATED)
         yield server
 
 

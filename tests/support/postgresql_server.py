@@ -54,6 +54,10 @@ class Server:
         command = [str(initdb), *settings, "--pgdata", str(data)]
         subprocess.run(command, check=True, capture_output=True, **self._user)
 
+    def copy_data(self, copy: Path) -> None:
+        """Copy the data of this server, which must be stopped, with their owner."""
+        subprocess.run(["cp", "-a", self.folder / "data", copy], check=True)
+
     def start(self) -> None:
         options = [word for name, value in self._options.items() for word in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:
@@ -68,6 +72,9 @@ class Server:
         self._wait_until_ready()
 
     def stop(self, how: int = signal.SIGQUIT) -> None:
+        """Stop the server, if it runs: at once, or in good order with SIGINT."""
+        if self.process.poll() is not None:
+            return
         self.process.send_signal(how)
         self.process.wait(_PATIENCE)
 
@@ -125,10 +132,15 @@ class Server:
 
 
 @contextmanager
-def serving(**options: str) -> Iterator[Server]:
-    """Start a fresh server without synchronous writes, unless ``options`` set, for example, ``fsync="on"``."""
+def serving(data: Path | None = None, **options: str) -> Iterator[Server]:
+    """Start a server with a copy of ``data``, or with an empty database.
+
+    It doesn't write synchronously, unless ``options`` say so, as ``fsync="on"`` does.
+    """
     folder = Path(tempfile.mkdtemp(prefix="portal-pg-"))  # the path of a socket must be short
     try:
+        if data is not None:
+            subprocess.run(["cp", "-a", data, folder / "data"], check=True)
         server = Server(folder, **_FAST | options)
         server.start()
         try:

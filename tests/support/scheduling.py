@@ -1,4 +1,4 @@
-"""Distribute the tests over pytest-xdist's workers: browser tests to one or two of them, the others one by one."""
+"""Distribute the tests over pytest-xdist's workers: browser tests to one or two of them, most others one by one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 LEAST_WORKERS = 3  # two cores bear three, because many tests wait
 CORES_FOR_TWO_BROWSERS = 4
+IN_ONE_WORKER = {"tests/domain/audit/test_roles.py", "tests/house/test_sbom.py"}
+"""Modules with one fixture that takes seconds, which each worker would repeat."""
 
 
 def cores() -> int:
@@ -28,9 +30,9 @@ class BrowserScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist shi
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        if not nodeid.startswith("tests/browser/"):
-            return nodeid
         file = nodeid.partition("::")[0]
+        if not nodeid.startswith("tests/browser/"):
+            return file if file in IN_ONE_WORKER else nodeid
         browsers = 2 if cores() >= CORES_FOR_TWO_BROWSERS else 1
         return f"browser {zlib.crc32(file.encode()) % browsers}"
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -18,14 +20,23 @@ from django.utils import timezone
 from keys.actions.safeguards.quarantine import Cause
 from keys.models import Checkpoint, HeldBack, Node, Quarantine, TreeHead, Unsealed
 from keys.rules.lifecycle import State
+from keys.tlog import mac_ratchet
 from tests.cast import a_live_key, people_in_portal
 from tests.support import own_database
 from tests.support.background import asked, state_of
+from tests.support.fast_epochs import SECONDS
+from tests.support.nodes import ANode
 from tests.support.postgresql_server import Server
 from tests.support.workers import Workers, due_again, wait_until
 
 FAST = ("-m", "tests.support.fast_epochs")
 EPOCHS = 4
+
+
+@pytest.fixture
+def short_epochs(monkeypatch):
+    """Let this process count epochs as the workers do."""
+    monkeypatch.setattr(mac_ratchet, "EPOCH_SECONDS", SECONDS)
 
 
 @pytest.fixture
@@ -54,8 +65,20 @@ def paused(*processes: subprocess.Popen[bytes]) -> Iterator[None]:
             process.send_signal(signal.SIGCONT)
 
 
+def look(*, on: Path, over: Path) -> None:
+    """Start a quarantine on the node of one folder, and end it on that of another."""
+    with ANode(on).here():
+        call_command("quarantine", "on", reason="For a look.", stdout=StringIO())
+    with ANode(over).here():
+        call_command("quarantine", "off", stdout=StringIO())
+
+
 def ratchet(tmp_path: Path, name: str) -> dict[str, Any]:
     return json.loads((tmp_path / name / "audit" / "ratchet.json").read_text())
+
+
+def is_over(epoch: int) -> Callable[[], bool]:
+    return lambda: mac_ratchet._epoch_now() > epoch
 
 
 def all_is_signed() -> bool:
@@ -68,6 +91,7 @@ def everyone_refuses() -> bool:
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("short_epochs")
 def test_two_nodes(nodes, tmp_path, postgresql: Server, migrated_postgresql, workspace):
     (a, b), sandbox, cast = nodes, workspace.sandbox, people_in_portal(workspace.ids)
     with a.one() as worker_a:
@@ -75,9 +99,9 @@ def test_two_nodes(nodes, tmp_path, postgresql: Server, migrated_postgresql, wor
         with b.one() as worker_b:
             wait_until((tmp_path / "b" / "audit" / "ratchet.json").exists)
             first = ratchet(tmp_path, "a")
-            for _ in range(EPOCHS // 2):
-                b.run("quarantine", "on", "--reason", "For a look.")
-                a.run("quarantine", "off")
+            for number in range(1, EPOCHS + 1):
+                wait_until(is_over(first["epoch"] + number))
+                look(on=tmp_path / "b", over=tmp_path / "a")
             wait_until(all_is_signed)
             assert ratchet(tmp_path, "b")["chain"] == first["chain"]
             assert ratchet(tmp_path, "b")["epoch"] >= first["epoch"] + EPOCHS
@@ -87,8 +111,7 @@ def test_two_nodes(nodes, tmp_path, postgresql: Server, migrated_postgresql, wor
                 postgresql.create("dump", template=migrated_postgresql)
                 postgresql.reset("dump", like="own")
             before = TreeHead.objects.get().size
-            b.run("quarantine", "on", "--reason", "For a look.")
-            a.run("quarantine", "off")
+            look(on=tmp_path / "b", over=tmp_path / "a")
             wait_until(lambda: TreeHead.objects.get().size > before and all_is_signed())
             signed = Checkpoint.objects.latest("size").size
 

@@ -20,6 +20,7 @@ from keys.rules.events import Event
 from tests.support import own_database
 from tests.support.nodes import ANode
 from tests.support.postgresql_server import Server, serving
+from tests.support.prepared import MIGRATED
 from tests.support.workers import PATIENCE, Workers, due_again, noted, wait_until
 
 OUTAGE = 5.0  # seconds; longer than the worker waits for one connection
@@ -29,11 +30,10 @@ OUTAGE = 5.0  # seconds; longer than the worker waits for one connection
 
 
 @pytest.fixture
-def server(workspace, django_db_blocker) -> Iterator[Server]:
+def server(workspace, postgresql_data, django_db_blocker) -> Iterator[Server]:
     """Start a PostgreSQL server that the test can stop, with the portal's database."""
-    with serving() as server, django_db_blocker.unblock():
-        server.create("portal")
-        own_database.create(server.url("portal"))
+    with serving(postgresql_data) as server, django_db_blocker.unblock():
+        server.create("portal", template=MIGRATED)
         yield server
 
 

@@ -18,7 +18,7 @@ from tests import cast
 from tests.support.own_database import Address
 from tests.support.racing import meet, race
 
-PROCESSES, GRANTS = 24, 30
+PROCESSES, GRANTS = 12, 10
 
 pytestmark = pytest.mark.long
 

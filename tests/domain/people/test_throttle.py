@@ -16,7 +16,7 @@ from tests.support.own_database import Address
 from tests.support.racing import meet, race
 from tests.support.workers import PATIENCE
 
-PROCESSES, ROUNDS = 8, 10
+PROCESSES, ROUNDS = 8, 5
 EMAIL = "ada@contenzilla.example"
 
 
