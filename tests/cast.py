@@ -15,6 +15,7 @@ from django.test import Client
 from django.utils import timezone
 
 from keys.audit import log
+from keys.audit.results import seal_of
 from keys.models import ApiKey, AuditEvent, User, Verification
 from keys.rules.formatting import utc_microseconds
 from keys.rules.lifecycle import State
@@ -188,7 +189,9 @@ def a_damaged_record() -> Verification:
     """Create a verification with damage that nobody has explained."""
     where, now = f"event {uuid.uuid4()}", timezone.now()
     found = {"kind": "TIME", "meaning": "M", "where": where, "words": "", "times": 1}
-    return Verification.objects.create(asked_at=now, finished_at=now, asked_by="X", damage=[found])
+    made = Verification.objects.create(asked_at=now, finished_at=now, asked_by="X", damage=[found])
+    Verification.objects.filter(pk=made.pk).update(seal=seal_of(made))
+    return made
 
 
 def said_by(event: AuditEvent) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from keys.audit.reader import record
-from keys.audit.self_check import vkeys
+from keys.tlog.checkpoint import vkeys
 from keys.verifier import verify_bundle
 
 README = """\

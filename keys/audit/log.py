@@ -6,10 +6,12 @@ import uuid
 from datetime import datetime
 from typing import Any
 
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from keys.audit import chain
-from keys.models import ApiKey, AuditEvent
+from keys.audit.key_texts import without_key_texts
+from keys.models import ApiKey, AuditEvent, Unsealed
 from keys.rules.events import DETAILS, DONE, OUTCOMES, Event
 from keys.rules.formatting import utc_microseconds
 from keys.rules.policy import Actor
@@ -20,6 +22,10 @@ THE_PORTAL = "The portal"
 LONGEST_REASON = 500
 
 
+class NotRecorded(IntegrityError):
+    """The event is not in the log, so the action must fail."""
+
+
 def append(
     event: Event,
     *,
@@ -28,13 +34,14 @@ def append(
     outcome: Outcome = Outcome.DONE,
     reason: str = "",
     **details: Any,
-) -> None:
+) -> AuditEvent:
     """Append one event in the caller's transaction, so that the action fails if the event cannot be written.
 
     ``actor`` is None if the portal or its operator acted. ``details`` are JSON values without floats, never a
-    secret. Raises ``ValueError`` for a detail that is not in ``DETAILS``, for an outcome that is not in
-    ``OUTCOMES``, and for values that a leaf cannot hold, such as more than 8 KiB. Raises ``NotReady`` if this
-    node has not got the key for MACs from another node yet.
+    secret. Raises ``NotRecorded`` if the database does not keep the event, and ``NotReady`` if this node has
+    not got the key for MACs from another node yet. Raises ``ValueError`` for a detail that is not in
+    ``DETAILS``, for an outcome that is not in ``OUTCOMES``, and for values that a leaf cannot hold, such as
+    more than 8 KiB.
     """
     unknown = details.keys() - DETAILS.get(event, frozenset())
     if unknown:
@@ -50,7 +57,21 @@ def append(
         "reason": reason[:LONGEST_REASON],
         "details": details,
     }
-    row(event_in_clear).save(force_insert=True)
+    new = row(without_key_texts(event_in_clear))
+    with transaction.atomic(savepoint=False):  # so that it is not sealed before it is checked
+        try:
+            new.save(force_insert=True)
+        except TypeError as nothing_inserted:  # PostgreSQL returned no id, because a trigger dropped the row
+            raise NotRecorded("The database did not keep the event.") from nothing_inserted
+        _check_is_recorded(new)
+    return new
+
+
+def _check_is_recorded(new: AuditEvent) -> None:
+    """Raise ``NotRecorded`` if something in the database threw the event away, or changed it."""
+    queued = Unsealed.objects.filter(event_id=new.pk).values_list("event__leaf", "event__mac").first()
+    if queued is None or (bytes(queued[0]), bytes(queued[1])) != (new.leaf, new.mac):
+        raise NotRecorded("The database did not keep the event as it was written.")
 
 
 def row(event: dict[str, Any]) -> AuditEvent:

@@ -71,13 +71,18 @@ def live_others() -> list[Node]:
     return list(others().filter(last_seen__gt=Now() - LIVE))
 
 
-def see(*, agreed: int, refusal: str, has_started: bool) -> None:
+def see(*, agreed: int, refusal: str, unchecked: int, has_started: bool) -> None:
     """Record a heartbeat. ``has_started``: it is the first one of this process."""
     row = own_row()
     was_away = has_started or Node.objects.filter(pk=row.pk, last_seen__lt=Now() - AWAY).exists()
     changes = {"back_since": Now()} if was_away else {}
     Node.objects.filter(pk=row.pk).update(
-        name=_name(), last_seen=Now(), agreed=agreed, refusal=refusal[:500], **changes
+        name=_name(),
+        last_seen=Now(),
+        agreed=agreed,
+        refusal=refusal[:500],
+        unchecked=unchecked,
+        **changes,
     )
 
 

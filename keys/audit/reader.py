@@ -31,6 +31,7 @@ COLUMNS = (
     *("at", "type", "outcome", "actor_id", "actor_name", "actor_email", "actor_role"),
     *("key_name", "ip", "browser", "reason", "details"),
 )
+ERASURES = (Event.PERSON_ERASED, Event.ERASED_LISTED)
 _PROOF_COLUMNS = ("leaf", "salt", "personal", "mac", "mac_chain", "mac_epoch")
 
 
@@ -129,7 +130,7 @@ def _unsealed(size: int, last: int) -> Iterator[Line]:
     """
     outside = Q(sealed__isnull=True) | Q(sealed__index__gt=size)
     yield from _outside(outside, last)
-    yield from _outside(outside, _last(AuditEvent, "id"), id__gt=last, type=Event.PERSON_ERASED)
+    yield from _outside(outside, _last(AuditEvent, "id"), id__gt=last, type__in=ERASURES)
 
 
 def _outside(not_in_tree: Q, last: int, **filters: Any) -> Iterator[Line]:

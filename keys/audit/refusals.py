@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import F
 
 from keys.audit import log
+from keys.audit.key_texts import without_key_texts
 from keys.models import ApiKey, RefusalCount, Throttle, User
 from keys.models.throttle import Budget, throttle_name
 from keys.rules.events import Event
@@ -103,14 +104,13 @@ def _append(refusal: Refusal, further: int) -> None:
 
 
 def _count(name: str, refusal: Refusal) -> None:
-    last = {
+    texts = {"reason": refusal.reason, "browser": refusal.actor.browser, "details": refusal.details}
+    last = without_key_texts(texts) | {
         "user_id": refusal.actor.user_id,
         "key": refusal.key,
-        "reason": refusal.reason[: log.LONGEST_REASON],
         "ip": refusal.actor.ip,
-        "browser": refusal.actor.browser,
-        "details": refusal.details,
     }
+    last["reason"] = last["reason"][: log.LONGEST_REASON]
     if not RefusalCount.objects.filter(pk=name).update(waiting=F("waiting") + 1, **last):
         RefusalCount.objects.create(name=name, event=refusal.event, **last)
 

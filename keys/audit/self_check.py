@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import chain
 
-from django.conf import settings
 from django.utils import timezone
 
-from keys.audit import tree_store
+from keys.audit import forgeries, notes, tree_store
+from keys.audit.guards import broken_guards
 from keys.audit.reader import Line, record, table_exists
 from keys.audit.signer import last_signed
 from keys.models import TreeHead, TreeNode
-from keys.tlog.checkpoint import signer
+from keys.tlog.checkpoint import vkeys
 from keys.verifier.verify_bundle import Kind, Report, known_keys, verify
 
 _TREE_DAMAGE = frozenset({Kind.HASH, Kind.ROOT, Kind.FORK, Kind.TREE})
 """If one of these was found, comparing the stored tree adds nothing."""
+
+_NOTE_DAMAGE = frozenset(
+    {Kind.EMPTY, Kind.TRUNCATED, Kind.ROLLED_BACK, Kind.FORK, Kind.SIGNATURE, Kind.REPLAYED, Kind.UNSIGNED}
+)
+NAMED = 5
+"""Broken guards that the name of the damage lists."""
 
 
 def check(anchors: Iterable[Line] = (), escrows: Iterable[Line] = ()) -> Report:
@@ -32,10 +38,27 @@ def check(anchors: Iterable[Line] = (), escrows: Iterable[Line] = ()) -> Report:
         _check_tree(report, head)
     if signed:
         _check_last_signed(report, *signed)
-    if head.forged is not None and Kind.MAC not in report.found:
-        report.add(Kind.MAC, head.forged, "Found when the event was sealed.")
-        report.found[Kind.MAC].times = head.forged_times or 1
+        _check_notes(report)
+    _check_guards(report)
+    _check_forgeries(report, forgeries.known(head))
     return report
+
+
+def _check_guards(report: Report) -> None:
+    if broken := broken_guards():
+        more = f" and {len(broken) - NAMED} more" if len(broken) > NAMED else ""
+        report.add(Kind.GUARDS, 0, f"In full: {'; '.join(broken)}."[:2000])
+        report.found[Kind.GUARDS].place = "; ".join(broken[:NAMED]) + more
+        report.found[Kind.GUARDS].times = len(broken)
+
+
+def _check_forgeries(report: Report, known: forgeries.Forged | None) -> None:
+    """Report the forged events that this machine remembers, even if their notices are not in the log."""
+    if known is not None:
+        found = report.found.pop(Kind.FORGED, None)
+        first = min(known.first, found.index) if found else known.first
+        report.add(Kind.FORGED, first, "Found when the event was sealed or signed.")
+        report.found[Kind.FORGED].times = max(known.times, found.times if found else 0)
 
 
 def _check_tree(report: Report, head: TreeHead) -> None:
@@ -61,7 +84,9 @@ def _check_last_signed(report: Report, size: int, root: bytes) -> None:
         report.add(Kind.FORK, 0, f"This machine has signed a different root for {size} events.", size - 1)
 
 
-def vkeys() -> list[str]:
-    """Return the portal's current public key, if it has one, and its former ones."""
-    current = signer()
-    return [*([current.vkey] if current else []), *settings.PORTAL_AUDIT_FORMER_VKEYS]
+def _check_notes(report: Report) -> None:
+    """Report a deleted checkpoint, unless the damage found so far explains its absence."""
+    if report.found.keys().isdisjoint(_NOTE_DAMAGE) and (missing := notes.missing()):
+        words = "This machine remembers more checkpoints, or other ones, than the log has."
+        report.add(Kind.UNSIGNED, 0, words)
+        report.found[Kind.UNSIGNED].times = missing

@@ -6,10 +6,8 @@ because each transaction updates the tree head only if its size is still the siz
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -18,10 +16,11 @@ from django.utils import timezone
 
 from keys.audit import tree_store
 from keys.audit.chain import may_seal
+from keys.audit.forgeries import append_notices, forged_among, note_empty_queue
 from keys.models import Sealed, TreeHead, TreeNode, Unsealed
 from keys.rules.errors import Conflict
 from keys.rules.events import URGENT
-from keys.tlog import mac_ratchet, merkle
+from keys.tlog import merkle
 
 BATCH = 512
 LEASE = timedelta(seconds=10)
@@ -39,7 +38,10 @@ class Sealing:
 
 def seal(leader: UUID) -> Sealing:
     """Seal at most ``BATCH`` waiting events, or none if another process leads or this node has no MAC key."""
-    if not Unsealed.objects.exists() or not may_seal():
+    if not may_seal():
+        return Sealing()
+    if not Unsealed.objects.exists():
+        note_empty_queue()
         return Sealing()
     with transaction.atomic():
         head, _ = TreeHead.objects.select_for_update().get_or_create(pk=1, defaults={"root": merkle.EMPTY})
@@ -67,6 +69,10 @@ def _seal_waiting(head: TreeHead, leader: UUID) -> Sealing:
     if not waiting:
         return Sealing()
     leaves = [merkle.leaf_hash(bytes(leaf)) for _, leaf, *_ in waiting]
+    forged = forged_among(waiting, head.size, leaves)
+    for row in append_notices(forged):  # sealed in this transaction, so that nobody can remove them before
+        waiting.append((row.pk, row.leaf, row.type, row.mac, row.mac_chain, row.mac_epoch))
+        leaves.append(merkle.leaf_hash(bytes(row.leaf)))
     growth = merkle.grow(head.size, tree_store.partial_tile_hashes(head.size), leaves)
     Sealed.objects.bulk_create(
         Sealed(index=index, event_id=event_id, leaf_hash=digest)
@@ -76,7 +82,7 @@ def _seal_waiting(head: TreeHead, leader: UUID) -> Sealing:
         TreeNode(level=level, index=index, hash=digest) for level, index, digest in growth.nodes
     )
     Unsealed.objects.filter(event_id__in=[event_id for event_id, *_ in waiting]).delete()
-    _advance_head(head, growth, leader, timezone.now(), _forged(head, waiting))
+    _advance_head(head, growth, leader, timezone.now(), list(forged))
     return Sealing(len(waiting), any(kind in URGENT for _, _, kind, *_ in waiting))
 
 
@@ -88,18 +94,6 @@ def _dequeue_sealed_events() -> None:
         Unsealed.objects.filter(event_id__in=ids).delete()
 
 
-def _forged(head: TreeHead, waiting: Sequence[tuple[Any, ...]]) -> list[int]:
-    """Return the indexes of the events that were changed or inserted from outside before they were sealed."""
-    forged = [
-        index
-        for index, (_, leaf, _, tag, chain, epoch) in enumerate(waiting, head.size)
-        if mac_ratchet.is_wrong(bytes(leaf), mac_ratchet.Mac(bytes(tag), chain, epoch))
-    ]
-    for index in forged:
-        logger.error("audit_event_forged", count=index)
-    return forged
-
-
 def _advance_head(
     head: TreeHead, growth: merkle.Growth, leader: UUID, now: datetime, forged: list[int]
 ) -> None:
@@ -108,7 +102,7 @@ def _advance_head(
         root=growth.root,
         leader=leader,
         leader_until=now + LEASE,
-        forged=forged[0] if forged and head.forged is None else head.forged,
+        forged=min(forged, default=None) if head.forged is None else head.forged,
         forged_times=(head.forged_times or 0) + len(forged),
     )
     if updated != 1:

@@ -42,7 +42,8 @@ def note_failure(target: DeliveryTarget, error: OSError | NotDelivered, now: dat
 
 
 def is_backing_off(target: BackoffTarget, now: datetime) -> bool:
-    return target.retry_at is not None and target.retry_at > now
+    """Return whether the target waits. A time beyond the longest pause is not the portal's."""
+    return target.retry_at is not None and now < target.retry_at <= now + LONGEST_PAUSE
 
 
 def _reason(error: OSError) -> str:

@@ -12,7 +12,6 @@ from tempfile import TemporaryFile
 from typing import IO, Any
 
 from keys.audit import reader, tree_store
-from keys.audit.self_check import vkeys
 from keys.evidence import keys_as_of, parts, people_as_of, policy_as_of
 from keys.evidence.parts import Period, as_line
 from keys.evidence.readme import README
@@ -21,7 +20,7 @@ from keys.models import AuditEvent, Checkpoint
 from keys.rules import csv_cells
 from keys.rules.errors import Conflict
 from keys.rules.formatting import utc, utc_microseconds
-from keys.tlog.checkpoint import Signer, signer
+from keys.tlog.checkpoint import Signer, signer, vkeys
 from keys.verifier import verify_bundle
 
 FORMAT = "cerby-key-portal/evidence/1"

@@ -17,6 +17,7 @@ from keys.selectors.health.audit_log import audit_health
 
 MAILS_AN_HOUR = 6
 KEPT_FOR = timedelta(days=90)
+CLOCKS_DIFFER_BY = timedelta(minutes=5)
 GRACE = {
     AlertKind.CERBY_AWAY: timedelta(minutes=30),
     AlertKind.JOB_LATE: timedelta(minutes=5),
@@ -52,7 +53,7 @@ def _mail(found: Sequence[ActiveAlert], now: datetime) -> str:
     """Send all changes in one mail, and mark them as mailed once the mail server has accepted it."""
     current: dict[tuple[str, str], ActiveAlert] = {(one.kind, one.subject): one for one in found}
     _replace_reminders(found, now)
-    new = [row for row in _open() if row.mailed_at is None and now - row.since >= _grace(row)]
+    new = [row for row in _open() if _is_to_mail(row, now)]
     ended = list(
         Alert.objects.filter(until__isnull=False, mailed_at__isnull=False, over_mailed_at__isnull=True)
     )
@@ -80,14 +81,21 @@ def _replace_reminders(found: Sequence[ActiveAlert], now: datetime) -> None:
         rows.update(over_mailed_at=now)
 
 
+def _is_to_mail(row: Alert, now: datetime) -> bool:
+    """Return whether the alert lasts long enough and was not mailed. Future times are not the portal's."""
+    is_mailed = row.mailed_at is not None and row.mailed_at <= now + CLOCKS_DIFFER_BY
+    return not is_mailed and (now - row.since >= _grace(row) or row.since > now + CLOCKS_DIFFER_BY)
+
+
 def _grace(row: Alert) -> timedelta:
     return GRACE.get(AlertKind(row.kind), timedelta())
 
 
 def _mails_since(moment: datetime) -> int:
     """Return the number of mails since ``moment``: all alerts in one mail have the same time."""
-    times = set(Alert.objects.filter(mailed_at__gt=moment).values_list("mailed_at", flat=True))
-    times |= set(Alert.objects.filter(over_mailed_at__gt=moment).values_list("over_mailed_at", flat=True))
+    period = (moment, timezone.now() + CLOCKS_DIFFER_BY)
+    times = set(Alert.objects.filter(mailed_at__range=period).values_list("mailed_at", flat=True))
+    times |= set(Alert.objects.filter(over_mailed_at__range=period).values_list("over_mailed_at", flat=True))
     return len(times)
 
 

@@ -9,7 +9,7 @@ import structlog
 from django.db import Error
 
 from keys.actions.safeguards.rollback_guard import check_for_rollback
-from keys.audit import chain, node, signer
+from keys.audit import chain, forgeries, node, signer
 from keys.jobs.outage import OutageLoop
 
 BEAT_EVERY = 1.0
@@ -35,7 +35,8 @@ class Heartbeat:
         if not sentence:
             check_for_rollback()
         agreed, refusal = signer.agree()
-        node.see(agreed=agreed, refusal=refusal, has_started=not self._has_started)
+        unchecked = forgeries.checked().unchecked
+        node.see(agreed=agreed, refusal=refusal, unchecked=unchecked, has_started=not self._has_started)
         self._has_started = True
         if sentence:
             self.ready.clear()

@@ -7,10 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from keys.jobs import tasks
 from keys.models import PeriodicJob
+
+CLOCKS_DIFFER_BY = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,9 @@ def enqueue_due(now: datetime | None = None) -> list[str]:
 
 def _enqueue_if_due(name: str, job: Job, now: datetime) -> bool:
     with transaction.atomic():
-        due = PeriodicJob.objects.filter(name=name, due_at__lte=now)
+        # A time further away than one period was not set by the portal, or before the clock was set back.
+        far = now + job.every + CLOCKS_DIFFER_BY
+        due = PeriodicJob.objects.filter(Q(due_at__lte=now) | Q(due_at__gt=far), name=name)
         claimed = due.update(due_at=now + job.every, every=job.every) == 1
         if claimed:
             job.task.enqueue()

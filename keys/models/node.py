@@ -17,7 +17,8 @@ class Node(models.Model):
     restored database it is older than in the file (keys.actions.safeguards.rollback_guard).
 
     ``agreed`` is the size of the largest tree that the node remembers in a file, ``refusal`` the reason why
-    the node does not agree with the tree in this database (keys.audit.signer).
+    the node does not agree with the tree in this database (keys.audit.signer). ``unchecked`` events were
+    signed here although the key of their MAC was gone (keys.audit.forgeries).
 
     ``request`` asks another node for the MAC chain, ``answer`` contains it, encrypted (keys.audit.chain).
     """
@@ -29,6 +30,7 @@ class Node(models.Model):
     marked_at = models.DateTimeField(null=True)
     agreed = models.BigIntegerField(default=0)
     refusal = models.CharField(max_length=500, blank=True)
+    unchecked = models.BigIntegerField(default=0)
     request = models.TextField(blank=True)
     answer = models.TextField(blank=True)
 

@@ -9,8 +9,9 @@ class Verification(models.Model):
     """A verification of the whole audit log, requested on the page or started by the portal.
 
     ``damage`` lists the first occurrence of each kind: {"kind", "meaning", "where", "words", "times"}.
+    ``seal``: the MAC of the result (keys.audit.results).
     ``failure``: why the verification stopped, as a sentence. ``size`` and ``signed_at`` are those of the
-    newest checkpoint.
+    newest checkpoint. ``unchecked``: the number of events whose MAC key was gone before they were signed.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -22,8 +23,10 @@ class Verification(models.Model):
     erased = models.BigIntegerField(default=0)
     size = models.BigIntegerField(default=0)
     signed_at = models.DateTimeField(null=True)
+    unchecked = models.BigIntegerField(default=0)
     damage = models.JSONField(default=list)
     failure = models.CharField(max_length=500, blank=True)
+    seal = models.CharField(max_length=64, blank=True)
 
     def __str__(self) -> str:
         return f"{self.asked_at:%Y-%m-%d %H:%M:%S}"

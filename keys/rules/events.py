@@ -57,10 +57,12 @@ class Event(enum.StrEnum):
     PERSON_REMOVED = "person:remove"
     PERSON_CHANGED = "person:change"
     PERSON_ERASED = "person:erase"
+    ERASED_LISTED = "record:list-erased"
     ROLES_REFRESHED = "roles:refresh"
     VERIFICATION_STARTED = "record:start-verify"
     RECORD_VERIFIED = "record:verify"
     DAMAGE_EXPLAINED = "record:explain"
+    FORGERY_FOUND = "record:find-forgery"
     PEOPLE_STOPPED = "roles:stop"
     POLICY_APPLIED = "policy:apply"
     EVIDENCE_EXPORTED = "evidence:export"
@@ -117,9 +119,11 @@ _LABELS = {
     Event.PERSON_REMOVED: "Person removed from the portal",
     Event.PERSON_CHANGED: "Person changed in Cerby",
     Event.PERSON_ERASED: "Person erased from the audit log",
+    Event.ERASED_LISTED: "Earlier erased events listed",
     Event.ROLES_REFRESHED: "Roles read from Cerby",
     Event.VERIFICATION_STARTED: "Verification of the audit log started",
     Event.RECORD_VERIFIED: "Audit log verified",
+    Event.FORGERY_FOUND: "Forged event found",
     Event.DAMAGE_EXPLAINED: "Damage to the audit log explained",
     Event.PEOPLE_STOPPED: "Reading roles stopped",
     Event.POLICY_APPLIED: "Rules in force changed",
@@ -168,10 +172,12 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.PERSON_ADDED: frozenset({"email", "role"}),
     Event.PERSON_REMOVED: frozenset({"email", "before", "after"}),
     Event.PERSON_CHANGED: frozenset({"email", "before", "after"}),
-    Event.PERSON_ERASED: frozenset({"person", "events"}),
+    Event.PERSON_ERASED: frozenset({"person", "events", "leaves"}),
+    Event.ERASED_LISTED: frozenset({"events", "leaves"}),
     Event.ROLES_REFRESHED: frozenset({"count"}),
     Event.RECORD_VERIFIED: frozenset({"events", "damage"}),
     Event.DAMAGE_EXPLAINED: frozenset({"damage", "explanation"}),
+    Event.FORGERY_FOUND: frozenset({"events", "leaves"}),
     Event.PEOPLE_STOPPED: frozenset({"losing", "people"}),
     Event.POLICY_APPLIED: frozenset({"settings", "rules"}),
     Event.EVIDENCE_EXPORTED: frozenset({"since", "until", "as_of"}),
@@ -208,9 +214,11 @@ URGENT = frozenset(
         Event.PERSON_REMOVED,
         Event.PERSON_CHANGED,
         Event.PERSON_ERASED,
+        Event.ERASED_LISTED,
         Event.ROLES_REFRESHED,
         Event.POLICY_APPLIED,
         Event.DAMAGE_EXPLAINED,
+        Event.FORGERY_FOUND,
     }
 )
 """Events after which a checkpoint is signed at once: reveals, deletions and changes of permissions."""

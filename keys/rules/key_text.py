@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from django.views.decorators.debug import sensitive_variables
 
@@ -46,6 +46,9 @@ _BOUNDARIES = (
 )
 """The characters that end a token, those of the most tokens first."""
 _MAY_BE_A_KEY = re.compile(r"(?<!\S)[^\s@]{20,}(?!\S)")
+_WORD = re.compile(r"(?<![\w@])[A-Za-z0-9_~+.-]{20,}={0,2}(?![\w@])")
+_UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\.?", re.IGNORECASE)
+MIXED = 12
 _PUNCTUATION = ".:/="
 SHORTEST_RANDOM = 10
 """Characters without punctuation that are checked for a mix of letters and digits."""
@@ -163,6 +166,21 @@ def _reads_like_words(text: str) -> bool:
             if len(one) >= SHORTEST_RANDOM
         )
     )
+
+
+@sensitive_variables()
+def redacted(text: str, known: Collection[str] = ()) -> str:
+    """Return ``text`` without the ``known`` keys and without words that may be keys."""
+    for key in known:
+        text = text.replace(key, "[withheld: an API key]")
+    return _WORD.sub(lambda word: WITHHELD if _may_be_key(word[0]) else word[0], text)
+
+
+def _may_be_key(word: str) -> bool:
+    """Return whether 12 characters or more are in parts that mix letters and digits; a UUID is no key."""
+    parts = [part for part in re.split(r"[^A-Za-z0-9]+", word) if re.search(r"\d", part)]
+    mixed = sum(len(part) for part in parts if re.search(r"[A-Za-z]", part))
+    return mixed >= MIXED and not _UUID.fullmatch(word)
 
 
 def check_is_text(beginning: bytes) -> None:

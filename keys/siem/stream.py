@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from keys.delivery import https, ledger
 from keys.delivery.lines import append_to_file, send_to_syslog
-from keys.models import Sealed, SiemTarget
+from keys.models import Sealed, SiemTarget, TreeHead
 from keys.siem.ocsf import ocsf
 from keys.tlog.leaf import readable
 
@@ -55,6 +55,10 @@ def configured_targets() -> dict[str, Send]:
 
 def _send_to(name: str, send: Send, now: datetime | None) -> str:
     target, _ = SiemTarget.objects.get_or_create(name=name)
+    if target.next_index > (head := TreeHead.objects.first() or TreeHead()).size:
+        logger.error("siem_position_changed", job=name)
+        SiemTarget.objects.filter(pk=target.pk).update(next_index=head.size)
+        return f"was said to have {target.next_index:,} events of {head.size:,}; the next event is sent again"
     if ledger.is_backing_off(target, now or timezone.now()):
         return f"waits until {target.retry_at:%H:%M:%S}, {target.failure}"
     ends, sent = time.monotonic() + SECONDS_PER_RUN, 0

@@ -49,5 +49,11 @@ def signer() -> Signer | None:
     return Signer(settings.PORTAL_AUDIT_ORIGIN, Ed25519PrivateKey.from_private_bytes(seed)) if seed else None
 
 
+def vkeys() -> list[str]:
+    """Return the portal's current public key, if it has one, and its former ones."""
+    current = signer()
+    return [*([current.vkey] if current else []), *settings.PORTAL_AUDIT_FORMER_VKEYS]
+
+
 def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()

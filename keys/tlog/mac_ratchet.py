@@ -27,6 +27,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,19 @@ def is_wrong(leaf: bytes, found: Mac) -> bool:
         return False
     ratchet = state.previous if found.epoch == state.previous.epoch else state.current.at(found.epoch)
     return not hmac.compare_digest(ratchet.mac(leaf).tag, found.tag)
+
+
+def has_key(chain: str, epoch: int) -> bool:
+    """Return whether this node still has the key of ``epoch``, so that ``is_wrong`` can check its MACs."""
+    if not exists():
+        return False
+    state = _current_state()
+    return chain == state.current.chain and epoch >= state.previous.epoch
+
+
+def had_key(epoch: int, moment: datetime) -> bool:
+    """Return whether a node in this chain still had the key of ``epoch`` at ``moment``."""
+    return epoch >= int(moment.timestamp()) // EPOCH_SECONDS - 1
 
 
 def init(register: Callable[[str], None] | None = None) -> Ratchet | None:

@@ -11,6 +11,7 @@ from uuid import UUID
 from django.conf import settings
 
 from keys.models import ApiKey, fold
+from keys.rules import key_text
 from keys.rules import scopes as catalogue
 from keys.rules.errors import Invalid
 from keys.rules.lifecycle import HOLDS_ITS_NAME
@@ -74,6 +75,8 @@ def check_text(field: str, subject: str, text: str, length: int) -> None:
         raise Invalid(**{field: f"{subject} has {len(text):,} characters; {length} are allowed."})
     if any(unicodedata.category(character) in INVISIBLE for character in text):
         raise Invalid(**{field: f"{subject} contains an invisible character, such as a tab. Remove it."})
+    if key_text.redacted(text) != text:
+        raise Invalid(**{field: f"{subject} contains a text that may be an API key. Remove it."})
 
 
 def check_expiry(expires_at: datetime, now: datetime) -> None:

@@ -48,8 +48,9 @@ class Kind(enum.Enum):
     HASH = "An event does not match the hash that was sealed at its index."
     COLUMNS = "The database columns of an event differ from the sealed event."
     PERSONAL = "A name, address or browser differs from the value with which the event was written."
-    ERASED = "Personal data was erased, but no later event records the erasure."
+    ERASED = "Personal data was erased, but no event records the erasure of this event."
     MAC = "An event was not written by the portal, or was changed before it was sealed."
+    FORGED = "The portal did not write this event, or it was changed before it was sealed."
     MISSING = "Events are missing: their numbers have a gap."
     DUPLICATE = "An event occurs twice, or events are not in the order of their numbers."
     EMPTY = "There are no events, although some were signed: the table was emptied or dropped."
@@ -62,6 +63,7 @@ class Kind(enum.Enum):
     UNSEALED = "An event has waited too long to be sealed: it was hidden, or sealing has stopped."
     UNSIGNED = "A checkpoint is missing: events sealed long ago are not signed, or only an anchor has it."
     TREE = "A stored hash of the tree does not match the events below it, so proofs that use it fail."
+    GUARDS = "What protects the tables in the database was removed, added or changed."
     TIME = "The time of an event does not fit its position: a clock was wrong, or the time was forged."
     ROWS = "A row of the inventory differs from the audit log: somebody changed it without the portal."
     LIFE = "The events of an API key contradict each other: for example, it was viewed or deleted twice."
@@ -126,9 +128,12 @@ class Damage:
     last: int
     words: str
     times: int = 0
+    place: str = ""
 
     @property
     def where(self) -> str:
+        if self.place:
+            return self.place
         return f"event {self.index}" if self.last <= self.index else f"events {self.index} to {self.last}"
 
     def __str__(self) -> str:
@@ -155,15 +160,25 @@ class Report:
     def add(self, kind: Kind, index: int, words: str, last: int = -1) -> None:
         self.found.setdefault(kind, Damage(kind, index, last, words)).times += 1
 
+    @property
+    def macs(self) -> str:
+        """Say for how many events it was not checked that the portal wrote them."""
+        if not self.unchecked:
+            return "The MAC of every event was checked."
+        every = self.events + self.unsealed
+        how_many = f"all {every}" if self.unchecked == every else f"{self.unchecked} of {every}"
+        return f"The MAC of {how_many} events was not checked, for lack of its key. Pass it with --ratchet."
+
     def __str__(self) -> str:
         point = self.checkpoint
         signed = f"{point.size} of them at {point.at}" if point else "none of them"
         return "\n".join(
             [
+                self.macs,
                 *map(str, self.damage),
                 f"Sealed events: {self.events}. The newest checkpoint signs {signed}.",
                 f"Events that are not sealed yet: {self.unsealed}.",
-                f"Events with erased personal data: {self.erased}, with unchecked MAC: {self.unchecked}.",
+                f"Events with erased personal data: {self.erased}.",
                 "DAMAGED" if self.found else "No problems found.",
             ]
         )
@@ -348,7 +363,11 @@ class Verifier:
         self.next_index = self.agreed = self.agreed_anchor = 0  # sizes up to which checkpoints, anchors agree
         self.only_anchored: set[int] = set()  # sizes of which there are anchors, but no checkpoint so far
         self.complete = True  # no index has been missing so far
-        self.unexplained_erasure = -1  # the first erased event after the last event that records an erasure
+        self.erased: dict[str, int] = {}  # by leaf hash: the indexes of erased events that no erasure lists
+        self.listed: set[str] = set()  # leaf hashes that an erasure lists, and that were not erased so far
+        self.lists = False  # whether an erasure has listed its events so far
+        self.erased_earlier = 0  # erasures without a list cover the events up to this index
+        self.forged: set[str] = set()  # leaf hashes of the events that the portal found forged
         self.ids: dict[str, datetime] = {}
         self.prune_at = RECENT_IDS
         self.key_states: dict[str, frozenset[str]] = {}
@@ -368,7 +387,8 @@ class Verifier:
                 errors[Kind.DUPLICATE] = self.duplicate_error(leaf["id"], at)
                 errors[Kind.TIME] = self.time_error(at, mac["epoch"])
                 errors[Kind.LIFE] = self.life_error(leaf)
-            self.note_erasure(leaf["type"], line["salt"])
+            self.note_forgeries(leaf)
+            self.note_erasure(leaf, raw, line["salt"])
             self.latest = max(self.latest, at)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as wrong:
             errors[Kind.FORM] = str(wrong) or type(wrong).__name__
@@ -415,14 +435,33 @@ class Verifier:
         self.key_states[key] = after or before
         return "" if after else f"{leaf['type']} for the key {key} in state {' or '.join(sorted(before))}."
 
-    def note_erasure(self, event: str, salt: str | None) -> None:
-        if event == "person:erase:done":
-            self.unexplained_erasure = -1
+    def note_forgeries(self, leaf: Line) -> None:
+        """Report the events whose MAC was wrong when the portal sealed them, as it recorded then."""
+        if leaf["type"] == "record:find-forgery:done":
+            for index, digest in zip(leaf["details"]["events"], leaf["details"]["leaves"], strict=True):
+                if digest not in self.forged:
+                    self.forged.add(digest)
+                    self.report.add(Kind.FORGED, index, "Found when the event was sealed or signed.")
+
+    def note_erasure(self, leaf: Line, raw: bytes, salt: str | None) -> None:
+        """Match erased events with the erasures that list them.
+
+        Old erasures list none. They cover the events before them, until the first list: that one also names
+        every event that was erased before it.
+        """
         if salt is None:
             self.report.erased += 1
-            self.unexplained_erasure = (
-                self.next_index if self.unexplained_erasure < 0 else self.unexplained_erasure
-            )
+            digest = sha256(b"\0", raw)[:16].hex()
+            if digest not in self.listed:
+                self.erased.setdefault(digest, self.next_index)
+        if leaf["type"] in {"person:erase:done", "record:list-erased:done"}:
+            leaves = leaf["details"].get("leaves")
+            if leaves is None:
+                self.erased_earlier = self.next_index
+            for digest in leaves or ():
+                if self.erased.pop(digest, None) is None:
+                    self.listed.add(digest)
+            self.lists = self.lists or leaves is not None
 
     def checkpoints(self, lines: Iterable[Line]) -> Iterator[Checkpoint]:
         """Yield the checkpoints that are signed, match their rows and increase; report the others."""
@@ -498,8 +537,9 @@ class Verifier:
             report.add(Kind.UNSIGNED, 0, f"It is for {self.agreed_anchor} events.")
         if late < self.latest - SEALED_WITHIN:
             report.add(Kind.UNSEALED, size, f"Since {late}.")
-        if self.unexplained_erasure >= 0:
-            report.add(Kind.ERASED, self.unexplained_erasure, "")
+        for index in sorted(self.erased.values()):
+            if self.lists or index >= self.erased_earlier:
+                report.add(Kind.ERASED, index, "")
 
 
 def verify(record: Record, keys: Keys, escrows: Iterable[Line] = (), now: datetime = LONG_AGO) -> Report:

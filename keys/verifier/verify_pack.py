@@ -227,6 +227,7 @@ def check_pack(
     pack.check_files()
     keys_found = pack.check_keys()
     part = pack.check_events(escrows, anchors)
+    yield part.report.macs
     yield from pack.problems
     yield from map(str, part.report.damage)
     yield f"{keys_found} keys as of {pack.manifest['as_of']}, requested by {pack.manifest['asked_by']}."
@@ -234,8 +235,8 @@ def check_pack(
         f"{part.report.events} events from {pack.manifest['since']} to before {pack.manifest['until']}, "
         f"and {part.report.unsealed} that no checkpoint signs yet."
     )
-    yield f"Personal data is erased in {part.report.erased} events."
-    yield f"The MAC of {part.report.unchecked} events was not checked. Pass the MAC key with --ratchet."
+    unlisted = f"{len(part.erased)} of them are not listed by an erasure in this pack." if part.erased else ""
+    yield f"Personal data is erased in {part.report.erased} events. {unlisted}".rstrip()
     yield "PROBLEMS FOUND." if pack.problems or part.report.found else "No problems found."
 
 

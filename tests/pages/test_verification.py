@@ -91,11 +91,11 @@ def test_the_button_starts_it_and_the_page_shows_the_result(admin):
 def damage(index: int) -> None:
     """Change the role in event ``index``, as an attacker with access to the tables could."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "DROP TRIGGER IF EXISTS keys_auditevent_no_update"
-            + (" ON keys_auditevent" if connection.vendor == "postgresql" else "")
-        )
-    AuditEvent.objects.filter(sealed__index=index).update(actor_role="Owner")
+        cursor.execute("SELECT sql FROM sqlite_master WHERE name = 'keys_auditevent_no_update'")
+        [(trigger,)] = cursor.fetchall()
+        cursor.execute("DROP TRIGGER keys_auditevent_no_update")
+        AuditEvent.objects.filter(sealed__index=index).update(actor_role="Owner")
+        cursor.execute(trigger)
 
 
 def verified(browser: Client) -> Response:

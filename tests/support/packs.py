@@ -15,8 +15,8 @@ from typing import Any
 from django.utils import timezone
 
 from keys.actions.audit.export_evidence import export_evidence
-from keys.audit.self_check import vkeys
 from keys.models import AuditEvent
+from keys.tlog.checkpoint import vkeys
 from keys.verifier import verify_bundle
 
 HERE = Path(verify_bundle.__file__).parent

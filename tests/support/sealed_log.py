@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from importlib import import_module
 
@@ -47,6 +49,25 @@ def without_triggers() -> None:
         for name, (when, _, _) in migration.POSTGRESQL_TRIGGERS.items():
             if name != "keys_auditevent_queued":
                 cursor.execute(f"ALTER TABLE {when.rpartition(' ')[2]} DISABLE TRIGGER {name}")
+
+
+@contextmanager
+def changeable_events() -> Iterator[None]:
+    """Let events be changed until the block ends, as the owner of the tables can. Then all is as before."""
+    name = "keys_auditevent_no_update"
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("SELECT sql FROM sqlite_master WHERE name = %s", [name])
+            [made] = cursor.fetchone()
+            cursor.execute(f"DROP TRIGGER {name}")
+            yield
+            cursor.execute(made)
+        else:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute(f"ALTER TABLE keys_auditevent DISABLE TRIGGER {name}")
+            yield
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute(f"ALTER TABLE keys_auditevent ENABLE TRIGGER {name}")
 
 
 def let_the_lease_end() -> None:

@@ -149,9 +149,10 @@ def execute(sql: str, *values: Any) -> None:
 
 
 def found(kept: Kept, **how: Any) -> dict[Kind, int]:
+    """Return the damage, except the missing guards: ``without_triggers`` has removed them."""
     report = check(escrows=[kept.escrow()], **how)
     check_rows(report)
-    return {damage.kind: damage.index for damage in report.damage}
+    return {each.kind: each.index for each in report.damage if each.kind is not Kind.GUARDS}
 
 
 def story() -> list[str]:

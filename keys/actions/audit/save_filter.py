@@ -8,6 +8,7 @@ from django.utils.http import urlencode
 
 from keys.audit.guard import authorize
 from keys.models import SavedFilter, User
+from keys.rules import key_text
 from keys.rules.errors import Invalid, NotFound
 from keys.rules.policy import Action, Actor
 from keys.selectors.activity.filters import ActivityFilter
@@ -24,6 +25,9 @@ def save_filter(actor: Actor, params: QueryDict, name: str) -> SavedFilter:
     wanted = ActivityFilter(params)
     if not wanted.is_valid() or not wanted.in_use():
         raise Invalid(name="Choose a filter first, then save it.")
+    for text in (name, *wanted.in_use().values()):
+        if key_text.redacted(text) != text:
+            raise Invalid(name="The filter contains a text that may be an API key. Remove it.")
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=actor.user_id)  # one save at a time counts
         others = SavedFilter.objects.filter(user_id=actor.user_id).exclude(name=name)

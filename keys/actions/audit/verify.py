@@ -9,8 +9,10 @@ import structlog
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from keys.audit import log
+from keys.audit import forgeries, log
+from keys.audit.explanations import damage_name
 from keys.audit.guard import authorize
+from keys.audit.results import seal_of
 from keys.audit.self_check import check
 from keys.evidence.row_check import check_rows
 from keys.models import Throttle, Verification
@@ -18,7 +20,6 @@ from keys.models.throttle import throttle_name
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
 from keys.rules.policy import Action, Actor
-from keys.selectors.health.damage import damage_name
 from keys.selectors.health.verification import running
 from keys.verifier.verify_bundle import CANNOT_READ, Damage, Report
 
@@ -61,6 +62,9 @@ def carry_out(verification: Verification) -> str:
         )
     names = [_name(damage) for damage in report.damage]
     columns = _columns(report) | {"finished_at": timezone.now(), "failure": failure}
+    for column, value in columns.items():
+        setattr(verification, column, value)
+    columns["seal"] = seal_of(verification)
     with transaction.atomic():
         if Verification.objects.filter(pk=verification.pk, finished_at=None).update(**columns) == 1:
             log.append(
@@ -80,6 +84,7 @@ def _columns(report: Report) -> dict[str, Any]:
         "events": report.events,
         "unsealed": report.unsealed,
         "erased": report.erased,
+        "unchecked": forgeries.count_unchecked(),
         "damage": [_as_dict(damage) for damage in report.damage],
         **signed,
     }

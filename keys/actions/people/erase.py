@@ -15,7 +15,8 @@ from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 
 from keys.actions.people.confirm_role import authorize_now
-from keys.audit import log, refusals
+from keys.audit import refusals
+from keys.audit.erasures import append_erasure, list_earlier_erasures
 from keys.models import ApiKey, AuditEvent, RevealGrant, User
 from keys.rules.batches import batches
 from keys.rules.errors import Conflict, NotFound
@@ -45,9 +46,10 @@ def erase_person(actor: Actor | None, email: str) -> int:
         refusals.record_all_of(person)  # the counts have an address and a browser
         mentioned = set(_events_mentioning(addresses))
         mentioned |= set(_events_with_personal_data().filter(actor_id=person.pk).values_list("pk", flat=True))
-        _blank(sorted(mentioned))
+        list_earlier_erasures()
+        leaves = _blank(sorted(mentioned))
         _anonymize(person)
-        log.append(Event.PERSON_ERASED, actor=actor, person=str(person.pk), events=len(mentioned))
+        append_erasure(actor, str(person.pk), leaves)
     return len(mentioned)
 
 
@@ -89,11 +91,16 @@ def _events_mentioning(addresses: set[str]) -> Iterator[int]:
                 yield pk
 
 
-def _blank(events: list[int]) -> None:
+def _blank(events: list[int]) -> list[bytes]:
+    """Blank the events and return their leaves."""
+    leaves: list[bytes] = []
     for batch in batches(events, CHUNK):
+        rows = AuditEvent.objects.filter(pk__in=batch)
+        leaves += [bytes(leaf) for leaf in rows.order_by("pk").values_list("leaf", flat=True)]
         AuditEvent.objects.filter(pk__in=batch).update(
             actor_name="", actor_email="", ip="", browser="", personal={}, salt=None
         )
+    return leaves
 
 
 def _anonymize(person: User) -> None:

@@ -9,19 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-ALLOWED = {
-    # The columns that erasing a person clears are all that the portal may ever change in an event.
-    "keys_auditevent": ("SELECT, INSERT, UPDATE (actor_name, actor_email, ip, browser, personal, salt)"),
-    "keys_unsealed": "SELECT, INSERT, DELETE",  # the trigger that queues events runs as the portal's role
-    "keys_sealed": "SELECT, INSERT",
-    "keys_treenode": "SELECT, INSERT",
-    "keys_treehead": "SELECT, INSERT, UPDATE",
-    "keys_checkpoint": "SELECT, INSERT",
-    "keys_macchain": "SELECT, INSERT, UPDATE",
-    "keys_node": "SELECT, INSERT, UPDATE",  # only the owner may make a node forgotten
-    "django_migrations": "SELECT",
-}
-"""On all other tables, the portal may read and write rows."""
+from keys.audit.guards_postgresql import ALLOWED
 
 
 class Command(BaseCommand):

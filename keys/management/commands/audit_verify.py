@@ -13,8 +13,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from keys.audit.self_check import check, vkeys
+from keys.audit.self_check import check
 from keys.evidence.row_check import check_rows
+from keys.tlog.checkpoint import vkeys
 from keys.verifier.verify_bundle import CANNOT_READ, Report, bundle_at, known_keys, notes_of, verify
 
 

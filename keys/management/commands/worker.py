@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import Error
 
+from keys.audit.erasures import list_earlier_erasures
 from keys.checks import end_if_refused
 from keys.evidence.policy_as_of import note_policy
 from keys.jobs import sealing
@@ -83,6 +84,7 @@ def _enqueue(loop: OutageLoop) -> Callable[[], None]:
         if not is_prepared:
             make_rows()
             note_policy()
+            list_earlier_erasures()
             is_prepared = True
         enqueue_due()
 

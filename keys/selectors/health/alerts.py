@@ -26,6 +26,7 @@ MOST_PER_KIND = 20
 SECOND_VIEW_SHOWN_FOR = timedelta(hours=24)
 """A second view is an event without an end, so its alert ends after a day."""
 LATE_AFTER_PERIODS = 3
+CLOCKS_DIFFER_BY = timedelta(minutes=5)
 
 
 SHOWN_IN_SECTIONS = frozenset(
@@ -70,8 +71,8 @@ def active_alerts(now: datetime, audit: AuditHealth) -> list[ActiveAlert]:
 
 
 def is_overdue(finished_at: datetime, every: timedelta, now: datetime) -> bool:
-    """Return whether no run of a job has finished for three of its periods."""
-    return now - finished_at > every * LATE_AFTER_PERIODS
+    """Return whether no run of a job has finished for three of its periods. A future time counts as none."""
+    return not -CLOCKS_DIFFER_BY <= now - finished_at <= every * LATE_AFTER_PERIODS
 
 
 def _quarantine() -> Iterator[ActiveAlert]:

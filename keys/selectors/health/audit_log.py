@@ -9,14 +9,16 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.utils import timezone
 
+from keys.audit import forgeries
+from keys.audit.explanations import explanations, forged_name
+from keys.audit.guards import broken_guards
 from keys.audit.tree_store import head as tree_head
 from keys.models import Checkpoint, Sealed, TreeHead, Unsealed
 from keys.selectors.counts import bounded_count
 from keys.selectors.health.damage import (
-    damage_name,
-    explanations,
     last_verification,
     last_whole_verification,
+    result_was_changed,
     unexplained,
 )
 
@@ -28,10 +30,11 @@ SIGNED_WITHIN = timedelta(minutes=1)
 class AuditHealth:
     """``sealed`` events are in the tree, the newest of them from ``sealed_until``. ``waiting`` are not yet.
 
-    ``status`` is the worst of "damaged", "forged", "unread", "refused", "late" and "unsigned", or "ok".
-    ``problem`` describes it in a sentence and is empty if the status is ok. ``waiting`` is a bounded count.
-    ``verified_at``: when the whole log was last verified. ``damage``: the names of the damage found then that
-    nobody has explained. ``unread``: why a later verification was aborted, as a sentence.
+    ``status`` is "ok", or the worst of "damaged", "forged", "unguarded", "changed", "unread", "refused",
+    "late" and "unsigned". ``problem`` describes it in a sentence and is empty if the status is ok.
+    ``waiting`` is a bounded count. ``verified_at``: when the whole log was last verified. ``damage``: the
+    names of the damage found then that nobody has explained. ``unread``: why a later verification was
+    aborted, as a sentence. ``is_changed``: the stored result of a verification is not the portal's.
     """
 
     status: str
@@ -44,6 +47,7 @@ class AuditHealth:
     signed_at: datetime | None
     verified_at: datetime | None
     unread: str
+    is_changed: bool
     damage: list[str]
 
 
@@ -56,7 +60,15 @@ def audit_health() -> AuditHealth:
     last = last_verification()
     whole = last_whole_verification() if last and last.failure else last
     damage, unread = unexplained(whole), last.failure if last else ""
-    status, problem = next(_problems(head, damage, unread, waiting_since, _at(signed)), ("ok", ""))
+    is_changed = result_was_changed(last, whole)
+    if is_changed:
+        result = (
+            "changed",
+            "The stored result of the last verification was changed. Verify the audit log again.",
+        )
+    else:
+        result = "unread", f"The last verification was aborted. {unread}" if unread else ""
+    status, problem = next(_problems(head, damage, result, waiting_since, _at(signed)), ("ok", ""))
     return AuditHealth(
         status=status,
         problem=problem,
@@ -68,6 +80,7 @@ def audit_health() -> AuditHealth:
         signed_at=checkpoint.at if checkpoint else None,
         verified_at=whole.finished_at if whole else None,
         unread=unread,
+        is_changed=is_changed,
         damage=damage,
     )
 
@@ -79,7 +92,7 @@ def _at(index: int) -> datetime | None:
 def _problems(
     head: TreeHead,
     damage: list[str],
-    unread: str,
+    result: tuple[str, str],
     waiting_since: datetime | None,
     unsigned_since: datetime | None,
 ) -> Iterator[tuple[str, str]]:
@@ -87,13 +100,16 @@ def _problems(
     now = timezone.now()
     if damage:
         yield "damaged", f"The last verification found damage: {'; '.join(damage)}."
-    if _is_forged(head):
+    forged = forgeries.known(head)
+    if forged and not explanations({forged_name(forged)}):
         yield (
             "forged",
-            f"Event {head.forged:,} was changed before it was sealed, or was not written by the portal.",
+            f"Event {forged.first:,} was changed before it was sealed, or was not written by the portal.",
         )
-    if unread:
-        yield "unread", f"The last verification was aborted. {unread}"
+    if broken := broken_guards():
+        yield "unguarded", f"What protects the log in the database was changed: {'; '.join(broken)}."[:500]
+    if result[1]:
+        yield result
     if head.refusal:
         yield "refused", f"The portal refuses to sign. {head.refusal}"
     if waiting_since and now - waiting_since > SEALED_WITHIN:
@@ -102,10 +118,3 @@ def _problems(
         yield "unsigned", "PORTAL_AUDIT_SIGNING_KEY is not set, so nothing is signed."
     elif unsigned_since and now - unsigned_since > SIGNED_WITHIN:
         yield "unsigned", "Sealed events are waiting to be signed. Check the worker's log."
-
-
-def _is_forged(head: TreeHead) -> bool:
-    """Return whether an event was forged and nobody has explained this damage."""
-    if head.forged is None:
-        return False
-    return not explanations({damage_name("MAC", f"event {head.forged}", head.forged_times or 1)})

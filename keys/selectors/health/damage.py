@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
+from keys.audit.explanations import Explanation, damage_name, explanations
+from keys.audit.results import is_changed
 from keys.models import AuditEvent, Verification
 from keys.rules.events import Event
-from keys.tlog.leaf import ERASED
-
-MOST_EXPLANATIONS = 200
-"""Only the newest explanations are read."""
-
-
-@dataclass(frozen=True)
-class Explanation:
-    who: str
-    at: datetime
-    words: str
 
 
 @dataclass(frozen=True)
@@ -33,15 +22,6 @@ class Damage:
     words: str
     times: int
     explanation: Explanation | None
-
-
-def damage_name(kind: str, where: str, times: int) -> str:
-    """Return such as "ROOT at events 6 to 10" or "TIME at event 7, 3 times".
-
-    An explanation names the damage with these words, so it does not cover damage that is found later: if the
-    same damage is found once more, the name differs.
-    """
-    return f"{kind} at {where}" + (f", {times:,} times" if times > 1 else "")
 
 
 def last_verification() -> Verification | None:
@@ -67,14 +47,17 @@ def unexplained(verification: Verification | None) -> list[str]:
     return [damage.name for damage in damage_found_by(verification) if damage.explanation is None]
 
 
-def explanations(names: Collection[str]) -> dict[str, Explanation]:
-    """Return the newest explanation for each of ``names`` that has one, by name."""
-    if not names:
-        return {}
-    events = AuditEvent.objects.filter(type=Event.DAMAGE_EXPLAINED).order_by("-at", "-id")
-    newest: dict[str, Explanation] = {}
-    for who, at, details in events.values_list("actor_name", "at", "details")[:MOST_EXPLANATIONS]:
-        for name in details["damage"]:
-            if name in names:
-                newest.setdefault(name, Explanation(who or ERASED, at, details["explanation"]))
-    return newest
+def result_was_changed(last: Verification | None, whole: Verification | None = None) -> bool:
+    """Return whether the stored result is not the one of the portal, or a newer result was deleted.
+
+    The log has an event for each verification, so a missing row is noticed if its result was another one.
+    """
+    if any(each is not None and is_changed(each) for each in (last, whole)):
+        return True
+    verified = AuditEvent.objects.filter(type=Event.RECORD_VERIFIED).order_by("-at", "-id").first()
+    if verified is None:
+        return False
+    names = (
+        [damage_name(each["kind"], each["where"], each["times"]) for each in last.damage] if last else None
+    )
+    return bool(names != verified.details["damage"])

@@ -8,11 +8,12 @@ from datetime import timedelta
 from django.utils import timezone
 
 from keys.audit.guard import authorize
-from keys.audit.self_check import vkeys
 from keys.models import Verification
 from keys.rules.policy import Action, Actor
-from keys.selectors.health.damage import Damage, damage_found_by, last_verification
+from keys.selectors.health.damage import Damage, damage_found_by, last_verification, result_was_changed
+from keys.tlog.checkpoint import vkeys
 
+CLOCKS_DIFFER_BY = timedelta(minutes=5)
 GIVEN_UP_AFTER = timedelta(hours=6)
 """A verification that has not ended by then has lost its worker."""
 
@@ -22,6 +23,7 @@ class Verifications:
     """``last``: the newest verification that has ended, which found ``damage``.
 
     ``may_explain``: some of it has no explanation yet, and the actor may add one. ``vkeys``: our public keys.
+    ``is_changed``: somebody has changed or deleted the stored result of a verification.
     """
 
     running: Verification | None
@@ -29,6 +31,7 @@ class Verifications:
     damage: list[Damage]
     may_explain: bool
     vkeys: list[str]
+    is_changed: bool
 
     @property
     def is_explained(self) -> bool:
@@ -41,9 +44,13 @@ def verifications(actor: Actor) -> Verifications:
     last = last_verification()
     damage = damage_found_by(last)
     may_explain = any(each.explanation is None for each in damage) and actor.may(Action.EXPLAIN_DAMAGE)
-    return Verifications(running(), last, damage, may_explain, vkeys())
+    return Verifications(running(), last, damage, may_explain, vkeys(), result_was_changed(last))
 
 
 def running() -> Verification | None:
-    since = timezone.now() - GIVEN_UP_AFTER
-    return Verification.objects.filter(finished_at=None, asked_at__gt=since).order_by("-id").first()
+    """Return the verification that is running. One from the future is not: its row was changed."""
+    now = timezone.now()
+    recent = Verification.objects.filter(
+        asked_at__gt=now - GIVEN_UP_AFTER, asked_at__lte=now + CLOCKS_DIFFER_BY
+    )
+    return recent.filter(finished_at=None).order_by("-id").first()

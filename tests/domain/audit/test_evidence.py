@@ -40,8 +40,9 @@ def pack(kept: Kept, tmp_path: Path) -> Path:
 def test_a_pack_of_the_whole_log_is_complete_and_described(kept, pack):
     code, said = verify(pack, "--ratchet", kept.folder / "escrow.json", "--anchor", kept.anchors)
     assert (code, said[-1]) == (0, "No problems found.")
-    assert said[0].startswith("1 keys as of ")
-    assert said[1].startswith("14 events from ")
+    assert said[0] == "The MAC of every event was checked."
+    assert said[1].startswith("1 keys as of ")
+    assert said[2].startswith("14 events from ")
     manifest = json.loads((pack / "manifest.json").read_text())
     assert manifest["keys"]["by_status"] == {"Removed": 1}
     assert "whatever its status, that was made at or before" in manifest["keys"]["query"]

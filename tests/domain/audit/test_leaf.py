@@ -122,7 +122,8 @@ def test_no_personal_value_is_readable_in_the_leaf(cast):
     assert said_by(event) == {"email": cast.user.email, "before": {"full name": "Ada"}}
 
 
-def test_appending_is_one_insert(db, django_assert_num_queries):
-    log.append(Event.SIGNED_OUT, actor=None)
-    with django_assert_num_queries(1):
+def test_appending_is_one_insert_and_one_look_at_it(db, django_assert_num_queries):
+    for _ in range(2):  # the first one starts the MAC chain
+        log.append(Event.SIGNED_OUT, actor=None)
+    with django_assert_num_queries(2):
         log.append(Event.SIGNED_OUT, actor=None)

@@ -159,7 +159,7 @@ BEFORE_SEALING: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("what", BEFORE_SEALING)
-def test_changes_before_sealing_are_found(db, what):
+def test_changes_before_sealing_are_found(signed_here, what):
     add_events(1)
     seal_all(ME)
     assert TreeHead.objects.get().forged is None
@@ -173,7 +173,7 @@ def test_changes_before_sealing_are_found(db, what):
     is_whole()
 
 
-def test_further_forged_events_are_counted(db):
+def test_further_forged_events_are_counted(signed_here):
     for _ in range(2):
         add_events(2)
         without_triggers()

@@ -257,7 +257,7 @@ def an_event_changed_before_it_is_sealed(kept):
     )
 
 
-@case(MAC=14)
+@case(MAC=14, FORGED=14)
 def an_event_changed_before_it_was_sealed(kept):
     an_event_changed_before_it_is_sealed(kept)
     signed_record.seal_and_sign()

@@ -27,9 +27,10 @@ TRIGGERS = {
 def test_all_triggers_exist_after_all_migrations(db):
     search = import_module("keys.migrations.0002_inventory_search")
     audit = import_module("keys.migrations.0003_append_only_audit")
+    forged = import_module("keys.migrations.0012_one_way_forgeries")
     made = {
-        "sqlite": {*search.TRIGGERS, *audit.TRIGGERS},
-        "postgresql": {*search.POSTGRESQL_TRIGGERS, *audit.POSTGRESQL_TRIGGERS},
+        "sqlite": {*search.TRIGGERS, *audit.TRIGGERS, forged.NAME},
+        "postgresql": {*search.POSTGRESQL_TRIGGERS, *audit.POSTGRESQL_TRIGGERS, forged.NAME},
     }
     with connection.cursor() as cursor:
         cursor.execute(TRIGGERS[connection.vendor])

@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
-from django.db import connection
 from django.utils import timezone
 
 from keys.actions.audit.explain_damage import explain_damage
@@ -29,6 +28,7 @@ from keys.selectors.health.alerts import active_alerts
 from keys.selectors.health.audit_log import audit_health
 from tests.cast import a_key, actor, an_event, email_of
 from tests.support.bad_server import closed_port
+from tests.support.sealed_log import changeable_events
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
@@ -238,10 +238,8 @@ def verified() -> str:
 def test_each_kind_of_damage_is_mailed_once_and_ends_when_it_is_explained(sealed, cast):
     assert verified() == "3 events: nothing is wrong"
     assert kinds() == []
-    with connection.cursor() as cursor:
-        on = " ON keys_auditevent" if connection.vendor == "postgresql" else ""
-        cursor.execute(f"DROP TRIGGER keys_auditevent_no_update{on}")
-    AuditEvent.objects.filter(sealed__index=1).update(actor_role="Owner")
+    with changeable_events():
+        AuditEvent.objects.filter(sealed__index=1).update(actor_role="Owner")
     assert verified() == "3 events: COLUMNS at event 1"
     keep_alerts()
     [letter] = mail.outbox
@@ -249,7 +247,8 @@ def test_each_kind_of_damage_is_mailed_once_and_ends_when_it_is_explained(sealed
     assert "The last verification found COLUMNS at event 1." in letter.body
     assert "http://testserver/activity/verify/" in letter.body
 
-    AuditEvent.objects.filter(sealed__index=2).update(actor_name="Nobody")
+    with changeable_events():
+        AuditEvent.objects.filter(sealed__index=2).update(actor_name="Nobody")
     assert verified() == "3 events: COLUMNS at event 1; PERSONAL at event 2"
     keep_alerts()
     assert "found PERSONAL at event 2." in mail.outbox[1].body
@@ -272,10 +271,8 @@ def test_a_failed_verification_is_mailed(sealed, settings, tmp_path):
 
 
 def test_a_failed_verification_does_not_end_an_earlier_alarm(sealed, settings, tmp_path):
-    with connection.cursor() as cursor:
-        on = " ON keys_auditevent" if connection.vendor == "postgresql" else ""
-        cursor.execute(f"DROP TRIGGER keys_auditevent_no_update{on}")
-    AuditEvent.objects.filter(sealed__index=1).update(actor_role="Owner")
+    with changeable_events():
+        AuditEvent.objects.filter(sealed__index=1).update(actor_role="Owner")
     verified()
     settings.PORTAL_AUDIT_ANCHOR_FILE = tmp_path / "anchors.jsonl"
     settings.PORTAL_AUDIT_ANCHOR_FILE.write_text("no JSON\n")

@@ -1,0 +1,95 @@
+"""Keep the plain text of keys out of events: every text of an event goes through here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.views.decorators.debug import sensitive_variables
+
+from keys.crypto import fingerprint
+from keys.models import ApiKey
+from keys.rules import key_text
+
+STRUCTURED = frozenset(
+    {
+        "id",
+        "at",
+        "type",
+        "role",
+        "ip",
+        "email",
+        "owner_email",
+        "cerby_id",
+        "scopes",
+        "expires_at",
+        "thumbprint",
+    }
+    | {
+        "thumbprint",
+        "leaves",
+        "settings",
+        "rules",
+        "since",
+        "until",
+        "as_of",
+        "damage",
+        "status",
+        "last_four",
+        "person",
+    }
+)
+"""Members whose values the portal or Cerby makes. Nobody types them, and some look like keys."""
+MOST_WORDS = 200
+
+
+@sensitive_variables()
+def without_key_texts(event: dict[str, Any]) -> dict[str, Any]:
+    """Return ``event`` with a placeholder for each text that is a known key, or that may be a key."""
+    words = {word for text in _texts(event) for word in key_text.candidates_in([text])}
+    known = _known(sorted(words, key=len, reverse=True)[:MOST_WORDS])
+    cleaned: dict[str, Any] = _replaced(event, known)
+    return cleaned
+
+
+def _texts(value: Any, name: str = "") -> Iterator[str]:
+    if name in STRUCTURED:
+        return
+    if isinstance(value, str) and len(value) >= key_text.SHORTEST:
+        yield value
+    elif isinstance(value, Mapping):
+        for member, part in value.items():
+            yield from _texts(part, member)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _texts(part, name)
+
+
+@sensitive_variables()
+def _replaced(value: Any, known: list[str], name: str = "") -> Any:
+    if name in STRUCTURED:
+        return value
+    if isinstance(value, str):
+        return key_text.redacted(value, known)
+    if isinstance(value, Mapping):
+        return {member: _replaced(part, known, member) for member, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_replaced(part, known, name) for part in value]
+    return value
+
+
+@sensitive_variables()
+def _known(words: list[str]) -> list[str]:
+    """Return the words that are the plain text of a key in the inventory, the longest first."""
+    peppers = settings.PORTAL_PEPPERS
+    digests = {
+        fingerprint.compute(word, peppers=peppers, pepper_id=pepper_id).digest: word
+        for word in words
+        for pepper_id in peppers
+    }
+    if not digests:
+        return []
+    stored = ApiKey.objects.filter(fingerprint__in=list(digests)).values_list("fingerprint", flat=True)
+    found = {digests[bytes(digest)] for digest in stored if digest is not None}
+    return [word for word in words if word in found]

@@ -1,0 +1,206 @@
+"""Whatever somebody does to the triggers, constraints and permissions of the log is found at once."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.test import Client
+
+from keys.audit import log
+from keys.audit.guards import broken_guards
+from keys.audit.self_check import check
+from keys.models import AuditEvent
+from keys.rules.events import Event
+from keys.verifier.verify_bundle import Kind
+
+FUNCTION = "CREATE FUNCTION mine() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {} END $$;"
+
+ATTACKS: dict[str, list[tuple[str, str]]] = {
+    "sqlite": [
+        ("DROP TRIGGER keys_auditevent_queued", "trigger keys_auditevent_queued is missing"),
+        ("DROP TRIGGER keys_treehead_no_pardon", "trigger keys_treehead_no_pardon is missing"),
+        (
+            "CREATE TRIGGER tidy AFTER INSERT ON keys_unsealed BEGIN DELETE FROM keys_unsealed; END",
+            "trigger tidy is not the portal's",
+        ),
+        (
+            "CREATE TRIGGER tidy AFTER UPDATE ON keys_apikey BEGIN DELETE FROM keys_unsealed; END",
+            "trigger tidy is not the portal's",
+        ),
+        (
+            (
+                "DROP TRIGGER keys_sealed_no_delete; CREATE TRIGGER keys_sealed_no_delete BEFORE DELETE ON keys_sealed "
+                "WHEN OLD.leaf_hash = 0 BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
+            ),
+            "trigger keys_sealed_no_delete was changed",
+        ),
+        (
+            "ALTER TABLE keys_checkpoint RENAME TO kept; CREATE VIEW keys_checkpoint AS SELECT * FROM kept",
+            "table keys_checkpoint is missing",
+        ),
+        (
+            (
+                "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = replace(sql, ' UNIQUE', '') "
+                "WHERE name = 'keys_auditevent'; PRAGMA writable_schema = OFF"
+            ),
+            "column uid of keys_auditevent is missing or was changed",
+        ),
+        (
+            (
+                "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = replace(sql, '= 32', '>= 0') "
+                "WHERE name = 'keys_sealed'; PRAGMA writable_schema = OFF"
+            ),
+            "constraint sealed_hash_is_whole of keys_sealed is missing or was changed",
+        ),
+    ],
+    "postgresql": [
+        (
+            "DROP TRIGGER keys_auditevent_queued ON keys_auditevent",
+            "trigger keys_auditevent_queued is missing",
+        ),
+        (
+            "ALTER TABLE keys_sealed DISABLE TRIGGER ALL",
+            "trigger keys_sealed_no_change on keys_sealed is disabled",
+        ),
+        (
+            "ALTER TABLE keys_auditevent ENABLE REPLICA TRIGGER keys_auditevent_queued",
+            "trigger keys_auditevent_queued on keys_auditevent is disabled",
+        ),
+        (
+            FUNCTION.format("RETURN NULL;")
+            + "CREATE TRIGGER tidy BEFORE INSERT ON keys_auditevent FOR EACH ROW EXECUTE FUNCTION mine()",
+            "trigger tidy on keys_auditevent is not the portal's",
+        ),
+        (
+            (
+                "DROP TRIGGER keys_auditevent_no_update ON keys_auditevent; CREATE TRIGGER keys_auditevent_no_update "
+                "BEFORE UPDATE ON keys_auditevent FOR EACH ROW WHEN (OLD.salt IS NULL) "
+                "EXECUTE FUNCTION keys_audit_refuse()"
+            ),
+            "trigger keys_auditevent_no_update was changed",
+        ),
+        (
+            (
+                "CREATE OR REPLACE FUNCTION keys_audit_refuse() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN RETURN NEW; END $$"
+            ),
+            "function keys_audit_refuse was changed",
+        ),
+        (
+            "ALTER FUNCTION keys_audit_queue() SET search_path = elsewhere",
+            "function keys_audit_queue was changed",
+        ),
+        (
+            "CREATE RULE tidy AS ON INSERT TO keys_unsealed DO INSTEAD NOTHING",
+            "table keys_unsealed was replaced by a view, or has rules or children",
+        ),
+        (
+            "ALTER TABLE keys_auditevent ENABLE ROW LEVEL SECURITY",
+            "table keys_auditevent has row-level security",
+        ),
+        (
+            "ALTER TABLE keys_sealed DROP CONSTRAINT sealed_hash_is_whole",
+            "constraint sealed_hash_is_whole is missing",
+        ),
+        (
+            (
+                "ALTER TABLE keys_sealed DROP CONSTRAINT sealed_hash_is_whole, ADD CONSTRAINT sealed_hash_is_whole "
+                "CHECK (length(leaf_hash) >= 0)"
+            ),
+            "constraint sealed_hash_is_whole was changed",
+        ),
+        (
+            "ALTER TABLE keys_auditevent ALTER COLUMN reason DROP NOT NULL",
+            "table keys_auditevent allows other columns to be empty",
+        ),
+        ("CREATE ROLE thief; GRANT DELETE ON keys_auditevent TO thief", "a role may DELETE keys_auditevent"),
+        (
+            "CREATE ROLE thief; GRANT UPDATE (reason) ON keys_auditevent TO thief",
+            "a role may UPDATE reason of keys_auditevent",
+        ),
+        ("GRANT TRIGGER ON keys_sealed TO PUBLIC", "a role may TRIGGER keys_sealed"),
+        (
+            "ALTER ROLE ALL SET session_replication_role = replica",
+            "session_replication_role turns the triggers off",
+        ),
+        ("SET LOCAL session_replication_role = replica", "session_replication_role turns the triggers off"),
+    ],
+}
+NUMBERS = range(max(map(len, ATTACKS.values())))
+
+
+def attack(number: int) -> str:
+    attacks = ATTACKS[connection.vendor]
+    if number >= len(attacks):
+        pytest.skip("this database has fewer attacks")
+    sql, words = attacks[number]
+    parts = sql.split("; CREATE TRIGGER")
+    for part in [parts[0], *(f"CREATE TRIGGER{rest}" for rest in parts[1:])]:
+        if part.startswith("PRAGMA") or " RENAME TO " in part:
+            for statement in part.split("; "):
+                execute_one(statement)
+        else:
+            execute_one(part)
+    return words
+
+
+def execute_one(sql: str) -> None:
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(sql)
+
+
+def test_nothing_is_broken_after_migrating(db):
+    assert broken_guards() == []
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_change_is_found_by_health_and_by_every_verification(db, number, audit_files):
+    words = attack(number)
+    assert words in broken_guards()
+    assert Kind.GUARDS in check().found
+    assert Client().get("/readyz").json()["audit"] == "unguarded"
+
+
+SWALLOWED = {
+    "sqlite": {
+        "the row": "CREATE TRIGGER s AFTER INSERT ON keys_unsealed BEGIN DELETE FROM keys_auditevent; END",
+        "the queue": "CREATE TRIGGER s AFTER INSERT ON keys_unsealed BEGIN DELETE FROM keys_unsealed; END",
+        "the trigger": "DROP TRIGGER keys_auditevent_queued",
+    },
+    "postgresql": {
+        "the row": FUNCTION.format("RETURN NULL;")
+        + "CREATE TRIGGER s BEFORE INSERT ON keys_auditevent FOR EACH ROW EXECUTE FUNCTION mine()",
+        "the queue": FUNCTION.format("RETURN NULL;")
+        + "CREATE TRIGGER s BEFORE INSERT ON keys_unsealed FOR EACH ROW EXECUTE FUNCTION mine()",
+        "the trigger": "DROP TRIGGER keys_auditevent_queued ON keys_auditevent",
+    },
+}
+
+
+@pytest.mark.parametrize("what", ["the row", "the queue", "the trigger"])
+def test_an_act_whose_event_is_thrown_away_fails(db, what, audit_files):
+    if connection.vendor == "sqlite":
+        execute_one("DROP TRIGGER keys_auditevent_no_delete")
+        execute_one("DROP TRIGGER keys_unsealed_no_delete")
+    execute_one(SWALLOWED[connection.vendor][what])
+    with pytest.raises(IntegrityError), transaction.atomic():
+        log.append(Event.SIGNED_OUT, actor=None)
+    assert not AuditEvent.objects.filter(type=Event.SIGNED_OUT).exists()
+
+
+def test_an_event_that_a_trigger_changes_fails(db, audit_files):
+    if connection.vendor == "sqlite":
+        execute_one("DROP TRIGGER keys_auditevent_no_update")
+        execute_one(
+            "CREATE TRIGGER s AFTER INSERT ON keys_auditevent BEGIN "
+            "UPDATE keys_auditevent SET leaf = x'7b7d' WHERE id = NEW.id; END"
+        )
+    else:
+        execute_one(
+            FUNCTION.format("NEW.leaf := '\\x7b7d'; RETURN NEW;")
+            + "CREATE TRIGGER s BEFORE INSERT ON keys_auditevent FOR EACH ROW EXECUTE FUNCTION mine()"
+        )
+    with pytest.raises(IntegrityError), transaction.atomic():
+        log.append(Event.SIGNED_OUT, actor=None)
