@@ -187,15 +187,15 @@ def _nothing_counted_yet() -> None:
 
 
 @pytest.fixture
-def ask(cast, browser_of, workspace, settings, tmp_path):
-    """Return a function that sends well-formed requests on fresh data and returns the status for each method.
+def prepare(cast, browser_of, workspace, settings, tmp_path):
+    """Return a function that makes fresh data for a URL.
 
-    For example ``ask("admin", ["POST"], "keys:key-delete")``.
+    ``prepare("admin", "keys:key-delete")`` returns a browser, the address and a well-formed body for a POST.
     """
 
     settings.PORTAL_AUDIT_DIR = tmp_path / "audit"  # the signer stores its state here
 
-    def statuses(person: str, methods: Iterable[str], name: str) -> dict[str, int]:
+    def prepared(person: str, name: str) -> tuple[Client, str, dict[str, Any]]:
         holder = "user" if person == "key_owner" else "super_admin"
         if name.startswith("keys:store"):
             key, secret = _new_key(browser_of("super_admin"), cast[holder], viewed=name in AFTER_THE_VIEW)
@@ -216,16 +216,32 @@ def ask(cast, browser_of, workspace, settings, tmp_path):
             )
         asker = "user" if person == "key_owner" else person
         browser, address = browser_of(asker), _address(name, key, cast[asker] or cast.admin)
-        body = _bodies(secret, workspace.vaults[0], damaged).get(name, {}) if "POST" in methods else {}
-        return {method: status(browser, method, address, body) for method in methods}
+        return browser, address, _bodies(secret, workspace.vaults[0], damaged).get(name, {})
 
-    def status(browser: Client, method: str, address: str, body: dict[str, Any]) -> int:
-        response: Any = browser.generic(method, address, **_encoded(body if method == "POST" else {}))
-        if response.streaming:
-            b"".join(response.streaming_content)
-        return response.status_code
+    return prepared
+
+
+@pytest.fixture
+def ask(prepare):
+    """Return a function that sends well-formed requests on fresh data and returns the status for each method.
+
+    For example ``ask("admin", ["POST"], "keys:key-delete")``.
+    """
+
+    def statuses(person: str, methods: Iterable[str], name: str) -> dict[str, int]:
+        browser, address, body = prepare(person, name)
+        return {method: send(browser, method, address, body) for method in methods}
 
     return statuses
+
+
+def send(browser: Client, method: str, address: str, body: dict[str, Any], **more: Any) -> int:
+    """Send ``body`` if the method is POST. Read the whole response, and return its status."""
+    encoded = _encoded(body if method == "POST" else {})
+    response: Any = browser.generic(method, address, **encoded, **more)
+    if response.streaming:
+        b"".join(response.streaming_content)
+    return response.status_code
 
 
 def _new_key(maker: Client, holder: User, *, viewed: bool) -> tuple[ApiKey, str]:
