@@ -17,6 +17,7 @@ from django.utils import timezone
 from keys.audit import log
 from keys.audit.results import seal_of
 from keys.models import ApiKey, AuditEvent, User, Verification
+from keys.rules.events import Event
 from keys.rules.formatting import utc_microseconds
 from keys.rules.lifecycle import State
 from keys.rules.policy import Actor, Role
@@ -158,6 +159,33 @@ def a_live_key(sandbox: Sandbox, owner: User, **columns: Any) -> tuple[ApiKey, s
     }
     cerby_id, plain = sandbox.add_key(owner_email=owner.email, external_id=str(key_id), **facts)
     return a_key(owner, id=key_id, cerby_id=uuid.UUID(cerby_id), **facts, **columns), plain
+
+
+BEFORE_THE_TEST = "Before the test."
+_MADE = (Event.KEY_REQUESTED, Event.KEY_CALLED, Event.KEY_ISSUED)
+_LIVES: dict[State, tuple[Event, ...]] = {
+    State.REQUESTED: _MADE[:1],
+    State.AWAITED: (*_MADE[:1], Event.KEY_AWAITED),
+    State.CALLING: _MADE[:2],
+    State.REFUSED: _MADE,
+    State.IN_DOUBT: (*_MADE[:2], Event.KEY_ANSWER_LOST),
+    State.ABSENT: (*_MADE[:1], Event.KEY_CANCELLED),
+    State.READY: _MADE,
+    State.CLAIMED: (*_MADE, Event.KEY_REVEALED),
+    State.HELD: (*_MADE, Event.KEY_REVEALED, Event.KEY_STORED),
+    State.REVOKING: (*_MADE, Event.KEY_DELETION_STARTED),
+    State.REVOKED: (*_MADE, Event.KEY_DELETION_STARTED, Event.KEY_DELETED),
+}
+
+
+def with_a_life(key: ApiKey) -> ApiKey:
+    """Append the events that lead to the state of ``key``. They record no values of it but its name."""
+    state = State(key.state)
+    for event in _LIVES[state]:
+        refused = state is State.REFUSED and event is Event.KEY_ISSUED
+        outcome = log.Outcome.FAILED if refused else log.Outcome.DONE
+        log.append(event, actor=None, key=key, outcome=outcome, reason=BEFORE_THE_TEST)
+    return key
 
 
 def an_event(**columns: Any) -> AuditEvent:

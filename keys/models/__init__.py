@@ -5,7 +5,7 @@ from keys.models.api_key import LISTED, ApiKey
 from keys.models.cerby import CredentialRefusal, DroppedValue
 from keys.models.comparison import Comparison
 from keys.models.delivery_target import Anchor, BackoffTarget, DeliveryTarget, SiemTarget
-from keys.models.event import AuditEvent
+from keys.models.event import AuditEvent, LoggedCerbyId, LoggedEmail
 from keys.models.figures import DashboardFigures
 from keys.models.folding import fold
 from keys.models.job import PeriodicJob
@@ -36,6 +36,8 @@ __all__ = [
     "DroppedValue",
     "HeldBack",
     "KeyScope",
+    "LoggedCerbyId",
+    "LoggedEmail",
     "MacChain",
     "Node",
     "Pause",

@@ -3,14 +3,43 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Func, Q
 from django.db.models.functions import Length
-from django.db.models.lookups import Exact, LessThanOrEqual
+from django.db.models.lookups import Exact, IsNull, LessThanOrEqual
 
 LARGEST_LEAF = 8192
 """Bytes."""
+
+
+class _Extract(Func):
+    """A text in a JSON column, written in the same way by an index and by the queries that use it.
+
+    SQLite uses an index on an expression only if the query repeats it literally, without parameters.
+    """
+
+    arity = 0
+    output_field = models.TextField()
+    postgresql = ""
+
+    def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        return super().as_sql(compiler, connection, template=self.postgresql, **extra)
+
+
+class LoggedCerbyId(_Extract):
+    """Cerby's id of the key, if the event records it."""
+
+    template = """JSON_EXTRACT("details", '$."cerby_id"')"""
+    postgresql = """("details" ->> 'cerby_id')"""
+
+
+class LoggedEmail(_Extract):
+    """The email of the person whom the event is about."""
+
+    template = """JSON_EXTRACT("personal", '$."details.email"')"""
+    postgresql = """("personal" ->> 'details.email')"""
 
 
 class AuditEvent(models.Model):
@@ -74,6 +103,10 @@ class AuditEvent(models.Model):
             # With the type, to tell refused views from other refusals without reading the rows.
             models.Index("outcome", "at", "id", "type", name="event_by_outcome"),
             models.Index("ip", "at", "id", name="event_by_ip"),
+            models.Index(
+                LoggedCerbyId(), name="event_by_cerby_id", condition=Q(IsNull(LoggedCerbyId(), rhs=False))
+            ),
+            models.Index(LoggedEmail(), name="event_by_email", condition=Q(IsNull(LoggedEmail(), rhs=False))),
         )
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 from django.conf import settings
@@ -27,6 +28,7 @@ class User(AbstractBaseUser):
     request check, is true only for people who were added to the portal (``added_at``) and are live in Cerby.
     ``cerby_role``: the identifier of the role in Cerby; ``role_known``: whether the portal knows it.
     ``left_at``: when the portal found that Cerby had disabled the person or no longer knew them.
+    ``signed_out_at``: when the portal last ended all of the person's sessions.
     """
 
     email = models.EmailField(unique=True)
@@ -39,6 +41,7 @@ class User(AbstractBaseUser):
     added_at = models.DateTimeField(null=True)
     is_active = models.BooleanField(default=False)
     left_at = models.DateTimeField(null=True)
+    signed_out_at = models.DateTimeField(null=True)
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
@@ -57,6 +60,17 @@ class User(AbstractBaseUser):
 
     def __str__(self) -> str:
         return f"{self.name} <{self.email}>"
+
+    def get_session_auth_hash(self) -> str:
+        """Return the hash in each session. A new ``signed_out_at`` changes it, which ends them."""
+        return self._since_sign_out(super().get_session_auth_hash())
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        for earlier in super().get_session_auth_fallback_hash():
+            yield self._since_sign_out(earlier)
+
+    def _since_sign_out(self, session_hash: str) -> str:
+        return f"{session_hash} {self.signed_out_at.isoformat()}" if self.signed_out_at else session_hash
 
     @property
     def role_in_words(self) -> str:

@@ -37,6 +37,7 @@ class Event(enum.StrEnum):
     KEY_ADOPTED = "key:adopt"
     KEY_CHANGED = "key:change"
     KEY_MISSING = "key:miss"
+    KEY_REPAIRED = "key:repair"
     SWEEP_STOPPED = "sweep:stop"
     PAUSE_STARTED = "pause:start"
     QUARANTINE_STARTED = "quarantine:start"
@@ -56,6 +57,7 @@ class Event(enum.StrEnum):
     PERSON_ADDED = "person:add"
     PERSON_REMOVED = "person:remove"
     PERSON_CHANGED = "person:change"
+    PERSON_REPAIRED = "person:repair"
     PERSON_ERASED = "person:erase"
     ERASED_LISTED = "record:list-erased"
     ROLES_REFRESHED = "roles:refresh"
@@ -99,6 +101,7 @@ _LABELS = {
     Event.KEY_ADOPTED: "API key adopted",
     Event.KEY_CHANGED: "API key changed in Cerby",
     Event.KEY_MISSING: "API key missing in Cerby",
+    Event.KEY_REPAIRED: "Inventory row restored from the audit log",
     Event.SWEEP_STOPPED: "Sweep stopped",
     Event.PAUSE_STARTED: "Cerby asked for a pause",
     Event.QUARANTINE_STARTED: "Quarantine started",
@@ -118,6 +121,7 @@ _LABELS = {
     Event.PERSON_ADDED: "Person added",
     Event.PERSON_REMOVED: "Person removed from the portal",
     Event.PERSON_CHANGED: "Person changed in Cerby",
+    Event.PERSON_REPAIRED: "Person's row contradicted the audit log",
     Event.PERSON_ERASED: "Person erased from the audit log",
     Event.ERASED_LISTED: "Earlier erased events listed",
     Event.ROLES_REFRESHED: "Roles read from Cerby",
@@ -156,6 +160,7 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.KEY_DISCOVERED: frozenset({"cerby_id", "owner_id", "scopes", "created_at", "expires_at"}),
     Event.KEY_ADOPTED: frozenset({"purpose"}),
     Event.KEY_CHANGED: frozenset({"before", "after", "owner_id"}),
+    Event.KEY_REPAIRED: frozenset({"before", "after", "owner_id"}),
     Event.SWEEP_STOPPED: frozenset({"revocations", "keys"}),
     Event.PAUSE_STARTED: frozenset({"until"}),
     Event.QUARANTINE_STARTED: frozenset({"cause"}),
@@ -169,9 +174,10 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.SIGNED_IN: frozenset({"further_refusals"}),
     Event.IDENTITY_CONFIRMED: frozenset({"method", "further_refusals"}),
     Event.PASSWORD_CHANGED: frozenset({"further_refusals"}),
-    Event.PERSON_ADDED: frozenset({"email", "role"}),
-    Event.PERSON_REMOVED: frozenset({"email", "before", "after"}),
-    Event.PERSON_CHANGED: frozenset({"email", "before", "after"}),
+    Event.PERSON_ADDED: frozenset({"person", "email", "role"}),
+    Event.PERSON_REMOVED: frozenset({"person", "email", "before", "after"}),
+    Event.PERSON_CHANGED: frozenset({"person", "email", "before", "after"}),
+    Event.PERSON_REPAIRED: frozenset({"person", "email", "before", "after"}),
     Event.PERSON_ERASED: frozenset({"person", "events", "leaves"}),
     Event.ERASED_LISTED: frozenset({"events", "leaves"}),
     Event.ROLES_REFRESHED: frozenset({"count"}),
@@ -191,6 +197,7 @@ OUTCOMES: dict[Event, frozenset[str]] = {
     Event.KEY_STORED: frozenset({"done", "failed", "refused"}),
     Event.KEY_RESCOPED: frozenset({"done", "failed"}),
     Event.KEY_DELETED: frozenset({"done", "failed"}),
+    Event.KEY_REPAIRED: frozenset({"done", "failed"}),
     Event.SWEEP_STOPPED: frozenset({"failed"}),
     Event.PEOPLE_STOPPED: frozenset({"failed"}),
     Event.ATTEMPT_REFUSED: frozenset({"refused"}),
@@ -213,6 +220,8 @@ URGENT = frozenset(
         Event.PERSON_ADDED,
         Event.PERSON_REMOVED,
         Event.PERSON_CHANGED,
+        Event.PERSON_REPAIRED,
+        Event.KEY_REPAIRED,
         Event.PERSON_ERASED,
         Event.ERASED_LISTED,
         Event.ROLES_REFRESHED,

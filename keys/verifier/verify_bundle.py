@@ -101,6 +101,8 @@ claimed held revoking revoked        > =          key:start-save:done key:store:
 ready claimed held revoking revoked  > =          key:start-rescope:done key:rescope:done key:rescope:failed
 ready claimed held revoking revoked  > =          key:miss:done
 any                                  > =          attempt:refuse:refused key:reveal:refused
+any                                  > =          key:repair:done key:repair:failed
+new                                  > =          key:repair:failed
 """
 STEPS = [
     (set(sources.split()), state, events)

@@ -12,8 +12,9 @@ from keys.actions.keys.reconcile import reconcile_due
 from keys.models import ApiKey, AuditEvent, RevealGrant
 from keys.rules.lifecycle import Phase
 from sandbox import Sandbox
+from tests.cast import BEFORE_THE_TEST
 
-TIMES = ("due_at", "lease_until", "created_at", "confirmed_at", "missing_since", "removed_at")
+TIMES = ("due_at", "lease_until", "confirmed_at", "missing_since", "removed_at")
 
 
 def let_pass(amount: timedelta) -> None:
@@ -44,7 +45,9 @@ def due_in(key: ApiKey) -> timedelta | None:
 
 
 def story_of(key: ApiKey) -> list[str]:
-    return list(AuditEvent.objects.filter(key_id=key.pk).order_by("id").values_list("type", flat=True))
+    """Return the types of the key's events, without those that ``with_a_life`` added."""
+    events = AuditEvent.objects.filter(key_id=key.pk).exclude(reason=BEFORE_THE_TEST)
+    return list(events.order_by("id").values_list("type", flat=True))
 
 
 def asked(sandbox: Sandbox, method: str, **which: Any) -> list[dict[str, Any]]:

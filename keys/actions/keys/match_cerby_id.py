@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from keys import cerby
+from keys.actions.keys.repair import repair_keys
 from keys.audit import log
 from keys.models import LISTED, ApiKey, fold
 from keys.rules.errors import CerbyError
@@ -67,6 +68,8 @@ def _is_unmatched(upstream: cerby.UpstreamKey) -> bool:
 
 
 def _store_id(key: ApiKey, upstream: cerby.UpstreamKey, actor: Actor | None) -> bool:
+    if repair_keys([key]):  # somebody removed the id from the row, or changed the name or the owner
+        return False
     columns: dict[str, Any] = {"cerby_id": upstream.id}
     if key.state == State.REVOKING:
         columns["due_at"] = timezone.now()  # the reconciler can delete the key in Cerby now

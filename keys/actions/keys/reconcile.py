@@ -10,6 +10,7 @@ import structlog
 from django.utils import timezone
 
 from keys import cerby
+from keys.actions.keys.repair import repair_keys
 from keys.actions.keys.revoke import revoke_key, start_revoking
 from keys.actions.safeguards.hold_back import hold_back
 from keys.actions.transition import transition
@@ -49,7 +50,12 @@ def _claim(key: ApiKey) -> bool:
 
 
 def reconcile(key: ApiKey) -> None:
-    """Take the next steps for ``key``, which is due. If Cerby does not answer, make it due later."""
+    """Take the next steps for ``key``, which is due. If Cerby does not answer, make it due later.
+
+    If the row contradicts the log, restore it instead: its state may be one that revokes a live key.
+    """
+    if repair_keys([key], must_be_known=True):
+        return
     try:
         _STEPS[State(key.state)](key)
     except Conflict:

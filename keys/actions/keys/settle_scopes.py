@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from keys import cerby
+from keys.actions.keys.repair import repair_keys
 from keys.audit import log
 from keys.models import ApiKey, ScopeChange
 from keys.rules.events import Event
@@ -23,6 +24,8 @@ def settle_scopes(key: ApiKey) -> None:
     if key.cerby_id is None or not ScopeChange.lost(key).exists():
         return
     scopes = in_order(cerby.connect().key(key.cerby_id).scopes)
+    if key.scopes != scopes:
+        repair_keys([key])
     with transaction.atomic():
         row = ApiKey.objects.select_for_update(of=("self",)).get(pk=key.pk)
         if row.scopes == scopes or ScopeChange.is_running(row):

@@ -36,5 +36,6 @@ def add_person(email: str) -> User:
         if user.added_at is None:
             user.added_at = timezone.now()
             user.save(update_fields=["added_at"])
-            log.append(Event.PERSON_ADDED, actor=None, email=user.email, role=user.role_in_words)
+            role = user.role_in_words
+            log.append(Event.PERSON_ADDED, actor=None, person=str(user.pk), email=user.email, role=role)
         return apply_upstream(person, user)

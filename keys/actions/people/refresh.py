@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from django.db import transaction
 from django.utils import timezone
 
 from keys import cerby
 from keys.actions.dropped import note_dropped
 from keys.audit import log
+from keys.evidence.logged_people import logged_person
 from keys.models import ApiKey, User
 from keys.rules.errors import CerbyNotFound
 from keys.rules.events import Event
@@ -23,6 +25,8 @@ FRESH_ENOUGH = timedelta(minutes=1)
 """A role that Cerby confirmed this recently is not read again before an action that needs it."""
 A_PERSON_WAITS = 3
 """Seconds that a person waits for Cerby to confirm their role."""
+
+logger = structlog.get_logger(__name__)
 
 
 def refresh_person(user: User, *, within: float = math.inf) -> User:
@@ -40,13 +44,13 @@ def refresh_person(user: User, *, within: float = math.inf) -> User:
 
 
 def _mark_as_left(user: User) -> None:
-    """Deactivate ``user``, whom Cerby no longer knows. Their sessions end with the next request."""
+    """Deactivate ``user``, whom Cerby no longer knows, and end their sessions."""
     if user.left_at is not None:
         return
-    before = _describe(user)
-    user.left_at, user.is_active = timezone.now(), False
+    before, now = _describe(user), timezone.now()
+    user.left_at, user.is_active, user.signed_out_at = now, False, now
     with transaction.atomic():
-        user.save(update_fields=["is_active", "left_at"])
+        user.save(update_fields=["is_active", "left_at", "signed_out_at"])
         _update_keys(user)
         _record(user, before, reason="Cerby does not know this person any more.")
 
@@ -69,11 +73,13 @@ def with_confirmed_role(actor: Actor) -> Actor:
 def apply_upstream(person: cerby.Person, user: User) -> User:
     """Copy ``person``, as Cerby describes them, to ``user``, and record the changes.
 
-    A person who is disabled in Cerby becomes inactive, and their sessions end with the next request. A
-    person without a role counts as a Guest User.
+    A person who is disabled in Cerby becomes inactive, and their sessions end for good. A person without a
+    role counts as a Guest User.
     """
     before = _describe(user)
     columns = columns_for(person, user)
+    if not columns["is_active"]:
+        columns["signed_out_at"] = timezone.now()
     for name, value in columns.items():
         setattr(user, name, value)
     user.role_checked_at = timezone.now()
@@ -108,16 +114,36 @@ def _name_and_email(person: cerby.Person) -> dict[str, str]:
 
 
 def _record(user: User, before: dict[str, str], reason: str = "") -> None:
-    after = _describe(user)
-    changed = sorted(name for name in after if before[name] != after[name])
-    log.append(
-        Event.PERSON_CHANGED,
-        actor=None,
-        reason=reason,
-        email=user.email,
-        before={name: before[name] for name in changed},
-        after={name: after[name] for name in changed},
-    )
+    """Record the change from ``before``, the row's former values, to the present ones.
+
+    If somebody changed the row in the database, its values contradict the audit log. This is a separate
+    event, and only the difference between the log and Cerby counts as a change in Cerby.
+    """
+    logged, after = {**before, **_logged(user, before)}, _describe(user)
+    if repaired := _changes(before, logged):
+        logger.error("row_contradicts_log", user_id=user.pk)
+        log.append(Event.PERSON_REPAIRED, actor=None, person=str(user.pk), email=user.email, **repaired)
+    if changes := _changes(logged, after):
+        log.append(
+            Event.PERSON_CHANGED,
+            actor=None,
+            reason=reason,
+            person=str(user.pk),
+            email=user.email,
+            **changes,
+        )
+
+
+def _logged(user: User, before: dict[str, str]) -> dict[str, str]:
+    facts = logged_person(user.pk, [before["email"], user.email])
+    return {name: value for name, value in facts.items() if name in before}
+
+
+def _changes(before: dict[str, str], after: dict[str, str]) -> dict[str, Any]:
+    """Return the values that differ, as the details of an event, or nothing."""
+    names = sorted(name for name in after if before[name] != after[name])
+    pairs = {"before": before, "after": after}
+    return {when: {name: values[name] for name in names} for when, values in pairs.items()} if names else {}
 
 
 def _update_keys(user: User) -> None:
@@ -137,7 +163,9 @@ def _release_email(user: User) -> None:
     """Take the email of ``user`` from any other row that still has it: that person has left."""
     for earlier in User.objects.filter(email=user.email).exclude(pk=user.pk):
         _mark_as_left(earlier)
-        User.objects.filter(pk=earlier.pk).update(email=f"{earlier.cerby_id}@moved.invalid")
+        earlier.email = f"{earlier.cerby_id}@moved.invalid"
+        earlier.save(update_fields=["email"])
+        _update_keys(earlier)
 
 
 def _describe(user: User) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import structlog
 from django.utils import timezone
@@ -15,8 +16,10 @@ from keys.actions.dropped import PERSON, Dropped
 from keys.actions.people.confirm_role import authorize_now
 from keys.actions.people.refresh import apply_upstream, columns_for, refresh_person, update_owner_left_at
 from keys.audit import log
+from keys.evidence.logged_people import logged_person
 from keys.models import User
 from keys.rules.batches import batches
+from keys.rules.cerby_roles import role_in_words
 from keys.rules.errors import CerbyNotFound, Conflict
 from keys.rules.events import Event
 from keys.rules.policy import ADMINS, Action, Actor
@@ -101,10 +104,18 @@ def _check_lost_access(reading: Reading, *, limited: bool) -> None:
         was_admin = _is_admin(user.role, active=user.is_active)
         is_admin = _is_admin(now["role"], active=now["is_active"])
         left += is_admin - was_admin
-        losing += (user.is_active and not now["is_active"]) or (was_admin and not is_admin)
+        loses = (user.is_active and not now["is_active"]) or (was_admin and not is_admin)
+        losing += loses and not _is_forged(user, now)
     nobody_left = admins > 0 and left <= 0
     if nobody_left or (limited and is_too_many(losing, active)):
         _stop(losing, active, nobody_left=nobody_left)
+
+
+def _is_forged(user: User, now: dict[str, Any]) -> bool:
+    """Return whether only the row differs from Cerby: the log has the role that Cerby gives."""
+    logged = logged_person(user.pk, [user.email, now["email"]]).get("role")
+    role = role_in_words(now["role"], now["cerby_role"], known=now["role_known"])
+    return logged == role and logged != user.role_in_words
 
 
 def _is_admin(role: int, *, active: bool) -> bool:

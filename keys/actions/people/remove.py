@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.utils import timezone
 
 from keys.audit import log
 from keys.models import User
@@ -23,8 +24,15 @@ def remove_person(email: str) -> User:
         if user.added_at is None:
             raise Conflict(f"{user.email} was never added to the portal, or has already been removed.")
         before = {"may sign in": "yes"} if user.is_active else {}
-        user.added_at, user.is_active = None, False
-        user.save(update_fields=["added_at", "is_active"])
+        user.added_at, user.is_active, user.signed_out_at = None, False, timezone.now()
+        user.save(update_fields=["added_at", "is_active", "signed_out_at"])
         after = dict.fromkeys(before, "no")
-        log.append(Event.PERSON_REMOVED, actor=None, email=user.email, before=before, after=after)
+        log.append(
+            Event.PERSON_REMOVED,
+            actor=None,
+            person=str(user.pk),
+            email=user.email,
+            before=before,
+            after=after,
+        )
     return user

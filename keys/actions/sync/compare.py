@@ -18,9 +18,11 @@ from django.db.models import Q
 
 from keys import cerby
 from keys.actions.keys.match_cerby_id import match_cerby_ids
+from keys.actions.keys.repair import details_of, repair_keys
 from keys.actions.keys.settle_scopes import record_lost_change
 from keys.actions.sync.discover import discover
 from keys.actions.sync.owners import Owners
+from keys.actions.sync.reclaim import reclaim
 from keys.actions.transition import transition
 from keys.audit import log
 from keys.models import ApiKey, AuditEvent, RevealGrant, ScopeChange, User, fold
@@ -29,6 +31,7 @@ from keys.rules.events import Event
 from keys.rules.lifecycle import Phase, State, Transition
 from keys.rules.scopes import in_order
 
+MOST_PASSES = 3
 LISTING_MAY_BE_OLD = timedelta(minutes=2)
 """Cerby's list may lag behind by this long, so it proves nothing about a more recent change."""
 
@@ -80,20 +83,44 @@ def compare(page: list[cerby.UpstreamKey], owners: Owners, result: SweepResult) 
     ``CerbyError`` if Cerby does not answer a further request.
     """
     result.listed += len(page)
-    ours = _ours(page)
+    people = owners.of({key.owner_id for key in page})
+    ours, refused = _reclaimed(page, people)
     ours |= match_cerby_ids(
-        [key for key in page if key.id not in ours and key.status == cerby.KeyStatus.ACTIVE]
+        [
+            key
+            for key in page
+            if key.id not in ours and key.id not in refused and key.status == cerby.KeyStatus.ACTIVE
+        ]
     )
     result.unaccounted += sum(_shows_lost_work(ours.get(key.id), key, result) for key in page)
-    people = owners.of({key.owner_id for key in page})
-    # A key that was removed before the portal first saw it is of no interest here.
-    unknown = [key for key in page if key.id not in ours and key.status != cerby.KeyStatus.REMOVED]
+    unknown = [key for key in _strangers(page, ours) if key.id not in refused]
     discovered = discover(unknown, people, result.started_at)
     result.discovered += discovered
-    result.not_taken += len(unknown) - discovered
+    result.not_taken += len(unknown) - discovered + len(refused)
     _compare_known([(ours[key.id], key) for key in page if key.id in ours], people, result)
     listed = [key.pk for key in ours.values()]
     ApiKey.objects.filter(pk__in=listed).update(confirmed_at=result.started_at, missing_since=None)
+
+
+def _reclaimed(
+    page: list[cerby.UpstreamKey], people: Mapping[uuid.UUID, User]
+) -> tuple[dict[uuid.UUID, ApiKey], set[uuid.UUID]]:
+    """Return the rows for ``page``, after the repair of those that the log knows under Cerby's ids.
+
+    The second value has Cerby's ids of the keys whose rows could not be restored.
+    """
+    ours, refused = _ours(page), set[uuid.UUID]()
+    for _ in range(MOST_PASSES):  # a restored id can leave another key of the page without its row
+        strangers = [key for key in _strangers(page, ours) if key.id not in refused]
+        if not strangers or not reclaim(strangers, people, refused):
+            break
+        ours = _ours(page)
+    return ours, refused
+
+
+def _strangers(page: list[cerby.UpstreamKey], ours: Mapping[uuid.UUID, ApiKey]) -> list[cerby.UpstreamKey]:
+    """Return the keys without a row, except those that were removed before the portal first saw them."""
+    return [key for key in page if key.id not in ours and key.status != cerby.KeyStatus.REMOVED]
 
 
 def _ours(page: list[cerby.UpstreamKey]) -> dict[uuid.UUID, ApiKey]:
@@ -119,28 +146,68 @@ def _shows_lost_work(key: ApiKey | None, upstream: cerby.UpstreamKey, result: Sw
     return used and key.origin == ApiKey.Origin.GENERATED and key.state in NEVER_VIEWED
 
 
-def _compare_known(
-    pairs: list[tuple[ApiKey, cerby.UpstreamKey]], people: Mapping[uuid.UUID, User], result: SweepResult
-) -> None:
-    used, changed = [], []
+Pair = tuple[ApiKey, cerby.UpstreamKey]
+
+
+@dataclass
+class _Differences:
+    """The pairs of row and key in Cerby that differ. ``orphans`` are live in Cerby and have ended here."""
+
+    removed: list[Pair] = field(default_factory=list)
+    orphans: list[Pair] = field(default_factory=list)
+    changed: list[Pair] = field(default_factory=list)
+    used: list[ApiKey] = field(default_factory=list)
+
+
+def _compare_known(pairs: list[Pair], people: Mapping[uuid.UUID, User], result: SweepResult) -> None:
+    found = _differences(pairs, people, result)
+    wrong = repair_keys([key for key, _ in found.removed + found.changed])
+    # A row that has ended without any event does not prove that its key may be revoked.
+    wrong |= repair_keys([key for key, _ in found.orphans], must_be_known=True)
+    if wrong:
+        result.not_taken += sum(not repaired for repaired in wrong.values())
+        found = _differences(_repaired(pairs, wrong), people, result)
+    for key, upstream in found.removed:
+        with _counting_errors(upstream, result):
+            _mark_removed(key, upstream, result)
+    result.to_revoke += [(key.pk, upstream.id) for key, upstream in found.orphans]
+    if found.used:
+        ApiKey.objects.bulk_update(found.used, ["last_used_at"])
+    if found.changed:
+        _copy_changes(found.changed, people, result)
+
+
+def _differences(pairs: list[Pair], people: Mapping[uuid.UUID, User], result: SweepResult) -> _Differences:
+    found = _Differences()
     for key, upstream in pairs:
         if upstream.status == cerby.KeyStatus.REMOVED:
-            with _counting_errors(upstream, result):
-                _mark_removed(key, upstream, result)
+            if key.phase == Phase.LIVE:
+                found.removed.append((key, upstream))
         elif key.state in ENDED_HERE:
             if upstream.status == cerby.KeyStatus.ACTIVE and not _ended_recently(key, result):
-                result.to_revoke.append((key.pk, upstream.id))
+                found.orphans.append((key, upstream))
         elif key.phase == Phase.LIVE:
             names = _changed_columns(key, _columns(upstream, people.get(upstream.owner_id) or key.owner))
             if names == {"last_used_at"}:
                 key.last_used_at = upstream.last_used_at
-                used.append(key)
+                found.used.append(key)
             elif names:
-                changed.append((key, upstream))
-    if used:
-        ApiKey.objects.bulk_update(used, ["last_used_at"])
-    if changed:
-        _copy_changes(changed, people, result)
+                found.changed.append((key, upstream))
+    return found
+
+
+def _repaired(pairs: list[Pair], wrong: Mapping[uuid.UUID, bool]) -> list[Pair]:
+    """Return ``pairs`` with the restored rows, without the rows that could not be restored."""
+    rows = ApiKey.objects.select_related("owner").in_bulk(
+        [key_id for key_id, repaired in wrong.items() if repaired]
+    )
+    current = [(rows.get(key.pk, key), upstream) for key, upstream in pairs if wrong.get(key.pk, True)]
+    # A row whose Cerby id was wrong was compared with another key.
+    return [
+        (key, upstream)
+        for key, upstream in current
+        if key.pk not in rows or key.pk == upstream.external_id or key.cerby_id == upstream.id
+    ]
 
 
 @contextmanager
@@ -193,8 +260,6 @@ def _ended_recently(key: ApiKey, result: SweepResult) -> bool:
 
 
 def _mark_removed(key: ApiKey, upstream: cerby.UpstreamKey, result: SweepResult) -> None:
-    if key.phase != Phase.LIVE:
-        return
     changes = {"removed_at": upstream.removed_at or result.started_at}
     before, after = {"status": "active"}, {"status": "removed"}
     # On a conflict, somebody is changing the key; the next sweep compares again.
@@ -224,18 +289,20 @@ def _copy_change(key: ApiKey, columns: dict[str, Any], result: SweepResult, *, u
         if unsettled and "scopes" in names and record_lost_change(key, columns["scopes"]):
             result.changed += 1
             names = names - {"scopes"}
-        reported = sorted(names - _UNREPORTED)
-        if reported:
+        if "owner" not in names and names & _COPIES:  # the owner's own row did not change
+            copies = {name: columns[name] for name in names & _COPIES}
+            log.append(Event.KEY_REPAIRED, actor=None, key=key, **details_of(before, copies))
+            names = names - _COPIES
+        if names - _UNREPORTED:
             result.changed += 1
-            details: dict[str, Any] = {
-                "before": {name: _json(before[name]) for name in reported},
-                "after": {name: _json(columns[name]) for name in reported},
-            }
+            details = details_of(before, {name: columns[name] for name in names - _UNREPORTED})
             if "owner" in names:
                 details["owner_id"] = str(columns["owner"].pk)
             log.append(Event.KEY_CHANGED, actor=None, key=key, **details)
 
 
+_COPIES = {"owner_name", "owner_order", "owner_email"}
+"""Columns that repeat the owner's row. Whatever changes that row changes them too."""
 _UNREPORTED = {"last_used_at", "name_order", "owner", "owner_name", "owner_order"}
 """Columns without an event: use is not a change, and a new owner is reported by ``owner_email`` alone."""
 
@@ -253,9 +320,3 @@ def _columns(upstream: cerby.UpstreamKey, owner: User) -> dict[str, Any]:
     if upstream.expires_at is not None:
         columns["expires_at"] = upstream.expires_at
     return columns
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, uuid.UUID):
-        return str(value)
-    return value.isoformat() if isinstance(value, datetime) else value

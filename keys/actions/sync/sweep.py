@@ -6,7 +6,7 @@ longer lists are marked as missing. A key is never revoked for being unknown her
 
 from __future__ import annotations
 
-from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from keys import cerby
 from keys.actions.dropped import API_KEY, Dropped
+from keys.actions.keys.repair import repair_keys
 from keys.actions.keys.settle_scopes import forget_lost_changes
 from keys.actions.safeguards.quarantine import end_silence, may_revoke, silent_since
 from keys.actions.sync.compare import LISTING_MAY_BE_OLD, SweepResult, compare
@@ -63,15 +64,25 @@ def _mark_missing(result: SweepResult) -> None:
         missing_since__isnull=True,
         expires_at__gt=result.started_at,
     )
-    while marked := _mark_page(gone, result.started_at):
-        result.missing += marked
+    repaired: set[UUID] = set()
+    while _mark_page(gone.exclude(pk__in=repaired), repaired, result):
+        pass
 
 
-def _mark_page(gone: QuerySet[ApiKey], since: datetime) -> int:
-    """Mark one page of ``gone`` with its events in one transaction, and return how many there were."""
+def _mark_page(gone: QuerySet[ApiKey], repaired: set[UUID], result: SweepResult) -> bool:
+    """Mark one page of ``gone`` with its events in one transaction. Return False if there was none.
+
+    Add to ``repaired`` the rows that contradict the log, for example in their Cerby id: the next sweep looks
+    for these keys again.
+    """
     with transaction.atomic():
         page = list(gone.select_for_update()[:PAGE])
-        ApiKey.objects.filter(pk__in=[key.pk for key in page]).update(missing_since=since)
-        for key in page:
+        wrong = repair_keys(page)
+        repaired.update(wrong)
+        result.not_taken += sum(not restored for restored in wrong.values())
+        missing = [key for key in page if key.pk not in wrong]
+        ApiKey.objects.filter(pk__in=[key.pk for key in missing]).update(missing_since=result.started_at)
+        for key in missing:
             log.append(Event.KEY_MISSING, actor=None, key=key)
-    return len(page)
+        result.missing += len(missing)
+    return bool(page)

@@ -17,6 +17,7 @@ class AlertKind(enum.StrEnum):
     AUDIT_LOG = "audit-log"
     RECORD_DAMAGED = "record-damaged"
     RECORD_UNREAD = "record-unread"
+    ROW_REPAIRED = "row-repaired"
     ANCHOR_FAILS = "anchor-fails"
     SIEM_FAILS = "siem-fails"
     ROLE_UNKNOWN = "role-unknown"
@@ -40,6 +41,7 @@ _HEADINGS = {
     AlertKind.AUDIT_LOG: "The audit log needs attention",
     AlertKind.RECORD_DAMAGED: "The audit log is damaged",
     AlertKind.RECORD_UNREAD: "The audit log could not be verified",
+    AlertKind.ROW_REPAIRED: "Somebody changed the database without the portal",
     AlertKind.ANCHOR_FAILS: "An anchor does not accept checkpoints",
     AlertKind.SIEM_FAILS: "A SIEM does not accept events",
     AlertKind.ROLE_UNKNOWN: "Cerby names a role that the portal does not know",

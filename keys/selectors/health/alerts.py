@@ -25,6 +25,8 @@ from keys.selectors.health.siem import siem_health
 MOST_PER_KIND = 20
 SECOND_VIEW_SHOWN_FOR = timedelta(hours=24)
 """A second view is an event without an end, so its alert ends after a day."""
+REPAIR_SHOWN_FOR = timedelta(hours=24)
+"""A repair is an event without an end, so its alert ends after a day."""
 LATE_AFTER_PERIODS = 3
 CLOCKS_DIFFER_BY = timedelta(minutes=5)
 
@@ -57,6 +59,7 @@ def active_alerts(now: datetime, audit: AuditHealth) -> list[ActiveAlert]:
     jobs = {row.name: row for row in PeriodicJob.objects.all()}
     return [
         *_record(audit),
+        *_repaired_rows(now),
         *_quarantine(),
         *_people_stopped(jobs.get("people")),
         *_second_views(now),
@@ -165,6 +168,24 @@ def _record(audit: AuditHealth) -> Iterator[ActiveAlert]:
             words=audit.unread,
             advice="Check the worker's log, then verify the audit log again.",
             path=path,
+        )
+
+
+def _repaired_rows(now: datetime) -> Iterator[ActiveAlert]:
+    """Yield one alert for each repair of the last day, and for each row that could not be restored."""
+    repairs = AuditEvent.objects.filter(
+        type__in=[Event.KEY_REPAIRED, Event.PERSON_REPAIRED], at__gte=now - REPAIR_SHOWN_FOR
+    )
+    for event in repairs.order_by("-at", "-id")[:MOST_PER_KIND]:
+        row = f"the API key “{event.key_name}”" if event.key_id else "a person"
+        restored = "It was restored." if event.outcome == AuditEvent.Outcome.DONE else event.reason
+        yield ActiveAlert(
+            kind=AlertKind.ROW_REPAIRED,
+            subject=str(event.uid),
+            words=f"The row of {row} contradicted the audit log. {restored}",
+            advice="Find out who wrote to the database; this event has the values before and after. Then "
+            "verify the audit log.",
+            path=reverse("keys:event", args=[event.uid]),
         )
 
 

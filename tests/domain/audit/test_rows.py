@@ -9,7 +9,8 @@ import pytest
 from django.db import connection
 
 from keys.actions.people import sign_in
-from keys.evidence.row_check import contradictions, logged_states, logged_values
+from keys.evidence.logged_keys import logged_keys
+from keys.evidence.row_check import contradictions
 from keys.models import ApiKey, User
 from keys.rules.policy import Role
 from keys.verifier.verify_bundle import Kind
@@ -82,11 +83,11 @@ def test_a_row_without_any_event_is_found(kept):
 
 def test_the_log_gives_the_values_of_a_row(kept):
     key = ApiKey.objects.get()
-    values = logged_values(key.pk)
-    assert values["scopes"] == sorted(key.scopes)
-    assert values["owner"] == key.owner_id
-    assert values["expires_at"] == key.expires_at
-    assert logged_states(key.pk) == {key.state}
+    logged = logged_keys([key.pk])[key.pk]
+    assert logged.values["scopes"] == sorted(key.scopes)
+    assert logged.values["owner"] == key.owner_id
+    assert logged.values["expires_at"] == key.expires_at
+    assert logged.states == {key.state}
 
 
 def test_what_changes_no_row_is_no_contradiction(kept):

@@ -22,7 +22,7 @@ from keys.models import ApiKey, AuditEvent, PeriodicJob
 from keys.rules.errors import Conflict, NotAllowed, NotFound
 from keys.rules.lifecycle import PASTED_WITHIN, Phase, State
 from keys.validation.new_key import KeyRequest
-from tests.cast import a_key, actor
+from tests.cast import a_key, actor, with_a_life
 
 NOW = timezone.now()
 
@@ -116,7 +116,7 @@ def test_the_wait_can_be_cancelled(cast):
 
 @pytest.mark.parametrize("state", [State.CLAIMED, State.REVOKING])
 def test_the_reconciler_leaves_alone_a_key_that_only_a_person_can_delete(cast, state):
-    key = by_hand(cast.admin, state=state, due_at=NOW - timedelta(minutes=1))
+    key = with_a_life(by_hand(cast.admin, state=state, due_at=NOW - timedelta(minutes=1)))
     assert reconcile_due() == 1
     assert (fresh(key).state, fresh(key).due_at) == (state, None)
     assert reconcile_due() == 0

@@ -170,3 +170,34 @@ def test_a_person_does_not_wait_for_a_silent_cerby(cast, settings, monkeypatch):
 
 def test_a_person_waits_for_cerby_for_three_seconds_at_most():
     assert A_PERSON_WAITS == 3
+
+
+@pytest.mark.parametrize("how", ["disabled", "gone"])
+def test_a_session_does_not_come_back_with_a_person_who_is_enabled_again(cast, sandbox, workspace, how):
+    """The browser sends no request in between, so that only the reading of roles can end the session."""
+    browser = signed_in(cast.admin)
+    known_as = cast.admin.cerby_id
+    if how == "gone":
+        User.objects.filter(pk=cast.admin.pk).update(cerby_id=uuid.uuid4())
+        with pytest.raises(CerbyNotFound):
+            refresh_person(User.objects.get(pk=cast.admin.pk))
+        User.objects.filter(pk=cast.admin.pk).update(cerby_id=known_as)
+    else:
+        sandbox.set_person(workspace.ids["admin"], status="disabled")
+        refresh_person(User.objects.get(pk=cast.admin.pk))
+    sandbox.set_person(workspace.ids["admin"], status="live")
+    refresh_person(User.objects.get(pk=cast.admin.pk))
+    assert User.objects.get(pk=cast.admin.pk).is_active
+    assert browser.get("/keys/").status_code == 302
+    assert signed_in(User.objects.get(pk=cast.admin.pk)).get("/keys/").status_code == 200
+
+
+def test_a_reading_of_roles_ends_sessions_before_an_action_asks_for_the_role(cast, sandbox, workspace):
+    browser = signed_in(cast.admin)
+    checked(cast.admin, timedelta(hours=1))
+    sandbox.set_person(workspace.ids["admin"], status="disabled")
+    assert not with_confirmed_role(actor(cast.admin)).is_active
+    sandbox.set_person(workspace.ids["admin"], status="live")
+    checked(cast.admin, timedelta(hours=1))
+    assert with_confirmed_role(actor(cast.admin)).is_active
+    assert browser.get("/keys/").status_code == 302

@@ -22,7 +22,7 @@ from keys.jobs.sealing import seal_all
 from keys.models import ApiKey, Checkpoint, HeldBack, Node, Quarantine, TreeHead
 from keys.rules.lifecycle import State
 from keys.tlog import mac_ratchet
-from tests.cast import a_live_key
+from tests.cast import a_live_key, with_a_life
 from tests.support.backups import copy_of_file, copy_of_rows
 from tests.support.nodes import ANode, be_away, join, settle
 from tests.support.own_database import Address
@@ -73,7 +73,9 @@ def restored(a, b, backup, committed_cast, sandbox) -> Path:
     """Restore a database in which a key that was viewed since waits for its first view. Only B knows more."""
     join(a, b)
     due = {"state": State.READY, "due_at": timezone.now(), "stored_at": None}
-    a_live_key(sandbox, committed_cast.admin, **due)
+    key, _ = a_live_key(sandbox, committed_cast.admin, **due)
+    with a.here():
+        with_a_life(key)
     restore = backup()
     b.beat()
     restore()

@@ -24,7 +24,7 @@ from keys.jobs.schedule import make_rows
 from keys.models import ApiKey, AuditEvent, HeldBack, Quarantine, RevealGrant
 from keys.rules.lifecycle import State
 from keys.selectors.health.safeguards import active_quarantine
-from tests.cast import a_key, a_live_key, actor
+from tests.cast import a_key, a_live_key, actor, with_a_life
 from tests.support.asking import a_request
 from tests.support.background import asked, let_pass_in_both, state_of, story_of
 from tests.support.backups import copy_of_file, copy_of_rows
@@ -84,6 +84,7 @@ class Yesterday:
         self.ended, self.ended_plain = a_live_key(sandbox, cast.admin, name="Ended, and live in Cerby")
         removed = timezone.now() - HOUR
         ApiKey.objects.filter(pk=self.ended.pk).update(state=State.REVOKED, removed_at=removed)
+        with_a_life(ApiKey.objects.get(pk=self.ended.pk))
         self.restore = backup()
 
         claim_key(self.admin, self.waiting.id, session="s")
@@ -250,7 +251,7 @@ def too_many(cast, sandbox) -> list[ApiKey]:
     keys = [a_live_key(sandbox, cast.admin)[0] for _ in range(4)]
     ended = {"state": State.REVOKED, "removed_at": timezone.now() - HOUR}
     ApiKey.objects.filter(pk__in=[key.pk for key in keys]).update(**ended)
-    return keys
+    return [with_a_life(key) for key in ApiKey.objects.filter(pk__in=[key.pk for key in keys])]
 
 
 def test_the_circuit_breaker_starts_it_and_approved_keys_do_not_trip_it_again(too_many, sandbox, cast):
@@ -279,6 +280,8 @@ def test_while_it_is_on_the_reconciler_holds_keys_back_and_does_its_other_work(c
     doubt, _ = a_live_key(sandbox, cast.admin, name="In doubt", state=State.IN_DOUBT, lease_until=now, **due)
     ApiKey.objects.filter(pk=doubt.pk).update(cerby_id=None)
     request = a_key(cast.admin, name="Requested", state=State.REQUESTED, cerby_id=None, **due)
+    for key in (ready, claimed, revoking, doubt, request):
+        with_a_life(ApiKey.objects.get(pk=key.pk))
     reconcile_due()
     assert set(held()) == {"Ready", "Claimed", "Revoking", "In doubt"}
     assert [state_of(key) for key in (ready, claimed, revoking, doubt, request)] == [
@@ -289,6 +292,7 @@ def test_while_it_is_on_the_reconciler_holds_keys_back_and_does_its_other_work(c
 
 def test_a_person_may_still_delete_keys(cast, sandbox):
     key, plain = a_live_key(sandbox, cast.admin, state=State.READY, due_at=timezone.now(), stored_at=None)
+    with_a_life(key)
     start_quarantine(Cause.OPERATOR, "A restore.")
     reconcile_due()
     assert held()

@@ -15,7 +15,7 @@ from keys.models import ApiKey, AuditEvent, HeldBack
 from keys.rules.errors import Conflict, NotAllowed, NotFound
 from keys.rules.lifecycle import State
 from keys.selectors.health.safeguards import active_quarantine, safeguards
-from tests.cast import a_key, a_live_key, actor
+from tests.cast import a_key, a_live_key, actor, with_a_life
 from tests.support.background import state_of
 
 
@@ -29,6 +29,7 @@ def test_a_second_start_changes_nothing(db):
 @pytest.mark.parametrize("name", ["admin", "user"])
 def test_only_the_highest_roles_end_it_and_keep_keys(cast, sandbox, name):
     key, _ = a_live_key(sandbox, cast.admin, state=State.READY, due_at=timezone.now(), stored_at=None)
+    with_a_life(key)
     start_quarantine(Cause.OPERATOR, "A restore.")
     reconcile_due()
     with pytest.raises(NotAllowed):

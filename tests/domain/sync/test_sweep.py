@@ -14,7 +14,7 @@ from keys.models import ApiKey, AuditEvent, RevealGrant, User
 from keys.rules.errors import CerbyError
 from keys.rules.lifecycle import State, Status
 from keys.rules.scopes import in_order
-from tests.cast import a_key, a_live_key, actor, email_of, said_by
+from tests.cast import a_key, a_live_key, actor, email_of, said_by, with_a_life
 from tests.support.background import state_of, story_of
 
 LONG_AGO = timedelta(days=2)
@@ -159,6 +159,7 @@ def test_a_key_that_has_ended_here_but_is_live_in_cerby_is_revoked(workspace_of_
     key, plain = a_live_key(sandbox, workspace_of_ours.admin, state=State.ABSENT, stored_at=None)
     known = {"cerby_id": None} if state == State.ABSENT else {}
     ApiKey.objects.filter(pk=key.pk).update(state=state, removed_at=timezone.now() - LONG_AGO, **known)
+    with_a_life(again(key))
     assert sweep().revoked == 1
     assert (state_of(key), sandbox.accepts(plain)) == (State.REVOKED, False)
     assert story_of(key) == ["key:start-delete", "key:delete"]
@@ -177,6 +178,8 @@ def test_the_circuit_breaker_stops_at_more_than_three(workspace_of_ours, sandbox
     ApiKey.objects.filter(pk__in=[key.pk for key in keys]).update(
         state=State.REVOKED, removed_at=timezone.now() - LONG_AGO
     )
+    for key in keys:
+        with_a_life(again(key))
     found = sweep()
     assert (found.quarantined, found.revoked) == (stops, 0 if stops else count)
     told = list(AuditEvent.objects.filter(type="sweep:stop").values_list("outcome", "details"))

@@ -1,0 +1,64 @@
+"""Find the values that the audit log gives for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from keys.models import AuditEvent, LoggedEmail
+from keys.rules.events import Event
+from keys.tlog.leaf import ERASED, readable
+
+PEOPLE_EVENTS = (Event.PERSON_ADDED, Event.PERSON_REMOVED, Event.PERSON_CHANGED)
+MOST_EVENTS = 200
+"""More than one person has. The newest decide."""
+
+
+def facts_after(kind: str, details: dict[str, Any]) -> dict[str, str]:
+    """Return the facts that an event records, with personal values in clear."""
+    if kind == Event.PERSON_ADDED:  # only people who are live in Cerby are added
+        return {"role": details["role"], "in the workspace": "yes"}
+    after: dict[str, str] = details["after"]
+    return after
+
+
+def logged_person(person_id: int, emails: Iterable[str]) -> dict[str, str]:
+    """Return the newest value of each fact about a person that the events record, such as "role".
+
+    ``emails``: the person's present address, or the possible ones, the likeliest first. Events name people
+    by the address of their time, so an event about a new address leads to the former one. Uses an index.
+    """
+    for email in emails:
+        facts = _facts(person_id, email)
+        if facts:
+            return facts
+    return {}
+
+
+def _facts(person_id: int, email: str) -> dict[str, str]:
+    facts: dict[str, str] = {}
+    before_id: int | None = None
+    while email:
+        earlier = ""
+        for event_id, kind, details in _newest(email, before_id):
+            if details.get("person", str(person_id)) != str(person_id):
+                continue  # the address belonged to another person
+            for name, value in facts_after(kind, details).items():
+                if value != ERASED:
+                    facts.setdefault(name, value)
+            former = details.get("before", {}).get("email", "")
+            if former and former != ERASED:
+                earlier, before_id = former, event_id
+                break  # older events with this address are about another person
+        email = earlier
+    return facts
+
+
+def _newest(email: str, before_id: int | None) -> list[tuple[int, str, dict[str, Any]]]:
+    rows = AuditEvent.objects.filter(type__in=PEOPLE_EVENTS, outcome="done")
+    rows = rows.alias(about=LoggedEmail()).filter(about=email)
+    if before_id is not None:
+        rows = rows.filter(id__lt=before_id)
+    columns = ("id", "type", "details", "personal")
+    newest = rows.order_by("-id").values_list(*columns)[:MOST_EVENTS]
+    return [(event_id, kind, readable(details, personal)) for event_id, kind, details, personal in newest]
