@@ -32,7 +32,12 @@ COMPARED = (
 """The values of a key that the events and the row must agree on, besides its state."""
 _ORIGINS = {origin.label: origin.value for origin in ApiKey.Origin}
 _MOMENTS = {"expires_at", "created_at", "seen_at"}
-_ENDS = {Event.KEY_DELETED, Event.KEY_REMOVAL_CONFIRMED, Event.KEY_CHANGED}
+_ENDS = {
+    Event.KEY_DELETED,
+    Event.KEY_REMOVAL_CONFIRMED,
+    Event.KEY_REMOVAL_DECLARED,
+    Event.KEY_CHANGED,
+}
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def reconcile(key: ApiKey) -> None:
 
     If the row contradicts the log, restore it instead: its state may be one that revokes a live key.
     """
-    if repair_keys([key], must_be_known=True):
+    if repair_keys([key]):
         return
     try:
         _STEPS[State(key.state)](key)

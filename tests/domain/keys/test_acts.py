@@ -305,6 +305,8 @@ NO_ACT_OF_ITS_OWN = {
     "safeguards/rollback_guard": "notices what starts the quarantine: test_quarantine.py",
     "sync/sweep": "goes through Cerby's list, what fails with one key does not stop the others: test_sweep.py",
     "sync/compare": "what the sweep does with a page: test_sweep.py",
+    "keys/repair": "restores a row that contradicts the log: test_repair.py",
+    "sync/reclaim": "restores a row that was deleted: test_repair.py",
     "sync/discover": "what the sweep does with keys that are new to it: test_sweep.py",
     "sync/owners": "a step of the sweep; reads people, and makes rows for those who are new",
     "people/confirm_role": "checks the policy for other acts: test_confirm_role.py",

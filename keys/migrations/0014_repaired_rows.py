@@ -8,7 +8,7 @@ import keys.models.event
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("keys", "0009_nodes"),
+        ("keys", "0013_sealed_results"),
     ]
 
     operations = [
