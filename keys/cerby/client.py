@@ -197,8 +197,10 @@ class CerbyClient:
         call = Call("look up the API key", "GET", wire.API_KEYS, query=query, manages_keys=True)
         return [key for key in self._walk(call, wire.upstream_key) if key.external_id == external_id]
 
-    def key(self, key_id: UUID) -> UpstreamKey:
-        call = Call("look up the API key", "GET", f"{wire.API_KEYS}/{key_id}", manages_keys=True)
+    def key(self, key_id: UUID, *, within: float = math.inf) -> UpstreamKey:
+        """Return a key. ``within``: as in ``person``."""
+        path = f"{wire.API_KEYS}/{key_id}"
+        call = Call("look up the API key", "GET", path, manages_keys=True, within=within)
         return self._one(call, wire.upstream_key, key_id)
 
     def rescope_key(self, key_id: UUID, scopes: Iterable[str]) -> UpstreamKey:

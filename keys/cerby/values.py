@@ -86,7 +86,7 @@ def at(name: str, parse: Callable[[object], T], value: object) -> T:
 class Resource:
     """A resource of the envelope (Cerby, published): ``{"id", "type", "attributes"}``. Raises WireError.
 
-    ``unreadable``: the attributes that ``if_readable`` dropped.
+    ``unreadable``: the attributes that ``if_readable`` and ``wanted`` dropped.
     """
 
     def __init__(self, value: object, kind: str) -> None:
@@ -118,6 +118,14 @@ class Resource:
         One strange value must not hide the whole resource, and with it the list that it is part of.
         """
         return self.nullable_if_readable(name, parse) if name in self._attributes else None
+
+    def wanted(self, name: str, parse: Callable[[object], T]) -> T | None:
+        """Return an attribute, or None, noted in ``unreadable``, if it is missing or cannot be parsed."""
+        try:
+            return self.required(name, parse)
+        except WireError:
+            self.unreadable += (name,)
+            return None
 
     def nullable_if_readable(self, name: str, parse: Callable[[object], T]) -> T | None:
         """Return an attribute that must be present, or None if it is null or, as above, unreadable."""

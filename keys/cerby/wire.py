@@ -55,7 +55,9 @@ class Person:
     """A user of the workspace.
 
     ``role`` is None if the portal does not know ``role_id``, Cerby's identifier, cut to 100 characters.
-    ``mfa`` is None unless it was requested. ``unreadable``: the attributes whose values were dropped.
+    A person counts as a guest if ``is_guest`` is None. ``mfa`` is None unless it was requested.
+    ``unreadable``: the attributes whose values were dropped: ``email`` and ``status`` are "" then, and
+    ``is_guest`` is None.
     """
 
     id: UUID
@@ -64,7 +66,7 @@ class Person:
     last_name: str
     status: str
     role: Role | None
-    is_guest: bool
+    is_guest: bool | None
     last_activity: datetime | None
     role_id: str = ""
     mfa: Mfa | None = None
@@ -74,6 +76,11 @@ class Person:
     def name(self) -> str:
         return f"{self.first_name} {self.last_name}".strip() or self.email
 
+    @property
+    def confirms_role(self) -> bool:
+        """Return whether Cerby says if the person is live, and whether they are a guest."""
+        return bool(self.status) and self.is_guest is not None
+
 
 @dataclass(frozen=True)
 class Vault:
@@ -82,6 +89,7 @@ class Vault:
     id: UUID
     name: str
     takes_secrets: bool = True
+    unreadable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -166,8 +174,10 @@ def problem(body: bytes) -> tuple[str, str]:
         return "", ""
     meta = fields.get("meta")
     found = fields.get("code"), fields.get("detail"), meta.get("msg") if isinstance(meta, dict) else None
-    code, detail, message = (value if isinstance(value, str) else "" for value in found)
-    return code, f"{detail} {message}".strip()
+    code, detail, message = (value.strip() if isinstance(value, str) else "" for value in found)
+    if message.rstrip(".") in detail:
+        return code, detail
+    return code, message if detail.rstrip(".") in message else f"{detail} {message}"
 
 
 def issue_request(request: IssueRequest) -> object:
@@ -229,23 +239,30 @@ def page(answer: object, parse: Callable[[object], T]) -> Page[T]:
 
 
 def person(resource: object) -> Person:
-    """Parse a person, without the optional values that cannot be read. Raises WireError."""
+    """Parse a person, without the values that cannot be read. Raises WireError if the id cannot be read."""
     fields = Resource(resource, _USER)
-    is_guest = fields.required("isGuest", values.flag)
+    is_guest = fields.wanted("isGuest", values.flag)
     role_id = (fields.if_readable("role", values.text) or "")[:_MAX_ROLE_LENGTH]
     return Person(
         id=fields.id,
-        email=fields.required("email", values.text),
+        email=fields.wanted("email", _email) or "",
         first_name=fields.if_readable("firstName", values.text) or "",
         last_name=fields.if_readable("lastName", values.text) or "",
-        status=fields.required("status", values.text),
-        role=role_of(role_id, is_guest=is_guest),
+        status=fields.wanted("status", values.text) or "",
+        role=role_of(role_id, is_guest=is_guest is not False),
         is_guest=is_guest,
         last_activity=fields.if_readable("lastActivity", values.time),
         role_id=role_id,
         mfa=fields.if_readable("mfaStatus", _mfa),
         unreadable=fields.unreadable,
     )
+
+
+def _email(value: object) -> str:
+    email = values.text(value)
+    if "@" not in email:
+        raise WireError("is not an email address")
+    return email
 
 
 def _mfa(value: object) -> Mfa:
@@ -258,20 +275,24 @@ def _mfa(value: object) -> Mfa:
 
 
 def vault(resource: object) -> Vault:
-    """Parse a vault. One without ``state`` or ``scheme`` counts as usable. Raises WireError."""
+    """Parse a vault. One without ``state`` or ``scheme`` counts as usable. Raises WireError.
+
+    A vault with a value that cannot be read takes no secrets, so it is not offered.
+    """
     fields = Resource(resource, _VAULT)
-    state = fields.optional("state", values.text) or "enabled"
-    scheme = fields.optional("scheme", values.text)
-    usable = state == "enabled" and scheme != _LOCAL_SCHEME
-    return Vault(fields.id, fields.required("name", values.text), takes_secrets=usable)
+    state = fields.if_readable("state", values.text) or "enabled"
+    scheme = fields.if_readable("scheme", values.text)
+    name = fields.wanted("name", values.text) or ""
+    usable = state == "enabled" and scheme != _LOCAL_SCHEME and not fields.unreadable
+    return Vault(fields.id, name, takes_secrets=usable, unreadable=fields.unreadable)
 
 
 def secret(resource: object) -> Secret:
-    """Raises WireError."""
+    """Parse a secret, without the values that cannot be read. Raises WireError if the id cannot be read."""
     fields = Resource(resource, _SECRET)
     return Secret(
         id=fields.id,
-        title=fields.required("title", values.text),
+        title=fields.if_readable("title", values.text) or "",
         created_at=fields.if_readable("createdAt", values.time),
     )
 

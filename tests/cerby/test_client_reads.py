@@ -238,7 +238,7 @@ def test_a_list_that_does_not_end_is_an_error():
 
 
 def test_one_invalid_item_makes_the_list_an_error():
-    with serving(listing([user(), user(isGuest=None)])) as server, pytest.raises(CerbyInDoubt):
+    with serving(listing([user(), user(user_id="7")])) as server, pytest.raises(CerbyInDoubt):
         list(client(server).people())
 
 

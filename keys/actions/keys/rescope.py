@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from keys import cerby
+from keys.actions.keys.repair import repair_keys
 from keys.actions.keys.settle_scopes import settle_scopes
 from keys.actions.people.confirm_role import authorize_now
 from keys.audit import log
@@ -26,6 +27,8 @@ from keys.validation import new_key
 WAITS_FOR = 5.0
 """Seconds to wait for another change of the same key, which takes well under one if Cerby answers."""
 LOOKS_AGAIN_AFTER = 0.1
+A_PERSON_WAITS = 5.0
+"""Seconds that a person waits for Cerby to confirm the present scopes."""
 
 
 def needs(key: ApiKey, scope: str, *, on: bool) -> Action:
@@ -45,8 +48,8 @@ def rescope_key(actor: Actor, key_id: UUID, scope: str, *, on: bool) -> ApiKey:
     The new set is computed from the key's row while no other process changes it, so that two people who
     change one key at the same time both succeed. Cerby is not called if the scopes are the same.
 
-    Raises ``Invalid`` if ``scope`` is unknown or the key's last one, ``Conflict`` if the key is not active
-    or another change takes too long, and ``CerbyError``.
+    Raises ``Invalid`` if ``scope`` is unknown or the key's last one, ``Conflict`` if the key is not active,
+    another change takes too long, or the key has other scopes in Cerby, and ``CerbyError``.
     """
     key = key_for(actor, key_id)
     settle_scopes(key)
@@ -57,6 +60,7 @@ def rescope_key(actor: Actor, key_id: UUID, scope: str, *, on: bool) -> ApiKey:
     change = _start(actor, action, key_id, scope, on=on)
     if change is None:
         return key_for(actor, key_id)
+    _check_is_current(actor, change)
     try:
         scopes = _rescope_in_cerby(change)
     except CerbyError as error:
@@ -92,6 +96,43 @@ def _record_start(actor: Actor, key: ApiKey, after: list[str]) -> ScopeChange | 
     change.save(force_insert=True)
     log.append(Event.KEY_RESCOPE_STARTED, actor=actor, key=key, before=key.scopes, after=after)
     return change
+
+
+def _check_is_current(actor: Actor, change: ScopeChange) -> None:
+    """Check that the key still has the scopes in Cerby from which ``change`` was computed.
+
+    Otherwise the change would silently undo another one, made in Cerby's web app. Store Cerby's scopes then,
+    and raise ``Conflict``. Raises ``CerbyError`` if Cerby does not answer soon.
+    """
+    key = change.key
+    assert key.cerby_id is not None
+    try:
+        found = in_order(cerby.connect().key(key.cerby_id, within=A_PERSON_WAITS).scopes)
+    except CerbyError as error:
+        _cancel(actor, change, error.sentence)
+        raise
+    if set(found) == set(key.scopes):
+        return
+    sentence = (
+        f"This key has other scopes in Cerby than in the inventory: {scope_list(found)}. Nothing was changed "
+        "in Cerby, and the inventory shows them now. Reload the page and try again."
+    )
+    repair_keys([key])  # the row may be wrong, not Cerby
+    with transaction.atomic():
+        row = ApiKey.objects.select_for_update(of=("self",)).get(pk=key.pk)
+        _cancel(actor, change, sentence)
+        if set(row.scopes) != set(found):
+            ApiKey.objects.filter(pk=key.pk).update(scopes=found)
+            before, after = {"scopes": row.scopes}, {"scopes": found}
+            log.append(Event.KEY_CHANGED, actor=None, key=row, before=before, after=after)
+    raise Conflict(sentence)
+
+
+def _cancel(actor: Actor, change: ScopeChange, reason: str) -> None:
+    """Forget a change that was not sent to Cerby, and record that it failed."""
+    with transaction.atomic():
+        ScopeChange.objects.filter(pk=change.pk).delete()
+        _record(actor, change, outcome=log.Outcome.FAILED, reason=reason)
 
 
 def _rescope_in_cerby(change: ScopeChange) -> list[str]:

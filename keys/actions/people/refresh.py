@@ -16,7 +16,7 @@ from keys.actions.dropped import note_dropped
 from keys.audit import log
 from keys.evidence.logged_people import logged_person
 from keys.models import ApiKey, User
-from keys.rules.errors import CerbyNotFound
+from keys.rules.errors import CerbyInDoubt, CerbyNotFound
 from keys.rules.events import Event
 from keys.rules.policy import Actor, Role
 
@@ -67,6 +67,9 @@ def with_confirmed_role(actor: Actor) -> Actor:
             user = refresh_person(user, within=A_PERSON_WAITS)
         except CerbyNotFound:
             user.refresh_from_db()
+        else:
+            if user.role_checked_at == checked_at:
+                raise CerbyInDoubt("Cerby's answer does not say whether this person is live, or is a guest.")
     return user.as_actor(ip=actor.ip, browser=actor.browser)
 
 
@@ -82,7 +85,8 @@ def apply_upstream(person: cerby.Person, user: User) -> User:
         columns["signed_out_at"] = timezone.now()
     for name, value in columns.items():
         setattr(user, name, value)
-    user.role_checked_at = timezone.now()
+    if person.confirms_role:
+        user.role_checked_at = timezone.now()
     with transaction.atomic():
         _release_email(user)
         user.save(update_fields=[*columns, "role_checked_at"])
@@ -93,24 +97,34 @@ def apply_upstream(person: cerby.Person, user: User) -> User:
 
 
 def columns_for(person: cerby.Person, user: User) -> dict[str, Any]:
-    """Return the columns that ``user`` should have according to ``person``, from Cerby."""
+    """Return the columns that ``user`` should have according to ``person``, from Cerby.
+
+    The portal keeps what it knew instead of a value that cannot be read.
+    """
+    is_live = person.status == LIVE if person.status else user.is_active
+    left_at = (user.left_at or timezone.now()) if person.status == DISABLED else None
     return {
-        **_name_and_email(person),
-        **_role(person),
-        "is_active": user.added_at is not None and person.status == LIVE,
-        "left_at": (user.left_at or timezone.now()) if person.status == DISABLED else None,
+        **_name_and_email(person, user),
+        **_role(person, user),
+        "is_active": user.added_at is not None and is_live,
+        "left_at": left_at if person.status else user.left_at,
     }
 
 
-def _role(person: cerby.Person) -> dict[str, Any]:
+def _role(person: cerby.Person, user: User | None = None) -> dict[str, Any]:
     """Return the role. A person whose role the portal does not know gets the least one meanwhile."""
     known = person.role is not None
-    return {"role": person.role or Role.GUEST, "cerby_role": person.role_id, "role_known": known}
+    role = person.role or Role.GUEST
+    if person.is_guest is None and user is not None and known and user.cerby_role == person.role_id:
+        role = Role(user.role)
+    return {"role": role, "cerby_role": person.role_id, "role_known": known}
 
 
-def _name_and_email(person: cerby.Person) -> dict[str, str]:
+def _name_and_email(person: cerby.Person, user: User | None = None) -> dict[str, str]:
     """Return name and email, cut to our column lengths; Cerby documents no maximum."""
-    return {"name": (person.name or person.email)[:200], "email": person.email.lower()[:254]}
+    email = person.email or (user.email if user else f"{person.id}@unknown.invalid")
+    name = person.name or (user.name if user else email)
+    return {"name": name[:200], "email": email.lower()[:254]}
 
 
 def _record(user: User, before: dict[str, str], reason: str = "") -> None:

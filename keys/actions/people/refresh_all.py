@@ -85,7 +85,7 @@ def _read() -> Reading:
             person = people[user.cerby_id]
             reading.seen.add(user.pk)
             if all(getattr(user, name) == value for name, value in columns_for(person, user).items()):
-                reading.same.append(user.pk)
+                reading.same += [user.pk] if person.confirms_role else []
             else:
                 reading.differing.append((user, person))
     here = User.objects.filter(left_at=None).order_by("-is_active", "role_checked_at")

@@ -11,7 +11,9 @@ from keys.actions.sync.sweep import sweep
 from keys.models import ApiKey, AuditEvent, ScopeChange
 from keys.rules.errors import CerbyError, CerbyInDoubt, CerbyRefused, Conflict
 from keys.rules.lifecycle import State
+from keys.rules.scopes import in_order
 from tests.cast import a_key, a_live_key, actor
+from tests.support.background import asked
 from tests.support.bad_server import data, listed_key, refusal, serving
 
 ADDED = "read:integrations"
@@ -32,16 +34,16 @@ def says(key: ApiKey, scopes: list[str]) -> bytes:
 
 
 def test_a_lost_answer_counts_as_done_if_cerby_has_the_new_scopes(cast, key, settings):
-    with serving(refusal(502, "Oh."), says(key, WANTED)) as server:
+    with serving(says(key, BEFORE), refusal(502, "Oh."), says(key, WANTED)) as server:
         settings.CERBY_BASE_URL = server.url
         assert rescope_key(actor(cast.admin), key.id, ADDED, on=True).scopes == WANTED
-    assert [line.split()[0] for line in server.lines()] == ["PATCH", "GET"]
+    assert [line.split()[0] for line in server.lines()] == ["GET", "PATCH", "GET"]
     assert ApiKey.objects.get(pk=key.pk).scopes == WANTED
     assert events() == [("key:start-rescope", "done"), ("key:rescope", "done")]
 
 
 def test_a_lost_answer_is_an_error_if_cerby_has_the_old_scopes(cast, key, settings):
-    with serving(refusal(502, "Oh."), says(key, BEFORE)) as server:
+    with serving(says(key, BEFORE), refusal(502, "Oh."), says(key, BEFORE)) as server:
         settings.CERBY_BASE_URL = server.url
         with pytest.raises(CerbyInDoubt):
             rescope_key(actor(cast.admin), key.id, ADDED, on=True)
@@ -58,7 +60,7 @@ def test_a_lost_answer_is_an_error_if_cerby_has_the_old_scopes(cast, key, settin
     ],
 )
 def test_a_change_that_fails_is_recorded_as_failed(cast, key, settings, script, error):
-    with serving(*script) as server:
+    with serving(says(key, BEFORE), *script) as server:
         settings.CERBY_BASE_URL = server.url
         with pytest.raises(error):
             rescope_key(actor(cast.admin), key.id, ADDED, on=True)
@@ -88,7 +90,8 @@ def test_the_same_scopes_cause_no_call(cast, key, settings):
 @pytest.mark.parametrize("first", ["another set", "lost"])
 def test_other_scopes_than_requested_are_stored_and_reported(cast, key, settings, first):
     shown = says(key, ["read:teams"])
-    with serving(shown if first == "another set" else refusal(502, "Oh."), shown) as server:
+    answer = shown if first == "another set" else refusal(502, "Oh.")
+    with serving(says(key, BEFORE), answer, shown) as server:
         settings.CERBY_BASE_URL = server.url
         with pytest.raises(CerbyInDoubt, match="According to Cerby, the key has: Read teams"):
             rescope_key(actor(cast.admin), key.id, ADDED, on=True)
@@ -102,7 +105,7 @@ def lost(cast, sandbox, settings):
     """Create a key for which Cerby applied a change without an answer, and without answering a second question."""
     key, _ = a_live_key(sandbox, cast.admin, scopes=BEFORE)
     url = settings.CERBY_BASE_URL
-    with serving(refusal(502, "Oh."), refusal(404, "Who?")) as server:
+    with serving(says(key, BEFORE), refusal(502, "Oh."), refusal(404, "Who?")) as server:
         settings.CERBY_BASE_URL = server.url
         with pytest.raises(CerbyInDoubt):
             rescope_key(actor(cast.admin), key.id, ADDED, on=True)
@@ -135,3 +138,27 @@ def test_other_scopes_are_a_change_in_cerby(lost, sandbox):
     sandbox.change_key(str(lost.cerby_id), scopes=["read:teams"])
     sweep()
     assert AuditEvent.objects.latest("id").type == "key:change"
+
+
+def test_a_change_in_cerby_is_not_overwritten(cast, sandbox):
+    key, _ = a_live_key(sandbox, cast.admin, scopes=BEFORE)
+    sandbox.change_key(str(key.cerby_id), scopes=["read:teams"])
+    with pytest.raises(Conflict, match="other scopes in Cerby than in the inventory: Read teams"):
+        rescope_key(actor(cast.admin), key.id, ADDED, on=True)
+    assert asked(sandbox, "PATCH") == []
+    assert ApiKey.objects.get(pk=key.pk).scopes == ["read:teams"]
+    assert events() == [("key:start-rescope", "done"), ("key:rescope", "failed"), ("key:change", "done")]
+    assert AuditEvent.objects.latest("id").details["before"] == {"scopes": BEFORE}
+    assert not ScopeChange.objects.exists()
+    assert rescope_key(actor(cast.admin), key.id, ADDED, on=True).scopes == in_order(["read:teams", ADDED])
+
+
+@pytest.mark.parametrize("answer", [refusal(502, "Oh."), refusal(404, "Who?")])
+def test_without_cerbys_present_scopes_nothing_is_sent(cast, key, settings, answer):
+    with serving(answer) as server:
+        settings.CERBY_BASE_URL = server.url
+        with pytest.raises(CerbyError):
+            rescope_key(actor(cast.admin), key.id, ADDED, on=True)
+    assert not any(line.startswith("PATCH") for line in server.lines())
+    assert events() == [("key:start-rescope", "done"), ("key:rescope", "failed")]
+    assert not ScopeChange.objects.exists()

@@ -10,16 +10,18 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from keys.actions.people.refresh import refresh_person
 from keys.actions.people.refresh_all import read_everyone, refresh_everyone
 from keys.jobs.schedule import make_rows
 from keys.jobs.tasks import people as people_job
-from keys.models import ApiKey, AuditEvent, PeriodicJob, User
+from keys.models import ApiKey, AuditEvent, DroppedValue, PeriodicJob, User
 from keys.rules.errors import Conflict, NotAllowed
 from keys.rules.policy import Role
 from tests.cast import a_key, actor, signed_in
 from tests.domain.people.test_refresh import changes
 from tests.support.background import asked
-from tests.support.bad_server import listing
+from tests.support.bad_server import data, listing
+from tests.support.bad_server import user as resource
 
 
 def test_everybody_is_read_at_once_on_demand(cast, sandbox, workspace):
@@ -190,3 +192,34 @@ def test_unchanged_people_cost_a_query_and_a_call_per_page_and_no_event(many, sa
     assert len(asked(sandbox, "GET")) == 2
     assert not AuditEvent.objects.exists()
     assert User.objects.filter(role_checked_at__lt=timezone.now() - timedelta(minutes=1)).count() == 0
+
+
+@pytest.mark.parametrize("broken", [{"email": None}, {"isGuest": None}, {"status": 7}])
+def test_an_unreadable_value_of_one_person_does_not_stop_the_others(cast, cerby_that, broken):
+    """The person keeps what the portal knew, and their role counts as confirmed only if Cerby confirms it."""
+    User.objects.update(role_checked_at=None)
+    listed = [
+        resource(
+            person.email, str(person.cerby_id), role=person.cerby_role,
+            firstName=person.name.split()[0], lastName="Person",
+        )
+        for person in User.objects.all()
+    ]  # fmt: skip
+    [one] = [each for each in listed if each["id"] == str(cast.admin.cerby_id)]
+    one["attributes"] |= broken
+    [other] = [each for each in listed if each["id"] == str(cast.user.cerby_id)]
+    other["attributes"] |= {"role": "workspace_admin"}
+    cerby_that(listing(listed))
+    assert read_everyone() == len(listed)
+    admin, user = User.objects.get(pk=cast.admin.pk), User.objects.get(pk=cast.user.pk)
+    assert (admin.email, admin.role, admin.is_active) == (cast.admin.email, Role.ADMIN, True)
+    assert (admin.role_checked_at is None) == ("email" not in broken)
+    assert user.role == Role.ADMIN
+    [dropped] = DroppedValue.objects.all()
+    assert (dropped.attribute, dropped.example) == (next(iter(broken)), cast.admin.cerby_id)
+
+
+def test_a_guest_flag_that_cannot_be_read_gives_no_new_rights(cast, cerby_that):
+    listed = resource(cast.user.email, str(cast.user.cerby_id), role="workspace_owner", isGuest=None)
+    cerby_that(data(listed))
+    assert refresh_person(cast.user).role == Role.GUEST

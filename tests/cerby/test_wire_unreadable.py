@@ -1,0 +1,29 @@
+"""A value of a person that is missing or cannot be read costs the value, but not the person."""
+
+from __future__ import annotations
+
+import pytest
+
+from keys.cerby import wire
+from tests.cerby.test_wire import person, without
+
+
+@pytest.mark.parametrize(
+    ("broken", "dropped"),
+    [
+        (person(email=None), "email"),
+        (person(email=7), "email"),
+        (person(email="nobody"), "email"),
+        (without(person(), "email"), "email"),
+        (person(isGuest="no"), "isGuest"),
+        (person(isGuest=0), "isGuest"),
+        (without(person(), "isGuest"), "isGuest"),
+        (person(status=None), "status"),
+        (without(person(), "status"), "status"),
+    ],
+)
+def test_a_value_that_is_missing_or_cannot_be_read_costs_the_value_but_not_the_person(broken, dropped):
+    ada = wire.person(broken)
+    assert ada.unreadable == (dropped,)
+    assert ada.confirms_role == (dropped == "email")
+    assert (ada.email, ada.status, ada.is_guest).count("" if dropped != "isGuest" else None) == 1
