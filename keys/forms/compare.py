@@ -13,6 +13,7 @@ from keys.rules.pasted_dates import DayOrder
 from keys.rules.pasted_table import LONGEST_TEXT
 
 _ORDERS = (
+    ("", "Let the portal decide"),
     (DayOrder.DAY_FIRST.value, "The day comes first: 11/12/2026 is 11 December"),
     (DayOrder.MONTH_FIRST.value, "The month comes first: 11/12/2026 is 12 November"),
 )
@@ -40,9 +41,7 @@ class CompareForm(forms.Form):
             "removed. Leave this empty if a filter or a search was on."
         ),
     )
-    order = forms.ChoiceField(
-        label="How does Cerby write dates for you?", choices=_ORDERS, required=False, widget=forms.RadioSelect
-    )
+    order = forms.ChoiceField(label="How does Cerby write dates for you?", choices=_ORDERS, required=False)
 
     withheld = 0
     """How many words were withheld as possible keys."""

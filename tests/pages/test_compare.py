@@ -161,6 +161,20 @@ def test_a_paste_with_fewer_rows_than_cerby_counts_is_not_whole(admin, cast, key
     assert "64 rows" in words(the(response, id="incomplete"))
 
 
+def test_a_key_in_a_line_that_was_not_read_is_not_missing_there(admin, cast, key):
+    declared(cast.owner, name="Odd")
+    declared(cast.owner, name="deploy-a8f3b2c19d7e4f60")
+    response = paste(admin, row(), row("Odd", status="Snoozed"), row("deploy-a8f3b2c19d7e4f60"), whole="on")
+    notes = {cells[0]: cells[4] for cells in group(response, "missing-there")}
+    assert notes == {
+        "Odd": "left out A line that could not be read has this name.",
+        "deploy-a8f3b2c19d7e4f60": "left out Its name looks like an API key, so the portal has not read it from "
+        "the table.",
+    }
+    press(admin, response, "missing-there")
+    assert ApiKey.objects.filter(state="revoked").count() == 0
+
+
 @pytest.mark.parametrize("status", ["Revoked", "EXPIRED", "disabled", "Removed"])
 def test_a_key_that_ended_there_can_be_declared_as_removed(admin, key, status):
     response = paste(admin, row(status=status))

@@ -19,7 +19,7 @@ from keys.rules.batches import batches
 from keys.rules.errors import Invalid
 from keys.rules.key_text import WITHHELD, without_keys
 from keys.rules.lifecycle import Phase
-from keys.rules.pasted_cells import clean
+from keys.rules.pasted_cells import clean, comparable
 from keys.rules.pasted_dates import DayOrder
 from keys.rules.pasted_table import Row, Table, Unreadable, read_table
 from keys.rules.policy import Action, Actor
@@ -35,6 +35,8 @@ NO_TABLE = (
     "row to its last, copy it, and paste it here. Each row needs a name, a date, a person and a status."
 )
 MAY_BE_A_KEY = "It has text that may be an API key, which the portal has not kept."
+LOOKS_LIKE_A_KEY = "Its name looks like an API key, so the portal has not read it from the table."
+IN_AN_UNREAD_LINE = "A line that could not be read has this name."
 BY_CERBY = "The portal reads this key's status from Cerby itself, so nobody has to declare it."
 
 _COLUMNS = (
@@ -141,13 +143,29 @@ def plan_with(table: Table, people: Directory, *, whole: bool, now: datetime) ->
     """Return the comparison with the inventory as it is now. Asks nobody but the database."""
     keys, too_many = _keys(table.rows)
     matches = match(table.rows, keys, now)
-    whole = whole and not too_many and not table.is_incomplete and not table.asks_order
+    whole = whole and not too_many and not table.is_incomplete and not table.more_unreadable
     groups = {
         group: [_item(group, pair, people) for pair in pairs] for group, pairs in matches.groups.items()
     }
-    if not whole:
-        groups[Group.MISSING_THERE] = []
+    missing = groups[Group.MISSING_THERE]
+    groups[Group.MISSING_THERE] = _without_unread(missing, table.unreadable) if whole else []
     return Plan(table, groups, matches.settled, whole, too_many)
+
+
+def _without_unread(items: list[Item], unreadable: list[Unreadable]) -> list[Item]:
+    """Leave out keys that may be in the table after all: in an unread line, or with a withheld name."""
+    lines = [comparable(line.text) for line in unreadable]
+    return [
+        replace(item, problem=item.problem or _maybe_there(item.pair.key, lines)) if item.pair.key else item
+        for item in items
+    ]
+
+
+def _maybe_there(key: KeyFacts, lines: list[str]) -> str:
+    if without_keys(key.name) != key.name:
+        return LOOKS_LIKE_A_KEY
+    name = comparable(key.name)
+    return IN_AN_UNREAD_LINE if any(name in line for line in lines) else ""
 
 
 def _item(group: Group, pair: Pair, people: Directory) -> Item:
