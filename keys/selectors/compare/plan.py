@@ -17,7 +17,7 @@ from keys.audit.guard import authorize
 from keys.models import LISTED, ApiKey, fold
 from keys.rules.batches import batches
 from keys.rules.errors import Invalid
-from keys.rules.key_text import WITHHELD, without_keys
+from keys.rules.key_text import WITHHELD, redacted, without_keys
 from keys.rules.lifecycle import Phase
 from keys.rules.pasted_cells import clean, comparable
 from keys.rules.pasted_dates import DayOrder
@@ -108,8 +108,13 @@ def _key_facts(key: KeyFacts) -> list[Any]:
 @sensitive_variables()
 def cleaned(text: str) -> tuple[str, int]:
     """Return ``text`` as it may be shown and sent back, and how many words were withheld as possible keys."""
-    safe = without_keys(clean(text))
+    safe = _without_keys(clean(text))
     return safe, safe.count(WITHHELD)
+
+
+@sensitive_variables()
+def _without_keys(text: str) -> str:
+    return redacted(without_keys(text))
 
 
 def read_paste(paste: Paste) -> Table:
@@ -162,7 +167,7 @@ def _without_unread(items: list[Item], unreadable: list[Unreadable]) -> list[Ite
 
 
 def _maybe_there(key: KeyFacts, lines: list[str]) -> str:
-    if without_keys(key.name) != key.name:
+    if _without_keys(key.name) != key.name:
         return LOOKS_LIKE_A_KEY
     name = comparable(key.name)
     return IN_AN_UNREAD_LINE if any(name in line for line in lines) else ""
