@@ -24,6 +24,7 @@ def transition(
     *,
     holding: UUID | None = None,
     still: State | None = None,
+    having: dict[str, Any] | None = None,
     changes: dict[str, Any] | None = None,
     outcome: log.Outcome = log.Outcome.DONE,
     reason: str = "",
@@ -32,7 +33,8 @@ def transition(
     """Take ``step`` with one conditional UPDATE, and update ``key`` in place.
 
     The row must be in one of the states that ``step`` may start from. If ``holding`` is given, the row must
-    also have this lease; if ``still`` is given, it must be in this state. ``changes`` are further columns
+    also have this lease; if ``still`` is given, it must be in this state; if ``having`` is given, it must
+    have these values. ``changes`` are further columns
     for the same statement. Unless they say otherwise, the lease is cleared and ``due_at`` is set to the
     new state's deadline. Raises ``Conflict``, with nothing changed, if another process was faster.
     """
@@ -49,6 +51,7 @@ def transition(
         rows = rows.filter(lease=holding)
     if still is not None:
         rows = rows.filter(state=still)
+    rows = rows.filter(**(having or {}))
     with transaction.atomic():
         if rows.update(**columns) != 1:
             raise Conflict("This key has just been changed. Reload the page and try again.")

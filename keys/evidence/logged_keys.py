@@ -28,9 +28,25 @@ COMPARED = (
     "owner",
     "last_four",
     "seen_at",
+    "accountable",
+    "backup",
+    "team",
+    "system",
+    "kind",
+    "environment",
+    "review_on",
+    "note",
+    "tags",
 )
 """The values of a key that the events and the row must agree on, besides its state."""
 _ORIGINS = {origin.label: origin.value for origin in ApiKey.Origin}
+_NOT_SET: dict[str, Any] = {
+    **dict.fromkeys(("team", "system", "kind", "environment", "review_on", "note"), ""),
+    **dict.fromkeys(("accountable", "backup", "seen_at")),
+    "tags": [],
+}
+"""The values of a key before an event sets them. Events that are older than these values say nothing."""
+_PEOPLE = {"accountable", "backup"}
 _MOMENTS = {"expires_at", "created_at", "seen_at"}
 _ENDS = {
     Event.KEY_DELETED,
@@ -119,6 +135,10 @@ def values_of(key: ApiKey) -> dict[str, Any]:
         "owner": key.owner_id,
         "last_four": key.last_four,
         "seen_at": key.seen_at,
+        "accountable": key.accountable_id,
+        "backup": key.backup_id,
+        **{name: getattr(key, name) for name in ("team", "system", "kind", "environment", "note", "tags")},
+        "review_on": key.review_on.isoformat() if key.review_on else "",
     }
 
 
@@ -145,7 +165,7 @@ def _states(events: Sequence[KeyEvent]) -> frozenset[str]:
 def _values(events: Sequence[KeyEvent]) -> dict[str, Any]:
     values: dict[str, Any] = {"name": events[0].key_name} if events else {}
     if events and events[0].type in BEGINS:
-        values["seen_at"] = None  # until an event says that a person saw it
+        values |= _NOT_SET
     for event in events:
         if event.outcome == "done":
             values |= _set_by(event)
@@ -177,7 +197,7 @@ def _set_by(event: KeyEvent) -> dict[str, Any]:
             values |= {"origin": ApiKey.Origin.DISCOVERED.value, "purpose": ""}
         case Event.KEY_RESCOPED:
             values["scopes"] = details["after"]
-        case Event.KEY_CHANGED | Event.KEY_REPAIRED:
+        case Event.KEY_CHANGED | Event.KEY_REPAIRED | Event.KEY_EDITED | Event.KEY_CORRECTED:
             values = {name: value for name, value in details["after"].items() if name in COMPARED}
     if "owner_id" in details:
         values["owner"] = int(details["owner_id"])
@@ -185,6 +205,10 @@ def _set_by(event: KeyEvent) -> dict[str, Any]:
 
 
 def _comparable(name: str, value: Any) -> Any:
+    if name in _PEOPLE:
+        return int(value["id"]) if value else None
+    if name == "review_on":
+        return value or ""
     if name in _MOMENTS and isinstance(value, str):
         return datetime.fromisoformat(value)
     return sorted(value) if name == "scopes" else value

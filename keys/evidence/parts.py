@@ -75,7 +75,7 @@ def event_line(event: dict[str, Any]) -> str:
 def policy_lines(policy: Policy | None) -> Iterator[str]:
     """Yield the rules as a table; only the header if the log has no rules for that time."""
     role = [f"role confirmed within a {age}" for age in ("day", "minute")]  # at first it was a day
-    conditions = ("own key", "as high as the key's owner", *role)
+    conditions = ("own key", "as high as the key's owner", *role, "accountable", "backup")
     yield line(["Action or setting", "Roles or value", *(name.capitalize() for name in conditions)])
     for name, value in policy["settings"].items() if policy else ():
         yield line([name, str(value), *("" for _ in conditions)])

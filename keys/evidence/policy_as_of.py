@@ -32,6 +32,8 @@ def in_force() -> Policy:
                 "own key": rule.own_key.name.lower().replace("_", " "),
                 "as high as the key's owner": rule.at_least_key_owner,
                 "role confirmed within a minute": rule.fresh_role,
+                **({"accountable": True} if rule.accountable else {}),
+                **({"backup": True} if rule.backup else {}),
             }
             for action, rule in matrix(management).items()
         },

@@ -17,6 +17,7 @@ from keys.rules import scopes as catalogue
 from keys.rules.errors import Invalid
 from keys.validation import new_key
 from keys.validation.new_key import NO_TAB_KEY, KeyRequest
+from keys.validation.text import tidy
 
 CUSTOM = "custom"
 EXPIRATIONS: dict[str, tuple[str, timedelta]] = {
@@ -96,7 +97,7 @@ class DetailsForm(forms.Form):
             del self.fields["tab_key"]
 
     def clean_name(self) -> str:
-        name = new_key.tidy(self.cleaned_data["name"])
+        name = tidy(self.cleaned_data["name"])
         check_field(new_key.check_name, name, self.cleaned_data.get("id"))
         return name
 

@@ -21,3 +21,41 @@ class SqlOn(migrations.RunSQL):
     def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         if schema_editor.connection.vendor == self.vendor:
             super().database_backwards(app_label, schema_editor, from_state, to_state)
+
+
+class _NotOnSqlite:
+    """Leave SQLite's table as it is: a later operation rebuilds it from the models' state anyway."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        if schema_editor.connection.vendor != "sqlite":
+            super().database_forwards(app_label, schema_editor, from_state, to_state)  # type: ignore[misc]
+
+
+class AddFieldLater(_NotOnSqlite, migrations.AddField):
+    pass
+
+
+class AddConstraintLater(_NotOnSqlite, migrations.AddConstraint):
+    pass
+
+
+class RemoveConstraintLater(_NotOnSqlite, migrations.RemoveConstraint):
+    pass
+
+
+class AddColumn(migrations.AddField):
+    """Add a column that is not null. On SQLite, do it without a rebuild of the table, of which one is enough.
+
+    ``column`` is the column's type, constraint and default in SQLite's words.
+    """
+
+    def __init__(self, model_name: str, name: str, field: Any, column: str = "") -> None:
+        super().__init__(model_name, name, field)
+        self.column = column or f"varchar({field.max_length}) NOT NULL DEFAULT ''"
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        if schema_editor.connection.vendor != "sqlite":
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+            return
+        table = to_state.apps.get_model(app_label, self.model_name)._meta.db_table  # noqa: SLF001
+        schema_editor.execute(f'ALTER TABLE "{table}" ADD COLUMN "{self.name}" {self.column}', None)

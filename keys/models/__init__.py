@@ -15,7 +15,7 @@ from keys.models.reveal import RevealGrant
 from keys.models.safeguards import HeldBack, Pause, Quarantine
 from keys.models.saved_filter import SavedFilter
 from keys.models.scope_change import ScopeChange
-from keys.models.search import KeyScope, SearchDocument, SearchIndex
+from keys.models.search import KeyScope, KeyTag, SearchDocument, SearchIndex
 from keys.models.throttle import Throttle
 from keys.models.tree import Checkpoint, Sealed, TreeHead, TreeNode, Unsealed
 from keys.models.user import User
@@ -36,6 +36,7 @@ __all__ = [
     "DroppedValue",
     "HeldBack",
     "KeyScope",
+    "KeyTag",
     "LoggedCerbyId",
     "LoggedEmail",
     "MacChain",

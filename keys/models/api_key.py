@@ -12,9 +12,10 @@ from django.db import models
 from django.db.models import Case, F, Func, Q, Value, When
 
 from keys.models.folding import Folded, fold
+from keys.models.ownership import INDEXES, OwnershipColumns
 from keys.models.user import User
 from keys.rules.lifecycle import HOLDS_ITS_NAME, PHASE, QUICK_RETRIES, Phase, State
-from keys.rules.policy import Actor, Role
+from keys.rules.policy import Actor, Answering, Role
 
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 """The time that sorts keys that were never used before all others."""
@@ -33,7 +34,7 @@ class JsonLength(Func):
         return super().as_sql(compiler, connection, function="JSONB_ARRAY_LENGTH", **extra)
 
 
-class ApiKey(models.Model):
+class ApiKey(OwnershipColumns):
     """An API key, from its request to its removal. Its plain text is never stored.
 
     The wizard creates ``id``, which is also Cerby's ``externalId``; ``cerby_id`` is Cerby's own id.
@@ -75,8 +76,9 @@ class ApiKey(models.Model):
             *(
                 When(state__in=[s.value for s in State if PHASE[s] is phase], then=Value(phase.value))
                 for phase in Phase
+                if phase is not Phase.WITHDRAWN  # the default, because a generated column cannot be altered
             ),
-            default=Value(0),
+            default=Value(Phase.WITHDRAWN.value),
         ),
         output_field=models.PositiveSmallIntegerField(),
         db_persist=True,
@@ -155,7 +157,8 @@ class ApiKey(models.Model):
         User, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
     )
 
-    class Meta:
+    class Meta(OwnershipColumns.Meta):
+        abstract = False
         constraints = (
             models.CheckConstraint(
                 name="key_state_is_known", condition=Q(state__in=[s.value for s in State])
@@ -248,6 +251,7 @@ class ApiKey(models.Model):
                     ("missing", "missing_since"),
                     ("unadopted", "unadopted"),
                     ("owner_left", "owner_left_at"),
+                    ("orphan", "orphan"),
                 )
             ),
             models.Index(
@@ -256,6 +260,7 @@ class ApiKey(models.Model):
                 condition=Q(removal_stuck__isnull=False),
             ),
             models.Index("removed_at", name="key_by_removed", condition=Q(removed_at__isnull=False)),
+            *INDEXES,
         )
 
     def __str__(self) -> str:
@@ -285,6 +290,16 @@ class ApiKey(models.Model):
     @property
     def owner_role(self) -> Role | None:
         return Role(self.owner.role)
+
+    @property
+    def answering(self) -> Answering:
+        return Answering(self.accountable_id, self.backup_id)
+
+    @property
+    def may_be_withdrawn(self) -> bool:
+        """Return whether the row is only a registration, which can have been a mistake."""
+        registered = self.origin in {ApiKey.Origin.REGISTERED, ApiKey.Origin.DECLARED}
+        return registered and self.state == State.HELD and self.cerby_id is None
 
     @staticmethod
     def owner_columns(owner: User | Actor) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Store the tables of the inventory's search and scope filter. Database triggers keep them up to date."""
+"""Store the tables of the inventory's search and its filters by scope and tag. Triggers maintain them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,21 @@ class KeyScope(models.Model):
 
     def __str__(self) -> str:
         return self.scope
+
+
+class KeyTag(models.Model):
+    """The tags of each key, newest key first. Triggers derive the rows from ``ApiKey.tags``."""
+
+    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="tagged", db_index=False)
+    tag = models.CharField(max_length=40)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(name="key_tag_once", fields=["key", "tag"]),)
+        indexes = (models.Index("tag", "created_at", "key", name="key_tag_by_created"),)
+
+    def __str__(self) -> str:
+        return self.tag
 
 
 class SearchDocument(models.Model):

@@ -35,6 +35,9 @@ class Event(enum.StrEnum):
     KEY_READ = "key:reading"
     KEY_DISCOVERED = "key:discover"
     KEY_ADOPTED = "key:adopt"
+    KEY_EDITED = "key:edit"
+    KEY_CORRECTED = "key:correct"
+    KEY_WITHDRAWN = "key:withdraw"
     KEY_CHANGED = "key:change"
     KEY_MISSING = "key:miss"
     KEY_REPAIRED = "key:repair"
@@ -99,6 +102,9 @@ _LABELS = {
     Event.KEY_READ: "Reading entered by a person",
     Event.KEY_DISCOVERED: "API key discovered in Cerby",
     Event.KEY_ADOPTED: "API key adopted",
+    Event.KEY_EDITED: "API key edited",
+    Event.KEY_CORRECTED: "API key corrected",
+    Event.KEY_WITHDRAWN: "Registration withdrawn",
     Event.KEY_CHANGED: "API key changed in Cerby",
     Event.KEY_MISSING: "API key missing in Cerby",
     Event.KEY_REPAIRED: "Inventory row restored from the audit log",
@@ -134,17 +140,21 @@ _LABELS = {
     Event.EVIDENCE_EXPORTED: "Evidence pack downloaded",
 }
 
+OWNERSHIP = frozenset({"accountable", "backup", "team", "system", "kind", "environment", "review_on", "tags"})
+"""Details that say who answers for a key and what it is for."""
+
 DETAILS: dict[Event, frozenset[str]] = {
-    Event.KEY_REQUESTED: frozenset({"scopes", "expires_at", "purpose"}),
+    Event.KEY_REQUESTED: frozenset({"scopes", "expires_at", "purpose"}) | OWNERSHIP,
     Event.KEY_ISSUED: frozenset({"cerby_id", "scopes", "created_at", "expires_at", "last_four"}),
     Event.KEY_ANSWER_LOST: frozenset({"cerby_id"}),
     Event.KEY_PASTED: frozenset({"scopes", "not_granted", "not_checkable", "last_four"}),
     Event.KEY_REGISTERED: frozenset(
         {
             *("origin", "owner", "owner_id", "scopes", "not_granted", "not_checkable"),
-            *("created_at", "expires_at", "purpose", "last_four"),
+            *("created_at", "expires_at", "purpose", "last_four", "import"),
         }
-    ),
+    )
+    | OWNERSHIP,
     Event.KEY_IDENTIFIED: frozenset({"cerby_id"}),
     Event.KEY_SOUGHT: frozenset({"candidates", "hits"}),
     Event.KEY_LOOKED_UP: frozenset({"found", "cerby_id"}),
@@ -158,7 +168,10 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.KEY_CONFIRMED: frozenset({"seen_at"}),
     Event.KEY_READ: frozenset({"read_at", "last_used_at", "expires_at", "former_expires_at"}),
     Event.KEY_DISCOVERED: frozenset({"cerby_id", "owner_id", "scopes", "created_at", "expires_at"}),
-    Event.KEY_ADOPTED: frozenset({"purpose"}),
+    Event.KEY_ADOPTED: frozenset({"purpose", "accountable"}),
+    Event.KEY_EDITED: frozenset({"before", "after"}),
+    Event.KEY_CORRECTED: frozenset({"before", "after", "owner_id"}),
+    Event.KEY_WITHDRAWN: frozenset({"import"}),
     Event.KEY_CHANGED: frozenset({"before", "after", "owner_id"}),
     Event.KEY_REPAIRED: frozenset({"before", "after", "owner_id"}),
     Event.SWEEP_STOPPED: frozenset({"revocations", "keys"}),

@@ -12,6 +12,7 @@
     ABSENT, REFUSED, REVOKED --reappear--> REVOKING     Cerby lists it as live nevertheless
     READY, CLAIMED, HELD --vanish--> REVOKED            somebody removed it in Cerby, or a person says so
     IN_DOUBT, READY, CLAIMED, ABSENT, REFUSED, REVOKED --keep--> HELD    a person says that it is in use
+    HELD --withdraw--> WITHDRAWN            it was registered by mistake; nothing happens in Cerby
 
 Some transitions are due after a time in a state (``DUE_AFTER``); keys.actions.keys.reconcile makes them.
 Each transition is one conditional UPDATE (keys.actions.transition), with its audit event in the same
@@ -36,6 +37,7 @@ class State(enum.StrEnum):
     HELD = "held"
     REVOKING = "revoking"
     REVOKED = "revoked"
+    WITHDRAWN = "withdrawn"
 
 
 class Transition(enum.StrEnum):
@@ -56,6 +58,7 @@ class Transition(enum.StrEnum):
     REAPPEAR = "reappear"
     VANISH = "vanish"
     KEEP = "keep"
+    WITHDRAW = "withdraw"
 
 
 TRANSITIONS: dict[Transition, tuple[frozenset[State], State]] = {
@@ -79,12 +82,14 @@ TRANSITIONS: dict[Transition, tuple[frozenset[State], State]] = {
         frozenset({State.IN_DOUBT, State.READY, State.CLAIMED, State.ABSENT, State.REFUSED, State.REVOKED}),
         State.HELD,
     ),
+    Transition.WITHDRAW: (frozenset({State.HELD}), State.WITHDRAWN),
 }
 
 
 class Phase(enum.IntEnum):
     """Groups of states for the inventory, in the order of the Status column."""
 
+    WITHDRAWN = 0
     PENDING = 1
     LIVE = 2
     REMOVED = 3
@@ -103,6 +108,7 @@ PHASE: dict[State, Phase] = {
     State.REVOKED: Phase.REMOVED,
     State.REFUSED: Phase.FAILED,
     State.ABSENT: Phase.FAILED,
+    State.WITHDRAWN: Phase.WITHDRAWN,
 }
 
 
@@ -114,6 +120,7 @@ class Status(enum.StrEnum):
     EXPIRED = "expired"
     REMOVED = "removed"
     FAILED = "failed"
+    WITHDRAWN = "withdrawn"
 
     @property
     def label(self) -> str:
@@ -130,6 +137,7 @@ _STATUS_OF_PHASE: dict[int, Status] = {
     Phase.PENDING: Status.PENDING,
     Phase.REMOVED: Status.REMOVED,
     Phase.FAILED: Status.FAILED,
+    Phase.WITHDRAWN: Status.WITHDRAWN,
 }
 
 HOLDS_ITS_NAME = frozenset(
@@ -137,8 +145,9 @@ HOLDS_ITS_NAME = frozenset(
 )
 """States in which no other key may have the same name. A lost request doesn't block its name."""
 
-ENDED = frozenset({State.REFUSED, State.ABSENT, State.REVOKED})
-"""States of keys that no longer exist in Cerby, so that there is nothing to delete."""
+ENDED = frozenset({State.REFUSED, State.ABSENT, State.REVOKED, State.WITHDRAWN})
+"""States of keys that no longer exist in Cerby, or that are not in the inventory any more (WITHDRAWN), so
+that there is nothing to delete."""
 
 CAVEAT: dict[State, str] = {
     State.READY: "storage unconfirmed",
@@ -185,6 +194,7 @@ DUE_AFTER: dict[State, timedelta | None] = {
     State.REVOKED: None,
     State.REFUSED: None,
     State.ABSENT: None,
+    State.WITHDRAWN: None,
 }
 """How long a key may stay in a state before the reconciler must check it; None: without limit."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from keys.rules.errors import NotAllowed
@@ -64,6 +64,9 @@ class Action(enum.StrEnum):
     REVEAL_KEY = "key:reveal"
     ADOPT_KEY = "key:adopt"
     ENTER_READING = "key:reading"
+    EDIT_KEY = "key:edit"
+    CORRECT_KEY = "key:correct"
+    WITHDRAW_KEY = "key:withdraw"
     ERASE_PERSON = "person:erase"
     KEEP_KEY = "key:keep"
     END_QUARANTINE = "quarantine:end"
@@ -95,6 +98,9 @@ _ACTION_WORDS = {
     Action.REVEAL_KEY: "view a newly generated API key",
     Action.ADOPT_KEY: "adopt an API key that was discovered in Cerby",
     Action.ENTER_READING: "enter the last use or the expiry of an API key",
+    Action.EDIT_KEY: "edit who answers for an API key and what it is for",
+    Action.CORRECT_KEY: "correct the owner, name or expiry of a declared API key",
+    Action.WITHDRAW_KEY: "withdraw the registration of an API key",
     Action.ERASE_PERSON: "erase a person who has left",
     Action.KEEP_KEY: "keep an API key that is held back by the quarantine",
     Action.END_QUARANTINE: "end the quarantine",
@@ -123,7 +129,8 @@ class Rule:
     """Who may do an action: people with one of ``roles``, depending on ``own_key``.
 
     ``at_least_key_owner``: the role must be at least as high as that of the key's owner, because a key acts
-    as its owner. ``fresh_role``: Cerby must confirm the role when the action is done
+    as its owner. ``accountable`` and ``backup``: being the key's accountable person, or the backup, suffices
+    as well. ``fresh_role``: Cerby must confirm the role when the action is done
     (keys.actions.people.confirm_role). Pages offer the action if Cerby confirmed the role within a day.
     """
 
@@ -131,6 +138,8 @@ class Rule:
     own_key: OwnKey = OwnKey.DOES_NOT_MATTER
     at_least_key_owner: bool = False
     fresh_role: bool = False
+    accountable: bool = False
+    backup: bool = False
 
 
 MATRIX: dict[Action, Rule] = {
@@ -148,19 +157,23 @@ MATRIX: dict[Action, Rule] = {
     Action.REGISTER_KEY: Rule(ADMINS, fresh_role=True),
     Action.FIND_KEY: Rule(MEMBERS),  # people who find a leaked key must be able to reach its owner at once
     Action.REVEAL_KEY: Rule(EVERYONE, OwnKey.IS_REQUIRED),
-    Action.SEE_KEY: Rule(ADMINS, OwnKey.SUFFICES),
+    Action.SEE_KEY: Rule(ADMINS, OwnKey.SUFFICES, accountable=True, backup=True),
     Action.NARROW_KEY: Rule(ADMINS, OwnKey.SUFFICES),
     Action.WIDEN_KEY: Rule(ADMINS, at_least_key_owner=True, fresh_role=True),
     Action.DELETE_KEY: Rule(ADMINS, OwnKey.SUFFICES, fresh_role=True),
     Action.ADOPT_KEY: Rule(ADMINS, fresh_role=True),
     Action.ENTER_READING: Rule(ADMINS, OwnKey.SUFFICES),
+    Action.EDIT_KEY: Rule(ADMINS, OwnKey.SUFFICES, fresh_role=True, accountable=True),
+    Action.CORRECT_KEY: Rule(ADMINS, fresh_role=True),
+    Action.WITHDRAW_KEY: Rule(ADMINS, fresh_role=True),
     Action.ERASE_PERSON: Rule(frozenset({Role.OWNER}), fresh_role=True),
     Action.KEEP_KEY: Rule(HIGHEST, fresh_role=True),
     Action.END_QUARANTINE: Rule(HIGHEST, fresh_role=True),
 }
 
 OWNER_ONLY_MATRIX: dict[Action, Rule] = MATRIX | {
-    Action.SEE_KEY: Rule(EVERYONE, OwnKey.IS_REQUIRED),
+    Action.SEE_KEY: Rule(EVERYONE, OwnKey.IS_REQUIRED, accountable=True, backup=True),
+    Action.EDIT_KEY: Rule(EVERYONE, OwnKey.IS_REQUIRED, fresh_role=True, accountable=True),
     Action.NARROW_KEY: Rule(EVERYONE, OwnKey.IS_REQUIRED),
     Action.WIDEN_KEY: Rule(ADMINS, OwnKey.IS_REQUIRED, at_least_key_owner=True, fresh_role=True),
     Action.DELETE_KEY: Rule(EVERYONE, OwnKey.IS_REQUIRED, fresh_role=True),
@@ -174,6 +187,13 @@ def matrix(management: KeyManagement) -> dict[Action, Rule]:
     return _MATRICES[management]
 
 
+class Answering(NamedTuple):
+    """The row ids of a key's accountable person and of the backup."""
+
+    accountable: int | None = None
+    backup: int | None = None
+
+
 class OwnedKey(Protocol):
     """The attributes of a key that the rules use."""
 
@@ -181,6 +201,8 @@ class OwnedKey(Protocol):
     def owner_cerby_id(self) -> UUID: ...
     @property
     def owner_role(self) -> Role | None: ...
+    @property
+    def answering(self) -> Answering: ...
 
 
 @dataclass(frozen=True)
@@ -217,15 +239,22 @@ def refusal(actor: Actor, action: Action, key: OwnedKey | None = None) -> str | 
         return f"You are no longer an active member of the workspace in Cerby, so you may not {action.words}."
     rule = matrix(actor.management)[action]
     owns = key is not None and key.owner_cerby_id == actor.cerby_id
-    if rule.own_key is OwnKey.IS_REQUIRED and not owns:
-        return f"Only the key's owner may {action.words}."
-    if actor.role not in rule.roles and not (owns and rule.own_key is OwnKey.SUFFICES):
+    answers = key is not None and _answers(rule, actor, key.answering)
+    if rule.own_key is OwnKey.IS_REQUIRED and not owns and not answers:
+        return f"Only {' or '.join(_people(rule))} may {action.words}."
+    suffices = answers or (owns and rule.own_key is OwnKey.SUFFICES)
+    if actor.role not in rule.roles and not suffices:
         return f"Your role, {actor.role.label}, may not {action.words}."
     if rule.fresh_role and actor.role_is_stale:
         return f"Cerby has not confirmed your role for a day. Until it does, you may not {action.words}."
     if rule.at_least_key_owner and key is not None and not _reaches(actor.role, key.owner_role):
         return f"This key acts as its owner, whose role is higher than yours, so you may not {action.words}."
     return None
+
+
+def _answers(rule: Rule, actor: Actor, people: Answering) -> bool:
+    is_accountable = rule.accountable and people.accountable == actor.user_id
+    return is_accountable or (rule.backup and people.backup == actor.user_id)
 
 
 def _reaches(role: Role, owner_role: Role | None) -> bool:
@@ -240,9 +269,18 @@ def check(actor: Actor, action: Action, key: OwnedKey | None = None) -> None:
 
 
 def roles_that_may(action: Action, management: KeyManagement) -> list[str]:
-    """Return the labels of the roles that may do ``action``, highest first, and the owner if that counts."""
+    """Return the labels of the roles that may do ``action``, highest first, and the key's people who may."""
     rule = matrix(management)[action]
     if rule.own_key is OwnKey.IS_REQUIRED:
-        return ["the key's owner"]
-    labels = [role.label for role in sorted(rule.roles, reverse=True)]
-    return [*labels, "the key's owner"] if rule.own_key is OwnKey.SUFFICES else labels
+        return _people(rule)
+    return [*(role.label for role in sorted(rule.roles, reverse=True)), *_people(rule)]
+
+
+def _people(rule: Rule) -> list[str]:
+    """Return the people of a key who may do it, whatever their role."""
+    people = {
+        "the key's owner": rule.own_key is not OwnKey.DOES_NOT_MATTER,
+        "its accountable person": rule.accountable,
+        "its backup": rule.backup,
+    }
+    return [words for words, may in people.items() if may]

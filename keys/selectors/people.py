@@ -61,9 +61,12 @@ def _row(action: Action, rule: Rule) -> MatrixRow:
     by_role = rule.own_key is not OwnKey.IS_REQUIRED
     cells = [(by_role and role in rule.roles, role.label) for role in Role]
     cells.append((rule.own_key is not OwnKey.DOES_NOT_MATTER, "The key's owner"))
+    cells.append((rule.accountable, "Its accountable person"))
     notes = []
     if rule.at_least_key_owner:
         notes.append("The role must be at least as high as the role of the key's owner.")
+    if rule.backup:
+        notes.append("The key's backup may do this as well.")
     if rule.fresh_role:
         notes.append("Cerby must have confirmed the role within the last minute.")
     if settings.CERBY_ISSUE_MODE == "assisted" and action in _IN_ASSISTED_MODE:

@@ -6,7 +6,7 @@ for new keys don't apply.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from keys.models import ApiKey, fold
@@ -15,6 +15,8 @@ from keys.rules.errors import Invalid
 from keys.rules.lifecycle import Phase
 from keys.validation import new_key
 from keys.validation.new_key import NAME_LENGTH
+from keys.validation.ownership import Ownership, check_ownership
+from keys.validation.text import check_text
 
 LONGEST_AHEAD = timedelta(days=100 * 365)
 
@@ -29,6 +31,7 @@ class Registration:
     expires_at: datetime
     scopes: tuple[str, ...]
     created_at: datetime | None = None
+    ownership: Ownership = field(default_factory=Ownership)
 
 
 def check_registration(registration: Registration, now: datetime) -> None:
@@ -37,10 +40,11 @@ def check_registration(registration: Registration, now: datetime) -> None:
     new_key.check_purpose(registration.purpose)
     check_dates(registration, now)
     check_known_scopes(registration.scopes)
+    check_ownership(registration.ownership)
 
 
 def check_existing_name(name: str) -> None:
-    new_key.check_text("name", "The name", name, NAME_LENGTH)
+    check_text("name", "The name", name, NAME_LENGTH)
 
 
 def check_dates(registration: Registration, now: datetime) -> None:

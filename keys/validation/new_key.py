@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
 
 from keys.models import ApiKey, fold
-from keys.rules import key_text
 from keys.rules import scopes as catalogue
 from keys.rules.errors import Invalid
 from keys.rules.lifecycle import HOLDS_ITS_NAME
+from keys.validation.ownership import Ownership, check_ownership
+from keys.validation.text import check_text
 
 NAME_LENGTH = 100
 PURPOSE_LENGTH = 500
-INVISIBLE = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
-"""Unicode categories of characters that are not letters, marks, numbers, punctuation, symbols or spaces."""
 NO_TAB_KEY = b""
 """In assisted mode nothing is sealed to a browser tab."""
 SHORTEST_LIFETIME = timedelta(minutes=30)
@@ -36,6 +34,7 @@ class KeyRequest:
     expires_at: datetime
     scopes: tuple[str, ...]
     tab_key: bytes
+    ownership: Ownership = field(default_factory=Ownership)
 
 
 def check_request(request: KeyRequest, now: datetime) -> None:
@@ -44,12 +43,7 @@ def check_request(request: KeyRequest, now: datetime) -> None:
     check_purpose(request.purpose)
     check_expiry(request.expires_at, now)
     check_scopes(request.scopes)
-
-
-def tidy(name: str) -> str:
-    """Return ``name`` in Unicode's composed form with plain spaces: names that look equal become equal."""
-    composed = unicodedata.normalize("NFC", name)
-    return "".join(" " if unicodedata.category(c) == "Zs" else c for c in composed).strip()
+    check_ownership(request.ownership)
 
 
 def check_name(name: str, own_id: UUID | None = None) -> None:
@@ -66,17 +60,6 @@ def check_name(name: str, own_id: UUID | None = None) -> None:
 
 def check_purpose(purpose: str) -> None:
     check_text("purpose", "The purpose", purpose, PURPOSE_LENGTH)
-
-
-def check_text(field: str, subject: str, text: str, length: int) -> None:
-    if not text.strip():
-        raise Invalid(**{field: f"{subject} is missing. Enter 1 to {length} characters."})
-    if len(text) > length:
-        raise Invalid(**{field: f"{subject} has {len(text):,} characters; {length} are allowed."})
-    if any(unicodedata.category(character) in INVISIBLE for character in text):
-        raise Invalid(**{field: f"{subject} contains an invisible character, such as a tab. Remove it."})
-    if key_text.redacted(text) != text:
-        raise Invalid(**{field: f"{subject} contains a text that may be an API key. Remove it."})
 
 
 def check_expiry(expires_at: datetime, now: datetime) -> None:

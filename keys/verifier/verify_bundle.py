@@ -88,11 +88,12 @@ ready                                > claimed    key:reveal:done
 claimed                              > held       key:store:done
 ready claimed held                   > revoked    key:change:done+removed key:declare-removed:done
 ready claimed held                   > revoking   key:start-delete:done
+held                                 > withdrawn  key:withdraw:done
 absent refused revoked               > revoking   key:start-delete:done
 in_doubt ready claimed               > held       key:keep:done
 absent refused revoked               > held       key:keep:done
 revoking                             > revoked    key:delete:done key:confirm-removal:done
-held revoking revoked                > =          key:delete:failed key:adopt:done
+held revoking revoked                > =          key:delete:failed key:adopt:done key:correct:done
 ready claimed held                   > =          key:register:done key:change:done key:confirm:done
 claimed held revoking                > =          key:identify:done
 ready claimed held                   > =          key:reading:done
@@ -101,7 +102,7 @@ claimed held revoking revoked        > =          key:start-save:done key:store:
 ready claimed held revoking revoked  > =          key:start-rescope:done key:rescope:done key:rescope:failed
 ready claimed held revoking revoked  > =          key:miss:done
 any                                  > =          attempt:refuse:refused key:reveal:refused
-any                                  > =          key:repair:done key:repair:failed
+any                                  > =          key:edit:done key:repair:done key:repair:failed
 new                                  > =          key:repair:failed
 """
 STEPS = [

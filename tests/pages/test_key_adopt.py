@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from keys.models import ApiKey
-from tests.cast import a_key
+from tests.cast import a_key, said_by
 from tests.pages.helpers import elements, events, messages_of, reason_beside, text, words
 
 
@@ -38,7 +38,9 @@ def test_its_purpose_is_recorded_and_its_owner_stays(admin, discovered):
         "discovered",
     )
     [event] = events(type="key:adopt")
-    assert (event.details, event.actor_email) == ({"purpose": kept.purpose}, "admin@contenzilla.example")
+    answers = {"id": str(kept.accountable_id), "email": "admin@contenzilla.example"}
+    assert said_by(event) == {"purpose": kept.purpose, "accountable": answers}
+    assert event.actor_email == kept.accountable_email == "admin@contenzilla.example"
     assert not asks(admin, discovered)
 
 

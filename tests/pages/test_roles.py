@@ -29,10 +29,11 @@ def test_the_matrix_on_the_page_is_the_one_in_force(admin, settings, management,
     settings.PORTAL_KEY_MANAGEMENT = management
     shown = rows(admin.get("/roles/"))
     assert len(shown) == len(Action)
-    assert list(shown[0]) == ["Action", *ROLE_LABELS, "The key's owner"]
+    assert list(shown[0]) == ["Action", *ROLE_LABELS, "The key's owner", "Its accountable person"]
     for row, (action, rule) in zip(shown, matrix.items(), strict=True):
         assert row["Action"].lower().startswith(action.words.lower())
         assert row["The key's owner"].endswith("No") is (rule.own_key is OwnKey.DOES_NOT_MATTER)
+        assert row["Its accountable person"].endswith("Yes" if rule.accountable else "No")
         for role in Role:
             may = role in rule.roles and rule.own_key is not OwnKey.IS_REQUIRED
             assert row[role.label].endswith("Yes" if may else "No"), (action, role)

@@ -8,7 +8,7 @@ from keys.rules.errors import Conflict
 from keys.rules.events import Event
 from keys.rules.policy import Action, Actor
 from keys.selectors.health.damage import last_verification, unexplained
-from keys.validation import new_key
+from keys.validation.text import check_text
 
 EXPLANATION_LENGTH = 500
 
@@ -20,7 +20,7 @@ def explain_damage(actor: Actor, verification: int, explanation: str) -> None:
     if a newer verification exists or nothing is left to explain.
     """
     actor = authorize_now(actor, Action.EXPLAIN_DAMAGE)
-    new_key.check_text("explanation", "The explanation", explanation, EXPLANATION_LENGTH)
+    check_text("explanation", "The explanation", explanation, EXPLANATION_LENGTH)
     last = last_verification()
     if last is None or last.pk != verification:
         raise Conflict(

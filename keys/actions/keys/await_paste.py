@@ -8,9 +8,10 @@ from uuid import UUID
 from django.db import transaction
 
 from keys.actions.keys.record_request import record_request
+from keys.actions.people.accountable import ownership_columns
 from keys.actions.people.confirm_role import authorize_now
 from keys.actions.transition import transition
-from keys.models import ApiKey
+from keys.models import ApiKey, User
 from keys.rules.events import Event
 from keys.rules.lifecycle import Transition
 from keys.rules.policy import Action, Actor
@@ -24,8 +25,9 @@ def await_paste(actor: Actor, request: KeyRequest) -> UUID:
     """
     actor = authorize_now(actor, Action.GENERATE_KEY)
     to_the_minute = replace(request, expires_at=request.expires_at.replace(second=0, microsecond=0))
+    ownership = ownership_columns(request.ownership, default=User.objects.get(pk=actor.user_id))
     with transaction.atomic():
-        key, is_new = record_request(actor, to_the_minute, origin=ApiKey.Origin.PASTED)
+        key, is_new = record_request(actor, to_the_minute, origin=ApiKey.Origin.PASTED, **ownership)
         if is_new:
             transition(key, Transition.AWAIT_PASTE, Event.KEY_AWAITED, actor)
     return key.id

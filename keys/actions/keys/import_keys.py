@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from uuid import UUID, uuid4
+
 from django.db import transaction
 
 from keys import cerby
 from keys.actions.keys.register import add_key
+from keys.actions.people.accountable import ownership_columns
 from keys.actions.people.confirm_role import authorize_now
 from keys.actions.people.refresh import create_unknown_users
 from keys.models import User
@@ -28,11 +31,15 @@ def import_keys(actor: Actor, text: str) -> int:
         owners = {
             user.email: user for user in User.objects.filter(email__in={line.owner_email for line in lines})
         }
+        import_id = uuid4()
         for line in lines:
-            _declare(actor, line, owners)
+            _declare(actor, line, owners[line.owner_email], import_id)
     return len(lines)
 
 
-def _declare(actor: Actor, line: Line, owners: dict[str, User]) -> None:
+def _declare(actor: Actor, line: Line, owner: User, import_id: UUID) -> None:
     assert line.registration is not None  # every valid line has one
-    add_key(actor, line.registration, owners[line.owner_email])
+    ownership = ownership_columns(
+        line.registration.ownership, default=owner if owner.left_at is None else None
+    )
+    add_key(actor, line.registration, owner, ownership, imported_in=import_id)

@@ -15,12 +15,13 @@ from django.utils import timezone
 from keys import cerby
 from keys.actions.keys.record_request import record_request
 from keys.actions.keys.revoke import revoke_key
+from keys.actions.people.accountable import ownership_columns
 from keys.actions.people.confirm_role import authorize_now
 from keys.actions.safeguards.pause import begin_pause, check_pause
 from keys.actions.transition import transition
 from keys.audit import log
 from keys.crypto import fingerprint, seal
-from keys.models import ApiKey, RevealGrant
+from keys.models import ApiKey, RevealGrant, User
 from keys.rules.errors import (
     CerbyError,
     CerbyInDoubt,
@@ -51,7 +52,8 @@ def issue_key(actor: Actor, request: KeyRequest) -> UUID:
     if not ApiKey.objects.filter(pk=request.id).exists():  # a repeated request must not fail on a pause
         check_pause()
         cerby.connect().check_can_issue()
-    key, is_new = record_request(actor, request, due_at=timezone.now() + NEVER_CALLED_AFTER)
+    ownership = ownership_columns(request.ownership, default=User.objects.get(pk=actor.user_id))
+    key, is_new = record_request(actor, request, due_at=timezone.now() + NEVER_CALLED_AFTER, **ownership)
     if is_new:
         _Issuing(key, actor, request.tab_key).run()
     return key.id

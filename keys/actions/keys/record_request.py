@@ -18,7 +18,8 @@ from keys.validation.new_key import KeyRequest
 
 
 def record_request(actor: Actor, request: KeyRequest, **columns: Any) -> tuple[ApiKey, bool]:
-    """Return the key for ``request``, and whether it is new. A new key starts in REQUESTED with ``columns``.
+    """Return the key for ``request``, and whether it is new. A new key starts in REQUESTED with ``columns``,
+    among them those of ``ownership_columns``.
 
     The caller has checked the policy. Raises ``Invalid`` if the request breaks a rule, and ``Conflict`` if
     its id belongs to another person.
@@ -61,6 +62,7 @@ def _record(actor: Actor, request: KeyRequest, columns: dict[str, Any]) -> ApiKe
             scopes=scopes,
             expires_at=request.expires_at.isoformat(),
             purpose=request.purpose,
+            **key.ownership_details(),
         )
     return key
 

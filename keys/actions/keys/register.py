@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from keys import cerby
 from keys.actions.keys.prove import Proved, prove
+from keys.actions.people.accountable import known_person, ownership_columns
 from keys.actions.people.confirm_role import authorize_now
-from keys.actions.people.refresh import create_unknown_users
 from keys.audit import log
 from keys.models import ApiKey, User
 from keys.rules.errors import Conflict, Invalid
@@ -40,23 +40,29 @@ def register_key(
     owner = _owner(registration.owner_email)
     if not secret:
         _check_is_new(registration)
-        return add_key(actor, registration, owner)
+        return add_key(actor, registration, owner, _ownership(registration, owner))
+    ownership = _ownership(registration, owner)
     proved = prove(actor, secret, in_order(registration.scopes), accept_less=accept_less)
     try:
-        return _keep_proved(actor, registration, owner, proved)
+        return _keep_proved(actor, registration, owner, ownership, proved)
     except IntegrityError as taken:
         raise Conflict("Another person has just added this key to the inventory.") from taken
 
 
 def _owner(email: str) -> User:
-    known = User.objects.filter(email=email).first()
-    if known is not None:
-        return known
-    person = cerby.connect().person_by_email(email)
-    if person is None:
+    known = known_person(email)
+    if known is None:
         raise Invalid(owner=f"Cerby knows nobody with the email {email}. Check the spelling.")
-    create_unknown_users([person])
-    return User.objects.get(cerby_id=person.id)
+    return known
+
+
+def _ownership(registration: Registration, owner: User) -> dict[str, Any]:
+    """Return the columns that say who answers for the key: its owner, unless another person is named."""
+    return ownership_columns(registration.ownership, default=_if_here(owner))
+
+
+def _if_here(owner: User) -> User | None:
+    return owner if owner.left_at is None else None
 
 
 def _check_is_new(registration: Registration) -> None:
@@ -68,20 +74,33 @@ def _check_is_new(registration: Registration) -> None:
 
 
 @sensitive_variables()
-def _keep_proved(actor: Actor, registration: Registration, owner: User, proved: Proved) -> ApiKey:
+def _keep_proved(
+    actor: Actor, registration: Registration, owner: User, ownership: dict[str, Any], proved: Proved
+) -> ApiKey:
     valueless = [
         key
         for key in existing_key.same_key(registration)
         if key.fingerprint is None and key.origin in {Origin.DECLARED, Origin.DISCOVERED}
     ]
     if len(valueless) != 1:
-        return add_key(actor, registration, owner, proved)
+        return add_key(actor, registration, owner, ownership, proved)
     [key] = valueless
-    return _complete(actor, registration, key, proved)
+    return _complete(actor, registration, key, ownership, proved)
 
 
-def add_key(actor: Actor, registration: Registration, owner: User, proved: Proved | None = None) -> ApiKey:
-    """Add a row and its event. The caller has checked the policy."""
+def add_key(
+    actor: Actor,
+    registration: Registration,
+    owner: User,
+    ownership: dict[str, Any] | None = None,
+    proved: Proved | None = None,
+    *,
+    imported_in: UUID | None = None,
+) -> ApiKey:
+    """Add a row and its event. The caller has checked the policy. ``imported_in``: the id of the import.
+
+    Without ``ownership``, the owner answers for the key, unless they have left.
+    """
     now = timezone.now()
     with transaction.atomic():
         key = ApiKey(
@@ -93,7 +112,9 @@ def add_key(actor: Actor, registration: Registration, owner: User, proved: Prove
             state=State.HELD,
             created_at=registration.created_at or now,
             expires_at=registration.expires_at,
+            imported_in=imported_in,
             **ApiKey.owner_columns(owner),
+            **(ownership or ApiKey.accountable_columns(_if_here(owner))),
             **(proved.columns if proved else {"scopes": in_order(registration.scopes)}),
         )
         key.save(force_insert=True)
@@ -101,15 +122,23 @@ def add_key(actor: Actor, registration: Registration, owner: User, proved: Prove
     return key
 
 
-def _complete(actor: Actor, registration: Registration, key: ApiKey, proved: Proved) -> ApiKey:
-    """Add the fingerprint to ``key``. Scopes and expiry of a discovered key stay as Cerby listed them."""
+def _complete(
+    actor: Actor, registration: Registration, key: ApiKey, ownership: dict[str, Any], proved: Proved
+) -> ApiKey:
+    """Add the fingerprint to ``key``. Scopes and expiry of a discovered key stay as Cerby listed them.
+
+    Of ``ownership``, the values that the form leaves empty stay as they are in the row.
+    """
     columns: dict[str, Any] = dict(proved.columns)
-    columns |= {"origin": Origin.REGISTERED, "purpose": registration.purpose}
+    columns |= {"origin": Origin.REGISTERED, "purpose": registration.purpose, "version": key.version + 1}
+    columns |= {name: value for name, value in ownership.items() if value and not name.startswith("account")}
+    if registration.ownership.accountable or key.accountable_id is None:
+        columns |= {name: value for name, value in ownership.items() if name.startswith("account")}
     if key.origin == Origin.DISCOVERED:
         del columns["scopes"]
     else:
         columns |= {"expires_at": registration.expires_at}
-    rows = ApiKey.objects.filter(pk=key.pk, state=key.state, fingerprint__isnull=True)
+    rows = ApiKey.objects.filter(pk=key.pk, state=key.state, version=key.version, fingerprint__isnull=True)
     with transaction.atomic():
         if rows.update(**columns) != 1:
             raise Conflict("This key has just been changed. Reload the page and try again.")
@@ -120,9 +149,9 @@ def _complete(actor: Actor, registration: Registration, key: ApiKey, proved: Pro
 
 
 def _record(actor: Actor, key: ApiKey, proved: Proved | None) -> None:
-    proof: dict[str, Any] = {}
+    proof: dict[str, Any] = {"import": str(key.imported_in)} if key.imported_in else {}
     if proved:
-        proof = {
+        proof |= {
             "not_granted": proved.verdict.missing,
             "not_checkable": proved.verdict.unchecked,
             "last_four": key.last_four,
@@ -138,5 +167,6 @@ def _record(actor: Actor, key: ApiKey, proved: Proved | None) -> None:
         created_at=key.created_at.isoformat(),
         expires_at=key.expires_at.isoformat(),
         purpose=key.purpose,
+        **key.ownership_details(),
         **proof,
     )

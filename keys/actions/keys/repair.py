@@ -7,9 +7,9 @@ revoke a live key because its row says that it has ended.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from django.utils import timezone
 from keys.audit import log
 from keys.evidence.logged_keys import LoggedKey, logged_keys
 from keys.models import ApiKey, AuditEvent, RevealGrant, User, fold
-from keys.rules.events import Event
+from keys.rules.events import OWNERSHIP, Event
 from keys.rules.lifecycle import State, due_at
 from keys.rules.scopes import in_order
 
@@ -98,6 +98,8 @@ def _columns(key: ApiKey, logged: LoggedKey) -> dict[str, Any] | None:
         columns["scopes"] = in_order(columns["scopes"])
     if "name" in columns:
         columns["name_order"] = fold(columns["name"])
+    answering = {name: columns.pop(name) for name in {*OWNERSHIP, "note"} & columns.keys()}
+    columns |= logged_ownership(answering)
     if columns.get("cerby_id"):
         columns["cerby_id"] = UUID(columns["cerby_id"])
     if "owner" in columns:
@@ -114,6 +116,20 @@ def _columns(key: ApiKey, logged: LoggedKey) -> dict[str, Any] | None:
     return columns
 
 
+def logged_ownership(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns for those of the logged ``values`` that say who answers for a key."""
+    names = ("team", "system", "kind", "environment", "note", "tags")
+    columns = {name: values[name] for name in names if name in values}
+    columns |= {f"{name}_order": fold(values[name]) for name in ("team", "system") if name in values}
+    if "review_on" in values:
+        columns["review_on"] = date.fromisoformat(values["review_on"]) if values["review_on"] else None
+    if "accountable" in values:
+        columns |= ApiKey.accountable_columns(User.objects.filter(pk=values["accountable"] or 0).first())
+    if "backup" in values:
+        columns["backup_id"] = values["backup"]
+    return columns
+
+
 def state_columns(state: State, removed_at: datetime | None) -> dict[str, Any]:
     """Return the columns of a row that is put into ``state`` without a transition."""
     now = timezone.now()
@@ -125,6 +141,8 @@ def state_columns(state: State, removed_at: datetime | None) -> dict[str, Any]:
 
 
 _UNREPORTED = {
+    *("accountable_id", "accountable_name", "accountable_order", "accountable_email", "accountable_left_at"),
+    *("backup_id", "team_order", "system_order"),
     "name_order",
     "owner",
     "owner_order",
@@ -143,12 +161,21 @@ def details_of(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
         "before": {name: _json(before[name]) for name in names if name in before},
         "after": {name: _json(after[name]) for name in names},
     }
+    for name in ("accountable", "backup"):
+        for side, columns in (("before", before), ("after", after)):
+            if f"{name}_id" in columns:
+                details[side][name] = _person(columns[f"{name}_id"])
     if "owner" in after:
         details["owner_id"] = str(after["owner"].pk)
     return details
 
 
+def _person(pk: int | None) -> dict[str, str] | None:
+    person = User.objects.filter(pk=pk or 0).first()
+    return {"id": str(person.pk), "email": person.email} if person else None
+
+
 def _json(value: Any) -> Any:
     if isinstance(value, UUID):
         return str(value)
-    return value.isoformat() if isinstance(value, datetime) else value
+    return value.isoformat() if isinstance(value, date) else value

@@ -110,5 +110,6 @@ def _anonymize(person: User) -> None:
     person.set_unusable_password()
     person.save(update_fields=["email", "name", "password"])
     ApiKey.objects.filter(owner=person).update(**ApiKey.owner_columns(person))
+    ApiKey.objects.filter(accountable=person).update(**ApiKey.accountable_columns(person))
     RevealGrant.objects.filter(user=person).update(claimed_ip="", claimed_browser="")
     EmailAddress.objects.filter(user=person).delete()

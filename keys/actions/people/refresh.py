@@ -161,16 +161,26 @@ def _changes(before: dict[str, str], after: dict[str, str]) -> dict[str, Any]:
 
 
 def _update_keys(user: User) -> None:
-    """Update the copies of the owner's columns that each key has for sorting, searching and filtering."""
+    """Update the copies of a person's columns that each of their keys has for its lists."""
     ApiKey.objects.filter(owner=user).update(owner_left_at=user.left_at, **ApiKey.owner_columns(user))
+    ApiKey.objects.filter(accountable=user).update(**ApiKey.accountable_columns(user))
 
 
-def update_owner_left_at() -> None:
-    """Correct ``owner_left_at`` of all keys, including keys that got their owner after the owner left."""
+def update_left_at() -> None:
+    """Correct ``owner_left_at`` and ``accountable_left_at`` of all keys.
+
+    A key can get a person after that person left.
+    """
     ApiKey.objects.filter(owner_left_at=None, owner__left_at__isnull=False).update(
         owner_left_at=timezone.now()
     )
     ApiKey.objects.filter(owner_left_at__isnull=False, owner__left_at=None).update(owner_left_at=None)
+    ApiKey.objects.filter(accountable_left_at=None, accountable__left_at__isnull=False).update(
+        accountable_left_at=timezone.now()
+    )
+    ApiKey.objects.filter(
+        accountable_left_at__isnull=False, accountable__isnull=False, accountable__left_at=None
+    ).update(accountable_left_at=None)
 
 
 def _release_email(user: User) -> None:

@@ -14,7 +14,7 @@ from keys import cerby
 from keys.actions.circuit_breaker import is_too_many, record_stop
 from keys.actions.dropped import PERSON, Dropped
 from keys.actions.people.confirm_role import authorize_now
-from keys.actions.people.refresh import apply_upstream, columns_for, refresh_person, update_owner_left_at
+from keys.actions.people.refresh import apply_upstream, columns_for, refresh_person, update_left_at
 from keys.audit import log
 from keys.evidence.logged_people import logged_person
 from keys.models import User
@@ -71,7 +71,7 @@ def read_everyone(*, limited: bool = True) -> int:
     for user in reading.missing[:MAX_SINGLE_REQUESTS]:
         with suppress(CerbyNotFound):
             refresh_person(user)
-    update_owner_left_at()
+    update_left_at()
     return len(reading.seen)
 
 

@@ -14,7 +14,13 @@ import structlog
 from django.db import DataError, IntegrityError, transaction
 
 from keys import cerby
-from keys.actions.keys.repair import details_of, record_unrepaired, repair_keys, state_columns
+from keys.actions.keys.repair import (
+    details_of,
+    logged_ownership,
+    record_unrepaired,
+    repair_keys,
+    state_columns,
+)
 from keys.audit import log
 from keys.evidence.logged_keys import BEGINS, LoggedKey, logged_keys
 from keys.models import ApiKey, AuditEvent, LoggedCerbyId, User
@@ -105,10 +111,24 @@ def _row(
         expires_at=values.get("expires_at", upstream.expires_at),
         last_four=values.get("last_four", ""),
         **ApiKey.owner_columns(owner),
+        **logged_ownership(values),
         **state_columns(state, logged.removed_at),
     )
 
 
 def _reported(key: ApiKey) -> dict[str, Any]:
-    names = ("name", "purpose", "owner_email", "scopes", "created_at", "expires_at", "cerby_id", "origin")
+    names = (
+        *("name", "purpose", "owner_email", "scopes", "created_at", "expires_at", "cerby_id", "origin"),
+        *(
+            "accountable_id",
+            "backup_id",
+            "team",
+            "system",
+            "kind",
+            "environment",
+            "review_on",
+            "note",
+            "tags",
+        ),
+    )
     return {name: getattr(key, name) for name in (*names, "state")}

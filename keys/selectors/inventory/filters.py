@@ -29,6 +29,7 @@ STATUSES = [
     ("expired", "Expired"),
     ("removed", "Removed"),
     ("failed", "Failed"),
+    ("withdrawn", "Withdrawn"),
 ]
 NEEDS = [
     ("unconfirmed", "Storage unconfirmed"),
@@ -64,6 +65,7 @@ _WITH_STATUS: dict[str, Callable[[datetime], Condition]] = {
     "expired": lambda now: conditions.in_phase(Phase.LIVE, Window(high=now)),
     "removed": lambda _: conditions.in_phase(Phase.REMOVED),
     "failed": lambda _: conditions.in_phase(Phase.FAILED),
+    "withdrawn": lambda _: conditions.in_phase(Phase.WITHDRAWN),
 }
 _NEEDING: dict[str, Callable[[datetime], Condition]] = {
     "unconfirmed": lambda _: conditions.marked("unconfirmed"),

@@ -33,6 +33,21 @@ ATTACKS: dict[str, tuple[str, tuple[Any, ...], str]] = {
     "name": (KEY.format("name = %s"), ("Another name",), "name is"),
     "Cerby's id": (KEY.format("cerby_id = %s"), (uuid.UUID(int=7).hex,), "cerby_id is"),
     "last four characters": (KEY.format("last_four = 'abcd'"), (), "last_four is"),
+    "accountable person": (
+        KEY.format("accountable_id = (SELECT id FROM keys_user WHERE email = %s)"),
+        ("owner@contenzilla.example",),
+        "accountable is",
+    ),
+    "backup": (
+        KEY.format("backup_id = (SELECT id FROM keys_user WHERE email = %s)"),
+        ("owner@contenzilla.example",),
+        "backup is",
+    ),
+    "team": (KEY.format("team = %s"), ("Another team",), "team is"),
+    "environment": (KEY.format("environment = 'other'"), (), "environment is"),
+    "review date": (KEY.format("review_on = %s"), ("2099-01-01",), "review_on is"),
+    "tags": (KEY.format("tags = %s"), ('["harmless"]',), "tags is"),
+    "note": (KEY.format("note = %s"), ("Approved by nobody.",), "note is"),
     "a used view": (
         "UPDATE keys_revealgrant SET state = 'ready', sealed = %s, claimed_at = NULL",
         (b"sealed",),
@@ -63,7 +78,7 @@ def test_a_changed_row_is_found_and_named(kept, attack):
 def test_a_deleted_row_is_found(kept):
     key = ApiKey.objects.get()
     with connection.cursor() as cursor:
-        for table in ("keys_revealgrant", "keys_keyscope", "keys_apikey"):
+        for table in ("keys_revealgrant", "keys_keyscope", "keys_keytag", "keys_apikey"):
             column = "id" if table == "keys_apikey" else "key_id"
             cursor.execute(
                 f"DELETE FROM {table} WHERE {column} = %s",

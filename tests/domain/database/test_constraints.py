@@ -18,6 +18,7 @@ from keys.models import (
     DashboardFigures,
     DroppedValue,
     KeyScope,
+    KeyTag,
     MacChain,
     Node,
     Pause,
@@ -74,6 +75,11 @@ def in_state(state: str) -> dict[str, object]:
 def the_same_scope_twice(cast: Cast) -> None:
     held = KeyScope.objects.get(key=a_key(cast.admin, scopes=["read:users"]))
     KeyScope.objects.create(key=held.key, scope=held.scope, created_at=held.created_at)
+
+
+def the_same_tag_twice(cast: Cast) -> None:
+    tagged = KeyTag.objects.get(key=a_key(cast.admin, tags=["nightly"]))
+    KeyTag.objects.create(key=tagged.key, tag=tagged.tag, created_at=tagged.created_at)
 
 
 def the_same_fingerprint_twice(cast: Cast) -> None:
@@ -185,6 +191,7 @@ WRONG: dict[str, list[Wrong]] = {
         )
     ],
     "key_scope_once": [the_same_scope_twice],
+    "key_tag_once": [the_same_tag_twice],
     "grant_sealed_only_while_ready": [
         grant(sealed=None),
         grant(state="claimed", claimed_at=timezone.now()),
@@ -238,6 +245,7 @@ SAID_ANOTHER_WAY_BY_SQLITE = {
     "dropped_value_once": "UNIQUE constraint failed: keys_droppedvalue.kind, keys_droppedvalue.attribute",
     "reminder_once": "UNIQUE constraint failed: keys_reminder.key_id, keys_reminder.kind",
     "saved_filter_name_once": "UNIQUE constraint failed: keys_savedfilter.user_id, keys_savedfilter.name",
+    "key_tag_once": "UNIQUE constraint failed: keys_keytag.key_id, keys_keytag.tag",
     "key_scope_once": "UNIQUE constraint failed: keys_keyscope.key_id, keys_keyscope.scope",
     "checkpoint_size_once": "UNIQUE constraint failed: keys_checkpoint.size",
 }

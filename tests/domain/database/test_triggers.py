@@ -28,9 +28,15 @@ def test_all_triggers_exist_after_all_migrations(db):
     search = import_module("keys.migrations.0002_inventory_search")
     audit = import_module("keys.migrations.0003_append_only_audit")
     forged = import_module("keys.migrations.0012_one_way_forgeries")
+    ownership = import_module("keys.migrations.0015_ownership")
     made = {
-        "sqlite": {*search.TRIGGERS, *audit.TRIGGERS, forged.NAME},
-        "postgresql": {*search.POSTGRESQL_TRIGGERS, *audit.POSTGRESQL_TRIGGERS, forged.NAME},
+        "sqlite": {*search.TRIGGERS, *audit.TRIGGERS, *ownership.TRIGGERS, forged.NAME},
+        "postgresql": {
+            *search.POSTGRESQL_TRIGGERS,
+            *audit.POSTGRESQL_TRIGGERS,
+            *ownership.POSTGRESQL_TRIGGERS,
+            forged.NAME,
+        },
     }
     with connection.cursor() as cursor:
         cursor.execute(TRIGGERS[connection.vendor])

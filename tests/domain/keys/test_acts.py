@@ -36,6 +36,7 @@ from keys.actions.keys.register import register_key
 from keys.actions.keys.rescope import rescope_key
 from keys.actions.keys.save_in_cerby import save_in_cerby
 from keys.actions.keys.settle_scopes import settle_scopes
+from keys.actions.keys.withdraw import withdraw_import, withdraw_key
 from keys.actions.people import sign_in
 from keys.actions.people.add import add_person
 from keys.actions.people.change_password import change_password
@@ -128,6 +129,17 @@ def declared_csv(scene: Scene) -> str:
     return "\n".join(["name,owner,expires,purpose,scopes", *lines])
 
 
+def declared(scene: Scene, **columns: Any) -> uuid.UUID:
+    return a_key(scene.cast.admin, cerby_id=None, origin="declared", **columns).id
+
+
+def imported(scene: Scene) -> uuid.UUID:
+    import_id = uuid.uuid4()
+    for _ in range(2):
+        declared(scene, imported_in=import_id)
+    return import_id
+
+
 def to_be_removed_by_hand(scene: Scene) -> uuid.UUID:
     return a_key(scene.cast.admin, state=State.REVOKING, cerby_id=None, origin="declared").id
 
@@ -200,10 +212,6 @@ def damaged(scene: Scene) -> int:
 def ending(_: Scene) -> Act:
     Quarantine.objects.create(since=timezone.now(), cause=Cause.OPERATOR)
     return lambda: end_quarantine(None)
-
-
-def declared(scene: Scene) -> uuid.UUID:
-    return a_key(scene.cast.admin, cerby_id=None, origin="declared").id
 
 
 def comparing(scene: Scene) -> Act:
@@ -279,6 +287,11 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
         on(adopt_key, lambda scene: scene.key(origin="discovered", purpose=""), purpose="Exports."),
         ["key:adopt"],
     ),
+    "keys/withdraw": (on(withdraw_key, declared, reason="Registered twice."), ["key:withdraw"]),
+    "keys/withdraw: an import": (
+        on(withdraw_import, imported, reason="The wrong file."),
+        ["key:withdraw", "key:withdraw"],
+    ),
     "safeguards/keep": (on(keep_key, held_back), ["key:keep"]),
     "safeguards/quarantine: start": (
         lambda _: lambda: start_quarantine(Cause.OPERATOR, "Why"),
@@ -313,6 +326,7 @@ NO_ACT_OF_ITS_OWN = {
     "keys/revoke": "the last step of delete and of issue, whose events are above",
     "audit/save_filter": "a person's own bookmark, which governs nothing",
     "keys/record_request": "the first step of issue and of await_key",
+    "people/accountable": "finds the people whom other acts record: test_ownership.py",
     "keys/prove": "a step of paste and of register; it changes nothing",
     "keys/match_cerby_id": "a step of delete and of the sweep; tests/domain/keys/test_assisted.py has its event",
 }

@@ -31,7 +31,8 @@ def test_a_key_leaves_an_ended_state_only_if_cerby_lists_it_as_live():
         state: {name for name, (sources, _) in TRANSITIONS.items() if state in sources} for state in State
     }
     assert {state for state in State if leaving[state] <= {Transition.REAPPEAR, Transition.KEEP}} == ENDED
-    assert {state for state in State if Transition.REAPPEAR in leaving[state]} == ENDED
+    assert {state for state in State if Transition.REAPPEAR in leaving[state]} == ENDED - {State.WITHDRAWN}
+    assert leaving[State.WITHDRAWN] == set()
     assert TRANSITIONS[Transition.REAPPEAR][1] is State.REVOKING
 
 
@@ -55,7 +56,7 @@ def test_every_state_has_a_phase_and_every_phase_a_label():
 
 def test_a_key_that_may_still_work_is_never_shown_as_ended():
     """These are all keys that are neither ended nor only requested."""
-    assert {PHASE[state] for state in ENDED} == {Phase.FAILED, Phase.REMOVED}
+    assert {PHASE[state] for state in ENDED} == {Phase.FAILED, Phase.REMOVED, Phase.WITHDRAWN}
     assert {state for state in State if PHASE[state] is Phase.FAILED} <= ENDED
     assert {state for state in State if PHASE[state] is Phase.REMOVED} - ENDED == {State.REVOKING}
     assert State.REVOKING in CAVEAT
@@ -74,6 +75,7 @@ def test_only_a_live_key_expires():
         Phase.LIVE: (Status.ACTIVE, Status.EXPIRED),
         Phase.REMOVED: (Status.REMOVED, Status.REMOVED),
         Phase.FAILED: (Status.FAILED, Status.FAILED),
+        Phase.WITHDRAWN: (Status.WITHDRAWN, Status.WITHDRAWN),
     }
     assert status(Phase.LIVE, NOW, NOW) is Status.EXPIRED
 

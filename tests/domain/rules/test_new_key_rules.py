@@ -17,6 +17,7 @@ from keys.rules.lifecycle import State
 from keys.rules.scopes import EXTRA, PUBLISHED
 from keys.validation import new_key
 from keys.validation.new_key import KeyRequest
+from keys.validation.text import tidy
 from tests.cast import a_key
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -113,8 +114,8 @@ def test_the_name_of_a_removed_key_may_be_used_again(cast):
 
 @given(st.text(max_size=50))
 def test_tidying_a_name_twice_changes_nothing(name):
-    once = new_key.tidy(name)
-    assert new_key.tidy(once) == once
+    once = tidy(name)
+    assert tidy(once) == once
     assert unicodedata.is_normalized("NFC", once)
 
 
@@ -127,7 +128,7 @@ def test_tidying_a_name_twice_changes_nothing(name):
     ],
 )
 def test_names_that_look_equal_become_equal(one, other):
-    assert new_key.tidy(one) == new_key.tidy(other)
+    assert tidy(one) == tidy(other)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keys.rules.errors import NotAllowed
-from keys.rules.policy import Action, Actor, KeyManagement, Role, check, is_stale, refusal, roles_that_may
+from keys.rules.policy import (
+    Action,
+    Actor,
+    Answering,
+    KeyManagement,
+    Role,
+    check,
+    is_stale,
+    refusal,
+    roles_that_may,
+)
 
 ME, SOMEBODY_ELSE = uuid.UUID(int=1), uuid.UUID(int=2)
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -41,6 +51,8 @@ WORKSPACE = {
     Action.FIND_KEY: MEMBERS,
     Action.COMPARE_INVENTORY: ADMINS,
     Action.ADOPT_KEY: ADMINS,
+    Action.CORRECT_KEY: ADMINS,
+    Action.WITHDRAW_KEY: ADMINS,
     Action.ERASE_PERSON: "O",
     Action.KEEP_KEY: HIGHEST,
     Action.END_QUARANTINE: HIGHEST,
@@ -54,6 +66,7 @@ KEYS = {
     Action.WIDEN_KEY: {KeyManagement.ADMINS: (ADMINS, ADMINS), KeyManagement.OWNER_ONLY: (ADMINS, NOBODY)},
     Action.DELETE_KEY: {KeyManagement.ADMINS: (ALL, ADMINS), KeyManagement.OWNER_ONLY: (ALL, NOBODY)},
     Action.ENTER_READING: {KeyManagement.ADMINS: (ALL, ADMINS), KeyManagement.OWNER_ONLY: (ALL, NOBODY)},
+    Action.EDIT_KEY: {KeyManagement.ADMINS: (ALL, ADMINS), KeyManagement.OWNER_ONLY: (ALL, NOBODY)},
     Action.REVEAL_KEY: {KeyManagement.ADMINS: (ALL, NOBODY), KeyManagement.OWNER_ONLY: (ALL, NOBODY)},
 }
 
@@ -70,6 +83,9 @@ NEEDS_A_FRESH_ROLE = {
     Action.REGISTER_KEY,
     Action.ADOPT_KEY,
     Action.COMPARE_INVENTORY,
+    Action.EDIT_KEY,
+    Action.CORRECT_KEY,
+    Action.WITHDRAW_KEY,
     Action.DELETE_KEY,
     Action.ERASE_PERSON,
 }
@@ -83,6 +99,7 @@ managements = st.sampled_from(KeyManagement)
 class Key:
     owner_cerby_id: uuid.UUID
     owner_role: Role | None
+    answering: Answering = field(default_factory=Answering)
 
 
 def actor(role: Role, *, management: KeyManagement = KeyManagement.ADMINS, stale: bool = False) -> Actor:
@@ -104,6 +121,21 @@ def who_may(action: Action, management: KeyManagement, owner: uuid.UUID | None) 
         for letter, role in LETTERS.items()
         if actor(role, management=management).may(action, Key(owner, role) if owner else None)
     )
+
+
+@pytest.mark.parametrize("management", KeyManagement)
+@pytest.mark.parametrize(
+    ("answering", "allowed"),
+    [
+        (Answering(accountable=1), {Action.SEE_KEY, Action.EDIT_KEY}),
+        (Answering(backup=1), {Action.SEE_KEY}),
+        (Answering(accountable=2, backup=2), set()),
+    ],
+)
+def test_who_answers_for_a_key_sees_it_and_the_accountable_person_edits_it(answering, allowed, management):
+    key = Key(SOMEBODY_ELSE, Role.OWNER, answering)
+    guest = actor(Role.GUEST, management=management)
+    assert {action for action in KEYS if guest.may(action, key)} == allowed
 
 
 def test_the_tables_contain_every_action_and_role():

@@ -1,0 +1,68 @@
+"""Withdraw a registration that was a mistake. Nothing happens in Cerby, and nothing is claimed about it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from keys.actions.people.confirm_role import authorize_now
+from keys.actions.transition import transition
+from keys.models import ApiKey
+from keys.rules.errors import Conflict
+from keys.rules.events import Event
+from keys.rules.lifecycle import State, Transition
+from keys.rules.policy import Action, Actor
+from keys.selectors.key.page import key_for
+from keys.validation.text import check_text
+
+REASON_LENGTH = 300
+
+
+def withdraw_key(actor: Actor, key_id: UUID, *, reason: str) -> ApiKey:
+    """End the row of ``key_id``, which was registered, declared or imported by mistake, and return it.
+
+    The portal forgets the key's fingerprint, so that the key can be registered again. Raises ``Conflict`` if
+    the row came from elsewhere, if Cerby lists the key, or if its deletion has begun.
+    """
+    key = key_for(actor, key_id)
+    actor = authorize_now(actor, Action.WITHDRAW_KEY, key)
+    check_text("reason", "The reason", reason, REASON_LENGTH)
+    if not key.may_be_withdrawn:
+        raise Conflict(
+            "Only a key that was registered here can be withdrawn, and only while Cerby does not list it. "
+            "If the key exists in Cerby and nobody needs it, delete it."
+        )
+    _withdraw(actor, key, reason)
+    return key
+
+
+def withdraw_import(actor: Actor, import_id: UUID, *, reason: str) -> int:
+    """Withdraw all keys of an import that can still be withdrawn, and return how many. One transaction.
+
+    Raises ``Conflict`` if there is none, or if one was changed meanwhile.
+    """
+    actor = authorize_now(actor, Action.WITHDRAW_KEY)
+    check_text("reason", "The reason", reason, REASON_LENGTH)
+    with transaction.atomic():
+        rows = ApiKey.objects.filter(imported_in=import_id, state=State.HELD, cerby_id=None)
+        keys = [key for key in rows.order_by("pk") if key.may_be_withdrawn]
+        for key in keys:
+            _withdraw(actor, key, reason, **{"import": str(import_id)})
+    if not keys:
+        raise Conflict("No key of this import can be withdrawn any more.")
+    return len(keys)
+
+
+def _withdraw(actor: Actor, key: ApiKey, reason: str, **details: Any) -> None:
+    transition(
+        key,
+        Transition.WITHDRAW,
+        Event.KEY_WITHDRAWN,
+        actor,
+        having={"cerby_id": None},
+        changes={"fingerprint": None, "pepper_id": ""},
+        reason=reason,
+        **details,
+    )

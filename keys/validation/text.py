@@ -1,0 +1,28 @@
+"""Check and tidy short texts that people enter."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from keys.rules import key_text
+from keys.rules.errors import Invalid
+
+INVISIBLE = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
+"""Unicode categories of characters that are not letters, marks, numbers, punctuation, symbols or spaces."""
+
+
+def tidy(name: str) -> str:
+    """Return ``name`` in Unicode's composed form with plain spaces: names that look equal become equal."""
+    composed = unicodedata.normalize("NFC", name)
+    return "".join(" " if unicodedata.category(c) == "Zs" else c for c in composed).strip()
+
+
+def check_text(field: str, subject: str, text: str, length: int) -> None:
+    if not text.strip():
+        raise Invalid(**{field: f"{subject} is missing. Enter 1 to {length} characters."})
+    if len(text) > length:
+        raise Invalid(**{field: f"{subject} has {len(text):,} characters; {length} are allowed."})
+    if any(unicodedata.category(character) in INVISIBLE for character in text):
+        raise Invalid(**{field: f"{subject} contains an invisible character, such as a tab. Remove it."})
+    if key_text.redacted(text) != text:
+        raise Invalid(**{field: f"{subject} contains a text that may be an API key. Remove it."})
