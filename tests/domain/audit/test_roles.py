@@ -6,6 +6,7 @@ import io
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import environ
 import psycopg
@@ -73,10 +74,17 @@ def test_an_owner_without_the_right_to_create_roles_is_told_who_has_it(address, 
         call_command("audit_roles", app="other")
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Return the folder with the MAC chain of the module's database."""
+    return tmp_path_factory.mktemp("audit")
+
+
 @pytest.fixture
-def as_the_portal(address, audit_files, django_db_blocker) -> Iterator[None]:
+def as_the_portal(address, folder, audit_files, settings, django_db_blocker) -> Iterator[None]:
+    settings.PORTAL_AUDIT_DIR = folder
     with django_db_blocker.unblock(), signed_in(address):
-        chain.start_new()  # the test's folder is new, but the module's database is not
+        chain.start_new()
         yield
 
 
