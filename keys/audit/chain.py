@@ -48,7 +48,8 @@ def require() -> None:
     """Raise ``NotReady`` if this node may not write events. Start the chain if there is none at all."""
     if sentence := problem():
         raise NotReady(sentence)
-    mac_ratchet.init()
+    if not mac_ratchet.exists():  # without a lock for each event
+        mac_ratchet.init()
 
 
 def problem() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -42,12 +43,16 @@ STRUCTURED = frozenset(
 )
 """Members whose values the portal or Cerby makes. Nobody types them, and some look like keys."""
 MOST_WORDS = 200
+_LONG_WORD, _SPACE = re.compile(r"\S{20}"), re.compile(r"\s")
 
 
 @sensitive_variables()
 def without_key_texts(event: dict[str, Any]) -> dict[str, Any]:
     """Return ``event`` with a placeholder for each text that is a known key, or that may be a key."""
-    words = {word for text in _texts(event) for word in key_text.candidates_in([text])}
+    texts = [text for text in _texts(event) if _LONG_WORD.search(text)]
+    if not texts:
+        return event  # most events: append is called often, so it does no more than it must
+    words = {word for text in texts for word in key_text.candidates_in([text]) if not _SPACE.search(word)}
     known = _known(sorted(words, key=len, reverse=True)[:MOST_WORDS])
     cleaned: dict[str, Any] = _replaced(event, known)
     return cleaned
