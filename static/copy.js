@@ -1,13 +1,13 @@
 /** Copy buttons: each copies the text of the element whose id is in its data-copy attribute. */
 
-const status = document.getElementById("copy-status");
-
-for (const button of document.querySelectorAll("button[data-copy]")) {
-  button.addEventListener("click", () => copy(document.getElementById(button.dataset.copy)));
-}
+document.addEventListener("click", (event) => {
+  const button = event.target instanceof Element && event.target.closest("button[data-copy]");
+  if (button) copy(document.getElementById(button.dataset.copy));
+});
 
 async function copy(source) {
   const text = source.textContent.trim();
+  const status = document.getElementById("copy-status"); // looked up each time, because htmx may have replaced it
   try {
     await navigator.clipboard.writeText(text);
     status.textContent = `Copied: ${text}`;

@@ -49,7 +49,7 @@ export async function offerView() {
 
   show.addEventListener("click", () => (shownSince === null ? withKey(putOnScreen) : takeOffScreen()));
   copy.addEventListener("click", () => withKey(copyKey));
-  saveOpen?.addEventListener("click", () => saveDialog.showModal());
+  saveOpen?.addEventListener("click", askToSave);
   element("save-back")?.addEventListener("click", () => saveDialog.close());
   saveConfirm?.addEventListener("click", () => withKey(save));
   element("done-form").addEventListener("submit", leave);
@@ -91,7 +91,7 @@ async function claimOnce() {
 
 function putOnScreen() {
   if (shownSince !== null) return;
-  shownSince = Date.now();
+  shownSince = performance.now();
   screenTimer = setTimeout(endScreenTime, screenTime);
   keyMask.textContent = plaintext;
   keyMask.removeAttribute("aria-label");
@@ -102,7 +102,7 @@ function putOnScreen() {
 function takeOffScreen() {
   if (shownSince === null) return;
   clearTimeout(screenTimer);
-  screenTime -= Date.now() - shownSince;
+  screenTime -= performance.now() - shownSince;
   shownSince = null;
   keyMask.textContent = mask.text;
   keyMask.setAttribute("aria-label", mask.label);
@@ -125,6 +125,12 @@ async function copyKey() {
     getSelection().selectAllChildren(keyMask);
     announce("Your browser did not allow copying. The key is selected: press Ctrl+C, or ⌘C on a Mac, to copy it.");
   }
+}
+
+function askToSave() {
+  const chosen = element("vault")?.selectedOptions[0];
+  if (chosen) element("save-vault").textContent = ` in the vault “${chosen.textContent}”`;
+  saveDialog.showModal();
 }
 
 async function save() {
@@ -167,7 +173,7 @@ function giveUp(sentence) {
 }
 
 function disableKeyButtons() {
-  for (const button of [show, copy, saveOpen, saveConfirm]) if (button) button.disabled = true;
+  for (const control of [show, copy, element("vault"), saveOpen, saveConfirm]) if (control) control.disabled = true;
 }
 
 function leave() {

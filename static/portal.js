@@ -27,10 +27,25 @@ function announce(sentence) {
   item.scrollIntoView({ block: "nearest" });
 }
 
-/* The browser restores the focus unless the element that had it is gone. */
+/* Say the messages of a new page or part to screen readers. Those with role="alert" are announced without this. */
+function announceMessages(root) {
+  const said = [...root.querySelectorAll(".messages > :not([role=alert]) > div")].map((message) => message.textContent.trim());
+  const announcer = document.getElementById("announcer");
+  if (said.length === 0) return;
+  announcer.textContent = "";
+  setTimeout(() => (announcer.textContent = said.join(" ")), ANNOUNCE_AFTER);
+}
+
+const ANNOUNCE_AFTER = 200; // milliseconds, in which a screen reader notices that the region was emptied
+
+let opener = ""; // the id of the element that had the focus before the dialog opened
+
+/* The browser restores the focus unless the element that had it is gone: then one with its id may be there. */
 dialog.addEventListener("close", () => {
   dialog.replaceChildren();
-  if (document.activeElement === document.body) document.getElementById("main").focus();
+  if (document.activeElement === document.body) {
+    (document.getElementById(opener) ?? document.getElementById("main")).focus();
+  }
 });
 
 document.addEventListener("click", (event) => {
@@ -79,10 +94,14 @@ document.addEventListener("htmx:after:swap", (event) => {
   const { sourceElement, target, response } = event.detail.ctx;
   const swapped = typeof target === "string" ? document.querySelector(target) : target;
   const inDialog = dialog.contains(swapped);
-  if (inDialog && dialog.childElementCount > 0 && !dialog.open) dialog.showModal();
+  if (inDialog && dialog.childElementCount > 0 && !dialog.open) {
+    opener = document.activeElement.id;
+    dialog.showModal();
+  }
   const answeredElsewhere = !inDialog && dialog.contains(sourceElement);
   if (dialog.open && (answeredElsewhere || dialog.childElementCount === 0)) dialog.close();
   if (swapped?.id === "messages") swapped.scrollIntoView({ block: "nearest" });
+  announceMessages(swapped?.isConnected ? swapped : document);
   if (response?.status === 422) (dialog.open ? dialog : document).querySelector('[aria-invalid="true"]')?.focus();
 });
 
@@ -103,3 +122,4 @@ window.addEventListener("pageshow", (event) => {
 });
 
 rememberTimeZone();
+announceMessages(document);

@@ -9,6 +9,8 @@ import * as drafts from "./wizard-draft.js";
 
 const DRAFTED = ["name", "purpose", "expiration", "expires_date", "expires_time"];
 
+const LOCK_WAIT = 500; // milliseconds
+
 const section = document.getElementById("wizard");
 const userId = section.dataset.user;
 const seals = "seals" in section.dataset; // not in assisted mode: no key is sealed to this tab there
@@ -40,12 +42,31 @@ async function start() {
   drafts.dropOthers(userId);
   document.addEventListener("htmx:after:swap", onSwap);
   const draft = isNew ? drafts.read(userId) : null;
+  // A duplicated tab has a copy of the draft: it keeps the input, and takes the page's new id for its own request.
+  if (draft && !(await lock(draft.id))) {
+    draft.id = field(wizardForm(), "id").value;
+    drafts.write(userId, draft);
+  }
   if (draft) restore(wizardForm(), draft);
+  await lock(field(wizardForm(), "id").value);
   await prepare(wizardForm());
   if (draft?.step === 2) {
     await htmxIsReady();
     nextButton().click();
   }
+}
+
+/**
+ * Reserve a request's id for this tab, as long as it shows the wizard.
+ * @returns {Promise<boolean>} false if another tab has reserved it
+ */
+function lock(id) {
+  if (!navigator.locks) return Promise.resolve(true);
+  return new Promise((resolve) => {
+    const hold = () => (resolve(true), new Promise(() => {}));
+    // A reloaded page may have to wait until the browser has released the lock of the page before.
+    navigator.locks.request(`wizard:${id}`, { signal: AbortSignal.timeout(LOCK_WAIT) }, hold).catch(() => resolve(false));
+  });
 }
 
 function onInput(event) {
@@ -82,7 +103,7 @@ async function startOver(event) {
 async function prepare(form) {
   showCustomExpiry(form);
   const zone = field(form, "time_zone");
-  if (zone) zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone) zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
   if (!seals) return;
   nextButton().disabled = true;
   const pair = await tabKey.create(field(form, "id").value);

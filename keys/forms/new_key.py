@@ -125,11 +125,20 @@ class DetailsForm(forms.Form):
         return in_zone(local, self.zone())
 
     def zone(self) -> zoneinfo.ZoneInfo:
-        """Return the time zone that the page sent, or the reader's."""
-        try:
-            return zoneinfo.ZoneInfo(self.data.get("time_zone") or timezone.get_current_timezone_name())
-        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise forms.ValidationError("The page sent an unknown time zone.") from error
+        """Return the time zone that the page sent, or the reader's if the browser knows none.
+
+        Step 2 shows the expiry with its zone, so that a person notices if it is not theirs.
+        """
+        names = (self.data.get("time_zone", ""), timezone.get_current_timezone_name())
+        return next(filter(None, map(known_zone, names)), zoneinfo.ZoneInfo("UTC"))
+
+
+def known_zone(name: str) -> zoneinfo.ZoneInfo | None:
+    """Return the time zone ``name``, or None. A browser may send ``Etc/Unknown``."""
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return None
 
 
 def in_zone(local: datetime, zone: zoneinfo.ZoneInfo) -> datetime:

@@ -5,6 +5,7 @@ PortalError
 ├── NotFound            404  it doesn't exist, or this person may not know that it does
 ├── Invalid             422  the input is not valid; names the field and the reason
 ├── Conflict            409  another person or process changed it first
+│   └── RequestUsed         the request's id already belongs to a key that was asked for differently
 ├── Gone                410  the one view has been used, or it has expired
 ├── TooOften            429  too many requests by this person; says when to try again
 ├── Busy                503  this process has too much to do; says when to try again
@@ -76,6 +77,12 @@ class Invalid(PortalError):
 class Conflict(PortalError):
     status = HTTPStatus.CONFLICT
     title = "This has changed in the meantime"
+
+
+class RequestUsed(Conflict):
+    """A duplicated browser tab sends its request under the id that the other tab has used."""
+
+    title = "Another tab has used this request"
 
 
 class Gone(PortalError):

@@ -21,7 +21,7 @@ from keys.rules import scopes as catalogue
 from keys.rules.errors import CerbyError, Conflict
 from keys.rules.lifecycle import State
 from keys.rules.policy import Action
-from keys.selectors.key.page import key_for, key_page
+from keys.selectors.key.page import key_for, key_page, widening
 from keys.views.htmx import HtmxHttpRequest, redirect_page, render_part
 from keys.views.people import actor_of, require_fresh_sign_in
 
@@ -53,16 +53,21 @@ def keep(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
     return HttpResponseRedirect(reverse("keys:health"))
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def rescope(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
-    """Turn one scope on or off, and return the new settings with a message."""
+    """Ask whether to turn a scope on (GET), or turn one on or off and return the new settings (POST)."""
     actor = actor_of(request)
+    if request.method != "POST":
+        asked = widening(actor, key_id, request.GET.get("scope", ""))
+        url = reverse("keys:key-rescope", args=[key_id], query={"scope": asked.scope.id})
+        require_fresh_sign_in(request, url)
+        return render_part(request, "keys/rescope.html", "dialog", {"section": "keys", "asked": asked})
     scope, on = request.POST.get("scope", ""), request.POST.get("on") == "true"
     if needs(key_for(actor, key_id), scope, on=on) is Action.WIDEN_KEY:
         require_fresh_sign_in(request, reverse("keys:key", args=[key_id]))
     rescope_key(actor, key_id, scope, on=on)
-    done = f"“{catalogue.label(scope)}” is {'on' if on else 'off'} for this key. Cerby has confirmed it."
-    messages.success(request, done)
+    state = f"“{catalogue.label(scope)}” is {'on' if on else 'off'} for this key"
+    messages.success(request, f"Saved: {state}. Cerby has confirmed it.")
     if not request.htmx:
         return HttpResponseRedirect(reverse("keys:key", args=[key_id]))
     return render(request, "keys/key.html#settings", {"page": key_page(actor, key_id)})

@@ -18,7 +18,7 @@ from keys.audit.guard import authorize
 from keys.forms.new_key import DetailsForm, ScopesForm, request_of
 from keys.models import Pause
 from keys.rules import formatting
-from keys.rules.errors import CerbyNeverReached, CerbyRefused, Invalid
+from keys.rules.errors import CerbyNeverReached, CerbyRefused, Invalid, RequestUsed
 from keys.rules.policy import Action, Actor
 from keys.validation.new_key import KeyRequest
 from keys.views.htmx import HtmxHttpRequest, redirect_page, render_part
@@ -70,7 +70,7 @@ def generate(request: HtmxHttpRequest) -> HttpResponse:
         return _page(
             request, step=2, form=form, scopes=chosen, problem=invalid, status=HTTPStatus.UNPROCESSABLE_ENTITY
         )
-    except (CerbyRefused, CerbyNeverReached) as refusal:
+    except (CerbyRefused, CerbyNeverReached, RequestUsed) as refusal:
         again = _with_new_id(request)
         return _page(request, step=2, form=again, scopes=chosen, problem=refusal, status=refusal.status)
     return redirect_page(request, address)

@@ -101,11 +101,13 @@ def tick_and_finish(page: Page) -> None:
 
 
 def save_in_cerby(page: Page, *, vault: str | None = None) -> None:
+    if vault is not None:
+        page.get_by_label("Select vault").select_option(vault)
     page.get_by_role("button", name="Save in Cerby").click()
     dialog = page.get_by_role("dialog", name="Save your API key in Cerby?")
     expect(dialog).to_be_visible()
     if vault is not None:
-        dialog.get_by_label("Select vault").select_option(vault)
+        expect(dialog).to_contain_text(f"in the vault “{vault}”")
     dialog.get_by_role("button", name="Save in Cerby").click()
     page.wait_for_url("**/keys/")
 

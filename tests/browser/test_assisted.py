@@ -83,7 +83,7 @@ def test_the_whole_life_of_a_key_without_javascript(by_hand, open_browser):
 
     expect(page.get_by_role("heading", name="Generate it in Cerby")).to_be_visible()
     expect(page.get_by_text("Settings → Workspace Configuration → API keys")).to_be_visible()
-    expect(page.get_by_role("button", name="Copy")).to_have_count(0)
+    expect(page.get_by_role("button", name="Copy", exact=True)).to_have_count(0)
     key_id = page.url.split("/")[-3]
     page.get_by_label("API key", exact=True).fill(_make_in_cerby(by_hand, "read:users", "write:teams"))
     _go(page, page.get_by_role("button", name="Check and continue"))

@@ -85,7 +85,7 @@ def test_the_key_is_nowhere_afterwards(portal, open_browser, way):
         key = steps.show(page)
     assert key not in claim.value.text()
     assert key not in everything_stored(page)
-    page.get_by_role("button", name="Copy").click()
+    page.get_by_role("button", name="Copy", exact=True).click()
     expect(page.get_by_role("status").filter(has_text="Copied.")).to_be_visible()
     if way == "save in Cerby":
         steps.save_in_cerby(page)

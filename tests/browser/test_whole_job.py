@@ -25,7 +25,7 @@ def _ask_cerby(portal: Portal, key: str, what: str = "users") -> int:
 
 
 def _copied(page: Page) -> str:
-    page.get_by_role("button", name="Copy").click()
+    page.get_by_role("button", name="Copy", exact=True).click()
     expect(page.get_by_role("status").filter(has_text="Copied.")).to_be_visible()
     return page.evaluate("() => navigator.clipboard.readText()")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date, timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -120,6 +121,46 @@ def test_two_tabs_are_two_wizards(portal, open_browser):
     first.bring_to_front()
     _finish(portal, first, names[0])
     assert steps.show(first) != steps.show(second)
+
+
+def test_a_duplicated_tab_starts_its_own_request(portal, open_browser):
+    first = open_browser("owner")
+    names = [steps.new_name("Original"), steps.new_name("Duplicate")]
+    _fill_in_both_steps(first, names[0])
+    with first.context.expect_page() as opened:
+        first.evaluate("window.open(location.href)")  # copies the session storage, as Duplicate Tab does
+    second = opened.value
+    _expect_step_2(second, names[0])
+    second.get_by_role("button", name="Back").click()
+    steps.wait_for_step_1(second)
+    second.get_by_label("API key name").fill(names[1])
+    steps.go_to_step_2(second)
+    _finish(portal, second, names[1])
+    first.bring_to_front()
+    _finish(portal, first, names[0])
+    expect(first.get_by_role("heading", name=names[0])).to_be_visible()
+    assert steps.show(first) != steps.show(second)
+
+
+UNKNOWN_ZONE = """
+    const known = Intl.DateTimeFormat.prototype.resolvedOptions;
+    Intl.DateTimeFormat.prototype.resolvedOptions = function () { return { ...known.call(this), timeZone: "Etc/Unknown" }; };
+"""
+
+
+def test_a_custom_expiry_works_in_a_browser_without_a_time_zone(open_browser, name):
+    page = open_browser("owner", once=True)
+    page.context.clear_cookies(name=re.compile("tz$"))
+    page.add_init_script(UNKNOWN_ZONE)
+    steps.open_wizard(page)
+    steps.fill_in_details(page, name)
+    page.get_by_label("Expiration time").select_option("Custom")
+    expect(page.get_by_text("The time zone is UTC.")).to_be_visible()
+    day = date.today() + timedelta(days=3)  # noqa: DTZ011 - any day in the future
+    page.get_by_label("Date").fill(day.isoformat())
+    page.get_by_label("Time", exact=True).fill("14:05")
+    steps.go_to_step_2(page)
+    expect(page.locator("#wizard")).to_contain_text("14:05 (UTC)")
 
 
 @pytest.mark.parametrize("step", [1, 2])

@@ -89,7 +89,10 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:key": {"GET HEAD": KEY_READ},
     "keys:key-adopt": {"POST": KEY_CHANGED | {"key_owner": 403}},
     "keys:key-keep": {"POST": CHANGED_BY_THE_HIGHEST},
-    "keys:key-rescope": {"POST": KEY_CHANGED},
+    "keys:key-rescope": {  # GET without a scope: its sender may add one, or not
+        "GET HEAD": who(422, 404, key_owner=403) | {"admin": 403},
+        "POST": KEY_CHANGED,
+    },
     "keys:key-delete": {"GET HEAD": KEY_READ, "POST": KEY_CHANGED},
     "keys:reading": {"GET HEAD": KEY_READ, "POST": KEY_CHANGED},
     "keys:activity": {"GET HEAD": ADMINS},
@@ -140,7 +143,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
 OWNER_ONLY: dict[str, dict[str, dict[str, int]]] = {
     "keys:key": {"GET HEAD": own(200)},
     "keys:key-adopt": {"POST": own(302) | {"key_owner": 403}},
-    "keys:key-rescope": {"POST": own(302)},
+    "keys:key-rescope": {"GET HEAD": own(422) | {"key_owner": 403}, "POST": own(302)},
     "keys:key-delete": {"GET HEAD": own(200), "POST": own(302)},
     "keys:removal": {"GET HEAD": own(200)},
     "keys:removal-confirm": {"POST": own(302)},

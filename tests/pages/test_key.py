@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 from django.utils import timezone
@@ -20,6 +21,7 @@ from tests.pages.helpers import (
     queries,
     text,
     the,
+    within,
     words,
 )
 from tests.pages.journey import viewed
@@ -156,6 +158,48 @@ def test_each_change_is_confirmed_and_recorded_with_before_and_after(admin, cast
         ("done", {"before": ["read:users", "write:users"], "after": ["write:users"]}),
     ]
     assert ApiKey.objects.get(pk=key.pk).scopes == ["write:users"]
+
+
+def test_turning_on_a_write_scope_asks_first_and_says_what_it_opens_and_as_whom(admin, cast, sandbox):
+    key, _ = a_live_key(sandbox, cast.user, scopes=["read:users"])
+    page = admin.get(f"/keys/{key.pk}/")
+    methods = {
+        words(the(page, id=str(attribute(switch, "aria-labelledby")))): attribute(form, "method")
+        for form in elements(page, "form")
+        for switch in within(form, "button", role="switch")
+    }
+    assert methods["Read teams"] == "post"
+    assert methods["Write users"] == methods["Delete teams"] == "get"
+    asked = admin.get(f"/keys/{key.pk}/rescope/", {"scope": "write:users"})
+    assert words(the(asked, id="dialog-title")) == "Turn on “Write users”?"
+    assert "Enables writing user data." in text(asked)
+    assert "acts in Cerby as User Person (User)" in text(asked)
+    assert scopes_in_cerby(sandbox, key) == ["read:users"]
+    part = admin.get(f"/keys/{key.pk}/rescope/", {"scope": "write:users"}, headers=HTMX)
+    assert attribute(the(part, "form"), "hx-target") == "#settings"
+    assert not elements(part, "h1")
+
+
+@pytest.mark.parametrize(("scope", "status"), [("read:users", 409), ("write:everything", 422), ("", 422)])
+def test_it_asks_only_about_scopes_that_can_be_turned_on(admin, cast, sandbox, scope, status):
+    key, _ = a_live_key(sandbox, cast.user, scopes=["read:users"])
+    assert admin.get(f"/keys/{key.pk}/rescope/", {"scope": scope}).status_code == status
+
+
+def test_the_question_asks_for_a_fresh_sign_in_and_comes_back(browser_of, cast, sandbox):
+    key, _ = a_live_key(sandbox, cast.admin, scopes=["read:users"])
+    url = f"/keys/{key.pk}/rescope/?scope=write%3Ausers"
+    response = browser_of("admin", seconds_ago=301).get(url)
+    assert response["Location"] == f"/accounts/reauthenticate/?next={quote(url, safe='')}"
+
+
+def test_it_shows_both_ids_with_a_copy_button(admin, cast, sandbox):
+    key, _ = a_live_key(sandbox, cast.admin)
+    page = admin.get(f"/keys/{key.pk}/")
+    assert words(the(page, id="key-id")) == str(key.pk)
+    assert words(the(page, id="cerby-id")) == str(key.cerby_id)
+    copied = [attribute(button, "data-copy") for button in elements(page, "button")]
+    assert {"key-id", "cerby-id"} <= set(copied)
 
 
 def test_under_htmx_the_switches_come_back_with_the_message(admin, cast, sandbox):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
 from keys.models import ApiKey
+from keys.rules.lifecycle import State
 from tests.cast import a_key, said_by
 from tests.pages.helpers import elements, events, messages_of, reason_beside, text, words
 
@@ -69,3 +71,12 @@ def test_its_own_owner_is_not_asked(browser_of, discovered):
     assert not asks(user, discovered)
     assert adopt(user, discovered, "Exports.").status_code == 403
     assert "Adopt this key" not in text(user.get(f"/keys/{discovered.pk}/"))
+
+
+@pytest.mark.parametrize("state", [State.REVOKED, State.REVOKING])
+def test_a_removed_key_offers_no_adoption(admin, discovered, state):
+    removed = {"removed_at": timezone.now()} if state is State.REVOKED else {}
+    ApiKey.objects.filter(pk=discovered.pk).update(state=state, **removed)
+    assert not asks(admin, discovered)
+    assert adopt(admin, discovered, "Exports.").status_code == 409
+    assert ApiKey.objects.get(pk=discovered.pk).purpose == ""

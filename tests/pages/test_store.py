@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from cryptography.exceptions import InvalidTag
@@ -13,7 +13,7 @@ from django.utils import timezone
 from keys.models import RevealGrant
 from keys.rules.lifecycle import State
 from tests import cast as people
-from tests.pages.helpers import attribute, elements, events, messages_of, names, text, the, words
+from tests.pages.helpers import attribute, elements, events, messages_of, names, text, the, within, words
 from tests.pages.journey import JSON, Tab, claim, generate, save, viewed
 
 
@@ -54,6 +54,45 @@ def test_two_vaults_are_offered_and_one_is_not_worth_a_question(admin, workspace
     response = admin.get(store(generate(admin)))
     assert "Select vault" not in [words(label) for label in elements(response, "label")]
     assert the(response, id="save-title")
+
+
+def test_the_vault_is_chosen_before_the_question(admin, workspace):
+    response = admin.get(store(generate(admin)))
+    [row] = [found for found in elements(response, "div") if within(found, "button", id="save-open")][-1:]
+    assert within(row, "select", id="vault"), "beside the button that opens the dialog"
+    assert "Select vault" not in words(the(response, "dialog", id="save-dialog"))
+
+
+@pytest.mark.parametrize(
+    ("scopes", "path"),
+    [
+        (["read:users"], "users"),
+        (["read:items"], "accounts"),
+        (["read:items:secrets"], "secrets"),
+        (["read:integrations", "write:integrations"], "integrations"),
+        (["read:activities"], ""),
+    ],
+)
+def test_it_shows_the_header_and_a_command_that_the_scopes_allow(admin, sandbox, settings, scopes, path):
+    response = admin.get(store(generate(admin, scopes=scopes)))
+    assert "X-API-Key" in text(response)
+    if not path:
+        assert not elements(response, "code", id="example")
+        return
+    command = words(the(response, "code", id="example"))
+    assert command == f'curl -H "X-API-Key: $API_KEY" {settings.CERBY_BASE_URL}/api/v1/{path}'
+    with_suffix = settings.CERBY_BASE_URL + "/api/v1/"
+    settings.CERBY_BASE_URL = with_suffix
+    assert words(the(admin.get(store(generate(admin, scopes=scopes))), "code", id="example")) == command
+
+
+def test_the_page_sends_the_time_at_which_it_was_read(admin):
+    timer = the(admin.get(store(generate(admin))), id="time-left")
+    now, expires = (
+        datetime.fromisoformat(str(attribute(timer, name))) for name in ("data-now", "data-expires")
+    )
+    assert timedelta(minutes=14, seconds=50) < expires - now <= timedelta(minutes=15)
+    assert abs(timezone.now() - now) < timedelta(seconds=10)
 
 
 def test_get_never_claims(admin):

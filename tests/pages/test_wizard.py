@@ -9,7 +9,7 @@ import pytest
 
 from keys.models import ApiKey
 from keys.rules.scopes import EXTRA, PUBLISHED
-from tests.pages.helpers import HTMX, attribute, elements, events, the, words
+from tests.pages.helpers import HTMX, attribute, elements, events, text, the, words
 from tests.pages.journey import DETAILS, GENERATE, NEW, SCOPES, Tab, answers
 
 
@@ -168,6 +168,28 @@ def test_a_double_submit_makes_one_key_and_leads_to_it_twice(admin, sandbox):
     assert first["Location"] == second["Location"] == f"/keys/{sent['id']}/store/"
     assert len(posts_to_cerby(sandbox)) == 1
     assert ApiKey.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "Another report"},
+        {"purpose": "Something else."},
+        {"scopes": ["read:teams"]},
+        {"expiration": "5d"},
+    ],
+)
+def test_a_tab_with_a_used_id_does_not_lead_to_the_other_tabs_key(admin, sandbox, changes):
+    first = answers(name="Payroll")
+    admin.post(GENERATE, first)
+    response = admin.post(GENERATE, first | changes)
+    assert response.status_code == 409
+    assert "Another tab has used this request for “Payroll”" in text(response)
+    again = {name: value_of(response, name) for name in ("id", "name", "expiration", "purpose")}
+    assert again["id"] != first["id"]
+    assert again["name"] == (first | changes)["name"]
+    assert len(posts_to_cerby(sandbox)) == 1
+    assert ApiKey.objects.get().purpose == first["purpose"]
 
 
 def test_two_people_cannot_give_two_keys_one_name(admin, browser_of, sandbox):

@@ -12,7 +12,7 @@ from django.utils import timezone
 from keys.models import ApiKey
 from tests.cast import a_key
 from tests.pages.helpers import HTMX, attribute, elements, reason_beside, text, the, words
-from tests.pages.journey import GENERATE, SCOPES, Tab, answers
+from tests.pages.journey import GENERATE, NEW, SCOPES, Tab, answers
 from tests.pages.test_wizard import posts_to_cerby, value_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -155,11 +155,24 @@ def test_a_time_that_clocks_skip_or_show_twice(admin, forward, said):
     assert later.status_code == 200
 
 
-@pytest.mark.parametrize("zone", ["Mars/Olympus", "../../etc/passwd", "Europe", "x" * 5000, "a\x00b"])
-def test_a_zone_that_does_not_exist(admin, zone):
-    response = admin.post(SCOPES, custom(datetime.now(BERLIN) + timedelta(days=9), time_zone=zone))
-    assert response.status_code == 422
-    assert "time zone" in text(response)
+UNKNOWN_ZONES = ["Etc/Unknown", "", "undefined", "Mars/Olympus", "../../etc/passwd", "Europe", "x" * 5000]
+
+
+@pytest.mark.parametrize("zone", UNKNOWN_ZONES)
+def test_a_browser_without_a_known_zone_counts_in_the_zone_that_the_pages_show(admin, zone):
+    assert "The time zone is UTC." in text(admin.get(NEW))
+    moment = datetime.now(UTC) + timedelta(days=9)
+    response = admin.post(SCOPES, custom(moment, time_zone=zone))
+    assert response.status_code == 200
+    assert f"{moment:%H:%M} (UTC), in 9 days" in text(response)
+
+
+def test_an_unknown_zone_gives_way_to_that_of_the_cookie(admin, settings):
+    admin.cookies[settings.TIME_ZONE_COOKIE_NAME] = "Asia/Tokyo"
+    assert "The time zone is Asia/Tokyo." in text(admin.get(NEW))
+    moment = datetime.now(ZoneInfo("Asia/Tokyo")) + timedelta(days=9)
+    response = admin.post(SCOPES, custom(moment, time_zone="Etc/Unknown"))
+    assert f"{moment:%H:%M} (Asia/Tokyo), in 9 days" in text(response)
 
 
 @pytest.mark.parametrize(

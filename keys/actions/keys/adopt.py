@@ -13,6 +13,7 @@ from keys.audit import log
 from keys.models import ApiKey
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
+from keys.rules.lifecycle import State
 from keys.rules.policy import Action, Actor
 from keys.selectors.key.page import key_for
 from keys.validation import new_key
@@ -23,16 +24,16 @@ def adopt_key(actor: Actor, key_id: UUID, *, purpose: str, accountable: str = ""
 
     ``accountable`` is an email. If it is empty, the person who adopts answers for the key.
 
-    Raises ``Conflict`` if the key was not discovered or already has a purpose.
+    Raises ``Conflict`` if the key was not discovered, is being removed, or already has a purpose.
     """
     key = key_for(actor, key_id)
     actor = authorize_now(actor, Action.ADOPT_KEY, key)
     new_key.check_purpose(purpose)
     person = active_person(accountable or actor.email, "accountable")
-    unadopted = ApiKey.objects.filter(pk=key.pk, origin=ApiKey.Origin.DISCOVERED, purpose="")
+    discovered = ApiKey.objects.filter(pk=key.pk, origin=ApiKey.Origin.DISCOVERED, state=State.HELD)
     with transaction.atomic():
         columns = ApiKey.accountable_columns(person)
-        if unadopted.update(purpose=purpose, version=F("version") + 1, **columns) != 1:
-            raise Conflict("This key already has a purpose. Reload the page to see it.")
+        if discovered.filter(purpose="").update(purpose=purpose, version=F("version") + 1, **columns) != 1:
+            raise Conflict("This key already has a purpose, or is removed. Reload the page to see it.")
         answers = {"id": str(person.pk), "email": person.email}
         log.append(Event.KEY_ADOPTED, actor=actor, key=key, purpose=purpose, accountable=answers)

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from keys.audit import log
-from keys.models import ApiKey
-from keys.rules.errors import Conflict
+from keys.models import ApiKey, AuditEvent
+from keys.rules.errors import Conflict, RequestUsed
 from keys.rules.events import Event
 from keys.rules.policy import Actor
 from keys.rules.scopes import in_order
 from keys.validation import new_key
 from keys.validation.new_key import KeyRequest
 
+TOLERANCE = timedelta(minutes=2)
+"""In assisted mode the expiry is cut to the minute, and a person may press Next twice in a minute."""
+
 
 def record_request(actor: Actor, request: KeyRequest, **columns: Any) -> tuple[ApiKey, bool]:
     """Return the key for ``request``, and whether it is new. A new key starts in REQUESTED with ``columns``,
     among them those of ``ownership_columns``.
 
-    The caller has checked the policy. Raises ``Invalid`` if the request breaks a rule, and ``Conflict`` if
-    its id belongs to another person.
+    The caller has checked the policy. Raises ``Invalid`` if the request breaks a rule, ``Conflict`` if its id
+    belongs to another person, and ``RequestUsed`` if its id belongs to a key that differs from it.
     """
     earlier = _earlier(actor, request)
     if earlier is not None:
@@ -38,7 +42,27 @@ def _earlier(actor: Actor, request: KeyRequest) -> ApiKey | None:
     earlier = ApiKey.objects.filter(pk=request.id).first()
     if earlier is not None and earlier.owner_id != actor.user_id:
         raise Conflict("This request belongs to another person. Start again.")
+    if earlier is not None and not _asks_for(earlier, request):
+        raise RequestUsed(
+            f"Another tab has used this request for “{earlier.name}”. Choose Next to send yours as a new one."
+        )
     return earlier
+
+
+def _asks_for(key: ApiKey, request: KeyRequest) -> bool:
+    """Return whether ``key`` was asked for as in ``request``, which was then sent twice.
+
+    The request event has the values, because those of the key may have changed since. An expiration such as
+    1 day counts from the moment of each sending.
+    """
+    asked = AuditEvent.objects.filter(key_id=key.pk, type=Event.KEY_REQUESTED).order_by("at", "id").first()
+    if asked is None:
+        return False
+    expires_at = datetime.fromisoformat(asked.details["expires_at"])
+    lasts, lasted = request.expires_at - timezone.now(), expires_at - asked.at
+    same_expiry = min(abs(request.expires_at - expires_at), abs(lasts - lasted)) < TOLERANCE
+    values = (asked.key_name, asked.details["purpose"], set(asked.details["scopes"]))
+    return same_expiry and values == (request.name, request.purpose, set(request.scopes))
 
 
 def _record(actor: Actor, request: KeyRequest, columns: dict[str, Any]) -> ApiKey:

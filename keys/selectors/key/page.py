@@ -13,9 +13,9 @@ from keys.audit.guard import authorize
 from keys.models import ApiKey, RevealGrant, User
 from keys.rules import formatting, policy
 from keys.rules import scopes as catalogue
-from keys.rules.errors import NotAllowed, NotFound
+from keys.rules.errors import Conflict, Invalid, NotAllowed, NotFound
 from keys.rules.lifecycle import CAVEAT, ENDED, Phase, State, Status, status
-from keys.rules.policy import Action, Actor
+from keys.rules.policy import Action, Actor, Role
 from keys.rules.readings import counts
 from keys.selectors.activity.table import EventRow, story_of
 
@@ -44,7 +44,10 @@ def grant_of(key: ApiKey) -> RevealGrant | None:
 
 @dataclass(frozen=True)
 class Switch:
-    """One scope on the key's page. ``writes``: the scope can change or delete data."""
+    """One scope on the key's page. ``writes``: the scope can change or delete data.
+
+    ``asks``: turning it on needs a confirmation.
+    """
 
     id: str
     label: str
@@ -52,6 +55,10 @@ class Switch:
     writes: bool
     on: bool
     may_turn: bool
+
+    @property
+    def asks(self) -> bool:
+        return self.writes and not self.on
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,28 @@ def _reading(by: User | None, at: datetime | None, key: ApiKey) -> str:
 
 
 def _needs_adoption(key: ApiKey) -> bool:
-    return key.origin == ApiKey.Origin.DISCOVERED and not key.purpose
+    return key.origin == ApiKey.Origin.DISCOVERED and not key.purpose and key.state == State.HELD
+
+
+@dataclass(frozen=True)
+class Widening:
+    """The question whether to turn ``scope`` on for ``key``. ``owner_role`` is a label."""
+
+    key: ApiKey
+    scope: catalogue.Scope
+    owner_role: str
+
+
+def widening(actor: Actor, key_id: UUID, scope: str) -> Widening:
+    """Return the question. Raise ``NotFound``, ``NotAllowed``, ``Conflict``, or ``Invalid``."""
+    key = key_for(actor, key_id)
+    authorize(actor, Action.WIDEN_KEY, key)
+    offered = {known.id: known for known in catalogue.offered(settings.PORTAL_EXTRA_SCOPES)}
+    if scope not in offered:
+        raise Invalid(scopes="This is not an available scope. Choose one on the key's page.")
+    if scope in key.scopes:
+        raise Conflict(f"“{catalogue.label(scope)}” is on already. Reload the page.")
+    return Widening(key, offered[scope], Role(key.owner.role).label)
 
 
 def _switches(actor: Actor, key: ApiKey, *, active: bool) -> list[Switch]:

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.conf import settings
 from django.utils import timezone
 
 from keys import cerby
 from keys.audit.guard import authorize
+from keys.cerby.client import checked_base_url
+from keys.cerby.probe import PROBES
 from keys.models import ApiKey, RevealGrant
 from keys.rules.errors import CerbyError
 from keys.rules.lifecycle import ENDED, State, Status, status
 from keys.rules.policy import Action, Actor
+from keys.rules.scopes import reach
 from keys.selectors.key.page import grant_of, key_for
 
 _A_PAGE_WAITS = 3  # seconds
@@ -50,7 +54,8 @@ class StorePage:
 
     ``vaults`` is empty if there is nothing to choose, because Cerby has one vault or did not list its
     vaults. ``can_save`` is false only if it listed none. ``view_expires_at`` is set in the stage ``VIEW``
-    only.
+    only. ``example`` is a command to try the key with, or empty if there is no key to try, or no published
+    list that its scopes open.
     """
 
     key: ApiKey
@@ -59,6 +64,8 @@ class StorePage:
     view_expires_at: datetime | None
     vaults: list[cerby.Vault]
     can_save: bool
+    read_at: datetime
+    example: str
 
     @property
     def was_pasted(self) -> bool:
@@ -96,7 +103,17 @@ def store_page(actor: Actor, key_id: UUID) -> StorePage:
         view_expires_at=grant.expires_at if grant and can_view else None,
         vaults=vaults if len(vaults) > 1 else [],
         can_save=bool(vaults),
+        read_at=timezone.now(),
+        example=_example(key) if stage in {StoreStage.VIEW, StoreStage.PASTED} else "",
     )
+
+
+def _example(key: ApiKey) -> str:
+    """Return a command that reads a list that the key's scopes open, without the key itself."""
+    opened = reach(key.scopes)
+    path = next((probe.path for probe in PROBES if probe.opened_by & opened), "")
+    url = f"{checked_base_url(settings.CERBY_BASE_URL)}{path}"
+    return f'curl -H "X-API-Key: $API_KEY" {url}' if path else ""
 
 
 def listed_vaults() -> list[cerby.Vault]:
