@@ -8,6 +8,7 @@ from keys.views import (
     activity,
     compare,
     dashboard,
+    edit,
     event,
     evidence,
     find,
@@ -60,6 +61,7 @@ urlpatterns = [
     path("keys/<uuid:key_id>/removal/confirm/", removal.confirm_removed, name="removal-confirm"),
     # API key settings
     path("keys/<uuid:key_id>/", key.key, name="key"),
+    path("keys/<uuid:key_id>/edit/", edit.edit, name="edit"),
     path("keys/<uuid:key_id>/adopt/", key.adopt, name="key-adopt"),
     path("keys/<uuid:key_id>/keep/", key.keep, name="key-keep"),
     path("keys/<uuid:key_id>/rescope/", key.rescope, name="key-rescope"),

@@ -38,7 +38,7 @@ def check_field(rule: Callable[..., None], *values: Any) -> None:
         raise forms.ValidationError(next(iter(invalid.fields.values()))) from invalid
 
 
-def _purpose() -> forms.CharField:
+def purpose_field() -> forms.CharField:
     return forms.CharField(
         label="Purpose",
         required=False,
@@ -57,7 +57,7 @@ def cleaned_purpose(data: dict[str, Any]) -> str:
 class AdoptForm(forms.Form):
     """The purpose of a key that was discovered in Cerby."""
 
-    purpose = _purpose()
+    purpose = purpose_field()
 
     def clean_purpose(self) -> str:
         return cleaned_purpose(self.cleaned_data)
@@ -89,7 +89,7 @@ class DetailsForm(forms.Form):
     expires_time = forms.TimeField(
         label="Time", required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
     )
-    purpose = _purpose()
+    purpose = purpose_field()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

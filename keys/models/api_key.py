@@ -296,6 +296,14 @@ class ApiKey(OwnershipColumns):
         return Answering(self.accountable_id, self.backup_id)
 
     @property
+    def was_never_adopted(self) -> bool:
+        return self.origin == ApiKey.Origin.DISCOVERED and not self.purpose
+
+    @property
+    def needs_adoption(self) -> bool:
+        return self.was_never_adopted and self.state == State.HELD
+
+    @property
     def may_be_withdrawn(self) -> bool:
         """Return whether the row is only a registration, which can have been a mistake."""
         registered = self.origin in {ApiKey.Origin.REGISTERED, ApiKey.Origin.DECLARED}

@@ -87,6 +87,9 @@ class OwnershipColumns(models.Model):
             "accountable_left_at": person.left_at if person else None,
         }
 
+    def is_review_due(self, today: date) -> bool:
+        return self.review_on is not None and self.review_on <= today
+
     def ownership_details(self) -> dict[str, Any]:
         """Return the values for an audit event. Emails are personal data, so they stand under that name."""
         return {

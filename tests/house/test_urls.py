@@ -87,6 +87,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:removal": {"GET HEAD": KEY_READ},
     "keys:removal-confirm": {"POST": KEY_CHANGED},
     "keys:key": {"GET HEAD": KEY_READ},
+    "keys:edit": {"GET HEAD": KEY_READ, "POST": KEY_CHANGED},
     "keys:key-adopt": {"POST": KEY_CHANGED | {"key_owner": 403}},
     "keys:key-keep": {"POST": CHANGED_BY_THE_HIGHEST},
     "keys:key-rescope": {  # GET without a scope: its sender may add one, or not
@@ -142,6 +143,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
 
 OWNER_ONLY: dict[str, dict[str, dict[str, int]]] = {
     "keys:key": {"GET HEAD": own(200)},
+    "keys:edit": {"GET HEAD": own(200), "POST": own(302)},
     "keys:key-adopt": {"POST": own(302) | {"key_owner": 403}},
     "keys:key-rescope": {"GET HEAD": own(422) | {"key_owner": 403}, "POST": own(302)},
     "keys:key-delete": {"GET HEAD": own(200), "POST": own(302)},
@@ -155,7 +157,7 @@ OWNER_ONLY: dict[str, dict[str, dict[str, int]]] = {
     "keys:store-done": {"POST": own(302)},
 }
 
-ABOUT_A_KEY = ("keys:store", "keys:key", "keys:paste", "keys:removal", "keys:reading")
+ABOUT_A_KEY = ("keys:store", "keys:key", "keys:paste", "keys:removal", "keys:reading", "keys:edit")
 WITH_KEY = {name for name in TABLE if name.startswith(ABOUT_A_KEY)}
 BY_HAND = {
     "keys:paste": State.AWAITED,
@@ -290,6 +292,7 @@ def _bodies(secret: str, vault: str, damaged: int) -> dict[str, dict[str, Any]]:
         **dict.fromkeys(("keys:wizard-details", "keys:wizard-scopes", "keys:wizard-generate"), answers()),
         "keys:activity-save": {"name": uuid.uuid4().hex, "query": "outcome=refused"},
         "keys:evidence-download": {"since": "2026-01-01", "until": "2026-01-31"},
+        "keys:edit": {"version": "0", "purpose": "P", "accountable": email_of("owner")},
         "keys:key-adopt": {"purpose": "Exports the payroll."},
         "keys:key-rescope": {"scope": "read:teams", "on": "false"},
         "keys:paste": {"api_key": secret},

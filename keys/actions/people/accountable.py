@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from keys import cerby
@@ -11,15 +12,25 @@ from keys.rules.errors import Invalid
 from keys.validation.ownership import Ownership, check_ownership
 
 
-def ownership_columns(ownership: Ownership, *, default: User | None) -> dict[str, Any]:
+def ownership_columns(
+    ownership: Ownership, *, default: User | None, present: Mapping[str, User] | None = None
+) -> dict[str, Any]:
     """Return the columns of ``ApiKey``. ``default`` is accountable if the form names nobody.
+
+    ``present``: the people whom the key has already, by email. They may stay although they have left.
 
     Raises ``Invalid``, and ``CerbyError`` if Cerby must be asked and does not answer. Call this outside a
     transaction.
     """
     check_ownership(ownership)
-    accountable = active_person(ownership.accountable, "accountable") if ownership.accountable else default
-    backup = active_person(ownership.backup, "backup") if ownership.backup else None
+    present = present or {}
+    accountable, backup = default, None
+    if ownership.accountable:
+        accountable = present.get(ownership.accountable) or active_person(
+            ownership.accountable, "accountable"
+        )
+    if ownership.backup:
+        backup = present.get(ownership.backup) or active_person(ownership.backup, "backup")
     if backup is not None and backup == accountable:
         raise Invalid(backup="The backup is the accountable person already. Enter another person.")
     return {

@@ -14,6 +14,8 @@ _LABELS = {
     "expires_at": "expiry",
     "cerby_id": "Cerby's identifier",
     "email": "email",
+    "accountable": "accountable person",
+    "review_on": "review date",
 }
 
 
@@ -40,6 +42,12 @@ def changes_in(details: dict[str, Any]) -> list[Change]:
 
 def _change(name: str, before: Any, after: Any) -> Change:
     attribute = _LABELS.get(name, name.replace("_", " "))
+    if name == "tags":
+        return Change(
+            attribute,
+            [tag for tag in before if tag not in after],
+            [tag for tag in after if tag not in before],
+        )
     if isinstance(before, list) and isinstance(after, list):
         removed = [label(scope) for scope in before if scope not in after]
         return Change(attribute, removed, [label(scope) for scope in after if scope not in before])
@@ -51,4 +59,6 @@ def _values(name: str, value: Any) -> list[str]:
         return []
     if name == "expires_at":
         return [formatting.exact(datetime.fromisoformat(value))]
+    if isinstance(value, dict):  # a person
+        return [value.get("email") or value["id"]]
     return [label(scope) for scope in value] if isinstance(value, list) else [str(value)]

@@ -13,7 +13,7 @@ from keys.audit.guard import authorize
 from keys.models import ApiKey, AuditEvent, User
 from keys.rules import formatting
 from keys.rules.errors import Invalid
-from keys.rules.events import Event
+from keys.rules.events import OWNERSHIP, Event
 from keys.rules.policy import Action, Actor
 from keys.rules.scopes import label
 from keys.selectors.activity.changes import Change, changes_in
@@ -150,9 +150,13 @@ def row_of(values: tuple[Any, ...]) -> EventRow:
 
 
 def _in_order(details: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Sort details by name, "before" and "after" last. PostgreSQL doesn't keep the order of JSON objects."""
+    """Sort details by name, "before" and "after" last, because PostgreSQL doesn't keep their order.
+
+    Values of ownership that are not set are left out.
+    """
     last = {"before": 1, "after": 2}
-    return sorted(details.items(), key=lambda detail: (last.get(detail[0], 0), detail[0]))
+    known = [(name, value) for name, value in details.items() if value or name not in OWNERSHIP]
+    return sorted(known, key=lambda detail: (last.get(detail[0], 0), detail[0]))
 
 
 _MOMENTS = {"expires_at", "former_expires_at", "last_used_at", "read_at", "seen_at"}
@@ -169,7 +173,11 @@ def _detail(name: str, value: Any) -> str:
     if isinstance(value, list):
         return "; ".join(str(part) for part in value) or "none"
     if isinstance(value, dict):
-        return ", ".join(f"{name}: {each}" for name, each in sorted(value.items()))
+        return (
+            str(value["email"])
+            if value.keys() == {"id", "email"}
+            else ", ".join(f"{name}: {each}" for name, each in sorted(value.items()))
+        )
     return str(value)
 
 

@@ -79,6 +79,9 @@ class KeyPage:
     may_paste: bool
     by_hand: bool
     may_adopt: bool
+    may_edit: bool
+    is_orphan: bool
+    review_is_due: bool
     why_not: str
     keys_path: str
     may_read: bool
@@ -102,7 +105,10 @@ def key_page(actor: Actor, key_id: UUID) -> KeyPage:
         may_view=key.state == State.READY and actor.may(Action.REVEAL_KEY, key),
         may_paste=key.state == State.AWAITED and actor.may(Action.REVEAL_KEY, key),
         by_hand=key.is_deleted_by_hand and key.state in MANAGED_IN_CERBY,
-        may_adopt=_needs_adoption(key) and actor.may(Action.ADOPT_KEY, key),
+        may_adopt=key.needs_adoption and actor.may(Action.ADOPT_KEY, key),
+        may_edit=actor.may(Action.EDIT_KEY, key),
+        is_orphan=current is Status.ACTIVE and key.orphan is not None,
+        review_is_due=current is Status.ACTIVE and key.is_review_due(timezone.localdate()),
         why_not=policy.refusal(actor, Action.WIDEN_KEY, key) or "",
         may_read=may_be_read(key) and actor.may(Action.ENTER_READING, key),
         seen=formatting.confirmed(key.seen_by.name, key.seen_at) if key.seen_by and key.seen_at else "",
@@ -119,10 +125,6 @@ def may_be_read(key: ApiKey) -> bool:
 
 def _reading(by: User | None, at: datetime | None, key: ApiKey) -> str:
     return formatting.reading(by.name, at) if by and at and counts(at, key.confirmed_at) else ""
-
-
-def _needs_adoption(key: ApiKey) -> bool:
-    return key.origin == ApiKey.Origin.DISCOVERED and not key.purpose and key.state == State.HELD
 
 
 @dataclass(frozen=True)

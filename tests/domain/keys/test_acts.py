@@ -26,6 +26,7 @@ from keys.actions.keys.await_paste import await_paste
 from keys.actions.keys.claim import claim_key
 from keys.actions.keys.confirm_removal import confirm_removal
 from keys.actions.keys.delete import delete_key
+from keys.actions.keys.edit import Edit, edit_key
 from keys.actions.keys.enter_reading import Reading, enter_reading
 from keys.actions.keys.find_leaked import find_leaked
 from keys.actions.keys.import_keys import import_keys
@@ -54,6 +55,7 @@ from keys.rules.policy import Role
 from keys.selectors.compare.matching import Group
 from keys.selectors.compare.plan import Paste, comparison
 from keys.validation.existing_key import Registration
+from keys.validation.ownership import Ownership
 from sandbox import Sandbox
 from tests import cast as people
 from tests.cast import Cast, a_key
@@ -286,6 +288,10 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
     "keys/adopt": (
         on(adopt_key, lambda scene: scene.key(origin="discovered", purpose=""), purpose="Exports."),
         ["key:adopt"],
+    ),
+    "keys/edit": (
+        on(edit_key, Scene.key, Edit(Ownership(team="Data"), note="", purpose="Exports."), version=0),
+        ["key:edit"],
     ),
     "keys/withdraw": (on(withdraw_key, declared, reason="Registered twice."), ["key:withdraw"]),
     "keys/withdraw: an import": (
