@@ -15,6 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from keys import cerby
 from keys.forms.new_key import check_field, cleaned_purpose, in_zone, ticked_scopes
+from keys.forms.ownership import OwnershipForm
 from keys.rules import key_text
 from keys.rules import scopes as catalogue
 from keys.rules.errors import Busy, Invalid
@@ -94,7 +95,7 @@ class PasteForm(_PlainTextForm):
             raise forms.ValidationError(invalid.fields["api_key"]) from None
 
 
-class RegisterForm(_PlainTextForm):
+class RegisterForm(_PlainTextForm, OwnershipForm):
     name = forms.CharField(
         label="API key name", required=False, help_text="As Cerby shows it, 1 to 100 characters."
     )
@@ -135,6 +136,10 @@ class RegisterForm(_PlainTextForm):
 
     offered = tuple(catalogue.CATALOGUE.values())
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["accountable"].help_text = "The owner, unless you enter the email of another person."
+
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
         check_field(check_existing_name, name)
@@ -174,6 +179,7 @@ class RegisterForm(_PlainTextForm):
             expires_at=data["expires_at"],
             scopes=tuple(data["scopes"]),
             created_at=_moment(created, time.min) if created else None,
+            ownership=self.ownership(),
         )
 
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 
 from keys.crypto import seal
+from keys.forms.ownership import OwnershipForm
 from keys.rules import scopes as catalogue
 from keys.rules.errors import Invalid
 from keys.validation import new_key
@@ -63,7 +64,7 @@ class AdoptForm(forms.Form):
         return cleaned_purpose(self.cleaned_data)
 
 
-class DetailsForm(forms.Form):
+class DetailsForm(OwnershipForm):
     """Step 1. After validation, ``cleaned_data["expires_at"]`` is an aware datetime.
 
     In assisted mode no key is sealed to a browser tab, so there is no tab key.
@@ -93,6 +94,7 @@ class DetailsForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["accountable"].help_text = "You, unless you enter the email of another person."
         if settings.CERBY_ISSUE_MODE == "assisted":
             del self.fields["tab_key"]
 
@@ -209,4 +211,5 @@ def request_of(details: DetailsForm, scopes: ScopesForm) -> KeyRequest:
         expires_at=data["expires_at"],
         scopes=tuple(scopes.cleaned_data["scopes"]),
         tab_key=seal.parse_tab_key(data["tab_key"]) if "tab_key" in details.fields else NO_TAB_KEY,
+        ownership=details.ownership(),
     )

@@ -83,10 +83,16 @@ def _append_events(key: ApiKey) -> None:
     """Append the events that explain the key's state, so that its history is complete."""
     if key.state == State.CLAIMED:
         for event in (Event.KEY_REQUESTED, Event.KEY_CALLED, Event.KEY_ISSUED, Event.KEY_REVEALED):
-            log.append(event, actor=None, key=key)
+            asked = key.ownership_details() if event is Event.KEY_REQUESTED else {}
+            log.append(event, actor=None, key=key, **asked)
         return
     log.append(
-        Event.KEY_REGISTERED, actor=None, key=key, origin="Filled in for the demo", owner=key.owner_email
+        Event.KEY_REGISTERED,
+        actor=None,
+        key=key,
+        origin="Filled in for the demo",
+        owner=key.owner_email,
+        **key.ownership_details(),
     )
     if key.state == State.REVOKED:
         before, after = {"status": "active"}, {"status": "removed"}
@@ -107,6 +113,7 @@ def _row(key: cerby.UpstreamKey, expires_at: datetime, owner: User, number: int)
         owner_name=owner.name,
         owner_email=owner.email,
         owner_left_at=owner.left_at,
+        **ApiKey.accountable_columns(owner if key.external_id else None),
         scopes=in_order(key.scopes),
         state=state,
         created_at=key.created_at,

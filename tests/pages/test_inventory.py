@@ -24,7 +24,17 @@ from tests.pages.helpers import (
     words,
 )
 
-COLUMNS = ["Name", "Owner", "Scopes", "Created on", "Expires", "Last used", "Status", "More options"]
+COLUMNS = [
+    "Name",
+    "Accountable",
+    "Owner",
+    "Scopes",
+    "Created on",
+    "Expires",
+    "Last used",
+    "Status",
+    "More options",
+]
 
 
 @pytest.fixture

@@ -85,6 +85,12 @@ def _lines(now: datetime) -> list[Line | None]:
         _needing(
             "warning", "not-adopted", "Created in Cerby's web app. Enter their purpose, or delete them.", now
         ),
+        _needing(
+            "warning", "orphan", "No active person answers for them. Name a person on each key's page.", now
+        ),
+        _needing(
+            "warning", "review-due", "Check whether they are still needed, then set the next date.", now
+        ),
         _needing("warning", "unconfirmed", "Nobody has confirmed yet that these keys are stored.", now),
         _needing(
             "warning",

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet
 from django.db.models.lookups import Exact, IsNull, LessThanOrEqual
 
-from keys.models import ApiKey, KeyScope, User
+from keys.models import ApiKey, KeyScope, KeyTag, User
 from keys.rules.lifecycle import Phase
 from keys.selectors.counts import has_at_most
 from keys.selectors.inventory.keyset import Order, Unindexed, Window
@@ -151,11 +151,29 @@ def unused_since(moment: datetime, now: datetime) -> Condition:
     )
 
 
-def of_origin(origin: str) -> Condition:
+def equal(column: str, value: Any) -> Condition:
+    """Return the condition for keys with this ``value``, if an index has ``column`` and then the creation."""
+    found = Q((column, value))
     return Condition(
-        found=Q(origin=origin),
-        checked=Q(Exact(Unindexed(F("origin")), origin)),
-        walks={"created": Walk(lambda keys: keys.filter(origin=origin), Order(_CREATED))},
+        found=found,
+        checked=Q(Exact(Unindexed(F(column)), value)),
+        walks={"created": Walk(lambda keys: keys.filter(found), Order(_CREATED))},
+    )
+
+
+def review_due(today: date, now: datetime) -> Condition:
+    """Return the condition for active keys whose review date is ``today`` or earlier."""
+    active = in_phase(Phase.LIVE, Window(low=now))
+    day, given = F("review_order"), Q(review_on__isnull=False)
+    return Condition(
+        found=Q(LessThanOrEqual(day, today), phase=Phase.LIVE) & given & active.checked,
+        checked=Q(LessThanOrEqual(Unindexed(day), today)) & active.checked,
+        walks={
+            "review": Walk(
+                lambda keys: keys.filter(active.checked, given, phase=Phase.LIVE),
+                Order((day, F("id")), window=Window(high=today)),
+            )
+        },
     )
 
 
@@ -172,16 +190,26 @@ def never_used(now: datetime) -> Condition:
 
 
 def with_scope(scope: str) -> Condition:
-    held = KeyScope.objects.filter(scope=scope)
+    return _in_table(KeyScope.objects.filter(scope=scope), "held", scope=scope)
+
+
+def with_tag(tag: str) -> Condition:
+    return _in_table(KeyTag.objects.filter(tag=tag), "tagged", tag=tag)
+
+
+def _in_table(rows: QuerySet[Any], relation: str, **value: str) -> Condition:
+    """Return the condition for keys with one of ``rows``, to which ``relation`` leads."""
+    matching = {f"{relation}__{name}": each for name, each in value.items()}
 
     def by_creation(keys: Keys) -> Keys:
-        return keys.filter(held__scope=scope).alias(held_at=F("held__created_at"), held_key=F("held__key"))
+        at, key = F(f"{relation}__created_at"), F(f"{relation}__key")
+        return keys.filter(**matching).alias(held_at=at, held_key=key)
 
     return Condition(
-        found=Q(pk__in=held.values("key")),
-        checked=Q(Exists(held.filter(key=OuterRef("pk")))),
+        found=Q(pk__in=rows.values("key")),
+        checked=Q(Exists(rows.filter(key=OuterRef("pk")))),
         walks={"created": Walk(by_creation, Order((F("held_at"), F("held_key")), own_columns=_CREATED))},
-        counted=held,
+        counted=rows,
     )
 
 
@@ -194,9 +222,4 @@ def user_id_of(email: str) -> int:
 
 
 def of_owner(owner_id: int) -> Condition:
-    found = Q(owner_id=owner_id)
-    return Condition(
-        found=found,
-        checked=Q(Exact(Unindexed(F("owner_id")), owner_id)),
-        walks={"created": Walk(lambda keys: keys.filter(found), Order(_CREATED))},
-    )
+    return equal("owner_id", owner_id)

@@ -14,7 +14,7 @@ from django.db.models import F
 from django.http import QueryDict
 from django.utils import timezone
 
-from keys.models import LISTED, ApiKey
+from keys.models import LISTED, ApiKey, fold
 from keys.rules import key_text
 from keys.rules import scopes as catalogue
 from keys.rules.lifecycle import Phase
@@ -22,6 +22,7 @@ from keys.selectors.inventory import conditions, search
 from keys.selectors.inventory.conditions import Condition, Keys
 from keys.selectors.inventory.keyset import Order, Window
 from keys.selectors.inventory.widgets import PlainInput, PlainSelect
+from keys.validation.ownership import SYSTEM_LENGTH, TAG_LENGTH, TEAM_LENGTH
 
 STATUSES = [
     ("active", "Active"),
@@ -36,6 +37,8 @@ NEEDS = [
     ("not-adopted", "Discovered, not adopted"),
     ("missing", "Missing in Cerby"),
     ("owner-left", "Owner disabled or left"),
+    ("orphan", "Nobody answers for it"),
+    ("review-due", "Review date has come"),
     ("removal-stuck", "Removal stuck"),
     ("unused-90", "Unused for 90 days"),
     ("unused-45", "Unused for 45 days"),
@@ -44,6 +47,9 @@ NEEDS = [
 """Why somebody should look at a key. All but the first and "Removal stuck" are asked of active keys alone."""
 OF_LAST_USE = {"unused-90", "unused-45", "never-used"}
 """Cerby publishes no last use, so assisted mode cannot filter by it."""
+
+OF_OWNERSHIP = ("accountable", "backup", "team", "system", "tag", "kind", "environment")
+"""The filters by who answers for a key and what it is for."""
 
 EXPIRY_WINDOWS = [("7", "in 7 days"), ("30", "in 30 days"), ("90", "in 90 days")]
 EXPIRES = [("", "Any time"), *EXPIRY_WINDOWS]
@@ -56,6 +62,8 @@ SORTS: dict[str, tuple[Any, ...]] = {
     "expires": (F("expires_at"), F("id")),
     "last-used": (F("last_used_order"), F("id")),
     "status": (F("phase"), F("expires_at"), F("id")),
+    "accountable": (F("accountable_order"), F("id")),
+    "review": (F("review_order"), F("id")),
 }
 SORT_CHOICES = [(f"{sign}{name}", name) for name in SORTS for sign in ("", "-")]
 
@@ -72,21 +80,26 @@ _NEEDING: dict[str, Callable[[datetime], Condition]] = {
     "not-adopted": lambda now: conditions.marked_active("unadopted", now),
     "missing": lambda now: conditions.marked_active("missing_since", now),
     "owner-left": lambda now: conditions.marked_active("owner_left_at", now),
+    "orphan": lambda now: conditions.marked_active("orphan", now),
+    "review-due": lambda now: conditions.review_due(timezone.localdate(now), now),
     "removal-stuck": lambda _: conditions.marked("removal_stuck"),
     "unused-90": lambda now: conditions.unused_since(now - timedelta(days=90), now),
     "unused-45": lambda now: conditions.unused_since(now - timedelta(days=45), now),
     "never-used": conditions.never_used,
 }
-_SORT_OF_NEED = dict.fromkeys(("not-adopted", "missing", "owner-left"), "expires") | dict.fromkeys(
-    ("unused-90", "unused-45"), "-last-used"
-)
+_SORT_OF_NEED = {
+    **dict.fromkeys(("not-adopted", "missing", "owner-left", "orphan"), "expires"),
+    **dict.fromkeys(("unused-90", "unused-45"), "-last-used"),
+    "review-due": "review",
+}
 
 
 def default_sort(status: str = "", expires: str = "", needs: str = "") -> str:
     """Return the sort that an index serves for these filters.
 
     It is the soonest expiry first if ``expires`` is set, the latest expiry first for expired keys, the latest
-    use first for unused keys, and the newest key first otherwise.
+    use first for unused keys, the earliest review date first for due reviews, and the newest key first
+    otherwise.
     """
     if expires:
         return "expires"
@@ -131,6 +144,18 @@ def _day(text: str) -> date | None:
     return None
 
 
+def _person(label: str) -> forms.CharField:
+    return forms.CharField(required=False, label=label, max_length=254, widget=PlainInput)
+
+
+def _text(label: str, length: int) -> forms.CharField:
+    return forms.CharField(required=False, label=label, max_length=length, widget=PlainInput)
+
+
+def _choice(label: str, every: str, choices: list[tuple[str, str]]) -> forms.ChoiceField:
+    return forms.ChoiceField(required=False, label=label, choices=[("", every), *choices], widget=PlainSelect)
+
+
 class InventoryForm(forms.Form):
     q = forms.CharField(
         required=False,
@@ -152,6 +177,13 @@ class InventoryForm(forms.Form):
         choices=[("", "Any origin"), *ApiKey.Origin.choices],
         widget=PlainSelect,
     )
+    accountable = _person("Accountable's email")
+    backup = _person("Backup's email")
+    team = _text("Team", TEAM_LENGTH)
+    system = _text("System", SYSTEM_LENGTH)
+    tag = _text("Tag", TAG_LENGTH)
+    kind = _choice("Kind", "Any kind", ApiKey.Kind.choices)
+    environment = _choice("Environment", "Any environment", ApiKey.Environment.choices)
     sort = forms.ChoiceField(required=False, choices=[("", ""), *SORT_CHOICES])
     after = forms.UUIDField(required=False)
     before = forms.UUIDField(required=False)
@@ -174,6 +206,37 @@ class InventoryForm(forms.Form):
             expires = self.fields["expires"]
             assert isinstance(expires, forms.ChoiceField)
             expires.choices = [*EXPIRES, (day.isoformat(), f"on {day.day} {day:%b %Y} (UTC)")]
+
+
+def _of_person(column: str) -> Callable[[str, datetime], Condition]:
+    return lambda email, _: conditions.equal(column, conditions.user_id_of(email))
+
+
+def _folded(column: str) -> Callable[[str, datetime], Condition]:
+    return lambda text, _: conditions.equal(column, fold(text))
+
+
+def _equal(column: str) -> Callable[[str, datetime], Condition]:
+    return lambda value, _: conditions.equal(column, value)
+
+
+_CONDITIONS: dict[str, Callable[[str, datetime], Condition]] = {
+    "q": lambda text, _: search.containing(text),
+    "scope": lambda scope, _: conditions.with_scope(scope),
+    "tag": lambda tag, _: conditions.with_tag(fold(tag)),
+    "owner": _of_person("owner_id"),
+    "accountable": _of_person("accountable_id"),
+    "backup": _of_person("backup_id"),
+    "team": _folded("team_order"),
+    "system": _folded("system_order"),
+    "expires": expiring,
+    "needs": needing,
+    "origin": _equal("origin"),
+    "kind": _equal("kind"),
+    "environment": _equal("environment"),
+    "status": with_status,
+}
+"""Each filter's condition, those that usually match the fewest keys first."""
 
 
 class InventoryFilter:
@@ -199,22 +262,7 @@ class InventoryFilter:
     def _conditions(self) -> list[Condition]:
         """Return the conditions in use, those that usually match the fewest keys first."""
         chosen, now = self.chosen, timezone.now()
-        found = []
-        if chosen["q"]:
-            found.append(search.containing(chosen["q"]))
-        if chosen["scope"]:
-            found.append(conditions.with_scope(chosen["scope"]))
-        if chosen["owner"]:
-            found.append(conditions.of_owner(conditions.user_id_of(chosen["owner"])))
-        if chosen["expires"]:
-            found.append(expiring(chosen["expires"], now))
-        if chosen["needs"]:
-            found.append(needing(chosen["needs"], now))
-        if chosen["origin"]:
-            found.append(conditions.of_origin(chosen["origin"]))
-        if chosen["status"]:
-            found.append(with_status(chosen["status"], now))
-        return found
+        return [condition(chosen[name], now) for name, condition in _CONDITIONS.items() if chosen[name]]
 
     def sort_in_use(self) -> str:
         """Return the sort as in the query string, or an empty string if the filter is not valid."""
@@ -225,8 +273,12 @@ class InventoryFilter:
 
     def in_use(self) -> dict[str, str]:
         """Return the filters that narrow the list, as in the query string."""
-        names = ("q", "status", "scope", "owner", "expires", "needs", "origin")
+        names = ("q", "status", "scope", "owner", "expires", "needs", "origin", *OF_OWNERSHIP)
         return {name: self.chosen[name] for name in names if self.chosen[name]}
+
+    def uses_ownership(self) -> bool:
+        """Return whether one of the filters under "More filters" has a value or an error."""
+        return any(self.form[name].value() or self.form[name].errors for name in OF_OWNERSHIP)
 
     def in_words(self) -> str:
         """Return the filter as one line, for exports and audit events, which are kept.

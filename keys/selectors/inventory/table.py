@@ -47,6 +47,14 @@ COLUMNS = (
     "expiry_read_at",
     "expiry_read_by__name",
     "confirmed_at",
+    "accountable_name",
+    "accountable_email",
+    "orphan",
+    "cerby_id",
+)
+EXPORT_COLUMNS = (
+    *COLUMNS[:-1],
+    *("backup__email", "team", "system", "kind", "environment", "review_on", "tags", "note"),
     "cerby_id",
 )
 
@@ -61,6 +69,8 @@ class KeyRow(TypedDict):
     name: str
     owner_name: str
     owner_email: str
+    accountable_name: str
+    accountable_email: str
     scopes: str
     all_scopes: str
     created: str
@@ -137,6 +147,8 @@ def _row(values: tuple[Any, ...], now: datetime) -> KeyRow:
         name=name,
         owner_name=owner_name,
         owner_email=owner_email,
+        accountable_name=others[13],
+        accountable_email=others[14],
         scopes=formatting.scope_summary(scopes),
         all_scopes=formatting.scope_list(scopes),
         created=created_on,
@@ -191,6 +203,7 @@ def _caveat(current: Status, state: str, others: Sequence[Any]) -> str:
             "missing in Cerby" if missing_since else "",
             "not adopted" if origin == ApiKey.Origin.DISCOVERED and not purpose else "",
             "owner left" if owner_left_at else "",
+            "orphan" if others[15] else "",
         ]
     return ", ".join(filter(None, notes))
 
@@ -199,6 +212,8 @@ EXPORT_HEADER = [
     "Key id", "Name", "Owner", "Owner email", "Scopes", "Created on (UTC)", "Expires (UTC)",
     "Last used (UTC)", "Status", "Note", "Purpose", "Stored at (UTC)", "Stored in", "Origin",
     "Seen in Cerby's web app (UTC)", "Seen by", "Last used: source", "Expires: source",
+    "Accountable person", "Accountable person's email", "Backup's email", "Team", "System", "Kind",
+    "Environment", "Review date", "Tags", "Note by people",
 ]  # fmt: skip
 
 
@@ -212,7 +227,7 @@ def inventory_export(actor: Actor, params: QueryDict) -> Export:
         raise Invalid(wanted.reasons())
     now = timezone.now()
     keys = order_by(*wanted.keys(*visible))
-    return export(keys, COLUMNS, lambda values: _export_row(values, now), filter=wanted.in_words())
+    return export(keys, EXPORT_COLUMNS, lambda values: _export_row(values, now), filter=wanted.in_words())
 
 
 def _export_row(values: tuple[Any, ...], now: datetime) -> list[str]:
@@ -225,7 +240,14 @@ def _export_row(values: tuple[Any, ...], now: datetime) -> list[str]:
         formatting.utc_or_not_known(expires), used_utc, current.label, _caveat(current, state, others),
         purpose, formatting.utc(stored), where, ApiKey.Origin(origin).label,
         formatting.utc(others[6]), others[7] or "", by_people.last_used, by_people.expires,
+        *_ownership(others),
     ]  # fmt: skip
+
+
+def _ownership(others: Sequence[Any]) -> list[str]:
+    name, email, _, backup, team, system, kind, environment, review_on, tags, note, _ = others[13:]
+    review = review_on.isoformat() if review_on else ""
+    return [name, email, backup or "", team, system, kind, environment, review, ", ".join(tags), note]
 
 
 def _used_utc(used: datetime | None, others: Sequence[Any]) -> str:

@@ -19,6 +19,7 @@ from keys.selectors.inventory.filters import NEEDS, SORTS, InventoryFilter
 from tests.cast import an_unsaved_key
 
 NOW = timezone.now()
+TODAY = timezone.localdate(NOW)
 STATES = [
     *[State.HELD] * 4, State.CLAIMED, State.REVOKED, State.REVOKING, State.REFUSED, State.REQUESTED,
 ]  # fmt: skip
@@ -30,6 +31,13 @@ ASKED = {
     "scope": ["", "read:users", "delete:teams"],
     "owner": ["", "admin@contenzilla.example", "nobody@contenzilla.example"],
     "expires": ["", "7", "90", f"{NOW + timedelta(days=3):%Y-%m-%d}"],
+    "accountable": ["", "admin@contenzilla.example", "nobody@contenzilla.example"],
+    "backup": ["", "owner@contenzilla.example"],
+    "team": ["", "DATA", "ops", "nobody"],
+    "system": ["", "bigquery"],
+    "tag": ["", "Nightly", "etl", "none"],
+    "kind": ["", "workload", "vendor"],
+    "environment": ["", "production"],
     "sort": ["", *(f"{sign}{name}" for name in SORTS for sign in ("", "-"))],
 }
 
@@ -39,7 +47,7 @@ def many(cast):
     """Keys of every kind, many of which are equal in the sorted columns."""
     luck = random.Random(3)
     ApiKey.objects.bulk_create(one_of_many(cast, luck, number) for number in range(80))
-    return list(ApiKey.objects.select_related("owner"))
+    return list(ApiKey.objects.select_related("owner", "backup"))
 
 
 def one_of_many(cast, luck, number):
@@ -61,7 +69,25 @@ def one_of_many(cast, luck, number):
         missing_since=luck.choice([None, NOW]),
         owner_left_at=luck.choice([None, NOW]),
         attempts=luck.choice([0, 6]),
+        **owned_by(cast, luck),
     )
+
+
+def owned_by(cast, luck):
+    accountable = luck.choice([None, cast.admin, cast.admin, cast.user])
+    return {
+        "accountable": accountable,
+        "accountable_name": accountable.name if accountable else "",
+        "accountable_email": accountable.email if accountable else "",
+        "accountable_left_at": luck.choice([None, None, NOW]) if accountable else None,
+        "backup": luck.choice([None, cast.owner]),
+        "team": luck.choice(["", "Data", "data", "Ops"]),
+        "system": luck.choice(["", "BigQuery"]),
+        "tags": luck.choice([[], ["nightly"], ["etl", "nightly"]]),
+        "kind": luck.choice(["", "workload", "vendor"]),
+        "environment": luck.choice(["", "production", "other"]),
+        "review_on": luck.choice([None, None, TODAY - timedelta(days=1), TODAY, TODAY + timedelta(days=1)]),
+    }
 
 
 def meets(key: ApiKey, asked: dict[str, str]) -> bool:
@@ -82,6 +108,8 @@ def meets(key: ApiKey, asked: dict[str, str]) -> bool:
         "not-adopted": active and key.origin == "discovered" and not key.purpose,
         "missing": active and key.missing_since is not None,
         "owner-left": active and key.owner_left_at is not None,
+        "orphan": active and (key.accountable is None or key.accountable_left_at is not None),
+        "review-due": active and key.review_on is not None and key.review_on <= TODAY,
         "removal-stuck": key.state == State.REVOKING and (key.attempts >= 6 or key.cerby_id is None),
         "unused-90": active and (key.last_used_at or key.created_at) <= NOW - timedelta(days=90),
         "unused-45": active and (key.last_used_at or key.created_at) <= NOW - timedelta(days=45),
@@ -99,6 +127,13 @@ def meets(key: ApiKey, asked: dict[str, str]) -> bool:
         and asked["q"].lower() in text
         and (not asked["scope"] or asked["scope"] in key.scopes)
         and asked["owner"] in {"", key.owner_email}
+        and asked["accountable"] in {"", key.accountable_email}
+        and asked["backup"] in {"", key.backup.email if key.backup else None}
+        and asked["team"].lower() in {"", key.team.lower()}
+        and asked["system"].lower() in {"", key.system.lower()}
+        and (not asked["tag"] or asked["tag"].lower() in key.tags)
+        and asked["kind"] in {"", key.kind}
+        and asked["environment"] in {"", key.environment}
         and by_expiry.get(asked["expires"], active and f"{key.expires_at:%Y-%m-%d}" == asked["expires"])
     )
 
@@ -111,6 +146,8 @@ SORTED_BY = {
     "expires": lambda key: key.expires_at,
     "last-used": lambda key: (key.last_used_at is not None, key.last_used_at or NOW),
     "status": lambda key: (key.phase, key.expires_at),
+    "accountable": lambda key: key.accountable_name.casefold(),
+    "review": lambda key: (key.review_on is None, key.review_on or TODAY),
 }
 
 
@@ -162,6 +199,13 @@ ALONE = [
     {"q": "robot"},
     {"scope": "read:users"},
     {"owner": "admin@contenzilla.example"},
+    {"accountable": "admin@contenzilla.example"},
+    {"backup": "owner@contenzilla.example"},
+    {"team": "data"},
+    {"system": "bigquery"},
+    {"tag": "nightly"},
+    {"kind": "workload"},
+    {"environment": "production"},
     {"expires": "7"},
     {"expires": ASKED["expires"][-1]},
 ]
