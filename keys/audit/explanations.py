@@ -22,9 +22,12 @@ LOOKED_AT = 200
 
 @dataclass(frozen=True)
 class Explanation:
+    """``is_sealed``: it ends the alarm only if so, because an event that waits could still disappear."""
+
     who: str
     at: datetime
     words: str
+    is_sealed: bool
 
 
 def damage_name(kind: str, where: str, times: int) -> str:
@@ -38,6 +41,12 @@ def damage_name(kind: str, where: str, times: int) -> str:
 
 def forged_name(forged: forgeries.Forged) -> str:
     return damage_name("FORGED", f"event {forged.first}", forged.times)
+
+
+def is_explained(name: str) -> bool:
+    """Return whether a sealed explanation names ``name``."""
+    explanation = explanations({name}).get(name)
+    return explanation is not None and explanation.is_sealed
 
 
 def explanations(names: Collection[str]) -> dict[str, Explanation]:
@@ -54,7 +63,8 @@ def explanations(names: Collection[str]) -> dict[str, Explanation]:
             details = json.loads(bytes(leaf))["details"]
             explained = {wanted[name] for name in wanted.keys() & set(details["damage"])} - said.keys()
             if explained and _is_written_here(bytes(leaf), proof, digest, checked):
-                words = Explanation(who or ERASED, at, details["explanation"])
+                is_sealed = proof[-1] is not None
+                words = Explanation(who or ERASED, at, details["explanation"], is_sealed)
                 said |= dict.fromkeys(explained, words)
     return said
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from keys.audit import forgeries, node, notes, tree_store
 from keys.audit.chain import may_seal
-from keys.audit.explanations import explanations, forged_name
+from keys.audit.explanations import forged_name, is_explained
 from keys.models import Checkpoint, TreeHead
 from keys.rules.formatting import utc_microseconds
 from keys.tlog.checkpoint import signer
@@ -124,7 +124,7 @@ def _refusal_of_another_node() -> str:
 def _forgery_refusal(head: TreeHead) -> str:
     """Return why forged events hold up the signing, until a person has explained exactly these."""
     known = forgeries.known(head)
-    return "" if known is None or explanations({forged_name(known)}) else _forgery_sentence(known)
+    return "" if known is None or is_explained(forged_name(known)) else _forgery_sentence(known)
 
 
 def _forgery_sentence(forged: forgeries.Forged) -> str:

@@ -190,6 +190,9 @@ def test_explained_damage_raises_no_alert_and_stays_visible(owner, cast):
         "Owner",
         {"damage": ["COLUMNS at event 1"], "explanation": WHY},
     )
+    assert owner.get("/readyz").json()["audit"] == "damaged", "an event that waits could still disappear"
+
+    seal_all(uuid.UUID(int=1))
     assert "The last verification found" not in text(owner.get("/"))
     assert owner.get("/readyz").json()["audit"] == "ok"
     assert "all damage is explained" in text(verified(owner))

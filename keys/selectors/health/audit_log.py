@@ -10,16 +10,16 @@ from django.conf import settings
 from django.utils import timezone
 
 from keys.audit import forgeries
-from keys.audit.explanations import explanations, forged_name
+from keys.audit.explanations import forged_name, is_explained
 from keys.audit.guards import broken_guards
 from keys.audit.tree_store import head as tree_head
 from keys.models import Checkpoint, Sealed, TreeHead, Unsealed
 from keys.selectors.counts import bounded_count
 from keys.selectors.health.damage import (
+    alarming,
     last_verification,
     last_whole_verification,
     result_was_changed,
-    unexplained,
 )
 
 SEALED_WITHIN = timedelta(seconds=10)
@@ -59,7 +59,7 @@ def audit_health() -> AuditHealth:
     signed = checkpoint.size if checkpoint else 0
     last = last_verification()
     whole = last_whole_verification() if last and last.failure else last
-    damage, unread = unexplained(whole), last.failure if last else ""
+    damage, unread = alarming(whole), last.failure if last else ""
     is_changed = result_was_changed(last, whole)
     if is_changed:
         result = (
@@ -101,7 +101,7 @@ def _problems(
     if damage:
         yield "damaged", f"The last verification found damage: {'; '.join(damage)}."
     forged = forgeries.known(head)
-    if forged and not explanations({forged_name(forged)}):
+    if forged and not is_explained(forged_name(forged)):
         yield (
             "forged",
             f"Event {forged.first:,} was changed before it was sealed, or was not written by the portal.",

@@ -47,6 +47,15 @@ def unexplained(verification: Verification | None) -> list[str]:
     return [damage.name for damage in damage_found_by(verification) if damage.explanation is None]
 
 
+def alarming(verification: Verification | None) -> list[str]:
+    """Return the names of the damage without a sealed explanation."""
+    return [
+        damage.name
+        for damage in damage_found_by(verification)
+        if damage.explanation is None or not damage.explanation.is_sealed
+    ]
+
+
 def result_was_changed(last: Verification | None, whole: Verification | None = None) -> bool:
     """Return whether the stored result is not the one of the portal, or a newer result was deleted.
 
