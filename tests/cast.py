@@ -182,12 +182,13 @@ _LIVES: dict[State, tuple[Event, ...]] = {
 
 
 def with_a_life(key: ApiKey) -> ApiKey:
-    """Append the events that lead to the state of ``key``. They record no values of it but its name."""
+    """Append the events that lead to the state of ``key``. They record its name and who answers for it."""
     state = State(key.state)
     for event in _LIVES[state]:
+        details = key.ownership_details() if event is Event.KEY_REQUESTED else {}
         refused = state is State.REFUSED and event is Event.KEY_ISSUED
         outcome = log.Outcome.FAILED if refused else log.Outcome.DONE
-        log.append(event, actor=None, key=key, outcome=outcome, reason=BEFORE_THE_TEST)
+        log.append(event, actor=None, key=key, outcome=outcome, reason=BEFORE_THE_TEST, **details)
     return key
 
 

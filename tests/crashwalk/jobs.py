@@ -186,6 +186,7 @@ def _one_that_should_not_live(stage: Stage) -> Facts:
     now = timezone.now()
     revived, _ = people.a_live_key(stage.sandbox, stage.cast.admin)
     ApiKey.objects.filter(pk=revived.pk).update(state=State.REVOKED, removed_at=now - 30 * MINUTE)
+    people.with_a_life(ApiKey.objects.get(pk=revived.pk))
     removed = _in_state(stage, State.READY)
     ApiKey.objects.filter(pk=removed.pk).update(due_at=now + 14 * MINUTE)
     RevealGrant.objects.create(
