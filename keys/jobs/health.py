@@ -13,7 +13,7 @@ from keys.jobs.schedule import JOBS, Job
 from keys.models import ApiKey, PeriodicJob
 from keys.rules.policy import Action, Actor
 from keys.selectors.counts import bounded_count
-from keys.selectors.health.alerts import is_overdue
+from keys.selectors.health.worker import JOB_WORDS, is_overdue
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def _job(name: str, job: Job, row: PeriodicJob | None, now: datetime) -> JobHeal
     seconds = (finished - started).total_seconds() if finished and started and finished >= started else None
     return JobHealth(
         name=name,
-        words=_words(name, job),
+        words=_words(name),
         last_run=finished,
         seconds=seconds,
         outcome={True: "done", False: "failed", None: ""}[row.succeeded if row else None],
@@ -65,10 +65,10 @@ def _job(name: str, job: Job, row: PeriodicJob | None, now: datetime) -> JobHeal
     )
 
 
-def _words(name: str, job: Job) -> str:
+def _words(name: str) -> str:
     if name == "sweep" and settings.CERBY_ISSUE_MODE == "assisted":
         return "Looks for a restored database, but compares nothing with Cerby"
-    return job.words
+    return JOB_WORDS[name]
 
 
 def _is_late(row: PeriodicJob | None, every: timedelta, now: datetime) -> bool:

@@ -18,25 +18,24 @@ CLOCKS_DIFFER_BY = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class Job:
-    """A background job. ``words`` describes it on the Health page."""
+    """A background job, which ``JOB_WORDS`` in keys.selectors.health.worker describes."""
 
     task: Any
     every: timedelta
-    words: str
 
 
 JOBS: dict[str, Job] = {
-    "reconcile": Job(tasks.reconcile, timedelta(seconds=30), "Reconciles requests, views and deletions"),
-    "sweep": Job(tasks.sweep, timedelta(minutes=15), "Compares the inventory with Cerby"),
-    "verify": Job(tasks.verify, timedelta(days=1), "Verifies the whole audit log"),
-    "anchor": Job(tasks.anchor, timedelta(minutes=1), "Copies signed checkpoints to the anchors"),
-    "siem": Job(tasks.siem, timedelta(seconds=10), "Sends events to the SIEM"),
-    "people": Job(tasks.people, timedelta(hours=1), "Reads roles and departures from Cerby"),
-    "figures": Job(tasks.figures, timedelta(minutes=1), "Counts the figures of the dashboard's charts"),
-    "alerts": Job(tasks.alerts, timedelta(minutes=1), "Records problems and mails alerts"),
-    "reminders": Job(tasks.reminders, timedelta(hours=1), "Reminds owners of their keys by mail"),
-    "refusals": Job(tasks.count_refusals, timedelta(minutes=1), "Records counted refusals in the audit log"),
-    "tidy": Job(tasks.tidy, timedelta(hours=1), "Removes expired sessions and old results"),
+    "reconcile": Job(tasks.reconcile, timedelta(seconds=30)),
+    "sweep": Job(tasks.sweep, timedelta(minutes=15)),
+    "verify": Job(tasks.verify, timedelta(days=1)),
+    "anchor": Job(tasks.anchor, timedelta(minutes=1)),
+    "siem": Job(tasks.siem, timedelta(seconds=10)),
+    "people": Job(tasks.people, timedelta(hours=1)),
+    "figures": Job(tasks.figures, timedelta(minutes=1)),
+    "alerts": Job(tasks.alerts, timedelta(minutes=1)),
+    "reminders": Job(tasks.reminders, timedelta(hours=1)),
+    "refusals": Job(tasks.count_refusals, timedelta(minutes=1)),
+    "tidy": Job(tasks.tidy, timedelta(hours=1)),
 }
 
 

@@ -9,10 +9,11 @@ import pytest
 from django.test.html import Element
 from django.utils import timezone
 
-from keys.jobs.schedule import make_rows
+from keys.jobs.schedule import JOBS, make_rows
 from keys.jobs.tasks import figures, sweep
-from keys.models import AuditEvent, DashboardFigures, PeriodicJob, User
+from keys.models import AuditEvent, DashboardFigures, Node, PeriodicJob, User
 from keys.rules.lifecycle import State
+from keys.selectors.health.worker import JOB_WORDS
 from tests.cast import a_key, an_event
 from tests.pages.helpers import (
     attribute,
@@ -62,6 +63,7 @@ def event(**columns) -> AuditEvent:
 def a_lot_to_do(cast):
     many_keys(cast.owner, 2, name="Stuck", state=State.REVOKING, attempts=6)
     many_keys(cast.owner, 3, name="Left", expires_at=FAR, owner_left_at=NOW, **USED)
+    many_keys(cast.owner, 2, name="In hours", expires_at=NOW + timedelta(hours=5), **USED)
     many_keys(cast.owner, 4, name="In week", expires_at=NOW + timedelta(days=6), **USED)
     many_keys(cast.owner, 5, name="Missing", expires_at=FAR, missing_since=NOW, **USED)
     many_keys(cast.owner, 6, name="Found", expires_at=FAR, origin="discovered", purpose="", **USED)
@@ -109,26 +111,28 @@ def test_the_numbers_and_their_order(admin, a_lot_to_do):
         "Removal stuck": "2",
         "Sweeps stopped in 7 days": "1",
         "Owner disabled or left": "3",
-        "Expiring within 7 days": "4",
+        "Expiring within 24 hours": "2",
+        "Expiring within 7 days": str(2 + 4),
         "Missing in Cerby": "5",
         "Changes in Cerby in 7 days": "3",
         "Discovered, not adopted": "6",
         "Storage unconfirmed": "7",
         "Unused for 90 days": "8",
-        "Expiring within 30 days": str(4 + 10),
-        "Expiring within 90 days": str(4 + 10 + 11),
+        "Expiring within 30 days": str(2 + 4 + 10),
+        "Expiring within 90 days": str(2 + 4 + 10 + 11),
         "Unused for 45 days": str(8 + 9),
         "Never used": "12",
         "Attempts refused in 7 days": "4",
-        "Active": str(3 + 4 + 5 + 6 + 7 + 8 + 9 + 10 + 11 + 12),
+        "Active": str(2 + 3 + 4 + 5 + 6 + 7 + 8 + 9 + 10 + 11 + 12),
         "Pending": "1",
         "Expired": "13",
         "Removed": str(2 + 14),
     }
-    assert list(found)[:4] == [
+    assert list(found)[:5] == [
         "Removal stuck",
         "Sweeps stopped in 7 days",
         "Owner disabled or left",
+        "Expiring within 24 hours",
         "Expiring within 7 days",
     ]
 
@@ -142,7 +146,7 @@ def test_each_line_links_to_exactly_the_counted_rows(admin, a_lot_to_do):
 def test_checks_that_found_nothing_are_listed_and_link_to_an_empty_list(admin, cast):
     a_key(cast.owner, expires_at=FAR, **USED)
     clear = within(the(admin.get("/"), "details", class_="clear"), "a")
-    assert len(clear) == 16
+    assert len(clear) == 17
     for link in clear:
         assert "tbody" not in str(admin.get(str(attribute(link, "href"))).content), words(link)
 
@@ -176,7 +180,9 @@ def test_things_to_do_are_counted_and_the_first_is_named(admin, cast, all_well):
     a_key(cast.owner, state=State.REVOKING, attempts=6)
     response = admin.get("/")
     assert verdict(response) == "2 things to do"
-    assert "Start with “Removal stuck”: 1." in text(response)
+    assert "Start with “Removal stuck”: 1 ." in text(response)
+    [link] = [one for one in elements(response, "a") if words(one) == "“Removal stuck”: 1"]
+    assert len(names(admin.get(str(attribute(link, "href"))))) == 1
 
 
 def test_without_a_worker_something_is_broken(admin, cast, all_well):
@@ -185,7 +191,35 @@ def test_without_a_worker_something_is_broken(admin, cast, all_well):
     response = admin.get("/")
     assert verdict(response) == "Something is broken"
     assert "Fix this first: Background jobs. There is also 1 thing to do." in text(response)
-    assert "Late: reconcile. Check that the worker is running." in text(response)
+    assert "The worker is not running. Start it with “manage.py worker”." in text(response)
+    assert [words(within(alert, "b")[0]) for alert in alerts(response)] == ["The worker is not running"]
+
+
+def alerts(response) -> list[Element]:
+    [shown] = elements(response, "section", aria_labelledby="alerts")
+    return within(shown, "li")
+
+
+def test_late_jobs_of_a_running_worker_are_one_alert_in_words(admin, cast, all_well, settings):
+    Node.objects.create(name="one", back_since=NOW - timedelta(hours=1))
+    late = PeriodicJob.objects.filter(name__in=["reconcile", "figures", "siem", "anchor"])
+    late.update(finished_at=NOW - timedelta(hours=1))
+    [alert] = alerts(admin.get("/"))
+    assert "Background jobs are late" in words(alert)
+    assert "Reconciles requests, views and deletions; Counts the figures" in words(alert)
+    assert "SIEM" not in words(alert), "there is none"
+    settings.PORTAL_SIEM_URL = "https://siem.example.com/ingest"
+    assert "Sends events to the SIEM" in words(*alerts(admin.get("/")))
+
+
+def test_a_worker_that_has_just_started_is_no_alert(admin, cast, all_well):
+    Node.objects.create(name="one")
+    PeriodicJob.objects.update(finished_at=NOW - timedelta(days=9))
+    assert elements(admin.get("/"), "section", aria_labelledby="alerts") == []
+
+
+def test_each_job_is_described():
+    assert JOB_WORDS.keys() == JOBS.keys()
 
 
 def test_an_outage_of_cerby_is_shown_with_its_start(admin, cast, all_well, sandbox, settings):
@@ -218,12 +252,38 @@ def table(response, caption: str) -> list[list[str]]:
 def test_before_they_are_counted_the_charts_say_that_they_are_being_made(admin, cast):
     a_key(cast.owner)
     response = admin.get("/")
-    assert "The charts are not ready yet" in text(response)
+    assert "Not counted yet" in text(response)
     assert elements(response, "svg", role="img") == []
     figures.func()
     response = admin.get("/")
-    assert "being made" not in text(response)
+    assert "Not counted yet" not in text(response)
     assert "Days and weeks are in UTC." in text(response)
+
+
+def test_figures_that_were_counted_before_the_first_keys_are_not_shown_as_zero(admin, cast):
+    figures.func()
+    many_keys(cast.owner, 3)
+    response = admin.get("/")
+    assert lines(response)["Active"][0] == "3"
+    assert "Not counted yet" in text(response)
+    assert "0 keys" not in text(response)
+
+
+def test_numbers_in_sentences_link_to_their_keys(admin, cast):
+    many_keys(cast.owner, 3, name="Soon", expires_at=NOW + timedelta(days=5), scopes=["write:users"])
+    many_keys(cast.owner, 4, name="Late", expires_at=FAR)
+    many_keys(cast.owner, 2, name="Removed", state=State.REVOKED, removed_at=NOW)
+    figures.func()
+    response = admin.get("/")
+    listed = {words(link): str(attribute(link, "href")) for link in elements(response, "a")}
+    for said, count in {
+        "3 keys": 3,
+        "7 active": 7,
+        "2 removed": 2,
+        "3 keys can “Write users”, 3 as Owner": 3,
+        "9 keys created": 9,
+    }.items():
+        assert len(names(admin.get(listed[said]))) == count, said
 
 
 def test_the_calendar_marks_the_days_on_which_many_keys_expire(admin, cast):
@@ -268,7 +328,8 @@ def test_owners_scopes_and_reach(admin, cast):
         ["read:minds", "1", "0", "0", "1"],
         ["Read users", "5", "2", "3", "0"],
     ]
-    assert "2 keys can “Write users” as Owner; 1 key can “read:minds” as Guest User" in text(response)
+    said = "2 keys can “Write users”, 2 as Owner ; 1 key can “read:minds”, 1 as Guest User"
+    assert said in text(response)
     for bars in elements(response, "table", class_="bars"):
         for line in within(bars, "tr"):
             for link in within(line, "a"):

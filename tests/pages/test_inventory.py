@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
 
+from keys.models import ApiKey
 from keys.rules.lifecycle import State
 from tests.cast import a_key
 from tests.pages.helpers import (
     HTMX,
     attribute,
+    details,
     elements,
     events,
     links,
@@ -185,3 +188,19 @@ def test_fifty_rows_cost_as_many_queries_as_one(admin, cast):
     many_keys(cast.admin, 49, name="Other")
     assert len(rows(admin.get("/keys/"))) == 50
     assert queries(admin, "/keys/") == one
+
+
+def test_a_key_that_expires_today_stands_out(admin, cast, settings):
+    """At any time of day: the rest of the day belongs to the reader's time zone."""
+    now = timezone.now()
+    zone = next(name for name in ("UTC", "Pacific/Kiritimati") if now.astimezone(ZoneInfo(name)).hour < 22)
+    admin.cookies[settings.TIME_ZONE_COOKIE_NAME] = zone
+    a_key(cast.owner, name="Today", expires_at=now + timedelta(hours=1))
+    a_key(cast.owner, name="Tomorrow", expires_at=now + timedelta(hours=25))
+    a_key(cast.owner, name="Over", expires_at=now - timedelta(minutes=1))
+    shown = {row["Name"]: row["Expires"] for row in rows(admin.get("/keys/"))}
+    assert shown["Today"].endswith(" today")
+    assert "today" not in shown["Tomorrow"] + shown["Over"]
+    today = ApiKey.objects.get(name="Today")
+    assert "today" in details(admin.get(f"/keys/{today.pk}/"))["Expires"]
+    assert names(admin.get("/keys/?expires=1")) == ["Today"]

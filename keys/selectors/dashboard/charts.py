@@ -11,7 +11,14 @@ from django.urls import reverse
 
 from keys.rules import scopes as catalogue
 from keys.rules.policy import Role
-from keys.selectors.dashboard.figures import DAYS, CountedFigures, Figures, OwnerFigure, ScopeFigure
+from keys.selectors.dashboard.figures import (
+    DAYS,
+    CountedFigures,
+    Figures,
+    OwnerFigure,
+    ScopeFigure,
+    WeekFigure,
+)
 from keys.selectors.dashboard.svg import Calendar, Columns, calendar, cliffs, columns, level, share
 
 SHOWN_WIDEST = 3
@@ -23,19 +30,36 @@ class DayRow(NamedTuple):
     url: str
 
 
+class Words(NamedTuple):
+    """A part of a sentence. ``url`` leads to what it counts, or is empty."""
+
+    text: str
+    url: str = ""
+
+
+class _Sentence:
+    """``said`` is a sentence in parts, some of which are links."""
+
+    said: list[Words]
+
+    @property
+    def summary(self) -> str:
+        return "".join(part.text for part in self.said)
+
+
 @dataclass(frozen=True)
-class Expiries:
-    summary: str
+class Expiries(_Sentence):
+    said: list[Words]
     calendar: Calendar
     cliffs: list[DayRow]
     rows: list[DayRow]
 
 
 @dataclass(frozen=True)
-class Weeks:
+class Weeks(_Sentence):
     """Each row has a week in words and its counts. ``columns`` is None if all counts are 0."""
 
-    summary: str
+    said: list[Words]
     columns: Columns | None
     rows: list[tuple[str, ...]]
 
@@ -66,7 +90,7 @@ class Charts:
     owners: list[Bar]
     roles: list[str]
     scopes: list[ScopeRow]
-    widest: list[str]
+    widest: list[Words]
 
 
 def charts(counted: CountedFigures) -> Charts:
@@ -102,12 +126,18 @@ def charts(counted: CountedFigures) -> Charts:
 def _expiries(figures: Figures, today: date) -> Expiries:
     counts = {date.fromisoformat(day): keys for day, keys in figures["expiring"].items()}
     steep = cliffs(counts, DAYS)
-    summary = f"{_keys(sum(counts.values()))} of {figures['active']:,} active, on {len(counts)} days."
+    said = [
+        Words(_keys(sum(counts.values())), _inventory(expires=str(DAYS))),
+        Words(" of "),
+        Words(f"{figures['active']:,} active", _inventory(status="active")),
+        Words(f", on {len(counts)} days."),
+    ]
     if counts:
         worst = max(counts, key=lambda day: counts[day])
-        summary += f" The most on one day: {_number(counts[worst])}, on {_day(worst)}."
+        most = Words(f"{_number(counts[worst])}, on {_day(worst)}", _inventory(expires=worst.isoformat()))
+        said += [Words(" The most on one day: "), most, Words(".")]
     return Expiries(
-        summary=summary,
+        said=said,
         calendar=calendar(counts, today, DAYS + 1),
         cliffs=[_day_row(day, counts[day]) for day in steep],
         rows=[_day_row(day, keys) for day, keys in sorted(counts.items())],
@@ -121,7 +151,12 @@ def _day_row(day: date, keys: int) -> DayRow:
 def _turnover(figures: Figures) -> Weeks:
     new, removed = ([week[name] for week in figures["weeks"]] for name in ("new", "removed"))
     return Weeks(
-        summary=f"{_keys(sum(new))} created and {sum(removed):,} removed in {len(new)} weeks.",
+        said=[
+            Words(f"{_keys(sum(new))} created", _inventory(sort="-created")),
+            Words(" and "),
+            Words(f"{sum(removed):,} removed", _inventory(status="removed")),
+            Words(f" in {len(new)} weeks."),
+        ],
         columns=columns(_labels(figures), new, removed) if any([*new, *removed]) else None,
         rows=[
             (_week(week["monday"]), _number(week["new"]), _number(week["removed"]))
@@ -133,12 +168,21 @@ def _turnover(figures: Figures) -> Weeks:
 def _refusals(figures: Figures) -> Weeks:
     refused = [week["refused"] for week in figures["weeks"]]
     return Weeks(
-        summary=f"{_number(sum(refused))} in {len(refused)} weeks, {_number(refused[-1])} of them this week."
+        said=[
+            Words(f"{_number(sum(refused))} in {len(refused)} weeks", _refused_since(figures["weeks"][0])),
+            Words(", "),
+            Words(f"{_number(refused[-1])} of them this week", _refused_since(figures["weeks"][-1])),
+            Words("."),
+        ]
         if any(refused)
-        else f"None in {len(refused)} weeks.",
+        else [Words(f"None in {len(refused)} weeks.")],
         columns=columns(_labels(figures), refused) if any(refused) else None,
         rows=[(_week(week["monday"]), _number(week["refused"])) for week in figures["weeks"]],
     )
+
+
+def _refused_since(week: WeekFigure) -> str:
+    return reverse("keys:activity", query={"outcome": "refused", "since": week["monday"]})
 
 
 def _owners(owners: list[OwnerFigure]) -> list[Bar]:
@@ -158,28 +202,39 @@ def _owners(owners: list[OwnerFigure]) -> list[Bar]:
 
 def _scope_bar(row: ScopeFigure, most: int) -> Bar:
     scope, keys = row["scope"], sum(row["by_role"])
-    offered = {known.id for known in catalogue.offered(settings.PORTAL_EXTRA_SCOPES)}
     return Bar(
         label=catalogue.label(scope),
         keys=_number(keys),
         share=share(keys, most),
-        url=_inventory(scope=scope, status="active") if scope in offered else "",
+        url=_scope_url(scope),
     )
 
 
-def _widest(by_risk: list[ScopeFigure]) -> list[str]:
-    """Return the most powerful keys in words: keys that can change data, the highest role first."""
+def _widest(by_risk: list[ScopeFigure]) -> list[Words]:
+    """Return the most powerful keys in words: keys that can change data, the highest role first.
+
+    The inventory has no filter by role, so each sentence also counts all the keys that its link shows.
+    """
     powerful = [
-        (role, row["scope"], keys)
+        (role, row, keys)
         for row in by_risk
         for role, keys in zip(Role, row["by_role"], strict=True)
         if keys and _writes(row["scope"])
     ]
     powerful.sort(key=lambda row: -row[0])  # a stable sort keeps the order within a role
     return [
-        f"{_keys(keys)} can “{catalogue.label(scope)}” as {role.label}"
-        for role, scope, keys in powerful[:SHOWN_WIDEST]
+        Words(
+            f"{_keys(sum(row['by_role']))} can “{catalogue.label(row['scope'])}”, "
+            f"{_number(keys)} as {role.label}",
+            _scope_url(row["scope"]),
+        )
+        for role, row, keys in powerful[:SHOWN_WIDEST]
     ]
+
+
+def _scope_url(scope: str) -> str:
+    offered = {known.id for known in catalogue.offered(settings.PORTAL_EXTRA_SCOPES)}
+    return _inventory(scope=scope, status="active") if scope in offered else ""
 
 
 def _writes(scope: str) -> bool:

@@ -25,11 +25,15 @@ NEWEST_EVENTS = 5
 
 @dataclass(frozen=True)
 class Verdict:
-    """The overall state of the portal. ``tone`` is success, warning or danger."""
+    """The overall state of the portal. ``tone`` is success, warning or danger.
+
+    ``first`` is the first thing to do, if nothing is broken.
+    """
 
     tone: str
     headline: str
     words: str
+    first: Line | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,8 @@ class StatusFigure:
 class Dashboard:
     """``clear`` are the lines with a count of 0. ``is_empty``: there are neither keys nor things to do.
 
-    ``charts`` and ``as_of`` are None until the figures have been counted.
+    ``charts`` and ``as_of`` are None until the figures have been counted, also if they were counted when
+    there were no keys yet.
     """
 
     verdict: Verdict
@@ -67,6 +72,8 @@ def dashboard_page(actor: Actor, audit: AuditHealth, late_jobs: Sequence[str]) -
     health = health_lines(now, audit, late_jobs)
     counts = {status: _with_status(status, now) for status in ("active", "pending", "expired", "removed")}
     counted = counted_figures()
+    if counted and counts["active"] and not counted.figures["active"]:
+        counted = None
     return Dashboard(
         verdict=_verdict(to_do, health),
         to_do=to_do,
@@ -97,7 +104,5 @@ def _verdict(to_do: list[Line], health: list[HealthLine]) -> Verdict:
         more = f" There {'is' if len(to_do) == 1 else 'are'} also {things}." if to_do else ""
         return Verdict("danger", "Something is broken", f"Fix this first: {', '.join(broken)}.{more}")
     if to_do:
-        first = to_do[0]
-        words = f"Nothing is broken. Start with “{first.label}”: {first.shown}."
-        return Verdict("warning", things, words)
+        return Verdict("warning", things, "Nothing is broken. Start with", to_do[0])
     return Verdict("success", "All is well", "Nothing is broken, and there is nothing to do.")

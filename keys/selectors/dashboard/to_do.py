@@ -71,6 +71,7 @@ def _lines(now: datetime) -> list[Line | None]:
             type=Event.SWEEP_STOPPED,
         ),
         _needing("danger", "owner-left", "These keys still act as a person who has left. Delete them.", now),
+        _expiring("danger", 1, "Programs that use them stop working within a day. Replace them now.", now),
         _expiring("danger", 7, "Programs that use them will stop working. Replace them first.", now),
         _needing(
             "warning", "missing", "Cerby no longer lists them. Check them in Cerby, or delete them here.", now
@@ -135,7 +136,7 @@ def _needing(tone: str, need: str, advice: str, now: datetime) -> Line | None:
 
 
 def _expiring(tone: str, days: int, advice: str, now: datetime) -> Line:
-    label = f"Expiring within {days} days"
+    label = f"Expiring within {days} days" if days > 1 else "Expiring within 24 hours"
     return _of_keys(tone, label, advice, expiring(str(days), now), expires=str(days))
 
 

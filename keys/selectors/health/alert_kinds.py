@@ -13,6 +13,7 @@ class AlertKind(enum.StrEnum):
     SECOND_VIEW = "second-view"
     REMOVAL_STUCK = "removal-stuck"
     CERBY_AWAY = "cerby-away"
+    WORKER_AWAY = "worker-away"
     JOB_LATE = "job-late"
     AUDIT_LOG = "audit-log"
     RECORD_DAMAGED = "record-damaged"
@@ -37,7 +38,8 @@ _HEADINGS = {
     AlertKind.SECOND_VIEW: "Somebody else tried to view an API key",
     AlertKind.REMOVAL_STUCK: "A removed API key may still work",
     AlertKind.CERBY_AWAY: "The portal cannot read from Cerby",
-    AlertKind.JOB_LATE: "A background job does not run",
+    AlertKind.WORKER_AWAY: "The worker is not running",
+    AlertKind.JOB_LATE: "Background jobs are late",
     AlertKind.AUDIT_LOG: "The audit log needs attention",
     AlertKind.RECORD_DAMAGED: "The audit log is damaged",
     AlertKind.RECORD_UNREAD: "The audit log could not be verified",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,15 +21,13 @@ from keys.selectors.health.audit_log import AuditHealth
 from keys.selectors.health.cerby_alerts import cerby_alerts
 from keys.selectors.health.safeguards import active_quarantine
 from keys.selectors.health.siem import siem_health
+from keys.selectors.health.worker import WorkerState, in_words, overdue_jobs, worker_state
 
 MOST_PER_KIND = 20
 SECOND_VIEW_SHOWN_FOR = timedelta(hours=24)
 """A second view is an event without an end, so its alert ends after a day."""
 REPAIR_SHOWN_FOR = timedelta(hours=24)
 """A repair is an event without an end, so its alert ends after a day."""
-LATE_AFTER_PERIODS = 3
-CLOCKS_DIFFER_BY = timedelta(minutes=5)
-
 
 SHOWN_IN_SECTIONS = frozenset(
     {AlertKind.QUARANTINE, AlertKind.SWEEP_STOPPED, AlertKind.AUDIT_LOG, AlertKind.RECORD_DAMAGED}
@@ -57,6 +55,9 @@ def alerts_shown(
 
 def active_alerts(now: datetime, audit: AuditHealth) -> list[ActiveAlert]:
     jobs = {row.name: row for row in PeriodicJob.objects.all()}
+    late = overdue_jobs(jobs.values(), now)
+    worker = worker_state() if late else WorkerState.RUNNING
+    of_cerby = cerby_alerts(now)
     return [
         *_record(audit),
         *_repaired_rows(now),
@@ -64,18 +65,13 @@ def active_alerts(now: datetime, audit: AuditHealth) -> list[ActiveAlert]:
         *_people_stopped(jobs.get("people")),
         *_second_views(now),
         *_stuck_removals(),
-        *_cerby_away(jobs),
-        *cerby_alerts(now),
-        *_late(jobs, now),
-        *_audit_log(audit),
+        *_cerby_away(jobs, of_cerby),
+        *of_cerby,
+        *_late(late, worker),
+        *_audit_log(audit, worker),
         *_anchors(),
         *_siem(),
     ]
-
-
-def is_overdue(finished_at: datetime, every: timedelta, now: datetime) -> bool:
-    """Return whether no run of a job has finished for three of its periods. A future time counts as none."""
-    return not -CLOCKS_DIFFER_BY <= now - finished_at <= every * LATE_AFTER_PERIODS
 
 
 def _quarantine() -> Iterator[ActiveAlert]:
@@ -135,11 +131,15 @@ def _stuck_removals() -> Iterator[ActiveAlert]:
         )
 
 
-def _cerby_away(jobs: dict[str, PeriodicJob]) -> Iterator[ActiveAlert]:
-    """Yield an alert if the last regular read failed: of the keys, or in assisted mode of the people."""
+def _cerby_away(jobs: dict[str, PeriodicJob], others: Sequence[ActiveAlert]) -> Iterator[ActiveAlert]:
+    """Yield an alert if the last regular read failed: of the keys, or in assisted mode of the people.
+
+    A refused credential has an alert already, which says more.
+    """
     is_assisted = settings.CERBY_ISSUE_MODE == "assisted"
     job = jobs.get("people" if is_assisted else "sweep")
-    if job is not None and job.succeeded is False:
+    is_refused = any(one.kind == AlertKind.CREDENTIAL_REFUSED for one in others)
+    if job is not None and job.succeeded is False and not (is_refused and "401" in job.summary):
         yield ActiveAlert(
             kind=AlertKind.CERBY_AWAY,
             subject="",
@@ -189,7 +189,10 @@ def _repaired_rows(now: datetime) -> Iterator[ActiveAlert]:
         )
 
 
-def _audit_log(audit: AuditHealth) -> Iterator[ActiveAlert]:
+def _audit_log(audit: AuditHealth, worker: WorkerState) -> Iterator[ActiveAlert]:
+    """Yield an alert, unless only the worker is missing, which seals and signs."""
+    if worker is not WorkerState.RUNNING and audit.status in {"late", "unsigned"}:
+        return
     if audit.problem and audit.status not in {"damaged", "unread"}:
         yield ActiveAlert(
             kind=AlertKind.AUDIT_LOG,
@@ -224,13 +227,22 @@ def _siem() -> Iterator[ActiveAlert]:
             )
 
 
-def _late(jobs: dict[str, PeriodicJob], now: datetime) -> Iterator[ActiveAlert]:
-    for name, row in jobs.items():
-        if row.every and row.finished_at and is_overdue(row.finished_at, row.every, now):
-            yield ActiveAlert(
-                kind=AlertKind.JOB_LATE,
-                subject=name,
-                words=f"No run of the job “{name}” has finished for three of its periods.",
-                advice="Check the worker's log. If no worker is running, start one.",
-                path=reverse("keys:health"),
-            )
+def _late(names: Sequence[str], worker: WorkerState) -> Iterator[ActiveAlert]:
+    """Yield one alert for all late jobs, because one cause delays them."""
+    if worker is WorkerState.AWAY:
+        yield ActiveAlert(
+            kind=AlertKind.WORKER_AWAY,
+            subject="",
+            words="Nothing is done in the background: no timer ends, nothing is compared with Cerby, and no "
+            "event is sealed.",
+            advice="Start it with “manage.py worker”. If it ends again, look at its log.",
+            path=reverse("keys:health"),
+        )
+    elif names and worker is WorkerState.RUNNING:
+        yield ActiveAlert(
+            kind=AlertKind.JOB_LATE,
+            subject="",
+            words=f"The worker runs, but this has not been done for three periods: {in_words(names)}.",
+            advice="Look at the worker's log. If it does not go on, restart the worker.",
+            path=reverse("keys:health"),
+        )

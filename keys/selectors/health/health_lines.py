@@ -14,6 +14,7 @@ from keys.rules import formatting
 from keys.selectors.compare.completeness import completeness, is_compared_by_hand
 from keys.selectors.health.audit_log import AuditHealth
 from keys.selectors.health.safeguards import active_quarantine
+from keys.selectors.health.worker import AWAY, WorkerState, in_words, worker_state
 from keys.selectors.inventory.freshness import freshness
 
 
@@ -75,11 +76,9 @@ def web_app_lines(now: datetime) -> list[HealthLine]:
 
 def jobs_line(late_jobs: Sequence[str]) -> HealthLine:
     """``late_jobs`` are the names of overdue jobs."""
-    words = (
-        f"Late: {', '.join(late_jobs)}. Check that the worker is running."
-        if late_jobs
-        else "Every job ran on time."
-    )
+    words = f"Late: {in_words(late_jobs)}." if late_jobs else "Every job ran on time."
+    if late_jobs and worker_state() is WorkerState.AWAY:
+        words = f"{AWAY}. Start it with “manage.py worker”."
     return HealthLine("Background jobs", words, "danger" if late_jobs else "ok", reverse("keys:health"))
 
 

@@ -51,7 +51,7 @@ OF_LAST_USE = {"unused-90", "unused-45", "never-used"}
 OF_OWNERSHIP = ("accountable", "backup", "team", "system", "tag", "kind", "environment")
 """The filters by who answers for a key and what it is for."""
 
-EXPIRY_WINDOWS = [("7", "in 7 days"), ("30", "in 30 days"), ("90", "in 90 days")]
+EXPIRY_WINDOWS = [("1", "in 24 hours"), ("7", "in 7 days"), ("30", "in 30 days"), ("90", "in 90 days")]
 EXPIRES = [("", "Any time"), *EXPIRY_WINDOWS]
 
 SORTS: dict[str, tuple[Any, ...]] = {

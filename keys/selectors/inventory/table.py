@@ -88,6 +88,7 @@ class KeyRow(TypedDict):
     seen: str
     last_used_note: str
     expires_note: str
+    expires_today: bool
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,7 @@ def _row(values: tuple[Any, ...], now: datetime) -> KeyRow:
         seen=by_people.seen,
         last_used_note=by_people.last_used,
         expires_note=by_people.expires,
+        expires_today=current is Status.ACTIVE and expires_on == formatting.day(now),
     )
 
 

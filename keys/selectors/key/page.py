@@ -88,6 +88,7 @@ class KeyPage:
     seen: str
     last_used_note: str
     expires_note: str
+    expires_today: bool
 
 
 def key_page(actor: Actor, key_id: UUID) -> KeyPage:
@@ -114,6 +115,7 @@ def key_page(actor: Actor, key_id: UUID) -> KeyPage:
         seen=formatting.confirmed(key.seen_by.name, key.seen_at) if key.seen_by and key.seen_at else "",
         last_used_note=_reading(key.use_read_by, key.use_read_at, key),
         expires_note=_reading(key.expiry_read_by, key.expiry_read_at, key),
+        expires_today=current is Status.ACTIVE and timezone.localdate(key.expires_at) == timezone.localdate(),
         keys_path=settings.CERBY_KEYS_PATH,
     )
 
