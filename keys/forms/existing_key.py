@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, time
 from typing import Any
 
@@ -24,7 +24,6 @@ from keys.validation.existing_key import Registration, check_existing_name
 from keys.validation.new_key import PURPOSE_LENGTH
 
 MEGABYTE = 1024 * 1024
-BEGINNING = 1024
 
 _SECRET_ATTRS = {"autocomplete": "off", "spellcheck": "false", "data-1p-ignore": "", "data-lpignore": "true"}
 _DATE_ATTRS = {"type": "date"}
@@ -229,9 +228,10 @@ class FindForm(forms.Form):
         error_messages={"max_length": "This is longer than 100,000 characters. Upload it as a file."},
     )
     file = forms.FileField(
-        label="Or a text file",
+        label="Or a file",
         required=False,
-        help_text="At most 10 MB. The portal searches it in memory and never stores it.",
+        help_text="A text, a ZIP, gzip or tar archive, or a Word or Excel file, at most 10 MB. The portal "
+        "searches it in memory and never stores it.",
         error_messages={"empty": "The file is empty."},
     )
 
@@ -243,10 +243,6 @@ class FindForm(forms.Form):
             raise forms.ValidationError("The file is larger than 10 MB. Split it into smaller files.")
         if getattr(upload, "no_room", False):
             raise Busy("Too many files are being searched at this moment. Choose the file again in a minute.")
-        try:
-            key_text.check_is_text(upload.read(BEGINNING))
-        except Invalid as invalid:
-            raise forms.ValidationError(invalid.fields["file"]) from None
         return upload
 
     def clean(self) -> dict[str, Any]:
@@ -254,12 +250,6 @@ class FindForm(forms.Form):
         if not self.errors and not data.get("text") and not data.get("file"):
             self.add_error("text", "Paste some text or choose a file.")
         return data
-
-    def texts(self) -> list[Iterable[str]]:
-        """Return the pasted text and the file's, each as chunks that can be read once."""
-        file: UploadedFile[Any] | None = self.cleaned_data["file"]
-        pasted: list[Iterable[str]] = [[self.cleaned_data["text"]]]
-        return [*pasted, key_text.decoded(file.chunks())] if file else pasted
 
     def keep_input(self) -> None:
         """Show the pasted text once more, because it was not searched."""

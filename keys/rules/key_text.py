@@ -17,22 +17,10 @@ SHORTEST, LONGEST = 20, 4096
 LONGEST_IN_A_TEXT = 200
 LARGEST_FILE = 10 * 1024 * 1024
 """Bytes."""
-NOT_TEXT = (
-    *(
-        b"PK\x03\x04",
-        b"\x1f\x8b",
-        b"BZh91AY&SY",
-        b"\xfd7zXZ\x00",
-        b"7z\xbc\xaf\x27\x1c",
-        b"Rar!\x1a",
-        b"\x28\xb5\x2f\xfd",
-    ),
-    *(b"%PDF-", b"\xd0\xcf\x11\xe0", b"\x89PNG", b"\xff\xd8\xff", b"GIF87a", b"GIF89a"),
-)
-"""The first bytes of archives (also .docx and .xlsx), PDF, older Office files and images."""
-
 _SIMPLE = re.compile(r"[A-Za-z0-9_-]{20,}")  # a key in "key=…&", in a URL's path or in quotes
-_RUN = re.compile(r"[^\s\"'`<>(){}\[\],;|\\]{20,}")  # any text between spaces, quotes and brackets
+_BETWEEN = r"\s\"'`<>(){}\[\],;|\\\x00-\x1f\x7f-\U0010ffff"
+"""Spaces, quotes, brackets, and characters that are not ASCII."""
+_RUN = re.compile(rf"[^{_BETWEEN}]{{20,}}")
 _SHAPES = (
     _SIMPLE,
     re.compile(r"[A-Za-z0-9_.~+/-]{20,}={0,2}"),  # Base64 with or without padding, and tokens with dots
@@ -40,7 +28,7 @@ _SHAPES = (
 )
 """Each token of the first two lies in a run."""
 _BOUNDARIES = (
-    re.compile(r"[\s\"'`<>(){}\[\],;|\\]"),
+    re.compile(rf"[{_BETWEEN}]"),
     re.compile(r"[^A-Za-z0-9_.~+/=-]"),
     re.compile(r"[^A-Za-z0-9_-]"),
 )
@@ -49,7 +37,6 @@ _MAY_BE_A_KEY = re.compile(r"(?<!\S)[^\s@]{20,}(?!\S)")
 _WORD = re.compile(r"(?<![\w@])[A-Za-z0-9_~+.-]{20,}={0,2}(?![\w@])")
 _UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\.?", re.IGNORECASE)
 MIXED = 12
-_PUNCTUATION = ".:/="
 SHORTEST_RANDOM = 10
 """Characters without punctuation that are checked for a mix of letters and digits."""
 LONGEST_WORD = 18
@@ -60,6 +47,27 @@ _LONG_WORD = re.compile(r"[^\s@]{20,}(?![^\s]*@)")
 _PARTS = re.compile(r"[^\W\d_a-z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_A-Za-z]+")
 _HEX = re.compile(r"(?=.*\d)(?=.*[A-Fa-f])[0-9A-Fa-f]{8,}")
 _SEGMENTS = re.compile(r"[-_./:+#()&,;=|]+")
+_AROUND = "-+_*~.:/=#!?&@"
+"""Signs of a diff, of Markdown and of a sentence, which may stand around a key or be part of it."""
+_MOST_AROUND = 3
+
+
+class Lately:
+    """Remember texts for a while, in a few megabytes of memory, so that they are not searched again."""
+
+    MOST, LONGEST = 20_000, 400
+
+    def __init__(self) -> None:
+        self._texts: set[str] = set()
+
+    def is_new(self, text: str) -> bool:
+        if text in self._texts:
+            return False
+        if len(text) <= self.LONGEST:
+            if len(self._texts) >= self.MOST:
+                self._texts.clear()
+            self._texts.add(text)
+        return True
 
 
 @sensitive_variables()
@@ -80,11 +88,11 @@ def check_key_text(secret: str) -> str:
 
 
 @sensitive_variables()
-def candidates_in(chunks: Iterable[str]) -> Iterator[str]:
+def candidates_in(chunks: Iterable[str], lately: Lately | None = None) -> Iterator[str]:
     """Yield the parts of a text with 20 to 200 characters, and the text itself if it may be a key.
 
     The text comes in ``chunks``, which may end anywhere. Memory use depends on the longest chunk only, not on
-    the number of candidates. A candidate can recur.
+    the number of candidates. A candidate can recur. The parts that are in ``lately`` are skipped.
     """
     whole: str | None = ""
     rest = ""
@@ -94,9 +102,9 @@ def candidates_in(chunks: Iterable[str]) -> Iterator[str]:
             whole = whole if len(whole) <= 2 * LONGEST else None
         window = rest + chunk
         end = _last_boundary(window)
-        yield from _tokens(window[:end])
+        yield from _tokens(window[:end], lately)
         rest = window[end:]
-    yield from _tokens(rest)
+    yield from _tokens(rest, lately)
     if whole is not None and SHORTEST <= len(whole.strip()) <= LONGEST:
         yield whole.strip()
 
@@ -116,24 +124,44 @@ def _last_boundary(window: str) -> int:
     return len(window)
 
 
-def _tokens(text: str) -> Iterator[str]:
+def _tokens(text: str, lately: Lately | None) -> Iterator[str]:
     for run in _RUN.finditer(text):
         start, end = run.span()
+        if lately is not None and not lately.is_new(run.group()):
+            continue
         if _SIMPLE.fullmatch(text, start, end):
             if end - start <= LONGEST_IN_A_TEXT:
-                yield run.group()
+                yield from _bare(run.group())
         else:
             yield from _tokens_of_run(text, start, end)
 
 
 def _tokens_of_run(text: str, start: int, end: int) -> set[str]:
-    found = set()
+    found: set[str] = set()
     for shape in _SHAPES:
         for match in shape.finditer(text, start, end):
             if match.end() - match.start() <= LONGEST:
                 token = match.group()
-                found |= {token, token.strip(_PUNCTUATION)}
+                found.update(_bare(token))
+                found.add(token.partition("+")[2])  # "Bearer+" in a form field
+    run = text[start:end] if end - start <= LONGEST else ""
+    for part in (run.partition("="), run.partition(":"), run.rpartition(":")):
+        found |= {part[0], *_bare(part[2])}
     return {token for token in found if SHORTEST <= len(token) <= LONGEST_IN_A_TEXT}
+
+
+def _bare(token: str) -> Iterator[str]:
+    """Yield ``token`` with and without the punctuation at its ends."""
+    yield token
+    stripped = token.strip(_AROUND)
+    if stripped == token or len(stripped) < SHORTEST:
+        return
+    yield stripped
+    before = min(len(token) - len(token.lstrip(_AROUND)), _MOST_AROUND)
+    after = min(len(token) - len(token.rstrip(_AROUND)), _MOST_AROUND)
+    for start in range(before + 1):
+        for end in range(after + 1):
+            yield token[start : len(token) - end]
 
 
 def withheld(text: str) -> str:
@@ -183,19 +211,22 @@ def _may_be_key(word: str) -> bool:
     return mixed >= MIXED and not _UUID.fullmatch(word)
 
 
-def check_is_text(beginning: bytes) -> None:
-    """Raise ``Invalid`` for a file in which a key would not be found although it is there."""
-    if beginning.startswith(NOT_TEXT):
-        raise Invalid(
-            file="The portal cannot search an archive, an image or a document. Paste its text instead."
-        )
-
-
 def decoded(content: Iterable[bytes]) -> Iterator[str]:
     """Decode a file chunk by chunk. Keys are ASCII, so Latin-1 finds them in most encodings."""
     decoder: codecs.IncrementalDecoder | None = None
     for chunk in content:
         if decoder is None:
-            is_utf_16 = chunk.startswith((b"\xff\xfe", b"\xfe\xff"))
-            decoder = codecs.getincrementaldecoder("utf-16" if is_utf_16 else "latin-1")("replace")
+            decoder = codecs.getincrementaldecoder(_encoding(chunk))("replace")
         yield decoder.decode(chunk)
+
+
+def _encoding(beginning: bytes) -> str:
+    """Recognise UTF-16 by its mark or, as most text is ASCII, by its zeros."""
+    if beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    sample = beginning[:4096]
+    half = max(len(sample) // 2, 1)
+    for encoding, zeros, others in (("utf-16-le", 1, 0), ("utf-16-be", 0, 1)):
+        if sample[zeros::2].count(0) > half * 0.6 and sample[others::2].count(0) < half * 0.1:
+            return encoding
+    return "latin-1"

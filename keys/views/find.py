@@ -35,10 +35,16 @@ def find(request: HttpRequest) -> HttpResponse:
     try:
         if not form.is_valid():
             return _page(request, form, HTTPStatus.UNPROCESSABLE_ENTITY)
-        found = answers(actor, find_leaked(actor, *form.texts()))
+        found = find_leaked(actor, text=form.cleaned_data["text"], file=form.cleaned_data["file"])
     except (Busy, TooOften) as error:
         return _not_now(request, error)
-    context = {"section": "keys", "form": FindForm(), "asked": True, "found": found}
+    context = {
+        "section": "keys",
+        "form": FindForm(),
+        "asked": True,
+        "keys": answers(actor, found.keys),
+        "found": found,
+    }
     return render(request, "keys/find.html", context)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain
-from typing import Self
+from typing import Any, Self
 
 from django.views.decorators.debug import sensitive_variables
 
@@ -14,9 +15,10 @@ from keys.audit import log
 from keys.audit.guard import authorize
 from keys.models import ApiKey, Throttle
 from keys.models.throttle import throttle_name
-from keys.rules import key_text
 from keys.rules.errors import Busy, TooOften
 from keys.rules.events import Event
+from keys.rules.key_text import Lately
+from keys.rules.leak_search import LeakSearch, Unread
 from keys.rules.policy import Action, Actor
 from keys.selectors.key.by_plain_text import keys_with_plain_text
 
@@ -28,67 +30,81 @@ AT_ONCE, WAITING_AT_ONCE = 2, 4
 PATIENCE = 20
 """Seconds."""
 BUSY = "The portal is searching other large files at this moment. Try again in a minute."
-REMEMBERED = 20_000
-"""Candidates that are not looked up again if they recur. They take at most a few megabytes of memory."""
 
 _turns = threading.BoundedSemaphore(AT_ONCE)
 _waiting = threading.BoundedSemaphore(WAITING_AT_ONCE)
 
 
-@sensitive_variables()
-def find_leaked(actor: Actor | None, *texts: Iterable[str]) -> list[ApiKey]:
-    """Return the keys whose plain text occurs in ``texts``, each of which is a sequence of chunks.
+@dataclass(frozen=True)
+class Found:
+    """``unread`` lists what could not be searched, at most 20 parts; ``more_unread`` counts the others."""
 
-    Reads one chunk at a time. The event records only the numbers of candidates and of found keys. ``actor``
-    is None on the command line. Raises ``TooOften`` after ten searches within a minute, and ``Busy`` if too
-    many long texts are being searched.
+    keys: list[ApiKey]
+    unread: list[Unread]
+    more_unread: int
+
+
+@sensitive_variables()
+def find_leaked(actor: Actor | None, *, text: str = "", file: Any = None) -> Found:
+    """Find the keys whose plain text occurs in ``text`` or in ``file``, which is open and can ``seek``.
+
+    The event records only the numbers of candidates and of found keys. ``actor`` is None on the command line.
+    Raises ``TooOften`` after ten searches within a minute, and ``Busy`` if too many long texts are being
+    searched.
     """
     if actor is not None:
         authorize(actor, Action.FIND_KEY)
         _count_search(actor)
-    with _Search() as search:
-        found = keys_with_plain_text(search.of(texts))
-    log.append(Event.KEY_SOUGHT, actor=actor, candidates=search.count, hits=len(found))
-    return found
+    with _Turn() as turn:
+        search = LeakSearch(before_long=turn.wait)
+        counted = _Counted(chain(search.in_text(text), search.in_file(file) if file else ()), turn)
+        keys = keys_with_plain_text(counted)
+    log.append(Event.KEY_SOUGHT, actor=actor, candidates=counted.count, hits=len(keys))
+    return Found(keys, search.unread, search.more_unread)
 
 
-class _Search:
-    """Yield candidates, and wait for a turn if there are many. ``count``: how many there were so far."""
+class _Counted:
+    """Yield candidates, without those that were yielded lately. A search of many of them waits for a turn."""
+
+    def __init__(self, candidates: Iterable[str], turn: _Turn) -> None:
+        self.count = 0
+        self._candidates, self._turn = candidates, turn
+
+    @sensitive_variables()
+    def __iter__(self) -> Iterator[str]:
+        lately = Lately()
+        for candidate in self._candidates:
+            if lately.is_new(candidate):
+                self.count += 1
+                if self.count == FEW:
+                    self._turn.wait()
+                yield candidate
+
+
+class _Turn:
+    """The right to a long search, which few have at the same time."""
 
     def __init__(self) -> None:
-        self.count = 0
-        self._has_turn = False
+        self._is_mine = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._has_turn:
+        if self._is_mine:
             _turns.release()
 
-    @sensitive_variables()
-    def of(self, texts: Iterable[Iterable[str]]) -> Iterator[str]:
-        """Yield the candidates in ``texts``, without those that were yielded lately. Raises ``Busy``."""
-        lately: set[str] = set()
-        for candidate in chain.from_iterable(map(key_text.candidates_in, texts)):
-            if candidate in lately:
-                continue
-            if len(lately) >= REMEMBERED:
-                lately.clear()
-            lately.add(candidate)
-            self.count += 1
-            if self.count == FEW:
-                self._wait_for_turn()
-            yield candidate
-
-    def _wait_for_turn(self) -> None:
+    def wait(self) -> None:
+        """Wait for a turn, unless this search has one. Raises ``Busy``."""
+        if self._is_mine:
+            return
         if not _waiting.acquire(blocking=False):
             raise Busy(BUSY)
         try:
-            self._has_turn = _turns.acquire(timeout=PATIENCE)
+            self._is_mine = _turns.acquire(timeout=PATIENCE)
         finally:
             _waiting.release()
-        if not self._has_turn:
+        if not self._is_mine:
             raise Busy(BUSY)
 
 

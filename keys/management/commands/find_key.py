@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterable
 from getpass import getpass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 
-from keys.actions.keys.find_leaked import find_leaked
+from keys.actions.keys.find_leaked import Found, find_leaked
 from keys.rules import key_text
-from keys.rules.errors import Invalid
 from keys.selectors.key.find import Answer, answers
 
 
@@ -27,14 +26,22 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", nargs="?", type=Path, help="a text file of at most 10 MB")
+        parser.add_argument("file", nargs="?", type=Path, help="a text or an archive of at most 10 MB")
 
     @sensitive_variables()
     def handle(self, *_: Any, file: Path | None, **__: Any) -> None:
-        found = answers(None, find_leaked(None, _read(file)))
-        for answer in found:
+        found = _search(file)
+        for answer in answers(None, found.keys):
             self.stdout.write(_describe(answer))
-        if not found:
+        for part in found.unread:
+            self.stdout.write(f"Not searched: {part.name}. {part.why}")
+        if found.more_unread:
+            self.stdout.write(f"Not searched: {found.more_unread} more parts.")
+        if found.unread:
+            self.stdout.write(
+                "A key in these parts may be in the inventory. Unpack or export them and search again."
+            )
+        elif not found.keys:
             self.stdout.write(
                 "Not in the inventory: the text contains no key whose fingerprint the portal has. Keys that "
                 "were declared, or discovered in Cerby, have no fingerprint. If in doubt, check them too."
@@ -42,21 +49,19 @@ class Command(BaseCommand):
 
 
 @sensitive_variables()
-def _read(file: Path | None) -> Iterable[str]:
-    if file is None and sys.stdin.isatty():
-        return [getpass("Suspicious text, on one line (not shown): ")]
+def _search(path: Path | None) -> Found:
+    if path is None and sys.stdin.isatty():
+        return find_leaked(None, text=getpass("Suspicious text, on one line (not shown): "))
     try:
-        with file.open("rb") if file else sys.stdin.buffer as stream:
+        with path.open("rb") if path else sys.stdin.buffer as stream:
             content = stream.read(key_text.LARGEST_FILE + 1)
     except OSError as error:
-        raise CommandError(f"{file} cannot be read: {error.strerror}.") from error
+        raise CommandError(f"{path} cannot be read: {error.strerror}.") from error
     if len(content) > key_text.LARGEST_FILE:
         raise CommandError("The text is larger than 10 MB. Split it into several files.")
-    try:
-        key_text.check_is_text(content)
-    except Invalid as invalid:
-        raise CommandError(invalid.fields["file"]) from None
-    return key_text.decoded([content])
+    file = BytesIO(content)
+    file.name = path.name if path else "The text"
+    return find_leaked(None, file=file)
 
 
 def _describe(key: Answer) -> str:
@@ -67,6 +72,7 @@ def _describe(key: Answer) -> str:
         f"  Status:  {key.status.label}{f' ({key.caveat})' if key.caveat else ''}\n"
         f"  Scopes:  {key.scopes}\n"
         f"  Expires: {key.expires}\n"
+        f"  Used:    {key.last_used}\n"
         f"  Page:    {settings.PORTAL_URL}{reverse('keys:key', args=[key.id])}\n"
         f"  Who may delete it: {key.who_may}"
     )

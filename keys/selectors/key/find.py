@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
@@ -13,11 +14,15 @@ from keys.models import ApiKey
 from keys.rules import formatting
 from keys.rules.lifecycle import CAVEAT, ENDED, State, Status, status
 from keys.rules.policy import Action, Actor, KeyManagement, roles_that_may
+from keys.selectors.activity.table import EventRow, story_of
+
+SHOWN_KEYS_WITH_STORY = 10
+SHOWN_EVENTS = 3
 
 
 @dataclass(frozen=True)
 class Answer:
-    """``who_may`` lists who may delete the key if the actor may not."""
+    """``who_may`` lists who may delete the key if the actor may not. ``story`` has the newest events."""
 
     id: UUID
     name: str
@@ -28,7 +33,9 @@ class Answer:
     status: Status
     caveat: str
     expires: str
+    last_used: str
     last_four: str
+    story: list[EventRow]
     may_see: bool
     may_delete: bool
     who_may: str
@@ -40,10 +47,15 @@ class Answer:
 
 def answers(actor: Actor | None, keys: Iterable[ApiKey]) -> list[Answer]:
     """Describe ``keys`` for ``actor``, or for an operator at the command line if it is None."""
-    return [_answer(actor, key) for key in keys]
+    return [
+        _answer(actor, key, SHOWN_EVENTS if number < SHOWN_KEYS_WITH_STORY else 0)
+        for number, key in enumerate(keys)
+    ]
 
 
-def _answer(actor: Actor | None, key: ApiKey) -> Answer:
+def _answer(actor: Actor | None, key: ApiKey, events: int) -> Answer:
+    now = timezone.now()
+    may_see = actor is not None and actor.may(Action.SEE_KEY, key)
     may_delete = actor is not None and actor.may(Action.DELETE_KEY, key)
     management = KeyManagement(settings.PORTAL_KEY_MANAGEMENT)
     return Answer(
@@ -53,11 +65,19 @@ def _answer(actor: Actor | None, key: ApiKey) -> Answer:
         owner_email=key.owner_email,
         purpose=key.purpose,
         scopes=formatting.scope_list(key.scopes),
-        status=status(key.phase, key.expires_at, timezone.now()),
+        status=status(key.phase, key.expires_at, now),
         caveat=CAVEAT.get(State(key.state), ""),
         expires=formatting.exact(key.expires_at),
+        last_used=_last_used(key, now),
         last_four=key.last_four,
-        may_see=actor is not None and actor.may(Action.SEE_KEY, key),
+        story=story_of(key, events) if may_see and events else [],
+        may_see=may_see,
         may_delete=may_delete and key.state not in ENDED,
         who_may="" if may_delete else ", ".join(roles_that_may(Action.DELETE_KEY, management)),
     )
+
+
+def _last_used(key: ApiKey, now: datetime) -> str:
+    is_known = not key.is_deleted_by_hand or key.use_read_by_id is not None
+    words = formatting.last_used(key.last_used_at, now, is_known=is_known)
+    return f"{words} ({formatting.exact(key.last_used_at)})" if key.last_used_at else words

@@ -74,10 +74,14 @@ def test_it_reports_an_unknown_key_as_not_in_the_inventory(db, tmp_path):
     assert find_key(str(tmp_path / "text")).startswith("Not in the inventory")
 
 
-def test_an_archive_is_refused(db, tmp_path):
-    (tmp_path / "logs.gz").write_bytes(gzip.compress(b"a key"))
-    with pytest.raises(CommandError, match="cannot search an archive"):
-        find_key(str(tmp_path / "logs.gz"))
+def test_it_looks_into_archives_and_says_what_it_could_not_read(cast, settings, tmp_path):
+    _, plain = leaked(cast.owner, settings, name="Payroll")
+    (tmp_path / "logs.gz").write_bytes(gzip.compress(plain.encode()))
+    assert "“Payroll”" in find_key(str(tmp_path / "logs.gz"))
+    (tmp_path / "logs.7z").write_bytes(b"7z\xbc\xaf\x27\x1c")
+    said = find_key(str(tmp_path / "logs.7z"))
+    assert "Not searched: logs.7z. It is a 7z archive." in said
+    assert "Not in the inventory" not in said
 
 
 def test_an_error_does_not_quote_the_input(db, tmp_path):
