@@ -82,7 +82,12 @@ urlpatterns = [
     path("activity/<uuid:uid>/proof/", event.proof, name="event-proof"),
     path("activity/filters/", activity.add_filter, name="activity-save"),
     path("activity/filters/<int:filter_id>/delete/", activity.forget, name="activity-forget"),
+    # People
+    path("people/", person.people, name="people"),
+    path("people/add/", person.add, name="people-add"),
     path("people/<int:user_id>/", person.person, name="person"),
+    path("people/<int:user_id>/remove/", person.remove, name="person-remove"),
+    path("people/<int:user_id>/sign-out/", person.sign_out, name="person-sign-out"),
     # Workspace Configuration
     path("settings/", settings_page.settings, name="settings"),
     path("settings/health/", health.health, name="health"),

@@ -249,10 +249,12 @@ PERMISSIONS_POLICY: dict[str, Any] = {
 }
 
 # Mail
+NO_MAIL = {"django.core.mail.backends.console.EmailBackend", "django.core.mail.backends.dummy.EmailBackend"}
 EMAIL_CONFIG = dict(CONFIG.email)
 vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = CONFIG.email_from
 EMAIL_TIMEOUT = 10
+PORTAL_SENDS_MAIL = EMAIL_CONFIG["EMAIL_BACKEND"] not in NO_MAIL
 
 # Logs
 LOGGING["root"]["level"] = CONFIG.log_level

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from keys.audit import refusals
 from keys.audit.refusals import Refusal
-from keys.models import ApiKey
+from keys.models import ApiKey, User
 from keys.rules import policy
 from keys.rules.errors import NotAllowed
 from keys.rules.events import Event
 from keys.rules.policy import Action, Actor
 
 
-def authorize(actor: Actor, action: Action, key: ApiKey | None = None) -> None:
-    """Record the refusal and raise ``NotAllowed`` unless ``actor`` may do ``action`` (to ``key``).
+def authorize(actor: Actor, action: Action, key: ApiKey | None = None, person: User | None = None) -> None:
+    """Record the refusal and raise ``NotAllowed`` unless ``actor`` may do ``action``.
 
     Call this before opening a transaction, so that the refusal's event is not rolled back.
     """
     try:
-        policy.check(actor, action, key)
+        policy.check(actor, action, key, person)
     except NotAllowed as refusal:
         record_refusal(actor, action, key, refusal.sentence)
         raise

@@ -32,6 +32,8 @@ def in_force() -> Policy:
                 "own key": rule.own_key.name.lower().replace("_", " "),
                 "as high as the key's owner": rule.at_least_key_owner,
                 "role confirmed within a minute": rule.fresh_role,
+                **({"as high as the person's": True} if rule.at_least_person else {}),
+                **({"not oneself": True} if rule.not_oneself else {}),
                 **({"accountable": True} if rule.accountable else {}),
                 **({"backup": True} if rule.backup else {}),
             }

@@ -39,6 +39,16 @@ def mail_password_link(user_id: int, tries: int = 1) -> None:
 
 
 @task(queue_name=MAIL)
+def mail_first_link(user_id: int, tries: int = 1) -> None:
+    """Mail a person who was added to the portal a link to set their password, if they may still sign in."""
+    user = User.objects.filter(pk=user_id, is_active=True).first()
+    if user is not None:
+        text = {"link": password_link(user), "user": user}
+        if not send_mail([user.email], *rendered("account/email/person_added", text)):
+            _later(mail_first_link, tries, user_id)
+
+
+@task(queue_name=MAIL)
 def mail_notice(user_id: int, subject: str, text: str, tries: int = 1) -> None:
     """Mail a person that something about their account has changed."""
     user = User.objects.filter(pk=user_id).first()

@@ -54,6 +54,7 @@ class Event(enum.StrEnum):
     ATTEMPT_REFUSED = "attempt:refuse"
     SIGNED_IN = "session:start"
     SIGNED_OUT = "session:end"
+    SESSIONS_ENDED = "session:revoke"
     IDENTITY_CONFIRMED = "session:confirm"
     PASSWORD_CHANGED = "password:change"  # noqa: S105 - the name of an event
     PASSWORD_RESET = "password:reset"  # noqa: S105 - the name of an event
@@ -121,6 +122,7 @@ _LABELS = {
     Event.ATTEMPT_REFUSED: "Attempt refused",
     Event.SIGNED_IN: "Signed in",
     Event.SIGNED_OUT: "Signed out",
+    Event.SESSIONS_ENDED: "Sessions ended by an admin",
     Event.IDENTITY_CONFIRMED: "Identity confirmed",
     Event.PASSWORD_CHANGED: "Password changed",
     Event.PASSWORD_RESET: "Password set by link",
@@ -185,9 +187,10 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.ACTIVITY_EXPORTED: frozenset({"filter", "count"}),
     Event.ATTEMPT_REFUSED: frozenset({"action", "further_refusals"}),
     Event.SIGNED_IN: frozenset({"further_refusals"}),
+    Event.SESSIONS_ENDED: frozenset({"person", "email"}),
     Event.IDENTITY_CONFIRMED: frozenset({"method", "further_refusals"}),
     Event.PASSWORD_CHANGED: frozenset({"further_refusals"}),
-    Event.PERSON_ADDED: frozenset({"person", "email", "role"}),
+    Event.PERSON_ADDED: frozenset({"person", "email", "role", "link"}),
     Event.PERSON_REMOVED: frozenset({"person", "email", "before", "after"}),
     Event.PERSON_CHANGED: frozenset({"person", "email", "before", "after"}),
     Event.PERSON_REPAIRED: frozenset({"person", "email", "before", "after"}),
@@ -230,6 +233,7 @@ URGENT = frozenset(
         Event.QUARANTINE_ENDED,
         Event.PASSWORD_CHANGED,
         Event.PASSWORD_RESET,
+        Event.SESSIONS_ENDED,
         Event.PERSON_ADDED,
         Event.PERSON_REMOVED,
         Event.PERSON_CHANGED,

@@ -67,6 +67,10 @@ class Action(enum.StrEnum):
     EDIT_KEY = "key:edit"
     CORRECT_KEY = "key:correct"
     WITHDRAW_KEY = "key:withdraw"
+    SEE_PEOPLE = "people:see"
+    ADD_PERSON = "person:add"
+    REMOVE_PERSON = "person:remove"
+    END_SESSIONS = "session:revoke"
     ERASE_PERSON = "person:erase"
     KEEP_KEY = "key:keep"
     END_QUARANTINE = "quarantine:end"
@@ -101,6 +105,10 @@ _ACTION_WORDS = {
     Action.EDIT_KEY: "edit who answers for an API key and what it is for",
     Action.CORRECT_KEY: "correct the owner, name or expiry of a declared API key",
     Action.WITHDRAW_KEY: "withdraw the registration of an API key",
+    Action.SEE_PEOPLE: "see the people of the workspace",
+    Action.ADD_PERSON: "let a person sign in to the portal",
+    Action.REMOVE_PERSON: "remove a person from the portal",
+    Action.END_SESSIONS: "end the sessions of a person",
     Action.ERASE_PERSON: "erase a person who has left",
     Action.KEEP_KEY: "keep an API key that is held back by the quarantine",
     Action.END_QUARANTINE: "end the quarantine",
@@ -129,14 +137,18 @@ class Rule:
     """Who may do an action: people with one of ``roles``, depending on ``own_key``.
 
     ``at_least_key_owner``: the role must be at least as high as that of the key's owner, because a key acts
-    as its owner. ``accountable`` and ``backup``: being the key's accountable person, or the backup, suffices
-    as well. ``fresh_role``: Cerby must confirm the role when the action is done
-    (keys.actions.people.confirm_role). Pages offer the action if Cerby confirmed the role within a day.
+    as its owner. ``at_least_person``: the role must be at least as high as that of the person whom the action
+    is about. ``not_oneself``: nobody may do it to themselves. ``accountable`` and ``backup``: being the key's
+    accountable person, or the backup, suffices as well. ``fresh_role``: Cerby must confirm the role
+    when the action is done (keys.actions.people.confirm_role). Pages offer the action if Cerby confirmed the
+    role within a day.
     """
 
     roles: frozenset[Role]
     own_key: OwnKey = OwnKey.DOES_NOT_MATTER
     at_least_key_owner: bool = False
+    at_least_person: bool = False
+    not_oneself: bool = False
     fresh_role: bool = False
     accountable: bool = False
     backup: bool = False
@@ -166,6 +178,11 @@ MATRIX: dict[Action, Rule] = {
     Action.EDIT_KEY: Rule(ADMINS, OwnKey.SUFFICES, fresh_role=True, accountable=True),
     Action.CORRECT_KEY: Rule(ADMINS, fresh_role=True),
     Action.WITHDRAW_KEY: Rule(ADMINS, fresh_role=True),
+    Action.SEE_PEOPLE: Rule(ADMINS),
+    # A new person's link to set a password may be shown, so it must not lead to a higher role.
+    Action.ADD_PERSON: Rule(ADMINS, at_least_person=True, fresh_role=True),
+    Action.REMOVE_PERSON: Rule(ADMINS, at_least_person=True, not_oneself=True, fresh_role=True),
+    Action.END_SESSIONS: Rule(ADMINS, at_least_person=True, fresh_role=True),
     Action.ERASE_PERSON: Rule(frozenset({Role.OWNER}), fresh_role=True),
     Action.KEEP_KEY: Rule(HIGHEST, fresh_role=True),
     Action.END_QUARANTINE: Rule(HIGHEST, fresh_role=True),
@@ -205,6 +222,14 @@ class OwnedKey(Protocol):
     def answering(self) -> Answering: ...
 
 
+class Subject(Protocol):
+    """The attributes of a person that the rules about people use."""
+
+    pk: int
+    name: str
+    role: int
+
+
 @dataclass(frozen=True)
 class Actor:
     """The person who acts, with their current role, and the address and browser of the request."""
@@ -224,8 +249,8 @@ class Actor:
     def role_label(self) -> str:
         return self.role.label
 
-    def may(self, action: Action, key: OwnedKey | None = None) -> bool:
-        return refusal(self, action, key) is None
+    def may(self, action: Action, key: OwnedKey | None = None, person: Subject | None = None) -> bool:
+        return refusal(self, action, key, person) is None
 
 
 def is_stale(checked_at: datetime | None, now: datetime) -> bool:
@@ -233,8 +258,10 @@ def is_stale(checked_at: datetime | None, now: datetime) -> bool:
     return checked_at is None or now - checked_at > ROLE_GOES_STALE_AFTER
 
 
-def refusal(actor: Actor, action: Action, key: OwnedKey | None = None) -> str | None:
-    """Return why ``actor`` may not do ``action`` (to ``key``), as a sentence, or None if they may."""
+def refusal(
+    actor: Actor, action: Action, key: OwnedKey | None = None, person: Subject | None = None
+) -> str | None:
+    """Return why ``actor`` may not do ``action`` (to ``key`` or ``person``), or None if they may."""
     if not actor.is_active:
         return f"You are no longer an active member of the workspace in Cerby, so you may not {action.words}."
     rule = matrix(actor.management)[action]
@@ -249,6 +276,15 @@ def refusal(actor: Actor, action: Action, key: OwnedKey | None = None) -> str | 
         return f"Cerby has not confirmed your role for a day. Until it does, you may not {action.words}."
     if rule.at_least_key_owner and key is not None and not _reaches(actor.role, key.owner_role):
         return f"This key acts as its owner, whose role is higher than yours, so you may not {action.words}."
+    return _refusal_about(person, rule, actor, action) if person is not None else None
+
+
+def _refusal_about(person: Subject, rule: Rule, actor: Actor, action: Action) -> str | None:
+    if rule.not_oneself and person.pk == actor.user_id:
+        return f"You may not {action.words} if that person is you. Ask another admin to do it."
+    if rule.at_least_person and actor.role < person.role:
+        theirs = f"The role of {person.name}, {Role(person.role).label}, is higher than yours"
+        return f"{theirs}, so you may not {action.words}."
     return None
 
 
@@ -261,9 +297,9 @@ def _reaches(role: Role, owner_role: Role | None) -> bool:
     return owner_role is not None and role >= owner_role
 
 
-def check(actor: Actor, action: Action, key: OwnedKey | None = None) -> None:
-    """Raise ``NotAllowed`` unless ``actor`` may do ``action`` (to ``key``)."""
-    reason = refusal(actor, action, key)
+def check(actor: Actor, action: Action, key: OwnedKey | None = None, person: Subject | None = None) -> None:
+    """Raise ``NotAllowed`` unless ``actor`` may do ``action`` (to ``key`` or ``person``)."""
+    reason = refusal(actor, action, key, person)
     if reason is not None:
         raise NotAllowed(reason, allowed=roles_that_may(action, actor.management))
 

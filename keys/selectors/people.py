@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.conf import settings
 from django.db.models import Count, Q
@@ -14,14 +15,19 @@ from keys.rules.cerby_roles import ROLES, role_in_words
 from keys.rules.errors import NotFound
 from keys.rules.events import Event
 from keys.rules.lifecycle import Status, status
-from keys.rules.policy import Action, Actor, KeyManagement, OwnKey, Role, Rule, matrix
+from keys.rules.policy import Action, Actor, KeyManagement, OwnKey, Role, Rule, matrix, refusal
 from keys.selectors.activity.filters import by_owner
 from keys.selectors.activity.table import EventRow, newest
 
 SHOWN = 5
 SHOWN_ROLES = 10
 SHOWN_KEYS, SHOWN_EVENTS = 20, 50
-_ROLE_EVENTS = (Event.PERSON_ADDED.value, Event.PERSON_REMOVED.value, Event.PERSON_CHANGED.value)
+_ROLE_EVENTS = (
+    Event.PERSON_ADDED.value,
+    Event.PERSON_REMOVED.value,
+    Event.PERSON_CHANGED.value,
+    Event.SESSIONS_ENDED.value,
+)
 
 
 def whom_to_ask() -> list[User]:
@@ -65,6 +71,10 @@ def _row(action: Action, rule: Rule) -> MatrixRow:
     notes = []
     if rule.at_least_key_owner:
         notes.append("The role must be at least as high as the role of the key's owner.")
+    if rule.at_least_person:
+        notes.append("The role must be at least as high as the role of the person.")
+    if rule.not_oneself:
+        notes.append("Nobody can do this to themselves.")
     if rule.backup:
         notes.append("The key's backup may do this as well.")
     if rule.fresh_role:
@@ -100,6 +110,9 @@ class PersonPage:
 
     person: User
     role: str
+    sessions: str
+    why_not_remove: str
+    why_not_end: str
     keys: list[tuple[ApiKey, Status]]
     more_keys: bool
     history: list[EventRow]
@@ -117,17 +130,43 @@ def _with_status(keys: list[ApiKey]) -> list[tuple[ApiKey, Status]]:
     return [(key, status(key.phase, key.expires_at, now)) for key in keys]
 
 
-def person_page(actor: Actor, user_id: int) -> PersonPage:
-    """Raise ``NotAllowed`` or ``NotFound``."""
-    authorize(actor, Action.SEE_ACTIVITY)
+def person_for(actor: Actor, user_id: int, action: Action) -> User:
+    """Return the person if ``actor`` may do ``action`` to them. Raise ``NotAllowed`` or ``NotFound``."""
+    authorize(actor, action)
+    person = _known(user_id)
+    authorize(actor, action, person=person)
+    return person
+
+
+def _known(user_id: int) -> User:
     person = User.objects.filter(pk=user_id).first()
     if person is None:
         raise NotFound("The portal does not know this person.")
+    return person
+
+
+def _sessions(person: User) -> str:
+    """Return whether the person may be signed in now. A session ends by itself after ``SESSION_MAX_AGE``."""
+    since, ended = person.last_login, person.signed_out_at
+    if since is None or not person.is_active or (ended is not None and ended >= since):
+        return "None"
+    if timezone.now() - since > timedelta(seconds=settings.SESSION_MAX_AGE):
+        return "None: all have ended by themselves"
+    return "Signed in since the last sign-in, unless they signed out"
+
+
+def person_page(actor: Actor, user_id: int) -> PersonPage:
+    """Raise ``NotAllowed`` or ``NotFound``."""
+    authorize(actor, Action.SEE_ACTIVITY)
+    person = _known(user_id)
     events = AuditEvent.objects.all()
     owned = list(ApiKey.objects.filter(LISTED, owner=person).order_by("-created_at", "-id")[: SHOWN_KEYS + 1])
     return PersonPage(
         person=person,
         role=person.role_in_words,
+        sessions=_sessions(person),
+        why_not_remove=refusal(actor, Action.REMOVE_PERSON, person=person) or "",
+        why_not_end=refusal(actor, Action.END_SESSIONS, person=person) or "",
         keys=_with_status(owned[:SHOWN_KEYS]),
         more_keys=len(owned) > SHOWN_KEYS,
         history=newest(events.filter(Q(type__in=_ROLE_EVENTS) & _about(person)), SHOWN_EVENTS),

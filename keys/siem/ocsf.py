@@ -26,6 +26,7 @@ PRODUCT = {"name": "Cerby Key Portal", "vendor_name": "Cerby Key Portal"}
 CLASSES: dict[str, tuple[int, int]] = {
     Event.SIGNED_IN: (AUTHENTICATION, LOGON),
     Event.SIGNED_OUT: (AUTHENTICATION, LOGOFF),
+    Event.SESSIONS_ENDED: (AUTHENTICATION, LOGOFF),
     Event.IDENTITY_CONFIRMED: (AUTHENTICATION, OTHER),
     Event.PASSWORD_CHANGED: (ACCOUNT_CHANGE, PASSWORD_CHANGE),
     Event.PASSWORD_RESET: (ACCOUNT_CHANGE, PASSWORD_RESET),
@@ -87,14 +88,19 @@ def _of_class(class_uid: int, event: dict[str, Any]) -> dict[str, Any]:
     if class_uid == ENTITY_MANAGEMENT:
         return {"entity": key}
     if class_uid == AUTHENTICATION:
-        return {"user": _actor(event), "service": {"name": PRODUCT["name"]}}
+        user = _subject(event["details"]) if event["type"] == Event.SESSIONS_ENDED else _actor(event)
+        return {"user": user, "service": {"name": PRODUCT["name"]}}
     if class_uid == ACCOUNT_CHANGE:
-        details = event["details"]
         if event["type"] in {Event.PASSWORD_CHANGED, Event.PASSWORD_RESET}:
             return {"user": _actor(event)}
-        user = {"email_addr": details["email"]} if "email" in details else {"uid": details.get("person", "")}
-        return {"user": {"name": next(iter(user.values())), **user}}
+        return {"user": _subject(event["details"])}
     return {"api": {"operation": event["type"]}, **({"resources": [key]} if event["key_id"] else {})}
+
+
+def _subject(details: dict[str, Any]) -> dict[str, Any]:
+    """Return the person whom the event is about."""
+    user = {"email_addr": details["email"]} if "email" in details else {"uid": details.get("person", "")}
+    return {"name": next(iter(user.values())), **user}
 
 
 def _actor(event: dict[str, Any]) -> dict[str, Any]:

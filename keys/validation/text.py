@@ -17,6 +17,14 @@ def tidy(name: str) -> str:
     return "".join(" " if unicodedata.category(c) == "Zs" else c for c in composed).strip()
 
 
+REASON_LENGTH = 300
+
+
+def check_reason(reason: str) -> None:
+    """Raise ``Invalid`` unless ``reason`` is a short text on one line."""
+    check_text("reason", "The reason", reason, REASON_LENGTH)
+
+
 def check_text(field: str, subject: str, text: str, length: int) -> None:
     if not text.strip():
         raise Invalid(**{field: f"{subject} is missing. Enter 1 to {length} characters."})

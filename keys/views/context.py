@@ -28,6 +28,7 @@ def portal(request: HttpRequest) -> dict[str, Any]:
         "may_see_configuration": actor is not None and actor.may(Action.SEE_CONFIGURATION),
         "may_generate": actor is not None and actor.may(Action.GENERATE_KEY),
         "may_register": actor is not None and actor.may(Action.REGISTER_KEY),
-        "may_see_people": actor is not None and actor.may(Action.SEE_ACTIVITY),
+        "may_see_activity": actor is not None and actor.may(Action.SEE_ACTIVITY),
+        "may_see_people": actor is not None and actor.may(Action.SEE_PEOPLE),
         "may_find": actor is not None and actor.may(Action.FIND_KEY),
     }

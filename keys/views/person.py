@@ -1,16 +1,104 @@
-"""Person: their role history, keys and activity on one page."""
+"""People: the list, a person's page, and what admins do to a person's access."""
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from http import HTTPStatus
 
-from keys.selectors.people import person_page
-from keys.views.people import actor_of
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_http_methods, require_safe
+
+from keys.actions.people.add import add_person
+from keys.actions.people.end_sessions import end_sessions
+from keys.actions.people.password_link import password_link
+from keys.actions.people.remove import remove_person
+from keys.audit.guard import authorize
+from keys.forms.people import AddPersonForm, ReasonForm
+from keys.jobs import mails
+from keys.rules.errors import Conflict, Invalid, NotFound
+from keys.rules.policy import Action
+from keys.selectors.people import person_for, person_page
+from keys.selectors.people_list import people_page
+from keys.views.htmx import HtmxHttpRequest, render_part
+from keys.views.people import actor_of, require_fresh_sign_in
+from keys.views.secrecy import secret_page
+
+
+@require_safe
+def people(request: HtmxHttpRequest) -> HttpResponse:
+    found = people_page(actor_of(request), request.GET)
+    context = {"section": "people", "people": found, "params": request.GET}
+    status = HTTPStatus.OK if found.form.is_valid() else HTTPStatus.UNPROCESSABLE_ENTITY
+    return render_part(request, "keys/people.html", "table", context, status=status)
 
 
 @require_safe
 def person(request: HttpRequest, user_id: int) -> HttpResponse:
     page = person_page(actor_of(request), user_id)
-    return render(request, "keys/person.html", {"section": "activity", "page": page})
+    return render(request, "keys/person.html", {"section": "people", "page": page})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@secret_page
+@sensitive_variables()
+def add(request: HttpRequest) -> HttpResponse:
+    """Let a person sign in. Mail them the link to set a password, or show it once if no mail is set up."""
+    actor = actor_of(request)
+    authorize(actor, Action.ADD_PERSON)
+    require_fresh_sign_in(request, reverse("keys:people-add"))
+    form = AddPersonForm(request.POST if request.method == "POST" else None)
+    context = {"section": "people", "form": form, "mails": settings.PORTAL_SENDS_MAIL}
+    if form.is_valid():
+        try:
+            how = "mailed" if settings.PORTAL_SENDS_MAIL else "shown"
+            added = add_person(form.cleaned_data["email"], actor, link=how)
+        except (Conflict, Invalid, NotFound) as error:
+            form.add_error("email", error.sentence)
+        else:
+            if settings.PORTAL_SENDS_MAIL:
+                mails.mail_first_link.enqueue(added.pk)
+                messages.success(
+                    request, f"{added.name} may sign in. The link to set a password is on its way."
+                )
+                return HttpResponseRedirect(reverse("keys:person", args=[added.pk]))
+            context |= {"added": added, "link": password_link(added)}
+            return render(request, "keys/person_add.html", context)
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if form.is_bound else HTTPStatus.OK
+    return render(request, "keys/person_add.html", context, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def remove(request: HttpRequest, user_id: int) -> HttpResponse:
+    """Ask "Remove from the portal?" (GET), or remove the person (POST)."""
+    subject = person_for(actor_of(request), user_id, Action.REMOVE_PERSON)
+    require_fresh_sign_in(request, reverse("keys:person-remove", args=[user_id]))
+    form = ReasonForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        removed = remove_person(subject.email, actor_of(request), reason=form.cleaned_data["reason"])
+        messages.success(
+            request, f"{removed.name} can no longer sign in. API keys that act as them still work."
+        )
+        return HttpResponseRedirect(reverse("keys:person", args=[user_id]))
+    return _ask(request, "keys/person_remove.html", {"person": subject, "form": form})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_out(request: HttpRequest, user_id: int) -> HttpResponse:
+    """Ask "End all sessions?" (GET), or end them (POST)."""
+    subject = person_for(actor_of(request), user_id, Action.END_SESSIONS)
+    require_fresh_sign_in(request, reverse("keys:person-sign-out", args=[user_id]))
+    form = ReasonForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        ended = end_sessions(actor_of(request), user_id, reason=form.cleaned_data["reason"])
+        messages.success(request, f"All sessions of {ended.name} have ended. They may sign in again.")
+        return HttpResponseRedirect(reverse("keys:person", args=[user_id]))
+    return _ask(request, "keys/person_sign_out.html", {"person": subject, "form": form})
+
+
+def _ask(request: HttpRequest, template: str, context: dict[str, object]) -> HttpResponse:
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if request.method == "POST" else HTTPStatus.OK
+    return render(request, template, {"section": "people"} | context, status=status)

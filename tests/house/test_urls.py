@@ -20,6 +20,8 @@ from keys.audit.signer import sign
 from keys.jobs.sealing import seal_all
 from keys.models import ApiKey, HeldBack, SavedFilter, User, Verification
 from keys.rules.lifecycle import State
+from keys.rules.policy import Role
+from sandbox import Sandbox
 from tests.cast import PASSWORD, a_damaged_record, a_live_key, an_event, email_of
 from tests.pages.helpers import text
 from tests.pages.journey import Tab, answers, claim, generate
@@ -107,7 +109,11 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:event-proof": {"GET HEAD": ADMINS},
     "keys:activity-save": {"POST": CHANGED_BY_ADMINS},
     "keys:activity-forget": {"POST": CHANGED_BY_ADMINS},
+    "keys:people": {"GET HEAD": ADMINS},
+    "keys:people-add": {"GET HEAD": ADMINS, "POST": CHANGED_BY_ADMINS},
     "keys:person": {"GET HEAD": ADMINS},
+    "keys:person-remove": {"GET HEAD": ADMINS, "POST": CHANGED_BY_ADMINS},
+    "keys:person-sign-out": {"GET HEAD": ADMINS, "POST": CHANGED_BY_ADMINS},
     "keys:settings": {"GET HEAD": ADMINS},
     "keys:health": {"GET HEAD": ADMINS},
     "keys:health-release": {"POST": CHANGED_BY_THE_HIGHEST},
@@ -167,6 +173,7 @@ BY_HAND = {
 }
 """The key's state on pages for keys that a person created in Cerby's web app."""
 QUARANTINED = {"keys:key-keep", "keys:health-release"}
+ABOUT_A_PERSON = {"keys:person-remove", "keys:person-sign-out"}
 ABOUT_AN_EVENT = {"keys:event", "keys:event-proof"}
 AFTER_THE_VIEW = {"keys:store-save", "keys:store-done"}
 
@@ -221,7 +228,10 @@ def prepare(cast, browser_of, workspace, settings, tmp_path):
             )
         asker = "user" if person == "key_owner" else person
         browser, address = browser_of(asker), _address(name, key, cast[asker] or cast.admin)
-        return browser, address, _bodies(secret, workspace.vaults[0], damaged).get(name, {})
+        bodies = _bodies(secret, workspace.vaults[0], damaged)
+        if name == "keys:people-add":
+            bodies[name] = {"email": _newcomer(workspace.sandbox)}
+        return browser, address, bodies.get(name, {})
 
     return prepared
 
@@ -260,6 +270,12 @@ def _new_key(maker: Client, holder: User, *, viewed: bool) -> tuple[ApiKey, str]
     return key, secret
 
 
+def _newcomer(sandbox: Sandbox) -> str:
+    email = f"{uuid.uuid4().hex}@contenzilla.example"
+    sandbox.add_person(email=email, first_name="New", last_name="Person", role="workspace_user")
+    return email
+
+
 def _address(name: str, key: ApiKey, asker: User) -> str:
     if name == "account_reset_password_from_key":
         return reverse(name, kwargs={"uidb36": "1", "key": "too-old"})
@@ -272,6 +288,16 @@ def _address(name: str, key: ApiKey, asker: User) -> str:
     if name == "keys:activity-forget":
         saved = SavedFilter.objects.create(user=asker, name=uuid.uuid4().hex, query="outcome=refused")
         return reverse(name, kwargs={"filter_id": saved.pk})
+    if name in ABOUT_A_PERSON:
+        person = User.objects.create(
+            email=f"{uuid.uuid4().hex}@contenzilla.example",
+            name="Anybody",
+            cerby_id=uuid.uuid4(),
+            role=Role.GUEST,
+            added_at=timezone.now(),
+            is_active=True,
+        )
+        return reverse(name, kwargs={"user_id": person.pk})
     if name == "keys:person":
         return reverse(name, kwargs={"user_id": key.owner_id})
     return reverse(name, kwargs={"key_id": key.pk} if name in WITH_KEY else {})
@@ -298,6 +324,7 @@ def _bodies(secret: str, vault: str, damaged: int) -> dict[str, dict[str, Any]]:
         "keys:paste": {"api_key": secret},
         "keys:reading": {"never_used": "on"},
         "keys:removal-confirm": {"deleted": "on"},
+        **{name: {"reason": "A stolen laptop."} for name in ABOUT_A_PERSON},
         "keys:register": {**existing, "expires_date": "2099-01-01"},
         "keys:imports": {"file": SimpleUploadedFile("keys.csv", csv.encode())},
         "keys:imports-confirm": {"text": csv},

@@ -59,7 +59,8 @@ def test_the_printed_link_sets_a_password_with_which_one_signs_in(newcomer):
     user = User.objects.get(email=newcomer.lower())
     assert (user.role, user.is_active) == (Role.ADMIN, True)
     [added] = events(type="person:add")
-    assert said_by(added) == {"email": newcomer.lower(), "role": "Admin"}
+    person = {"person": str(user.pk), "email": newcomer.lower()}
+    assert said_by(added) == person | {"role": "Admin"}
 
 
 def test_the_link_works_once(newcomer):
@@ -131,7 +132,12 @@ def test_a_removed_person_is_signed_out_at_once_until_they_are_added_again(cast,
     [removed] = events(type="person:remove")
     assert (removed.actor_name, said_by(removed)) == (
         "The portal",
-        {"email": email_of("admin"), "before": {"may sign in": "yes"}, "after": {"may sign in": "no"}},
+        {
+            "person": str(cast.admin.pk),
+            "email": email_of("admin"),
+            "before": {"may sign in": "yes"},
+            "after": {"may sign in": "no"},
+        },
     )
     assert "Person removed from the portal" in text(owner.get(f"/people/{cast.admin.pk}/"))
 

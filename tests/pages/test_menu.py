@@ -7,7 +7,7 @@ import pytest
 from tests.cast import a_key
 from tests.pages.helpers import events, links, the, within, words
 
-EVERYTHING = ["Dashboard", "API keys", "Compare with Cerby", "Activity", "Settings"]
+EVERYTHING = ["Dashboard", "API keys", "Compare with Cerby", "Activity", "People", "Settings"]
 
 
 def menu_of(response) -> dict[str, str]:
@@ -43,6 +43,7 @@ def test_no_entry_is_refused(browser_of, cast, person, entries):
         ("/keys/new/", "API keys"),
         ("/keys/compare/", "Compare with Cerby"),
         ("/activity/verify/", "Activity"),
+        ("/people/", "People"),
         ("/roles/", "Settings"),
     ],
 )

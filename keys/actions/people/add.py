@@ -2,24 +2,52 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import transaction
 from django.utils import timezone
 
 from keys import cerby
 from keys.actions.dropped import note_dropped
+from keys.actions.people.confirm_role import authorize_now
 from keys.actions.people.refresh import LIVE, apply_upstream, create_unknown_users
 from keys.audit import log
+from keys.audit.guard import authorize
 from keys.models import User
-from keys.rules.errors import Invalid, NotFound
+from keys.rules.errors import Conflict, Invalid, NotFound
 from keys.rules.events import Event
+from keys.rules.policy import Action, Actor
 
 
-def add_person(email: str) -> User:
-    """Allow the person with ``email`` in Cerby to sign in, with their role from Cerby. For the command line.
+def add_person(email: str, actor: Actor | None = None, *, link: str = "") -> User:
+    """Allow the person with ``email`` in Cerby to sign in, with their role from Cerby.
 
-    Raises ``NotFound`` if Cerby does not know the person, ``Invalid`` if they are not live there, and
+    ``actor`` is None on the command line, which makes a new link for a person who was added already. For
+    anybody else, that is a ``Conflict``. ``link``: "mailed" or "shown", for the audit log. Raises
+    ``NotFound`` if Cerby does not know the person, ``Invalid`` if they are not live there, and
     ``CerbyError``.
     """
+    if actor is not None:
+        actor = authorize_now(actor, Action.ADD_PERSON)
+    user, person = _from_cerby(email)
+    if actor is not None:
+        authorize(actor, Action.ADD_PERSON, person=apply_upstream(person, user))  # with the role of now
+    with transaction.atomic():
+        added = User.objects.select_for_update().get(pk=user.pk)
+        if added.added_at is None:
+            added.added_at = timezone.now()
+            added.save(update_fields=["added_at"])
+            _record(actor, added, link)
+        elif actor is not None:
+            raise Conflict(
+                f"{added.email} was added already. If they lost their password, they choose "
+                "“Forgot your password?” on the sign-in page."
+            )
+        return apply_upstream(person, added)
+
+
+def _from_cerby(email: str) -> tuple[User, cerby.Person]:
+    """Return the row of a person who is live in Cerby, with the role that Cerby gives now."""
     person = cerby.connect().person_by_email(email)
     if person is None:
         raise NotFound(
@@ -31,11 +59,11 @@ def add_person(email: str) -> User:
         )
     create_unknown_users([person])
     note_dropped(person)
-    user = User.objects.get(cerby_id=person.id)
-    with transaction.atomic():
-        if user.added_at is None:
-            user.added_at = timezone.now()
-            user.save(update_fields=["added_at"])
-            role = user.role_in_words
-            log.append(Event.PERSON_ADDED, actor=None, person=str(user.pk), email=user.email, role=role)
-        return apply_upstream(person, user)
+    return User.objects.get(cerby_id=person.id), person
+
+
+def _record(actor: Actor | None, user: User, link: str) -> None:
+    details: dict[str, Any] = {"person": str(user.pk), "email": user.email, "role": user.role_in_words}
+    if link:
+        details["link"] = link
+    log.append(Event.PERSON_ADDED, actor=actor, **details)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from keys.actions.people.refresh import with_confirmed_role
 from keys.audit.guard import authorize, record_refusal
-from keys.models import ApiKey
+from keys.models import ApiKey, User
 from keys.rules.errors import CerbyError, RoleNotConfirmed
 from keys.rules.policy import Action, Actor, matrix
 
 
-def authorize_now(actor: Actor, action: Action, key: ApiKey | None = None) -> Actor:
-    """Return ``actor`` with their present role if they may do ``action`` (to ``key``).
+def authorize_now(
+    actor: Actor, action: Action, key: ApiKey | None = None, person: User | None = None
+) -> Actor:
+    """Return ``actor`` with their present role if they may do ``action`` (to ``key`` or ``person``).
 
     If the rule has ``fresh_role``, Cerby must confirm the role, at most a minute ago. Raises ``NotAllowed``,
     and ``RoleNotConfirmed`` if Cerby does not answer; both are recorded. Call this outside a transaction.
@@ -19,11 +21,11 @@ def authorize_now(actor: Actor, action: Action, key: ApiKey | None = None) -> Ac
         try:
             actor = with_confirmed_role(actor)
         except CerbyError as error:
-            authorize(actor, action, key)  # a refusal by the stored role needs no confirmation
+            authorize(actor, action, key, person)  # a refusal by the stored role needs no confirmation
             unconfirmed = RoleNotConfirmed(_sentence(action))
             record_refusal(actor, action, key, unconfirmed.sentence)
             raise unconfirmed from error
-    authorize(actor, action, key)
+    authorize(actor, action, key, person)
     return actor
 
 

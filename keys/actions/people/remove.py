@@ -5,18 +5,25 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils import timezone
 
+from keys.actions.people.confirm_role import authorize_now
 from keys.audit import log
 from keys.models import User
 from keys.rules.errors import Conflict, NotFound
 from keys.rules.events import Event
+from keys.rules.policy import Action, Actor
+from keys.validation.text import check_reason
 
 
-def remove_person(email: str) -> User:
-    """Stop the person with ``email`` from signing in, and end their sessions. For the command line.
+def remove_person(email: str, actor: Actor | None = None, *, reason: str = "") -> User:
+    """Stop the person with ``email`` from signing in, and end their sessions.
 
-    ``add_person`` reverses this. Raises ``NotFound`` if the portal does not know the person, and ``Conflict``
-    if they have no access.
+    ``actor`` is None on the command line; anybody else must give a reason. ``add_person`` reverses this.
+    Raises ``NotFound`` if the portal does not know the person, and ``Conflict`` if they have no access.
     """
+    if actor is not None:
+        person = User.objects.filter(email=email.lower()).first()
+        actor = authorize_now(actor, Action.REMOVE_PERSON, person=person)
+        check_reason(reason)
     with transaction.atomic():
         user = User.objects.select_for_update().filter(email=email.lower()).first()
         if user is None:
@@ -29,7 +36,8 @@ def remove_person(email: str) -> User:
         after = dict.fromkeys(before, "no")
         log.append(
             Event.PERSON_REMOVED,
-            actor=None,
+            actor=actor,
+            reason=reason,
             person=str(user.pk),
             email=user.email,
             before=before,

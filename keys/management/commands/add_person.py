@@ -5,13 +5,12 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.conf import settings
 from django.core.mail import send_mail
 from django.core.management.base import BaseCommand, CommandError
 
 from keys.actions.people.add import add_person
 from keys.actions.people.password_link import password_link
-from keys.models import User
+from keys.jobs import mails
 from keys.rules.errors import PortalError
 
 
@@ -30,14 +29,8 @@ class Command(BaseCommand):
         link = password_link(user)
         self.stdout.write(f"{user.name} may sign in as {user.role_in_words}.")
         if mail:
-            send_mail("Your access to the Cerby Key Portal", _mail_text(user, link), None, [user.email])
+            subject, text = mails.rendered("account/email/person_added", {"link": link, "user": user})
+            send_mail(subject, text, None, [user.email])
             self.stdout.write(f"A link to set a password was sent to {user.email}.")
         else:
             self.stdout.write(f"Give them this link to set a password:\n{link}")
-
-
-def _mail_text(user: User, link: str) -> str:
-    return (
-        f"Hello {user.name},\n\nyou can now use the Cerby Key Portal of {settings.CERBY_WORKSPACE}. "
-        f"Set your password here within three days:\n\n{link}\n"
-    )

@@ -118,6 +118,13 @@ class CountOf(Subquery):
         super().__init__(rows.order_by().values("pk"))
 
 
+class BoundedCountOf(CountOf):
+    """The number of ``rows``, at most ``most``."""
+
+    def __init__(self, rows: QuerySet[Any, Any], most: int) -> None:
+        super(CountOf, self).__init__(rows.order_by().values("pk")[:most])
+
+
 def order_by(rows: QuerySet[Any, Any], order: Order) -> QuerySet[Any, Any]:
     """Return the ``rows`` within the window of ``order``, sorted."""
     return rows.filter(*order.bounds(None)).order_by(*order.terms())

@@ -229,6 +229,7 @@ def test_a_sign_in_is_an_authentication(shape_of):
             {"details": {"email": "a@b.example", "before": {}, "after": {"may sign in": "no"}}},
             300105,
         ),
+        ("session:revoke", {"details": {"email": "a@b.example"}}, 300202),
         ("person:remove", {"details": {"email": "a@b.example", "before": {}, "after": {}}}, 300105),
         ("inventory:export", {"details": {"filter": "everything", "count": 1}}, 600302),
         ("quarantine:start", {"details": {"cause": "clock"}}, 600399),

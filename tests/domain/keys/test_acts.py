@@ -41,6 +41,7 @@ from keys.actions.keys.withdraw import withdraw_import, withdraw_key
 from keys.actions.people import sign_in
 from keys.actions.people.add import add_person
 from keys.actions.people.change_password import change_password
+from keys.actions.people.end_sessions import end_sessions
 from keys.actions.people.erase import erase_person
 from keys.actions.people.refresh import refresh_person
 from keys.actions.people.refresh_all import refresh_everyone
@@ -268,6 +269,10 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
     "people/refresh": (refreshing, ["person:change"]),
     "people/refresh_all": (lambda scene: lambda: refresh_everyone(scene.me), ["roles:refresh"]),
     "people/add": (adding, ["person:add", "person:change"]),
+    "people/end_sessions": (
+        lambda scene: lambda: end_sessions(scene.me, scene.cast.guest.pk, reason="A stolen laptop."),
+        ["session:revoke"],
+    ),
     "people/remove": (
         lambda scene: lambda: remove_person(scene.cast.guest.email),
         ["person:remove"],

@@ -1,0 +1,204 @@
+"""Return a page of the workspace's people, sorted by email, with filters.
+
+Every page costs the same however many people there are: it reads at most ``MOST_CHECKED`` rows from the index
+of the emails and checks the filters row by row. If that isn't enough to fill a page, the next page continues.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django import forms
+from django.db.models import Exists, F, OuterRef, QuerySet
+from django.http import QueryDict
+
+from keys.audit.guard import authorize
+from keys.models import LISTED, ApiKey, User
+from keys.models.folding import fold
+from keys.rules import formatting
+from keys.rules.cerby_roles import role_in_words
+from keys.rules.policy import Action, Actor, Role
+from keys.selectors.inventory.keyset import PAGE_SIZE, BoundedCountOf, Page
+from keys.selectors.inventory.widgets import PlainInput, PlainSelect
+
+MOST_CHECKED = 5000
+"""Rows that one page reads at most."""
+FIRST_CHUNK = 500
+MOST_KEYS = 99
+"""Keys that are counted for one person."""
+_LARGEST_ID = 2**63 - 1
+_YES_NO = [("", "Anyone"), ("yes", "Yes"), ("no", "No")]
+
+
+class PeopleForm(forms.Form):
+    q = forms.CharField(
+        required=False,
+        label="Search by name or email",
+        max_length=254,
+        widget=PlainInput(attrs={"type": "search"}),
+    )
+    role = forms.ChoiceField(
+        required=False,
+        label="Role",
+        choices=[("", "Any role"), *((str(role.value), role.label) for role in sorted(Role, reverse=True))],
+        widget=PlainSelect,
+    )
+    access = forms.ChoiceField(required=False, label="May sign in", choices=_YES_NO, widget=PlainSelect)
+    keys = forms.ChoiceField(required=False, label="Owns keys", choices=_YES_NO, widget=PlainSelect)
+    left = forms.ChoiceField(required=False, label="Has left", choices=_YES_NO, widget=PlainSelect)
+    after = forms.IntegerField(required=False, min_value=0, max_value=_LARGEST_ID)
+    before = forms.IntegerField(required=False, min_value=0, max_value=_LARGEST_ID)
+
+
+FILTERS = ("q", "role", "access", "keys", "left")
+
+
+@dataclass(frozen=True)
+class PersonRow:
+    """``keys`` is a bounded count, such as ``3`` or ``99+``."""
+
+    id: int
+    name: str
+    email: str
+    role: str
+    access: str
+    keys: str
+    last_sign_in: str
+    last_sign_in_exact: str
+    last_sign_in_iso: str
+
+
+@dataclass(frozen=True)
+class People:
+    """``checked_until``: the last email that was checked, if there may be more matches behind it."""
+
+    form: PeopleForm
+    page: Page[PersonRow] = field(default_factory=lambda: Page([], None, None))
+    checked_until: str = ""
+
+    @property
+    def in_use(self) -> bool:
+        return any(self.form.cleaned_data.get(name) for name in FILTERS)
+
+    @property
+    def reasons(self) -> str:
+        return " ".join(str(reason) for reasons in self.form.errors.values() for reason in reasons)
+
+
+def people_page(actor: Actor, params: QueryDict) -> People:
+    """Return the page of the people for the query string ``params``. Raise ``NotAllowed``."""
+    authorize(actor, Action.SEE_PEOPLE)
+    form = PeopleForm(params)
+    if not form.is_valid():
+        return People(form)
+    chosen = form.cleaned_data
+    backwards = chosen["before"] is not None and chosen["after"] is None
+    boundary = _email_of(chosen["before"] if backwards else chosen["after"])
+    backwards = backwards and boundary is not None
+    found, end = _walk(chosen, boundary, backwards=backwards)
+    shown = found[:PAGE_SIZE]
+    onward = shown[-1].id if len(found) > PAGE_SIZE else end.id if end else None
+    cursor = chosen["before"] if backwards else chosen["after"]
+    back = None if boundary is None else shown[0].id if shown else cursor
+    page = Page(
+        _rows(shown[::-1] if backwards else shown), *((back, onward) if backwards else (onward, back))
+    )
+    return People(form, page, end.email if end else "")
+
+
+@dataclass(frozen=True)
+class _Checked:
+    id: int
+    email: str
+    name: str
+    role: int
+    is_active: bool
+    left: bool
+    owns: bool
+
+
+def _walk(
+    chosen: dict[str, Any], boundary: str | None, *, backwards: bool
+) -> tuple[list[_Checked], _Checked | None]:
+    """Return up to a page of matches and one more, and the last checked row if rows may follow it."""
+    found: list[_Checked] = []
+    row, checked = None, 0
+    for row in _people(chosen, boundary, backwards=backwards):
+        checked += 1
+        if _fits(row, chosen):
+            found.append(row)
+            if len(found) > PAGE_SIZE:
+                return found, None
+    return found, row if checked >= MOST_CHECKED else None
+
+
+def _people(chosen: dict[str, Any], boundary: str | None, *, backwards: bool) -> Iterator[_Checked]:
+    """Yield at most ``MOST_CHECKED`` people after ``boundary``, in two queries."""
+    people = User.objects.order_by("-email" if backwards else "email")
+    if "@" in chosen["q"] and User.objects.filter(email=chosen["q"].lower()).exists():
+        people = people.filter(email=chosen["q"].lower())
+    position, size = boundary, FIRST_CHUNK if any(chosen[name] for name in FILTERS) else PAGE_SIZE + 1
+    left = MOST_CHECKED
+    while left:
+        chunk = _chunk(people, position, chosen, min(size, left), backwards=backwards)
+        yield from chunk
+        if len(chunk) < min(size, left):
+            return
+        position, left, size = chunk[-1].email, left - len(chunk), MOST_CHECKED
+
+
+def _chunk(
+    people: QuerySet[User], position: str | None, chosen: dict[str, Any], size: int, *, backwards: bool
+) -> list[_Checked]:
+    if position is not None:
+        people = people.filter(**{"email__lt" if backwards else "email__gt": position})
+    has: Any = (
+        Exists(ApiKey.objects.filter(LISTED, owner_id=OuterRef("pk"))) if chosen["keys"] else F("is_active")
+    )
+    columns = ("pk", "email", "name", "role", "is_active", "left_at", "owns")
+    rows = people.annotate(owns=has).values_list(*columns)[:size]
+    return [
+        _Checked(pk, email, name, role, is_active, left_at is not None, owns)
+        for pk, email, name, role, is_active, left_at, owns in rows
+    ]
+
+
+def _fits(row: _Checked, chosen: dict[str, Any]) -> bool:
+    asked = ((chosen["access"], row.is_active), (chosen["keys"], row.owns), (chosen["left"], row.left))
+    if any(answer and (answer == "yes") is not fact for answer, fact in asked):
+        return False
+    if chosen["role"] and int(chosen["role"]) != row.role:
+        return False
+    sought = fold(chosen["q"].strip())
+    return sought in row.email or sought in fold(row.name)
+
+
+def _email_of(user_id: int | None) -> str | None:
+    if user_id is None:
+        return None
+    return User.objects.filter(pk=user_id).values_list("email", flat=True).first()
+
+
+def _rows(found: list[_Checked]) -> list[PersonRow]:
+    """Return the rows with what only the page shows, in one query."""
+    keys = BoundedCountOf(ApiKey.objects.filter(LISTED, owner_id=OuterRef("pk")), MOST_KEYS + 1)
+    people = User.objects.annotate(key_count=keys).in_bulk([row.id for row in found])
+    return [_row(people[row.id]) for row in found if row.id in people]
+
+
+def _row(user: Any) -> PersonRow:
+    day, exact, iso = formatting.day_exact_iso(user.last_login) if user.last_login else ("Never", "", "")
+    access = "Has left" if user.left_at else "May sign in" if user.is_active else "No access"
+    return PersonRow(
+        id=user.pk,
+        name=user.name,
+        email=user.email,
+        role=role_in_words(Role(user.role), user.cerby_role, known=user.role_known),
+        access=access,
+        keys=f"{MOST_KEYS}+" if user.key_count > MOST_KEYS else str(user.key_count),
+        last_sign_in=day,
+        last_sign_in_exact=exact,
+        last_sign_in_iso=iso,
+    )
