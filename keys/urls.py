@@ -26,6 +26,7 @@ from keys.views import (
     verification,
     wizard,
 )
+from keys.views import help as help_page
 from keys.views import settings as settings_page
 
 app_name = "keys"
@@ -84,16 +85,20 @@ urlpatterns = [
     path("activity/filters/<int:filter_id>/delete/", activity.forget, name="activity-forget"),
     # People
     path("people/", person.people, name="people"),
-    path("people/add/", person.add, name="people-add"),
+    path("people/add/", person.add, name="person-add"),
     path("people/<int:user_id>/", person.person, name="person"),
     path("people/<int:user_id>/remove/", person.remove, name="person-remove"),
-    path("people/<int:user_id>/sign-out/", person.sign_out, name="person-sign-out"),
+    path("people/<int:user_id>/sign-out/", person.sign_person_out, name="person-sign-out"),
     # Workspace Configuration
     path("settings/", settings_page.settings, name="settings"),
     path("settings/health/", health.health, name="health"),
     path("settings/health/release/", health.release, name="health-release"),
     path("roles/", roles.roles, name="roles"),
     path("roles/refresh/", roles.refresh, name="roles-refresh"),
+    # Help
+    path("help/", help_page.index, name="help"),
+    path("help/images/<str:name>", help_page.image, name="help-image"),
+    path("help/<slug:name>/", help_page.page, name="help-page"),
     # Probes
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),

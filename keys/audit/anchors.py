@@ -90,7 +90,7 @@ def _to_webhook(checkpoint: Checkpoint) -> None:
 
 MAIL = """\
 The key portal at {url} has signed its audit log. Keep this mail: with it you can show later
-that no event was changed or removed. docs/audit.md explains how.
+that no event was changed or removed. {url}/help/audit/#anchors explains how.
 
 {note}"""
 

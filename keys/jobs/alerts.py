@@ -119,6 +119,7 @@ def _describe_new(row: Alert, alert: ActiveAlert) -> str:
     return (
         f"{alert.heading}, since {row.since:%d %B %Y, %H:%M} UTC.\n{alert.words}\n"
         f"What to do: {alert.advice}\n{settings.PORTAL_URL}{alert.path}"
+        + (f"\nThe steps: {settings.PORTAL_URL}{alert.help}" if alert.help else "")
     )
 
 

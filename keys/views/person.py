@@ -49,7 +49,7 @@ def add(request: HttpRequest) -> HttpResponse:
     """Let a person sign in. Mail them the link to set a password, or show it once if no mail is set up."""
     actor = actor_of(request)
     authorize(actor, Action.ADD_PERSON)
-    require_fresh_sign_in(request, reverse("keys:people-add"))
+    require_fresh_sign_in(request, reverse("keys:person-add"))
     form = AddPersonForm(request.POST if request.method == "POST" else None)
     context = {"section": "people", "form": form, "mails": settings.PORTAL_SENDS_MAIL}
     if form.is_valid():
@@ -87,7 +87,7 @@ def remove(request: HttpRequest, user_id: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def sign_out(request: HttpRequest, user_id: int) -> HttpResponse:
+def sign_person_out(request: HttpRequest, user_id: int) -> HttpResponse:
     """Ask "End all sessions?" (GET), or end them (POST)."""
     subject = person_for(actor_of(request), user_id, Action.END_SESSIONS)
     require_fresh_sign_in(request, reverse("keys:person-sign-out", args=[user_id]))

@@ -59,7 +59,7 @@ LAUNCHER = "sandbox.launcher"
 
 LOOSE = {
     "keys.actions": {"circuit_breaker", "dropped", "transition"},
-    "keys.selectors": {"counts", "people"},
+    "keys.selectors": {"counts", "help", "people", "people_list"},
 }
 """The modules beside the features' folders. Several features use them, or they are about no feature."""
 

@@ -110,7 +110,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:activity-save": {"POST": CHANGED_BY_ADMINS},
     "keys:activity-forget": {"POST": CHANGED_BY_ADMINS},
     "keys:people": {"GET HEAD": ADMINS},
-    "keys:people-add": {"GET HEAD": ADMINS, "POST": CHANGED_BY_ADMINS},
+    "keys:person-add": {"GET HEAD": ADMINS, "POST": CHANGED_BY_ADMINS},
     "keys:person": {"GET HEAD": ADMINS},
     "keys:person-remove": {"GET HEAD": ADMINS, "POST": CHANGED_BY_ADMINS},
     "keys:person-sign-out": {"GET HEAD": ADMINS, "POST": CHANGED_BY_ADMINS},
@@ -119,6 +119,9 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:health-release": {"POST": CHANGED_BY_THE_HIGHEST},
     "keys:roles": {"GET HEAD": signed_in(200, outsider=302)},
     "keys:roles-refresh": {"POST": CHANGED_BY_ADMINS},
+    "keys:help": {"GET HEAD": signed_in(200, outsider=302)},
+    "keys:help-page": {"GET HEAD": signed_in(200, outsider=302)},
+    "keys:help-image": {"GET HEAD": signed_in(200, outsider=302)},
     "keys:livez": {"GET HEAD": everybody(200)},
     "keys:readyz": {"GET HEAD": everybody(200)},
     "account_login": {
@@ -173,6 +176,7 @@ BY_HAND = {
 }
 """The key's state on pages for keys that a person created in Cerby's web app."""
 QUARANTINED = {"keys:key-keep", "keys:health-release"}
+HELP = {"keys:help-page": "audit", "keys:help-image": "inventory.png"}
 ABOUT_A_PERSON = {"keys:person-remove", "keys:person-sign-out"}
 ABOUT_AN_EVENT = {"keys:event", "keys:event-proof"}
 AFTER_THE_VIEW = {"keys:store-save", "keys:store-done"}
@@ -229,7 +233,7 @@ def prepare(cast, browser_of, workspace, settings, tmp_path):
         asker = "user" if person == "key_owner" else person
         browser, address = browser_of(asker), _address(name, key, cast[asker] or cast.admin)
         bodies = _bodies(secret, workspace.vaults[0], damaged)
-        if name == "keys:people-add":
+        if name == "keys:person-add":
             bodies[name] = {"email": _newcomer(workspace.sandbox)}
         return browser, address, bodies.get(name, {})
 
@@ -288,6 +292,8 @@ def _address(name: str, key: ApiKey, asker: User) -> str:
     if name == "keys:activity-forget":
         saved = SavedFilter.objects.create(user=asker, name=uuid.uuid4().hex, query="outcome=refused")
         return reverse(name, kwargs={"filter_id": saved.pk})
+    if name in HELP:
+        return reverse(name, kwargs={"name": HELP[name]})
     if name in ABOUT_A_PERSON:
         person = User.objects.create(
             email=f"{uuid.uuid4().hex}@contenzilla.example",
@@ -298,9 +304,8 @@ def _address(name: str, key: ApiKey, asker: User) -> str:
             is_active=True,
         )
         return reverse(name, kwargs={"user_id": person.pk})
-    if name == "keys:person":
-        return reverse(name, kwargs={"user_id": key.owner_id})
-    return reverse(name, kwargs={"key_id": key.pk} if name in WITH_KEY else {})
+    about = {"user_id": key.owner_id} if name == "keys:person" else {}
+    return reverse(name, kwargs=about | ({"key_id": key.pk} if name in WITH_KEY else {}))
 
 
 def _bodies(secret: str, vault: str, damaged: int) -> dict[str, dict[str, Any]]:

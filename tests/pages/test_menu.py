@@ -7,7 +7,7 @@ import pytest
 from tests.cast import a_key
 from tests.pages.helpers import events, links, the, within, words
 
-EVERYTHING = ["Dashboard", "API keys", "Compare with Cerby", "Activity", "People", "Settings"]
+EVERYTHING = ["Dashboard", "API keys", "Compare with Cerby", "Activity", "People", "Settings", "Help"]
 
 
 def menu_of(response) -> dict[str, str]:
@@ -21,9 +21,9 @@ def menu_of(response) -> dict[str, str]:
         ("owner", EVERYTHING),
         ("super_admin", EVERYTHING),
         ("admin", EVERYTHING),
-        ("user", ["API keys", "Roles"]),
-        ("login_only", ["Roles"]),
-        ("guest", ["Roles"]),
+        ("user", ["API keys", "Roles", "Help"]),
+        ("login_only", ["Roles", "Help"]),
+        ("guest", ["Roles", "Help"]),
     ],
 )
 def test_no_entry_is_refused(browser_of, cast, person, entries):
@@ -44,6 +44,7 @@ def test_no_entry_is_refused(browser_of, cast, person, entries):
         ("/keys/compare/", "Compare with Cerby"),
         ("/activity/verify/", "Activity"),
         ("/people/", "People"),
+        ("/help/audit/", "Help"),
         ("/roles/", "Settings"),
     ],
 )

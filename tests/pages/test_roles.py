@@ -55,7 +55,7 @@ def test_an_admin_reads_them_again(admin, cast, workspace):
     assert cast.user.role == Role.ADMIN
     [changed] = events(type="person:change")
     assert said_by(changed) == {
-        "email": "user@contenzilla.example", "before": {"role": "User"}, "after": {"role": "Admin"},
+        "person": str(cast.user.pk), "email": "user@contenzilla.example", "before": {"role": "User"}, "after": {"role": "Admin"},
     }  # fmt: skip
     assert events(type="roles:refresh")[0].details == {"count": 6}
 

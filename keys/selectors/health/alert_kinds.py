@@ -56,6 +56,7 @@ _HEADINGS = {
 @dataclass(frozen=True)
 class ActiveAlert:
     """``words`` describe the problem, ``advice`` says how to solve it, and ``path`` is the page to do so.
+    ``help``: the address of a help page with the steps, if there is one.
 
     ``subject`` tells alerts of one kind apart, such as the id of a key.
     """
@@ -65,6 +66,7 @@ class ActiveAlert:
     words: str
     advice: str
     path: str
+    help: str = ""
 
     @property
     def heading(self) -> str:

@@ -157,9 +157,9 @@ def _record(audit: AuditHealth) -> Iterator[ActiveAlert]:
             kind=AlertKind.RECORD_DAMAGED,
             subject=name[:64],
             words=f"The last verification found {name}.",
-            advice="Change nothing, and follow docs/operations.md, “The audit log is damaged”. Then explain "
-            "the damage on this page.",
+            advice="Change nothing, and follow the steps in the help. Then explain the damage on this page.",
             path=path,
+            help=f"{reverse('keys:help-page', args=['operations'])}#the-audit-log-is-damaged",
         )
     if audit.unread:
         yield ActiveAlert(

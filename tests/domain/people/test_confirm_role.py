@@ -74,7 +74,7 @@ def test_without_cerby_the_action_is_refused_and_recorded(cast, settings, action
     with pytest.raises(RoleNotConfirmed) as caught:
         authorize_now(owner, action, a_key(cast.admin))
     assert caught.value.status == 503
-    assert ("Cerby's web app" in caught.value.sentence) is (action is Action.DELETE_KEY)
+    assert ("delete it in Cerby's web app" in caught.value.sentence) is (action is Action.DELETE_KEY)
     assert refusals() == [(action.value, caught.value.sentence)]
 
 
