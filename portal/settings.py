@@ -170,6 +170,7 @@ ACCOUNT_REAUTHENTICATION_TIMEOUT = 5 * 60
 ACCOUNT_FORMS = {
     "change_password": "keys.views.passwords.ChangePasswordForm",
     "reset_password": "keys.views.passwords.ResetPasswordForm",
+    "reset_password_from_key": "keys.views.passwords.SetPasswordForm",
 }
 # Wrong passwords are counted in keys.actions.people.throttle, which lets no stranger lock a person out. These
 # limits are generous, because they count right attempts too, and an office can have one address.

@@ -8,6 +8,7 @@ from allauth.account import views as allauth_views
 from allauth.account.adapter import get_adapter
 from allauth.account.forms import ChangePasswordForm as AllauthChangePasswordForm
 from allauth.account.forms import ResetPasswordForm as AllauthResetPasswordForm
+from allauth.account.forms import ResetPasswordKeyForm as AllauthSetPasswordForm
 from allauth.account.forms import UserTokenForm
 from allauth.account.internal.decorators import login_not_required
 from allauth.core import context
@@ -24,7 +25,25 @@ from keys.views.accounts import record_throttled, record_wrong_password
 from keys.views.known_browser import remember_browser
 
 
+def _in_sentence_case(form: Any) -> None:
+    """Write the labels as all other pages do: django-allauth capitalises each word."""
+    for field in form.fields.values():
+        field.label = str(field.label).capitalize()
+
+
+class SetPasswordForm(AllauthSetPasswordForm):  # type: ignore[misc]
+    """The form behind a link to set a password."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _in_sentence_case(self)
+
+
 class ChangePasswordForm(AllauthChangePasswordForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _in_sentence_case(self)
+
     def clean_oldpassword(self) -> str:
         """Check the current password. Wrong ones are recorded and limited, because this may be a guess."""
         request, user = context.request, self.user

@@ -11,7 +11,7 @@ from django_tasks_db.models import DBTaskResult
 
 from keys.models import User
 from tests.cast import CHROME, PASSWORD, email_of, signed_in
-from tests.pages.helpers import elements, events, text
+from tests.pages.helpers import elements, events, text, words
 from tests.support.post_office import deliver
 
 CHANGE, CONFIRM, RESET = (
@@ -259,3 +259,12 @@ def test_password_fields_are_masked_and_help_password_managers(browser_of, addre
         assert field["type"] == "password"
         assert field["autocomplete"] in {"current-password", "new-password"}
         assert not field.get("value")
+
+
+def test_labels_are_in_sentence_case(browser_of):
+    pages = browser_of("admin").get(CHANGE), Client().get(link_for(email_of("user")))
+    labels = [[words(label) for label in elements(page, "label")] for page in pages]
+    assert labels == [
+        ["Current password", "New password", "New password (again)"],
+        ["New password", "New password (again)"],
+    ]

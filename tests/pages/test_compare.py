@@ -123,6 +123,7 @@ def test_missing_keys_are_adopted_together(admin, cast, sandbox):
     response = paste(admin, row("One"), row("Two", by="Nia New"), row("Three", by="Nobody Here"))
     assert names_in(response, "missing-here") == ["One", "Two", "Three"]
     assert "left out Nobody is called “Nobody Here”" in group(response, "missing-here")[2][4]
+    assert "put their email after the name" in text(response)
     assert not User.objects.filter(email="new@contenzilla.example").exists()
     without = press(admin, response, "missing-here")
     assert without.status_code == 422

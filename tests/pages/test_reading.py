@@ -93,5 +93,13 @@ def test_the_list_of_cerby_counts_more_than_an_earlier_reading(browser_of, key):
 def test_no_reading_is_taken_for_a_key_that_cerby_lists(browser_of, cast, sandbox):
     key = a_key(cast.owner)
     admin = browser_of("admin")
-    assert "No reading is needed" in text(admin.get(url(key)))
+    assert "No reading is needed The portal reads this key's last use" in text(admin.get(url(key)))
     assert admin.post(url(key), {"never_used": "on"}).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("state", "why"), [("revoked", "This key has ended"), ("awaited", "This key does not work yet")]
+)
+def test_the_page_says_why_no_reading_is_needed(browser_of, key, state, why):
+    ApiKey.objects.filter(pk=key.pk).update(state=state)
+    assert why in text(browser_of("admin").get(url(key)))

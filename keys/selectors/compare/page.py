@@ -96,6 +96,10 @@ class Section:
     def count(self) -> int:
         return len(self.lines)
 
+    @property
+    def leaves_out(self) -> bool:
+        return any(line.is_left_out for line in self.lines)
+
 
 def sections(plan: Plan, purposes: Mapping[int, str]) -> list[Section]:
     """Return the groups in the order of the page. "Missing there" only if the paste is the whole table.
