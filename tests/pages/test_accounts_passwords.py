@@ -268,3 +268,12 @@ def test_labels_are_in_sentence_case(browser_of):
         ["Current password", "New password", "New password (again)"],
         ["New password", "New password (again)"],
     ]
+
+
+def test_a_change_is_confirmed_and_says_what_it_ended(browser_of):
+    browser, other = browser_of("admin"), browser_of("admin")
+    change(browser)
+    assert "Your password is changed. Your sessions in other browsers have ended." in text(
+        browser.get("/keys/")
+    )
+    assert other.get("/keys/").status_code == 302

@@ -24,6 +24,7 @@ from tests.pages.helpers import (
     attribute,
     elements,
     events,
+    links,
     messages_of,
     reason_beside,
     rows,
@@ -118,6 +119,9 @@ def test_damage_is_told_in_plain_words_and_recorded(admin):
             "Explanation": "none",
         }
     ]
+    uid = AuditEvent.objects.get(sealed__index=1).uid
+    assert links(page)["Event 1"] == f"/activity/{uid}/"
+    assert admin.get(f"/activity/{uid}/").status_code == 200
     assert not elements(page, id="id_explanation"), "an Admin may not explain it away"
     [event] = events(type="record:verify")
     assert (event.outcome, event.details["damage"]) == ("failed", ["COLUMNS at event 1"])

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 from django.utils import timezone
 
 from keys.audit.guard import authorize
-from keys.models import Verification
+from keys.models import Sealed, Verification
 from keys.rules.policy import Action, Actor
 from keys.selectors.health.damage import Damage, damage_found_by, last_verification, result_was_changed
 from keys.tlog.checkpoint import vkeys
 
+_EVENT = re.compile(r"events? (\d{1,18})(?: to \d+)?")
 CLOCKS_DIFFER_BY = timedelta(minutes=5)
 GIVEN_UP_AFTER = timedelta(hours=6)
 """A verification that has not ended by then has lost its worker."""
@@ -22,6 +25,7 @@ GIVEN_UP_AFTER = timedelta(hours=6)
 class Verifications:
     """``last``: the newest verification that has ended, which found ``damage``.
 
+    ``shown``: the damage, each with the id of its first event, if that is in the database.
     ``may_explain``: some of it has no explanation yet, and the actor may add one. ``vkeys``: our public keys.
     ``is_changed``: somebody has changed or deleted the stored result of a verification.
     """
@@ -29,6 +33,7 @@ class Verifications:
     running: Verification | None
     last: Verification | None
     damage: list[Damage]
+    shown: list[tuple[Damage, UUID | None]]
     may_explain: bool
     vkeys: list[str]
     is_changed: bool
@@ -44,7 +49,17 @@ def verifications(actor: Actor) -> Verifications:
     last = last_verification()
     damage = damage_found_by(last)
     may_explain = any(each.explanation is None for each in damage) and actor.may(Action.EXPLAIN_DAMAGE)
-    return Verifications(running(), last, damage, may_explain, vkeys(), result_was_changed(last))
+    changed = result_was_changed(last)
+    return Verifications(running(), last, damage, _with_events(damage), may_explain, vkeys(), changed)
+
+
+def _with_events(damage: list[Damage]) -> list[tuple[Damage, UUID | None]]:
+    indexes = {each.name: int(found[1]) for each in damage if (found := _EVENT.fullmatch(each.where))}
+    if not indexes:
+        return [(each, None) for each in damage]
+    rows = Sealed.objects.filter(index__in=set(indexes.values())).values_list("index", "event__uid")
+    uids = dict(rows)
+    return [(each, uids.get(indexes.get(each.name, -1))) for each in damage]
 
 
 def running() -> Verification | None:
