@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 from django import forms
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import QueryDict
 
 from keys.audit.guard import authorize
@@ -25,7 +26,7 @@ from keys.selectors.inventory.widgets import PlainInput, PlainSelect
 
 MOST_CHECKED = 5000
 """Rows that one page reads at most."""
-FIRST_CHUNK = 500
+CHUNK = 500
 MOST_KEYS = 99
 """Keys that are counted for one person."""
 _LARGEST_ID = 2**63 - 1
@@ -108,71 +109,49 @@ def people_page(actor: Actor, params: QueryDict) -> People:
     return People(form, page, end.email if end else "")
 
 
-@dataclass(frozen=True)
-class _Checked:
+class _Found(NamedTuple):
     id: int
     email: str
     name: str
-    role: int
-    is_active: bool
-    left: bool
-    owns: bool
 
 
 def _walk(
     chosen: dict[str, Any], boundary: str | None, *, backwards: bool
-) -> tuple[list[_Checked], _Checked | None]:
+) -> tuple[list[_Found], _Found | None]:
     """Return up to a page of matches and one more, and the last checked row if rows may follow it."""
-    found: list[_Checked] = []
-    row, checked = None, 0
-    for row in _people(chosen, boundary, backwards=backwards):
-        checked += 1
-        if _fits(row, chosen):
-            found.append(row)
-            if len(found) > PAGE_SIZE:
-                return found, None
-    return found, row if checked >= MOST_CHECKED else None
-
-
-def _people(chosen: dict[str, Any], boundary: str | None, *, backwards: bool) -> Iterator[_Checked]:
-    """Yield at most ``MOST_CHECKED`` people after ``boundary``, in two queries."""
     people = User.objects.order_by("-email" if backwards else "email")
+    if boundary is not None:
+        people = people.filter(**{"email__lt" if backwards else "email__gt": boundary})
     if "@" in chosen["q"] and User.objects.filter(email=chosen["q"].lower()).exists():
         people = people.filter(email=chosen["q"].lower())
-    position, size = boundary, FIRST_CHUNK if any(chosen[name] for name in FILTERS) else PAGE_SIZE + 1
-    left = MOST_CHECKED
-    while left:
-        chunk = _chunk(people, position, chosen, min(size, left), backwards=backwards)
-        yield from chunk
-        if len(chunk) < min(size, left):
-            return
-        position, left, size = chunk[-1].email, left - len(chunk), MOST_CHECKED
-
-
-def _chunk(
-    people: QuerySet[User], position: str | None, chosen: dict[str, Any], size: int, *, backwards: bool
-) -> list[_Checked]:
-    if position is not None:
-        people = people.filter(**{"email__lt" if backwards else "email__gt": position})
-    has: Any = (
-        Exists(ApiKey.objects.filter(LISTED, owner_id=OuterRef("pk"))) if chosen["keys"] else F("is_active")
-    )
-    columns = ("pk", "email", "name", "role", "is_active", "left_at", "owns")
-    rows = people.annotate(owns=has).values_list(*columns)[:size]
-    return [
-        _Checked(pk, email, name, role, is_active, left_at is not None, owns)
-        for pk, email, name, role, is_active, left_at, owns in rows
-    ]
-
-
-def _fits(row: _Checked, chosen: dict[str, Any]) -> bool:
-    asked = ((chosen["access"], row.is_active), (chosen["keys"], row.owns), (chosen["left"], row.left))
-    if any(answer and (answer == "yes") is not fact for answer, fact in asked):
-        return False
-    if chosen["role"] and int(chosen["role"]) != row.role:
-        return False
+    end = None
+    if any(chosen[name] for name in FILTERS):
+        end = next(iter(_read(people[MOST_CHECKED - 1 : MOST_CHECKED])), None)
+        if end is not None:
+            people = people.filter(**{"email__gte" if backwards else "email__lte": end.email})
     sought = fold(chosen["q"].strip())
-    return sought in row.email or sought in fold(row.name)
+    matches = (
+        row for row in _read(_narrowed(people, chosen)) if sought in row.email or sought in fold(row.name)
+    )
+    found = list(islice(matches, PAGE_SIZE + 1))
+    return found, end if len(found) <= PAGE_SIZE else None
+
+
+def _narrowed(people: QuerySet[User], chosen: dict[str, Any]) -> QuerySet[User]:
+    if chosen["role"]:
+        people = people.filter(role=int(chosen["role"]))
+    if chosen["access"]:
+        people = people.filter(is_active=chosen["access"] == "yes")
+    if chosen["left"]:
+        people = people.filter(left_at__isnull=chosen["left"] == "no")
+    if chosen["keys"]:
+        owns = Exists(ApiKey.objects.filter(LISTED, owner_id=OuterRef("pk")))
+        people = people.filter(owns if chosen["keys"] == "yes" else ~owns)
+    return people if chosen["q"] else people[: PAGE_SIZE + 1]
+
+
+def _read(people: QuerySet[User]) -> Iterator[_Found]:
+    return (_Found(*row) for row in people.values_list("pk", "email", "name").iterator(chunk_size=CHUNK))
 
 
 def _email_of(user_id: int | None) -> str | None:
@@ -181,7 +160,7 @@ def _email_of(user_id: int | None) -> str | None:
     return User.objects.filter(pk=user_id).values_list("email", flat=True).first()
 
 
-def _rows(found: list[_Checked]) -> list[PersonRow]:
+def _rows(found: list[_Found]) -> list[PersonRow]:
     """Return the rows with what only the page shows, in one query."""
     keys = BoundedCountOf(ApiKey.objects.filter(LISTED, owner_id=OuterRef("pk")), MOST_KEYS + 1)
     people = User.objects.annotate(key_count=keys).in_bulk([row.id for row in found])

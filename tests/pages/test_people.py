@@ -109,7 +109,6 @@ def test_the_pages_lead_through_everyone_and_back(admin):
 
 
 def test_a_search_stops_after_a_number_of_people_and_goes_on(admin, monkeypatch):
-    monkeypatch.setattr(people_list, "FIRST_CHUNK", 20)
     monkeypatch.setattr(people_list, "MOST_CHECKED", 40)
     many_people(100)
     pages = list(walk_pages(admin, "/people/?q=person-00099"))
