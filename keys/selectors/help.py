@@ -155,7 +155,7 @@ def _outside(target: str) -> dict[str, str]:
 
 def _table_open(_self: RendererHTML, _tokens: Sequence[Token], _index: int, _options: Any, _env: Any) -> str:
     return (
-        '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table class="table cards-never">'
+        '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table class="table cards-never">'
     )
 
 

@@ -111,6 +111,7 @@ class PersonPage:
     person: User
     role: str
     sessions: str
+    may_add: bool
     why_not_remove: str
     why_not_end: str
     keys: list[tuple[ApiKey, Status]]
@@ -165,6 +166,9 @@ def person_page(actor: Actor, user_id: int) -> PersonPage:
         person=person,
         role=person.role_in_words,
         sessions=_sessions(person),
+        may_add=person.added_at is None
+        and person.left_at is None
+        and actor.may(Action.ADD_PERSON, person=person),
         why_not_remove=refusal(actor, Action.REMOVE_PERSON, person=person) or "",
         why_not_end=refusal(actor, Action.END_SESSIONS, person=person) or "",
         keys=_with_status(owned[:SHOWN_KEYS]),

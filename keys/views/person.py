@@ -50,7 +50,8 @@ def add(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     authorize(actor, Action.ADD_PERSON)
     require_fresh_sign_in(request, reverse("keys:person-add"))
-    form = AddPersonForm(request.POST if request.method == "POST" else None)
+    initial = {"email": request.GET.get("email", "")}
+    form = AddPersonForm(request.POST if request.method == "POST" else None, initial=initial)
     context = {"section": "people", "form": form, "mails": settings.PORTAL_SENDS_MAIL}
     if form.is_valid():
         try:

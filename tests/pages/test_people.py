@@ -15,6 +15,7 @@ from keys.rules.policy import Role
 from keys.selectors import people_list
 from tests.cast import a_key, email_of, said_by, signed_in
 from tests.pages.helpers import (
+    attribute,
     elements,
     events,
     links,
@@ -23,6 +24,7 @@ from tests.pages.helpers import (
     reason_beside,
     rows,
     text,
+    the,
     walk_pages,
 )
 from tests.support.post_office import deliver
@@ -224,6 +226,13 @@ def test_a_link_is_mailed_to_a_person_who_is_added(admin, newcomer, settings):
     assert accepts(link)
     [added] = events(type="person:add")
     assert (added.actor_name, said_by(added)["link"]) == ("Admin Person", "mailed")
+
+
+def test_a_persons_page_leads_to_the_form_with_their_address(admin, cast):
+    User.objects.filter(pk=cast.user.pk).update(added_at=None, is_active=False)
+    address = links(admin.get(f"/people/{cast.user.pk}/"))["Let them sign in"]
+    assert attribute(the(admin.get(address), id="id_email"), "value") == cast.user.email
+    assert "Let them sign in" not in links(admin.get(f"/people/{cast.guest.pk}/"))
 
 
 def test_without_mail_the_link_is_shown_once(admin, newcomer, settings):

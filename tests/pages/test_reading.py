@@ -101,5 +101,6 @@ def test_no_reading_is_taken_for_a_key_that_cerby_lists(browser_of, cast, sandbo
     ("state", "why"), [("revoked", "This key has ended"), ("awaited", "This key does not work yet")]
 )
 def test_the_page_says_why_no_reading_is_needed(browser_of, key, state, why):
-    ApiKey.objects.filter(pk=key.pk).update(state=state)
+    ended = timezone.now() if state == "revoked" else None
+    ApiKey.objects.filter(pk=key.pk).update(state=state, removed_at=ended)
     assert why in text(browser_of("admin").get(url(key)))
