@@ -61,7 +61,7 @@ def _mail(found: Sequence[ActiveAlert], now: datetime) -> str:
         return "nothing new to mail"
     if _mails_since(now - timedelta(hours=1)) >= MAILS_AN_HOUR:
         return f"the next mail waits: {MAILS_AN_HOUR} were sent in the last hour"
-    to = _recipients()
+    to = recipients()
     if not to:
         return "there is nobody to mail them to"
     parts = [_describe_new(row, current[row.kind, row.subject]) for row in new]
@@ -99,7 +99,7 @@ def _mails_since(moment: datetime) -> int:
     return len(times)
 
 
-def _recipients() -> list[str]:
+def recipients() -> list[str]:
     """Return PORTAL_ALERT_EMAILS, or the Owner and the Super Admins who may sign in if it is not set."""
     if settings.PORTAL_ALERT_EMAILS:
         return list(settings.PORTAL_ALERT_EMAILS)

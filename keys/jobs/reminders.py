@@ -1,8 +1,7 @@
-"""Mail owners, at most once a day, about keys that expire soon or were viewed but not confirmed as stored."""
+"""Mail the people of a key, at most once a day, if it expires soon or is not confirmed as stored."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
@@ -12,11 +11,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from keys.jobs.mails import send_mail
-from keys.models import ApiKey, Reminder, User
+from keys.jobs.people_of_keys import People, addresses, grouped, salutation, why_you
+from keys.models import ApiKey, Reminder
 from keys.rules.lifecycle import UNCONFIRMED_AFTER, Phase, State
 
 DAYS_BEFORE = (1, 7, 30)
 UNSTORED = "unstored"
+DELETED = "deleted"
+"""The kind of a notice of keys.jobs.deletions, which the limit of one mail a day does not count."""
+PEOPLE = ("owner", "accountable", "backup")
 UNSTORED_AFTER = timedelta(hours=24)
 MINIMUM_GAP = timedelta(hours=20)
 """Less than a day: an hourly run that starts slightly early must not skip a day."""
@@ -27,20 +30,20 @@ Due = tuple[ApiKey, str]
 
 
 def remind_owners() -> str:
-    """Mail each owner who may sign in about their due keys. Return a summary."""
+    """Mail the owner, the accountable person and the backup of each due key together. Return a summary.
+
+    Nobody needs an account in the portal for that. If all of them have left, an admin gets the mail.
+    """
     now = timezone.now()
-    due: defaultdict[User, list[Due]] = defaultdict(list)
-    for key, kind in _due(now):
-        due[key.owner].append((key, kind))
-    recent = Reminder.objects.filter(sent_at__gt=now - MINIMUM_GAP)
-    reminded = set(recent.values_list("key__owner_id", flat=True))
+    recent = Reminder.objects.filter(sent_at__gt=now - MINIMUM_GAP).exclude(kind=DELETED)
+    reminded = grouped((row.key, row) for row in recent.select_related(*(f"key__{name}" for name in PEOPLE)))
     mails = 0
-    for owner, keys in due.items():
-        if owner.pk not in reminded:
-            if not _mail(owner, keys, now):
-                return f"Owners reminded: {mails}; then the mail server did not accept a mail"
+    for people, due in grouped((key, (key, kind)) for key, kind in _due(now)).items():
+        if people not in reminded and (to := addresses(people)):
+            if not _mail(people, to, due, now):
+                return f"Mails sent: {mails}; then the mail server did not accept a mail"
             mails += 1
-    return f"Owners reminded: {mails}"
+    return f"Mails sent: {mails}"
 
 
 def _due(now: datetime) -> Iterator[Due]:
@@ -65,15 +68,16 @@ def _due(now: datetime) -> Iterator[Due]:
 
 def _without_reminder(kinds: Sequence[str]) -> QuerySet[ApiKey]:
     sent = Reminder.objects.filter(key=OuterRef("pk"), kind__in=kinds)
-    return ApiKey.objects.filter(~Exists(sent), owner__is_active=True).select_related("owner")
+    return ApiKey.objects.filter(~Exists(sent)).select_related(*PEOPLE)
 
 
-def _mail(owner: User, due: Sequence[Due], now: datetime) -> bool:
+def _mail(people: People, to: Sequence[str], due: Sequence[Due], now: datetime) -> bool:
     """Return whether the mail server accepted the mail. If so, record the reminders."""
-    text = f"Hello {owner.name},\n\n" + "\n\n".join(_describe(key, kind) for key, kind in due) + "\n"
+    parts = [salutation(people), *(_describe(key, kind) for key, kind in due), why_you(people)]
+    text = "\n\n".join(filter(None, parts)) + "\n"
     count = f"{len(due)} API keys need" if len(due) > 1 else "An API key needs"
     subject = f"[{settings.CERBY_WORKSPACE}] {count} your attention"
-    if not send_mail([owner.email], subject, text):
+    if not send_mail(to, subject, text):
         return False
     rows = [Reminder(key=key, kind=kind, sent_at=now) for key, kind in due]
     Reminder.objects.bulk_create(rows, ignore_conflicts=True)

@@ -22,6 +22,7 @@ from keys.actions.sync.sweep import sweep as compare_with_cerby
 from keys.audit import anchors, refusals
 from keys.jobs.alerts import keep_alerts
 from keys.jobs.compare_reminder import remind_admins_to_compare
+from keys.jobs.deletions import tell_of_deletions
 from keys.jobs.figures import keep_figures
 from keys.jobs.reminders import remind_owners
 from keys.models import PeriodicJob, Verification
@@ -81,7 +82,7 @@ def tidy() -> None:
 
 @task(queue_name=SLOW)
 def alerts() -> None:
-    _run("alerts", keep_alerts)
+    _run("alerts", lambda: f"{keep_alerts()}; {tell_of_deletions()}")
 
 
 @task(queue_name=SLOW)

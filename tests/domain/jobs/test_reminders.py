@@ -9,10 +9,11 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
+from keys.jobs.deletions import tell_of_deletions
 from keys.jobs.reminders import remind_owners
 from keys.models import ApiKey, Reminder, User
 from keys.rules.lifecycle import State
-from tests.cast import a_key, email_of
+from tests.cast import a_key, an_event, email_of
 from tests.support.bad_server import closed_port
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -37,7 +38,7 @@ def test_each_owner_gets_one_mail_with_keys_times_and_links(cast):
     first, _ = expiring(cast.admin, 6 * DAY), expiring(cast.admin, 20 * DAY, name="Weekly")
     expiring(cast.owner, HOUR, name="Hourly")
     expiring(cast.admin, 31 * DAY, name="Not yet")
-    assert remind_owners() == "Owners reminded: 2"
+    assert remind_owners() == "Mails sent: 2"
     letters = {letter.to[0]: letter for letter in mail.outbox}
     assert letters.keys() == {email_of("admin"), email_of("owner")}
     letter = letters[email_of("admin")]
@@ -85,13 +86,41 @@ def test_ended_keys_are_not_reminded_of(cast, columns):
     key = expiring(cast.admin, 6 * DAY)
     ApiKey.objects.filter(pk=key.pk).update(**columns)
     expiring(cast.owner, -HOUR)
-    assert remind_owners() == "Owners reminded: 0"
+    assert remind_owners() == "Mails sent: 0"
 
 
-def test_owners_who_may_not_sign_in_get_no_mail(cast):
-    expiring(cast.admin, 6 * DAY)
-    User.objects.filter(pk=cast.admin.pk).update(is_active=False)
-    assert remind_owners() == "Owners reminded: 0"
+def test_an_owner_without_an_account_is_mailed_and_told_whom_to_ask(cast):
+    expiring(cast.user, 6 * DAY)
+    User.objects.filter(pk=cast.user.pk).update(is_active=False, added_at=None)
+    assert remind_owners() == "Mails sent: 1"
+    [letter] = mail.outbox
+    assert letter.to == [email_of("user")]
+    assert f"ask one of its admins: Owner Person ({email_of('owner')})" in letter.body
+
+
+def test_the_owner_the_accountable_person_and_the_backup_get_one_mail(cast):
+    key = expiring(cast.user, 6 * DAY)
+    ApiKey.objects.filter(pk=key.pk).update(backup_id=cast.guest.pk, **ApiKey.accountable_columns(cast.admin))
+    expiring(cast.user, 6 * DAY, name="Alone")
+    ApiKey.objects.filter(name="Alone").update(**ApiKey.accountable_columns(None))
+    assert remind_owners() == "Mails sent: 2"
+    assert [sorted(letter.to) for letter in mail.outbox] == [
+        sorted([email_of("user"), email_of("admin"), email_of("guest")]),
+        [email_of("user")],
+    ]
+    assert remind_owners() == "Mails sent: 0"
+
+
+@pytest.mark.parametrize("addresses", [(), ("ops@example.com",)])
+def test_if_all_of_them_have_left_admins_are_mailed(cast, settings, addresses):
+    settings.PORTAL_ALERT_EMAILS = addresses
+    key = expiring(cast.user, 6 * DAY)
+    ApiKey.objects.filter(pk=key.pk).update(**ApiKey.accountable_columns(None))
+    User.objects.filter(pk=cast.user.pk).update(is_active=False, left_at=timezone.now())
+    assert remind_owners() == "Mails sent: 1"
+    [letter] = mail.outbox
+    assert letter.to == list(addresses or (email_of("owner"), email_of("super_admin")))
+    assert "You get this mail as an admin" in letter.body
 
 
 def test_viewed_keys_that_were_not_stored_are_reminded_of_after_a_day(cast):
@@ -105,7 +134,7 @@ def test_viewed_keys_that_were_not_stored_are_reminded_of_after_a_day(cast):
     assert "nobody has confirmed that it is stored" in letter.body
     assert f"http://testserver/keys/{key.pk}/store/" in letter.body
     a_day_later()
-    assert remind_owners() == "Owners reminded: 0"
+    assert remind_owners() == "Mails sent: 0"
 
 
 def test_a_mail_server_that_is_down_loses_nothing(cast, settings):
@@ -115,4 +144,51 @@ def test_a_mail_server_that_is_down_loses_nothing(cast, settings):
     expiring(cast.admin, 6 * DAY)
     assert "did not accept" in remind_owners()
     settings.EMAIL_BACKEND = locmem
-    assert remind_owners() == "Owners reminded: 1"
+    assert remind_owners() == "Mails sent: 1"
+
+
+def deleted(owner, **columns) -> ApiKey:
+    return a_key(owner, state=State.REVOKED, removed_at=timezone.now() - HOUR, **columns)
+
+
+def of(key: ApiKey, person: User | None) -> None:
+    who = {"actor_id": person.pk, "actor_name": person.name, "actor_email": person.email} if person else {}
+    an_event(type="key:start-delete", key_id=key.pk, key_name=key.name, outcome="done", **who).save()
+
+
+def test_the_people_of_a_key_are_told_who_deleted_it_once(cast):
+    key = deleted(cast.user, name="Payroll", backup_id=cast.guest.pk)
+    of(key, cast.admin)
+    assert tell_of_deletions() == "deletions told: 1"
+    [letter] = mail.outbox
+    assert {email_of("user"), email_of("guest")} <= set(letter.to)
+    assert letter.subject == "[contenzilla] An API key was deleted"
+    assert f"Your key “Payroll” was deleted by Admin Person ({email_of('admin')})" in letter.body
+    assert tell_of_deletions() == "deletions told: 0"
+
+
+def test_nobody_is_told_of_their_own_deletion_or_an_old_one(cast):
+    alone = ApiKey.accountable_columns(None)
+    of(deleted(cast.admin, name="Own", **alone), cast.admin)
+    old = deleted(cast.user, name="Old")
+    ApiKey.objects.filter(pk=old.pk).update(removed_at=timezone.now() - 3 * DAY)
+    assert tell_of_deletions() == "deletions told: 0"
+
+
+@pytest.mark.parametrize(("by_timer", "said"), [(True, "by the portal itself"), (False, "in Cerby, outside")])
+def test_deletions_by_the_portal_and_in_cerby_are_told(cast, by_timer, said):
+    key = deleted(cast.user)
+    if by_timer:
+        of(key, None)
+    tell_of_deletions()
+    assert said in mail.outbox[0].body
+
+
+def test_if_the_mail_server_is_down_deletions_are_told_later(cast, settings):
+    locmem = settings.EMAIL_BACKEND
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", closed_port()
+    deleted(cast.user)
+    assert "did not accept" in tell_of_deletions()
+    settings.EMAIL_BACKEND = locmem
+    assert tell_of_deletions() == "deletions told: 1"

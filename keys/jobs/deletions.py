@@ -1,0 +1,70 @@
+"""Mail the people of a key that somebody else, the portal or Cerby has deleted."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef
+from django.urls import reverse
+from django.utils import timezone
+
+from keys.jobs.mails import send_mail
+from keys.jobs.people_of_keys import People, addresses, grouped, salutation, why_you
+from keys.jobs.reminders import BATCH, DELETED, PEOPLE
+from keys.models import ApiKey, AuditEvent, Reminder
+from keys.rules.events import Event
+from keys.rules.lifecycle import State
+
+TOLD_WITHIN = timedelta(days=2)
+"""How long a mail server may be down. Older deletions are not told, such as those before an upgrade."""
+_BY_A_PERSON = (Event.KEY_DELETION_STARTED, Event.KEY_DELETED, Event.KEY_REMOVAL_DECLARED)
+
+
+def tell_of_deletions() -> str:
+    """Mail the other people of each key that was deleted lately. Return a summary."""
+    now = timezone.now()
+    told = Reminder.objects.filter(key=OuterRef("pk"), kind=DELETED)
+    lately = ApiKey.objects.filter(removed_at__gt=now - TOLD_WITHIN, removed_at__lte=now, state=State.REVOKED)
+    keys = lately.filter(~Exists(told)).select_related(*PEOPLE).order_by("removed_at")[:BATCH]
+    mails = 0
+    for people, deleted in grouped((key, (key, _deletion(key))) for key in keys).items():
+        others = [(key, event) for key, event in deleted if _is_news(people, event)]
+        if others and (to := addresses(people)):
+            if not _mail(people, to, others):
+                return f"deletions told: {mails}; then the mail server did not accept a mail"
+            mails += 1
+        rows = [Reminder(key=key, kind=DELETED, sent_at=now) for key, _ in deleted]
+        Reminder.objects.bulk_create(rows, ignore_conflicts=True)
+    return f"deletions told: {mails}"
+
+
+def _deletion(key: ApiKey) -> AuditEvent | None:
+    """Return the event of the person or timer that deleted ``key``, or None if it was deleted in Cerby."""
+    events = AuditEvent.objects.filter(key_id=key.pk, type__in=_BY_A_PERSON, outcome="done")
+    return events.order_by("-at", "-id").first()
+
+
+def _is_news(people: People, event: AuditEvent | None) -> bool:
+    """Return whether anybody but the person who deleted the key has to do with it."""
+    deleter = event.actor_id if event else None
+    return not people or any(person.pk != deleter for person in people)
+
+
+def _mail(people: People, to: list[str], deleted: list[tuple[ApiKey, AuditEvent | None]]) -> bool:
+    parts = [salutation(people), *(_describe(key, event) for key, event in deleted), why_you(people)]
+    count = f"{len(deleted)} API keys were" if len(deleted) > 1 else "An API key was"
+    subject = f"[{settings.CERBY_WORKSPACE}] {count} deleted"
+    return send_mail(to, subject, "\n\n".join(filter(None, parts)) + "\n")
+
+
+def _describe(key: ApiKey, event: AuditEvent | None) -> str:
+    who = "in Cerby, outside the portal"
+    if event is not None:
+        who = f"by {event.actor_name} ({event.actor_email})" if event.actor_id else "by the portal itself"
+    assert key.removed_at is not None
+    url = f"{settings.PORTAL_URL}{reverse('keys:key', args=[key.pk])}"
+    return (
+        f"Your key “{key.name}” was deleted {who} on {key.removed_at:%d %B %Y, %H:%M} UTC. Software that "
+        f"used it has stopped working.\n{url}"
+    )
