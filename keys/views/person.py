@@ -19,6 +19,7 @@ from keys.actions.people.remove import remove_person
 from keys.audit.guard import authorize
 from keys.forms.people import AddPersonForm, ReasonForm
 from keys.jobs import mails
+from keys.models import User
 from keys.rules.errors import Conflict, Invalid, NotFound
 from keys.rules.policy import Action
 from keys.selectors.people import person_for, person_page
@@ -60,16 +61,21 @@ def add(request: HttpRequest) -> HttpResponse:
         except (Conflict, Invalid, NotFound) as error:
             form.add_error("email", error.sentence)
         else:
-            if settings.PORTAL_SENDS_MAIL:
-                mails.mail_first_link.enqueue(added.pk)
-                messages.success(
-                    request, f"{added.name} may sign in. The link to set a password is on its way."
-                )
-                return HttpResponseRedirect(reverse("keys:person", args=[added.pk]))
-            context |= {"added": added, "link": password_link(added)}
-            return render(request, "keys/person_add.html", context)
+            if not settings.PORTAL_SENDS_MAIL and not added.has_usable_password():
+                context |= {"added": added, "link": password_link(added)}
+                return render(request, "keys/person_add.html", context)
+            messages.success(request, f"{added.name} may sign in. {_how_to_sign_in(added)}")
+            return HttpResponseRedirect(reverse("keys:person", args=[added.pk]))
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.is_bound else HTTPStatus.OK
     return render(request, "keys/person_add.html", context, status=status)
+
+
+def _how_to_sign_in(added: User) -> str:
+    """Mail a link to set a password, unless the person has one: a link would let its reader replace it."""
+    if added.has_usable_password():
+        return "Their earlier password works again."
+    mails.mail_first_link.enqueue(added.pk)
+    return "A link to set a password is on its way to them by mail."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -127,9 +127,20 @@ def _nothing_found(page: Page) -> None:
     expect(page.get_by_text("Not in the inventory")).to_be_visible()
 
 
+def _a_person_to_remove(page: Page) -> None:
+    page.goto("/people/?role=30&access=yes")
+    page.locator("tbody a").first.click()
+    page.get_by_role("link", name="Remove from the portal").click()
+    expect(page.get_by_label("Reason")).to_be_visible()
+
+
 STATES: dict[str, tuple[Callable[[Page], Any], int]] = {
     "dashboard": (_dashboard_with_open_details, 200),
     "inventory": (_at("/keys/?owner=jonas.weiss@contenzilla.example"), 200),
+    "people": (_at("/people/"), 200),
+    "people, a person to remove": (_a_person_to_remove, 200),
+    "help": (_at("/help/"), 200),
+    "help, a page with tables and code": (_at("/help/operations/"), 200),
     "inventory, no match": (_at("/keys/?q=nothing+like+this"), 200),
     "inventory, invalid filter": (_at("/keys/?q=a&status=no-such"), 422),
     "inventory, a menu is open": (_an_open_menu, 200),

@@ -249,6 +249,17 @@ def test_without_mail_the_link_is_shown_once(admin, newcomer, settings):
     assert said_by(added)["link"] == "shown"
 
 
+@pytest.mark.parametrize("sends", [True, False])
+def test_nobody_gets_a_link_for_a_person_who_has_a_password(admin, cast, settings, sends):
+    settings.PORTAL_SENDS_MAIL = sends
+    admin.post(f"/people/{cast.user.pk}/remove/", REASON)
+    page = admin.post("/people/add/", {"email": cast.user.email}, follow=True)
+    assert "User Person may sign in. Their earlier password works again." in text(page)
+    assert "reset/key" not in page.content.decode()
+    assert deliver() == []
+    assert "link" not in said_by(events(type="person:add")[0])
+
+
 @pytest.mark.parametrize(
     ("email", "error"),
     [("", "Enter an email"), ("nobody@contenzilla.example", "Cerby knows nobody"), ("x", "Enter an email")],

@@ -23,9 +23,9 @@ def add_person(email: str, actor: Actor | None = None, *, link: str = "") -> Use
     """Allow the person with ``email`` in Cerby to sign in, with their role from Cerby.
 
     ``actor`` is None on the command line, which makes a new link for a person who was added already. For
-    anybody else, that is a ``Conflict``. ``link``: "mailed" or "shown", for the audit log. Raises
-    ``NotFound`` if Cerby does not know the person, ``Invalid`` if they are not live there, and
-    ``CerbyError``.
+    anybody else, that is a ``Conflict``. ``link``: "mailed" or "shown", for the audit log; a person with a
+    password gets none. Raises ``NotFound`` if Cerby does not know the person, ``Invalid`` if they are not
+    live there, and ``CerbyError``.
     """
     if actor is not None:
         actor = authorize_now(actor, Action.ADD_PERSON)
@@ -37,7 +37,7 @@ def add_person(email: str, actor: Actor | None = None, *, link: str = "") -> Use
         if added.added_at is None:
             added.added_at = timezone.now()
             added.save(update_fields=["added_at"])
-            _record(actor, added, link)
+            _record(actor, added, "" if added.has_usable_password() else link)
         elif actor is not None:
             raise Conflict(
                 f"{added.email} was added already. If they lost their password, they choose "
