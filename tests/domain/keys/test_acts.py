@@ -231,7 +231,7 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
     "keys/register: with its value": (registering, ["key:register"]),
     "keys/register: declared": (on(register_key, existing), ["key:register"]),
     "keys/import_keys": (on(import_keys, declared_csv), ["key:register", "key:register"]),
-    "keys/find_leaked": (on(find_leaked, lambda _: "a suspicious text"), ["key:find"]),
+    "keys/find_leaked": (lambda scene: lambda: find_leaked(scene.me, text="a suspicious text"), ["key:find"]),
     "keys/confirm_removal": (on(confirm_removal, to_be_removed_by_hand), ["key:confirm-removal"]),
     "keys/enter_reading": (
         on(enter_reading, declared, Reading(never_used=True)),
