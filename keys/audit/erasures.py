@@ -32,7 +32,8 @@ def list_earlier_erasures() -> None:
     if first is None or "leaves" in first.details or _are_listed():
         return
     blanked = AuditEvent.objects.filter(salt__isnull=True).order_by("id").values_list("leaf", flat=True)
-    hashes = (short_hash(bytes(leaf)) for leaf in blanked.iterator(chunk_size=IN_ONE_EVENT))
+    # A list, because SQLite writes nothing while a statement is read that began before somebody else wrote.
+    hashes = [short_hash(bytes(leaf)) for leaf in blanked.iterator(chunk_size=IN_ONE_EVENT)]
     for batch in batches(hashes, IN_ONE_EVENT):
         log.append(Event.ERASED_LISTED, actor=None, events=len(batch), leaves=batch)
 

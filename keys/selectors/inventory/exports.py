@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from django.db.models import QuerySet
@@ -42,4 +42,6 @@ def export(
     first = next(values, None)
     if first is None:
         return Export(0, as_of, filter, iter(()))
-    return Export(first[-1], as_of, filter, (cells(row[:-1]) for row in chain([first], values)))
+    count = first[-1]
+    listed = islice(chain([first], values), count)  # without the event of this download
+    return Export(count, as_of, filter, (cells(row[:-1]) for row in listed))

@@ -1,0 +1,41 @@
+"""A download is recorded while others write to the database."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, suppress
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.http import QueryDict
+
+from keys.actions.audit import export_csv
+from keys.models import AuditEvent, User
+from keys.selectors.inventory import exports
+
+
+def write_elsewhere() -> None:
+    """Commit through another connection, unless it would have to wait."""
+    name = connection.settings_dict["NAME"]
+    with closing(sqlite3.connect(name, timeout=0)) as other, suppress(sqlite3.OperationalError):
+        other.execute("UPDATE keys_treehead SET leader = NULL")
+        other.commit()
+
+
+def test_a_worker_that_writes_meanwhile_does_not_fail_a_download(kept, monkeypatch):
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL has no single writer")
+    read = export_csv.activity_export
+
+    def read_then_let_others_write(*args: Any) -> exports.Export:
+        export = read(*args)
+        write_elsewhere()
+        return export
+
+    monkeypatch.setattr(exports, "ROWS_AT_ONCE", 2)  # the statement has more rows than were read
+    monkeypatch.setattr(export_csv, "activity_export", read_then_let_others_write)
+    before = AuditEvent.objects.count()
+    actor = User.objects.get(email="admin@contenzilla.example").as_actor()
+    export = export_csv.export_activity(actor, QueryDict())
+    assert len(list(export.rows)) == export.count == before
