@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db import DatabaseError, connection, transaction
-from django.db.models import Model
+from django.db.models import CheckConstraint, Model, UniqueConstraint
 
 ALLOWED = {
     # The columns that erasing a person clears are all that the portal may ever change in an event.
@@ -48,6 +48,12 @@ _TABLES = """
         (SELECT count(*) FROM pg_rewrite r WHERE r.ev_class = c.oid),
         (SELECT count(*) FROM pg_inherits i WHERE i.inhparent = c.oid OR i.inhrelid = c.oid),
         (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attnotnull)
+    FROM pg_class c WHERE c.relnamespace = {schema} AND c.relname ~ '^keys_' AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+"""
+_LIMITS = """
+    SELECT c.relname,
+        (SELECT count(*) FROM pg_constraint o WHERE o.conrelid = c.oid AND o.contype IN ('c', 'x')),
+        (SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique)
     FROM pg_class c WHERE c.relnamespace = {schema} AND c.relname = ANY(%s)
 """
 _GRANTS = """
@@ -89,6 +95,7 @@ def broken(models: Sequence[type[Model]], statements: tuple[str, ...]) -> Iterat
         yield "a reference to keys_auditevent is missing"
     yield from _functions(statements)
     yield from _tables(models)
+    yield from _limits(models)
     yield from _grants(tables)
     if {role for (role,) in _rows(_SETTINGS)} - {"origin"}:
         yield "session_replication_role turns the triggers off"
@@ -165,20 +172,37 @@ def _functions(statements: Sequence[str]) -> Iterator[str]:
 
 
 def _tables(models: Sequence[type[Model]]) -> Iterator[str]:
-    names = [model._meta.db_table for model in models]  # noqa: SLF001
-    found = {name: rest for name, *rest in _rows(_TABLES.format(schema=_HERE), names)}
-    for model in models:
-        name = model._meta.db_table  # noqa: SLF001
-        if name not in found:
-            yield f"table {name} is missing"
-            continue
-        kind, policies, rules, inherited, not_null = found[name]
+    """Check all tables: a rule on that of the verifications, say, throws their results away."""
+    found = {name: rest for name, *rest in _rows(_TABLES.format(schema=_HERE))}
+    for name, (kind, policies, rules, inherited, _) in found.items():
         if kind != "r" or rules or inherited:
             yield f"table {name} was replaced by a view, or has rules or children"
         if policies:
             yield f"table {name} has row-level security"
-        if not_null != sum(not field.null for field in model._meta.local_concrete_fields):  # noqa: SLF001
+    for model in models:
+        name = model._meta.db_table  # noqa: SLF001
+        if name not in found:
+            yield f"table {name} is missing"
+        elif found[name][-1] != sum(not field.null for field in model._meta.local_concrete_fields):  # noqa: SLF001
             yield f"table {name} allows other columns to be empty"
+
+
+def _limits(models: Sequence[type[Model]]) -> Iterator[str]:
+    """Yield the tables with more, or fewer, constraints: another one refuses the events that it names."""
+    names = [model._meta.db_table for model in models]  # noqa: SLF001
+    found = {name: tuple(rest) for name, *rest in _rows(_LIMITS.format(schema=_HERE), names)}
+    for model in models:
+        meta = model._meta  # noqa: SLF001
+        fields = meta.local_concrete_fields
+        checks = sum(isinstance(each, CheckConstraint) for each in meta.constraints)
+        unique = sum(isinstance(each, UniqueConstraint) for each in meta.constraints)
+        has_key = not any(field.primary_key for field in fields)  # of several columns
+        expected = (
+            checks + sum(field.db_check(connection) is not None for field in fields),
+            unique + has_key + sum(field.unique for field in fields),
+        )
+        if meta.db_table in found and found[meta.db_table] != expected:
+            yield f"table {meta.db_table} has another number of constraints"
 
 
 def _grants(tables: list[str]) -> Iterator[str]:

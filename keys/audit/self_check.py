@@ -8,7 +8,7 @@ from itertools import chain
 from django.utils import timezone
 
 from keys.audit import forgeries, notes, tree_store
-from keys.audit.guards import broken_guards
+from keys.audit.guards import broken_guards, wrong_indexes
 from keys.audit.reader import Line, record, table_exists
 from keys.audit.signer import last_signed
 from keys.models import TreeHead, TreeNode
@@ -45,7 +45,7 @@ def check(anchors: Iterable[Line] = (), escrows: Iterable[Line] = ()) -> Report:
 
 
 def _check_guards(report: Report) -> None:
-    if broken := broken_guards():
+    if broken := [*broken_guards(), *wrong_indexes()]:
         more = f" and {len(broken) - NAMED} more" if len(broken) > NAMED else ""
         report.add(Kind.GUARDS, 0, f"In full: {'; '.join(broken)}."[:2000])
         report.found[Kind.GUARDS].place = "; ".join(broken[:NAMED]) + more

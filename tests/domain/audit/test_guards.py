@@ -52,6 +52,22 @@ ATTACKS: dict[str, list[tuple[str, str]]] = {
             ),
             "constraint sealed_hash_is_whole of keys_sealed is missing or was changed",
         ),
+        (
+            (
+                "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = replace(sql, 'CONSTRAINT "
+                '"sealed_hash_is_whole" CHECK (LENGTH("leaf_hash") = 32)\', \'/* CONSTRAINT '
+                '"sealed_hash_is_whole" CHECK (LENGTH("leaf_hash") = 32) */ CHECK (1)\') '
+                "WHERE name = 'keys_sealed'; PRAGMA writable_schema = OFF"
+            ),
+            "constraint sealed_hash_is_whole of keys_sealed is missing or was changed",
+        ),
+        (
+            (
+                "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = replace(sql, ' UNIQUE', "
+                "' UNIQUE ON CONFLICT IGNORE') WHERE name = 'keys_auditevent'; PRAGMA writable_schema = OFF"
+            ),
+            "column uid of keys_auditevent is missing or was changed",
+        ),
     ],
     "postgresql": [
         (
@@ -123,6 +139,22 @@ ATTACKS: dict[str, list[tuple[str, str]]] = {
             "ALTER ROLE ALL SET session_replication_role = replica",
             "session_replication_role turns the triggers off",
         ),
+        (
+            "ALTER TABLE keys_auditevent ADD CHECK (type <> 'attempt:refuse') NOT VALID",
+            "table keys_auditevent has another number of constraints",
+        ),
+        (
+            "CREATE UNIQUE INDEX tidy ON keys_auditevent (type) WHERE type = 'key:reveal'",
+            "table keys_auditevent has another number of constraints",
+        ),
+        (
+            "CREATE RULE tidy AS ON UPDATE TO keys_verification DO INSTEAD NOTHING",
+            "table keys_verification was replaced by a view, or has rules or children",
+        ),
+        (
+            "ALTER TABLE keys_refusalcount ENABLE ROW LEVEL SECURITY",
+            "table keys_refusalcount has row-level security",
+        ),
         ("SET LOCAL session_replication_role = replica", "session_replication_role turns the triggers off"),
     ],
 }
@@ -161,6 +193,24 @@ def test_a_change_is_found_by_health_and_by_every_verification(db, number, audit
     assert words in broken_guards()
     assert Kind.GUARDS in check().found
     assert Client().get("/readyz").json()["audit"] == "unguarded"
+
+
+def test_an_index_without_an_event_is_found_by_every_verification(kept):
+    if connection.vendor != "sqlite":
+        pytest.skip("only a superuser can change an index alone")
+    made = 'CREATE INDEX "event_by_time" ON "keys_auditevent" ("at", "id")'
+    for sql in (f"{made} WHERE type <> 'session:end'", made):  # the index as it was, but without the event
+        execute_one("PRAGMA writable_schema = ON")
+        execute_one(
+            f"UPDATE sqlite_master SET sql = '{sql.replace(chr(39), chr(39) * 2)}' WHERE name = 'event_by_time'"
+        )
+        execute_one("PRAGMA writable_schema = RESET")
+        if sql != made:
+            execute_one("REINDEX event_by_time")
+    by_time = AuditEvent.objects.order_by("at", "id").values_list("type", flat=True)
+    assert Event.SIGNED_OUT not in by_time  # it is missing on the page Activity
+    assert broken_guards() == []
+    assert "event_by_time" in check().found[Kind.GUARDS].place
 
 
 SWALLOWED = {
