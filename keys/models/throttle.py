@@ -40,9 +40,12 @@ class ThrottleManager(models.Manager["Throttle"]):
         with transaction.atomic():
             row = self.locked(name)
             now = time.time()
-            busy_until = max(row.busy_until, now)
+            # No later time is the portal's, unless the clock was set back: it would refuse for ever.
+            latest = now + budget.patience + budget.burst * budget.seconds
+            busy_until = min(max(row.busy_until, now), latest)
             wait = max(0.0, busy_until - now - (budget.burst - 1) * budget.seconds)
             if wait > budget.patience:
+                self.filter(pk=name, busy_until__gt=latest).update(busy_until=latest)
                 return None
             self.filter(pk=name).update(busy_until=busy_until + budget.seconds)
         return wait
@@ -68,7 +71,7 @@ class ThrottleManager(models.Manager["Throttle"]):
         """Take ``name`` for ``seconds``. Return the end of the lease, or None if it is taken."""
         with transaction.atomic():
             row, now = self.locked(name), time.time()
-            if row.busy_until > now:
+            if now < row.busy_until <= now + seconds:
                 return None
             self.filter(pk=name).update(busy_until=now + seconds)
         return now + seconds

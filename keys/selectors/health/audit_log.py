@@ -24,6 +24,8 @@ from keys.selectors.health.damage import (
 
 SEALED_WITHIN = timedelta(seconds=10)
 SIGNED_WITHIN = timedelta(minutes=1)
+VERIFIED_WITHIN = timedelta(days=3)
+"""The daily verification is overdue after three of its periods, whatever its row of the jobs says."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class AuditHealth:
     """``sealed`` events are in the tree, the newest of them from ``sealed_until``. ``waiting`` are not yet.
 
     ``status`` is "ok", or the worst of "damaged", "forged", "unguarded", "changed", "unread", "refused",
-    "late" and "unsigned". ``problem`` describes it in a sentence and is empty if the status is ok.
+    "late", "unsigned" and "unverified". ``problem`` describes it in a sentence and is empty if the status is ok.
     ``waiting`` is a bounded count. ``verified_at``: when the whole log was last verified. ``damage``: the
     names of the damage found then that nobody has explained. ``unread``: why a later verification was
     aborted, as a sentence. ``is_changed``: the stored result of a verification is not the portal's.
@@ -68,7 +70,10 @@ def audit_health() -> AuditHealth:
         )
     else:
         result = "unread", f"The last verification was aborted. {unread}" if unread else ""
-    status, problem = next(_problems(head, damage, result, waiting_since, _at(signed)), ("ok", ""))
+    status, problem = next(
+        _problems(head, damage, result, waiting_since, _at(signed), whole.finished_at if whole else _at(0)),
+        ("ok", ""),
+    )
     return AuditHealth(
         status=status,
         problem=problem,
@@ -95,6 +100,7 @@ def _problems(
     result: tuple[str, str],
     waiting_since: datetime | None,
     unsigned_since: datetime | None,
+    verified_at: datetime | None,
 ) -> Iterator[tuple[str, str]]:
     """Yield a status and a sentence for each problem, the worst first."""
     now = timezone.now()
@@ -118,3 +124,5 @@ def _problems(
         yield "unsigned", "PORTAL_AUDIT_SIGNING_KEY is not set, so nothing is signed."
     elif unsigned_since and now - unsigned_since > SIGNED_WITHIN:
         yield "unsigned", "Sealed events are waiting to be signed. Check the worker's log."
+    if verified_at and now - verified_at > VERIFIED_WITHIN:
+        yield "unverified", "The whole log was not verified for three days. Check the worker's log."

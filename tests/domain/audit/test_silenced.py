@@ -149,3 +149,14 @@ def test_a_crash_before_the_checkpoint_is_stored_raises_no_alarm(signed_here):
     assert not Checkpoint.objects.exists()
     assert sign().size == 2
     assert check().found == {}
+
+
+def test_a_job_that_is_said_to_have_run_does_not_replace_a_verification(signed_here):
+    log_more()
+    verify_daily()
+    seal_all(ME)
+    sign()
+    assert audit_health().status == "ok"
+    PeriodicJob.objects.filter(name="verify").update(finished_at=timezone.now(), succeeded=True)
+    with mock.patch("django.utils.timezone.now", return_value=timezone.now() + timedelta(days=4)):
+        assert audit_health().status == "unverified"

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.http import QueryDict
@@ -116,3 +117,13 @@ def test_a_row_that_is_deleted_before_it_is_locked_is_created_again(db, monkeypa
 
     monkeypatch.setattr(Throttle.objects, "bulk_create", create_and_forget)
     assert Throttle.objects.take("name", Budget(1, 60)) == 0
+
+
+def test_a_time_that_the_portal_cannot_have_set_limits_nothing_for_ever(db):
+    Throttle.objects.create(name="name", busy_until=time.time() + 10**9)
+    assert Throttle.objects.lease("name", 10) is not None
+    Throttle.objects.update(busy_until=time.time() + 10**9)
+    budget = Budget(burst=2, seconds=60)
+    assert Throttle.objects.take("name", budget) is None
+    with mock.patch("time.time", return_value=time.time() + 61):
+        assert Throttle.objects.take("name", budget) is not None
