@@ -89,7 +89,7 @@ def _in_table(model: type[Model], sql: str | None) -> Iterator[str]:
 
 
 def _parts(sql: str) -> set[str]:
-    """Split the text of a CREATE TABLE at its outer commas. A comment in it counts as a part of its own."""
+    """Split the text of a CREATE TABLE at its outer commas. A comment in it differs from every part."""
     _, _, body = sql.partition("(")
     body, _, after = body.rpartition(")")
     parts, depth, quoted = [""], 0, ""
@@ -107,7 +107,7 @@ def _parts(sql: str) -> set[str]:
 
 
 def wrong_indexes() -> list[str]:
-    """Return what SQLite finds wrong, such as an index without an event, which so is not on the page Activity.
+    """Return the faults that SQLite finds, such as an index without an event, which hides it from Activity.
 
     It reads the whole file. PostgreSQL gives nobody but a superuser a way to change an index alone.
     """

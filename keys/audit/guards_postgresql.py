@@ -48,7 +48,8 @@ _TABLES = """
         (SELECT count(*) FROM pg_rewrite r WHERE r.ev_class = c.oid),
         (SELECT count(*) FROM pg_inherits i WHERE i.inhparent = c.oid OR i.inhrelid = c.oid),
         (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attnotnull)
-    FROM pg_class c WHERE c.relnamespace = {schema} AND c.relname ~ '^keys_' AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+    FROM pg_class c
+    WHERE c.relnamespace = {schema} AND c.relname ~ '^keys_' AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 """
 _LIMITS = """
     SELECT c.relname,

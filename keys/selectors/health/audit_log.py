@@ -33,10 +33,11 @@ class AuditHealth:
     """``sealed`` events are in the tree, the newest of them from ``sealed_until``. ``waiting`` are not yet.
 
     ``status`` is "ok", or the worst of "damaged", "forged", "unguarded", "changed", "unread", "refused",
-    "late", "unsigned" and "unverified". ``problem`` describes it in a sentence and is empty if the status is ok.
-    ``waiting`` is a bounded count. ``verified_at``: when the whole log was last verified. ``damage``: the
-    names of the damage found then that nobody has explained. ``unread``: why a later verification was
-    aborted, as a sentence. ``is_changed``: the stored result of a verification is not the portal's.
+    "late", "unsigned" and "unverified". ``problem`` describes it in a sentence and is empty if the status
+    is ok. ``waiting`` is a bounded count. ``verified_at``: when the whole log was last verified.
+    ``damage``: the names of the damage found then that nobody has explained. ``unread``: why a later
+    verification was aborted, as a sentence. ``is_changed``: the stored result of a verification is not the
+    portal's.
     """
 
     status: str
@@ -71,7 +72,9 @@ def audit_health() -> AuditHealth:
     else:
         result = "unread", f"The last verification was aborted. {unread}" if unread else ""
     status, problem = next(
-        _problems(head, damage, result, waiting_since, _at(signed), whole.finished_at if whole else _at(0)),
+        _problems(
+            head, damage, result, waiting_since, _at(signed), verified_at=whole.finished_at if whole else None
+        ),
         ("ok", ""),
     )
     return AuditHealth(
@@ -100,6 +103,7 @@ def _problems(
     result: tuple[str, str],
     waiting_since: datetime | None,
     unsigned_since: datetime | None,
+    *,
     verified_at: datetime | None,
 ) -> Iterator[tuple[str, str]]:
     """Yield a status and a sentence for each problem, the worst first."""
@@ -124,5 +128,6 @@ def _problems(
         yield "unsigned", "PORTAL_AUDIT_SIGNING_KEY is not set, so nothing is signed."
     elif unsigned_since and now - unsigned_since > SIGNED_WITHIN:
         yield "unsigned", "Sealed events are waiting to be signed. Check the worker's log."
-    if verified_at and now - verified_at > VERIFIED_WITHIN:
+    since = verified_at or (_at(0) if head.size else None)
+    if since and now - since > VERIFIED_WITHIN:
         yield "unverified", "The whole log was not verified for three days. Check the worker's log."
