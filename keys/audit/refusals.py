@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from django.db import transaction
-from django.db.models import F
 
 from keys.audit import log
 from keys.audit.key_texts import without_key_texts
+from keys.audit.results import is_changed_count, seal_of_count
 from keys.models import ApiKey, RefusalCount, Throttle, User
 from keys.models.throttle import Budget, throttle_name
 from keys.rules.events import Event
@@ -24,6 +25,8 @@ ONCE_A_MINUTE = Budget(1, 60)
 SEVERAL = Budget(30, 60)
 """For wrong passwords and repeated views: each of the first events tells, for example, another address."""
 BATCH = 500
+
+logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def record_or_count(refusal: Refusal) -> None:
         if (refusal.once and not _take(once, ONCE_A_MINUTE)) or not _take(name, refusal.budget):
             _count(name, refusal)
             return
-        row = RefusalCount.objects.filter(pk=name).first()
+        row = _row(name)
         _append(refusal, row.waiting if row else 0)
         if row:
             row.delete()
@@ -83,7 +86,13 @@ def record_all_of(user: User) -> None:
 
 
 def _row(name: str) -> RefusalCount | None:
-    return RefusalCount.objects.select_related("user", "key").filter(pk=name).first()
+    """Return the row, or None. A row that the portal has not written makes no event, and is deleted."""
+    row = RefusalCount.objects.select_related("user", "key").filter(pk=name).first()
+    if row is not None and is_changed_count(row):
+        logger.error("refusal_count_changed")
+        row.delete()
+        return None
+    return row
 
 
 def _last(row: RefusalCount) -> Refusal:
@@ -111,8 +120,11 @@ def _count(name: str, refusal: Refusal) -> None:
         "ip": refusal.actor.ip,
     }
     last["reason"] = last["reason"][: log.LONGEST_REASON]
-    if not RefusalCount.objects.filter(pk=name).update(waiting=F("waiting") + 1, **last):
-        RefusalCount.objects.create(name=name, event=refusal.event, **last)
+    known = _row(name)
+    waiting = known.waiting + 1 if known else 1
+    row = RefusalCount(name=name, waiting=waiting, event=known.event if known else refusal.event, **last)
+    row.seal = seal_of_count(row)
+    row.save()
 
 
 def _take(name: str, budget: Budget) -> bool:

@@ -13,6 +13,7 @@ class RefusalCount(models.Model):
     """How many refusals of one kind wait for an event, and a description of the last one.
 
     keys.audit.refusals adds and removes these rows. ``name``: the row of ``Throttle`` that limits the events.
+    ``seal``: the MAC of the row (keys.audit.results), because an event is made of it.
     """
 
     name = models.CharField(max_length=64, primary_key=True)
@@ -24,6 +25,7 @@ class RefusalCount(models.Model):
     ip = models.CharField(max_length=45, blank=True)
     browser = models.CharField(max_length=200, blank=True)
     details = models.JSONField(default=dict)
+    seal = models.CharField(max_length=64, blank=True)
 
     class Meta:
         constraints = (models.CheckConstraint(name="refusal_count_waits", condition=Q(waiting__gt=0)),)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import structlog
 from django.db import transaction
 from django.utils import timezone
 
 from keys import cerby
 from keys.actions.keys.repair import repair_keys
 from keys.audit import log
-from keys.models import ApiKey, ScopeChange
+from keys.models import ApiKey, AuditEvent, ScopeChange
 from keys.rules.events import Event
 from keys.rules.scopes import in_order
+
+logger = structlog.get_logger(__name__)
 
 APPLIED_LATE = "Cerby's answer was lost. Cerby shows that the change was made."
 
@@ -42,7 +45,8 @@ def record_lost_change(key: ApiKey, scopes: list[str]) -> bool:
 
     ``key`` still has its earlier scopes. Call this in the transaction that stores the new ones.
     """
-    change = next((lost for lost in ScopeChange.lost(key) if lost.after == scopes), None)
+    lost = [change for change in ScopeChange.lost(key) if change.after == scopes]
+    change = next((each for each in lost if _was_asked_for(each)), None)
     if change is None:
         return False
     change.delete()
@@ -55,6 +59,16 @@ def record_lost_change(key: ApiKey, scopes: list[str]) -> bool:
         after=scopes,
     )
     return True
+
+
+def _was_asked_for(change: ScopeChange) -> bool:
+    """Return whether the log says so. Somebody with the database could name another person in the row."""
+    started = AuditEvent.objects.filter(key_id=change.key_id, type=Event.KEY_RESCOPE_STARTED)
+    asked = started.filter(actor_id=change.actor_id).values_list("details", flat=True)
+    if any(details.get("after") == change.after for details in asked):
+        return True
+    logger.error("scope_change_not_in_log", key_id=str(change.key_id))
+    return False
 
 
 def forget_lost_changes() -> None:

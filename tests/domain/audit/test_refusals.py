@@ -102,3 +102,24 @@ def test_the_counts_of_an_erased_person_are_recorded_and_erased(cast):
     assert set(AuditEvent.objects.filter(type=Event.ATTEMPT_REFUSED).values_list("ip", "actor_name")) == {
         ("", "")
     }
+
+
+def test_a_row_that_the_portal_has_not_written_makes_no_event(cast):
+    """Otherwise a person with the database makes the portal sign that somebody else was refused."""
+    RefusalCount.objects.create(
+        name="a" * 64, event=Event.SIGNED_IN, user=cast.owner, reason="The password was wrong."
+    )
+    assert refusals.record_waiting() == 0
+    assert not RefusalCount.objects.exists()
+    assert told(Event.SIGNED_IN) == []
+
+
+def test_a_changed_count_makes_no_event_about_somebody_else(cast):
+    refused(cast.guest, times=3)
+    RefusalCount.objects.update(user=cast.owner)
+    a_minute_later()
+    assert refusals.record_waiting() == 0
+    assert told() == [1]
+    refused(cast.guest, times=3)
+    a_minute_later()
+    assert refusals.record_waiting() == 1

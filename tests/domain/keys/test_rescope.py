@@ -123,6 +123,13 @@ def test_the_sweep_names_the_person_whose_answer_was_lost(cast, lost):
     assert not ScopeChange.objects.exists()
 
 
+def test_a_person_who_did_not_ask_for_the_change_is_not_blamed(cast, lost):
+    ScopeChange.objects.update(actor=cast.owner)  # by somebody with the database
+    assert sweep().changed == 1
+    event = AuditEvent.objects.latest("id")
+    assert (event.type, event.actor_id) == ("key:change", None)
+
+
 def test_the_next_change_starts_from_the_scopes_that_cerby_has(cast, lost):
     rescope_key(actor(cast.owner), lost.id, "read:users", on=False)
     assert ApiKey.objects.get(pk=lost.pk).scopes == [ADDED]
