@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from urllib.parse import quote
 
 from django.http import StreamingHttpResponse
 
@@ -10,21 +12,28 @@ from keys.rules import csv_cells
 from keys.rules.formatting import utc
 from keys.selectors.inventory.exports import Export
 
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9=.@]+")
+_LONGEST_FILTER = 60
+
 
 def csv_response(name: str, header: list[str], export: Export) -> StreamingHttpResponse:
-    """Return ``export`` as a CSV file. Its first line says what is listed.
+    """Return ``export`` as a CSV file. Its first line is the header, without a byte order mark.
 
-    ``name`` is the file name without date and extension.
+    The name of the file begins with ``name`` and says what is listed: the filter, the number of rows, and the
+    time in UTC. Response headers say the same in full.
     """
-    response = StreamingHttpResponse(_lines(name, header, export), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{name}-{export.as_of:%Y%m%dT%H%M%SZ}.csv"'
+    response = StreamingHttpResponse(_lines(header, export), content_type="text/csv; charset=utf-8")
+    listed = _NOT_IN_A_NAME.sub("-", export.filter).strip("-")[:_LONGEST_FILTER]
+    file_name = f"{name}-{listed}-{export.count}-rows-{export.as_of:%Y%m%dT%H%M%SZ}.csv"
+    response["Content-Disposition"] = f'attachment; filename="{file_name}"'
+    response["Export-Filter"] = quote(export.filter, safe=" =&;,:@+/")
+    response["Export-Count"] = str(export.count)
+    response["Export-Time"] = utc(export.as_of)
     response["Cache-Control"] = "no-store, private"
     return response
 
 
-def _lines(name: str, header: list[str], export: Export) -> Iterator[str]:
-    about = f"{name}; filter: {export.filter}; count: {export.count}; as of: {utc(export.as_of)}"
-    yield "\ufeff" + csv_cells.line([about])
+def _lines(header: list[str], export: Export) -> Iterator[str]:
     yield csv_cells.line(header)
     for row in export.rows:
         yield csv_cells.line(row)
