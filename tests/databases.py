@@ -19,6 +19,7 @@ SQLITE_ONLY = {
     "tests/domain/audit/test_evidence.py": "The contents of a ZIP file, made from plain reads in order.",
     "tests/domain/audit/test_siem.py": "The format of exported events and their delivery over HTTPS.",
     "tests/domain/audit/test_tiles.py": "The contents of files, made from plain reads in order.",
+    "tests/domain/keys/test_delete_key.py": "Checks in Python before an action whose own tests run on both.",
     "tests/domain/keys/test_canary_actions.py": "Looks for the secret in logs, errors and events.",
     "tests/domain/sync/test_sweep_cost.py": "Counts calls and queries; test_sweep.py runs the same code on both.",
     "tests/domain/keys/test_acts_fresh_role.py": "Refusals by a role, decided in Python before anything is written.",

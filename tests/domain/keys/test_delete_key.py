@@ -1,0 +1,81 @@
+"""The command `delete_key`: the checks of the page on the command line."""
+
+from __future__ import annotations
+
+import io
+import sys
+from datetime import timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from keys.models import ApiKey
+from keys.rules.lifecycle import State
+from tests.cast import a_key
+from tests.pages.helpers import events
+
+PASSWORD = "a long enough password 1"
+
+
+@pytest.fixture
+def delete(monkeypatch, cast, sandbox):
+    def run(key: str, email: str, *lines: str, confirm: str | None = None) -> str:
+        monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(lines) + "\n"))
+        out = io.StringIO()
+        options = ["--confirm", confirm] if confirm is not None else []
+        call_command("delete_key", key, "--as", email, *options, stdout=out)
+        return out.getvalue()
+
+    for person in (cast.admin, cast.user):
+        person.set_password(PASSWORD)
+        person.save()
+    return run
+
+
+@pytest.fixture
+def declared(cast) -> ApiKey:
+    return a_key(cast.owner, name="Payroll", origin="declared", cerby_id=None)
+
+
+def test_a_key_is_deleted_after_the_password_and_its_name(delete, declared, cast):
+    said = delete(f"http://testserver/keys/{declared.pk}/", cast.admin.email.upper(), PASSWORD, "Payroll")
+    declared.refresh_from_db()
+    assert declared.state == State.REVOKING
+    assert f"http://testserver/keys/{declared.pk}/removal/" in said
+    confirmed, *_ = events(type="session:confirm")
+    assert (confirmed.outcome, confirmed.actor_email, confirmed.browser) == (
+        "done", cast.admin.email, "manage.py delete_key",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("email", "lines", "said"),
+    [
+        ("admin@contenzilla.example", ["wrong", "Payroll"], "The email or the password is wrong"),
+        ("admin@contenzilla.example", [PASSWORD, "Payrol"], "not the name of the key"),
+        ("user@contenzilla.example", [PASSWORD, "Payroll"], "There is no such API key"),
+    ],
+)
+def test_nothing_is_deleted_without_each_check(delete, declared, email, lines, said):
+    with pytest.raises(CommandError, match=said):
+        delete(str(declared.pk), email, *lines)
+    declared.refresh_from_db()
+    assert declared.state == State.HELD
+
+
+def test_it_asks_cerby_for_the_role_as_the_page_does(delete, declared, cast, settings):
+    settings.CERBY_BASE_URL = "http://127.0.0.1:9"
+    cast.admin.role_checked_at = timezone.now() - timedelta(hours=2)
+    cast.admin.save()
+    with pytest.raises(CommandError, match="does not confirm your role"):
+        delete(str(declared.pk), cast.admin.email, PASSWORD, confirm="Payroll")
+    declared.refresh_from_db()
+    assert declared.state == State.HELD
+
+
+def test_a_wrong_id_and_an_unknown_person_are_refused(delete, declared):
+    with pytest.raises(CommandError, match="not the id of a key"):
+        delete("Payroll", "admin@contenzilla.example", PASSWORD)
+    with pytest.raises(CommandError, match="The email or the password is wrong"):
+        delete(str(declared.pk), "nobody@contenzilla.example", PASSWORD)
