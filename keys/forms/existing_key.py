@@ -23,7 +23,7 @@ from keys.rules.scopes import in_order
 from keys.validation.existing_key import Registration, check_existing_name
 from keys.validation.new_key import PURPOSE_LENGTH
 
-MEGABYTE = 1024 * 1024
+LARGEST_IMPORT = 2 * 1024 * 1024
 
 _SECRET_ATTRS = {"autocomplete": "off", "spellcheck": "false", "data-1p-ignore": "", "data-lpignore": "true"}
 _DATE_ATTRS = {"type": "date"}
@@ -192,24 +192,27 @@ class ImportForm(forms.Form):
         label="CSV file",
         validators=[
             FileExtensionValidator(
-                ["csv"],
-                "The name of the file does not end in .csv. Save the table as “CSV UTF-8” and try again.",
+                ["csv", "tsv", "txt"],
+                "The name of the file does not end in .csv, .tsv or .txt. Save the table as “CSV UTF-8” and "
+                "try again.",
             )
         ],
-        widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
-        help_text="At most 1,000 keys and 1 MB, in UTF-8.",
+        widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,text/csv"}),
+        help_text="At most 5,000 keys and 2 MB, in UTF-8 or UTF-16.",
         error_messages={"required": "Choose a CSV file.", "empty": "The file is empty."},
     )
 
     def clean_file(self) -> str:
         """Return the file's text."""
         upload: UploadedFile[Any] = self.cleaned_data["file"]
-        if (upload.size or 0) > MEGABYTE:
-            raise forms.ValidationError("The file is larger than 1 MB. Split it into smaller files.")
+        if (upload.size or 0) > LARGEST_IMPORT:
+            raise forms.ValidationError("The file is larger than 2 MB. Split it into smaller files.")
         if getattr(upload, "no_room", False):
             raise Busy("Too many files are being uploaded at this moment. Choose the file again in a minute.")
+        content = upload.read()
+        encoding = key_text.encoding_of(content)
         try:
-            return str(upload.read(), "utf-8-sig")
+            return str(content, encoding if encoding.startswith("utf-16") else "utf-8-sig").replace("\0", "")
         except UnicodeDecodeError:
             raise forms.ValidationError(
                 "The file is not UTF-8. Save it as “CSV UTF-8” and try again."

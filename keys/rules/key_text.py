@@ -216,11 +216,11 @@ def decoded(content: Iterable[bytes]) -> Iterator[str]:
     decoder: codecs.IncrementalDecoder | None = None
     for chunk in content:
         if decoder is None:
-            decoder = codecs.getincrementaldecoder(_encoding(chunk))("replace")
+            decoder = codecs.getincrementaldecoder(encoding_of(chunk))("replace")
         yield decoder.decode(chunk)
 
 
-def _encoding(beginning: bytes) -> str:
+def encoding_of(beginning: bytes) -> str:
     """Recognise UTF-16 by its mark or, as most text is ASCII, by its zeros."""
     if beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"

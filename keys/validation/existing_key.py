@@ -6,11 +6,13 @@ for new keys don't apply.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from keys.models import ApiKey, fold
 from keys.rules import scopes as catalogue
+from keys.rules.batches import batches
 from keys.rules.errors import Invalid
 from keys.rules.lifecycle import Phase
 from keys.validation import new_key
@@ -18,6 +20,8 @@ from keys.validation.new_key import NAME_LENGTH
 from keys.validation.ownership import Ownership, check_ownership
 from keys.validation.text import check_text
 
+NAMES_AT_ONCE = 500
+"""Names per query, well below the databases' limits on parameters."""
 LONGEST_AHEAD = timedelta(days=100 * 365)
 
 
@@ -44,7 +48,7 @@ def check_registration(registration: Registration, now: datetime) -> None:
 
 
 def check_existing_name(name: str) -> None:
-    check_text("name", "The name", name, NAME_LENGTH)
+    check_text("name", "The name", name, NAME_LENGTH, joiners=True)
 
 
 def check_dates(registration: Registration, now: datetime) -> None:
@@ -74,3 +78,17 @@ def same_key(registration: Registration) -> list[ApiKey]:
         phase=Phase.LIVE,
     )
     return list(same.select_related("owner").order_by("created_at"))
+
+
+def identity(registration: Registration) -> tuple[str, str]:
+    """Return what a declared key may share with no other key in use: its folded name and its owner."""
+    return fold(registration.name), registration.owner_email
+
+
+def taken(names_and_owners: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return the identities among these names and owners' emails that keys in use have, in few queries."""
+    found: set[tuple[str, str]] = set()
+    for batch in batches(((fold(name), email) for name, email in names_and_owners), NAMES_AT_ONCE):
+        rows = ApiKey.objects.filter(name_order__in={name for name, _ in batch}, phase=Phase.LIVE)
+        found |= set(rows.values_list("name_order", "owner__email")) & set(batch)
+    return found

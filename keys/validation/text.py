@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from keys.rules import key_text
@@ -9,6 +10,10 @@ from keys.rules.errors import Invalid
 
 INVISIBLE = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
 """Unicode categories of characters that are not letters, marks, numbers, punctuation, symbols or spaces."""
+JOINERS = re.compile(
+    r"(?<=[^\x00-\x7f])[\u200c\u200d](?=[^\x00-\x7f])|(?<=[\U0001f3f4\U000e0020-\U000e007e])[\U000e0020-\U000e007f]"
+)
+"""Invisible parts of emoji, flags and words in scripts such as Persian."""
 
 
 def tidy(name: str) -> str:
@@ -25,12 +30,14 @@ def check_reason(reason: str) -> None:
     check_text("reason", "The reason", reason, REASON_LENGTH)
 
 
-def check_text(field: str, subject: str, text: str, length: int) -> None:
+def check_text(field: str, subject: str, text: str, length: int, *, joiners: bool = False) -> None:
+    """Raise ``Invalid`` for ``field``. ``joiners``: accept them, because Cerby does."""
     if not text.strip():
         raise Invalid(**{field: f"{subject} is missing. Enter 1 to {length} characters."})
     if len(text) > length:
         raise Invalid(**{field: f"{subject} has {len(text):,} characters; {length} are allowed."})
-    if any(unicodedata.category(character) in INVISIBLE for character in text):
+    shown = JOINERS.sub("", text) if joiners else text
+    if any(unicodedata.category(character) in INVISIBLE for character in shown):
         raise Invalid(**{field: f"{subject} contains an invisible character, such as a tab. Remove it."})
     if key_text.redacted(text) != text:
         raise Invalid(**{field: f"{subject} contains a text that may be an API key. Remove it."})

@@ -8,11 +8,12 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.timezone import get_current_timezone_name
 from django.views.decorators.http import require_http_methods, require_POST
 
 from keys.actions.keys.import_keys import import_keys
 from keys.audit.guard import authorize
-from keys.forms.existing_key import MEGABYTE, ImportForm, refuse
+from keys.forms.existing_key import LARGEST_IMPORT, ImportForm, refuse
 from keys.rules.errors import CerbyError, Invalid
 from keys.rules.policy import Action, Actor
 from keys.selectors.key.imports import plan
@@ -20,7 +21,7 @@ from keys.views.people import actor_of
 from portal.uploads import accepts_upload
 
 
-@accepts_upload(MEGABYTE)
+@accepts_upload(LARGEST_IMPORT)
 @require_http_methods(["GET", "HEAD", "POST"])
 def imports(request: HttpRequest) -> HttpResponse:
     """Ask for the file (GET), or show what an import of it would do (POST)."""
@@ -61,6 +62,7 @@ def _dry_run(request: HttpRequest, actor: Actor, text: str, form: ImportForm) ->
         form.add_error(None, f"{error.sentence} Nothing was imported.")
         return _page(request, form, error.status)
     context = {"section": "keys", "form": ImportForm(), "plan": planned, "text": text}
+    context |= {"zone": get_current_timezone_name()}
     return render(
         request, "keys/imports.html", context, status=200 if planned.good else HTTPStatus.UNPROCESSABLE_ENTITY
     )

@@ -7,34 +7,49 @@ from uuid import UUID, uuid4
 from django.db import transaction
 
 from keys import cerby
-from keys.actions.keys.register import add_key
+from keys.actions.keys.register import add_key, wait_for_other_declarations
 from keys.actions.people.accountable import ownership_columns
 from keys.actions.people.confirm_role import authorize_now
 from keys.actions.people.refresh import create_unknown_users
 from keys.models import User
+from keys.rules.batches import batches
 from keys.rules.errors import Invalid
 from keys.rules.policy import Action, Actor
 from keys.selectors.key.imports import Line, plan
+from keys.validation import existing_key
 
 
 def import_keys(actor: Actor, text: str) -> int:
     """Add a key for each valid line of ``text`` in one transaction, and return how many were added.
 
-    The lines are validated again, because the inventory may have changed since the preview.
+    The lines are validated again, because the inventory may have changed since the preview. Imports and
+    registrations take turns, so that two at the same time add no key twice.
     """
     actor = authorize_now(actor, Action.REGISTER_KEY)
-    lines = plan(actor, text).good
-    if not lines:
-        raise Invalid(file="No line of the file can be imported any more. Look at the reasons below.")
+    planned = plan(actor, text).good
     with transaction.atomic():
+        wait_for_other_declarations()
+        lines = _not_declared_since(planned)
+        if not lines:
+            raise Invalid(file="No line of the file can be imported any more. Look at the reasons below.")
         create_unknown_users(line.owner for line in lines if isinstance(line.owner, cerby.Person))
         owners = {
-            user.email: user for user in User.objects.filter(email__in={line.owner_email for line in lines})
+            user.email: user
+            for batch in batches({line.owner_email for line in lines}, existing_key.NAMES_AT_ONCE)
+            for user in User.objects.filter(email__in=batch)
         }
         import_id = uuid4()
         for line in lines:
             _declare(actor, line, owners[line.owner_email], import_id)
     return len(lines)
+
+
+def _not_declared_since(lines: list[Line]) -> list[Line]:
+    """Leave out the keys that another person has declared since ``lines`` were planned."""
+    taken = existing_key.taken((line.name, line.owner_email) for line in lines)
+    return [
+        line for line in lines if line.registration and existing_key.identity(line.registration) not in taken
+    ]
 
 
 def _declare(actor: Actor, line: Line, owner: User, import_id: UUID) -> None:

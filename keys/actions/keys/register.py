@@ -13,7 +13,8 @@ from keys.actions.keys.prove import Proved, prove
 from keys.actions.people.accountable import known_person, ownership_columns
 from keys.actions.people.confirm_role import authorize_now
 from keys.audit import log
-from keys.models import ApiKey, User
+from keys.models import ApiKey, Throttle, User
+from keys.models.throttle import throttle_name
 from keys.rules.errors import Conflict, Invalid
 from keys.rules.events import Event
 from keys.rules.lifecycle import State
@@ -39,8 +40,11 @@ def register_key(
     existing_key.check_registration(registration, timezone.now())
     owner = _owner(registration.owner_email)
     if not secret:
-        _check_is_new(registration)
-        return add_key(actor, registration, owner, _ownership(registration, owner))
+        ownership = _ownership(registration, owner)
+        with transaction.atomic():
+            wait_for_other_declarations()
+            _check_is_new(registration)
+            return add_key(actor, registration, owner, ownership)
     ownership = _ownership(registration, owner)
     proved = prove(actor, secret, in_order(registration.scopes), accept_less=accept_less)
     try:
@@ -63,6 +67,11 @@ def _ownership(registration: Registration, owner: User) -> dict[str, Any]:
 
 def _if_here(owner: User) -> User | None:
     return owner if owner.left_at is None else None
+
+
+def wait_for_other_declarations() -> None:
+    """Wait until no other process declares keys, and lock them out until the transaction ends."""
+    Throttle.objects.locked(throttle_name("declare"))
 
 
 def _check_is_new(registration: Registration) -> None:

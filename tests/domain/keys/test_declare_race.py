@@ -1,0 +1,86 @@
+"""Import one file, and register one key, in two processes at the same moment: no key is added twice."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from keys.actions.keys.import_keys import import_keys
+from keys.actions.keys.register import add_key, register_key
+from keys.models import ApiKey, User
+from keys.rules.errors import Invalid
+from keys.selectors.key.imports import plan
+from keys.validation.existing_key import same_key
+from tests.cast import MEMBERS, actor, email_of, people_in_portal
+from tests.support.own_database import Address
+from tests.support.racing import meet, race
+
+PROCESSES = 2
+ROWS = 20
+TEXT = "name,owner,expires,purpose,scopes\n" + "".join(
+    f"Key {number},{email_of('owner')},2030-01-31,Why,read:users\n" for number in range(ROWS)
+)
+
+
+def an_import(_: int, admin: int) -> str:
+    try:
+        return str(import_keys(actor(User.objects.get(pk=admin)), TEXT))
+    except Invalid:
+        return "refused"
+
+
+def a_naive_import(_: int, admin: int) -> str:
+    """Plan, and then add the planned keys without another look at the inventory."""
+    lines = plan(actor(User.objects.get(pk=admin)), TEXT).good
+    meet()
+    for line in lines:
+        assert line.registration
+        assert isinstance(line.owner, User)
+        add_key(actor(User.objects.get(pk=admin)), line.registration, line.owner)
+    return str(len(lines))
+
+
+def a_registration(_: int, admin: int) -> str:
+    person = actor(User.objects.get(pk=admin))
+    [line, *_] = plan(person, TEXT.replace("Key 0", "One key")).lines
+    assert line.registration
+    try:
+        register_key(person, line.registration)
+    except Invalid:
+        return "refused"
+    return "added"
+
+
+def a_naive_registration(_: int, admin: int) -> str:
+    person = actor(User.objects.get(pk=admin))
+    [line, *_] = plan(person, TEXT.replace("Key 0", "One key")).lines
+    assert line.registration
+    assert isinstance(line.owner, User)
+    taken = same_key(line.registration)
+    meet()
+    if taken:
+        return "refused"
+    add_key(person, line.registration, line.owner)
+    return "added"
+
+
+@pytest.fixture
+def admin(database: Address) -> int:
+    return people_in_portal({name: str(uuid.uuid4()) for name in MEMBERS}).admin.pk
+
+
+@pytest.mark.parametrize(
+    ("runner", "answers", "count"),
+    [(an_import, ["20", "refused"], ROWS), (a_registration, ["added", "refused"], 1)],
+)
+def test_no_key_is_added_twice(database, admin, runner, answers, count):
+    [found] = race(database, f"{__name__}:{runner.__name__}", [admin], processes=PROCESSES)
+    assert sorted(found) == answers
+    assert ApiKey.objects.count() == count
+
+
+@pytest.mark.parametrize(("runner", "count"), [(a_naive_import, 2 * ROWS), (a_naive_registration, 2)])
+def test_the_same_races_add_each_key_twice_without_a_second_look(database, admin, runner, count):
+    race(database, f"{__name__}:{runner.__name__}", [admin], processes=PROCESSES)
+    assert ApiKey.objects.count() == count
