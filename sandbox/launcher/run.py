@@ -15,6 +15,7 @@ import json
 import os
 import re
 import secrets
+import shlex
 import socket
 import sys
 import tempfile
@@ -256,6 +257,23 @@ def _is_up(url: SplitResult, port: int | None, path: str) -> bool:
         connection.close()
 
 
+def _next_step(env: dict[str, str]) -> str:
+    """Say how to sign in to a portal without demo people, with the variables that the command needs."""
+    names = (
+        "PORTAL_DATA_DIR",
+        "PORTAL_URL",
+        "PORTAL_SECRET_KEY_FILE",
+        "PORTAL_PEPPERS_FILE",
+        "PORTAL_AUDIT_SIGNING_KEY_FILE",
+    )
+    given = " ".join(f"{name}={shlex.quote(env[name])}" for name in names if name in env)
+    return (
+        "Next: give yourself access. In another terminal with the same settings, run this command with your\n"
+        "email in Cerby. It prints a link with which you set a password:\n\n"
+        f"  {given} .venv/bin/python manage.py add_person YOUR-EMAIL"
+    )
+
+
 def _announce(options: Options, env: dict[str, str], sign_in_table: str) -> None:
     cerby = "Cerby" if options.uses_real_workspace else "Cerby sandbox"
     print(f"\nCerby Key Portal: {env['PORTAL_URL']}/")
@@ -263,6 +281,8 @@ def _announce(options: Options, env: dict[str, str], sign_in_table: str) -> None
     print(f"Data and logs: {options.data}\n")
     if sign_in_table:
         print(f"{sign_in_table}\n")
+    if options.uses_real_workspace:
+        print(f"{_next_step(env)}\n")
     if options.chaos:
         print(f"Chaos: the sandbox misbehaves. CHAOS_SEED={options.chaos[-1]} repeats this run.\n")
     print("Ctrl-C stops everything.", flush=True)

@@ -123,6 +123,30 @@ def people(run: Run) -> set[tuple[object, str]]:
         return set(database.execute("SELECT id, email FROM keys_user"))
 
 
+def expect_a_story(run: Run) -> None:
+    """Expect events of many days and people, in order of time, and a log without damage."""
+    with contextlib.closing(sqlite3.connect(run.data / "portal.sqlite3")) as database:
+        events = list(
+            database.execute(
+                "SELECT at, outcome, actor_name FROM keys_auditevent WHERE at < datetime('now') ORDER BY id"
+            )
+        )
+        deadline = time.monotonic() + START_SECONDS
+        verified = "SELECT events, failure FROM keys_verification WHERE finished_at IS NOT NULL"
+        while not (done := database.execute(verified).fetchall()):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        damaged = database.execute(
+            "SELECT count(*) FROM keys_auditevent WHERE type = 'record:verify' AND outcome <> 'done'"
+        )
+        assert damaged.fetchone() == (0,)
+    assert done[0][1] == ""
+    assert [at for at, *_ in events] == sorted(at for at, *_ in events)
+    assert len({at[:10] for at, *_ in events}) > 30
+    assert len({name for *_, name in events}) > 8
+    assert [outcome for _, outcome, _ in events].count("refused") >= 4
+
+
 def test_a_first_run_serves_and_stops_and_a_second_keeps_the_data(start):
     first = start(DEMO_PASSWORD="correct horse battery")
     first.wait_until_up()
@@ -132,6 +156,7 @@ def test_a_first_run_serves_and_stops_and_a_second_keeps_the_data(start):
     assert f"{first.url}/" in first.printed
     assert requests.get(f"{first.sandbox_url}/healthz", timeout=20).status_code == 200
     assert sign_in(first, "owner@contenzilla.example", "correct horse battery").url == f"{first.url}/"
+    expect_a_story(first)
     people_before, secret_before = people(first), (first.data / "secret-key").read_text()
 
     first.process.send_signal(signal.SIGINT)
@@ -180,6 +205,7 @@ def test_a_port_or_data_directory_in_use_is_reported_and_if_a_child_dies_the_oth
 def test_with_a_real_workspace_there_is_no_sandbox_and_no_demo_people(start):
     run = start(CERBY_BASE_URL="https://contenzilla.cerby.com", CERBY_WORKSPACE="contenzilla")
     run.wait_until_up()
+    assert "manage.py add_person YOUR-EMAIL" in run.printed
     assert "contenzilla.example" not in run.printed
     assert people(run) == set()
     assert run.sandbox_pids() == []
