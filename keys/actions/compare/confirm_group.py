@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from keys import cerby
-from keys.actions.keys.register import add_key
+from keys.actions.keys.register import add_key, wait_for_other_declarations
 from keys.actions.people.confirm_role import authorize_now
 from keys.actions.people.refresh import create_unknown_users
 from keys.actions.transition import transition
@@ -59,8 +59,9 @@ class Confirmation:
 def confirm_group(actor: Actor, paste: Paste, confirmed: Confirmation) -> int:
     """Carry out ``confirmed`` in one transaction, and return the number of keys that it concerned.
 
-    The comparison is repeated inside the transaction, while no other one can be carried out. Raises
-    ``AnswerChanged`` if its result differs from the one that was shown, and ``Invalid`` for a purpose.
+    The comparison is repeated inside the transaction, while no other one can be carried out and nobody else
+    can declare keys. Raises ``AnswerChanged`` if its result differs from the one that was shown, and
+    ``Invalid`` for a purpose.
     """
     actor = authorize_now(actor, Action.COMPARE_INVENTORY)
     if confirmed.group is Group.MISSING_HERE:
@@ -70,6 +71,7 @@ def confirm_group(actor: Actor, paste: Paste, confirmed: Confirmation) -> int:
     now = timezone.now()
     with transaction.atomic():
         _let_others_wait(now)
+        wait_for_other_declarations()
         plan = plan_with(table, people, whole=paste.whole, now=now)
         if plan.digest(confirmed.group) != confirmed.shown:
             raise AnswerChanged(plan)
