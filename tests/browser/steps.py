@@ -6,7 +6,7 @@ import itertools
 import re
 import uuid
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.portal_process import PASSWORD
 
@@ -32,6 +32,11 @@ def confirm_that_it_is_you(page: Page) -> None:
     expect(page.get_by_role("heading", name="Confirm that it is you")).to_be_visible()
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Confirm").click()
+
+
+def message(page: Page, text: str) -> Locator:
+    """Return the visible message. The region that announces it to screen readers repeats its text."""
+    return page.locator("#messages").get_by_text(text)
 
 
 def open_wizard(page: Page) -> None:

@@ -55,23 +55,27 @@ def _show_and_save(page: Page) -> None:
     tab_to(page, "Show")
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Hide")).to_be_focused()
-    tab_to(page, "Save in Cerby")
-    page.keyboard.press("Enter")
-    expect(page.get_by_label("Select vault")).to_be_focused()
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("button", name="Save in Cerby")).to_be_focused()
-    page.keyboard.press("Enter")
+    tab_to(page, "Select vault")
     page.keyboard.press("ArrowDown")
     tab_to(page, "Save in Cerby")
     page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Save your API key in Cerby?")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(page.get_by_role("button", name="Save in Cerby")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_visible()
+    tab_to(page, "Save in Cerby")
+    page.keyboard.press("Enter")
     page.wait_for_url("**/keys/")
-    expect(page.get_by_text("in the vault “Automation”")).to_be_visible()
+    expect(steps.message(page, "in the vault “Automation”")).to_be_visible()
 
 
 def _switch_a_scope_on(page: Page) -> None:
     tab_to(page, "Read secrets")
     page.keyboard.press("Space")
-    expect(page.get_by_text("“Read secrets” is on for this key.")).to_be_visible()
+    expect(steps.message(page, "“Read secrets” is on for this key.")).to_be_visible()
     expect(page.get_by_role("switch", name="Read secrets")).to_be_focused()
 
 
@@ -87,7 +91,7 @@ def _delete(page: Page) -> None:
     expect(dialog).to_be_visible()
     tab_to(page, "Delete API key", at_most=3)
     page.keyboard.press("Enter")
-    expect(page.get_by_text("is removed. Cerby has confirmed")).to_be_visible()
+    expect(steps.message(page, "is removed. Cerby has confirmed")).to_be_visible()
 
 
 def test_the_whole_job(open_browser):

@@ -56,5 +56,5 @@ def test_the_first_key_of_a_workspace_with_one_vault(new_portal, open_browser):
     expect(dialog.get_by_label("Select vault")).to_have_count(0)
     dialog.get_by_role("button", name="Save in Cerby").click()
     page.wait_for_url("**/keys/")
-    expect(page.get_by_text("saved in Cerby, in the vault “Shared credentials”")).to_be_visible()
+    expect(steps.message(page, "saved in Cerby, in the vault “Shared credentials”")).to_be_visible()
     assert page.locator("tbody th").all_inner_texts() == [name]

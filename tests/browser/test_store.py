@@ -75,7 +75,7 @@ def test_after_the_view_a_reload_shows_time_and_browser_and_offers_deletion(open
     assert key not in page.content()
     page.get_by_role("link", name="Delete this key").click()
     page.get_by_role("button", name="Delete API key").click()
-    expect(page.get_by_text("is removed. Cerby has confirmed")).to_be_visible()
+    expect(steps.message(page, "is removed. Cerby has confirmed")).to_be_visible()
 
 
 def test_delete_this_key_instead(portal, open_browser, name):
@@ -83,7 +83,7 @@ def test_delete_this_key_instead(portal, open_browser, name):
     steps.generate(page, name)
     page.get_by_role("link", name="Delete this key instead").click()
     page.get_by_role("button", name="Delete API key").click()
-    expect(page.get_by_text("is removed. Cerby has confirmed")).to_be_visible()
+    expect(steps.message(page, "is removed. Cerby has confirmed")).to_be_visible()
     assert portal.rows("SELECT state, sealed FROM keys_revealgrant WHERE key_id IN (SELECT id FROM keys_apikey WHERE name = ?)", name) == [("gone", None)]  # fmt: skip
 
 
@@ -192,7 +192,7 @@ def test_a_session_that_ends_after_the_view_keeps_the_key_for_saving(open_browse
     expect(page.locator("#key-mask")).to_have_text(key)
     dialog.get_by_role("button", name="Save in Cerby").click()
     page.wait_for_url("**/keys/")
-    expect(page.get_by_text("The API key is saved in Cerby")).to_be_visible()
+    expect(steps.message(page, "The API key is saved in Cerby")).to_be_visible()
 
 
 def test_two_minutes_on_screen_clear_the_key(open_browser, name):

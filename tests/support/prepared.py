@@ -7,6 +7,7 @@ import shutil
 import signal
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -46,7 +47,8 @@ def _once(path: Path, make: Callable[[Path], None]) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
             draft = path.with_name(f"{path.name}.draft")
-            make(draft)
+            with ThreadPoolExecutor(1) as thread:  # browser tests run in an event loop, which Django refuses
+                thread.submit(make, draft).result()
             shutil.move(draft, path)
     return path
 
