@@ -36,7 +36,7 @@ def confirm_that_it_is_you(page: Page) -> None:
 
 def message(page: Page, text: str) -> Locator:
     """Return the visible message. The region that announces it to screen readers repeats its text."""
-    return page.locator("#messages").get_by_text(text)
+    return page.locator(".messages").get_by_text(text)
 
 
 def open_wizard(page: Page) -> None:

@@ -86,7 +86,7 @@ def _step_1_with_errors(page: Page) -> None:
 def _step_1_with_a_custom_expiry(page: Page) -> None:
     steps.open_wizard(page)
     page.get_by_label("Expiration time").select_option("Custom")
-    expect(page.get_by_label("Date")).to_be_visible()
+    expect(page.get_by_label("Date", exact=True)).to_be_visible()
 
 
 def _step_2(page: Page) -> None:

@@ -69,7 +69,7 @@ def test_the_whole_life_of_a_key_without_javascript(by_hand, open_browser):
     page.get_by_label("Purpose").fill("To see that no script is needed.")
     page.get_by_label("Expiration time").select_option("Custom")
     in_a_week = datetime.now(tz=UTC) + timedelta(days=7)
-    page.get_by_label("Date").fill(in_a_week.strftime("%Y-%m-%d"))
+    page.get_by_label("Date", exact=True).fill(in_a_week.strftime("%Y-%m-%d"))
     page.get_by_label("Time", exact=True).fill("12:30")
     _go(page, page.get_by_role("button", name="Next"))
     assert page.get_by_role("checkbox").count() == 17

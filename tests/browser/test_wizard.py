@@ -157,7 +157,7 @@ def test_a_custom_expiry_works_in_a_browser_without_a_time_zone(open_browser, na
     page.get_by_label("Expiration time").select_option("Custom")
     expect(page.get_by_text("The time zone is UTC.")).to_be_visible()
     day = date.today() + timedelta(days=3)  # noqa: DTZ011 - any day in the future
-    page.get_by_label("Date").fill(day.isoformat())
+    page.get_by_label("Date", exact=True).fill(day.isoformat())
     page.get_by_label("Time", exact=True).fill("14:05")
     steps.go_to_step_2(page)
     expect(page.locator("#wizard")).to_contain_text("14:05 (UTC)")
@@ -211,10 +211,10 @@ def test_an_old_sign_in_is_confirmed_in_between(portal, open_browser, name):
 def test_a_custom_expiry_is_repeated_in_words(open_browser, name):
     page = open_browser("owner", timezone_id="America/New_York")
     _fill_in_step_1(page, name)
-    expect(page.get_by_label("Date")).to_be_hidden()
+    expect(page.get_by_label("Date", exact=True)).to_be_hidden()
     page.get_by_label("Expiration time").select_option("Custom")
     date = page.evaluate("() => new Date(Date.now() + 40 * 864e5).toISOString().slice(0, 10)")
-    page.get_by_label("Date").fill(date)
+    page.get_by_label("Date", exact=True).fill(date)
     page.get_by_label("Time", exact=True).fill("14:05")
     steps.go_to_step_2(page)
     expect(page.locator("#wizard .lead")).to_contain_text("14:05 (America/New_York), in ")
