@@ -60,7 +60,7 @@ def test_the_whole_job(portal, open_browser, who, way):
         key = steps.show(page)
         steps.save_in_cerby(page, vault=VAULT)
         saved = f"The API key is saved in Cerby, in the vault “{VAULT}”, and shared with you as an owner of the secret."
-        expect(page.get_by_text(saved, exact=True)).to_be_visible()
+        expect(steps.message(page, saved)).to_be_visible()
         kept = portal.sandbox_rows("SELECT body_sha256 FROM secrets WHERE title = ?", name)
         assert kept == [(hashlib.sha256(key.encode()).hexdigest(),)]
         how, storage = f"vault: {VAULT}", f"Saved in Cerby, in “{VAULT}”"
