@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from django.http import QueryDict
 
-from benchmarks.dataset import MIDDLE_WORD, RARE_SCOPE, RARE_WORD, UNCOMMON_WORD
+from benchmarks.dataset import MIDDLE_WORD, RARE_SCOPE, RARE_TAG, RARE_TEAM, RARE_WORD, UNCOMMON_WORD
 from benchmarks.people import BIG, SMALL
 from keys.models import ApiKey, AuditEvent, User
 from keys.selectors.inventory.filters import EXPIRY_WINDOWS, NEEDS, SORTS, STATUSES, InventoryFilter
@@ -39,7 +39,11 @@ def _keys(query: dict[str, str]) -> Address:
 
 
 def _owned(position: int, **query: str) -> Address:
-    return lambda: f"/keys/?{urlencode({'owner': _email(position), **query})}"
+    return _of("owner", position, **query)
+
+
+def _of(part: str, position: int, **query: str) -> Address:
+    return lambda: f"/keys/?{urlencode({part: _email(position), **query})}"
 
 
 def _email(position: int) -> str:
@@ -70,6 +74,15 @@ def inventory() -> Iterator[Case]:
         "scope of 10 keys": _keys({"scope": RARE_SCOPE}),
         "owner of 30 % of the keys": _owned(BIG),
         "owner of 60 keys": _owned(SMALL),
+        "accountable for 30 % of the keys": _of("accountable", BIG),
+        "accountable for 60 keys": _of("accountable", SMALL),
+        "team of a ninth of the keys": _keys({"team": "Billing"}),
+        "team of 10 keys": _keys({"team": RARE_TEAM}),
+        "tag of 30 % of the keys": _keys({"tag": "nightly"}),
+        "tag of 10 keys": _keys({"tag": RARE_TAG}),
+        "system of all keys": _keys({"system": "BigQuery"}),
+        "kind workload": _keys({"kind": "workload"}),
+        "environment production": _keys({"environment": "production"}),
     }
     filters |= {f"expires {words}": _keys({"expires": days}) for days, words in EXPIRY_WINDOWS}
     for name, address in filters.items():

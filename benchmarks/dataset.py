@@ -14,7 +14,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,8 @@ _SCOPES = {
     "write:automations": 0.05, "read:vaults": 0.1,
 }  # fmt: skip
 _TEAMS = ("billing", "identity", "payroll", "search", "storage", "support", "mobile", "platform", "security")
+RARE_TEAM, RARE_TAG = "Zanzibar", "zanzibar"
+_TAGS = {"nightly": 0.3, "etl": 0.1, "pci": 0.01}
 _TASKS = ("deploy", "backup", "export", "sync", "report", "audit", "alerting", "rotation", "onboarding")
 _PLACES = ("production", "production", "staging", "development", "test", "sandbox")
 _YEAR = 365 * 24 * 3600
@@ -155,11 +157,37 @@ def _keys(size: int, owners: list[User]) -> Iterator[Row]:
             "pepper_id": "",
             "last_four": "",
             "stored_in": "",
+            **_ownership(number, owner, rare_scope, luck),
             **{name: _text(value) for name, value in life.items()},
         }
 
 
+def _ownership(number: int, owner: User, rare: set[int], luck: random.Random) -> Row:
+    """Return who answers for a key: its owner, unless the key is marked as an orphan."""
+    team = RARE_TEAM if number in rare else luck.choice(_TEAMS)
+    tags = sorted(tag for tag, share in _TAGS.items() if luck.random() < share)
+    return {
+        "accountable_id": owner.pk,
+        "accountable_name": owner.name,
+        "accountable_order": fold(owner.name),
+        "accountable_email": owner.email,
+        "accountable_left_at": None,
+        "team": team,
+        "team_order": fold(team),
+        "system": "BigQuery",
+        "system_order": "bigquery",
+        "kind": luck.choice(["", "person", "workload", "agent", "vendor"]),
+        "environment": luck.choice(["", "production", "other"]),
+        "review_on": None,
+        "note": "",
+        "tags": json.dumps([*tags, RARE_TAG] if number in rare else tags),
+        "version": 0,
+    }
+
+
 def _text(value: Any) -> Any:
+    if type(value) is date:
+        return value.isoformat()
     return value.isoformat(" ") if isinstance(value, datetime) else value
 
 
@@ -172,7 +200,8 @@ def _planted(size: int, luck: random.Random) -> dict[int, str]:
 
 def _kinds(size: int, luck: random.Random) -> list[str]:
     shares = {
-        "expired": 0.235, "removed": 0.14, "failed": 0.015, "pending": 0.005, "unconfirmed": 0.005,
+        "expired": 0.235, "removed": 0.14, "failed": 0.015, "pending": 0.005, "withdrawn": 0.005,
+        "unconfirmed": 0.005,
         "expires in 7": 0.01, "expires in 30": 0.03, "expires in 90": 0.08,
     }  # fmt: skip
     kinds = [kind for kind, share in shares.items() for _ in range(max(FULL_PAGE, round(size * share)))]
@@ -187,7 +216,7 @@ def _life(kind: str, luck: random.Random, now: datetime) -> dict[str, Any]:
     def ago(seconds: float) -> datetime:
         return now - timedelta(seconds=luck.random() * seconds)
 
-    if kind in {"expired", "removed", "failed", "pending"}:
+    if kind in {"expired", "removed", "failed", "pending", "withdrawn"}:
         lifetime = luck.choice([3600, 12 * 3600, 86_400, 5 * 86_400, _YEAR])
         expires = ago(3 * _YEAR)
         created = expires - timedelta(seconds=lifetime)
@@ -202,7 +231,7 @@ def _life(kind: str, luck: random.Random, now: datetime) -> dict[str, Any]:
         created = expires - timedelta(seconds=luck.uniform(left, 366 * 86_400))
     states = {
         "removed": State.REVOKED, "failed": State.REFUSED, "pending": State.IN_DOUBT,
-        "unconfirmed": State.CLAIMED,
+        "unconfirmed": State.CLAIMED, "withdrawn": State.WITHDRAWN,
     }  # fmt: skip
     state = states.get(kind, State.HELD)
     was_used = luck.random() > 0.15 and kind not in {"failed", "pending", "unconfirmed"}
@@ -224,6 +253,9 @@ def _mark(lives: list[dict[str, Any]], luck: random.Random, now: datetime) -> No
         (0.005, active, {"missing_since": now}),
         (0.01, active, {"owner_left_at": now}),
         (0.01, active, {"origin": "discovered", "purpose": ""}),
+        (0.01, active, {"accountable_left_at": now}),
+        (0.02, active, {"review_on": now.date()}),
+        (0.2, active, {"review_on": now.date() + timedelta(days=90)}),
         (0.001, removed, {"state": State.REVOKING.value, "attempts": 6, "removed_at": None}),
     ):
         for life in luck.sample(among, max(FULL_PAGE, round(len(lives) * share))):

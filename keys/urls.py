@@ -7,6 +7,7 @@ from django.urls import path
 from keys.views import (
     activity,
     compare,
+    correct,
     dashboard,
     edit,
     event,
@@ -16,6 +17,7 @@ from keys.views import (
     imports,
     inventory,
     key,
+    mine,
     paste,
     person,
     reading,
@@ -24,6 +26,7 @@ from keys.views import (
     roles,
     store,
     verification,
+    withdraw,
     wizard,
 )
 from keys.views import help as help_page
@@ -53,6 +56,7 @@ urlpatterns = [
     path("keys/register/", register.register, name="register"),
     path("keys/import/", imports.imports, name="imports"),
     path("keys/import/confirm/", imports.import_now, name="imports-confirm"),
+    path("keys/mine/", mine.mine, name="mine"),
     path("keys/find/", find.find, name="find"),
     # Compare with Cerby's web app
     path("keys/compare/", compare.compare, name="compare"),
@@ -62,6 +66,8 @@ urlpatterns = [
     path("keys/<uuid:key_id>/removal/confirm/", removal.confirm_removed, name="removal-confirm"),
     # API key settings
     path("keys/<uuid:key_id>/", key.key, name="key"),
+    path("keys/<uuid:key_id>/correct/", correct.correct, name="correct"),
+    path("keys/<uuid:key_id>/withdraw/", withdraw.withdraw, name="withdraw"),
     path("keys/<uuid:key_id>/edit/", edit.edit, name="edit"),
     path("keys/<uuid:key_id>/adopt/", key.adopt, name="key-adopt"),
     path("keys/<uuid:key_id>/keep/", key.keep, name="key-keep"),

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from keys.models import ApiKey, AuditEvent
-from keys.rules.events import Event
+from keys.rules.events import OWNERSHIP, Event
 from keys.rules.formatting import utc
 from keys.rules.lifecycle import CAVEAT, PHASE, Phase, State, status
 from keys.tlog.leaf import ERASED, readable
@@ -28,8 +28,10 @@ QUERY = (
 BEGINS = {"key:request", "key:register", "key:discover"}
 """The possible first events of a key. If its first event is another one, the key is older than the log."""
 MADE_HERE = {ApiKey.Origin.GENERATED, ApiKey.Origin.PASTED}
-FIELDS = {"scopes", "expires_at", "purpose", "cerby_id"}
+FIELDS = {"scopes", "expires_at", "purpose", "cerby_id", "note", *OWNERSHIP}
 """Details of events that are the new values of the key's fields."""
+CHANGES = {Event.KEY_CHANGED, Event.KEY_EDITED, Event.KEY_CORRECTED}
+"""Events with the values before and after."""
 ANY_STATE = frozenset(state.value for state in State)
 
 
@@ -57,6 +59,15 @@ class KeyAsOf:
     last_used_source: str
     expires_source: str
     note: str
+    accountable_email: str
+    backup_email: str
+    team: str
+    system: str
+    kind: str
+    environment: str
+    review_on: str
+    tags: list[str]
+    note_by_people: str
 
     def as_json(self) -> dict[str, Any]:
         moments = ("created_at", "expires_at", "stored_at", "removed_at", "last_used_at", "seen_at")
@@ -79,7 +90,7 @@ class _KeyEvent:
             return {}
         if self.type == Event.KEY_RESCOPED:
             return {"scopes": self.details["after"]}
-        if self.type == Event.KEY_CHANGED:
+        if self.type in CHANGES:
             return dict(self.details["after"])
         values = {name: self.details[name] for name in FIELDS & self.details.keys()}
         return values | ({"purpose": ""} if self.type == Event.KEY_DISCOVERED else {})
@@ -89,12 +100,12 @@ class _KeyEvent:
             return {}
         if self.type == Event.KEY_RESCOPED:
             return {"scopes": self.details["before"]}
-        if self.type == Event.KEY_CHANGED:
+        if self.type in CHANGES:
             return dict(self.details["before"])
         if self.type == Event.KEY_READ:
             former = self.details.get("former_expires_at")
             return {"expires_at": former} if former else {}
-        return {"purpose": ""} if self.type == Event.KEY_ADOPTED else {}
+        return {"purpose": "", "accountable": None} if self.type == Event.KEY_ADOPTED else {}
 
 
 def keys_as_of(as_of: datetime, emails: dict[int, str]) -> Iterator[KeyAsOf]:
@@ -103,7 +114,9 @@ def keys_as_of(as_of: datetime, emails: dict[int, str]) -> Iterator[KeyAsOf]:
     ``emails`` has the former email of each person whose email has changed, by the primary key of their row.
     """
     after = UUID(int=0)
-    while page := list(ApiKey.objects.filter(pk__gt=after).order_by("pk").select_related("owner")[:PAGE]):
+    while page := list(
+        ApiKey.objects.filter(pk__gt=after).order_by("pk").select_related("owner", "backup")[:PAGE]
+    ):
         events = _events(after, page[-1].pk)
         for key in page:
             past = _key_at(key, events[key.pk], as_of, emails)
@@ -158,6 +171,10 @@ def _key_at(
         last_used_source=_source(_newest(before, Event.KEY_READ, "last_used_at")),
         expires_source=_source(_newest(before, Event.KEY_READ, "expires_at")),
         note=_note(before, events),
+        accountable_email=_email(facts["accountable"]),
+        backup_email=_email(facts["backup"]),
+        **{name: facts[name] for name in ("team", "system", "kind", "environment", "review_on", "tags")},
+        note_by_people=facts["note"],
     )
 
 
@@ -169,7 +186,8 @@ def _existed_unrecorded(key: ApiKey, events: Sequence[_KeyEvent], as_of: datetim
 
 def _facts(key: ApiKey, before: Sequence[_KeyEvent], later: Sequence[_KeyEvent]) -> dict[str, Any]:
     """Apply the module's rule to each field. "owner_email" is present only if the key changed its owner."""
-    facts: dict[str, Any] = {name: getattr(key, name) for name in FIELDS} | {"name": key.name}
+    facts: dict[str, Any] = {name: getattr(key, name) for name in FIELDS - OWNERSHIP}
+    facts |= {**key.ownership_details(), "name": key.name}
     for event in reversed(later):
         facts |= {"name": event.name} | event.values_before()
     for event in before:
@@ -238,6 +256,10 @@ def _note(before: Sequence[_KeyEvent], events: Sequence[_KeyEvent]) -> str:
     if events:
         return f"The audit log has this key only since {utc(events[0].at)}, which is after this time."
     return "The audit log has no event about this key; the values are from its row."
+
+
+def _email(person: dict[str, str] | None) -> str:
+    return person["email"] if person else ""
 
 
 def _moment(value: datetime | str) -> datetime:

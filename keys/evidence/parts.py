@@ -19,7 +19,8 @@ KEY_HEADER = [
     "Key id", "Id in Cerby", "Name", "Owner's id in Cerby", "Owner's email", "Scopes", "Created on (UTC)",
     "Expires (UTC)", "Status", "Caveat", "Purpose", "Origin", "Stored at (UTC)", "Removed at (UTC)",
     "Last used (UTC)", "Note", "Seen in Cerby's web app (UTC)", "Seen by", "Last used: source",
-    "Expires: source",
+    "Expires: source", "Accountable person's email", "Backup's email", "Team", "System", "Kind",
+    "Environment", "Review date", "Tags", "Note by people",
 ]  # fmt: skip
 EVENT_HEADER = [
     "Number", "At (UTC)", "Event", "Type", "Outcome", "Who", "Email", "Role", "Key id", "Key name", "IP",
@@ -48,6 +49,8 @@ def key_line(key: KeyAsOf) -> str:
             key.origin,
             utc(key.stored_at), utc(key.removed_at), utc(key.last_used_at), key.note,
             utc(key.seen_at), key.seen_by, key.last_used_source, key.expires_source,
+            key.accountable_email, key.backup_email, key.team, key.system, key.kind, key.environment,
+            key.review_on, ", ".join(key.tags), key.note_by_people,
         ]
     )  # fmt: skip
 

@@ -159,7 +159,7 @@ class RegisterForm(_PlainTextForm, OwnershipForm):
         data: dict[str, Any] = super().clean() or {}
         if data.get("expires_date"):
             try:
-                data["expires_at"] = _moment(data["expires_date"], data.get("expires_time") or time.min)
+                data["expires_at"] = moment_of(data["expires_date"], data.get("expires_time") or time.min)
             except forms.ValidationError as error:
                 self.add_error("expires_time", error)
         return data
@@ -177,12 +177,12 @@ class RegisterForm(_PlainTextForm, OwnershipForm):
             purpose=data["purpose"],
             expires_at=data["expires_at"],
             scopes=tuple(data["scopes"]),
-            created_at=_moment(created, time.min) if created else None,
+            created_at=moment_of(created, time.min) if created else None,
             ownership=self.ownership(),
         )
 
 
-def _moment(day: Any, at: time) -> datetime:
+def moment_of(day: Any, at: time) -> datetime:
     zone = zoneinfo.ZoneInfo(timezone.get_current_timezone_name())
     return in_zone(datetime.combine(day, at), zone)
 

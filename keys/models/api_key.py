@@ -304,8 +304,8 @@ class ApiKey(OwnershipColumns):
         return self.was_never_adopted and self.state == State.HELD
 
     @property
-    def may_be_withdrawn(self) -> bool:
-        """Return whether the row is only a registration, which can have been a mistake."""
+    def is_only_registered(self) -> bool:
+        """Return whether people entered the row's values, and Cerby does not confirm them."""
         registered = self.origin in {ApiKey.Origin.REGISTERED, ApiKey.Origin.DECLARED}
         return registered and self.state == State.HELD and self.cerby_id is None
 

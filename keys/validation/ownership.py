@@ -15,6 +15,7 @@ from keys.validation.text import check_text, tidy
 TEAM_LENGTH = SYSTEM_LENGTH = 100
 MOST_TAGS, TAG_LENGTH = 10, 40
 NOTE_LENGTH = 500
+REASON_LENGTH = 300
 LONGEST_AHEAD = timedelta(days=10 * 366)
 
 

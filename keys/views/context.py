@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from keys.rules.policy import Action
+from keys.selectors.mine.page import has_keys
 from keys.selectors.people import owns_keys
 from keys.views.people import actor_of
 
@@ -15,6 +16,7 @@ from keys.views.people import actor_of
 def portal(request: HttpRequest) -> dict[str, Any]:
     signed_in = getattr(request, "user", None) is not None and request.user.is_authenticated
     actor = actor_of(request) if signed_in else None
+    user_id = actor.user_id if actor else 0
     sees_all = actor is not None and actor.may(Action.SEE_INVENTORY)
     return {
         "portal": {
@@ -24,7 +26,8 @@ def portal(request: HttpRequest) -> dict[str, Any]:
         },
         "actor": actor,
         "may_see_inventory": sees_all,
-        "has_own_keys_only": actor is not None and not sees_all and owns_keys(actor.user_id),
+        "has_own_keys_only": actor is not None and not sees_all and owns_keys(user_id),
+        "has_my_keys": sees_all or (actor is not None and has_keys(user_id)),
         "may_see_configuration": actor is not None and actor.may(Action.SEE_CONFIGURATION),
         "may_generate": actor is not None and actor.may(Action.GENERATE_KEY),
         "may_register": actor is not None and actor.may(Action.REGISTER_KEY),

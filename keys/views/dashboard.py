@@ -11,7 +11,7 @@ from keys.rules.policy import Action
 from keys.selectors.dashboard.page import dashboard_page
 from keys.selectors.health.alerts import alerts_shown
 from keys.selectors.health.audit_log import audit_health
-from keys.selectors.people import owns_keys
+from keys.selectors.mine.page import has_keys
 from keys.views.people import actor_of
 
 
@@ -19,7 +19,7 @@ from keys.views.people import actor_of
 def dashboard(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     if not actor.may(Action.SEE_INVENTORY):
-        return redirect("keys:inventory" if owns_keys(actor.user_id) else "keys:roles")
+        return redirect("keys:mine" if has_keys(actor.user_id) else "keys:roles")
     audit = audit_health()
     shown = {"board": dashboard_page(actor, audit, late_jobs()), "alerts": alerts_shown(actor, audit)}
     return render(request, "keys/dashboard.html", {"section": "dashboard", **shown})

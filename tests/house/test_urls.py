@@ -60,6 +60,7 @@ ADMINS_AND_OWN = who(200, 403, key_owner=200)
 CHANGED_BY_ADMINS = who(302, 403)
 CHANGED_BY_THE_HIGHEST = CHANGED_BY_ADMINS | {"admin": 403}
 KEY_READ, KEY_CHANGED = who(200, 404, key_owner=200), who(302, 404, key_owner=302)
+REGISTERED = {"GET HEAD": who(200, 404, key_owner=403), "POST": who(302, 404, key_owner=403)}
 # The views of django-allauth are class-based. They answer OPTIONS and treat PUT as a POST, here of an empty
 # form. Two of them redirect or show a page before they check the method.
 SHOWN = {"GET HEAD OPTIONS": everybody(200)}
@@ -89,7 +90,10 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:removal": {"GET HEAD": KEY_READ},
     "keys:removal-confirm": {"POST": KEY_CHANGED},
     "keys:key": {"GET HEAD": KEY_READ},
+    "keys:mine": {"GET HEAD": signed_in(200, outsider=302)},
     "keys:edit": {"GET HEAD": KEY_READ, "POST": KEY_CHANGED},
+    "keys:correct": REGISTERED,
+    "keys:withdraw": REGISTERED,
     "keys:key-adopt": {"POST": KEY_CHANGED | {"key_owner": 403}},
     "keys:key-keep": {"POST": CHANGED_BY_THE_HIGHEST},
     "keys:key-rescope": {  # GET without a scope: its sender may add one, or not
@@ -167,12 +171,11 @@ OWNER_ONLY: dict[str, dict[str, dict[str, int]]] = {
 }
 
 ABOUT_A_KEY = ("keys:store", "keys:key", "keys:paste", "keys:removal", "keys:reading", "keys:edit")
-WITH_KEY = {name for name in TABLE if name.startswith(ABOUT_A_KEY)}
+WITH_KEY = {name for name in TABLE if name.startswith(ABOUT_A_KEY)} | {"keys:correct", "keys:withdraw"}
 BY_HAND = {
     "keys:paste": State.AWAITED,
-    "keys:removal": State.REVOKING,
-    "keys:removal-confirm": State.REVOKING,
-    "keys:reading": State.HELD,
+    **dict.fromkeys(("keys:removal", "keys:removal-confirm"), State.REVOKING),
+    **dict.fromkeys(("keys:reading", "keys:correct", "keys:withdraw"), State.HELD),
 }
 """The key's state on pages for keys that a person created in Cerby's web app."""
 QUARANTINED = {"keys:key-keep", "keys:health-release"}
@@ -227,9 +230,8 @@ def prepare(cast, browser_of, workspace, settings, tmp_path):
         Verification.objects.all().delete()
         damaged = a_damaged_record().pk if name == "keys:verification-explain" else 0
         if name in BY_HAND:
-            ApiKey.objects.filter(pk=key.pk).update(
-                cerby_id=None, origin="declared" if name == "keys:reading" else "pasted", state=BY_HAND[name]
-            )
+            origin = "declared" if BY_HAND[name] == State.HELD else "pasted"
+            ApiKey.objects.filter(pk=key.pk).update(cerby_id=None, origin=origin, state=BY_HAND[name])
         asker = "user" if person == "key_owner" else person
         browser, address = browser_of(asker), _address(name, key, cast[asker] or cast.admin)
         bodies = _bodies(secret, workspace.vaults[0], damaged)
@@ -314,10 +316,12 @@ def _bodies(secret: str, vault: str, damaged: int) -> dict[str, dict[str, Any]]:
     csv = "name,owner,expires,purpose,scopes\n{name},{owner},2099-01-01,{purpose},read:users\n".format(
         **existing
     )
+    existing |= {"expires_date": "2099-01-01", "version": 0, "reason": "A typo."}
     return {
         **dict.fromkeys(("keys:wizard-details", "keys:wizard-scopes", "keys:wizard-generate"), answers()),
         "keys:activity-save": {"name": uuid.uuid4().hex, "query": "outcome=refused"},
         "keys:evidence-download": {"since": "2026-01-01", "until": "2026-01-31"},
+        **dict.fromkeys(("keys:register", "keys:correct", "keys:withdraw"), existing),
         "keys:edit": {"version": "0", "purpose": "P", "accountable": email_of("owner")},
         "keys:key-adopt": {"purpose": "Exports the payroll."},
         "keys:key-rescope": {"scope": "read:teams", "on": "false"},
@@ -325,7 +329,6 @@ def _bodies(secret: str, vault: str, damaged: int) -> dict[str, dict[str, Any]]:
         "keys:reading": {"never_used": "on"},
         "keys:removal-confirm": {"deleted": "on"},
         **{name: {"reason": "A stolen laptop."} for name in ABOUT_A_PERSON},
-        "keys:register": {**existing, "expires_date": "2099-01-01"},
         "keys:imports": {"file": SimpleUploadedFile("keys.csv", csv.encode())},
         "keys:imports-confirm": {"text": csv},
         "keys:compare": (compared := {"text": "N\t1 Nov 2026\tX\tActive"}),

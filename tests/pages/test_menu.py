@@ -7,7 +7,16 @@ import pytest
 from tests.cast import a_key
 from tests.pages.helpers import events, links, the, within, words
 
-EVERYTHING = ["Dashboard", "API keys", "Compare with Cerby", "Activity", "People", "Settings", "Help"]
+EVERYTHING = [
+    "Dashboard",
+    "My keys",
+    "API keys",
+    "Compare with Cerby",
+    "Activity",
+    "People",
+    "Settings",
+    "Help",
+]
 
 
 def menu_of(response) -> dict[str, str]:
@@ -21,7 +30,7 @@ def menu_of(response) -> dict[str, str]:
         ("owner", EVERYTHING),
         ("super_admin", EVERYTHING),
         ("admin", EVERYTHING),
-        ("user", ["API keys", "Roles", "Help"]),
+        ("user", ["My keys", "API keys", "Roles", "Help"]),
         ("login_only", ["Roles", "Help"]),
         ("guest", ["Roles", "Help"]),
     ],
@@ -39,6 +48,7 @@ def test_no_entry_is_refused(browser_of, cast, person, entries):
     ("address", "entry"),
     [
         ("/", "Dashboard"),
+        ("/keys/mine/", "My keys"),
         ("/keys/", "API keys"),
         ("/keys/new/", "API keys"),
         ("/keys/compare/", "Compare with Cerby"),

@@ -32,7 +32,8 @@ def import_keys(actor: Actor, text: str) -> int:
         lines = _not_declared_since(planned)
         if not lines:
             raise Invalid(file="No line of the file can be imported any more. Look at the reasons below.")
-        create_unknown_users(line.owner for line in lines if isinstance(line.owner, cerby.Person))
+        named = [person for line in lines for person in (line.owner, *line.answering)]
+        create_unknown_users(person for person in named if isinstance(person, cerby.Person))
         owners = {
             user.email: user
             for batch in batches({line.owner_email for line in lines}, existing_key.NAMES_AT_ONCE)

@@ -12,12 +12,12 @@ from keys.actions.transition import transition
 from keys.models import ApiKey
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
-from keys.rules.lifecycle import State, Transition
+from keys.rules.lifecycle import Transition
 from keys.rules.policy import Action, Actor
 from keys.selectors.key.page import key_for
+from keys.selectors.key.withdraw import withdrawable
+from keys.validation.ownership import REASON_LENGTH
 from keys.validation.text import check_text
-
-REASON_LENGTH = 300
 
 
 def withdraw_key(actor: Actor, key_id: UUID, *, reason: str) -> ApiKey:
@@ -29,7 +29,7 @@ def withdraw_key(actor: Actor, key_id: UUID, *, reason: str) -> ApiKey:
     key = key_for(actor, key_id)
     actor = authorize_now(actor, Action.WITHDRAW_KEY, key)
     check_text("reason", "The reason", reason, REASON_LENGTH)
-    if not key.may_be_withdrawn:
+    if not key.is_only_registered:
         raise Conflict(
             "Only a key that was registered here can be withdrawn, and only while Cerby does not list it. "
             "If the key exists in Cerby and nobody needs it, delete it."
@@ -46,8 +46,7 @@ def withdraw_import(actor: Actor, import_id: UUID, *, reason: str) -> int:
     actor = authorize_now(actor, Action.WITHDRAW_KEY)
     check_text("reason", "The reason", reason, REASON_LENGTH)
     with transaction.atomic():
-        rows = ApiKey.objects.filter(imported_in=import_id, state=State.HELD, cerby_id=None)
-        keys = [key for key in rows.order_by("pk") if key.may_be_withdrawn]
+        keys = list(withdrawable(import_id).order_by("pk"))
         for key in keys:
             _withdraw(actor, key, reason, **{"import": str(import_id)})
     if not keys:

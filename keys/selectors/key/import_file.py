@@ -12,13 +12,21 @@ from keys.rules.errors import Invalid
 from keys.selectors.inventory.table import EXPORT_HEADER
 
 REQUIRED = ("name", "owner", "expires", "purpose", "scopes")
-OPTIONAL = ("created",)
+OPTIONAL = ("created", "accountable", "backup", "team", "system", "kind", "environment", "review", "tags")
 MOST_LINES = 5_000
 DELIMITERS = ",;\t|"
 
 _OF_EXPORT = {
     "name": "name",
     "owner email": "owner",
+    "accountable person's email": "accountable",
+    "backup's email": "backup",
+    "team": "team",
+    "system": "system",
+    "kind": "kind",
+    "environment": "environment",
+    "review date": "review",
+    "tags": "tags",
     "scopes": "scopes",
     "created on (utc)": "created",
     "expires (utc)": "expires",
@@ -124,7 +132,9 @@ def _names(header: list[str]) -> list[str | None]:
     names = [name for name in header if name]
     missing = [name for name in REQUIRED if name not in names]
     unknown = [name for name in names if name not in {*REQUIRED, *OPTIONAL}]
-    expected = f"The first line must name the columns {', '.join(REQUIRED)}, and may name created."
+    expected = (
+        f"The first line must name the columns {', '.join(REQUIRED)}, and may name {', '.join(OPTIONAL)}."
+    )
     if missing:
         raise Invalid(file=f"The column {', '.join(missing)} is missing. {expected}")
     if unknown:

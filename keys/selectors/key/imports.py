@@ -19,6 +19,7 @@ from keys.rules.policy import Action, Actor
 from keys.rules.scopes import in_order
 from keys.selectors.key.import_dates import moment, order_of
 from keys.selectors.key.import_file import Row, read_rows
+from keys.selectors.key.import_people import answering, ownership_of
 from keys.validation import existing_key
 from keys.validation.existing_key import Registration
 
@@ -35,7 +36,8 @@ _SCOPE_BY_WORDS = {
 class Line:
     """``number`` is the line number in the file. ``problem`` says why the line is left out, or is empty.
 
-    ``owner`` is a ``User``, or a person from Cerby whom the portal doesn't know yet.
+    ``owner``, and each of ``answering`` (the accountable person and the backup), is a ``User``, or a person
+    from Cerby whom the portal doesn't know yet.
     """
 
     number: int
@@ -43,6 +45,7 @@ class Line:
     owner_email: str
     registration: Registration | None = None
     owner: User | cerby.Person | None = None
+    answering: tuple[User | cerby.Person, ...] = ()
     problem: str = ""
 
     @property
@@ -78,7 +81,8 @@ def plan(actor: Actor, text: str) -> Plan:
     if len(text.encode("utf-8", "surrogatepass")) > LARGEST:
         raise Invalid(file="The file is larger than 2 MB. Split it into several files.")
     rows = read_rows(text)
-    people = _people({row.cells["owner"].lower() for row in rows})
+    emails = {row.cells[name].lower() for row in rows for name in ("owner", "accountable", "backup")}
+    people = _people(emails - {""})
     return Plan(list(_lines(rows, people)))
 
 
@@ -103,12 +107,13 @@ def _lines(rows: list[Row], people: dict[str, User | cerby.Person]) -> Iterator[
         try:
             registration = _registration(row, order)
             _check(registration, owner, line_numbers, taken)
+            named = tuple(answering(registration.ownership, people))
         except Invalid as invalid:
             problem = " ".join(invalid.fields.values()) or invalid.sentence
             yield Line(row.number, name[:100], email[:254], problem=problem)
         else:
             line_numbers[existing_key.identity(registration)] = row.number
-            yield Line(row.number, name, email, registration=registration, owner=owner)
+            yield Line(row.number, name, email, registration, owner, named)
 
 
 def _check(
@@ -141,6 +146,7 @@ def _registration(row: Row, order: DayOrder | None) -> Registration:
         expires_at=moment("expires", cells["expires"], order, is_utc=row.is_exported),
         created_at=moment("created", created, order, is_utc=row.is_exported) if created else None,
         scopes=_scopes(cells["scopes"]),
+        ownership=ownership_of(cells),
     )
 
 

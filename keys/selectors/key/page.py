@@ -80,6 +80,8 @@ class KeyPage:
     by_hand: bool
     may_adopt: bool
     may_edit: bool
+    may_correct: bool
+    may_withdraw: bool
     is_orphan: bool
     review_is_due: bool
     why_not: str
@@ -108,6 +110,8 @@ def key_page(actor: Actor, key_id: UUID) -> KeyPage:
         by_hand=key.is_deleted_by_hand and key.state in MANAGED_IN_CERBY,
         may_adopt=key.needs_adoption and actor.may(Action.ADOPT_KEY, key),
         may_edit=actor.may(Action.EDIT_KEY, key),
+        may_correct=key.is_only_registered and actor.may(Action.CORRECT_KEY, key),
+        may_withdraw=key.is_only_registered and actor.may(Action.WITHDRAW_KEY, key),
         is_orphan=current is Status.ACTIVE and key.orphan is not None,
         review_is_due=current is Status.ACTIVE and key.is_review_due(timezone.localdate()),
         why_not=policy.refusal(actor, Action.WIDEN_KEY, key) or "",

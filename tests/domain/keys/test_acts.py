@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from keys.actions.keys.adopt import adopt_key
 from keys.actions.keys.await_paste import await_paste
 from keys.actions.keys.claim import claim_key
 from keys.actions.keys.confirm_removal import confirm_removal
+from keys.actions.keys.correct import Correction, correct_key
 from keys.actions.keys.delete import delete_key
 from keys.actions.keys.edit import Edit, edit_key
 from keys.actions.keys.enter_reading import Reading, enter_reading
@@ -70,6 +71,7 @@ def scene(committed_cast: Cast, workspace: Workspace) -> Scene:
     return Scene(committed_cast, workspace.sandbox, workspace.ids, me)
 
 
+CORRECTION = Correction("Right", people.email_of("owner"), datetime(2099, 1, 1, tzinfo=UTC), "A typo.")
 Act = Callable[[], Any]
 Staged = Callable[[Scene], Act]
 """A function that sets the scene and returns the action to call."""
@@ -298,6 +300,7 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
         on(edit_key, Scene.key, Edit(Ownership(team="Data"), note="", purpose="Exports."), version=0),
         ["key:edit"],
     ),
+    "keys/correct": (on(correct_key, declared, CORRECTION, version=0), ["key:correct"]),
     "keys/withdraw": (on(withdraw_key, declared, reason="Registered twice."), ["key:withdraw"]),
     "keys/withdraw: an import": (
         on(withdraw_import, imported, reason="The wrong file."),

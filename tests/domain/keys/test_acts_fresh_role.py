@@ -16,7 +16,7 @@ __all__ = ["scene"]
 NEEDS_A_FRESH_ROLE = [
     *("keys/issue", "keys/await_paste", "keys/paste", "keys/import_keys", "keys/adopt", "keys/rescope"),
     *("keys/register: with its value", "keys/register: declared", "keys/confirm_removal", "keys/delete"),
-    *("keys/edit", "keys/withdraw", "keys/withdraw: an import"),
+    *("keys/edit", "keys/correct", "keys/withdraw", "keys/withdraw: an import"),
     *("audit/export_csv: inventory", "audit/export_csv: activity", "audit/export_evidence"),
     *("audit/explain_damage", "people/refresh_all", "safeguards/keep"),
 ]

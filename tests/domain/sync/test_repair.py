@@ -105,6 +105,12 @@ VALUES: dict[str, tuple[str, Callable[[Cast], tuple[Any, ...]], str]] = {
     "owner's email": ("owner_email = %s", lambda _: ("else@contenzilla.example",), "owner_email"),
     "Cerby's id": ("cerby_id = %s", lambda _: (uuid.UUID(int=7),), "cerby_id"),
     "purpose, with the name": ("purpose = 'Approved.', name = %s", lambda _: ("Other",), "purpose"),
+    "accountable person": (
+        "accountable_id = %s, name = 'Other'",
+        lambda cast: (cast.owner.pk,),
+        "accountable",
+    ),
+    "team and tags": ("team = 'Other', name = 'Other', tags = %s", lambda _: ('["other"]',), "tags"),
     "origin, with the name": ("origin = 'declared', name = %s", lambda _: ("Other",), "origin"),
 }
 
@@ -121,13 +127,14 @@ def test_a_changed_value_is_restored_and_cerby_is_not_named(cast, request, value
     assert (result.changed, result.discovered, result.missing, result.revoked) == (0, 0, 0, 0)
     now = ApiKey.objects.get(pk=key.pk)
     ours = ("name", "name_order", "owner_id", "owner_email", "scopes", "expires_at", "purpose", "origin")
+    ours += ("accountable_id", "accountable_email", "team", "team_order", "tags")
     assert {name: getattr(now, name) for name in ours} == {name: before[name] for name in ours}
     assert now.cerby_id == key.cerby_id
     [(outcome, was, became)] = repairs(key)
     assert outcome == "done"
     assert name in became
     assert was[name] != became[name]
-    if name not in {"owner_email", "expires_at", "cerby_id"}:
+    if name not in {"owner_email", "expires_at", "cerby_id", "accountable"}:
         assert (was[name], became[name]) == (getattr(tampered, name), getattr(key, name))
     assert "key:change" not in story_of(key)
     assert list(contradictions()) == []

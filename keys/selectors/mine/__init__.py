@@ -1,0 +1,1 @@
+"""The page My keys: the keys that a person owns or answers for."""

@@ -1,0 +1,103 @@
+"""Return the keys that a person owns or answers for, and what is due for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+
+from keys.models import ApiKey
+from keys.rules import formatting
+from keys.rules.lifecycle import CAVEAT, Phase, State, Status, status
+from keys.rules.policy import Action, Actor
+
+MOST = 500
+"""Keys per relation. Few people have more, and the page costs the same for them."""
+SOON = timedelta(days=30)
+PARTS = {"owner": "Owner", "accountable": "Accountable", "backup": "Backup"}
+
+
+@dataclass(frozen=True)
+class MyKey:
+    """``parts`` are the person's relations to the key, as words."""
+
+    key: ApiKey
+    parts: list[str]
+    status: Status
+    caveat: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """``button`` is the one thing to do, at ``url``."""
+
+    key: ApiKey
+    words: str
+    button: str
+    url: str
+    urgent: bool = False
+
+
+@dataclass(frozen=True)
+class MyKeys:
+    """``more``: the person has more keys than are shown."""
+
+    keys: list[MyKey]
+    tasks: list[Task]
+    more: bool
+
+
+def has_keys(user_id: int) -> bool:
+    """Return whether the person owns a key or answers for one, also as the backup."""
+    mine = Q(owner_id=user_id) | Q(accountable_id=user_id) | Q(backup_id=user_id)
+    return ApiKey.objects.filter(mine).exists()
+
+
+def my_keys(actor: Actor) -> MyKeys:
+    """Return the person's live and pending keys, the soonest expiry first. Everybody may see their own."""
+    now, found, parts = timezone.now(), dict[str, ApiKey](), dict[str, list[str]]()
+    more = False
+    for column, words in PARTS.items():
+        rows = ApiKey.objects.filter((f"{column}_id", actor.user_id), phase__in=[Phase.PENDING, Phase.LIVE])
+        newest = list(rows.select_related("owner").order_by("-created_at", "-id")[: MOST + 1])
+        more = more or len(newest) > MOST
+        for key in newest[:MOST]:
+            found.setdefault(str(key.pk), key)
+            parts.setdefault(str(key.pk), []).append(words)
+    keys = sorted(found.values(), key=lambda key: (key.expires_at, key.pk))
+    tasks = [task for key in keys for task in _tasks(actor, key, now)]
+    tasks.sort(key=lambda task: not task.urgent)
+    return MyKeys([_my_key(key, parts[str(key.pk)], now) for key in keys], tasks, more)
+
+
+def _my_key(key: ApiKey, parts: list[str], now: datetime) -> MyKey:
+    current = status(key.phase, key.expires_at, now)
+    notes = [CAVEAT.get(State(key.state), ""), "orphan" if key.orphan and current is Status.ACTIVE else ""]
+    return MyKey(key, parts, current, ", ".join(filter(None, notes)))
+
+
+def _tasks(actor: Actor, key: ApiKey, now: datetime) -> Iterator[Task]:
+    """Yield what the person can do about the key. Other people do what only they may do."""
+    page, edit = (reverse(name, args=[key.pk]) for name in ("keys:key", "keys:edit"))
+    store, paste = (reverse(name, args=[key.pk]) for name in ("keys:store", "keys:paste"))
+    if key.owner_id == actor.user_id and key.state == State.AWAITED:
+        yield Task(key, "Generate it in Cerby, then paste it here.", "Paste it", paste, urgent=True)
+    if key.owner_id == actor.user_id and key.state in {State.READY, State.CLAIMED}:
+        yield Task(key, "Nobody has confirmed that it is stored.", "Store it", store, urgent=True)
+    if key.phase != Phase.LIVE or key.expires_at <= now:
+        return
+    if key.expires_at - now <= SOON:
+        words = f"Expires on {formatting.spoken(key.expires_at, now)}. Replace it before then."
+        yield Task(key, words, "See the key", page, urgent=key.expires_at - now <= SOON / 4)
+    may_edit = actor.may(Action.EDIT_KEY, key)
+    if key.is_review_due(timezone.localdate(now)) and may_edit:
+        yield Task(key, "Its review date has come. Is it still needed?", "Review it", edit)
+    if key.orphan:
+        words = "Nobody answers for it."
+        if key.backup_id == actor.user_id:
+            words += " You are its backup: find a person who does."
+        yield Task(key, words, *(("Name a person", edit) if may_edit else ("See the key", page)))

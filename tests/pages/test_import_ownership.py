@@ -1,0 +1,42 @@
+"""Test the import's optional columns of who answers for a key."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from keys.models import ApiKey
+from tests.pages.helpers import text
+
+HEADER = "name,owner,expires,purpose,scopes,accountable,backup,team,system,kind,environment,review,tags"
+LINE = (
+    "One,owner@contenzilla.example,2099-01-01,Why,read:users,User@contenzilla.example,"
+    "guest@contenzilla.example,Data,BigQuery,Workload,production,2027-01-31,Nightly;etl"
+)
+
+
+def test_every_value_is_imported(browser_of, cast):
+    response = browser_of("admin").post("/keys/import/confirm/", {"text": f"{HEADER}\n{LINE}"})
+    assert response.status_code == 302
+    key = ApiKey.objects.get()
+    assert (key.accountable, key.backup, key.team, key.system) == (cast.user, cast.guest, "Data", "BigQuery")
+    assert (key.kind, key.environment, key.review_on) == ("workload", "production", date(2027, 1, 31))
+    assert key.tags == ["etl", "nightly"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "reason"),
+    [
+        ("nobody@contenzilla.example", "guest@contenzilla.example", "under backup"),
+        ("robot", "Workload", "is not one of"),
+        ("tomorrow", "2027-01-31", "under review is not a day"),
+    ],
+)
+@pytest.mark.usefixtures("cast", "sandbox")
+def test_a_wrong_value_is_explained_beside_its_line(browser_of, wrong, right, reason):
+    response = browser_of("admin").post(
+        "/keys/import/confirm/", {"text": f"{HEADER}\n{LINE.replace(right, wrong)}"}
+    )
+    assert reason in text(response)
+    assert not ApiKey.objects.exists()
