@@ -370,7 +370,7 @@ def test_it_is_marked_in_the_navigation(admin):
 
 def test_people_without_permission_are_redirected_to_their_keys_or_the_roles(browser_of, cast):
     a_key(cast.login_only)
-    assert browser_of("login_only").get("/")["Location"] == "/keys/"
+    assert browser_of("login_only").get("/")["Location"] == "/keys/mine/"
     assert browser_of("guest").get("/")["Location"] == "/roles/"
     assert events(outcome="refused") == []
 
