@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Case, F, Func, Q, Value, When
 
-from keys.models.folding import Folded, fold
+from keys.models.folding import Folded, FoldingQuerySet, fold
 from keys.models.ownership import INDEXES, OwnershipColumns
 from keys.models.user import User
 from keys.rules.lifecycle import HOLDS_ITS_NAME, PHASE, QUICK_RETRIES, Phase, State
@@ -65,6 +65,7 @@ class ApiKey(OwnershipColumns):
     owner_email = models.EmailField()
     name_order = Folded("name", max_length=300)
     owner_order = Folded("owner_name", max_length=600)
+    purpose_order = Folded("purpose", max_length=1500, default="")
     scopes = models.JSONField(default=list)
     scope_count = models.GeneratedField(
         expression=JsonLength(F("scopes")), output_field=models.PositiveSmallIntegerField(), db_persist=True
@@ -156,6 +157,8 @@ class ApiKey(OwnershipColumns):
     expiry_read_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
     )
+
+    objects = FoldingQuerySet["ApiKey"].as_manager()
 
     class Meta(OwnershipColumns.Meta):
         abstract = False

@@ -1,8 +1,9 @@
-"""Provide columns that contain another column's text, case-folded."""
+"""Provide columns that contain another column's text, folded for comparison."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import unicodedata
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -12,12 +13,18 @@ if TYPE_CHECKING:
 else:
     _Text = models.CharField
 
+Row = TypeVar("Row", bound=models.Model)
+
+LONGEST_FOLDING = 3
+"""A folded text has at most this many times as many characters. Columns for folded text provide the room."""
+_VARIATION_SELECTORS = range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0)
+
 
 class Folded(_Text):
-    """The text of column ``source``, case-folded in any script, for sorting and comparing.
+    """The text of column ``source``, folded with ``fold``, for sorting, comparing and searching.
 
-    It is a column because SQLite's LOWER handles only ASCII. ``save`` and ``bulk_create`` set it; code that
-    changes ``source`` with ``update`` must set it too, with ``fold``.
+    It is a column because SQLite's LOWER handles only ASCII. ``save`` and ``bulk_create`` set it, and so does
+    ``update`` of a ``FoldingQuerySet``.
     """
 
     def __init__(self, source: str, **options: Any) -> None:
@@ -39,5 +46,30 @@ class Folded(_Text):
         return folded
 
 
+class FoldingQuerySet(models.QuerySet[Row, Row]):
+    """A query set whose ``update`` also sets the ``Folded`` columns of the columns that it sets."""
+
+    def update(self, **columns: Any) -> int:
+        for field in self.model._meta.concrete_fields:  # noqa: SLF001 - documented by Django
+            if isinstance(field, Folded) and isinstance(columns.get(field.source), str):
+                columns.setdefault(field.attname, fold(columns[field.source]))
+        return super().update(**columns)
+
+
 def fold(text: str) -> str:
-    return text.casefold()
+    """Return ``text`` so that two texts that people read as the same become equal.
+
+    The result ignores case, as in ß and SS, composed and decomposed forms, full and half width, and invisible
+    characters. This is Unicode's compatibility caseless match (definition D146, composed).
+    """
+    folded = unicodedata.normalize("NFD", text).casefold()
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKD", folded).casefold())
+    if not folded.isascii():
+        folded = "".join(character for character in folded if not _is_ignored(character))
+    return folded[: LONGEST_FOLDING * len(text)]
+
+
+def _is_ignored(character: str) -> bool:
+    """Return whether ``character`` only joins, separates or varies its neighbours."""
+    is_selector = any(ord(character) in selectors for selectors in _VARIATION_SELECTORS)
+    return is_selector or unicodedata.category(character) == "Cf"

@@ -92,7 +92,7 @@ def test_the_search_index_follows_changes_of_a_key(cast):
 def test_a_match_does_not_span_two_columns(cast):
     a_key(cast.admin, name="Nightly")
     assert found("nightlyadmin") == set()
-    assert found("nightly admin") == set()
+    assert found("nightly.admin") == set()
 
 
 def test_the_search_index_orders_keys_by_creation(cast):
