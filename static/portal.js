@@ -121,5 +121,14 @@ window.addEventListener("pageshow", (event) => {
   for (const form of document.querySelectorAll("form[aria-busy]")) form.ariaBusy = null;
 });
 
+/* The button above a box of checkboxes says what is chosen. */
+document.addEventListener("change", (event) => {
+  const box = event.target.closest?.(".choices");
+  if (!box) return;
+  const labels = [...box.querySelectorAll(":checked")].map((input) => input.parentElement.textContent.trim());
+  const button = document.querySelector(`[popovertarget="${box.id}"]`);
+  button.textContent = labels.length > 1 ? `${labels.length} chosen` : (labels[0] ?? button.dataset.nothing);
+});
+
 rememberTimeZone();
 announceMessages(document);

@@ -46,6 +46,7 @@ WITHHELD = "[withheld: may be a key]"
 _LONG_WORD = re.compile(r"[^\s@]{20,}(?![^\s]*@)")
 _PARTS = re.compile(r"[^\W\d_a-z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_A-Za-z]+")
 _HEX = re.compile(r"(?=.*\d)(?=.*[A-Fa-f])[0-9A-Fa-f]{8,}")
+_ID = re.compile(r"(?<!\S)[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}(-[0-9A-Fa-f]{0,4}){0,2}(-[0-9A-Fa-f]{0,12})?(?!\S)")
 _SEGMENTS = re.compile(r"[-_./:+#()&,;=|]+")
 _AROUND = "-+_*~.:/=#!?&@"
 """Signs of a diff, of Markdown and of a sentence, which may stand around a key or be part of it."""
@@ -176,6 +177,16 @@ def without_keys(text: str) -> str:
     Use this for text in which long names are expected, and ``withheld`` for all other text.
     """
     return _LONG_WORD.sub(lambda found: found[0] if _reads_like_words(found[0]) else WITHHELD, text)
+
+
+@sensitive_variables()
+def may_contain_a_key(text: str) -> bool:
+    """Return whether a word of ``text`` looks random, as keys do. The id of a key does not count.
+
+    ``static/pasted-key.js`` asks the same before it sends the text.
+    """
+    words = _LONG_WORD.findall(_ID.sub("", text))
+    return any(not (word.isalpha() and word.islower()) and not _reads_like_words(word) for word in words)
 
 
 @sensitive_variables()

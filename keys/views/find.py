@@ -44,6 +44,7 @@ def find(request: HttpRequest) -> HttpResponse:
         "asked": True,
         "keys": answers(actor, found.keys),
         "found": found,
+        "was_search": "searched" in request.POST,
     }
     return render(request, "keys/find.html", context)
 

@@ -113,3 +113,21 @@ def test_injected_scripts_and_styles_are_stopped(open_browser, complaints):
     for directive in ("require-trusted-types-for", "style-src-attr"):
         assert f"Content-Security-Policy: {directive}" in stopped
     complaints.heard.clear()
+
+
+def test_a_key_pasted_into_the_search_is_sent_by_post(open_browser):
+    page = open_browser("owner")
+    addresses = []
+    page.on("request", lambda request: addresses.append(request.url))
+    page.goto("/keys/")
+    key = "sbx_Tn4xPq8Zr2Lm6Kd0Vw5Yb3Hc7Jf1Gs9A"
+    page.get_by_label("Search", exact=True).fill(f" {key}")
+    page.get_by_label("Search", exact=True).press("Enter")
+    expect(page.get_by_text("You entered this into a search field")).to_be_visible()
+    assert page.url.endswith("/keys/find/")
+    page.go_back()
+    expect(page.get_by_label("Search", exact=True)).to_have_value("")
+    page.get_by_label("Search", exact=True).fill("customer-data-export-production-2")
+    page.get_by_label("Search", exact=True).press("Enter")
+    page.wait_for_url("**/keys/?q=customer-data-export-production-2**")
+    assert not [address for address in addresses if key in address]

@@ -29,6 +29,7 @@ PARTS_OF_A_VIEW = {
     "htmx": "the response to htmx",
     "known_browser": "the cookie of a browser in which somebody has signed in",
     "passwords": "the forms and the view with which people set a password, for allauth",
+    "pasted_key": "the response to a search for an API key",
     "people": "the signed-in person",
     "secrecy": "the headers of pages that show a secret",
 }

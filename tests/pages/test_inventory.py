@@ -64,7 +64,7 @@ def test_the_table_has_these_columns_and_every_row_its_menu(admin, cast):
 
 def test_it_is_a_tab_of_the_workspace_configuration_with_a_way_to_generate(admin):
     response = admin.get("/keys/")
-    assert words(the(response, "h1")) == "Workspace Configuration"
+    assert words(the(response, "h1")) == "API keys"
     assert {"Dashboard", "Activity", "Settings", "General", "API keys", "Roles"} <= links(response).keys()
     current = [words(link) for link in elements(response, "a", aria_current="page")]
     assert current == ["API keys", "API keys"]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet
@@ -48,6 +50,7 @@ class Condition:
     ``found`` lets the database use an index; ``checked`` is equivalent, but keeps it from using one.
     ``walks`` maps the name of a sort to the index walk that serves it. ``counted``: rows to count instead of
     the keys to learn whether few match, if that is cheaper. ``few``: the limit for this filter, else ``FEW``.
+    ``parts``: the conditions of which a key must meet one, if there are several (``any_of``).
     """
 
     found: Q
@@ -55,8 +58,11 @@ class Condition:
     walks: Mapping[str, Walk] = field(default_factory=dict)
     counted: QuerySet[Any] | None = None
     few: int | None = None
+    parts: Sequence[Condition] = ()
 
     def matches_few(self, keys: Keys) -> bool:
+        if self.parts:
+            return all(part.matches_few(keys) for part in self.parts)
         rows = keys.filter(self.found) if self.counted is None else self.counted
         return has_at_most(rows, FEW if self.few is None else self.few)
 
@@ -86,8 +92,40 @@ def narrow(
     )
 
 
+def alternatives(
+    keys: Keys, conditions: Sequence[Condition], sort: str, columns: tuple[F | Func, ...]
+) -> list[tuple[Keys, Order]]:
+    """Return queries that together find the keys which meet all ``conditions``, each of them fast.
+
+    That is one query for each part of an ``any_of`` condition that has an index in this order, if nothing
+    faster answers the whole. Otherwise the list is empty: use the query of ``narrow``.
+    """
+    name = sort.lstrip("-")
+    several = next((condition for condition in conditions if condition.parts), None)
+    if several is None or any(name in condition.walks for condition in conditions):
+        return []
+    if not any(name in part.walks for part in several.parts):
+        return []
+    if any(condition.matches_few(keys) for condition in conditions):
+        return []
+    others = [condition for condition in conditions if condition is not several]
+    return [narrow(keys, [part, *others], sort, columns) for part in several.parts]
+
+
 def _checked(keys: Keys, conditions: Sequence[Condition], lead: Condition | None) -> Keys:
     return keys.filter(*(condition.checked for condition in conditions if condition is not lead))
+
+
+def any_of(parts: Sequence[Condition]) -> Condition:
+    """Return the condition for keys that meet at least one of ``parts``."""
+    if len(parts) == 1:
+        return parts[0]
+    matching = [ApiKey.objects.filter(part.found).order_by().values("pk") for part in parts]
+    return Condition(
+        found=Q(pk__in=matching[0].union(*matching[1:])),
+        checked=reduce(or_, (part.checked for part in parts)),
+        parts=parts,
+    )
 
 
 def in_phase(phase: Phase, expires: Window = Window()) -> Condition:  # noqa: B008 - frozen
@@ -211,6 +249,10 @@ def _in_table(rows: QuerySet[Any], relation: str, **value: str) -> Condition:
         walks={"created": Walk(by_creation, Order((F("held_at"), F("held_key")), own_columns=_CREATED))},
         counted=rows,
     )
+
+
+ANY_WRITE = "write"
+"""Triggers give this scope to each key that can change or delete something (migration 0016)."""
 
 
 def user_id_of(email: str) -> int:

@@ -21,7 +21,8 @@ from keys.rules.lifecycle import Phase
 from keys.selectors.inventory import conditions, search
 from keys.selectors.inventory.conditions import Condition, Keys
 from keys.selectors.inventory.keyset import Order, Window
-from keys.selectors.inventory.widgets import PlainInput, PlainSelect
+from keys.selectors.inventory.totals import Total, total
+from keys.selectors.inventory.widgets import PlainChoices, PlainInput, PlainSelect
 from keys.validation.ownership import SYSTEM_LENGTH, TAG_LENGTH, TEAM_LENGTH
 
 STATUSES = [
@@ -51,6 +52,7 @@ OF_LAST_USE = {"unused-90", "unused-45", "never-used"}
 OF_OWNERSHIP = ("accountable", "backup", "team", "system", "tag", "kind", "environment")
 """The filters by who answers for a key and what it is for."""
 
+MOST_OWNERS, LONGEST_EMAIL = 20, 254
 EXPIRY_WINDOWS = [("1", "in 24 hours"), ("7", "in 7 days"), ("30", "in 30 days"), ("90", "in 90 days")]
 EXPIRES = [("", "Any time"), *EXPIRY_WINDOWS]
 
@@ -156,21 +158,35 @@ def _choice(label: str, every: str, choices: list[tuple[str, str]]) -> forms.Cho
     return forms.ChoiceField(required=False, label=label, choices=[("", every), *choices], widget=PlainSelect)
 
 
+def _without_empty(params: QueryDict) -> QueryDict:
+    """Return a copy without the empty value that a list of one choice has for "any"."""
+    given = params.copy()
+    for name in ("scope", "needs"):
+        given.setlist(name, [value for value in given.getlist(name) if value])
+    return given
+
+
 class InventoryForm(forms.Form):
     q = forms.CharField(
         required=False,
-        label="Search by name or owner",
-        min_length=search.SHORTEST,
+        label="Search",
         max_length=200,
-        widget=PlainInput,
+        widget=PlainInput(attrs={"placeholder": "Name, owner, purpose, scope, team, tag or id"}),
     )
     status = forms.ChoiceField(
         required=False, label="Status", choices=[("", "All but failed"), *STATUSES], widget=PlainSelect
     )
-    scope = forms.ChoiceField(required=False, label="Scope", widget=PlainSelect)
-    owner = forms.CharField(required=False, label="Owner's email", max_length=254, widget=PlainInput)
+    scope = forms.MultipleChoiceField(required=False, label="Scope", widget=PlainChoices("Any scope"))
+    owner = forms.CharField(
+        required=False,
+        label="Owners' emails",
+        max_length=1000,
+        widget=PlainInput(attrs={"placeholder": "One or more"}),
+    )
     expires = forms.ChoiceField(required=False, label="Expires", choices=EXPIRES, widget=PlainSelect)
-    needs = forms.ChoiceField(required=False, label="Needs attention", widget=PlainSelect)
+    needs = forms.MultipleChoiceField(
+        required=False, label="Needs attention", widget=PlainChoices("All keys")
+    )
     origin = forms.ChoiceField(
         required=False,
         label="Origin",
@@ -189,15 +205,16 @@ class InventoryForm(forms.Form):
     before = forms.UUIDField(required=False)
 
     def __init__(self, params: QueryDict) -> None:
-        super().__init__(params)
+        super().__init__(_without_empty(params))
         scope = self.fields["scope"]
-        assert isinstance(scope, forms.ChoiceField)
+        assert isinstance(scope, forms.MultipleChoiceField)
         offered = catalogue.offered(settings.PORTAL_EXTRA_SCOPES)
-        scope.choices = [("", "Any scope"), *((scope.id, scope.label) for scope in offered)]
+        any_write = (conditions.ANY_WRITE, "Any write scope")
+        scope.choices = [any_write, *((scope.id, scope.label) for scope in offered)]
         needs = self.fields["needs"]
-        assert isinstance(needs, forms.ChoiceField)
-        needs.choices = [("", "All keys"), *offered_needs()]
-        if params.get("needs") in OF_LAST_USE:
+        assert isinstance(needs, forms.MultipleChoiceField)
+        needs.choices = offered_needs()
+        if OF_LAST_USE.intersection(params.getlist("needs")):
             needs.error_messages["invalid_choice"] = (
                 "Cerby does not publish when a key was last used, so the portal cannot filter by it."
             )
@@ -206,6 +223,19 @@ class InventoryForm(forms.Form):
             expires = self.fields["expires"]
             assert isinstance(expires, forms.ChoiceField)
             expires.choices = [*EXPIRES, (day.isoformat(), f"on {day.day} {day:%b %Y} (UTC)")]
+
+    def clean_owner(self) -> list[str]:
+        emails = re.split(r"[\s,;]+", str(self.cleaned_data["owner"]))
+        found = list(dict.fromkeys(email.lower() for email in emails if email))
+        if len(found) > MOST_OWNERS or any(len(email) > LONGEST_EMAIL for email in found):
+            raise forms.ValidationError(f"Enter the emails of up to {MOST_OWNERS} people.")
+        return found
+
+    def clean_q(self) -> str:
+        text = str(self.cleaned_data["q"])
+        if text and not search.is_long_enough(text):
+            raise forms.ValidationError(f"Enter a word of at least {search.SHORTEST} characters.")
+        return text
 
 
 def _of_person(column: str) -> Callable[[str, datetime], Condition]:
@@ -239,6 +269,14 @@ _CONDITIONS: dict[str, Callable[[str, datetime], Condition]] = {
 """Each filter's condition, those that usually match the fewest keys first."""
 
 
+def _one_or_several(
+    condition: Callable[[str, datetime], Condition], chosen: str | list[str], now: datetime
+) -> Condition:
+    if isinstance(chosen, str):
+        return condition(chosen, now)
+    return conditions.any_of([condition(each, now) for each in chosen])
+
+
 class InventoryFilter:
     """The validated query string. ``chosen`` maps every field to its value, which is empty if not set."""
 
@@ -255,26 +293,43 @@ class InventoryFilter:
     def keys(self, *also: Condition) -> tuple[Keys, Order]:
         """Return the filtered keys that also meet ``also``, and the order to read them in."""
         sort = self.sort_in_use()
-        everything = ApiKey.objects.all()
-        keys = everything if self.chosen["status"] == "failed" else everything.filter(LISTED)
-        return conditions.narrow(keys, [*self._conditions(), *also], sort, SORTS[sort.lstrip("-")])
+        return conditions.narrow(self._all(), [*self._conditions(), *also], sort, SORTS[sort.lstrip("-")])
+
+    def alternatives(self, *also: Condition) -> list[tuple[Keys, Order]]:
+        """Return queries that together find the same keys faster, or none if there is no faster way."""
+        sort = self.sort_in_use()
+        met = [*self._conditions(), *also]
+        return conditions.alternatives(self._all(), met, sort, SORTS[sort.lstrip("-")])
+
+    def total(self, *also: Condition) -> Total:
+        return total(self._all(), [*self._conditions(), *also])
+
+    def _all(self) -> Keys:
+        keys = ApiKey.objects.all()
+        return keys if self.chosen["status"] == "failed" else keys.filter(LISTED)
 
     def _conditions(self) -> list[Condition]:
         """Return the conditions in use, those that usually match the fewest keys first."""
         chosen, now = self.chosen, timezone.now()
-        return [condition(chosen[name], now) for name, condition in _CONDITIONS.items() if chosen[name]]
+        return [
+            _one_or_several(condition, chosen[name], now)
+            for name, condition in _CONDITIONS.items()
+            if chosen[name]
+        ]
 
     def sort_in_use(self) -> str:
         """Return the sort as in the query string, or an empty string if the filter is not valid."""
         if not self.is_valid():
             return ""
         chosen = self.chosen
-        return chosen["sort"] or default_sort(chosen["status"], chosen["expires"], chosen["needs"])
+        sorts = {default_sort(chosen["status"], chosen["expires"], need) for need in chosen["needs"] or [""]}
+        return chosen["sort"] or (sorts.pop() if len(sorts) == 1 else default_sort())
 
     def in_use(self) -> dict[str, str]:
         """Return the filters that narrow the list, as in the query string."""
         names = ("q", "status", "scope", "owner", "expires", "needs", "origin", *OF_OWNERSHIP)
-        return {name: self.chosen[name] for name in names if self.chosen[name]}
+        values = {name: self.chosen[name] for name in names if self.chosen[name]}
+        return {name: " ".join(value) if isinstance(value, list) else value for name, value in values.items()}
 
     def uses_ownership(self) -> bool:
         """Return whether one of the filters under "More filters" has a value or an error."""

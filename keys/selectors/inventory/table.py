@@ -22,6 +22,7 @@ from keys.selectors.inventory.conditions import Condition, of_owner
 from keys.selectors.inventory.exports import Export, export
 from keys.selectors.inventory.filters import InventoryFilter
 from keys.selectors.inventory.keyset import Page, order_by, page
+from keys.selectors.inventory.totals import Total
 
 COLUMNS = (
     "id",
@@ -93,11 +94,12 @@ class KeyRow(TypedDict):
 
 @dataclass(frozen=True)
 class Inventory:
-    """``own_only``: the actor may see only their own keys."""
+    """``own_only``: the actor may see only their own keys. ``total``: the number of keys on all pages."""
 
     page: Page[KeyRow]
     filter: InventoryFilter
     own_only: bool
+    total: Total | None = None
 
     @property
     def last_used_label(self) -> str:
@@ -131,10 +133,12 @@ def inventory_page(actor: Actor, params: QueryDict) -> Inventory:
         ApiKey.objects.all(),
         after=wanted.chosen["after"],
         before=wanted.chosen["before"],
+        among=wanted.alternatives(*visible),
     )
     now = timezone.now()
     rows = [_row(values, now) for values in found.rows]
-    return Inventory(Page(rows, found.after, found.before), wanted, own_only=bool(visible))
+    total = wanted.total(*visible)
+    return Inventory(Page(rows, found.after, found.before), wanted, own_only=bool(visible), total=total)
 
 
 def _row(values: tuple[Any, ...], now: datetime) -> KeyRow:

@@ -31,3 +31,32 @@ class PlainSelect(forms.Select):
             flatatt(drawn),
             format_html_join("\n", '<option value="{}"{}>{}</option>', options),
         )
+
+
+class PlainChoices(forms.SelectMultiple):
+    """A button that opens a box of checkboxes. It names the choice, or says ``nothing`` if there is none."""
+
+    def __init__(self, nothing: str) -> None:
+        super().__init__()
+        self.nothing = nothing
+
+    def render(self, name: str, value: Any, attrs: Any = None, *_: Any, **__: Any) -> SafeString:
+        chosen = {str(each) for each in value or ()}
+        labels = [label for option, label in self.choices if str(option) in chosen]
+        said = f"{len(labels)} chosen" if len(labels) > 1 else labels[0] if labels else self.nothing
+        boxes = (
+            (name, option, " checked" if str(option) in chosen else "", label)
+            for option, label in self.choices
+        )
+        return format_html(
+            '<button class="choose" id="{0}" type="button" popovertarget="{0}-choices" data-nothing="{1}">{2}'
+            '</button><div class="choices" id="{0}-choices" popover>{3}</div>',
+            (attrs or {}).get("id", f"id_{name}"),
+            self.nothing,
+            said,
+            format_html_join(
+                "\n",
+                '<label class="check"><input type="checkbox" name="{}" value="{}"{}> {}</label>',
+                boxes,
+            ),
+        )

@@ -1,0 +1,35 @@
+"""Answer a search for an API key without using the key, and take it out of the address."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.urls import reverse
+from django.views.decorators.debug import sensitive_variables
+
+from keys.rules.key_text import may_contain_a_key
+from keys.rules.policy import Action
+from keys.views.htmx import HtmxHttpRequest, redirect_page
+from keys.views.people import actor_of
+
+
+@sensitive_variables()
+def has_pasted_key(request: HtmxHttpRequest) -> bool:
+    """Return whether a value in the query string may be an API key.
+
+    ``static/pasted-key.js`` sends such text by POST instead, so this is so only without JavaScript.
+    """
+    return any(may_contain_a_key(value) for _, values in request.GET.lists() for value in values)
+
+
+def refuse_pasted_key(request: HtmxHttpRequest, page: str) -> HttpResponse:
+    """Redirect to **Is this ours?**, or to ``page`` if the person may not use it, and say why."""
+    said = (
+        "What you searched for looks like an API key, so the portal did not use it. "
+        "Your browser may remember the address."
+    )
+    if actor_of(request).may(Action.FIND_KEY):
+        messages.warning(request, f"{said} Paste the key here instead.")
+        return redirect_page(request, reverse("keys:find"))
+    messages.warning(request, f"{said} If you found the key somewhere, tell an admin.")
+    return redirect_page(request, reverse(page))
