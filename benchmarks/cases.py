@@ -20,8 +20,8 @@ Address = Callable[[], str]
 COMMON_SCOPE, COMMON_WORD, COMMON_LETTERS = "read:users", "production", "pro"
 MIDDLE = 20
 """The position of a person who owns 0.6 % of the keys: 6 of 1,000."""
-NEVER_TOGETHER = "ion pay"
-"""A sequence of letters whose parts occur in many names, but never the whole sequence."""
+NEVER_TOGETHER = "payroll billing"
+"""Two words that each occur in many names, but never in the same one."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,16 @@ class Case:
     promised: bool = True
 
 
-def _keys(query: dict[str, str]) -> Address:
-    return lambda: f"/keys/?{urlencode(query)}"
+def _keys(query: dict[str, str | list[str]]) -> Address:
+    return lambda: f"/keys/?{urlencode(query, doseq=True)}"
+
+
+def _owned_by(*positions: int) -> Address:
+    return lambda: f"/keys/?{urlencode({'owner': ' '.join(map(_email, positions))})}"
+
+
+def _id_of(position: int) -> str:
+    return str(ApiKey.objects.order_by("pk").values_list("pk", flat=True)[position])
 
 
 def _owned(position: int, **query: str) -> Address:
@@ -83,11 +91,22 @@ def inventory() -> Iterator[Case]:
         "system of all keys": _keys({"system": "BigQuery"}),
         "kind workload": _keys({"kind": "workload"}),
         "environment production": _keys({"environment": "production"}),
+        "any write scope": _keys({"scope": "write"}),
+        "scope of half or of 10 keys": _keys({"scope": [COMMON_SCOPE, RARE_SCOPE]}),
+        "three common scopes": _keys({"scope": [COMMON_SCOPE, "read:items", "read:vaults"]}),
+        "owners of 30 % and of 60 keys": _owned_by(BIG, SMALL),
+        "two needs": _keys({"needs": ["missing", "owner-left"]}),
     }
     filters |= {f"expires {words}": _keys({"expires": days}) for days, words in EXPIRY_WINDOWS}
     for name, address in filters.items():
         yield Case("filter", name, address)
-    for name in ("status active", "status expired", "scope of half the keys", "owner of 30 % of the keys"):
+    for name in (
+        "status active",
+        "status expired",
+        "scope of half the keys",
+        "owner of 30 % of the keys",
+        "three common scopes",
+    ):
         yield Case("filter", f"{name}, deep", _deep(filters[name]))
     for sort in (f"{sign}{name}" for name in SORTS for sign in ("", "-")):
         yield Case("sort", sort, _keys({"sort": sort}))
@@ -110,11 +129,16 @@ def search() -> Iterator[Case]:
         "a word of 10 keys": RARE_WORD,
         "an owner's address": "contenzilla.example",
         "no match": "xylophone",
+        "two common words": "deploy production",
+        "two letters of a third of the keys": "pr",
+        "two letters of 10 keys": "za",
+        "a scope of 10 keys": RARE_SCOPE,
     }
     for name, word in words.items():
         yield Case("search", name, _keys({"q": word}))
+    yield Case("search", "the id of a key", lambda: f"/keys/?q={_id_of(500)}")
     yield Case("search", "a word of a third of the keys, deep", _deep(_keys({"q": COMMON_WORD})))
-    yield Case("search", "no match, of parts that are common", _keys({"q": NEVER_TOGETHER}), promised=False)
+    yield Case("search", "no match, of words that are common", _keys({"q": NEVER_TOGETHER}), promised=False)
 
 
 def together() -> Iterator[Case]:
