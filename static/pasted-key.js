@@ -24,7 +24,7 @@ function readsLikeWords(text) {
 }
 
 function mayContainAKey(text) {
-  return (text.replace(ID, "").match(LONG_WORD) ?? []).some((word) => /[A-Z\d]/.test(word) && /^[\x21-\x7e]+$/.test(word) && !readsLikeWords(word));
+  return (text.replace(ID, "").match(LONG_WORD) ?? []).some((word) => /[a-z]/i.test(word) && /[A-Z\d]/.test(word) && /^[\x21-\x7e]+$/.test(word) && !readsLikeWords(word));
 }
 
 /* On the window and capturing, so that this runs before htmx, whatever sends the form. */

@@ -47,6 +47,7 @@ _LONG_WORD = re.compile(r"[^\s@]{20,}(?![^\s]*@)")
 _PARTS = re.compile(r"[^\W\d_a-z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_A-Za-z]+")
 _HEX = re.compile(r"(?=.*\d)(?=.*[A-Fa-f])[0-9A-Fa-f]{8,}")
 _ID = re.compile(r"(?<!\S)[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}(-[0-9A-Fa-f]{0,4}){0,2}(-[0-9A-Fa-f]{0,12})?(?!\S)")
+_LETTER, _DIGIT_OR_CAPITAL = re.compile(r"[A-Za-z]"), re.compile(r"[0-9A-Z]")
 _SEGMENTS = re.compile(r"[-_./:+#()&,;=|]+")
 _AROUND = "-+_*~.:/=#!?&@"
 """Signs of a diff, of Markdown and of a sentence, which may stand around a key or be part of it."""
@@ -186,7 +187,8 @@ def may_contain_a_key(text: str) -> bool:
     ``static/pasted-key.js`` asks the same before it sends the text.
     """
     words = _LONG_WORD.findall(_ID.sub("", text))
-    return any(not (word.isalpha() and word.islower()) and not _reads_like_words(word) for word in words)
+    mixed = (word for word in words if _LETTER.search(word) and _DIGIT_OR_CAPITAL.search(word))
+    return any(not _reads_like_words(word) for word in mixed)
 
 
 @sensitive_variables()

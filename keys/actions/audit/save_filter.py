@@ -25,7 +25,7 @@ def save_filter(actor: Actor, params: QueryDict, name: str) -> SavedFilter:
     wanted = ActivityFilter(params)
     if not wanted.is_valid() or not wanted.in_use():
         raise Invalid(name="Choose a filter first, then save it.")
-    for text in (name, *wanted.in_use().values()):
+    for text in (name, wanted.in_words()):
         if key_text.redacted(text) != text:
             raise Invalid(name="The filter contains a text that may be an API key. Remove it.")
     with transaction.atomic():
@@ -33,7 +33,7 @@ def save_filter(actor: Actor, params: QueryDict, name: str) -> SavedFilter:
         others = SavedFilter.objects.filter(user_id=actor.user_id).exclude(name=name)
         if others.count() >= MAX_FILTERS:
             raise Invalid(name=f"You have {MAX_FILTERS} saved filters. Delete one first.")
-        query = urlencode(wanted.in_use())
+        query = urlencode(wanted.in_use(), doseq=True)
         saved, _ = SavedFilter.objects.update_or_create(
             user_id=actor.user_id, name=name, defaults={"query": query}
         )

@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
+from functools import cached_property
 from math import isqrt
 from typing import Any
 
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 
-from keys.models import ApiKey, AuditEvent, SavedFilter
+from keys.models import ApiKey, AuditEvent, SavedFilter, fold
 from keys.rules.events import Event
 from keys.rules.policy import Actor
+from keys.selectors.activity.addresses import addresses_of
 from keys.selectors.counts import has_at_most
+from keys.selectors.inventory import search
 from keys.selectors.inventory.conditions import FEW, user_id_of
 from keys.selectors.inventory.keyset import Order, Window
-from keys.selectors.inventory.widgets import PlainInput, PlainSelect
+from keys.selectors.inventory.widgets import PlainChoices, PlainInput, PlainSelect
 
 Events = QuerySet[AuditEvent]
+
+GROUPS = {
+    "API keys": ("key",),
+    "Inventory and reports": ("inventory", "activity", "evidence"),
+    "Sign-in and refusals": ("session", "password", "attempt"),
+    "People and roles": ("person", "roles", "policy"),
+    "Safeguards": ("sweep", "pause", "quarantine"),
+    "Audit log": ("record",),
+}
+"""The resources in the types of each group of events."""
 
 NEWEST_FIRST = Order((F("at"), F("id")), descending=True)
 _INSTANT = datetime.resolution
@@ -36,14 +49,31 @@ _DAY: dict[str, Any] = {
 }
 
 
+def grouped() -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return the types of events in groups, each sorted by its label."""
+    return [
+        (
+            group,
+            sorted(
+                ((event.value, event.label) for event in Event if event.value.partition(":")[0] in resources),
+                key=lambda choice: choice[1],
+            ),
+        )
+        for group, resources in GROUPS.items()
+    ]
+
+
 class ActivityForm(forms.Form):
     actor = forms.CharField(required=False, label="Who (email)", max_length=254, widget=PlainInput)
     owner = forms.CharField(required=False, label="Key's owner", max_length=254, widget=PlainInput)
-    type = forms.ChoiceField(
+    key_name = forms.CharField(
         required=False,
-        label="What",
-        choices=[("", "Anything"), *((event.value, event.label) for event in Event)],
-        widget=PlainSelect,
+        label="API key's name",
+        max_length=100,
+        widget=PlainInput(attrs={"autocomplete": "off"}),
+    )
+    type = forms.MultipleChoiceField(
+        required=False, label="What", choices=grouped, widget=PlainChoices("Anything")
     )
     outcome = forms.ChoiceField(
         required=False,
@@ -62,6 +92,21 @@ class ActivityForm(forms.Form):
     key = forms.UUIDField(required=False, label="Key id", widget=PlainInput)
     after = forms.IntegerField(required=False, min_value=0, max_value=_LARGEST_ID)
     before = forms.IntegerField(required=False, min_value=0, max_value=_LARGEST_ID)
+
+    def __init__(self, params: QueryDict) -> None:
+        given = params.copy()
+        given.setlist("type", [value for value in given.getlist("type") if value])
+        super().__init__(given)
+
+
+def by_key_name(events: Events, text: str) -> Events:
+    """Return the events about keys with each word of ``text`` in their present name."""
+    named = Q(*(Q(name_order__contains=word) for word in fold(text).split()))
+    condition = search.containing(text)
+    if condition.matches_few(ApiKey.objects.all()):
+        keys = ApiKey.objects.filter(condition.found).filter(named)
+        return events.filter(key_id__in=list(keys.values_list("pk", flat=True)))
+    return events.filter(Exists(ApiKey.objects.filter(named, pk=OuterRef("key_id"))))
 
 
 def by_owner(events: Events, email: str) -> Events:
@@ -87,11 +132,18 @@ def _few_keys() -> int:
     return max(FEW, isqrt(_EVENTS_PER_LOOKUP * newest))
 
 
+def _one_of(events: Events, column: str, values: Sequence[str]) -> Events:
+    if len(values) == 1:
+        return events.filter((column, values[0]))
+    return events.filter((f"{column}__in", list(values)))
+
+
 _CONDITIONS: dict[str, Callable[[Events, Any], Events]] = {
-    "actor": lambda events, email: events.filter(actor_email=email.lower()),
+    "actor": lambda events, email: _one_of(events, "actor_email", addresses_of(email)),
     "owner": by_owner,
+    "key_name": by_key_name,
     "key": lambda events, key_id: events.filter(key_id=key_id),
-    "type": lambda events, type_: events.filter(type=type_),
+    "type": lambda events, types: _one_of(events, "type", types),
     "outcome": lambda events, outcome: events.filter(outcome=outcome),
     "ip": lambda events, ip: events.filter(ip=ip),
 }
@@ -119,6 +171,26 @@ class ActivityFilter:
                 events = narrow(events, self.chosen[name])
         return events
 
+    def alternatives(self) -> list[tuple[Events, Order]]:
+        """Return queries that together find the same events, if a filter has several values.
+
+        Each walks an index in the order of the page. The list is empty if there is one value.
+        """
+        several: dict[str, Sequence[str]] = {"actor_email": self.addresses, "type": self.chosen["type"]}
+        column = next((column for column, values in several.items() if len(values) > 1), None)
+        if column is None:
+            return []
+        return [(self.events().filter((column, value)), self.order()) for value in several[column]]
+
+    @cached_property
+    def addresses(self) -> list[str]:
+        return addresses_of(self.chosen["actor"]) if self.chosen["actor"] else []
+
+    def is_counted_by_an_index(self) -> bool:
+        """Return whether at most one filter is in use, and that one has an index over its events."""
+        narrowing = self.in_use().keys() - {"since", "until"}
+        return len(narrowing) <= 1 and not narrowing & {"owner", "key_name"}
+
     def order(self) -> Order:
         """Return the order: newest first, from the start of ``since`` to the end of ``until``."""
         since, until = self.chosen["since"], self.chosen["until"]
@@ -126,14 +198,17 @@ class ActivityFilter:
         high = _start_of(until + timedelta(days=1)) - _INSTANT if until else None
         return replace(NEWEST_FIRST, window=Window(low, high))
 
-    def in_use(self) -> dict[str, str]:
+    def in_use(self) -> dict[str, str | list[str]]:
         """Return the filters that narrow the list, as in the query string. An invalid one has none."""
         if not self.is_valid():
             return {}
-        return {name: str(self.chosen[name]) for name in FILTERS if self.chosen[name]}
+        chosen = {name: self.chosen[name] for name in FILTERS if self.chosen[name]}
+        return {name: value if isinstance(value, list) else str(value) for name, value in chosen.items()}
 
     def in_words(self) -> str:
-        return ", ".join(f"{name}={value}" for name, value in self.in_use().items()) or "everything"
+        values = self.in_use().items()
+        words = (f"{name}={' '.join(value) if isinstance(value, list) else value}" for name, value in values)
+        return ", ".join(words) or "everything"
 
     def reasons(self) -> str:
         return " ".join(str(reason) for reasons in self.form.errors.values() for reason in reasons)

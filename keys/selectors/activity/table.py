@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -13,11 +12,12 @@ from keys.audit.guard import authorize
 from keys.models import ApiKey, AuditEvent, User
 from keys.rules import formatting
 from keys.rules.errors import Invalid
-from keys.rules.events import OWNERSHIP, Event
+from keys.rules.events import Event
 from keys.rules.policy import Action, Actor
-from keys.rules.scopes import label
 from keys.selectors.activity.changes import Change, changes_in
 from keys.selectors.activity.filters import NEWEST_FIRST, ActivityFilter, Events
+from keys.selectors.activity.words import details_in_words, in_order, text_of
+from keys.selectors.counts import bounded_count
 from keys.selectors.inventory.exports import Export, export
 from keys.selectors.inventory.keyset import Page, order_by, page
 from keys.tlog.leaf import ERASED, readable
@@ -40,6 +40,9 @@ COLUMNS = (
     "details",
     "personal",
 )
+
+
+TOTAL_LIMIT = 10_000
 
 
 class EventRow(NamedTuple):
@@ -65,10 +68,14 @@ class EventRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Activity:
-    """``key`` or ``person`` is set if the filter selects only the events of that key or person."""
+    """``key`` or ``person`` is set if the filter selects only the events of that key or person.
+
+    ``total`` is the number of events on all pages, in words.
+    """
 
     page: Page[EventRow]
     filter: ActivityFilter
+    total: str = ""
     key: ApiKey | None = None
     person: User | None = None
 
@@ -85,17 +92,33 @@ def activity_page(actor: Actor, params: QueryDict) -> Activity:
         AuditEvent.objects.all(),
         after=wanted.chosen["after"],
         before=wanted.chosen["before"],
+        among=wanted.alternatives(),
     )
     rows = Page([row_of(values) for values in found.rows], found.after, found.before)
-    return Activity(rows, wanted, **_subject(wanted))
+    return Activity(rows, wanted, total=_total(wanted, rows), **_subject(wanted))
+
+
+def _total(wanted: ActivityFilter, rows: Page[EventRow]) -> str:
+    """Return the number of events on all pages in words, or a lower bound if an index cannot count them."""
+    count = len(rows.rows)
+    if rows.after is None and rows.before is None:
+        return _events(count)
+    if not wanted.is_counted_by_an_index():
+        return f"more than {_events(count)}"
+    count = bounded_count(order_by(wanted.events(), wanted.order()).order_by(), TOTAL_LIMIT)
+    return _events(count) if count <= TOTAL_LIMIT else f"more than {_events(TOTAL_LIMIT)}"
+
+
+def _events(count: int) -> str:
+    return f"{count:,} event{'' if count == 1 else 's'}"
 
 
 def _subject(wanted: ActivityFilter) -> dict[str, Any]:
     in_use = wanted.in_use()
     if in_use.keys() == {"key"}:
-        return {"key": ApiKey.objects.filter(pk=in_use["key"]).first()}
+        return {"key": ApiKey.objects.filter(pk=wanted.chosen["key"]).first()}
     if in_use.keys() == {"actor"}:
-        return {"person": User.objects.filter(email=in_use["actor"].lower()).first()}
+        return {"person": User.objects.filter(email__in=wanted.addresses).first()}
     return {}
 
 
@@ -122,6 +145,8 @@ def row_of(values: tuple[Any, ...]) -> EventRow:
     id_, at, type_, outcome, who_id, who, email, role, key_id, key_name, ip, browser, reason, uid = columns
     details = readable(hidden, personal)
     changes = changes_in(details)
+    shown_as_changes = {"before", "after"} if changes else set[str]()
+    without_changes = {name: value for name, value in details.items() if name not in shown_as_changes}
     day, exact, iso = formatting.day_exact_iso(at)
     return EventRow(
         id=id_,
@@ -139,46 +164,10 @@ def row_of(values: tuple[Any, ...]) -> EventRow:
         ip=ip,
         browser=browser,
         reason=reason,
-        details=[
-            (name.replace("_", " "), _detail(name, value))
-            for name, value in _in_order(details)
-            if not (changes and name in {"before", "after"})
-        ],
+        details=list(details_in_words(without_changes)),
         uid=uid,
         changes=changes,
     )
-
-
-def _in_order(details: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Sort details by name, "before" and "after" last, because PostgreSQL doesn't keep their order.
-
-    Values of ownership that are not set are left out.
-    """
-    last = {"before": 1, "after": 2}
-    known = [(name, value) for name, value in details.items() if value or name not in OWNERSHIP]
-    return sorted(known, key=lambda detail: (last.get(detail[0], 0), detail[0]))
-
-
-_MOMENTS = {"expires_at", "former_expires_at", "last_used_at", "read_at", "seen_at"}
-_SCOPE_DETAILS = {"scopes", "before", "after"}
-
-
-def _detail(name: str, value: Any) -> str:
-    if name in _SCOPE_DETAILS and isinstance(value, list):
-        return ", ".join(label(scope) for scope in value)
-    if name in _MOMENTS and value != "never":
-        return formatting.exact(datetime.fromisoformat(value))
-    if name == "rules":
-        return f"of {len(value)} actions"
-    if isinstance(value, list):
-        return "; ".join(str(part) for part in value) or "none"
-    if isinstance(value, dict):
-        return (
-            str(value["email"])
-            if value.keys() == {"id", "email"}
-            else ", ".join(f"{name}: {each}" for name, each in sorted(value.items()))
-        )
-    return str(value)
 
 
 EXPORT_HEADER = [
@@ -200,8 +189,8 @@ def activity_export(actor: Actor, params: QueryDict) -> Export:
 def _export_row(values: tuple[Any, ...]) -> list[str]:
     *columns, details, personal = values
     id_, at, type_, outcome, _, who, email, role, key_id, key_name, ip, browser, reason, _uid = columns
-    ordered = _in_order(readable(details, personal))
-    detail_text = "; ".join(f"{name}: {_detail(name, value)}" for name, value in ordered)
+    ordered = in_order(readable(details, personal))
+    detail_text = "; ".join(f"{name}: {text_of(name, value)}" for name, value in ordered)
     return [
         str(id_), formatting.utc(at), Event(type_).label, outcome, who or ERASED, email, role,
         str(key_id or ""), key_name, ip, browser, reason, detail_text,

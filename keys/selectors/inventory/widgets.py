@@ -42,18 +42,35 @@ class PlainChoices(forms.SelectMultiple):
 
     def render(self, name: str, value: Any, attrs: Any = None, *_: Any, **__: Any) -> SafeString:
         chosen = {str(each) for each in value or ()}
-        labels = [label for option, label in self.choices if str(option) in chosen]
+        labels = [
+            label for _, choices in self._groups() for option, label in choices if str(option) in chosen
+        ]
         said = f"{len(labels)} chosen" if len(labels) > 1 else labels[0] if labels else self.nothing
-        boxes = (
-            (name, option, " checked" if str(option) in chosen else "", label)
-            for option, label in self.choices
-        )
         return format_html(
-            '<button class="choose" id="{0}" type="button" popovertarget="{0}-choices" data-nothing="{1}">{2}'
-            '</button><div class="choices" id="{0}-choices" popover>{3}</div>',
-            (attrs or {}).get("id", f"id_{name}"),
+            '<button class="choose" type="button" popovertarget="{0}-choices" data-nothing="{2}"{1}>{3}'
+            '</button><div class="choices" id="{0}-choices" popover>{4}</div>',
+            name,
+            flatatt({**(attrs or {})}),
             self.nothing,
             said,
+            format_html_join("\n", "{}{}", (self._group(name, chosen, *group) for group in self._groups())),
+        )
+
+    def _groups(self) -> list[tuple[str, list[tuple[Any, str]]]]:
+        """Return the choices in groups. Those without a group are in one without a name."""
+        choices: list[tuple[Any, Any]] = list(self.choices)
+        if choices and isinstance(choices[0][1], list | tuple):
+            return choices
+        return [("", choices)]
+
+    def _group(
+        self, name: str, chosen: set[str], heading: str, choices: list[tuple[Any, str]]
+    ) -> tuple[SafeString, SafeString]:
+        boxes = (
+            (name, option, " checked" if str(option) in chosen else "", label) for option, label in choices
+        )
+        return (
+            format_html("<b>{}</b>", heading) if heading else SafeString(),
             format_html_join(
                 "\n",
                 '<label class="check"><input type="checkbox" name="{}" value="{}"{}> {}</label>',

@@ -1,0 +1,108 @@
+"""Test the newer filters of the page Activity: several events, key names, former addresses; and its words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from keys.models import AuditEvent
+from keys.rules.events import Event
+from keys.selectors.activity import table
+from keys.selectors.activity.filters import GROUPS
+from tests import cast as people
+from tests.cast import a_key
+from tests.pages.helpers import attribute, csv_rows, elements, rows, the, words
+
+JULY = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def admin(browser_of):
+    return browser_of("admin")
+
+
+def an_event(**columns) -> AuditEvent:
+    event = people.an_event(**{"at": JULY} | columns)
+    event.save()
+    return event
+
+
+def whats(response) -> list[str]:
+    return [row["What"] for row in rows(response)] if elements(response, "tbody") else []
+
+
+def test_several_types_are_shown_in_the_order_of_time(admin):
+    for hour, type_ in enumerate(["key:delete", "key:issue", "inventory:export", "key:delete"] * 20):
+        an_event(type=type_, at=JULY + timedelta(hours=hour))
+    first = admin.get("/activity/?type=key:delete&type=inventory:export")
+    assert len(whats(first)) == 50
+    assert whats(first)[:3] == ["API key deleted", "Inventory downloaded", "API key deleted"]
+    second = admin.get("/activity/" + str(attribute(the(first, "a", rel="next"), "href")))
+    assert len(whats(second)) == 10
+    back = admin.get("/activity/" + str(attribute(the(second, "a", rel="prev"), "href")))
+    assert [row["When"] for row in rows(back)] == [row["When"] for row in rows(first)]
+    _, _header, *lines = csv_rows(admin.get("/activity/export/?type=key:delete&type=inventory:export"))
+    assert len(lines) == 60
+
+
+def test_each_type_is_in_one_group(admin):
+    page = admin.get("/activity/")
+    boxes = [attribute(box, "value") for box in elements(page, "input", name="type")]
+    assert sorted(map(str, boxes)) == sorted(Event)
+    headings = [words(found) for found in elements(page, "b")]
+    assert set(GROUPS) <= set(headings)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("payroll", {"API key deleted"}), ("PAY roll", {"API key deleted"}), ("nothing", set())],
+)
+def test_events_are_found_by_the_name_of_the_key(admin, cast, name, found):
+    key = a_key(cast.owner, name="Payroll")
+    other = a_key(cast.owner, name="Other", purpose="Not the payroll.")
+    an_event(type="key:delete", key_id=key.pk, key_name="Payroll")
+    an_event(type="key:issue", key_id=other.pk, key_name="Other")
+    assert set(whats(admin.get("/activity/", {"key_name": name}))) == found
+
+
+def test_a_person_is_found_under_every_address_that_they_had(admin, cast):
+    now, before, first = cast.owner.email, "owner.married@contenzilla.example", "o@contenzilla.example"
+    for hour, (former, email) in enumerate([(first, before), (before, now)]):
+        details = {"person": str(cast.owner.pk), "before": {"email": former}, "after": {"email": email}}
+        an_event(type="person:change", at=JULY - timedelta(days=2 - hour), details=details | {"email": email})
+    for number, email in enumerate([first, before, now]):
+        an_event(
+            type="key:delete",
+            actor_email=email,
+            actor_id=cast.owner.pk,
+            at=JULY + timedelta(hours=number),
+        )
+    an_event(type="key:issue", actor_email=cast.user.email, actor_id=cast.user.pk)
+    for email in (first, before, now):
+        page = admin.get("/activity/", {"actor": email})
+        assert whats(page) == ["API key deleted"] * 3, email
+        assert words(the(page, "h2")) == "Everything that Owner Person did"
+
+
+def test_details_are_words(admin):
+    an_event(type="key:start-delete", details={"from_state": "held"})
+    an_event(type="key:reveal", details={"thumbprint": "abc123", "further_refusals": 2})
+    said = words(the(admin.get("/activity/"), "tbody"))
+    assert "before that: in use" in said
+    assert "also refused: 2 more times" in said
+    for raw in ("from state", "held", "thumbprint", "abc123"):
+        assert raw not in said
+
+
+def test_totals(admin, monkeypatch):
+    for hour in range(60):
+        an_event(type="key:delete", at=JULY + timedelta(hours=hour))
+    an_event(type="key:issue")
+    assert words(the(admin.get("/activity/?type=key:issue"), "p", class_="total")) == "1 event"
+    assert words(the(admin.get("/activity/?type=key:delete"), "p", class_="total")) == "60 events"
+    assert words(the(admin.get("/activity/"), "p", class_="total")).startswith("6")
+    both = "/activity/?type=key:delete&outcome=done"
+    assert words(the(admin.get(both), "p", class_="total")) == "More than 50 events"
+    monkeypatch.setattr(table, "TOTAL_LIMIT", 55)
+    assert words(the(admin.get("/activity/?type=key:delete"), "p", class_="total")) == "More than 55 events"
