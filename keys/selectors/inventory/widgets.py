@@ -70,7 +70,7 @@ class PlainChoices(forms.SelectMultiple):
             (name, option, " checked" if str(option) in chosen else "", label) for option, label in choices
         )
         return (
-            format_html("<b>{}</b>", heading) if heading else SafeString(),
+            format_html("<b>{}</b>", heading) if heading else format_html(""),
             format_html_join(
                 "\n",
                 '<label class="check"><input type="checkbox" name="{}" value="{}"{}> {}</label>',

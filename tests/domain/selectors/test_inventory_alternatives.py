@@ -111,7 +111,7 @@ def test_a_total_that_is_not_counted_to_its_end_says_so(many, monkeypatch):
     monkeypatch.setattr(totals, "LIMIT", 50)
     assert chosen_by("").total().label == "more than 50 API keys"
     monkeypatch.setattr(conditions, "FEW", 5)
-    assert chosen_by("status=active").total().label == "more than 50 API keys"
+    assert chosen_by("status=active").total().label == "more than 5 API keys"
     assert chosen_by("status=pending").total().label == "0 API keys"
     monkeypatch.setattr(totals, "EXAMINED", 20)
     assert chosen_by("status=active&origin=generated").total().label == "at least 20 API keys"
