@@ -65,12 +65,12 @@ class PlainChoices(forms.SelectMultiple):
 
     def _group(
         self, name: str, chosen: set[str], heading: str, choices: list[tuple[Any, str]]
-    ) -> tuple[SafeString, SafeString]:
+    ) -> tuple[str, SafeString]:
         boxes = (
             (name, option, " checked" if str(option) in chosen else "", label) for option, label in choices
         )
         return (
-            format_html("<b>{}</b>", heading) if heading else format_html(""),
+            format_html("<b>{}</b>", heading) if heading else "",
             format_html_join(
                 "\n",
                 '<label class="check"><input type="checkbox" name="{}" value="{}"{}> {}</label>',
