@@ -18,6 +18,7 @@ from keys.views import (
     inventory,
     key,
     mine,
+    past,
     paste,
     person,
     reading,
@@ -40,6 +41,8 @@ urlpatterns = [
     # Inventory
     path("keys/", inventory.inventory, name="inventory"),
     path("keys/export/", inventory.export_inventory_csv, name="inventory-export"),
+    # The inventory as of a past time
+    path("keys/past/", past.past, name="past"),
     # Wizard: Generate API key
     path("keys/new/", wizard.wizard, name="wizard"),
     path("keys/new/details/", wizard.details, name="wizard-details"),

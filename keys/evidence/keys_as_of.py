@@ -113,16 +113,23 @@ def keys_as_of(as_of: datetime, emails: dict[int, str]) -> Iterator[KeyAsOf]:
 
     ``emails`` has the former email of each person whose email has changed, by the primary key of their row.
     """
-    after = UUID(int=0)
-    while page := list(
-        ApiKey.objects.filter(pk__gt=after).order_by("pk").select_related("owner", "backup")[:PAGE]
-    ):
-        events = _events(after, page[-1].pk)
-        for key in page:
-            past = _key_at(key, events[key.pk], as_of, emails)
-            if past is not None:
-                yield past
-        after = page[-1].pk
+    after: UUID | None = UUID(int=0)
+    while after is not None:
+        found, after = some_keys_as_of(as_of, emails, after)
+        yield from found
+
+
+def some_keys_as_of(
+    as_of: datetime, emails: dict[int, str], after: UUID
+) -> tuple[list[KeyAsOf], UUID | None]:
+    """Return those of the next ``PAGE`` keys that existed then, and the id to continue after, or None."""
+    page = list(ApiKey.objects.filter(pk__gt=after).order_by("pk").select_related("owner", "backup")[:PAGE])
+    if not page:
+        return [], None
+    last = page[-1].pk
+    events = _events(after, last)
+    found = (_key_at(key, events[key.pk], as_of, emails) for key in page)
+    return [key for key in found if key is not None], last if len(page) == PAGE else None
 
 
 def _events(after: UUID, last: UUID) -> dict[UUID, list[_KeyEvent]]:

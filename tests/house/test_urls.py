@@ -69,6 +69,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:dashboard": {"GET HEAD": who(200, 302)},
     "keys:inventory": {"GET HEAD": ADMINS_AND_OWN},
     "keys:inventory-export": {"GET HEAD": ADMINS_AND_OWN},
+    "keys:past": {"GET HEAD": ADMINS},
     "keys:wizard": {"GET HEAD": ADMINS},
     "keys:wizard-details": {"POST": ADMINS},
     "keys:wizard-scopes": {"POST": ADMINS},
