@@ -252,7 +252,7 @@ def _in_table(rows: QuerySet[Any], relation: str, **value: str) -> Condition:
 
 
 ANY_WRITE = "write"
-"""Triggers give this scope to each key that can change or delete something (migration 0016)."""
+"""Triggers give this scope to each key that can change or delete something (migration 0017)."""
 
 
 def user_id_of(email: str) -> int:
