@@ -67,8 +67,7 @@ SHOWN = {"GET HEAD OPTIONS": everybody(200)}
 
 TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:dashboard": {"GET HEAD": who(200, 302)},
-    "keys:inventory": {"GET HEAD": ADMINS_AND_OWN},
-    "keys:inventory-export": {"GET HEAD": ADMINS_AND_OWN},
+    **{name: {"GET HEAD": ADMINS_AND_OWN} for name in ("keys:inventory", "keys:inventory-export")},
     "keys:past": {"GET HEAD": ADMINS},
     "keys:wizard": {"GET HEAD": ADMINS},
     "keys:wizard-details": {"POST": ADMINS},
