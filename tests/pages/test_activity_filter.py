@@ -12,7 +12,7 @@ from keys.selectors.activity import table
 from keys.selectors.activity.filters import GROUPS
 from tests import cast as people
 from tests.cast import a_key
-from tests.pages.helpers import attribute, csv_rows, elements, rows, the, words
+from tests.pages.helpers import attribute, csv_rows, elements, rows, text, the, words
 
 JULY = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 
@@ -64,6 +64,13 @@ def test_events_are_found_by_the_name_of_the_key(admin, cast, name, found):
     an_event(type="key:delete", key_id=key.pk, key_name="Payroll")
     an_event(type="key:issue", key_id=other.pk, key_name="Other")
     assert set(whats(admin.get("/activity/", {"key_name": name}))) == found
+
+
+@pytest.mark.parametrize("name", ["a", "-_.", "a b"])
+def test_a_name_that_is_too_short_is_refused_with_a_reason(admin, name):
+    response = admin.get("/activity/", {"key_name": name})
+    assert response.status_code == 422
+    assert "at least 2 characters" in text(response)
 
 
 def test_a_person_is_found_under_every_address_that_they_had(admin, cast):

@@ -98,6 +98,12 @@ class ActivityForm(forms.Form):
         given.setlist("type", [value for value in given.getlist("type") if value])
         super().__init__(given)
 
+    def clean_key_name(self) -> str:
+        text = str(self.cleaned_data["key_name"])
+        if text and not search.is_long_enough(text):
+            raise forms.ValidationError(f"Enter a word of at least {search.SHORTEST} characters.")
+        return text
+
 
 def by_key_name(events: Events, text: str) -> Events:
     """Return the events about keys with each word of ``text`` in their present name."""
