@@ -6,6 +6,7 @@ from django.urls import path
 
 from keys.views import (
     activity,
+    bulk,
     compare,
     correct,
     dashboard,
@@ -43,6 +44,14 @@ urlpatterns = [
     path("keys/export/", inventory.export_inventory_csv, name="inventory-export"),
     # The inventory as of a past time
     path("keys/past/", past.past, name="past"),
+    # Bulk actions on selected keys
+    path("keys/bulk/select/", bulk.select, name="bulk-select"),
+    path("keys/bulk/count/", bulk.count, name="bulk-count"),
+    path("keys/bulk/<uuid:selection_id>/", bulk.bulk, name="bulk"),
+    path("keys/bulk/<uuid:selection_id>/start/", bulk.begin, name="bulk-start"),
+    path("keys/bulk/<uuid:selection_id>/stop/", bulk.stop, name="bulk-stop"),
+    path("keys/bulk/<uuid:selection_id>/again/", bulk.again, name="bulk-again"),
+    path("keys/bulk/<uuid:selection_id>/export/", bulk.export, name="bulk-export"),
     # Wizard: Generate API key
     path("keys/new/", wizard.wizard, name="wizard"),
     path("keys/new/details/", wizard.details, name="wizard-details"),

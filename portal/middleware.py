@@ -8,11 +8,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 from itertools import chain
+from typing import cast
 from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import SESSION_KEY, logout
+from django.contrib.messages.storage.base import BaseStorage
 from django.db import Error, connection
 from django.http import (
     HttpRequest,
@@ -22,6 +25,7 @@ from django.http import (
     JsonResponse,
     StreamingHttpResponse,
 )
+from django.middleware.csrf import CsrfViewMiddleware
 from django.shortcuts import render, resolve_url
 from django.urls import reverse
 from django.utils import timezone
@@ -32,6 +36,7 @@ from keys.audit.chain import join_if_new
 from keys.rules.errors import NotAllowed, PortalError, SignInAgain
 from keys.selectors.people import owns_keys, whom_to_ask
 from keys.views.htmx import HtmxHttpRequest, redirect_page
+from keys.views.kept_input import ENDED, confirm_page, keep_input, sign_in_page
 from portal import outage
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -118,6 +123,7 @@ class SessionLifetimeMiddleware:
         now = int(time.time())
         started = request.session.setdefault(STARTED, now)
         if now - started > settings.SESSION_MAX_AGE:
+            request.ended_user_id = request.user.pk  # type: ignore[attr-defined]
             logout(request)
         elif now - request.session.get(SEEN, 0) > SEEN_RESOLUTION:
             request.session[SEEN] = now
@@ -142,9 +148,30 @@ class ResponseHeadersMiddleware:
 
 
 def _sign_in_first(request: HtmxHttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Lead to the sign-in page. If the session has ended, say so, and keep the input of a form."""
+    has_ended = settings.SESSION_COOKIE_NAME in request.COOKIES
     if request.htmx:
-        return HttpResponseClientRedirect(_login_url(_page_of(request)))
-    return HttpResponseRedirect(_login_url(_page_of(request))) if request.method == "POST" else response
+        response = HttpResponseClientRedirect(_login_url(_page_of(request)))
+    elif request.method == "POST":
+        kept = (
+            keep_input(request, getattr(request, "ended_user_id", 0))
+            if has_ended and _is_ours(request)
+            else ""
+        )
+        if kept:
+            return sign_in_page(request, _page_of(request), kept)
+        response = HttpResponseRedirect(_login_url(_page_of(request)))
+    if has_ended:
+        messages.info(request, ENDED)
+        # The middleware of messages has already stored the others.
+        cast("BaseStorage", messages.get_messages(request)).update(response)
+    return response
+
+
+def _is_ours(request: HttpRequest) -> bool:
+    """Return whether a page of the portal sent this form. The redirect came before the usual check."""
+    csrf = CsrfViewMiddleware(lambda _: HttpResponse())
+    return csrf.process_view(request, lambda _: HttpResponse(), (), {}) is None
 
 
 def _is_redirect_to_login(response: HttpResponseBase) -> bool:
@@ -159,9 +186,12 @@ def _login_url(next_path: str) -> str:
 def _page_of(request: HtmxHttpRequest) -> str:
     """Return the path of the page from which a fragment was requested or a form was sent.
 
-    The URL of the request itself may not be a page.
+    The URL of the request itself may not be a page. If it is that of the page with another query string, such
+    as another filter, return it.
     """
     current: str | None = request.htmx.current_url_abs_path
+    if current and request.method == "GET" and urlsplit(current).path == request.path:
+        return request.get_full_path()
     referrer = urlsplit(request.headers.get("Referer", ""))
     if not current and referrer.netloc == request.get_host():
         current = referrer._replace(scheme="", netloc="").geturl()
@@ -206,6 +236,10 @@ class DomainErrorMiddleware:
         url = reverse("account_reauthenticate", query={"next": error.next_path})
         if _wants_json(request):
             return JsonResponse({"reauthenticate": url}, status=error.status)
+        is_form = request.method == "POST" and not request.htmx
+        kept = keep_input(request, cast("int", request.user.pk)) if is_form else ""
+        if kept:
+            return confirm_page(request, error.next_path, kept)
         return redirect_page(request, url)
 
     def _explain(self, request: HtmxHttpRequest, error: PortalError) -> HttpResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from allauth.account import views as accounts
 from django.urls import include, path, re_path
 
-from keys.views.accounts import sign_out
+from keys.views.accounts import log_in, reauthenticate, sign_out
 from keys.views.passwords import password_from_link
 
 handler500 = "portal.outage.handler500"
@@ -14,11 +14,11 @@ handler429 = "keys.views.accounts.too_many_requests"  # django-allauth looks it 
 urlpatterns = [
     path("", include("keys.urls")),
     # Sign-in: only the allauth views that the portal uses
-    path("accounts/login/", accounts.login, name="account_login"),
+    path("accounts/login/", log_in, name="account_login"),
     path("accounts/logout/", sign_out, name="account_logout"),
     path("accounts/inactive/", accounts.account_inactive, name="account_inactive"),
     path("accounts/signup/", accounts.signup, name="account_signup"),  # closed by the adapter
-    path("accounts/reauthenticate/", accounts.reauthenticate, name="account_reauthenticate"),
+    path("accounts/reauthenticate/", reauthenticate, name="account_reauthenticate"),
     path("accounts/password/change/", accounts.password_change, name="account_change_password"),
     path("accounts/password/reset/", accounts.password_reset, name="account_reset_password"),
     path("accounts/password/reset/done/", accounts.password_reset_done, name="account_reset_password_done"),

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from keys.audit import log
 from keys.audit.results import seal_of
-from keys.models import ApiKey, AuditEvent, User, Verification
+from keys.models import ApiKey, AuditEvent, SelectedKey, Selection, User, Verification
 from keys.rules.events import Event
 from keys.rules.formatting import utc_microseconds
 from keys.rules.lifecycle import State
@@ -190,6 +190,13 @@ def with_a_life(key: ApiKey) -> ApiKey:
         outcome = log.Outcome.FAILED if refused else log.Outcome.DONE
         log.append(event, actor=None, key=key, outcome=outcome, reason=BEFORE_THE_TEST, **details)
     return key
+
+
+def a_selection(owner: User, key: ApiKey) -> Selection:
+    """Create a list of selected keys with ``key`` alone."""
+    made = Selection.objects.create(user=owner, made_at=timezone.now(), count=1)
+    SelectedKey.objects.create(selection=made, key=key, position=0)
+    return made
 
 
 def an_event(**columns: Any) -> AuditEvent:

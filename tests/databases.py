@@ -25,6 +25,7 @@ SQLITE_ONLY = {
     "tests/domain/keys/test_acts_fresh_role.py": "Refusals by a role, decided in Python before anything is written.",
     "tests/domain/people/test_confirm_role.py": "Refusals by a role that Cerby gives, decided in Python.",
     "tests/domain/people/test_refresh.py": "Copies Cerby's answers to one row, by its id.",
+    "tests/domain/keys/test_bulk_kills.py": "Kills between statements; test_bulk_race.py uses both databases.",
     "tests/pages": "Pages render the results of actions and selectors, whose own tests run on both.",
 }
 """Each path with the reason why one database is enough."""

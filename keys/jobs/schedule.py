@@ -27,6 +27,7 @@ class Job:
 JOBS: dict[str, Job] = {
     "reconcile": Job(tasks.reconcile, timedelta(seconds=30)),
     "sweep": Job(tasks.sweep, timedelta(minutes=15)),
+    "bulk": Job(tasks.bulk, timedelta(seconds=15)),
     "verify": Job(tasks.verify, timedelta(days=1)),
     "anchor": Job(tasks.anchor, timedelta(minutes=1)),
     "siem": Job(tasks.siem, timedelta(seconds=10)),

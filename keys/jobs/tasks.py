@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from uuid import UUID
 
 import structlog
 from django.conf import settings
@@ -13,6 +14,8 @@ from django_tasks import task
 from django_tasks_db.models import DBTaskResult
 
 from keys.actions.audit.verify import carry_out, verify_daily
+from keys.actions.bulk.carry_out import carry_out_bulk
+from keys.actions.bulk.freeze import forget_old_selections
 from keys.actions.keys.reconcile import reconcile_due
 from keys.actions.people.refresh_all import read_everyone
 from keys.actions.people.throttle import forget_old
@@ -24,16 +27,18 @@ from keys.jobs.alerts import keep_alerts
 from keys.jobs.compare_reminder import remind_admins_to_compare
 from keys.jobs.deletions import tell_of_deletions
 from keys.jobs.figures import keep_figures
+from keys.jobs.mails import mail_notice
 from keys.jobs.reminders import remind_owners
 from keys.models import PeriodicJob, Verification
 from keys.rules.errors import PortalError
+from keys.selectors.bulk.selection import running_lists
 from keys.selectors.inventory.freshness import NOTHING_TO_COMPARE
 from keys.siem.stream import stream
 
-SLOW, VERIFICATION = "slow", "verification"
+SLOW, BULK, VERIFICATION = "slow", "bulk", "verification"
 """Queues beside "default", whose jobs must be quick.
 
-Other servers and long counts can delay jobs on "slow"; verifications take minutes.
+Other servers and long counts can delay jobs on "slow"; bulk actions and verifications take minutes.
 """
 RESULTS_KEPT_FOR = timedelta(hours=1)
 
@@ -48,6 +53,16 @@ def reconcile() -> None:
 @task
 def sweep() -> None:
     _run("sweep", _sweep)
+
+
+@task(queue_name=BULK)
+def bulk_action(selection_id: str) -> None:
+    carry_out_bulk(UUID(selection_id), mail_notice.enqueue)
+
+
+@task
+def bulk() -> None:
+    _run("bulk", _continue_bulk)
 
 
 @task(queue_name=VERIFICATION)
@@ -114,11 +129,21 @@ def _sweep() -> str:
     return str(compare_with_cerby())
 
 
+def _continue_bulk() -> str:
+    """Enqueue the running bulk actions, such as after a restart. One that a worker works on loses nothing."""
+    waiting = DBTaskResult.objects.ready().filter(queue_name=BULK).exists()
+    lists = [] if waiting else running_lists()
+    for selection_id in lists:
+        bulk_action.enqueue(str(selection_id))
+    return f"Bulk actions running: {len(lists)}"
+
+
 def _tidy() -> str:
     """Delete expired sessions, old counts of wrong passwords and old task results."""
     now = timezone.now()
     sessions, _ = Session.objects.filter(expire_date__lt=now).delete()
     forget_old()
+    forget_old_selections()
     results, _ = DBTaskResult.objects.filter(enqueued_at__lt=now - RESULTS_KEPT_FOR).delete()
     return f"Sessions removed: {sessions}; task results: {results}"
 

@@ -16,6 +16,7 @@ from keys.models.safeguards import HeldBack, Pause, Quarantine
 from keys.models.saved_filter import SavedFilter
 from keys.models.scope_change import ScopeChange
 from keys.models.search import KeyScope, KeyTag, SearchDocument, SearchIndex
+from keys.models.selection import SelectedKey, Selection
 from keys.models.throttle import Throttle
 from keys.models.tree import Checkpoint, Sealed, TreeHead, TreeNode, Unsealed
 from keys.models.user import User
@@ -52,6 +53,8 @@ __all__ = [
     "Sealed",
     "SearchDocument",
     "SearchIndex",
+    "SelectedKey",
+    "Selection",
     "SiemTarget",
     "Throttle",
     "TreeHead",

@@ -40,6 +40,9 @@ class Event(enum.StrEnum):
     KEY_WITHDRAWN = "key:withdraw"
     KEY_CHANGED = "key:change"
     KEY_MISSING = "key:miss"
+    KEY_REMINDED = "key:remind"
+    BULK_STARTED = "bulk:start"
+    BULK_STOPPED = "bulk:stop"
     KEY_REPAIRED = "key:repair"
     SWEEP_STOPPED = "sweep:stop"
     PAUSE_STARTED = "pause:start"
@@ -108,6 +111,9 @@ _LABELS = {
     Event.KEY_WITHDRAWN: "Registration withdrawn",
     Event.KEY_CHANGED: "API key changed in Cerby",
     Event.KEY_MISSING: "API key missing in Cerby",
+    Event.KEY_REMINDED: "Owner reminded by a person",
+    Event.BULK_STARTED: "Bulk action started",
+    Event.BULK_STOPPED: "Bulk action stopped",
     Event.KEY_REPAIRED: "Inventory row restored from the audit log",
     Event.SWEEP_STOPPED: "Sweep stopped",
     Event.PAUSE_STARTED: "Cerby asked for a pause",
@@ -176,6 +182,8 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.KEY_WITHDRAWN: frozenset({"import"}),
     Event.KEY_CHANGED: frozenset({"before", "after", "owner_id"}),
     Event.KEY_REPAIRED: frozenset({"before", "after", "owner_id"}),
+    Event.BULK_STARTED: frozenset({"act", "count"}),
+    Event.BULK_STOPPED: frozenset({"act", "count"}),
     Event.SWEEP_STOPPED: frozenset({"revocations", "keys"}),
     Event.PAUSE_STARTED: frozenset({"until"}),
     Event.QUARANTINE_STARTED: frozenset({"cause"}),

@@ -73,6 +73,7 @@ class Action(enum.StrEnum):
     END_SESSIONS = "session:revoke"
     ERASE_PERSON = "person:erase"
     KEEP_KEY = "key:keep"
+    REMIND_OWNER = "key:remind"
     END_QUARANTINE = "quarantine:end"
 
     @property
@@ -112,6 +113,7 @@ _ACTION_WORDS = {
     Action.ERASE_PERSON: "erase a person who has left",
     Action.KEEP_KEY: "keep an API key that is held back by the quarantine",
     Action.END_QUARANTINE: "end the quarantine",
+    Action.REMIND_OWNER: "remind the owner of an API key",
 }
 
 
@@ -186,6 +188,7 @@ MATRIX: dict[Action, Rule] = {
     Action.ERASE_PERSON: Rule(frozenset({Role.OWNER}), fresh_role=True),
     Action.KEEP_KEY: Rule(HIGHEST, fresh_role=True),
     Action.END_QUARANTINE: Rule(HIGHEST, fresh_role=True),
+    Action.REMIND_OWNER: Rule(ADMINS, fresh_role=True),
 }
 
 OWNER_ONLY_MATRIX: dict[Action, Rule] = MATRIX | {

@@ -101,6 +101,7 @@ in_doubt absent held revoking revoked > =         key:look-up:done
 claimed held revoking revoked        > =          key:start-save:done key:store:failed key:store:refused
 ready claimed held revoking revoked  > =          key:start-rescope:done key:rescope:done key:rescope:failed
 ready claimed held revoking revoked  > =          key:miss:done
+ready claimed held                   > =          key:remind:done
 any                                  > =          attempt:refuse:refused key:reveal:refused
 any                                  > =          key:edit:done key:repair:done key:repair:failed
 new                                  > =          key:repair:failed

@@ -13,12 +13,14 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_post_parameters
 
 from keys.actions.people import sign_in, throttle
 from keys.actions.people.change_password import change_password
 from keys.jobs import mails
 from keys.models import User
 from keys.rules.events import Event
+from keys.views.kept_input import resume
 from keys.views.known_browser import known_browser, remember_browser
 from keys.views.people import actor_of, browser_of, ip_of, keep_session_mark
 
@@ -113,6 +115,19 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         how = {"at": timezone.now(), "ip": ip_of(self.request), "browser": browser_of(self.request)}
         subject, text = mails.rendered(template_prefix, how | {"user": user} | (context or {}))
         mails.mail_notice.enqueue(user.pk, subject, text)
+
+
+@login_not_required
+@sensitive_post_parameters()
+def log_in(request: HttpRequest) -> HttpResponseBase:
+    """Sign in, and offer the form that was sent after the session had ended."""
+    return resume(request, allauth_views.login(request))
+
+
+@sensitive_post_parameters()
+def reauthenticate(request: HttpRequest) -> HttpResponseBase:
+    """Confirm the password, and offer the form that needed that."""
+    return resume(request, allauth_views.reauthenticate(request))
 
 
 @login_not_required

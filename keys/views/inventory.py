@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from keys.actions.audit.export_csv import export_inventory
 from keys.actions.audit.view_inventory import view_inventory
 from keys.rules.errors import Invalid
+from keys.selectors.bulk.selection import running_of
 from keys.selectors.inventory.freshness import freshness
 from keys.selectors.inventory.table import EXPORT_HEADER
 from keys.views.exports import csv_response
@@ -24,7 +25,11 @@ def inventory(request: HtmxHttpRequest) -> HttpResponse:
         return refuse_pasted_key(request, "keys:inventory")
     found = view_inventory(actor_of(request), request.GET)
     context = {"section": "keys", "tab": "keys", "inventory": found, "params": request.GET}
-    context |= {"sort": found.filter.sort_in_use(), "freshness": freshness()}
+    context |= {
+        "sort": found.filter.sort_in_use(),
+        "freshness": freshness(),
+        "running": running_of(actor_of(request)),
+    }
     status = HTTPStatus.OK if found.filter.is_valid() else HTTPStatus.UNPROCESSABLE_ENTITY
     return render_part(request, "keys/inventory.html", "table", context, status=status)
 

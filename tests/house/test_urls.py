@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Iterable
 from typing import Any
@@ -11,7 +10,6 @@ import pytest
 from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
@@ -22,8 +20,8 @@ from keys.models import ApiKey, HeldBack, SavedFilter, User, Verification
 from keys.rules.lifecycle import State
 from keys.rules.policy import Role
 from sandbox import Sandbox
-from tests.cast import PASSWORD, a_damaged_record, a_live_key, an_event, email_of
-from tests.pages.helpers import text
+from tests.cast import PASSWORD, a_damaged_record, a_live_key, a_selection, an_event, email_of
+from tests.pages.helpers import encoded, text
 from tests.pages.journey import Tab, answers, claim, generate
 
 PEOPLE = ("owner", "super_admin", "admin", "user", "login_only", "guest", "key_owner", "outsider")
@@ -61,14 +59,21 @@ CHANGED_BY_ADMINS = who(302, 403)
 CHANGED_BY_THE_HIGHEST = CHANGED_BY_ADMINS | {"admin": 403}
 KEY_READ, KEY_CHANGED = who(200, 404, key_owner=200), who(302, 404, key_owner=302)
 REGISTERED = {"GET HEAD": who(200, 404, key_owner=403), "POST": who(302, 404, key_owner=403)}
-# The views of django-allauth are class-based. They answer OPTIONS and treat PUT as a POST, here of an empty
-# form. Two of them redirect or show a page before they check the method.
+# django-allauth's class-based views answer OPTIONS, and treat PUT as a POST of an empty form.
 SHOWN = {"GET HEAD OPTIONS": everybody(200)}
 
 TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:dashboard": {"GET HEAD": who(200, 302)},
-    **{name: {"GET HEAD": ADMINS_AND_OWN} for name in ("keys:inventory", "keys:inventory-export")},
+    **{
+        f"keys:{name}": {"GET HEAD": ADMINS_AND_OWN}
+        for name in ("inventory", "inventory-export", "bulk-export")
+    },
     "keys:past": {"GET HEAD": ADMINS},
+    **{key: {"POST": who(302, 403, key_owner=302)} for key in ("keys:bulk-select", "keys:bulk-again")},
+    "keys:bulk-count": {"GET HEAD": signed_in(302, outsider=302)},
+    "keys:bulk": {"GET HEAD": signed_in(200, outsider=302)},
+    "keys:bulk-start": {"POST": who(302, 403, key_owner=409)},
+    "keys:bulk-stop": {"POST": everybody(302)},
     "keys:wizard": {"GET HEAD": ADMINS},
     "keys:wizard-details": {"POST": ADMINS},
     "keys:wizard-scopes": {"POST": ADMINS},
@@ -126,8 +131,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:help": {"GET HEAD": signed_in(200, outsider=302)},
     "keys:help-page": {"GET HEAD": signed_in(200, outsider=302)},
     "keys:help-image": {"GET HEAD": signed_in(200, outsider=302)},
-    "keys:livez": {"GET HEAD": everybody(200)},
-    "keys:readyz": {"GET HEAD": everybody(200)},
+    **{key: {"GET HEAD": everybody(200)} for key in ("keys:livez", "keys:readyz")},
     "account_login": {
         "GET HEAD": signed_in(302, outsider=200),
         "POST": everybody(302),
@@ -177,7 +181,6 @@ BY_HAND = {
     **dict.fromkeys(("keys:removal", "keys:removal-confirm"), State.REVOKING),
     **dict.fromkeys(("keys:reading", "keys:correct", "keys:withdraw"), State.HELD),
 }
-"""The key's state on pages for keys that a person created in Cerby's web app."""
 QUARANTINED = {"keys:key-keep", "keys:health-release"}
 HELP = {"keys:help-page": "audit", "keys:help-image": "inventory.png"}
 ABOUT_A_PERSON = {"keys:person-remove", "keys:person-sign-out"}
@@ -258,8 +261,8 @@ def ask(prepare):
 
 def send(browser: Client, method: str, address: str, body: dict[str, Any], **more: Any) -> int:
     """Send ``body`` if the method is POST. Read the whole response, and return its status."""
-    encoded = _encoded(body if method == "POST" else {})
-    response: Any = browser.generic(method, address, **encoded, **more)
+    sent = encoded(body if method == "POST" else {})
+    response: Any = browser.generic(method, address, **sent, **more)
     if response.streaming:
         b"".join(response.streaming_content)
     return response.status_code
@@ -301,7 +304,9 @@ def _address(name: str, key: ApiKey, asker: User) -> str:
         person.added_at, person.is_active = timezone.now(), True
         person.save()
         return reverse(name, kwargs={"user_id": person.pk})
-    about = {"user_id": key.owner_id} if name == "keys:person" else {}
+    about: dict[str, Any] = {"user_id": key.owner_id} if name == "keys:person" else {}
+    if name.startswith("keys:bulk") and name not in {"keys:bulk-select", "keys:bulk-count"}:
+        about = {"selection_id": a_selection(asker, key).pk}
     return reverse(name, kwargs=about | ({"key_id": key.pk} if name in WITH_KEY else {}))
 
 
@@ -320,6 +325,7 @@ def _bodies(secret: str, vault: str, damaged: int) -> dict[str, dict[str, Any]]:
     return {
         **dict.fromkeys(("keys:wizard-details", "keys:wizard-scopes", "keys:wizard-generate"), answers()),
         "keys:activity-save": {"name": uuid.uuid4().hex, "query": "outcome=refused"},
+        "keys:bulk-start": {"act": "remind"},
         "keys:evidence-download": {"since": "2026-01-01", "until": "2026-01-31"},
         **dict.fromkeys(("keys:register", "keys:correct", "keys:withdraw"), existing),
         "keys:edit": {"version": "0", "purpose": "P", "accountable": email_of("owner")},
@@ -341,12 +347,6 @@ def _bodies(secret: str, vault: str, damaged: int) -> dict[str, dict[str, Any]]:
         "account_reset_password": {"email": f"{uuid.uuid4().hex}@contenzilla.example"},
         "account_change_password": {"oldpassword": PASSWORD, "password1": password, "password2": password},
     }
-
-
-def _encoded(body: dict[str, Any]) -> dict[str, Any]:
-    if "json" in body:
-        return {"data": json.dumps(body["json"]), "content_type": "application/json"}
-    return {"data": encode_multipart(BOUNDARY, body), "content_type": MULTIPART_CONTENT}
 
 
 def _names(patterns: list[Any], namespace: str = "") -> set[str]:

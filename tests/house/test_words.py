@@ -27,6 +27,7 @@ PARTS_OF_A_VIEW = {
     "csrf": "the response to an invalid CSRF token",
     "exports": "the response of both downloads",
     "htmx": "the response to htmx",
+    "kept_input": "the input of a form that was sent after the session had ended",
     "known_browser": "the cookie of a browser in which somebody has signed in",
     "passwords": "the forms and the view with which people set a password, for allauth",
     "pasted_key": "the response to a search for an API key",

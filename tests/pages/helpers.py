@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import uuid
 from collections.abc import Iterator
 from functools import lru_cache
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 from django.test import Client
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from django.test.html import Element, parse_html
 from django.test.utils import CaptureQueriesContext
 
@@ -167,3 +169,10 @@ def events(**which: Any) -> list[AuditEvent]:
 def messages_of(response: Response) -> str:
     """Return the text of the page's messages."""
     return " ".join(words(found) for found in elements(response, "ul", class_="messages"))
+
+
+def encoded(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of ``Client.generic`` for a body, as a form or, below "json", as JSON."""
+    if "json" in body:
+        return {"data": json.dumps(body["json"]), "content_type": "application/json"}
+    return {"data": encode_multipart(BOUNDARY, body), "content_type": MULTIPART_CONTENT}

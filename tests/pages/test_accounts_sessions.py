@@ -73,6 +73,8 @@ def test_an_ended_session_under_htmx_signs_in_on_the_whole_page_and_comes_back(b
     Session.objects.all().delete()
     current = {"HX-Current-URL": "http://testserver/keys/?status=active"}
     response = browser.get("/keys/?status=expired", headers=HTMX | current)
+    assert response["HX-Redirect"] == "/accounts/login/?next=%2Fkeys%2F%3Fstatus%3Dexpired"
+    response = browser.get("/keys/bulk/count/", headers=HTMX | current)
     assert response["HX-Redirect"] == "/accounts/login/?next=%2Fkeys%2F%3Fstatus%3Dactive"
 
 

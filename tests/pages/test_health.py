@@ -73,7 +73,7 @@ def test_a_job_that_never_ran_or_not_lately_is_late(browser_of):
     late = [
         row["Job"].split()[-1] for row in rows(admin.get("/settings/health/")) if "late" in row["Last run"]
     ]
-    assert late == ["reconcile", "anchor", "siem", "figures", "alerts", "refusals"]
+    assert late == ["reconcile", "bulk", "anchor", "siem", "figures", "alerts", "refusals"]
     assert Client().get("/readyz").json()["late_jobs"] == late
 
 

@@ -10,10 +10,12 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings as portal
+from django.http import QueryDict
 from django.utils import timezone
 
+from keys.actions.bulk.freeze import freeze_ticked
 from keys.crypto import fingerprint
-from keys.models import ApiKey, RevealGrant
+from keys.models import ApiKey, RevealGrant, Selection
 from keys.rules.lifecycle import State
 from keys.validation.new_key import KeyRequest
 from sandbox import Sandbox
@@ -39,6 +41,14 @@ class Scene:
     def key(self, **columns: Any) -> uuid.UUID:
         """Create a key of the admin's, in the sandbox too."""
         return a_live_key(self.sandbox, self.cast.admin, **columns)[0].id
+
+    def selection(self) -> uuid.UUID:
+        return freeze_ticked(self.me, [self.key()], QueryDict()).pk
+
+    def running_selection(self) -> uuid.UUID:
+        made = self.selection()
+        Selection.objects.filter(pk=made).update(act="remind", started_at=timezone.now())
+        return made
 
     def viewed_key(self) -> tuple[uuid.UUID, str]:
         key, plain = a_live_key(self.sandbox, self.cast.admin, state=State.CLAIMED, stored_at=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.http import QueryDict
@@ -12,8 +13,9 @@ from keys.audit import log
 from keys.rules.events import Event
 from keys.rules.policy import Action, Actor
 from keys.selectors.activity.table import activity_export
+from keys.selectors.bulk.selection import selection_for
 from keys.selectors.inventory.exports import Export
-from keys.selectors.inventory.table import inventory_export
+from keys.selectors.inventory.table import inventory_export, selection_export
 
 
 def export_inventory(actor: Actor, params: QueryDict) -> Export:
@@ -21,6 +23,17 @@ def export_inventory(actor: Actor, params: QueryDict) -> Export:
         actor = authorize_now(actor, Action.EXPORT_INVENTORY)
     with _reading_and_writing():
         export = inventory_export(actor, params)
+        log.append(Event.INVENTORY_EXPORTED, actor=actor, filter=export.filter, count=export.count)
+    return export
+
+
+def export_selection(actor: Actor, selection_id: UUID) -> Export:
+    """Export the keys of a frozen list, as they are now."""
+    if actor.may(Action.SEE_INVENTORY):
+        actor = authorize_now(actor, Action.EXPORT_INVENTORY)
+    selection = selection_for(actor, selection_id)
+    with _reading_and_writing():
+        export = selection_export(actor, selection)
         log.append(Event.INVENTORY_EXPORTED, actor=actor, filter=export.filter, count=export.count)
     return export
 

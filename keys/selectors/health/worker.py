@@ -22,6 +22,7 @@ STARTS_WITHIN = timedelta(minutes=2)
 JOB_WORDS = {
     "reconcile": "Reconciles requests, views and deletions",
     "sweep": "Compares the inventory with Cerby",
+    "bulk": "Continues bulk actions after an interruption",
     "verify": "Verifies the whole audit log",
     "anchor": "Copies signed checkpoints to the anchors",
     "siem": "Sends events to the SIEM",

@@ -12,7 +12,7 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from keys.audit.guard import authorize
-from keys.models import ApiKey
+from keys.models import ApiKey, Selection
 from keys.rules import formatting
 from keys.rules.errors import Invalid
 from keys.rules.lifecycle import CAVEAT, State, Status, status
@@ -100,6 +100,11 @@ class Inventory:
     filter: InventoryFilter
     own_only: bool
     total: Total | None = None
+
+    @property
+    def is_one_page(self) -> bool:
+        """Return whether the page has all keys that match."""
+        return self.page.after is None and self.page.before is None
 
     @property
     def last_used_label(self) -> str:
@@ -234,6 +239,15 @@ def inventory_export(actor: Actor, params: QueryDict) -> Export:
     now = timezone.now()
     keys = order_by(*wanted.keys(*visible))
     return export(keys, EXPORT_COLUMNS, lambda values: _export_row(values, now), filter=wanted.in_words())
+
+
+def selection_export(actor: Actor, selection: Selection) -> Export:
+    """Return the keys of a frozen list, newest first, without those that the actor may no longer see."""
+    now, selected = timezone.now(), ApiKey.objects.filter(pk__in=selection.items.values("key"))
+    keys = selected.filter(*(condition.checked for condition in visible_to(actor)))
+    rows = keys.order_by("-created_at", "-id")
+    words = f"{selection.count} selected keys" if selection.count > 1 else "1 selected key"
+    return export(rows, EXPORT_COLUMNS, lambda values: _export_row(values, now), filter=words)
 
 
 def _export_row(values: tuple[Any, ...], now: datetime) -> list[str]:

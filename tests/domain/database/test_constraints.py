@@ -29,6 +29,8 @@ from keys.models import (
     SavedFilter,
     ScopeChange,
     Sealed,
+    SelectedKey,
+    Selection,
     TreeHead,
     TreeNode,
     User,
@@ -153,7 +155,39 @@ def the_same_filter_name_twice(cast: Cast) -> None:
         SavedFilter.objects.create(user=cast.admin, name="Trouble", query=query)
 
 
+def selection(**columns: object) -> Wrong:
+    facts = {"made_at": timezone.now(), "count": 1}
+    return lambda cast: Selection.objects.create(user=cast.admin, **facts | columns)
+
+
+def selected(*each: dict[str, object], twice_in_a_list: bool = False) -> Wrong:
+    """Select one key with the columns of ``each``, each time in another list or in one list."""
+
+    def write(cast: Cast) -> None:
+        key = a_key(cast.admin)
+        lists = [Selection.objects.create(user=cast.admin, made_at=timezone.now(), count=1) for _ in each]
+        for number, columns in enumerate(each):
+            of = lists[0 if twice_in_a_list else number]
+            SelectedKey.objects.create(selection=of, key=key, position=0, **columns)
+
+    return write
+
+
+WORKING = {"outcome": "working", "working_until": timezone.now()}
+
 WRONG: dict[str, list[Wrong]] = {
+    "selection_started_with_an_act": [selection(act="delete"), selection(started_at=timezone.now())],
+    "selection_ends_after_its_start": [
+        selection(stopped_at=timezone.now()),
+        selection(finished_at=timezone.now()),
+    ],
+    "selected_key_once": [selected({}, {}, twice_in_a_list=True)],
+    "selected_key_worked_on_once": [selected(WORKING, WORKING)],
+    "selected_key_outcome_is_known": [selected({"outcome": "fine"})],
+    "selected_key_works_until": [
+        selected({"outcome": "working"}),
+        selected({"working_until": timezone.now()}),
+    ],
     "user_email_is_lower_case": [person(email="New@contenzilla.example")],
     "user_role_is_known": [person(role=0), person(role=41), person(role=70)],
     "user_signs_in_only_when_added": [person(is_active=True, added_at=None)],
@@ -246,6 +280,8 @@ SAID_ANOTHER_WAY_BY_SQLITE = {
     "reminder_once": "UNIQUE constraint failed: keys_reminder.key_id, keys_reminder.kind",
     "saved_filter_name_once": "UNIQUE constraint failed: keys_savedfilter.user_id, keys_savedfilter.name",
     "key_tag_once": "UNIQUE constraint failed: keys_keytag.key_id, keys_keytag.tag",
+    "selected_key_once": "UNIQUE constraint failed: keys_selectedkey.key_id, keys_selectedkey.selection_id",
+    "selected_key_worked_on_once": "UNIQUE constraint failed: keys_selectedkey.key_id",
     "key_scope_once": "UNIQUE constraint failed: keys_keyscope.key_id, keys_keyscope.scope",
     "checkpoint_size_once": "UNIQUE constraint failed: keys_checkpoint.size",
 }

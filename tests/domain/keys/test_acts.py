@@ -19,6 +19,8 @@ from keys.actions.audit.export_csv import export_activity, export_inventory
 from keys.actions.audit.export_evidence import export_evidence
 from keys.actions.audit.verify import request_verification
 from keys.actions.audit.view_inventory import view_inventory
+from keys.actions.bulk.start import start_bulk
+from keys.actions.bulk.stop import stop_bulk
 from keys.actions.compare.confirm_group import Confirmation, confirm_group
 from keys.actions.keys.acknowledge import acknowledge_key
 from keys.actions.keys.adopt import adopt_key
@@ -50,7 +52,7 @@ from keys.actions.people.remove import remove_person
 from keys.actions.safeguards.keep import keep_key
 from keys.actions.safeguards.pause import begin_pause
 from keys.actions.safeguards.quarantine import Cause, end_quarantine, start_quarantine
-from keys.models import ApiKey, AuditEvent, HeldBack, Quarantine, RevealGrant, ScopeChange, User
+from keys.models import ApiKey, AuditEvent, HeldBack, Quarantine, RevealGrant, ScopeChange, Selection, User
 from keys.rules.errors import Conflict
 from keys.rules.lifecycle import SETTLED_AFTER, State
 from keys.rules.policy import Role
@@ -319,30 +321,30 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
         lambda scene: lambda: view_inventory(scene.me, QueryDict("q=robot")),
         ["inventory:search"],
     ),
+    "bulk/start": (on(start_bulk, Scene.selection, Selection.Act.REMIND, str), ["bulk:start"]),
+    "bulk/stop": (on(stop_bulk, Scene.running_selection), ["bulk:stop"]),
     "people/sign_in: end": (lambda scene: lambda: sign_in.record_end(scene.me), ["session:end"]),
 }
 NO_ACT_OF_ITS_OWN = {
+    **dict.fromkeys(("bulk/freeze", "bulk/carry_out", "bulk/one_key"), "steps of bulk actions: test_bulk.py"),
     "dropped": "remembers what could not be read, for an alert: tests/cerby/test_published.py",
     "people/password_link": "makes a link and changes nothing: test_accounts_passwords.py",
     "people/throttle": "counts attempts that the views record: test_throttle.py",
     "circuit_breaker": "records that a run was stopped: test_sweep.py, test_refresh_all.py",
     "transition": "changes a key's state for every other act: test_transition.py",
     "sync/revoke_orphans": "the last step of the sweep: test_sweep.py, test_quarantine.py",
-    "safeguards/hold_back": "asked before each revocation: test_quarantine.py, test_nodes.py",
-    "safeguards/rollback_guard": "notices what starts the quarantine: test_quarantine.py",
+    **dict.fromkeys(("safeguards/hold_back", "safeguards/rollback_guard"), "test_quarantine.py"),
     "sync/sweep": "goes through Cerby's list, what fails with one key does not stop the others: test_sweep.py",
     "sync/compare": "what the sweep does with a page: test_sweep.py",
-    "keys/repair": "restores a row that contradicts the log: test_repair.py",
-    "sync/reclaim": "restores a row that was deleted: test_repair.py",
+    **dict.fromkeys(("keys/repair", "sync/reclaim"), "restores a row from the log: test_repair.py"),
     "sync/discover": "what the sweep does with keys that are new to it: test_sweep.py",
     "sync/owners": "a step of the sweep; reads people, and makes rows for those who are new",
     "people/confirm_role": "checks the policy for other acts: test_confirm_role.py",
-    "keys/revoke": "the last step of delete and of issue, whose events are above",
     "audit/save_filter": "a person's own bookmark, which governs nothing",
     "keys/record_request": "the first step of issue and of await_key",
     "people/accountable": "finds the people whom other acts record: test_ownership.py",
     "keys/prove": "a step of paste and of register; it changes nothing",
-    "keys/match_cerby_id": "a step of delete and of the sweep; tests/domain/keys/test_assisted.py has its event",
+    **dict.fromkeys(("keys/revoke", "keys/match_cerby_id"), "steps of delete: test_assisted.py"),
 }
 
 

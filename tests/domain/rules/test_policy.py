@@ -55,6 +55,7 @@ WORKSPACE = {
     Action.WITHDRAW_KEY: ADMINS,
     Action.ERASE_PERSON: "O",
     Action.KEEP_KEY: HIGHEST,
+    Action.REMIND_OWNER: ADMINS,
     Action.END_QUARANTINE: HIGHEST,
 }
 """Who may do the action, for either setting of key management."""
@@ -80,6 +81,7 @@ NEEDS_A_FRESH_ROLE = {
     Action.EXPORT_ACTIVITY,
     Action.EXPORT_EVIDENCE,
     Action.REFRESH_ROLES,
+    Action.REMIND_OWNER,
     Action.REGISTER_KEY,
     Action.ADOPT_KEY,
     Action.COMPARE_INVENTORY,

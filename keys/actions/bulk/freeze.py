@@ -1,0 +1,123 @@
+"""Freeze a list of keys that a person selected, for a bulk action on exactly these keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.http import QueryDict
+from django.utils import timezone
+
+from keys.models import ApiKey, SelectedKey, Selection
+from keys.rules.batches import batches
+from keys.rules.bulk import MOST_KEYS, WATCHED, seen
+from keys.rules.errors import Conflict, Invalid
+from keys.rules.policy import Actor
+from keys.selectors.bulk.selection import left, selection_for
+from keys.selectors.inventory.conditions import narrow
+from keys.selectors.inventory.filters import SORTS, InventoryFilter
+from keys.selectors.inventory.keyset import order_by
+from keys.selectors.inventory.table import visible_to
+
+NOTHING = "No key is selected, so nothing was done. Select at least one key first."
+LISTS_KEPT = 20
+"""A person's older lists without an action are deleted."""
+AT_ONCE = 500
+
+_COLUMNS = ("pk", *WATCHED)
+
+
+def freeze_matching(actor: Actor, params: QueryDict) -> Selection:
+    """Freeze the list of all keys that match the inventory's query string, in its order.
+
+    It holds at most ``MOST_KEYS``; ``has_more`` says if there are others. Raises ``Invalid`` if the filter is
+    not valid or nothing matches, and ``NotAllowed``.
+    """
+    visible = visible_to(actor)
+    wanted = InventoryFilter(params)
+    if not wanted.is_valid():
+        raise Invalid(wanted.reasons())
+    found = list(order_by(*wanted.keys(*visible)).values(*_COLUMNS)[: MOST_KEYS + 1])
+    return _freeze(actor, found, params, wanted)
+
+
+def freeze_ticked(actor: Actor, ids: Iterable[UUID], params: QueryDict) -> Selection:
+    """Freeze the list of the keys with these ``ids``, without those that the actor may not see.
+
+    ``params``: the query string of the page on which they were ticked. Raises ``Invalid`` if there is none.
+    """
+    visible = visible_to(actor)
+    wanted = list(dict.fromkeys(ids))[:MOST_KEYS]
+    by_id: dict[UUID, dict[str, Any]] = {}
+    for some in batches(wanted, AT_ONCE):
+        keys, _ = narrow(ApiKey.objects.filter(pk__in=some), visible, "created", SORTS["created"])
+        by_id |= {row["pk"]: row for row in keys.values(*_COLUMNS)}
+    return _freeze(actor, [by_id[each] for each in wanted if each in by_id], params, InventoryFilter(params))
+
+
+def select_again(actor: Actor, selection_id: UUID) -> Selection:
+    """Freeze the keys that an ended action has not done, as they are now. The old list stays as it is.
+
+    Raises ``Conflict`` while the action runs, and ``Invalid`` if it has done all keys.
+    """
+    visible_to(actor)
+    old = selection_for(actor, selection_id)
+    if old.is_running:
+        raise Conflict("This action is still running. Stop it first, or wait until it has finished.")
+    items = {item.key_id: item.purpose for item in left(old).order_by("position")}
+    by_id: dict[UUID, dict[str, Any]] = {}
+    for some in batches(items, AT_ONCE):
+        by_id |= {row["pk"]: row for row in ApiKey.objects.filter(pk__in=some).values(*_COLUMNS)}
+    rows = [by_id[each] for each in items if each in by_id]
+    params = QueryDict(old.query)
+    return _freeze(actor, rows, params, InventoryFilter(params), items)
+
+
+def _freeze(
+    actor: Actor,
+    rows: Sequence[dict[str, Any]],
+    params: QueryDict,
+    wanted: InventoryFilter,
+    purposes: dict[UUID, str] | None = None,
+) -> Selection:
+    if not rows:
+        raise Invalid(NOTHING)
+    kept = rows[:MOST_KEYS]
+    with transaction.atomic():
+        _make_room(actor)
+        selection = Selection.objects.create(
+            user_id=actor.user_id,
+            made_at=timezone.now(),
+            query=params.urlencode()[:2000],
+            filter=(wanted.in_words() if wanted.is_valid() else "")[:1000],
+            count=len(kept),
+            has_more=len(rows) > MOST_KEYS,
+        )
+        items = (
+            SelectedKey(
+                selection=selection,
+                position=position,
+                key_id=row["pk"],
+                seen=seen(row),
+                purpose=(purposes or {}).get(row["pk"], ""),
+            )
+            for position, row in enumerate(kept)
+        )
+        SelectedKey.objects.bulk_create(items, batch_size=AT_ONCE)
+    return selection
+
+
+def _make_room(actor: Actor) -> None:
+    """Delete the person's oldest lists without an action, so that the number of rows stays bounded."""
+    unused = Selection.objects.filter(user_id=actor.user_id, started_at=None).order_by("-made_at")
+    old = list(unused.values_list("pk", flat=True)[LISTS_KEPT - 1 :])
+    if old:
+        Selection.objects.filter(pk__in=old, started_at=None).delete()
+
+
+def forget_old_selections() -> None:
+    """Delete lists that are older than a day. What was done with the keys is in the audit log."""
+    Selection.objects.filter(made_at__lt=timezone.now() - Selection.KEPT, started_at=None).delete()
+    Selection.objects.filter(made_at__lt=timezone.now() - Selection.KEPT, finished_at__isnull=False).delete()

@@ -1,0 +1,119 @@
+"""Do a bulk action to one key, and say what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+import structlog
+
+from keys.actions.keys.adopt import adopt_key
+from keys.actions.keys.delete import delete_key
+from keys.actions.keys.edit import Edit, edit_key
+from keys.actions.people.confirm_role import authorize_now
+from keys.models import ApiKey, SelectedKey, Selection
+from keys.rules.bulk import changes
+from keys.rules.errors import Conflict, Invalid, PortalError
+from keys.rules.events import Event
+from keys.rules.lifecycle import ENDED, Phase, State
+from keys.rules.policy import Action, Actor
+from keys.validation.ownership import Ownership
+
+Act, Outcome = Selection.Act, SelectedKey.Outcome
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Result:
+    """``event`` is to be appended with the outcome, if the action has not appended one itself."""
+
+    outcome: str
+    sentence: str = ""
+    event: Event | None = None
+
+
+@dataclass(frozen=True)
+class Failed(Result):
+    error: PortalError | None = None
+
+
+def act_on(item: SelectedKey) -> Result:
+    """Do the list's action to the key of ``item``. Call this outside a transaction.
+
+    ``item.outcome`` is its outcome before it was claimed: if it is WORKING, another worker has begun.
+    """
+    selection = item.selection
+    actor = selection.user.as_actor(ip=selection.ip, browser=selection.browser)
+    key = ApiKey.objects.select_related("owner", "accountable", "backup").get(pk=item.key_id)
+    item.key = key
+    has_begun = item.outcome == Outcome.WORKING
+    changed = changes(item.seen, {**vars(key), "pk": key.pk}, has_begun=has_begun)
+    if changed:
+        return Result(Outcome.SKIPPED, f"Its {changed} changed after it was selected.")
+    try:
+        return _ACTS[Act(selection.act)](actor, item, has_begun)
+    except Conflict as conflict:
+        return Result(Outcome.SKIPPED, conflict.sentence)
+    except Invalid as invalid:
+        return Result(Outcome.FAILED, " ".join(invalid.fields.values()) or invalid.sentence)
+    except PortalError as error:
+        return Failed(Outcome.FAILED, error.sentence, error=error)
+    except Exception:
+        logger.exception("bulk_action_failed", key_id=str(key.pk))
+        return Failed(Outcome.FAILED, "Something went wrong. The worker's log says more.")
+
+
+def _delete(actor: Actor, item: SelectedKey, has_begun: bool) -> Result:
+    if item.key.state in ENDED:
+        if has_begun and item.key.state == State.REVOKED:
+            return Result(Outcome.DONE)
+        return Result(Outcome.SKIPPED, "There was nothing to delete.")
+    deleted = delete_key(actor, item.key.pk)
+    if deleted.state == State.REVOKING:
+        return Result(Outcome.BY_HAND, "Delete it in Cerby's web app, then confirm that.")
+    return Result(Outcome.DONE)
+
+
+def _adopt(actor: Actor, item: SelectedKey, has_begun: bool) -> Result:
+    purpose = item.purpose or item.selection.asks.get("purpose", "")
+    if not purpose:
+        return Result(Outcome.SKIPPED, "No purpose was entered for it.")
+    if has_begun and item.key.purpose == purpose:
+        return Result(Outcome.DONE)
+    adopt_key(actor, item.key.pk, purpose=purpose)
+    return Result(Outcome.DONE)
+
+
+def _edit(actor: Actor, item: SelectedKey, has_begun: bool) -> Result:  # noqa: ARG001
+    """Set the values that were entered, add the tags, and leave the others as they are."""
+    key, asks = item.key, item.selection.asks
+    entered = {name: asks[name] for name in ("accountable", "team") if asks.get(name)}
+    if asks.get("review_on"):
+        entered["review_on"] = date.fromisoformat(asks["review_on"])
+    present = Ownership(
+        accountable=key.accountable.email if key.accountable else "",
+        backup=key.backup.email if key.backup else "",
+        team=key.team,
+        system=key.system,
+        kind=key.kind,
+        environment=key.environment,
+        review_on=key.review_on,
+        tags=tuple(sorted({*key.tags, *asks.get("tags", [])})),
+    )
+    wanted = Edit(replace(present, **entered), note=key.note)
+    changed = edit_key(actor, key.pk, wanted, version=key.version)
+    return Result(Outcome.DONE, "" if changed else "It had these values already.")
+
+
+def _remind(actor: Actor, item: SelectedKey, has_begun: bool) -> Result:  # noqa: ARG001
+    key = item.key
+    authorize_now(actor, Action.REMIND_OWNER, key)
+    if key.phase != Phase.LIVE:
+        return Result(Outcome.SKIPPED, "It is not in use, so there is nothing to remind of.")
+    if key.owner.left_at is not None:
+        return Result(Outcome.SKIPPED, "Its owner has left, so nobody would read the mail.")
+    return Result(Outcome.DONE, f"A mail goes to {key.owner_email}.", Event.KEY_REMINDED)
+
+
+_ACTS = {Act.DELETE: _delete, Act.ADOPT: _adopt, Act.EDIT: _edit, Act.REMIND: _remind}

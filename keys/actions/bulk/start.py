@@ -1,0 +1,109 @@
+"""Start a bulk action on a frozen list of keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from keys.actions.people.accountable import active_person
+from keys.actions.people.confirm_role import authorize_now
+from keys.audit import log
+from keys.models import SelectedKey, Selection
+from keys.rules.bulk import TYPED_ABOVE
+from keys.rules.errors import Conflict, Invalid
+from keys.rules.events import Event
+from keys.rules.policy import Action, Actor
+from keys.selectors.bulk.selection import obstacle, offered, selection_for
+from keys.selectors.inventory.table import visible_to
+from keys.validation.new_key import check_purpose
+from keys.validation.ownership import Ownership, check_ownership
+
+Act = Selection.Act
+Enqueue = Callable[[str], object]
+AT_ONCE = 500
+
+
+def start_bulk(
+    actor: Actor,
+    selection_id: UUID,
+    act: Selection.Act,
+    enqueue: Enqueue,
+    *,
+    typed: str = "",
+    purpose: str = "",
+    purposes: Mapping[UUID, str] | None = None,
+    ownership: Ownership | None = None,
+) -> Selection:
+    """Start ``act`` on the list, and ``enqueue`` it by its id, both or neither.
+
+    ``typed``: the number of keys that the person typed. ``purpose`` is for all adopted keys, ``purposes`` for
+    some by their id. ``ownership``: the values to set for all edited keys, and the tags to add. The policy is
+    checked again for each key. Raises ``Invalid`` if an entry is wrong, and ``Conflict`` if the list already
+    has an action or ``act`` cannot start.
+    """
+    visible_to(actor)
+    if act is Act.ADOPT:
+        actor = authorize_now(actor, Action.ADOPT_KEY)
+    selection = selection_for(actor, selection_id)
+    _check(actor, selection, act, typed)
+    asks: dict[str, Any] = {}
+    if act is Act.ADOPT:
+        asks = {"purpose": purpose}
+        _check_purposes(purpose, purposes or {})
+    elif act is Act.EDIT:
+        asks = _check_ownership(ownership or Ownership())
+    with transaction.atomic():
+        started = Selection.objects.filter(pk=selection.pk, started_at=None).update(
+            act=act, asks=asks, started_at=timezone.now(), ip=actor.ip, browser=actor.browser
+        )
+        if not started:
+            raise Conflict("An action on this list was already started.")
+        if purposes:
+            _store(selection, purposes)
+        log.append(Event.BULK_STARTED, actor=actor, act=act.value, count=selection.count)
+        enqueue(str(selection.pk))
+    selection.refresh_from_db()
+    return selection
+
+
+def _check(actor: Actor, selection: Selection, act: Selection.Act, typed: str) -> None:
+    if act not in offered(actor):
+        raise Conflict("You may not do this with several keys.")
+    reason = obstacle(act, selection.count)
+    if reason:
+        raise Conflict(reason)
+    if act is Act.DELETE and selection.count > TYPED_ABOVE and typed.strip() != str(selection.count):
+        raise Invalid(typed=f"Type {selection.count}, the number of keys that will be deleted.")
+
+
+def _check_purposes(purpose: str, purposes: Mapping[UUID, str]) -> None:
+    if not purpose and not any(purposes.values()):
+        raise Invalid(purpose="Enter a purpose for all keys, or choose a file with a purpose for each.")
+    for each in {purpose, *purposes.values()} - {""}:
+        check_purpose(each)
+
+
+def _check_ownership(ownership: Ownership) -> dict[str, Any]:
+    """Return the values to store. May ask Cerby for the accountable person."""
+    if ownership == Ownership():
+        raise Invalid("Fill in at least one field. Fields that stay empty are not changed.")
+    check_ownership(ownership)
+    if ownership.accountable:
+        active_person(ownership.accountable, "accountable")
+    return {
+        "accountable": ownership.accountable,
+        "team": ownership.team,
+        "review_on": ownership.review_on.isoformat() if ownership.review_on else "",
+        "tags": list(ownership.tags),
+    }
+
+
+def _store(selection: Selection, purposes: Mapping[UUID, str]) -> None:
+    items = list(SelectedKey.objects.filter(selection=selection))
+    for item in items:
+        item.purpose = purposes.get(item.key_id, "")
+    SelectedKey.objects.bulk_update(items, ["purpose"], batch_size=AT_ONCE)
