@@ -17,6 +17,15 @@ from keys.verifier.verify_bundle import states_after
 
 BEGINS = (Event.KEY_REQUESTED, Event.KEY_REGISTERED, Event.KEY_DISCOVERED)
 """The possible first events of a key."""
+SEEN = (
+    "seen_at",
+    "seen_by_id",
+    "use_read_at",
+    "use_read_by_id",
+    "expiry_read_at",
+    "expiry_read_by_id",
+)
+"""Who last confirmed a key against Cerby's web app, who last read values there, and when."""
 COMPARED = (
     "name",
     "scopes",
@@ -27,7 +36,7 @@ COMPARED = (
     "origin",
     "owner",
     "last_four",
-    "seen_at",
+    *SEEN,
     "accountable",
     "backup",
     "team",
@@ -42,12 +51,12 @@ COMPARED = (
 _ORIGINS = {origin.label: origin.value for origin in ApiKey.Origin}
 _NOT_SET: dict[str, Any] = {
     **dict.fromkeys(("team", "system", "kind", "environment", "review_on", "note"), ""),
-    **dict.fromkeys(("accountable", "backup", "seen_at")),
+    **dict.fromkeys(("accountable", "backup", *SEEN)),
     "tags": [],
 }
 """The values of a key before an event sets them. Events that are older than these values say nothing."""
 _PEOPLE = {"accountable", "backup"}
-_MOMENTS = {"expires_at", "created_at", "seen_at"}
+_MOMENTS = {"expires_at", "created_at", "seen_at", "use_read_at", "expiry_read_at"}
 _ENDS = {
     Event.KEY_DELETED,
     Event.KEY_REMOVAL_CONFIRMED,
@@ -134,7 +143,7 @@ def values_of(key: ApiKey) -> dict[str, Any]:
         "origin": key.origin,
         "owner": key.owner_id,
         "last_four": key.last_four,
-        "seen_at": key.seen_at,
+        **{name: getattr(key, name) for name in SEEN},
         "accountable": key.accountable_id,
         "backup": key.backup_id,
         **{name: getattr(key, name) for name in ("team", "system", "kind", "environment", "note", "tags")},
@@ -195,12 +204,24 @@ def _set_by(event: KeyEvent) -> dict[str, Any]:
             values["origin"] = _ORIGINS[details["origin"]]
         case Event.KEY_DISCOVERED:
             values |= {"origin": ApiKey.Origin.DISCOVERED.value, "purpose": ""}
+        case Event.KEY_CONFIRMED:
+            values["seen_by_id"] = event.actor_id
+        case Event.KEY_READ:
+            values |= _reading(event)
         case Event.KEY_RESCOPED:
             values["scopes"] = details["after"]
         case Event.KEY_CHANGED | Event.KEY_REPAIRED | Event.KEY_EDITED | Event.KEY_CORRECTED:
             values = {name: value for name, value in details["after"].items() if name in COMPARED}
     if "owner_id" in details:
         values["owner"] = int(details["owner_id"])
+    return values
+
+
+def _reading(event: KeyEvent) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, column in (("last_used_at", "use_read"), ("expires_at", "expiry_read")):
+        if name in event.details:
+            values |= {f"{column}_at": event.details["read_at"], f"{column}_by_id": event.actor_id}
     return values
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from keys.models import AuditEvent, LoggedEmail
+from keys.models import AuditEvent, LoggedEmail, User
 from keys.rules.events import Event
 from keys.tlog.leaf import ERASED, readable
 
@@ -33,6 +33,16 @@ def logged_person(person_id: int, emails: Iterable[str]) -> dict[str, str]:
         if facts:
             return facts
     return {}
+
+
+def former_values(user: User) -> set[str]:
+    """Return former names and emails of a person, from the events about their present email."""
+    found: set[str] = set()
+    for _, _, details in _newest(user.email, None):
+        if details.get("person") == str(user.pk):
+            before = details.get("before", {})
+            found |= {before[name] for name in ("full name", "email") if name in before}
+    return found - {ERASED}
 
 
 def _facts(person_id: int, email: str) -> dict[str, str]:

@@ -15,12 +15,14 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef
 
 from keys.evidence.logged_keys import BEGINS, LoggedKey, logged_keys
-from keys.evidence.logged_people import PEOPLE_EVENTS, facts_after
+from keys.evidence.logged_people import PEOPLE_EVENTS, facts_after, former_values
 from keys.models import ApiKey, AuditEvent, Sealed, User
+from keys.models.folding import fold
 from keys.tlog.leaf import ERASED, readable
 from keys.verifier.verify_bundle import Kind, Report
 
 _EVENTS_ARE_MISSING = frozenset({Kind.EMPTY, Kind.MISSING, Kind.TRUNCATED, Kind.ROLLED_BACK, Kind.FORK})
+_JOINED = ("grant", "owner", "accountable")
 PAGE = 500
 ATTEMPTS = 5
 """How often a key is read again if it changes while it is compared."""
@@ -61,7 +63,7 @@ def _deleted_keys() -> Iterator[Contradiction]:
 
 def _changed_keys() -> Iterator[Contradiction]:
     after = UUID(int=0)
-    while page := list(ApiKey.objects.filter(pk__gt=after).order_by("pk").select_related("grant")[:PAGE]):
+    while page := list(ApiKey.objects.filter(pk__gt=after).order_by("pk").select_related(*_JOINED)[:PAGE]):
         logged = logged_keys([key.pk for key in page])
         for key in page:
             if _differences(key, logged[key.pk]):
@@ -73,7 +75,7 @@ def _compare_again(key_id: UUID) -> Iterator[Contradiction]:
     """Read one key and its events until no event is appended between the two reads, then compare them."""
     for _ in range(ATTEMPTS):
         before = logged_keys([key_id])[key_id]
-        key = ApiKey.objects.filter(pk=key_id).select_related("grant").first()
+        key = ApiKey.objects.filter(pk=key_id).select_related(*_JOINED).first()
         logged = logged_keys([key_id])[key_id]
         if key is None:
             return  # _deleted_keys() reports it in the next verification
@@ -95,7 +97,25 @@ def _differences(key: ApiKey, logged: LoggedKey) -> list[str]:
         found.append(f"state is {key.state!r} in its row, and {_or(logged.states)} according to the log.")
     if logged.allows_second_view(getattr(key, "grant", None)):
         found.append("its one view was used, and its row allows another one.")
-    return found
+    return found + [
+        f"{name} is {row!r} in its row, and must be {right!r}." for name, row, right in _wrong_copies(key)
+    ]
+
+
+def _wrong_copies(key: ApiKey) -> Iterator[tuple[str, str, str]]:
+    """Yield the columns that repeat other values, and do not: name, value and right value.
+
+    A key that is added while its owner is renamed may keep a former value of that person.
+    """
+    for name in ("name", "owner_name", "accountable_name", "team", "system"):
+        column, right = f"{name.removesuffix('_name')}_order", fold(getattr(key, name))
+        if getattr(key, column) != right:
+            yield column, getattr(key, column), right
+    for role, person in (("owner", key.owner), ("accountable", key.accountable)):
+        for name in ("name", "email"):
+            row, right = getattr(key, f"{role}_{name}"), getattr(person, name, "")
+            if row != right and (person is None or row not in former_values(person)):
+                yield f"{role}_{name}", row, right
 
 
 def _or(states: frozenset[str]) -> str:
@@ -103,15 +123,27 @@ def _or(states: frozenset[str]) -> str:
 
 
 def _changed_people() -> Iterator[Contradiction]:
+    """Report only what is still found when everything is read again: a person may change meanwhile."""
+    found = list(_differences_of_people())
+    if found:
+        again = set(_differences_of_people())
+        yield from (one for one in found if one in again)
+
+
+def _differences_of_people() -> Iterator[Contradiction]:
     people = {user.pk: user for user in User.objects.order_by("pk").iterator()}
     logged, newest = _people_in_log(people)
     for pk, facts in logged.items():
         user = people[pk]
         row = {
+            "full name": user.name,
+            "email": user.email,
             "role": user.role_in_words,
             "may sign in": "yes" if user.is_active else "no",
             "in the workspace": "yes" if user.left_at is None else "no",
         }
+        if user.email == f"{user.cerby_id}@moved.invalid":  # another person has the address, without an event
+            del row["email"]
         for name, value in facts.items():
             if name in row and row[name] != value and value != ERASED:
                 words = f"{name} is {row[name]!r} in the row, and {value!r} according to the log."
@@ -133,6 +165,8 @@ def _people_in_log(people: dict[int, User]) -> tuple[dict[int, dict[str, str]], 
         newest.setdefault(pk, event_id)
         for name, value in facts_after(kind, shown).items():
             logged[pk].setdefault(name, value)
+        if "person" in shown:
+            logged[pk].setdefault("email", shown["email"])
         earlier = shown.get("before", {}).get("email")
         if earlier and earlier != ERASED:
             by_email.setdefault(earlier, pk)

@@ -22,7 +22,7 @@ from keys.actions.keys.repair import (
     state_columns,
 )
 from keys.audit import log
-from keys.evidence.logged_keys import BEGINS, LoggedKey, logged_keys
+from keys.evidence.logged_keys import BEGINS, SEEN, LoggedKey, logged_keys
 from keys.models import ApiKey, AuditEvent, LoggedCerbyId, User
 from keys.rules.events import Event
 from keys.rules.lifecycle import PHASE, Phase, State
@@ -110,6 +110,7 @@ def _row(
         created_at=values.get("created_at", upstream.created_at),
         expires_at=values.get("expires_at", upstream.expires_at),
         last_four=values.get("last_four", ""),
+        **{name: values[name] for name in SEEN if name in values},
         **ApiKey.owner_columns(owner),
         **logged_ownership(values),
         **state_columns(state, logged.removed_at),

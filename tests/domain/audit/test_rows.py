@@ -7,11 +7,17 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
+from keys import cerby
 from keys.actions.people import sign_in
-from keys.evidence.logged_keys import logged_keys
+from keys.actions.people.refresh import apply_upstream
+from keys.audit import log
+from keys.evidence.logged_keys import SEEN, logged_keys
 from keys.evidence.row_check import contradictions
 from keys.models import ApiKey, User
+from keys.rules.events import Event
+from keys.rules.formatting import utc_microseconds
 from keys.rules.policy import Role
 from keys.verifier.verify_bundle import Kind
 from tests.cast import a_key
@@ -48,6 +54,26 @@ ATTACKS: dict[str, tuple[str, tuple[Any, ...], str]] = {
     "review date": (KEY.format("review_on = %s"), ("2099-01-01",), "review_on is"),
     "tags": (KEY.format("tags = %s"), ('["harmless"]',), "tags is"),
     "note": (KEY.format("note = %s"), ("Approved by nobody.",), "note is"),
+    "the owner's name": (KEY.format("owner_name = %s"), ("Somebody Else",), "owner_name is"),
+    "the owner's email": (KEY.format("owner_email = %s"), ("else@contenzilla.example",), "owner_email is"),
+    "the owner's place in lists": (KEY.format("owner_order = 'zz'"), (), "owner_order is"),
+    "the name to compare": (KEY.format("name_order = 'free'"), (), "name_order is"),
+    "the accountable person's name": (
+        KEY.format("accountable_name = %s"),
+        ("Somebody Else",),
+        "accountable_name is",
+    ),
+    "the accountable person's email": (
+        KEY.format("accountable_email = %s"),
+        ("else@contenzilla.example",),
+        "accountable_email is",
+    ),
+    "who saw the key in Cerby's web app": (
+        KEY.format("seen_by_id = owner_id"),
+        (),
+        "seen_by_id is",
+    ),
+    "who read the last use": (KEY.format("use_read_by_id = owner_id"), (), "use_read_by_id is"),
     "a used view": (
         "UPDATE keys_revealgrant SET state = 'ready', sealed = %s, claimed_at = NULL",
         (b"sealed",),
@@ -57,6 +83,11 @@ ATTACKS: dict[str, tuple[str, tuple[Any, ...], str]] = {
         "UPDATE keys_user SET role = %s WHERE email = %s",
         (Role.OWNER, "new@contenzilla.example"),
         "role is",
+    ),
+    "a person's email": (
+        "UPDATE keys_user SET email = %s WHERE email = %s",
+        ("mine@contenzilla.example", "new@contenzilla.example"),
+        "email is",
     ),
     "a sign-in": (
         "UPDATE keys_user SET is_active = %s WHERE email = %s",
@@ -108,3 +139,49 @@ def test_the_log_gives_the_values_of_a_row(kept):
 def test_what_changes_no_row_is_no_contradiction(kept):
     sign_in.record(User.objects.get(email="admin@contenzilla.example"), ip="192.0.2.7", browser="Firefox")
     assert list(contradictions()) == []
+
+
+def _in_cerby(user: User, **changed: str) -> cerby.Person:
+    first, _, last = user.name.partition(" ")
+    facts = {"email": user.email, "first_name": first, "last_name": last, "status": "live"} | changed
+    role, role_id = Role(user.role), user.cerby_role
+    return cerby.Person(
+        user.cerby_id, **facts, role=role, is_guest=role is Role.GUEST, last_activity=None, role_id=role_id
+    )
+
+
+def test_a_person_who_loses_an_address_to_another_one_is_no_contradiction(kept):
+    former = User.objects.get(email="new@contenzilla.example")
+    guest = User.objects.get(email="guest@contenzilla.example")
+    apply_upstream(_in_cerby(guest, email=former.email), guest)
+    assert User.objects.get(pk=former.pk).email.endswith("@moved.invalid")
+    assert list(contradictions()) == []
+
+
+def test_a_key_that_is_requested_while_its_owner_is_renamed_is_no_contradiction(kept):
+    admin = User.objects.get(email="admin@contenzilla.example")
+    before = admin.as_actor()
+    apply_upstream(_in_cerby(admin, first_name="Ada"), admin)
+    assert list(contradictions()) == []
+    ApiKey.objects.update(**ApiKey.owner_columns(before))  # as a request does that had read the former name
+    assert list(contradictions()) == []
+    execute("UPDATE keys_user SET name = %s WHERE email = %s", "Mallory", admin.email)
+    assert any("full name is 'Mallory'" in one.words for one in contradictions())
+
+
+def test_who_confirmed_and_read_a_key_in_cerbys_web_app_follows_from_the_log(kept):
+    key, admin = ApiKey.objects.get(), User.objects.get(email="admin@contenzilla.example")
+    at = timezone.now()
+    me = admin.as_actor()
+    log.append(Event.KEY_CONFIRMED, actor=me, key=key, seen_at=utc_microseconds(at))
+    log.append(
+        Event.KEY_READ, actor=me, key=key, read_at=utc_microseconds(at), last_used_at="never",
+        expires_at=key.expires_at.isoformat(), former_expires_at=key.expires_at.isoformat(),
+    )  # fmt: skip
+    right = {
+        **{name: at for name in SEEN if name.endswith("_at")},
+        **{name: admin.pk for name in SEEN if name.endswith("_id")},
+    }
+    assert logged_keys([key.pk])[key.pk].wrong_values(key).keys() == set(SEEN)
+    ApiKey.objects.update(**right)
+    assert logged_keys([key.pk])[key.pk].wrong_values(ApiKey.objects.get()) == {}
