@@ -203,7 +203,7 @@ def _set_by(event: KeyEvent) -> dict[str, Any]:
         case Event.KEY_REGISTERED if details.get("origin") in _ORIGINS:
             values["origin"] = _ORIGINS[details["origin"]]
         case Event.KEY_DISCOVERED:
-            values |= {"origin": ApiKey.Origin.DISCOVERED.value, "purpose": ""}
+            values |= {"origin": ApiKey.Origin.DISCOVERED.value, "purpose": "", "last_four": ""}
         case Event.KEY_CONFIRMED:
             values["seen_by_id"] = event.actor_id
         case Event.KEY_READ:

@@ -127,6 +127,13 @@ def test_a_row_without_any_event_is_found(kept):
     assert "no event" in one.words
 
 
+def test_a_discovered_key_has_no_last_four_characters_until_an_event_records_them(kept):
+    owner = User.objects.get(email="admin@contenzilla.example")
+    key = a_key(owner, origin=ApiKey.Origin.DISCOVERED, purpose="", accountable=None, last_four="abcd")
+    log.append(Event.KEY_DISCOVERED, actor=None, key=key, owner_id=str(owner.pk))
+    assert logged_keys([key.pk])[key.pk].wrong_values(key) == {"last_four": ("abcd", "")}
+
+
 def test_the_log_gives_the_values_of_a_row(kept):
     key = ApiKey.objects.get()
     logged = logged_keys([key.pk])[key.pk]
