@@ -154,7 +154,7 @@ def test_a_reminder_promises_no_removal(assisted, cast):
         fingerprint=b"x" * 32,
     )
     a_key(cast.owner, expires_at=timezone.now() + 6 * DAY, created_at=timezone.now() - 90 * DAY)
-    assert remind_owners() == "Owners reminded: 2"
+    assert remind_owners() == "Mails sent: 2"
     unstored, expiring = sorted(
         (str(letter.body) for letter in mail.outbox), key=lambda body: "expires" in body
     )

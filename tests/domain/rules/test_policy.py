@@ -53,6 +53,10 @@ WORKSPACE = {
     Action.ADOPT_KEY: ADMINS,
     Action.CORRECT_KEY: ADMINS,
     Action.WITHDRAW_KEY: ADMINS,
+    Action.SEE_PEOPLE: ADMINS,
+    Action.ADD_PERSON: ADMINS,
+    Action.REMOVE_PERSON: ADMINS,
+    Action.END_SESSIONS: ADMINS,
     Action.ERASE_PERSON: "O",
     Action.KEEP_KEY: HIGHEST,
     Action.REMIND_OWNER: ADMINS,
@@ -89,6 +93,9 @@ NEEDS_A_FRESH_ROLE = {
     Action.CORRECT_KEY,
     Action.WITHDRAW_KEY,
     Action.DELETE_KEY,
+    Action.ADD_PERSON,
+    Action.REMOVE_PERSON,
+    Action.END_SESSIONS,
     Action.ERASE_PERSON,
 }
 
@@ -167,6 +174,25 @@ def test_widening_needs_a_role_at_least_as_high_as_the_key_owners(owner_letter, 
     key = Key(SOMEBODY_ELSE, LETTERS[owner_letter])
     may = "".join(letter for letter, role in LETTERS.items() if actor(role).may(Action.WIDEN_KEY, key))
     assert may == may_widen
+
+
+@dataclass(frozen=True)
+class Person:
+    pk: int
+    name: str
+    role: Role
+
+
+@pytest.mark.parametrize("action", [Action.ADD_PERSON, Action.REMOVE_PERSON, Action.END_SESSIONS])
+@pytest.mark.parametrize(("letter", "allowed"), [("G", "ASO"), ("A", "ASO"), ("S", "SO"), ("O", "O")])
+def test_nobody_acts_on_a_person_with_a_higher_role(action, letter, allowed):
+    person = Person(2, "Somebody", LETTERS[letter])
+    may = "".join(letter for letter, role in LETTERS.items() if actor(role).may(action, None, person))
+    assert may == allowed
+
+
+def test_nobody_removes_themselves():
+    assert not actor(Role.OWNER).may(Action.REMOVE_PERSON, None, Person(1, "Me", Role.OWNER))
 
 
 def test_nobody_widens_a_key_whose_owners_role_is_unknown():
