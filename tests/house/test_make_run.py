@@ -123,6 +123,18 @@ def people(run: Run) -> set[tuple[object, str]]:
         return set(database.execute("SELECT id, email FROM keys_user"))
 
 
+_WITHOUT_VALUES = """
+    SELECT name FROM keys_apikey WHERE NOT EXISTS (
+        SELECT 1 FROM keys_auditevent WHERE key_id = keys_apikey.id AND details ->> 'scopes' <> ''
+        AND details ->> 'expires_at' <> ''
+        AND (
+            type = 'key:request' AND actor_id IS NOT NULL AND details ->> 'purpose' <> ''
+            OR type = 'key:discover' AND details ->> 'owner_id' <> ''
+        )
+    )
+"""
+
+
 def expect_a_story(run: Run) -> None:
     """Expect events of many days and people, in order of time, and a log without damage."""
     with contextlib.closing(sqlite3.connect(run.data / "portal.sqlite3")) as database:
@@ -140,6 +152,8 @@ def expect_a_story(run: Run) -> None:
             "SELECT count(*) FROM keys_auditevent WHERE type = 'record:verify' AND outcome <> 'done'"
         )
         assert damaged.fetchone() == (0,)
+        unknown = database.execute(_WITHOUT_VALUES).fetchall()
+        assert unknown == [], "the verification can compare owner, purpose, scopes and expiry of each key"
     assert done[0][1] == ""
     assert [at for at, *_ in events] == sorted(at for at, *_ in events)
     assert len({at[:10] for at, *_ in events}) > 30

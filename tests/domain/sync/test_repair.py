@@ -24,6 +24,7 @@ from keys.audit import log
 from keys.evidence.row_check import contradictions
 from keys.models import ApiKey, AuditEvent, LoggedCerbyId, LoggedEmail, Quarantine, User
 from keys.rules.events import Event
+from keys.rules.formatting import utc_microseconds
 from keys.rules.lifecycle import State
 from keys.rules.policy import Role
 from keys.selectors.health.alert_kinds import AlertKind
@@ -221,6 +222,15 @@ def test_a_deleted_row_is_restored_and_not_discovered(cast, request, which, sand
         assert getattr(now, name) == getattr(key, name), name
     assert story_of(key)[-1] == "key:repair"
     assert events(key)[-1].reason == "The row of this key was deleted from the database."
+    assert list(contradictions()) == []
+
+
+def test_a_restored_row_says_again_who_confirmed_it_in_cerbys_web_app(cast, found, sandbox):
+    log.append(Event.KEY_CONFIRMED, actor=actor(cast.admin), key=found, seen_at=utc_microseconds(NOW))
+    delete_row(found)
+    sweep()
+    now = ApiKey.objects.get(pk=found.pk)
+    assert (now.seen_at, now.seen_by) == (NOW, cast.admin)
     assert list(contradictions()) == []
 
 
