@@ -36,11 +36,16 @@ def every_form() -> Iterator[type[forms.BaseForm]]:
             yield found
 
 
+def fields_of(form: type[forms.BaseForm]) -> dict[str, forms.Field]:
+    fields: dict[str, forms.Field] = vars(form).get("base_fields", {})
+    return fields
+
+
 def fields_that_accept_it() -> set[str]:
     """Return the name of each field of any form that takes the text of a key as it is."""
     names: set[str] = set()
     for form in every_form():
-        for name, field in form.base_fields.items():
+        for name, field in fields_of(form).items():
             try:
                 field.clean(SECRET)
             except (ValidationError, AttributeError, TypeError):
@@ -52,7 +57,7 @@ def fields_that_accept_it() -> set[str]:
 def queries() -> Iterator[dict[str, str]]:
     """Yield each parameter that may accept the text alone, and all parameters of all forms together."""
     yield from ({name: SECRET} for name in sorted({*fields_that_accept_it(), *OTHERWISE_FREE}))
-    yield {name: SECRET for form in every_form() for name in form.base_fields}
+    yield {name: SECRET for form in every_form() for name in fields_of(form)}
 
 
 def bodies(body: dict[str, Any]) -> Iterator[dict[str, Any]]:

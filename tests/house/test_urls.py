@@ -321,7 +321,7 @@ def _bodies(secret: str, vault: str, damaged: int) -> dict[str, dict[str, Any]]:
     csv = "name,owner,expires,purpose,scopes\n{name},{owner},2099-01-01,{purpose},read:users\n".format(
         **existing
     )
-    existing |= {"expires_date": "2099-01-01", "version": 0, "reason": "A typo."}
+    existing |= {"expires_date": "2099-01-01", "version": "0", "reason": "A typo."}
     return {
         **dict.fromkeys(("keys:wizard-details", "keys:wizard-scopes", "keys:wizard-generate"), answers()),
         "keys:activity-save": {"name": uuid.uuid4().hex, "query": "outcome=refused"},

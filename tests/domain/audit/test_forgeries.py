@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -37,7 +38,7 @@ INSERT = """
 """
 
 
-def execute(sql: str, *values: object) -> None:
+def execute(sql: str, *values: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
 

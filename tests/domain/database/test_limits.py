@@ -50,7 +50,7 @@ def save_naively(number: int) -> None:
 
 ATTEMPTS: dict[str, tuple[int, Callable[[int], object]]] = {
     "save a filter": (LEFT, lambda number: save_filter(me(), QueryDict("type=key:issue"), f"New {number}")),
-    "look for a key": (LEFT, lambda _: find_leaked(me(), ["x"])),
+    "look for a key": (LEFT, lambda _: find_leaked(me(), text="x")),
     "verify the log": (1, lambda _: verify.request_verification(me(), lambda _id: None)),
     "download a pack": (1, lambda _: Lease(me())),
     "refuse": (0, refuse),

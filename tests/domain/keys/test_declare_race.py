@@ -43,7 +43,7 @@ def a_naive_import(_: int, admin: int) -> str:
 
 def a_registration(_: int, admin: int) -> str:
     person = actor(User.objects.get(pk=admin))
-    [line, *_] = plan(person, TEXT.replace("Key 0", "One key")).lines
+    line = plan(person, TEXT.replace("Key 0", "One key")).lines[0]
     assert line.registration
     try:
         register_key(person, line.registration)
@@ -54,7 +54,7 @@ def a_registration(_: int, admin: int) -> str:
 
 def a_naive_registration(_: int, admin: int) -> str:
     person = actor(User.objects.get(pk=admin))
-    [line, *_] = plan(person, TEXT.replace("Key 0", "One key")).lines
+    line = plan(person, TEXT.replace("Key 0", "One key")).lines[0]
     assert line.registration
     assert isinstance(line.owner, User)
     taken = same_key(line.registration)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from django.utils import timezone
 
@@ -70,7 +73,7 @@ def test_nobody_answers_for_a_key_who_is_unknown_or_has_left(cast, sandbox):
     for email, words in (("nobody@contenzilla.example", "knows nobody"), (cast.user.email, "has left")):
         for field in ("accountable", "backup"):
             with pytest.raises(Invalid) as refused:
-                ownership_columns(Ownership(**{field: email}), default=cast.admin)
+                ownership_columns(replace(Ownership(), **dict[str, Any]({field: email})), default=cast.admin)
             assert words in refused.value.fields[field]
             assert "active member" in refused.value.fields[field]
 

@@ -176,7 +176,7 @@ def test_widening_needs_a_role_at_least_as_high_as_the_key_owners(owner_letter, 
     assert may == may_widen
 
 
-@dataclass(frozen=True)
+@dataclass
 class Person:
     pk: int
     name: str

@@ -127,8 +127,10 @@ def test_a_changed_value_is_restored_and_cerby_is_not_named(cast, request, value
     result = sweep()
     assert (result.changed, result.discovered, result.missing, result.revoked) == (0, 0, 0, 0)
     now = ApiKey.objects.get(pk=key.pk)
-    ours = ("name", "name_order", "owner_id", "owner_email", "scopes", "expires_at", "purpose", "origin")
-    ours += ("accountable_id", "accountable_email", "team", "team_order", "tags")
+    ours = (
+        *("name", "name_order", "owner_id", "owner_email", "scopes", "expires_at", "purpose", "origin"),
+        *("accountable_id", "accountable_email", "team", "team_order", "tags"),
+    )
     assert {name: getattr(now, name) for name in ours} == {name: before[name] for name in ours}
     assert now.cerby_id == key.cerby_id
     [(outcome, was, became)] = repairs(key)
@@ -290,8 +292,8 @@ def test_what_the_repair_asks_the_log_uses_an_index(cast, sandbox, found):
             cursor.execute("SET LOCAL enable_seqscan = off")
         about = AuditEvent.objects.alias(cerby=LoggedCerbyId()).filter(cerby__in=[str(found.cerby_id), "x"])
         assert "event_by_cerby_id" in about.explain()
-        about = AuditEvent.objects.alias(about=LoggedEmail()).filter(about="a@b.example")
-        assert "event_by_email" in about.explain()
+        people = AuditEvent.objects.alias(about=LoggedEmail()).filter(about="a@b.example")
+        assert "event_by_email" in people.explain()
 
 
 # ---- People
