@@ -11,6 +11,7 @@ from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from keys.actions.bulk import carry_out as module
+from keys.actions.bulk import one_key
 from keys.actions.bulk.carry_out import carry_out_bulk
 from keys.actions.safeguards.quarantine import Cause, start_quarantine
 from keys.jobs import tasks
@@ -176,7 +177,7 @@ def test_failed_keys_stay_selected_and_can_be_tried_again(admin, cast, workspace
 def test_it_stops_and_the_rest_stays_selected(admin, cast, workspace, monkeypatch):
     keys = live(workspace, cast.user, 3)
     address = started(admin, keys, "delete")
-    act_on = module.act_on
+    act_on = one_key.act_on
     monkeypatch.setattr(module, "act_on", lambda item: (admin.post(f"{address}stop/"), act_on(item))[1])
     work()
     shown = text(admin.get(address))

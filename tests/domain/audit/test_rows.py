@@ -150,7 +150,12 @@ def test_what_changes_no_row_is_no_contradiction(kept):
 
 def _in_cerby(user: User, **changed: str) -> cerby.Person:
     first, _, last = user.name.partition(" ")
-    facts = {"email": user.email, "first_name": first, "last_name": last, "status": "live"} | changed
+    facts: dict[str, Any] = {
+        "email": user.email,
+        "first_name": first,
+        "last_name": last,
+        "status": "live",
+    } | changed
     role, role_id = Role(user.role), user.cerby_role
     return cerby.Person(
         user.cerby_id, **facts, role=role, is_guest=role is Role.GUEST, last_activity=None, role_id=role_id

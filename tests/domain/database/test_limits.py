@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 from unittest import mock
 
@@ -59,10 +58,11 @@ ATTEMPTS: dict[str, tuple[int, Callable[[int], object]]] = {
 
 
 def attempt(number: int, name: str) -> bool:
-    with suppress(PortalError):
+    try:
         ATTEMPTS[name][1](number)
-        return True
-    return False
+    except PortalError:
+        return False
+    return True
 
 
 @pytest.mark.long

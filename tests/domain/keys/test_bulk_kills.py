@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -52,7 +53,7 @@ def run(task: dict[str, Any]) -> list[bool]:
     killed = []
     for number, selection in enumerate(task["lists"]):
         last = number * STEP + 1
-        ended = _in_a_process(task, lambda chosen=selection, last=last: begin(chosen, last, task))
+        ended = _in_a_process(task, partial(begin, selection, last, task))
         killed.append(ended == KILLED)
         _in_a_process(task, lambda: go_on(task))
     return killed

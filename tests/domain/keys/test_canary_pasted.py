@@ -112,7 +112,7 @@ def test_no_error_contains_it(database, committed_cast, by_hand, journal, settin
     said += [raised(Conflict, lambda: paste_key(me, sent["id"], plain))]
     ApiKey.objects.update(fingerprint=print_.digest, pepper_id=print_.pepper_id)
     said += [raised(Invalid, lambda: register_key(me, what, secret=plain))]
-    assert find_leaked(me, [plain])
+    assert find_leaked(me, text=plain).keys
     assert [leaks(plain, told) for told in said] == [[]] * len(said)
     assert not leaks(plain, journal.text)
 

@@ -19,7 +19,7 @@ from tests.support.background import story_of
 from tests.support.racing import meet, race
 
 ROUNDS = 5
-CHANGES = ({"team": "Data"}, {"system": "BigQuery"})
+CHANGES: tuple[dict[str, Any], ...] = ({"team": "Data"}, {"system": "BigQuery"})
 """What each of the two processes changes."""
 
 

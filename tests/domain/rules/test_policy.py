@@ -180,7 +180,7 @@ def test_widening_needs_a_role_at_least_as_high_as_the_key_owners(owner_letter, 
 class Person:
     pk: int
     name: str
-    role: Role
+    role: int
 
 
 @pytest.mark.parametrize("action", [Action.ADD_PERSON, Action.REMOVE_PERSON, Action.END_SESSIONS])
