@@ -153,7 +153,7 @@ def _key_story(key: ApiKey) -> Iterator[Step]:
             (Event.KEY_REVEALED, {}),
         ]
         if key.state != State.CLAIMED:
-            steps.append((Event.KEY_STORED, {"how": "acknowledged"}))
+            steps.append((Event.KEY_STORED, {"how": "confirmed by its owner"}))
         for number, (event, details) in enumerate(steps):
             yield at + number * SECOND, partial(log.append, event, actor=owner, key=key, **details)
     if key.state == State.REVOKED and key.removed_at is not None:

@@ -29,7 +29,7 @@ _LABELS = {
     "last_used_at": "last used",
     "not_checkable": "scopes that could not be checked",
     "not_granted": "scopes that Cerby did not grant",
-    "owner_id": "owner's id in Cerby",
+    "owner_id": "owner's number in the portal",
     "read_at": "read on",
     "review_on": "review on",
     "revocations": "keys to delete",
