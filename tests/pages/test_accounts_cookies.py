@@ -18,10 +18,12 @@ WITH_FORMS = ("/accounts/login/", "/accounts/password/reset/")
 SAMPLES = {
     "key_id": uuid.UUID(int=1),
     "uid": uuid.UUID(int=2),
+    "selection_id": uuid.UUID(int=3),
     "user_id": 1,
     "filter_id": 1,
     "uidb36": "1",
     "key": "set-password",
+    "name": "audit",
 }
 
 

@@ -20,6 +20,7 @@ from django.db import connection
 from keys.actions.keys import find_leaked
 from keys.audit import log
 from keys.crypto import fingerprint
+from keys.forms.existing_key import LARGEST_IMPORT
 from keys.models import ApiKey
 from keys.rules.events import Event
 from keys.rules.lifecycle import State
@@ -244,7 +245,7 @@ def test_the_memory_of_a_file_is_returned_and_other_pages_keep_none(admin, monke
     take = uploads._Memory.take
     monkeypatch.setattr(uploads._Memory, "take", lambda *all_: held.append(all_[1]) or take(*all_))
     admin.post(url, {"file": SimpleUploadedFile("a.log", b"x" * 3_000_000), "text": ""})
-    largest = {URL: 10 * 1024 * 1024, "/keys/import/": 1024 * 1024}.get(url, 0)
+    largest = {URL: 10 * 1024 * 1024, "/keys/import/": LARGEST_IMPORT}.get(url, 0)
     assert sum(held) <= largest
     assert bool(held) is bool(largest)
     assert uploads._Memory._held == 0
