@@ -15,7 +15,7 @@ import structlog
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import SESSION_KEY, logout
-from django.contrib.messages.storage.base import BaseStorage
+from django.contrib.messages.storage.base import BaseStorage, Message
 from django.db import Error, connection
 from django.http import (
     HttpRequest,
@@ -162,10 +162,16 @@ def _sign_in_first(request: HtmxHttpRequest, response: HttpResponseBase) -> Http
             return sign_in_page(request, _page_of(request), kept)
         response = HttpResponseRedirect(_login_url(_page_of(request)))
     if has_ended:
-        messages.info(request, ENDED)
-        # The middleware of messages has already stored the others.
-        cast("BaseStorage", messages.get_messages(request)).update(response)
+        _say_once(request, ENDED, response)
     return response
+
+
+def _say_once(request: HttpRequest, sentence: str, response: HttpResponseBase) -> None:
+    """Add a message unless it waits already. Too many would not fit into their cookie and start a session."""
+    stored = cast("BaseStorage", messages.get_messages(request))
+    if Message(messages.INFO, sentence) not in stored:
+        messages.info(request, sentence)
+        stored.update(response)  # the middleware of messages has already stored the others
 
 
 def _is_ours(request: HttpRequest) -> bool:

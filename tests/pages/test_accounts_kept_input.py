@@ -110,6 +110,14 @@ def test_a_page_says_that_the_session_has_ended_and_keeps_its_filter(ended):
     assert "Your session has ended" in messages_of(ended.get(response["Location"]))
 
 
+def test_many_requests_after_the_end_leave_one_message_and_no_session(ended):
+    Session.objects.all().delete()
+    asked = [ended.get("/keys/") for _ in range(3)]
+    assert [set(response.cookies) for response in asked] == [{"portal-messages"}, set(), set()]
+    assert messages_of(ended.get("/accounts/login/")).count("Your session has ended") == 1
+    assert Session.objects.count() == 0
+
+
 def test_a_form_that_needs_the_password_is_carried_out_after_it(cast, workspace):
     browser = signed_in(cast.admin, seconds_ago=600)
     key, _ = a_live_key(workspace.sandbox, cast.user)
