@@ -28,7 +28,7 @@ from keys.selectors.inventory.widgets import PlainChoices, PlainInput, PlainSele
 Events = QuerySet[AuditEvent]
 
 GROUPS = {
-    "API keys": ("key",),
+    "API keys": ("key", "bulk"),
     "Inventory and reports": ("inventory", "activity", "evidence"),
     "Sign-in and refusals": ("session", "password", "attempt"),
     "People and roles": ("person", "roles", "policy"),
