@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,9 @@ _ORDERS = (
     (DayOrder.DAY_FIRST.value, "The day comes first: 11/12/2026 is 11 December"),
     (DayOrder.MONTH_FIRST.value, "The month comes first: 11/12/2026 is 12 November"),
 )
+
+
+_LINE = re.compile(r"\d{1,9}", re.ASCII)
 
 
 class CompareForm(forms.Form):
@@ -54,7 +58,7 @@ class CompareForm(forms.Form):
 def numbered(data: QueryDict, prefix: str) -> dict[int, str]:
     """Return the filled fields ``prefix`` + line number, by line number."""
     names = ((name, name.removeprefix(prefix)) for name in data if name.startswith(prefix))
-    found = {int(line): " ".join(str(data[name]).split()) for name, line in names if line.isdecimal()}
+    found = {int(line): " ".join(str(data[name]).split()) for name, line in names if _LINE.fullmatch(line)}
     return {line: value for line, value in found.items() if value}
 
 

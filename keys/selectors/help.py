@@ -57,10 +57,10 @@ def help_index() -> list[tuple[str, list[HelpPage]]]:
 
 def image_path(name: str) -> Path:
     """Return the path of an image of the manual. Raise ``NotFound`` if there is none with this name."""
-    path = _docs() / "images" / name
-    if path.suffix != ".png" or path.name != name or not path.is_file():
+    images = {path.name: path for path in (_docs() / "images").glob("*.png")}
+    if name not in images:
         raise NotFound("There is no such image.")
-    return path
+    return images[name]
 
 
 def _docs() -> Path:

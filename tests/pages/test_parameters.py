@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 from django.urls import reverse
 
 from keys.models import SavedFilter
 from keys.selectors.activity.filters import ActivityForm
 from keys.selectors.inventory.filters import InventoryForm
+from keys.selectors.inventory.past import FIELDS, PastForm
+from keys.selectors.people_list import PeopleForm
 from tests.cast import signed_in
 
 JUNK = {
-    "empty": "", "words": "no such value", "huge number": "9" * 400, "negative": "-1", "a power of two": str(2**63),
+    "empty": "", "two letters": "ab", "words": "no such value", "huge number": "9" * 400, "negative": "-1", "a power of two": str(2**63),
     "not a number": "NaN", "infinite": "1e999", "NUL": "%00", "NUL inside": "a%00b", "overlong": "x" * 3000,
     "not UTF-8": "%ff%fe", "a lone surrogate": "%ed%a0%80", "a wrong escape": "%zz", "an emoji": "%F0%9F%97%9D",
     "a quote": "%27%22%3B--", "another digit": "%D9%A1%D9%A2", "a day out of range": "9999-12-31", "no day": "2026-02-30",
-    "year 0": "0000-00-00", "an address": "::ffff:999.1.1.1%eth0", "brackets": "%5B%5D%7B%7D",
+    "year 0": "0000-00-00", "year 1": "0001-01-01T00:00", "the last minute": "9999-12-31T23:59", "an address": "::ffff:999.1.1.1%eth0", "brackets": "%5B%5D%7B%7D",
 }  # fmt: skip
-ALONE = {"inventory": InventoryForm.base_fields, "activity": ActivityForm.base_fields}
-NAMES = [*InventoryForm.base_fields, *ActivityForm.base_fields, "as_of", "next", "step", "page", "fragment"]
+ALONE = {
+    "inventory": InventoryForm.base_fields, "activity": ActivityForm.base_fields, "past": FIELDS,
+    "people": ["q", "role", "keys", "after", "before"],
+}  # fmt: skip
+NAMES = list(dict.fromkeys([
+    *InventoryForm.base_fields, *ActivityForm.base_fields, *PastForm.base_fields, *PeopleForm.base_fields,
+    "as_of", "next", "step", "page", "fragment", "act", "email", "text",
+]))  # fmt: skip
 PAGES = [
     "dashboard", "inventory", "inventory-export", "wizard", "register", "imports", "find", "activity",
     "activity-export", "verification", "evidence", "evidence-download", "settings", "health", "roles",
+    "past", "people", "person-add", "compare", "mine", "bulk-count", "help",
 ]  # fmt: skip
 
 
@@ -30,12 +41,14 @@ def test_junk_in_a_parameter_is_no_error_of_the_portal(cast, page):
     SavedFilter.objects.create(user=cast.admin, name="Mine", query="outcome=refused")
     browser, url = signed_in(cast.admin), reverse(f"keys:{page}")
     alone = ALONE.get(page.partition("-")[0], ())
+    headers = {"HX-Request": "true"} if page == "bulk-count" else {}
     for value in JUNK.values():
         queries = [f"{name}={value}" for name in alone]
         queries += ["&".join(f"{name}={value}" for name in NAMES)]
         queries += ["&".join(f"{name}=1&{name}={value}" for name in NAMES)]
         for query in queries:
-            assert browser.get(f"{url}?{query}").status_code < 500, f"{url}?{query[:200]}"
+            status = browser.get(f"{url}?{query}", headers=headers).status_code
+            assert status < 500, f"{url}?{query[:200]}"
 
 
 @pytest.mark.parametrize(
@@ -44,3 +57,27 @@ def test_junk_in_a_parameter_is_no_error_of_the_portal(cast, page):
 def test_a_filter_that_is_not_valid_is_unprocessable_for_somebody_with_saved_filters(cast, query):
     SavedFilter.objects.create(user=cast.admin, name="Mine", query="outcome=refused")
     assert signed_in(cast.admin).get(f"/activity/?{query}").status_code == 422
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00", "1000-01-01T00:00", "9999-12-31T23:59"])
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_a_time_at_an_end_of_the_calendar_is_unprocessable(cast, settings, zone, at):
+    settings.TIME_ZONE = zone
+    assert signed_in(cast.admin).get(f"/keys/past/?at={at}").status_code == 422
+
+
+@pytest.mark.parametrize("name", JUNK)
+@pytest.mark.parametrize("address", ["/help/{}/", "/help/images/{}", "/help/images/{}.png"])
+def test_no_help_page_has_a_name_of_junk(cast, address, name):
+    assert signed_in(cast.admin).get(address.format(JUNK[name] or "-")).status_code == 404
+
+
+@pytest.mark.parametrize("line", ["9" * 5000, "%D9%A1", "%C2%B2", "-1", "%00", "NaN"])
+def test_a_junk_line_of_a_comparison_is_ignored(cast, line):
+    table = quote("Name\tCreated on\tBy\tStatus\t\nPayroll\t11/30/2026\tAda\tActive\t")
+    body = f"text={table}&group=missing-here&purpose-{line}=x&key-{line}=x&purpose=%00"
+    sent = {"data": body, "content_type": "application/x-www-form-urlencoded"}
+    for address in ("/keys/compare/", "/keys/compare/confirm/"):
+        answer = signed_in(cast.admin).post(address, **sent)
+        assert answer.status_code in {200, 409, 422}
+        assert "Payroll" in answer.content.decode()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
+from django.core.validators import MinValueValidator
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -18,6 +20,10 @@ FIELDS = ("at", "q", "status", "scope", "owner", "origin", "after")
 """The other filters ask for values that the audit log does not have, or that mean something only now."""
 
 
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""Near the start of the calendar, a time in some time zones does not exist in UTC."""
+
+
 class PastForm(InventoryForm):
     """``at``: the time, in the reader's zone. If empty, the present time."""
 
@@ -26,6 +32,7 @@ class PastForm(InventoryForm):
         label="As of",
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         error_messages={"invalid": "Enter a day and a time."},
+        validators=[MinValueValidator(EARLIEST, "Enter a time after 1999.")],
     )
 
     def __init__(self, params: QueryDict) -> None:
