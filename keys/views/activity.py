@@ -30,6 +30,8 @@ def activity(request: HtmxHttpRequest) -> HttpResponse:
 
 @require_safe
 def export_activity_csv(request: HtmxHttpRequest) -> StreamingHttpResponse:
+    if has_pasted_key(request):
+        raise Invalid("The address contains an API key. Download the list again from the page Activity.")
     events = export_activity(actor_of(request), request.GET)
     return csv_response("activity", EXPORT_HEADER, events)
 

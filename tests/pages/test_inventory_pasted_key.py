@@ -35,8 +35,12 @@ def test_an_owner_who_may_not_search_is_told_why(browser_of, cast):
     assert names(response) == ["My own"]
 
 
-def test_a_download_is_not_filtered_by_it_either(browser_of):
-    assert browser_of("admin").get(f"/keys/export/?q={KEY}").status_code == 422
+@pytest.mark.parametrize("query", [f"keys/export/?q={KEY}", f"activity/export/?actor={KEY}"])
+def test_a_download_is_not_filtered_by_it_either(browser_of, query):
+    """Its file would have the key in its name."""
+    response = browser_of("admin").get(f"/{query}")
+    assert response.status_code == 422
+    assert KEY not in f"{response.headers} {response.content.decode()}"
 
 
 def test_the_page_sends_it_by_post_which_says_so(browser_of):
