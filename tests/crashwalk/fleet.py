@@ -21,6 +21,7 @@ from typing import Any, Self
 from urllib.request import Request, urlopen
 
 from sandbox.launcher.processes import end_with_parent
+from tests.support import own_database
 from tests.support.own_database import Address
 from tests.support.ports import free_port
 
@@ -74,6 +75,7 @@ class Fleet:
             "PORTAL_DATA_DIR": str(data),
             "PORTAL_URL": self.url,
             "DEMO_PASSWORD": "correct horse battery",
+            "PORTAL_AUDIT_SIGNING_KEY": "5a" * 32,
             "WEB_CONCURRENCY": "2",
             **env,
         }
@@ -115,6 +117,11 @@ class Fleet:
             [sys.executable, *command], cwd=ROOT, env=self._env, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+    def wait_for_checkpoint(self, database: Address) -> None:
+        """Wait until the worker has signed the events so far."""
+        newest = "SELECT count(*) FROM keys_checkpoint"
+        self._wait("worker", lambda: own_database.rows(database, newest)[0][0] > 0)
 
     def start_worker(self) -> None:
         self._start("worker", ["manage.py", "worker"])

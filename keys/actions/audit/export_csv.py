@@ -15,12 +15,13 @@ from keys.rules.policy import Action, Actor
 from keys.selectors.activity.table import activity_export
 from keys.selectors.bulk.selection import selection_for
 from keys.selectors.inventory.exports import Export
-from keys.selectors.inventory.table import inventory_export, selection_export
+from keys.selectors.inventory.table import inventory_export, selection_export, visible_to
 
 
 def export_inventory(actor: Actor, params: QueryDict) -> Export:
     if actor.may(Action.SEE_INVENTORY):  # others export their own keys, and lose nothing to an old role
         actor = authorize_now(actor, Action.EXPORT_INVENTORY)
+    visible_to(actor)  # records a refusal, which the transaction would roll back
     with _reading_and_writing():
         export = inventory_export(actor, params)
         log.append(Event.INVENTORY_EXPORTED, actor=actor, filter=export.filter, count=export.count)
@@ -31,6 +32,7 @@ def export_selection(actor: Actor, selection_id: UUID) -> Export:
     """Export the keys of a frozen list, as they are now."""
     if actor.may(Action.SEE_INVENTORY):
         actor = authorize_now(actor, Action.EXPORT_INVENTORY)
+    visible_to(actor)
     selection = selection_for(actor, selection_id)
     with _reading_and_writing():
         export = selection_export(actor, selection)

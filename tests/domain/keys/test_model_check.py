@@ -16,8 +16,8 @@ import pytest
 from keys.rules.lifecycle import ENDED, PHASE, TRANSITIONS, Phase, State, Transition
 
 LEASED, LEASE_OVER, SETTLED = range(3)
-PASTED = {State.AWAITED}
-"""Transitions of keys that a person creates by hand, without a call to Cerby: see test_assisted.py."""
+BY_HAND = {State.AWAITED, State.WITHDRAWN}
+"""States of keys that a person creates or registers by hand: see test_assisted.py and test_withdraw.py."""
 UNDER_WAY = {"sent", "late", "answered"}
 
 
@@ -228,7 +228,7 @@ def _ends_well(seen: set[World], back: dict[World, list[World]]) -> set[World]:
 def test_nothing_goes_wrong_in_any_order_of_events():
     worlds, steps, wrongs = walk()
     assert wrongs == set()
-    assert {world.row for world in worlds} == {None, *State} - PASTED
+    assert {world.row for world in worlds} == {None, *State} - BY_HAND
     assert len(worlds) > 200
     assert steps > 600
 
@@ -239,7 +239,7 @@ def test_every_transition_of_the_table_is_used():
         (source, target)
         for sources, target in TRANSITIONS.values()
         for source in sources
-        if not PASTED & {source, target}
+        if not BY_HAND & {source, target}
     }
     walked = {
         (world.row, after.row)
