@@ -116,13 +116,13 @@ def test_the_first_tab_skips_to_the_content(open_browser):
     page.keyboard.press("Enter")
     expect(page.get_by_role("main")).to_be_focused()
     page.keyboard.press("Tab")
-    assert page.evaluate(FOCUSED)["name"] == "Is this ours?"
+    assert page.evaluate(FOCUSED)["name"] == "As of a date"
 
 
 def test_the_menu_of_a_row(open_browser):
     page = open_browser("owner")
     page.goto("/keys/?q=okta+user+sync")
-    menu = page.get_by_label("More options")
+    menu = page.get_by_label("More options").first
     menu.focus()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")

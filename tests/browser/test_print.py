@@ -46,6 +46,6 @@ def test_the_numbers_of_a_chart_are_printed_though_they_are_closed(page):
 
 def test_the_exact_times_of_a_table_are_printed(page):
     page.goto("/keys/?q=okta+user+sync")
-    created = page.locator("td[data-label='Created on'] time")
+    created = page.locator("td[data-label='Created on'] time").first
     page.emulate_media(media="print")
     assert _style(created, "content", "::after") == f'"{created.get_attribute("title")}"'

@@ -266,7 +266,8 @@ def test_only_widening_asks_for_a_fresh_sign_in(browser_of, cast, sandbox):
     key, _ = a_live_key(sandbox, cast.admin, scopes=["read:users", "read:teams"])
     browser = browser_of("admin", seconds_ago=301)
     response = turn(browser, key, "write:users", True)
-    assert response["Location"] == f"/accounts/reauthenticate/?next=%2Fkeys%2F{key.pk}%2F"
+    assert "Confirm that it is you" in text(response)
+    assert attribute(the(response, "input", name="next"), "value") == f"/keys/{key.pk}/"
     assert turn(browser, key, "read:teams", False)["Location"] == f"/keys/{key.pk}/"
     assert scopes_in_cerby(sandbox, key) == ["read:users"]
 
