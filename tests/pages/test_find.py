@@ -11,6 +11,7 @@ import time
 import uuid
 import zipfile
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -241,9 +242,14 @@ def test_a_file_for_which_there_is_no_memory_is_refused_and_the_pasted_text_is_k
 
 @pytest.mark.parametrize("url", [URL, "/keys/import/", "/accounts/login/", "/keys/nothing/"])
 def test_the_memory_of_a_file_is_returned_and_other_pages_keep_none(admin, monkeypatch, url):
-    held = []
+    held: list[int] = []
     take = uploads._Memory.take
-    monkeypatch.setattr(uploads._Memory, "take", lambda *all_: held.append(all_[1]) or take(*all_))
+
+    def take_and_tell(memory: Any, size: int) -> Any:
+        held.append(size)
+        return take(memory, size)
+
+    monkeypatch.setattr(uploads._Memory, "take", take_and_tell)
     admin.post(url, {"file": SimpleUploadedFile("a.log", b"x" * 3_000_000), "text": ""})
     largest = {URL: 10 * 1024 * 1024, "/keys/import/": LARGEST_IMPORT}.get(url, 0)
     assert sum(held) <= largest

@@ -76,8 +76,7 @@ def test_no_help_page_has_a_name_of_junk(cast, address, name):
 def test_a_junk_line_of_a_comparison_is_ignored(cast, line):
     table = quote("Name\tCreated on\tBy\tStatus\t\nPayroll\t11/30/2026\tAda\tActive\t")
     body = f"text={table}&group=missing-here&purpose-{line}=x&key-{line}=x&purpose=%00"
-    sent = {"data": body, "content_type": "application/x-www-form-urlencoded"}
     for address in ("/keys/compare/", "/keys/compare/confirm/"):
-        answer = signed_in(cast.admin).post(address, **sent)
+        answer = signed_in(cast.admin).post(address, body, "application/x-www-form-urlencoded")
         assert answer.status_code in {200, 409, 422}
         assert "Payroll" in answer.content.decode()
