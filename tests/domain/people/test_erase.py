@@ -157,7 +157,7 @@ PARTS = {
     "with the leaf": SET_ALL + ", leaf = mac",
     "with the MAC": SET_ALL + ", mac = leaf",
     "with the details": SET_ALL + ", details = '{\"a\": 1}'",
-    "with the actor": SET_ALL + ", actor_id = 99",
+    "with the actor": SET_ALL + ", actor_id = actor_id + 1",
     "with its time": SET_ALL + ", at = '2026-01-01'",
 }
 
