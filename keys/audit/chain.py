@@ -66,8 +66,9 @@ def find_problem() -> str:
     """
     _Checked.path = None
     registered = MacChain.objects.values_list("name", flat=True).first()
-    if not mac_ratchet.exists():
-        return WAITING if registered is not None or AuditEvent.objects.exists() else ""
+    is_in_use = registered is not None or AuditEvent.objects.exists()
+    if not mac_ratchet.exists():  # after the queries: another process of this node may just have begun
+        return WAITING if is_in_use else ""
     if registered not in {None, mac_ratchet.stored().chain}:
         return OTHER_CHAIN
     _Checked.path = path_of(mac_ratchet.FILE)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 
 from keys.audit import chain, log
@@ -61,6 +62,22 @@ def test_a_second_node_joins_and_no_event_looks_forged(a, b, database, monkeypat
     assert not Unsealed.objects.exists()
     assert set(AuditEvent.objects.values_list("mac_epoch", flat=True)) == {epoch + n for n in range(4)}
     assert TreeHead.objects.get().forged is None
+
+
+def test_another_process_may_start_the_chain_meanwhile(a, database):
+    """It writes the first event after this process has seen neither a chain nor a file."""
+    began = False
+
+    def begin_elsewhere(execute: Any, sql: str, *rest: Any) -> Any:
+        nonlocal began
+        if "keys_auditevent" in sql and not began:
+            began = True
+            log.append(Event.SIGNED_OUT, actor=None)
+        return execute(sql, *rest)
+
+    with a.here(), connection.execute_wrapper(begin_elsewhere):
+        assert chain.find_problem() == ""
+    assert began
 
 
 def test_a_chain_of_its_own_looks_forged(a, b, database):
