@@ -1,4 +1,4 @@
-"""Handle cross-cutting concerns of requests: database outages, session lifetime, HTMX, time zone, errors."""
+"""Handle cross-cutting concerns of requests: database outages, session lifetime, HTMX, pasted keys, time zone, errors."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ from keys.rules.errors import NotAllowed, PortalError, SignInAgain
 from keys.selectors.people import owns_keys, whom_to_ask
 from keys.views.htmx import HtmxHttpRequest, redirect_page
 from keys.views.kept_input import ENDED, confirm_page, keep_input, sign_in_page
+from keys.views.pasted_key import has_pasted_key, refuse_pasted_key
 from portal import outage
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -202,6 +203,18 @@ def _page_of(request: HtmxHttpRequest) -> str:
     if not current and referrer.netloc == request.get_host():
         current = referrer._replace(scheme="", netloc="").geturl()
     return current or resolve_url(settings.LOGIN_REDIRECT_URL)
+
+
+class PastedKeyMiddleware:
+    """Answer an address with an API key in it without using the key, whichever page or field it was for."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HtmxHttpRequest) -> HttpResponseBase:
+        if request.method in {"GET", "HEAD"} and has_pasted_key(request):
+            return refuse_pasted_key(request)
+        return self.get_response(request)
 
 
 class ReaderTimeZoneMiddleware:

@@ -17,21 +17,16 @@ from keys.selectors.activity.filters import saved_filters
 from keys.selectors.activity.table import EXPORT_HEADER, activity_page
 from keys.views.exports import csv_response
 from keys.views.htmx import HtmxHttpRequest, render_part
-from keys.views.pasted_key import has_pasted_key, refuse_pasted_key
 from keys.views.people import actor_of
 
 
 @require_safe
 def activity(request: HtmxHttpRequest) -> HttpResponse:
-    if has_pasted_key(request):
-        return refuse_pasted_key(request, "keys:activity")
     return _page(request, request.GET, SaveFilterForm())
 
 
 @require_safe
 def export_activity_csv(request: HtmxHttpRequest) -> StreamingHttpResponse:
-    if has_pasted_key(request):
-        raise Invalid("The address contains an API key. Download the list again from the page Activity.")
     events = export_activity(actor_of(request), request.GET)
     return csv_response("activity", EXPORT_HEADER, events)
 

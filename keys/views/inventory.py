@@ -9,20 +9,16 @@ from django.views.decorators.http import require_safe
 
 from keys.actions.audit.export_csv import export_inventory
 from keys.actions.audit.view_inventory import view_inventory
-from keys.rules.errors import Invalid
 from keys.selectors.bulk.selection import running_of
 from keys.selectors.inventory.freshness import freshness
 from keys.selectors.inventory.table import EXPORT_HEADER
 from keys.views.exports import csv_response
 from keys.views.htmx import HtmxHttpRequest, render_part
-from keys.views.pasted_key import has_pasted_key, refuse_pasted_key
 from keys.views.people import actor_of
 
 
 @require_safe
 def inventory(request: HtmxHttpRequest) -> HttpResponse:
-    if has_pasted_key(request):
-        return refuse_pasted_key(request, "keys:inventory")
     found = view_inventory(actor_of(request), request.GET)
     context = {"section": "keys", "tab": "keys", "inventory": found, "params": request.GET}
     context |= {
@@ -36,7 +32,5 @@ def inventory(request: HtmxHttpRequest) -> HttpResponse:
 
 @require_safe
 def export_inventory_csv(request: HtmxHttpRequest) -> StreamingHttpResponse:
-    if has_pasted_key(request):
-        raise Invalid("The address contains an API key. Download the list again from the page API keys.")
     keys = export_inventory(actor_of(request), request.GET)
     return csv_response("api-keys", EXPORT_HEADER, keys)

@@ -11,14 +11,11 @@ from django.views.decorators.http import require_safe
 from keys.actions.audit.view_past import view_past
 from keys.rules import formatting
 from keys.views.htmx import HtmxHttpRequest
-from keys.views.pasted_key import has_pasted_key, refuse_pasted_key
 from keys.views.people import actor_of
 
 
 @require_safe
 def past(request: HtmxHttpRequest) -> HttpResponse:
-    if has_pasted_key(request):
-        return refuse_pasted_key(request, "keys:past")
     found = view_past(actor_of(request), request.GET)
     rows = [(key, formatting.scope_list(key.scopes)) for key in found.keys]
     context = {"section": "keys", "past": found, "rows": rows, "params": request.GET}

@@ -1,4 +1,4 @@
-"""Answer a search for an API key without using the key, and take it out of the address."""
+"""Answer an address that contains an API key without using the key, and take it out of the address."""
 
 from __future__ import annotations
 
@@ -17,13 +17,20 @@ from keys.views.people import actor_of
 def has_pasted_key(request: HtmxHttpRequest) -> bool:
     """Return whether a value in the query string may be an API key.
 
-    ``static/pasted-key.js`` sends such text by POST instead, so this is so only without JavaScript.
+    ``static/pasted-key.js`` sends such text by POST instead, so this is so only without JavaScript. The
+    address of the page after the sign-in is not searched: a page with a key in its address leads nowhere.
     """
-    return any(may_contain_a_key(value) for _, values in request.GET.lists() for value in values)
+    said = (values for name, values in request.GET.lists() if name != "next")
+    return any(may_contain_a_key(value) for values in said for value in values)
 
 
-def refuse_pasted_key(request: HtmxHttpRequest, page: str) -> HttpResponse:
-    """Redirect to **Is this ours?**, or to ``page`` if the person may not use it, and say why."""
+def refuse_pasted_key(request: HtmxHttpRequest) -> HttpResponse:
+    """Redirect to **Is this ours?**, or to the API keys if the person may not use it, and say why.
+
+    A person who is not signed in is led to the same page without the query string.
+    """
+    if not request.user.is_authenticated:
+        return redirect_page(request, request.path)
     said = (
         "What you searched for looks like an API key, so the portal did not use it. "
         "Your browser may remember the address."
@@ -32,4 +39,4 @@ def refuse_pasted_key(request: HtmxHttpRequest, page: str) -> HttpResponse:
         messages.warning(request, f"{said} Paste the key here instead.")
         return redirect_page(request, reverse("keys:find"))
     messages.warning(request, f"{said} If you found the key somewhere, tell an admin.")
-    return redirect_page(request, reverse(page))
+    return redirect_page(request, reverse("keys:inventory"))
