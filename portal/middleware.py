@@ -1,4 +1,4 @@
-"""Handle cross-cutting concerns of requests: database outages, session lifetime, HTMX, pasted keys, time zone, errors."""
+"""Handle cross-cutting concerns of requests: outages, sessions, HTMX, pasted keys, time zone, errors."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from keys.rules.events import Event
 from keys.tlog import mac_ratchet
 from keys.tlog.leaf import ERASED
 from keys.tlog.merkle import leaf_hash
+from keys.verifier.verify_bundle import Kind
 
 LOOKED_AT = 200
 """Explanations, the newest first: a log with more of them has another problem."""
@@ -37,6 +38,12 @@ def damage_name(kind: str, where: str, times: int) -> str:
     same damage is found once more, the name differs.
     """
     return f"{kind} at {where}" + (f", {times:,} times" if times > 1 else "")
+
+
+def damage_in_words(name: str) -> str:
+    """Return a name of damage as a sentence, such as "Events 6 to 10: …". Another text stays as it is."""
+    kind, _, where = name.partition(" at ")
+    return f"{where[:1].upper()}{where[1:]}: {Kind[kind].value}" if kind in Kind.__members__ else name
 
 
 def forged_name(forged: forgeries.Forged) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from keys.models import AuditEvent
-from keys.rules.events import Event
+from keys.rules.events import DETAILS, Event
 from keys.selectors.activity import table
 from keys.selectors.activity.filters import GROUPS
+from keys.selectors.activity.words import label_of
 from tests import cast as people
 from tests.cast import a_key
 from tests.pages.helpers import attribute, csv_rows, elements, rows, text, the, words
@@ -92,14 +94,49 @@ def test_a_person_is_found_under_every_address_that_they_had(admin, cast):
         assert words(the(page, "h2")) == "Everything that Owner Person did"
 
 
-def test_details_are_words(admin):
-    an_event(type="key:start-delete", details={"from_state": "held"})
-    an_event(type="key:reveal", details={"thumbprint": "abc123", "further_refusals": 2})
-    said = words(the(admin.get("/activity/"), "tbody"))
-    assert "before that: in use" in said
-    assert "also refused: 2 more times" in said
-    for raw in ("from state", "held", "thumbprint", "abc123"):
-        assert raw not in said
+@pytest.mark.parametrize(
+    ("type_", "details", "said"),
+    [
+        ("key:start-delete", {"from_state": "held"}, "before that: in use"),
+        ("key:declare-removed", {"from_state": "in_doubt"}, "before that: in doubt"),
+        ("key:reveal", {"thumbprint": "abc123", "further_refusals": 2}, "also refused: 2 more times"),
+        ("key:repair", {"before": {"state": "held"}, "after": {"state": "revoked"}}, "deleted"),
+        ("key:edit", {"before": {"kind": "", "review_on": None}, "after": {"kind": "agent", "review_on": "2027-01-31"}},
+         "31 January 2027"),
+        ("key:edit", {"before": {"accountable": None}, "after": {"accountable": {"id": "7", "email": "a@x.example"}}},
+         "a@x.example"),
+        ("bulk:start", {"act": "remind", "count": 12}, "action: remind owners"),
+        ("quarantine:start", {"cause": "too_many"}, "cause: More keys would be revoked"),
+        ("inventory:compare", {"group": "missing-here", "count": 3, "rows": 9, "unreadable": 0, "whole_table": True},
+         "the whole table was pasted: yes"),
+        ("inventory:search", {"filter": "q=pay roll, needs=owner-left unused-90, status=active"},
+         "searched for: search: pay roll, needs attention: Owner disabled or left or Unused for 90 days, status: Active"),
+        ("activity:export", {"filter": "type=key:delete, actor=a@x.example", "count": 1}, "what: API key deleted"),
+        ("attempt:refuse", {"action": "key:generate"}, "action: generate"),
+        ("record:verify", {"events": 3, "damage": ["ROOT at events 6 to 10"]}, "Events 6 to 10: The events do not"),
+        ("record:find-forgery", {"events": [4], "leaves": ["abcdef0123"]}, "number of events: 4"),
+        ("policy:apply", {"settings": {"PORTAL_KEY_MANAGEMENT": "owner-only"}, "rules": {"key:see": {}}},
+         "who manages keys: owner-only"),
+        ("person:add", {"person": "7", "role": "Admin", "link": "mailed"}, "link to set a password: mailed to the person"),
+        ("evidence:export", {"since": "2026-07-01T00:00:00Z", "until": "2026-08-01T00:00:00Z"}, "since: 1 July 2026"),
+        ("key:store", {"how": "saved in Cerby", "shared": "no"}, "shared with the key's owner: no"),
+    ],
+)  # fmt: skip
+def test_details_are_words_on_the_page_and_in_the_download(admin, type_, details, said):
+    an_event(type=type_, details=details)
+    page = words(the(admin.get("/activity/"), "tbody"))
+    *_, line = csv_rows(admin.get("/activity/export/"))
+    for shown in (page, line[-1]):
+        assert said in shown
+        raw = r"held|thumbprint|abc|ROOT|missing-here|too_many|owner-left|key:|True|PORTAL_|[a-z]_[a-z]|[{}=\[\]]"
+        assert not re.search(raw, shown), shown
+
+
+def test_every_detail_has_a_label_of_words():
+    labels = {label_of(kind, name) for kind in Event for name in DETAILS.get(kind, ())}
+    assert [
+        label for label in labels if "_" in label or label in {"act", "keys", "link", "how", "found"}
+    ] == []
 
 
 def test_totals(admin, monkeypatch):

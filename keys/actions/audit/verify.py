@@ -10,7 +10,7 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from keys.audit import forgeries, log
-from keys.audit.explanations import damage_name
+from keys.audit.explanations import damage_in_words, damage_name
 from keys.audit.guard import authorize
 from keys.audit.results import seal_of
 from keys.audit.self_check import check
@@ -75,7 +75,9 @@ def carry_out(verification: Verification) -> str:
                 events=report.events,
                 damage=names,
             )
-    return failure or f"{report.events:,} events: {'; '.join(names) or 'nothing is wrong'}"
+    return (
+        failure or f"{report.events:,} events: {' '.join(map(damage_in_words, names)) or 'nothing is wrong'}"
+    )
 
 
 def _columns(report: Report) -> dict[str, Any]:

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, NamedTuple
 
-from keys.rules import formatting
 from keys.rules.scopes import label
+from keys.selectors.activity.words import attribute, text_of
 
 _SCOPES = "scopes"
-_LABELS = {
-    "owner_email": "owner's email",
-    "expires_at": "expiry",
-    "cerby_id": "Cerby's identifier",
-    "email": "email",
-    "accountable": "accountable person",
-    "review_on": "review date",
-}
 
 
 class Change(NamedTuple):
@@ -40,25 +31,31 @@ def changes_in(details: dict[str, Any]) -> list[Change]:
     return []
 
 
+def changes_in_words(details: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the changes between ``before`` and ``after`` as pairs of label and text, for a download."""
+    return [
+        (f"{change.name} {said}", "; ".join(values))
+        for change in changes_in(details)
+        for said, values in (("removed", change.removed), ("added", change.added))
+        if values
+    ]
+
+
 def _change(name: str, before: Any, after: Any) -> Change:
-    attribute = _LABELS.get(name, name.replace("_", " "))
-    if name == "tags":
-        return Change(
-            attribute,
-            [tag for tag in before if tag not in after],
-            [tag for tag in after if tag not in before],
-        )
     if isinstance(before, list) and isinstance(after, list):
-        removed = [label(scope) for scope in before if scope not in after]
-        return Change(attribute, removed, [label(scope) for scope in after if scope not in before])
-    return Change(attribute, _values(name, before), _values(name, after))
+        removed, added = (
+            [one for one in before if one not in after],
+            [one for one in after if one not in before],
+        )
+        return Change(attribute(name), _each(name, removed), _each(name, added))
+    return Change(attribute(name), _values(name, before), _values(name, after))
+
+
+def _each(name: str, values: list[str]) -> list[str]:
+    return [label(scope) for scope in values] if name == _SCOPES else values
 
 
 def _values(name: str, value: Any) -> list[str]:
     if value in (None, "", []):
         return []
-    if name == "expires_at":
-        return [formatting.exact(datetime.fromisoformat(value))]
-    if isinstance(value, dict):  # a person
-        return [value.get("email") or value["id"]]
-    return [label(scope) for scope in value] if isinstance(value, list) else [str(value)]
+    return [label(scope) for scope in value] if isinstance(value, list) else [text_of(name, value)]

@@ -14,9 +14,9 @@ from keys.rules import formatting
 from keys.rules.errors import Invalid
 from keys.rules.events import Event
 from keys.rules.policy import Action, Actor
-from keys.selectors.activity.changes import Change, changes_in
+from keys.selectors.activity.changes import Change, changes_in, changes_in_words
 from keys.selectors.activity.filters import NEWEST_FIRST, ActivityFilter, Events
-from keys.selectors.activity.words import details_in_words, in_order, text_of
+from keys.selectors.activity.words import details_in_words
 from keys.selectors.counts import bounded_count
 from keys.selectors.inventory.exports import Export, export
 from keys.selectors.inventory.keyset import Page, order_by, page
@@ -145,8 +145,6 @@ def row_of(values: tuple[Any, ...]) -> EventRow:
     id_, at, type_, outcome, who_id, who, email, role, key_id, key_name, ip, browser, reason, uid = columns
     details = readable(hidden, personal)
     changes = changes_in(details)
-    shown_as_changes = {"before", "after"} if changes else set[str]()
-    without_changes = {name: value for name, value in details.items() if name not in shown_as_changes}
     day, exact, iso = formatting.day_exact_iso(at)
     return EventRow(
         id=id_,
@@ -164,10 +162,16 @@ def row_of(values: tuple[Any, ...]) -> EventRow:
         ip=ip,
         browser=browser,
         reason=reason,
-        details=list(details_in_words(without_changes)),
+        details=list(details_in_words(type_, _without_changes(details, changes))),
         uid=uid,
         changes=changes,
     )
+
+
+def _without_changes(details: dict[str, Any], changes: list[Any]) -> dict[str, Any]:
+    """Return the details that ``changes`` does not say."""
+    said = {"before", "after"} if changes else set[str]()
+    return {name: value for name, value in details.items() if name not in said}
 
 
 EXPORT_HEADER = [
@@ -189,8 +193,10 @@ def activity_export(actor: Actor, params: QueryDict) -> Export:
 def _export_row(values: tuple[Any, ...]) -> list[str]:
     *columns, details, personal = values
     id_, at, type_, outcome, _, who, email, role, key_id, key_name, ip, browser, reason, _uid = columns
-    ordered = in_order(readable(details, personal))
-    detail_text = "; ".join(f"{name}: {text_of(name, value)}" for name, value in ordered)
+    shown = readable(details, personal)
+    changes = changes_in_words(shown)
+    words = [*details_in_words(type_, _without_changes(shown, changes)), *changes]
+    detail_text = "; ".join(f"{name}: {value}" for name, value in words)
     return [
         str(id_), formatting.utc(at), Event(type_).label, outcome, who or ERASED, email, role,
         str(key_id or ""), key_name, ip, browser, reason, detail_text,

@@ -1,42 +1,95 @@
-"""Write an event's details as words for people."""
+"""Write an event's details as words for people, on pages and in downloads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
 from typing import Any
 
+from keys.audit.explanations import damage_in_words
+from keys.models import ApiKey, Quarantine, Selection
 from keys.rules import formatting
-from keys.rules.events import OWNERSHIP
+from keys.rules.events import OWNERSHIP, Event
 from keys.rules.lifecycle import State
+from keys.rules.policy import Action
 from keys.rules.scopes import label
+from keys.selectors.activity.filter_words import filter_in_words
+from keys.selectors.compare.matching import Group
 
-_NOT_SHOWN = {"thumbprint"}
+NOT_SHOWN = {"thumbprint", "leaves"}
 """Details for programs. The event's own page has them in its exact bytes."""
 _LABELS = {
+    "act": "action",
     "as_of": "as of",
     "candidates": "words compared",
     "cerby_id": "id in Cerby",
+    "count": "number",
     "created_at": "created on",
     "damage": "places with damage",
+    "events": "number of events",
     "expires_at": "expires",
     "former_expires_at": "expiry before",
+    "found": "found in Cerby",
     "from_state": "before that",
     "further_refusals": "also refused",
+    "group": "what was confirmed",
     "hits": "keys found",
-    "import": "import",
+    "how": "stored",
+    "import": "number of the import",
+    "keys": "number of keys",
     "last_four": "last four characters",
     "last_used_at": "last used",
+    "link": "link to set a password",
+    "losing": "people who would lose access",
+    "method": "confirmed with",
     "not_checkable": "scopes that could not be checked",
     "not_granted": "scopes that Cerby did not grant",
     "owner_id": "owner's number in the portal",
+    "people": "people in all",
+    "person": "person's number in the portal",
     "read_at": "read on",
     "review_on": "review on",
     "revocations": "keys to delete",
+    "rows": "lines pasted",
     "secret_id": "secret's id in Cerby",
     "seen_at": "seen on",
-    "shared": "shared with",
+    "shared": "shared with the key's owner",
+    "shown": "status in Cerby's web app",
+    "unreadable": "lines that could not be read",
+    "whole_table": "the whole table was pasted",
 }
+_LABELS_OF: dict[tuple[str, str], str] = {
+    (Event.BULK_STARTED, "count"): "number of keys",
+    (Event.BULK_STOPPED, "count"): "number of keys",
+    (Event.INVENTORY_COMPARED, "count"): "number of keys",
+    (Event.INVENTORY_EXPORTED, "count"): "number of keys",
+    (Event.ACTIVITY_EXPORTED, "count"): "number of events",
+    (Event.ROLES_REFRESHED, "count"): "number of people",
+    (Event.SWEEP_STOPPED, "keys"): "keys that Cerby lists",
+    (Event.QUARANTINE_ENDED, "keys"): "keys that were held back",
+    (Event.INVENTORY_SEARCHED, "filter"): "searched for",
+}
+_ATTRIBUTES = {
+    "owner_email": "owner's email",
+    "owner": "owner",
+    "expires_at": "expiry",
+    "created_at": "creation",
+    "removed_at": "removal",
+    "stored_at": "storage",
+    "cerby_id": "Cerby's identifier",
+    "last_four": "last four characters",
+    "accountable": "accountable person",
+    "review_on": "review date",
+    "seen_by_id": "number of the person who confirmed it",
+    "seen_at": "confirmed on",
+    "use_read_by_id": "number of the person who read its last use",
+    "use_read_at": "last use read on",
+    "expiry_read_by_id": "number of the person who read its expiry",
+    "expiry_read_at": "expiry read on",
+    "missing_since": "missing in Cerby since",
+    "state": "status",
+}
+"""The names of values in "before" and "after" that are no words themselves."""
 _STATES = {
     State.REQUESTED: "requested, not generated yet",
     State.AWAITED: "waiting for the key to be pasted",
@@ -51,51 +104,114 @@ _STATES = {
     State.REVOKED: "deleted",
     State.WITHDRAWN: "withdrawn",
 }
-_MOMENTS = {"expires_at", "former_expires_at", "last_used_at", "read_at", "seen_at", "created_at", "until"}
+_ACTS = {
+    Selection.Act.DELETE: "delete keys",
+    Selection.Act.ADOPT: "adopt keys",
+    Selection.Act.EDIT: "edit keys",
+    Selection.Act.REMIND: "remind owners",
+}
+_GROUPS = {
+    Group.CONFIRMED: "keys that Cerby shows as active",
+    Group.MISSING_HERE: "keys that the inventory lacked",
+    Group.MISSING_THERE: "keys that Cerby's table lacked",
+    Group.REMOVED_THERE: "keys that Cerby shows as removed",
+    Group.AMBIGUOUS: "rows that fitted several keys",
+}
+_SETTINGS = {
+    "PORTAL_KEY_MANAGEMENT": "who manages keys",
+    "PORTAL_MAX_LIFETIME_DAYS": "longest lifetime in days",
+    "PORTAL_EXTRA_SCOPES": "extra scopes",
+    "CERBY_ISSUE_MODE": "how keys are created",
+}
+_MOMENTS = {
+    *("as_of", "created_at", "expires_at", "expiry_read_at", "former_expires_at", "last_used_at"),
+    *("missing_since", "read_at", "removed_at", "review_on", "seen_at", "since", "stored_at", "until"),
+    "use_read_at",
+}
 _SCOPES = {"scopes", "before", "after", "not_granted", "not_checkable"}
+_WORDS: dict[str, Callable[[Any], str]] = {
+    "from_state": lambda value: _of(_STATES, value),
+    "state": lambda value: _of(_STATES, value),
+    "act": lambda value: _of(_ACTS, value),
+    "cause": lambda value: _of(dict(Quarantine.Cause.choices), value),
+    "group": lambda value: _of(_GROUPS, value),
+    "kind": lambda value: _of(dict(ApiKey.Kind.choices), value).lower(),
+    "environment": lambda value: _of(dict(ApiKey.Environment.choices), value).lower(),
+    "origin": lambda value: _of(dict(ApiKey.Origin.choices), value),
+    "action": lambda value: _of({action.value: action.words for action in Action}, value),
+    "link": lambda value: _of({"mailed": "mailed to the person", "shown": "shown to the admin"}, value),
+    "filter": lambda value: filter_in_words(str(value)),
+    "damage": lambda value: "; ".join(map(damage_in_words, value)) if value else "none",
+    "rules": lambda value: f"of {len(value)} actions",
+    "settings": lambda value: "; ".join(
+        f"{_of(_SETTINGS, name)}: {_plain(each)}" for name, each in sorted(value.items())
+    ),
+    "further_refusals": lambda value: f"{value} more time{'' if value == 1 else 's'}",
+}
+"""How a value of a detail becomes words, if it is a code or a list of them."""
+
+
+def _of(words: Any, value: Any) -> str:
+    """Return the words for ``value``, or the value itself, with spaces, if an older portal wrote it."""
+    return str(words.get(value, str(value).replace("_", " ").replace("-", " "))) if value is not None else ""
+
+
+def attribute(name: str) -> str:
+    """Return the words for the name of a value in "before" and "after"."""
+    return _ATTRIBUTES.get(name, name.replace("_", " "))
 
 
 def in_order(details: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Sort details by name, "before" and "after" last, because PostgreSQL doesn't keep their order.
+    """Sort details by name, because PostgreSQL doesn't keep their order.
 
     Values of ownership that are not set are left out.
     """
-    last = {"before": 1, "after": 2}
-    known = [(name, value) for name, value in details.items() if value or name not in OWNERSHIP]
-    return sorted(known, key=lambda detail: (last.get(detail[0], 0), detail[0]))
+    return sorted((name, value) for name, value in details.items() if value or name not in OWNERSHIP)
 
 
-def details_in_words(details: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the label and the text of each detail that has a value."""
+def details_in_words(kind: str, details: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the label and the text of each detail that has a value. ``kind`` is the event's type."""
     for name, value in in_order(details):
-        if name not in _NOT_SHOWN and value not in (None, ""):
-            yield _LABELS.get(name, name.replace("_", " ")), _words(name, value)
+        if name not in NOT_SHOWN and value not in (None, ""):
+            yield label_of(kind, name), text_of(name, value)
 
 
-def _words(name: str, value: Any) -> str:
-    if name == "from_state" and value in set(State):
-        return _STATES[State(value)]
-    if name == "further_refusals":
-        return f"{value} more time{'' if value == 1 else 's'}"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return text_of(name, value)
+def label_of(kind: str, name: str) -> str:
+    """Return the label of the detail ``name`` of an event of the type ``kind``."""
+    return _LABELS_OF.get((kind, name)) or _LABELS.get(name, name.replace("_", " "))
 
 
 def text_of(name: str, value: Any) -> str:
-    """Return a detail's value as one line."""
+    """Return a detail's value, or a value in "before" or "after", as one line of words."""
+    if name in _WORDS:
+        return _WORDS[name](value)
+    if name in _MOMENTS and isinstance(value, str):
+        return _moment(value)
     if name in _SCOPES and isinstance(value, list):
-        return ", ".join(label(scope) for scope in value)
-    if name in _MOMENTS and isinstance(value, str) and value[:1].isdigit():
-        return formatting.exact(datetime.fromisoformat(value))
-    if name == "rules":
-        return f"of {len(value)} actions"
+        return ", ".join(label(scope) for scope in value) or "none"
+    return _plain(value)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
     if isinstance(value, list):
-        return "; ".join(str(part) for part in value) or "none"
+        return "; ".join(_plain(part) for part in value) or "none"
     if isinstance(value, dict):
-        return (
-            str(value["email"])
-            if value.keys() == {"id", "email"}
-            else ", ".join(f"{name}: {each}" for name, each in sorted(value.items()))
-        )
-    return str(value)
+        if "email" in value and value.keys() <= {"id", "email"}:
+            return str(value["email"] or value.get("id", ""))
+        return ", ".join(f"{attribute(name)}: {_plain(each)}" for name, each in sorted(value.items()))
+    return "" if value is None else str(value)
+
+
+def _moment(text: str) -> str:
+    """Return a day or a time as people write it, or ``text`` if it is neither, such as "never"."""
+    try:
+        if len(text) == len("2026-11-30"):
+            day = date.fromisoformat(text)
+            return f"{day.day} {day:%B %Y}"
+        return formatting.exact(datetime.fromisoformat(text))
+    except ValueError:
+        return text

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
+from keys.audit.explanations import damage_in_words
 from keys.audit.guard import authorize
 from keys.models import Alert, ApiKey, AuditEvent, PeriodicJob, Quarantine
 from keys.rules.events import ASKED_ELSEWHERE, Event
@@ -156,7 +157,7 @@ def _record(audit: AuditHealth) -> Iterator[ActiveAlert]:
         yield ActiveAlert(
             kind=AlertKind.RECORD_DAMAGED,
             subject=name[:64],
-            words=f"The last verification found {name}.",
+            words=f"The last verification found damage. {damage_in_words(name)}",
             advice="Change nothing, and follow the steps in the help. Then explain the damage on this page.",
             path=path,
             help=f"{reverse('keys:help-page', args=['operations'])}#the-audit-log-is-damaged",

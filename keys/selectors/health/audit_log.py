@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from keys.audit import forgeries
-from keys.audit.explanations import forged_name, is_explained
+from keys.audit.explanations import damage_in_words, forged_name, is_explained
 from keys.audit.guards import broken_guards
 from keys.audit.tree_store import head as tree_head
 from keys.models import Checkpoint, Sealed, TreeHead, Unsealed
@@ -109,7 +109,7 @@ def _problems(
     """Yield a status and a sentence for each problem, the worst first."""
     now = timezone.now()
     if damage:
-        yield "damaged", f"The last verification found damage: {'; '.join(damage)}."
+        yield "damaged", f"The last verification found damage. {' '.join(map(damage_in_words, damage))}"
     forged = forgeries.known(head)
     if forged and not is_explained(forged_name(forged)):
         yield (

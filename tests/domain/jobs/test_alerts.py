@@ -26,6 +26,7 @@ from keys.rules.lifecycle import State
 from keys.selectors.health.alert_kinds import AlertKind
 from keys.selectors.health.alerts import active_alerts
 from keys.selectors.health.audit_log import audit_health
+from keys.verifier.verify_bundle import Kind
 from tests.cast import a_key, actor, an_event, email_of
 from tests.support.bad_server import closed_port
 from tests.support.sealed_log import changeable_events
@@ -243,18 +244,18 @@ def test_each_kind_of_damage_is_mailed_once_and_ends_when_it_is_explained(sealed
     assert kinds() == []
     with changeable_events():
         AuditEvent.objects.filter(sealed__index=1).update(actor_role="Owner")
-    assert verified() == "3 events: COLUMNS at event 1"
+    assert verified() == f"3 events: Event 1: {Kind.COLUMNS.value}"
     keep_alerts()
     [letter] = mail.outbox
     assert letter.subject == "[contenzilla] The audit log is damaged"
-    assert "The last verification found COLUMNS at event 1." in letter.body
+    assert f"The last verification found damage. Event 1: {Kind.COLUMNS.value}" in letter.body
     assert "http://testserver/activity/verify/" in letter.body
 
     with changeable_events():
         AuditEvent.objects.filter(sealed__index=2).update(actor_name="Nobody")
-    assert verified() == "3 events: COLUMNS at event 1; PERSONAL at event 2"
+    assert verified() == f"3 events: Event 1: {Kind.COLUMNS.value} Event 2: {Kind.PERSONAL.value}"
     keep_alerts()
-    assert "found PERSONAL at event 2." in mail.outbox[1].body
+    assert f"found damage. Event 2: {Kind.PERSONAL.value}" in mail.outbox[1].body
     assert "COLUMNS" not in mail.outbox[1].body
 
     explain_damage(actor(cast.owner), Verification.objects.latest("id").pk, "It was a drill.")
