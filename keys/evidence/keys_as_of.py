@@ -15,7 +15,7 @@ from uuid import UUID
 
 from keys.models import ApiKey, AuditEvent
 from keys.rules.events import OWNERSHIP, Event
-from keys.rules.formatting import utc
+from keys.rules.formatting import utc, utc_if_known
 from keys.rules.lifecycle import CAVEAT, PHASE, Phase, State, status
 from keys.tlog.leaf import ERASED, readable
 from keys.verifier.verify_bundle import states_after
@@ -37,7 +37,10 @@ ANY_STATE = frozenset(state.value for state in State)
 
 @dataclass(frozen=True)
 class KeyAsOf:
-    """A key's values at that time. ``note`` explains, in sentences, which values are not from the log."""
+    """A key's values at that time. ``note`` explains, in sentences, which values are not from the log.
+
+    ``created_at`` is None if nobody knows when the key was created.
+    """
 
     id: UUID
     cerby_id: str
@@ -45,7 +48,7 @@ class KeyAsOf:
     owner_id: str
     owner_email: str
     scopes: list[str]
-    created_at: datetime
+    created_at: datetime | None
     expires_at: datetime
     status: str
     caveat: str
@@ -70,8 +73,10 @@ class KeyAsOf:
     note_by_people: str
 
     def as_json(self) -> dict[str, Any]:
-        moments = ("created_at", "expires_at", "stored_at", "removed_at", "last_used_at", "seen_at")
-        return {**vars(self), "id": str(self.id), **{name: utc(getattr(self, name)) for name in moments}}
+        moments = ("expires_at", "stored_at", "removed_at", "last_used_at", "seen_at")
+        created = utc_if_known(self.created_at, is_known=self.created_at is not None)
+        values = {**vars(self), "id": str(self.id), **{name: utc(getattr(self, name)) for name in moments}}
+        return values | {"created_at": created}
 
 
 @dataclass(frozen=True)
@@ -164,7 +169,7 @@ def _key_at(
         owner_id=str(key.owner.cerby_id) if "owner_email" not in facts else "",
         owner_email=facts.get("owner_email", emails.get(key.owner_id, key.owner_email)),
         scopes=list(facts["scopes"]),
-        created_at=key.created_at if key.created_at <= as_of else before[0].at,
+        created_at=_created(key, before, as_of),
         expires_at=expires_at,
         status=status(phase, expires_at, as_of).label,
         caveat=CAVEAT.get(state, "") if state else "",
@@ -183,6 +188,12 @@ def _key_at(
         **{name: facts[name] for name in ("team", "system", "kind", "environment", "review_on", "tags")},
         note_by_people=facts["note"],
     )
+
+
+def _created(key: ApiKey, before: Sequence[_KeyEvent], as_of: datetime) -> datetime | None:
+    if not key.created_known:
+        return None
+    return key.created_at if key.created_at <= as_of else before[0].at
 
 
 def _existed_unrecorded(key: ApiKey, events: Sequence[_KeyEvent], as_of: datetime) -> bool:

@@ -12,7 +12,7 @@ from keys.evidence.keys_as_of import KeyAsOf
 from keys.evidence.policy_as_of import Policy
 from keys.rules.csv_cells import line
 from keys.rules.events import Event
-from keys.rules.formatting import scope_list, utc, utc_microseconds, utc_or_not_known
+from keys.rules.formatting import scope_list, utc, utc_if_known, utc_microseconds, utc_or_not_known
 from keys.tlog.leaf import ERASED, readable
 
 KEY_HEADER = [
@@ -45,8 +45,8 @@ def key_line(key: KeyAsOf) -> str:
     return line(
         [
             str(key.id), key.cerby_id, key.name, key.owner_id, key.owner_email, scope_list(key.scopes),
-            utc(key.created_at), utc_or_not_known(key.expires_at), key.status, key.caveat, key.purpose,
-            key.origin,
+            utc_if_known(key.created_at, is_known=key.created_at is not None),
+            utc_or_not_known(key.expires_at), key.status, key.caveat, key.purpose, key.origin,
             utc(key.stored_at), utc(key.removed_at), utc(key.last_used_at), key.note,
             utc(key.seen_at), key.seen_by, key.last_used_source, key.expires_source,
             key.accountable_email, key.backup_email, key.team, key.system, key.kind, key.environment,

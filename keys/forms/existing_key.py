@@ -6,11 +6,14 @@ import zoneinfo
 from collections.abc import Sequence
 from datetime import datetime, time
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.core.validators import FileExtensionValidator
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.views.decorators.debug import sensitive_variables
 
 from keys import cerby
@@ -18,7 +21,7 @@ from keys.forms.new_key import check_field, cleaned_purpose, in_zone, ticked_sco
 from keys.forms.ownership import OwnershipForm
 from keys.rules import key_text
 from keys.rules import scopes as catalogue
-from keys.rules.errors import Busy, Invalid
+from keys.rules.errors import Busy, Invalid, Taken
 from keys.rules.scopes import in_order
 from keys.validation.existing_key import Registration, check_existing_name
 from keys.validation.new_key import PURPOSE_LENGTH
@@ -30,11 +33,21 @@ _DATE_ATTRS = {"type": "date"}
 
 
 def refuse(form: forms.Form, invalid: Invalid) -> None:
-    """Add the errors of ``invalid`` to the form. Errors of unknown fields go to the top."""
+    """Add the errors of ``invalid`` to the form, with a link to the key that has the name, if one has it.
+
+    Errors of unknown fields go to the top.
+    """
     if not invalid.fields:
         form.add_error(None, invalid.sentence)
     for field, sentence in invalid.fields.items():
-        form.add_error(field if field in form.fields else None, sentence)
+        error = _with_link(sentence, invalid.by) if isinstance(invalid, Taken) else sentence
+        form.add_error(field if field in form.fields else None, error)
+
+
+def _with_link(sentence: str, key_id: UUID) -> str:
+    return format_html(
+        '{} <a href="{}">Show the other key</a>.', sentence, reverse("keys:key", args=[key_id])
+    )
 
 
 class ForgetfulTextarea(forms.Textarea):
@@ -125,7 +138,7 @@ class RegisterForm(_PlainTextForm, OwnershipForm):
         label="Created on",
         required=False,
         widget=forms.DateInput(attrs=_DATE_ATTRS, format="%Y-%m-%d"),
-        help_text="If you know it. If empty, today.",
+        help_text="If you know it. If empty, the portal says that it is not known.",
     )
     scopes = forms.MultipleChoiceField(
         required=False,

@@ -46,7 +46,11 @@ class ApiKey(OwnershipColumns):
 
     ``seen_at``, ``seen_by``: who last confirmed the key against the table in Cerby's web app. ``use_read_*``
     and ``expiry_read_*``: who last read ``last_used_at`` and ``expires_at`` there. ``expires_at`` is
-    ``EXPIRY_NOT_KNOWN`` if nobody has told the portal when the key expires.
+    ``EXPIRY_NOT_KNOWN`` if nobody has told the portal when the key expires. If ``created_known`` is false,
+    nobody knows when the key was created in Cerby, and ``created_at`` is when it was added here.
+
+    ``holds_name``: 1 if no other key that people register may have the same owner and name while this one is
+    in use, else NULL. Cerby allows several keys with one name, so only the first of them holds it.
     """
 
     class Origin(models.TextChoices):
@@ -130,6 +134,7 @@ class ApiKey(OwnershipColumns):
     owner_left_at = models.DateTimeField(null=True)
 
     created_at = models.DateTimeField()
+    created_known = models.BooleanField(default=True)
     expires_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True)
     last_used_order = models.GeneratedField(
@@ -157,6 +162,8 @@ class ApiKey(OwnershipColumns):
     expiry_read_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
     )
+
+    holds_name = models.PositiveSmallIntegerField(null=True)
 
     objects = FoldingQuerySet["ApiKey"].as_manager()
 
@@ -207,6 +214,11 @@ class ApiKey(OwnershipColumns):
                 condition=Q(
                     state__in=sorted(s.value for s in HOLDS_ITS_NAME), origin__in=["generated", "pasted"]
                 ),
+            ),
+            models.UniqueConstraint(
+                fields=["owner", "name_order"],
+                name="key_registered_once",
+                condition=Q(holds_name__isnull=False, state__in=["claimed", "held", "ready"]),
             ),
         )
         # One index per sort order, for the keys that are listed by default; then one index per filter, in its

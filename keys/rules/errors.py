@@ -4,6 +4,7 @@ PortalError
 ├── NotAllowed          403  the person's role or not owning the key forbids it
 ├── NotFound            404  it doesn't exist, or this person may not know that it does
 ├── Invalid             422  the input is not valid; names the field and the reason
+│   └── Taken               another key has the name; says which one
 ├── Conflict            409  another person or process changed it first
 │   └── RequestUsed         the request's id already belongs to a key that was asked for differently
 ├── Gone                410  the one view has been used, or it has expired
@@ -28,6 +29,7 @@ PortalError
 from __future__ import annotations
 
 from http import HTTPStatus
+from uuid import UUID
 
 
 class PortalError(Exception):
@@ -72,6 +74,14 @@ class Invalid(PortalError):
     def __init__(self, sentence: str = "Check what you entered.", **fields: str) -> None:
         super().__init__(sentence)
         self.fields = fields
+
+
+class Taken(Invalid):
+    """The name belongs to the key with the id ``by``."""
+
+    def __init__(self, sentence: str, *, by: UUID) -> None:
+        super().__init__(name=sentence)
+        self.by = by
 
 
 class Conflict(PortalError):

@@ -159,11 +159,11 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.KEY_REGISTERED: frozenset(
         {
             *("origin", "owner", "owner_id", "scopes", "not_granted", "not_checkable"),
-            *("created_at", "expires_at", "purpose", "last_four", "import"),
+            *("created_at", "created_known", "expires_at", "purpose", "last_four", "import"),
         }
     )
     | OWNERSHIP,
-    Event.KEY_IDENTIFIED: frozenset({"cerby_id"}),
+    Event.KEY_IDENTIFIED: frozenset({"cerby_id", "created_at", "created_known"}),
     Event.KEY_SOUGHT: frozenset({"candidates", "hits"}),
     Event.KEY_LOOKED_UP: frozenset({"found", "cerby_id"}),
     Event.KEY_REVEALED: frozenset({"thumbprint", "further_refusals"}),

@@ -41,12 +41,12 @@ def to_the_second(moment: datetime) -> str:
     return f"{local.day} {local:%b %Y, %H:%M:%S %Z}"
 
 
-def day_exact_iso(moment: datetime) -> tuple[str, str, str]:
+def day_exact_iso(moment: datetime, *, is_known: bool = True) -> tuple[str, str, str]:
     """Return ``day``, ``exact`` and the ISO 8601 time for a table.
 
     Converting to the reader's time zone once saves half of the cost.
     """
-    if moment == EXPIRY_NOT_KNOWN:
+    if moment == EXPIRY_NOT_KNOWN or not is_known:
         return NOT_KNOWN, NOT_KNOWN, ""
     local = timezone.localtime(moment)
     exact = f"{local.day} {local:%B %Y, %H:%M:%S %Z}"
@@ -106,7 +106,11 @@ def utc(moment: datetime | None) -> str:
 
 
 def utc_or_not_known(expiry: datetime) -> str:
-    return NOT_KNOWN.lower() if expiry == EXPIRY_NOT_KNOWN else utc(expiry)
+    return utc_if_known(expiry, is_known=expiry != EXPIRY_NOT_KNOWN)
+
+
+def utc_if_known(moment: datetime | None, *, is_known: bool = True) -> str:
+    return utc(moment) if is_known else NOT_KNOWN.lower()
 
 
 def confirmed(name: str, at: datetime) -> str:

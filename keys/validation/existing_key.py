@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from keys.models import ApiKey, fold
 from keys.rules import scopes as catalogue
 from keys.rules.batches import batches
-from keys.rules.errors import Invalid
+from keys.rules.errors import Invalid, Taken
 from keys.rules.lifecycle import Phase
 from keys.validation import new_key
 from keys.validation.new_key import NAME_LENGTH
@@ -80,15 +81,25 @@ def same_key(registration: Registration) -> list[ApiKey]:
     return list(same.select_related("owner").order_by("created_at"))
 
 
+def refuse_copy(keys: Iterable[ApiKey], advice: str = "") -> None:
+    """Raise ``Taken`` for the first of ``keys``, which have the name and owner of a key to be stored."""
+    for key in keys:
+        sentence = f"This owner already has a key called “{key.name}” in the inventory."
+        raise Taken(f"{sentence} {advice}".strip(), by=key.pk)
+
+
 def identity(registration: Registration) -> tuple[str, str]:
     """Return what a declared key may share with no other key in use: its folded name and its owner."""
     return fold(registration.name), registration.owner_email
 
 
-def taken(names_and_owners: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Return the identities among these names and owners' emails that keys in use have, in few queries."""
-    found: set[tuple[str, str]] = set()
+def taken(names_and_owners: Iterable[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
+    """Return the identities among these names and owners' emails that keys in use have, each with a key."""
+    found: dict[tuple[str, str], UUID] = {}
     for batch in batches(((fold(name), email) for name, email in names_and_owners), NAMES_AT_ONCE):
         rows = ApiKey.objects.filter(name_order__in={name for name, _ in batch}, phase=Phase.LIVE)
-        found |= set(rows.values_list("name_order", "owner__email")) & set(batch)
+        wanted = set(batch)
+        for name, email, key_id in rows.values_list("name_order", "owner__email", "pk"):
+            if (name, email) in wanted:
+                found[name, email] = key_id
     return found

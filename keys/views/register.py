@@ -15,7 +15,7 @@ from keys.actions.keys.register import register_key
 from keys.audit.guard import authorize
 from keys.forms.existing_key import RegisterForm, refuse
 from keys.models import ApiKey
-from keys.rules.errors import CerbyError, Invalid
+from keys.rules.errors import CerbyError, Conflict, Invalid
 from keys.rules.policy import Action
 from keys.views.people import actor_of
 from keys.views.secrecy import secret_page
@@ -39,7 +39,7 @@ def register(request: HttpRequest) -> HttpResponse:
     except Invalid as invalid:
         refuse(form, invalid)
         return _page(request, form, HTTPStatus.UNPROCESSABLE_ENTITY)
-    except CerbyError as error:
+    except (CerbyError, Conflict) as error:
         form.add_error(None, f"{error.sentence} Nothing was registered.")
         return _page(request, form, error.status)
     messages.success(request, _success_message(key))

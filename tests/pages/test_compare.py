@@ -18,6 +18,7 @@ from tests.pages.helpers import (
     attribute,
     elements,
     events,
+    links,
     messages_of,
     reason_beside,
     text,
@@ -137,6 +138,14 @@ def test_missing_keys_are_adopted_together(admin, cast, sandbox):
     assert one.seen_by == cast.admin
     assert names_in(done, "confirmed") == ["One", "Two"]
     assert list(contradictions()) == []
+
+
+def test_two_keys_with_one_name_and_owner_are_both_adopted_and_lead_to_each_other(admin, sandbox):
+    response = paste(admin, row("Twin", "Nov 3, 2026"), row("Twin", "Nov 10, 2026"))
+    press(admin, response, "missing-here", purpose="Cerby allows two.")
+    one, two = ApiKey.objects.order_by("created_at")
+    assert (one.holds_name, two.holds_name) == (1, None)
+    assert links(admin.get(f"/keys/{one.pk}/"))["Look at the other key"] == f"/keys/{two.pk}/"
 
 
 def test_keys_that_the_table_lacks_are_listed_only_if_it_is_whole(admin, cast, key):

@@ -85,8 +85,10 @@ def test_the_dry_run_changes_nothing_and_the_import_matches_it(admin, cast):
     ],
 )
 def test_a_line_that_cannot_be_imported_is_left_out_with_the_reason(admin, cast, line, said):
-    a_key(cast.admin, name="payroll")
+    other = a_key(cast.admin, name="payroll")
     response = dry_run(admin, GOOD, line)
+    assert ("Show the other key" in links(response)) is said.startswith("The inventory already has")
+    assert links(response).get("Show the other key", f"/keys/{other.pk}/") == f"/keys/{other.pk}/"
     first, second = outcomes(response)
     assert first == "Declared"
     assert second.startswith("Skipped")

@@ -8,6 +8,9 @@ from urllib.parse import quote
 import pytest
 from django.utils import timezone
 
+from keys.evidence.keys_as_of import keys_as_of
+from keys.evidence.parts import key_line
+from keys.evidence.row_check import contradictions
 from keys.models import ApiKey, AuditEvent
 from keys.rules.lifecycle import State
 from tests.cast import a_key, a_live_key, an_event
@@ -19,6 +22,7 @@ from tests.pages.helpers import (
     links,
     messages_of,
     queries,
+    rows,
     text,
     the,
     within,
@@ -280,3 +284,21 @@ def test_a_long_story_costs_as_many_queries_as_a_short_one(admin, cast, sandbox)
         turn(admin, key, "read:teams", on)
     assert len(events(key_id=key.pk)) == 50
     assert queries(admin, f"/keys/{key.pk}/") == short
+
+
+def test_an_unknown_creation_date_is_said_everywhere(browser_of, cast):
+    """The evidence pack and the page of the past read the same ``KeyAsOf``."""
+    admin = browser_of("admin")
+    form = {"name": "Of old", "owner": cast.owner.email, "purpose": "P", "scopes": ["read:users"]}
+    admin.post("/keys/register/", form | {"expires_date": "2030-01-31"})
+    key = ApiKey.objects.get(name="Of old")
+    assert "Created on Not known In the inventory since" in text(admin.get(f"/keys/{key.pk}/"))
+    assert rows(admin.get("/keys/"))[0]["Created on"] == "Not known"
+    assert rows(admin.get("/keys/past/"))[0]["Created on"] == "Not known"
+    assert b'"not known","2030-01-31T00:00:00Z"' in b"".join(admin.get("/keys/export/").streaming_content)
+    event = admin.get(f"/activity/{events(type='key:register')[0].uid}/")
+    assert "created on not known" in text(event).lower()
+    [known] = keys_as_of(timezone.now(), {})
+    assert known.as_json()["created_at"] == "not known"
+    assert ',"not known",' in key_line(known)
+    assert list(contradictions()) == []

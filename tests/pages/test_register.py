@@ -134,9 +134,11 @@ def test_a_row_without_a_value_is_completed_instead_of_doubled(admin, cast, sand
 
 
 def test_declaring_an_existing_key_is_refused(admin, cast):
-    a_key(cast.owner, name="Nightly export")
+    other = a_key(cast.owner, name="Nightly export")
     response = admin.post(URL, filled())
     assert "already has a key called “Nightly export”" in reason_beside(response, "id_name")
+    assert links(response)["Show the other key"] == f"/keys/{other.pk}/"
+    assert "Copies accounts to the warehouse." in text(response)
     assert admin.post(URL, filled(owner="admin@contenzilla.example")).status_code == 302
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
+from functools import partial
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from keys import cerby
@@ -27,7 +28,7 @@ from keys.rules.policy import Action, Actor
 from keys.selectors.compare.matching import Group, KeyFacts
 from keys.selectors.compare.people import directory
 from keys.selectors.compare.plan import Item, Paste, Plan, is_by_hand, plan_with, read_paste
-from keys.validation import new_key
+from keys.validation import existing_key, new_key
 from keys.validation.existing_key import Registration
 
 AT_ONCE = 500
@@ -69,10 +70,18 @@ def confirm_group(actor: Actor, paste: Paste, confirmed: Confirmation) -> int:
     table = read_paste(paste)
     people = directory(table.rows)  # may ask Cerby, so before the transaction
     now = timezone.now()
+    planned = partial(plan_with, table, people, whole=paste.whole, now=now)
+    try:
+        return _confirm(actor, confirmed, planned, now)
+    except IntegrityError as taken:  # somebody has just added one of the keys
+        raise AnswerChanged(planned()) from taken
+
+
+def _confirm(actor: Actor, confirmed: Confirmation, planned: Callable[[], Plan], now: datetime) -> int:
     with transaction.atomic():
         _let_others_wait(now)
         wait_for_other_declarations()
-        plan = plan_with(table, people, whole=paste.whole, now=now)
+        plan = planned()
         if plan.digest(confirmed.group) != confirmed.shown:
             raise AnswerChanged(plan)
         count = _carry_out(actor, confirmed, plan, now)
@@ -83,8 +92,8 @@ def confirm_group(actor: Actor, paste: Paste, confirmed: Confirmation) -> int:
             actor=actor,
             group=confirmed.group.value,
             count=count,
-            rows=len(table.rows),
-            unreadable=len(table.unreadable) + table.more_unreadable,
+            rows=len(plan.table.rows),
+            unreadable=len(plan.table.unreadable) + plan.table.more_unreadable,
             whole_table=plan.whole,
         )
     return count
@@ -134,6 +143,8 @@ def _adopt(actor: Actor, items: list[Item], confirmed: Confirmation, now: dateti
         for batch in batches(sorted(emails), AT_ONCE)
         for user in User.objects.filter(email__in=batch)
     }
+    named = [(item.pair.row.name, item.owner.email.lower()) for item in items if item.pair.row and item.owner]
+    taken = set(existing_key.taken(named))
     for item, purpose in zip(items, purposes, strict=True):
         row = item.pair.row
         assert row is not None
@@ -141,7 +152,7 @@ def _adopt(actor: Actor, items: list[Item], confirmed: Confirmation, now: dateti
         made = (
             datetime.combine(row.created.day, time.min, tzinfo=timezone.get_current_timezone())
             if row.created
-            else now
+            else None
         )
         registration = Registration(
             name=row.name,
@@ -149,9 +160,12 @@ def _adopt(actor: Actor, items: list[Item], confirmed: Confirmation, now: dateti
             purpose=purpose,
             expires_at=EXPIRY_NOT_KNOWN,
             scopes=(),
-            created_at=min(made.astimezone(UTC), now),
+            created_at=min(made.astimezone(UTC), now) if made else None,
         )
-        key = add_key(actor, registration, owners[registration.owner_email])
+        # Cerby allows several keys with one name, and its table may have them.
+        is_first = existing_key.identity(registration) not in taken
+        taken.add(existing_key.identity(registration))
+        key = add_key(actor, registration, owners[registration.owner_email], holds_name=is_first)
         ApiKey.objects.filter(pk=key.pk).update(seen_at=now, seen_by=actor.user_id)
         log.append(Event.KEY_CONFIRMED, actor=actor, key=key, seen_at=utc_microseconds(now))
 

@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from keys.actions.keys.register import wait_for_other_declarations
 from keys.actions.people.accountable import known_person
 from keys.actions.people.confirm_role import authorize_now
 from keys.audit import log
@@ -19,7 +20,7 @@ from keys.rules.events import Event
 from keys.rules.lifecycle import Phase, State
 from keys.rules.policy import Action, Actor
 from keys.selectors.key.page import key_for
-from keys.validation.existing_key import LONGEST_AHEAD, check_existing_name
+from keys.validation.existing_key import LONGEST_AHEAD, check_existing_name, refuse_copy
 from keys.validation.ownership import REASON_LENGTH
 from keys.validation.text import check_text
 
@@ -44,6 +45,14 @@ def correct_key(actor: Actor, key_id: UUID, correction: Correction, *, version: 
     if not key.is_only_registered:
         raise Conflict("Only a registered key can be corrected, and only while Cerby does not list it.")
     owner = _check(key, correction)
+    try:
+        return _store(actor, key, correction, owner, version)
+    except IntegrityError as taken:
+        _check_is_alone(key, correction, owner)
+        raise Conflict("The inventory has just changed. Try again.") from taken
+
+
+def _store(actor: Actor, key: ApiKey, correction: Correction, owner: User, version: int) -> bool:
     before = _described(key)
     columns: dict[str, Any] = {
         "name": correction.name,
@@ -51,6 +60,7 @@ def correct_key(actor: Actor, key_id: UUID, correction: Correction, *, version: 
         "expires_at": correction.expires_at,
         "owner": owner,
         "owner_left_at": owner.left_at,
+        "holds_name": 1,
         **ApiKey.owner_columns(owner),
     }
     for name, value in columns.items():
@@ -61,6 +71,8 @@ def correct_key(actor: Actor, key_id: UUID, correction: Correction, *, version: 
         owner_id: dict[str, Any] = {"owner_id": str(owner.pk)} if "owner_email" in changed else {}
         rows = ApiKey.objects.filter(pk=key.pk, version=version, state=State.HELD, cerby_id=None)
         with transaction.atomic():
+            wait_for_other_declarations()
+            _check_is_alone(key, correction, owner)
             if rows.update(version=version + 1, **columns) != 1:
                 raise Conflict("This key has just been changed. Reload the page and try again.")
             log.append(
@@ -86,10 +98,12 @@ def _check(key: ApiKey, correction: Correction) -> User:
     owner = known_person(correction.owner_email)
     if owner is None:
         raise Invalid(owner=f"Cerby knows nobody with the email {correction.owner_email}.")
-    same = ApiKey.objects.filter(name_order=fold(correction.name), owner=owner, phase=Phase.LIVE)
-    if same.exclude(pk=key.pk).exists():
-        raise Invalid(name="The inventory already has a key with this name and owner.")
     return owner
+
+
+def _check_is_alone(key: ApiKey, correction: Correction, owner: User) -> None:
+    same = ApiKey.objects.filter(name_order=fold(correction.name), owner=owner, phase=Phase.LIVE)
+    refuse_copy(same.exclude(pk=key.pk)[:1])
 
 
 def _described(key: ApiKey) -> dict[str, str]:

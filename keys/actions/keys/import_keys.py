@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from keys import cerby
 from keys.actions.keys.register import add_key, wait_for_other_declarations
@@ -27,6 +27,15 @@ def import_keys(actor: Actor, text: str) -> int:
     """
     actor = authorize_now(actor, Action.REGISTER_KEY)
     planned = plan(actor, text).good
+    try:
+        return _import(actor, planned)
+    except IntegrityError as taken:
+        raise Invalid(
+            file="The inventory changed during the import. Nothing was imported. Look at the reasons below."
+        ) from taken
+
+
+def _import(actor: Actor, planned: list[Line]) -> int:
     with transaction.atomic():
         wait_for_other_declarations()
         lines = _not_declared_since(planned)

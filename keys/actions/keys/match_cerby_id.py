@@ -71,6 +71,10 @@ def _store_id(key: ApiKey, upstream: cerby.UpstreamKey, actor: Actor | None) -> 
     if repair_keys([key]):  # somebody removed the id from the row, or changed the name or the owner
         return False
     columns: dict[str, Any] = {"cerby_id": upstream.id}
+    created: dict[str, Any] = {}
+    if not key.created_known and upstream.created_at < key.expires_at:
+        columns |= {"created_at": upstream.created_at, "created_known": True}
+        created = {"created_at": upstream.created_at.isoformat(), "created_known": True}
     if key.state == State.REVOKING:
         columns["due_at"] = timezone.now()  # the reconciler can delete the key in Cerby now
     rows = ApiKey.objects.filter(pk=key.pk, cerby_id__isnull=True, state__in=MATCHABLE)
@@ -78,6 +82,7 @@ def _store_id(key: ApiKey, upstream: cerby.UpstreamKey, actor: Actor | None) -> 
     with suppress(IntegrityError), transaction.atomic():  # another row may have this id by now
         stored = rows.update(**columns) == 1
         if stored:
-            log.append(Event.KEY_IDENTIFIED, actor=actor, key=key, cerby_id=str(upstream.id))
-            key.cerby_id = upstream.id
+            log.append(Event.KEY_IDENTIFIED, actor=actor, key=key, cerby_id=str(upstream.id), **created)
+            for name, value in columns.items():
+                setattr(key, name, value)
     return stored

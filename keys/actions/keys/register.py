@@ -40,17 +40,27 @@ def register_key(
     existing_key.check_registration(registration, timezone.now())
     owner = _owner(registration.owner_email)
     if not secret:
-        ownership = _ownership(registration, owner)
+        return _declare(actor, registration, owner)
+    ownership = _ownership(registration, owner)
+    proved = prove(actor, secret, in_order(registration.scopes), accept_less=accept_less)
+    try:
+        with transaction.atomic():
+            wait_for_other_declarations()
+            return _keep_proved(actor, registration, owner, ownership, proved)
+    except IntegrityError as taken:
+        raise Conflict("Another person has just added this key to the inventory.") from taken
+
+
+def _declare(actor: Actor, registration: Registration, owner: User) -> ApiKey:
+    ownership = _ownership(registration, owner)
+    try:
         with transaction.atomic():
             wait_for_other_declarations()
             _check_is_new(registration)
             return add_key(actor, registration, owner, ownership)
-    ownership = _ownership(registration, owner)
-    proved = prove(actor, secret, in_order(registration.scopes), accept_less=accept_less)
-    try:
-        return _keep_proved(actor, registration, owner, ownership, proved)
     except IntegrityError as taken:
-        raise Conflict("Another person has just added this key to the inventory.") from taken
+        _check_is_new(registration)
+        raise Conflict("The inventory has just changed. Try again.") from taken
 
 
 def _owner(email: str) -> User:
@@ -75,24 +85,22 @@ def wait_for_other_declarations() -> None:
 
 
 def _check_is_new(registration: Registration) -> None:
-    for key in existing_key.same_key(registration):
-        raise Invalid(
-            name=f"This owner already has a key called “{key.name}” in the inventory. "
-            "If this is that key, paste its value as well, so that the portal can check it."
-        )
+    existing_key.refuse_copy(
+        existing_key.same_key(registration),
+        "If this is that key, paste its value as well, so that the portal can check it.",
+    )
 
 
 @sensitive_variables()
 def _keep_proved(
     actor: Actor, registration: Registration, owner: User, ownership: dict[str, Any], proved: Proved
 ) -> ApiKey:
+    same = existing_key.same_key(registration)
     valueless = [
-        key
-        for key in existing_key.same_key(registration)
-        if key.fingerprint is None and key.origin in {Origin.DECLARED, Origin.DISCOVERED}
+        key for key in same if key.fingerprint is None and key.origin in {Origin.DECLARED, Origin.DISCOVERED}
     ]
     if len(valueless) != 1:
-        return add_key(actor, registration, owner, ownership, proved)
+        return add_key(actor, registration, owner, ownership, proved, holds_name=not same)
     [key] = valueless
     return _complete(actor, registration, key, ownership, proved)
 
@@ -105,10 +113,12 @@ def add_key(
     proved: Proved | None = None,
     *,
     imported_in: UUID | None = None,
+    holds_name: bool = True,
 ) -> ApiKey:
     """Add a row and its event. The caller has checked the policy. ``imported_in``: the id of the import.
 
-    Without ``ownership``, the owner answers for the key, unless they have left.
+    Without ``ownership``, the owner answers for the key, unless they have left. ``holds_name``: the inventory
+    has no other key in use with this name and owner; raise ``IntegrityError`` if somebody has just added one.
     """
     now = timezone.now()
     with transaction.atomic():
@@ -120,6 +130,8 @@ def add_key(
             owner_left_at=owner.left_at,
             state=State.HELD,
             created_at=registration.created_at or now,
+            created_known=registration.created_at is not None,
+            holds_name=1 if holds_name else None,
             expires_at=registration.expires_at,
             imported_in=imported_in,
             **ApiKey.owner_columns(owner),
@@ -174,6 +186,7 @@ def _record(actor: Actor, key: ApiKey, proved: Proved | None) -> None:
         owner_id=str(key.owner_id),
         scopes=key.scopes,
         created_at=key.created_at.isoformat(),
+        created_known=key.created_known,
         expires_at=key.expires_at.isoformat(),
         purpose=key.purpose,
         **key.ownership_details(),

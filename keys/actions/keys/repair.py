@@ -81,7 +81,8 @@ def _restore(key: ApiKey, logged: LoggedKey) -> bool:
     before = {name: getattr(key, name) for name in columns}
     if "owner" in columns:
         before |= ApiKey.owner_columns(key.owner)
-    ApiKey.objects.filter(pk=key.pk).update(**columns)
+    # Another key may hold the name since. The log does not say which key holds it.
+    ApiKey.objects.filter(pk=key.pk).update(holds_name=None, **columns)
     if logged.was_viewed:
         RevealGrant.withdraw(key)
     details = details_of(before, columns)

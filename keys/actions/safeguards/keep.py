@@ -56,6 +56,7 @@ def _active_in_cerby(key: ApiKey) -> cerby.UpstreamKey:
 def _store(actor: Actor, key: ApiKey, upstream: cerby.UpstreamKey) -> None:
     now, id_, from_state = timezone.now(), str(upstream.id), key.state
     changes = {"cerby_id": upstream.id, "stored_at": now, "removed_at": None, "failure": ""}
+    changes |= {"holds_name": None}  # another key may hold it since; Cerby allows both
     with transaction.atomic():
         transition(
             key, Transition.KEEP, Event.KEY_KEPT, actor, changes=changes, cerby_id=id_, from_state=from_state

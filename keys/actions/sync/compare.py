@@ -281,10 +281,11 @@ def _copy_change(key: ApiKey, columns: dict[str, Any], result: SweepResult, *, u
     if not names:
         return
     unchanged = ApiKey.objects.filter(pk=key.pk, state=key.state, scopes=key.scopes)
+    stored = {name: columns[name] for name in names}
+    if names & {"name_order", "owner"}:
+        stored["holds_name"] = None  # Cerby allows several keys with one name
     with transaction.atomic():
-        if (unsettled and ScopeChange.is_running(key)) or (
-            unchanged.update(**{name: columns[name] for name in names}) != 1
-        ):
+        if (unsettled and ScopeChange.is_running(key)) or (unchanged.update(**stored) != 1):
             return  # somebody is changing the key; the next sweep compares again
         if unsettled and "scopes" in names and record_lost_change(key, columns["scopes"]):
             result.changed += 1

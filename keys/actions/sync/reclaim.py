@@ -108,6 +108,7 @@ def _row(
         owner_left_at=owner.left_at,
         scopes=in_order(values.get("scopes", upstream.scopes)),
         created_at=values.get("created_at", upstream.created_at),
+        created_known=values.get("created_known", True),
         expires_at=values.get("expires_at", upstream.expires_at),
         last_four=values.get("last_four", ""),
         **{name: values[name] for name in SEEN if name in values},

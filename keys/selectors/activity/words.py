@@ -16,7 +16,7 @@ from keys.rules.scopes import label
 from keys.selectors.activity.filter_words import filter_in_words
 from keys.selectors.compare.matching import Group
 
-NOT_SHOWN = {"thumbprint", "leaves"}
+NOT_SHOWN = {"thumbprint", "leaves", "created_known"}
 """Details for programs. The event's own page has them in its exact bytes."""
 _LABELS = {
     "act": "action",
@@ -164,8 +164,10 @@ def attribute(name: str) -> str:
 def in_order(details: dict[str, Any]) -> list[tuple[str, Any]]:
     """Sort details by name, because PostgreSQL doesn't keep their order.
 
-    Values of ownership that are not set are left out.
+    Values of ownership that are not set are left out. A time of creation that nobody knew says so.
     """
+    if details.get("created_known") is False:
+        details = details | {"created_at": formatting.NOT_KNOWN.lower()}
     return sorted((name, value) for name, value in details.items() if value or name not in OWNERSHIP)
 
 

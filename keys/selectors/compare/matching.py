@@ -55,6 +55,7 @@ class KeyFacts:
     owner_name: str
     owner_email: str
     created_at: datetime
+    created_known: bool
     expires_at: datetime
     origin: str
     state: str

@@ -136,7 +136,7 @@ def _keys(count: int, *, verb: bool = False) -> str:
 
 def _line(item: Item, purpose: str) -> Line:
     row, key = item.pair.row, item.pair.key
-    created = _row_day(item) or (formatting.day(key.created_at) if key else "")
+    created = _row_day(item) or (_created(key) if key else "")
     person = " ".join(row.by) if row else f"{key.owner_name} {key.owner_email}" if key else ""
     if item.owner is not None:
         person = f"{item.owner.name} {item.owner.email}"
@@ -177,6 +177,11 @@ def _selectable(candidates: Sequence[KeyFacts]) -> list[KeyFacts]:
     return [key for key in candidates if key.is_live]
 
 
+def _created(key: KeyFacts) -> str:
+    return formatting.day(key.created_at) if key.created_known else formatting.NOT_KNOWN
+
+
 def _option(key: KeyFacts) -> str:
     made = timezone.localtime(key.created_at)
-    return f"{key.name}, {key.owner_name}, created {made.day} {made:%b %Y %H:%M}, {_seen(key)}"
+    created = f"{made.day} {made:%b %Y %H:%M}" if key.created_known else "on an unknown day"
+    return f"{key.name}, {key.owner_name}, created {created}, {_seen(key)}"

@@ -40,8 +40,8 @@ IN_AN_UNREAD_LINE = "A line that could not be read has this name."
 BY_CERBY = "The portal reads this key's status from Cerby itself, so nobody has to declare it."
 
 _COLUMNS = (
-    *("id", "name", "owner_id", "owner_name", "owner_email", "created_at", "expires_at", "origin", "state"),
-    *("phase", "cerby_id", "seen_at", "seen_by__name"),
+    *("id", "name", "owner_id", "owner_name", "owner_email", "created_at"),
+    *("created_known", "expires_at", "origin", "state", "phase", "cerby_id", "seen_at", "seen_by__name"),
 )
 
 

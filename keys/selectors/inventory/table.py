@@ -51,6 +51,7 @@ COLUMNS = (
     "accountable_name",
     "accountable_email",
     "orphan",
+    "created_known",
     "cerby_id",
 )
 EXPORT_COLUMNS = (
@@ -149,7 +150,7 @@ def inventory_page(actor: Actor, params: QueryDict) -> Inventory:
 def _row(values: tuple[Any, ...], now: datetime) -> KeyRow:
     (id_, name, owner_name, owner_email, scopes, created, expires, used, phase, state, *others) = values
     current = status(phase, expires, now)
-    created_on, created_exact, created_iso = formatting.day_exact_iso(created)
+    created_on, created_exact, created_iso = formatting.day_exact_iso(created, is_known=others[16])
     by_people = _by_people(others)
     expires_on, expires_exact, expires_iso = formatting.day_exact_iso(expires)
     return KeyRow(
@@ -256,8 +257,9 @@ def _export_row(values: tuple[Any, ...], now: datetime) -> list[str]:
     current, by_people = status(phase, expires, now), _by_people(others)
     used_utc = "never" if by_people.last_used and not used else _used_utc(used, others)
     return [
-        str(id_), name, owner, email, formatting.scope_list(scopes), formatting.utc(created),
-        formatting.utc_or_not_known(expires), used_utc, current.label, _caveat(current, state, others),
+        str(id_), name, owner, email, formatting.scope_list(scopes),
+        formatting.utc_if_known(created, is_known=others[16]), formatting.utc_or_not_known(expires),
+        used_utc, current.label, _caveat(current, state, others),
         purpose, formatting.utc(stored), where, ApiKey.Origin(origin).label,
         formatting.utc(others[6]), others[7] or "", by_people.last_used, by_people.expires,
         *_ownership(others),
@@ -265,7 +267,7 @@ def _export_row(values: tuple[Any, ...], now: datetime) -> list[str]:
 
 
 def _ownership(others: Sequence[Any]) -> list[str]:
-    name, email, _, backup, team, system, kind, environment, review_on, tags, note, _ = others[13:]
+    name, email, _, _, backup, team, system, kind, environment, review_on, tags, note, _ = others[13:]
     review = review_on.isoformat() if review_on else ""
     return [name, email, backup or "", team, system, kind, environment, review, ", ".join(tags), note]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.utils import timezone
 
@@ -12,7 +13,7 @@ from keys.audit.guard import authorize
 from keys.models import User
 from keys.rules import formatting
 from keys.rules import scopes as catalogue
-from keys.rules.errors import Invalid
+from keys.rules.errors import Invalid, Taken
 from keys.rules.lifecycle import Status
 from keys.rules.pasted_dates import DayOrder
 from keys.rules.policy import Action, Actor
@@ -37,7 +38,7 @@ class Line:
     """``number`` is the line number in the file. ``problem`` says why the line is left out, or is empty.
 
     ``owner``, and each of ``answering`` (the accountable person and the backup), is a ``User``, or a person
-    from Cerby whom the portal doesn't know yet.
+    from Cerby whom the portal doesn't know yet. ``taken_by``: the key that already has the name and owner.
     """
 
     number: int
@@ -47,6 +48,7 @@ class Line:
     owner: User | cerby.Person | None = None
     answering: tuple[User | cerby.Person, ...] = ()
     problem: str = ""
+    taken_by: UUID | None = None
 
     @property
     def expires(self) -> str:
@@ -110,7 +112,8 @@ def _lines(rows: list[Row], people: dict[str, User | cerby.Person]) -> Iterator[
             named = tuple(answering(registration.ownership, people))
         except Invalid as invalid:
             problem = " ".join(invalid.fields.values()) or invalid.sentence
-            yield Line(row.number, name[:100], email[:254], problem=problem)
+            by = invalid.by if isinstance(invalid, Taken) else None
+            yield Line(row.number, name[:100], email[:254], problem=problem, taken_by=by)
         else:
             line_numbers[existing_key.identity(registration)] = row.number
             yield Line(row.number, name, email, registration, owner, named)
@@ -120,7 +123,7 @@ def _check(
     registration: Registration,
     owner: User | cerby.Person | None,
     line_numbers: dict[tuple[str, str], int],
-    taken: set[tuple[str, str]],
+    taken: Mapping[tuple[str, str], UUID],
 ) -> None:
     existing_key.check_registration(registration, timezone.now())
     if owner is None:
@@ -129,7 +132,10 @@ def _check(
     if earlier is not None:
         raise Invalid(name=f"Line {earlier} already declares a key with this name and owner.")
     if existing_key.identity(registration) in taken:
-        raise Invalid(name="The inventory already has a key with this name and owner.")
+        raise Taken(
+            "The inventory already has a key with this name and owner.",
+            by=taken[existing_key.identity(registration)],
+        )
 
 
 def _registration(row: Row, order: DayOrder | None) -> Registration:

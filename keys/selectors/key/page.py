@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from keys.audit.guard import authorize
-from keys.models import ApiKey, RevealGrant, User
+from keys.models import LISTED, ApiKey, RevealGrant, User
 from keys.rules import formatting, policy
 from keys.rules import scopes as catalogue
 from keys.rules.errors import Conflict, Invalid, NotAllowed, NotFound
@@ -65,10 +65,12 @@ class Switch:
 class KeyPage:
     """The data for the page. ``by_hand``: the key can be changed and deleted only in Cerby's web app.
 
-    ``why_not`` says why the actor may not add scopes, or is empty if they may.
+    ``same_name``: another key in use with this name and owner. ``why_not`` says why the actor may not add
+    scopes, or is empty if they may.
     """
 
     key: ApiKey
+    same_name: ApiKey | None
     status: Status
     caveat: str
     grant: RevealGrant | None
@@ -99,6 +101,7 @@ def key_page(actor: Actor, key_id: UUID) -> KeyPage:
     current = status(key.phase, key.expires_at, timezone.now())
     return KeyPage(
         key=key,
+        same_name=_same_name(actor, key) if key.phase == Phase.LIVE else None,
         status=current,
         caveat=CAVEAT.get(State(key.state), ""),
         grant=grant_of(key),
@@ -122,6 +125,12 @@ def key_page(actor: Actor, key_id: UUID) -> KeyPage:
         expires_today=current is Status.ACTIVE and timezone.localdate(key.expires_at) == timezone.localdate(),
         keys_path=settings.CERBY_KEYS_PATH,
     )
+
+
+def _same_name(actor: Actor, key: ApiKey) -> ApiKey | None:
+    same = ApiKey.objects.filter(LISTED, name_order=key.name_order, owner=key.owner, phase=Phase.LIVE)
+    other = same.exclude(pk=key.pk).first()
+    return other if other and actor.may(Action.SEE_KEY, other) else None
 
 
 def may_be_read(key: ApiKey) -> bool:

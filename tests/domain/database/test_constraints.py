@@ -65,6 +65,15 @@ def twice_the_name(in_use: str) -> Wrong:
     return write
 
 
+def registered_twice(in_use: str) -> Wrong:
+    def write(cast: Cast) -> None:
+        declared = {"origin": "declared", "holds_name": 1}
+        a_key(cast.admin, name="Straße nightly", **declared, **in_state(in_use))
+        a_key(cast.admin, name="STRAßE NIGHTLY", **declared)
+
+    return write
+
+
 def in_state(state: str) -> dict[str, object]:
     columns: dict[str, object] = {"state": state}
     if state == State.CALLING:
@@ -214,6 +223,7 @@ WRONG: dict[str, list[Wrong]] = {
     "key_fingerprint_names_its_pepper": [key(fingerprint=b"f" * 32), key(pepper_id="p1")],
     "key_removed_has_a_time": [key(state=State.REVOKED)],
     "key_origin_is_known": [key(origin="found"), key(origin="")],
+    "key_registered_once": [registered_twice(state) for state in (State.READY, State.CLAIMED, State.HELD)],
     "key_name_is_unique_while_in_use": [
         twice_the_name(state)
         for state in (
@@ -274,6 +284,7 @@ WRONG: dict[str, list[Wrong]] = {
 SAID_ANOTHER_WAY_BY_SQLITE = {
     "scope_change_one_at_a_time": "UNIQUE constraint failed: keys_scopechange.key_id",
     "key_name_is_unique_while_in_use": "UNIQUE constraint failed: keys_apikey.name_order",
+    "key_registered_once": "UNIQUE constraint failed: keys_apikey.owner_id, keys_apikey.name_order",
     "key_fingerprint_once": "UNIQUE constraint failed: keys_apikey.fingerprint",
     "alert_once_while_it_lasts": "UNIQUE constraint failed: keys_alert.kind, keys_alert.subject",
     "dropped_value_once": "UNIQUE constraint failed: keys_droppedvalue.kind, keys_droppedvalue.attribute",
