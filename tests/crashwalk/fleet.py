@@ -25,6 +25,7 @@ from tests.support import own_database
 from tests.support.own_database import Address
 from tests.support.ports import free_port
 
+PASSWORD = "correct horse battery"
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60  # seconds, on a machine that has much else to do
 STOP_SECONDS = 20
@@ -74,7 +75,7 @@ class Fleet:
         self._env = {name: os.environ[name] for name in FROM_HERE if name in os.environ} | {
             "PORTAL_DATA_DIR": str(data),
             "PORTAL_URL": self.url,
-            "DEMO_PASSWORD": "correct horse battery",
+            "DEMO_PASSWORD": PASSWORD,
             "PORTAL_AUDIT_SIGNING_KEY": "5a" * 32,
             "WEB_CONCURRENCY": "2",
             **env,
