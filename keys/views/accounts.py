@@ -90,7 +90,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Check the password of a signed-in person and, if it is right, give the session a new id."""
         if not super().reauthenticate(user, password):
             return False
-        user.refresh_from_db(fields=["password"])  # it may have been hashed anew
+        now = User.objects.get(pk=user.pk)
+        if now.password != user.password:  # it was hashed anew, or another browser has just changed it
+            if not now.check_password(password):
+                return False
+            user.password = now.password
         keep_session_mark(self.request)
         update_session_auth_hash(self.request, user)
         sign_in.record_confirmation(actor_of(self.request), method="password")

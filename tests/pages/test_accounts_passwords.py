@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.hashers import get_hasher, make_password
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from django.test import Client
@@ -89,6 +90,46 @@ def test_a_reset_is_recorded_and_told_to_the_person(cast):
     [letter] = deliver()
     assert "was set with a link" in letter.body
     assert "198.51.100.7" in letter.body
+
+
+@pytest.fixture
+def meanwhile(monkeypatch, cast):
+    """Return a function: after it, another browser sets a password just before (or after) one is hashed."""
+    hasher, stored = type(get_hasher()), make_password("set in another browser")
+
+    def patch(name):
+        real = getattr(hasher, name)
+
+        def hook(*args, **kwargs):
+            monkeypatch.setattr(hasher, name, real)
+            result = real(*args, **kwargs)
+            User.objects.filter(pk=cast.admin.pk).update(password=stored)
+            return result
+
+        monkeypatch.setattr(hasher, name, hook)
+
+    return patch
+
+
+@pytest.mark.parametrize("by_link", [False, True])
+def test_of_two_changes_at_the_same_moment_the_first_counts(browser_of, cast, meanwhile, by_link):
+    """The other one may be the person's, who changes a password because somebody knows it or has the link."""
+    link = link_for(email_of("admin"))
+    meanwhile("encode")
+    if by_link:
+        response = Client().post(link, {"password1": NEW, "password2": NEW})
+    else:
+        response = change(browser_of("admin"))
+    assert response.status_code == 409
+    cast.admin.refresh_from_db()
+    assert cast.admin.check_password("set in another browser")
+
+
+def test_a_session_does_not_survive_a_change_by_confirming_the_old_password(browser_of, meanwhile):
+    browser = browser_of("admin")
+    meanwhile("verify")
+    assert browser.post(CONFIRM, {"password": PASSWORD}).status_code == 200
+    assert browser.get("/roles/").status_code == 302
 
 
 def test_a_change_fails_with_its_event(browser_of, cast, fill_the_disk):

@@ -6,6 +6,7 @@ from django.db import transaction
 
 from keys.audit import log
 from keys.models import User
+from keys.rules.errors import Conflict
 from keys.rules.events import Event
 
 
@@ -13,9 +14,15 @@ def change_password(user: User, new: str, *, by_link: bool, ip: str, browser: st
     """Store ``new``, which was already validated. ``by_link``: the person used a link instead of the old one.
 
     All sessions of ``user`` end with the next request, because each contains a hash of the password's hash.
+    Raises ``Conflict`` if another request changed the password after ``user`` was read: it may have been the
+    person's own, because somebody else knows the old password or the link.
     """
+    checked = user.password
     user.set_password(new)  # slow, so outside the transaction
     event = Event.PASSWORD_RESET if by_link else Event.PASSWORD_CHANGED
     with transaction.atomic():
-        user.save(update_fields=["password"])
+        if User.objects.filter(pk=user.pk, password=checked).update(password=user.password) != 1:
+            raise Conflict(
+                "Your password was changed in another browser at this moment, so it was not set here."
+            )
         log.append(event, actor=user.as_actor(ip=ip, browser=browser))
