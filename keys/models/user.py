@@ -61,6 +61,14 @@ class User(AbstractBaseUser):
     def __str__(self) -> str:
         return f"{self.name} <{self.email}>"
 
+    @property
+    def email_if_erased(self) -> str:
+        return f"{self.cerby_id}@erased.invalid"
+
+    @property
+    def is_erased(self) -> bool:
+        return self.email == self.email_if_erased
+
     def get_session_auth_hash(self) -> str:
         """Return the hash in each session. A new ``signed_out_at`` changes it, which ends them."""
         return self._since_sign_out(super().get_session_auth_hash())

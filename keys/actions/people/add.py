@@ -29,9 +29,11 @@ def add_person(email: str, actor: Actor | None = None, *, link: str = "") -> Use
     """
     if actor is not None:
         actor = authorize_now(actor, Action.ADD_PERSON)
+    asked_at = timezone.now()
     user, person = _from_cerby(email)
-    if actor is not None:
-        authorize(actor, Action.ADD_PERSON, person=apply_upstream(person, user))  # with the role of now
+    if actor is not None:  # with the role of now
+        user = apply_upstream(person, user, asked_at=asked_at)
+        authorize(actor, Action.ADD_PERSON, person=user)
     with transaction.atomic():
         added = User.objects.select_for_update().get(pk=user.pk)
         if added.added_at is None:
@@ -43,7 +45,7 @@ def add_person(email: str, actor: Actor | None = None, *, link: str = "") -> Use
                 f"{added.email} was added already. If they lost their password, they choose "
                 "“Forgot your password?” on the sign-in page."
             )
-        return apply_upstream(person, added)
+        return apply_upstream(person, added, asked_at=timezone.now())
 
 
 def _from_cerby(email: str) -> tuple[User, cerby.Person]:

@@ -105,7 +105,7 @@ def _blank(events: list[int]) -> list[bytes]:
 
 def _anonymize(person: User) -> None:
     """Replace name and email. Cerby's id stays, so that the history of a key still has one owner."""
-    person.email = f"{person.cerby_id}@erased.invalid"
+    person.email = person.email_if_erased
     person.name = ERASED
     person.set_unusable_password()
     person.save(update_fields=["email", "name", "password"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -26,6 +26,18 @@ FRESH_ENOUGH = timedelta(minutes=1)
 A_PERSON_WAITS = 3
 """Seconds that a person waits for Cerby to confirm their role."""
 
+_CHANGEABLE = (
+    "email",
+    "name",
+    "role",
+    "cerby_role",
+    "role_known",
+    "role_checked_at",
+    "added_at",
+    "is_active",
+    "left_at",
+)
+
 logger = structlog.get_logger(__name__)
 
 
@@ -34,22 +46,39 @@ def refresh_person(user: User, *, within: float = math.inf) -> User:
 
     Raises ``CerbyError`` and leaves the stored role as it is. After ``CerbyNotFound``, the user is inactive.
     """
+    asked_at = timezone.now()
     try:
         person = cerby.connect().person(user.cerby_id, within=within)
     except CerbyNotFound:
-        _mark_as_left(user)
+        _mark_as_left(user, asked_at)
         raise
     note_dropped(person)
-    return apply_upstream(person, user)
+    return apply_upstream(person, user, asked_at=asked_at)
 
 
-def _mark_as_left(user: User) -> None:
+def _lock(user: User) -> None:
+    """Lock the row until the transaction ends, and update ``user`` from it: it may have changed meanwhile.
+
+    The password and ``signed_out_at`` stay as they were read. So a sign-in that began before one of them
+    changed gives no session.
+    """
+    user.refresh_from_db(fields=_CHANGEABLE, from_queryset=User.objects.select_for_update())
+
+
+def _has_newer_answer(user: User, asked_at: datetime) -> bool:
+    """Return whether another process asked Cerby after ``asked_at`` and has stored the answer."""
+    checked_at = user.role_checked_at
+    return checked_at is not None and asked_at < checked_at <= timezone.now()
+
+
+def _mark_as_left(user: User, asked_at: datetime) -> None:
     """Deactivate ``user``, whom Cerby no longer knows, and end their sessions."""
-    if user.left_at is not None:
-        return
-    before, now = _describe(user), timezone.now()
-    user.left_at, user.is_active, user.signed_out_at = now, False, now
     with transaction.atomic():
+        _lock(user)
+        if user.left_at is not None or _has_newer_answer(user, asked_at):
+            return
+        before, now = _describe(user), timezone.now()
+        user.left_at, user.is_active, user.signed_out_at = now, False, now
         user.save(update_fields=["is_active", "left_at", "signed_out_at"])
         _update_keys(user)
         _record(user, before, reason="Cerby does not know this person any more.")
@@ -73,21 +102,24 @@ def with_confirmed_role(actor: Actor) -> Actor:
     return user.as_actor(ip=actor.ip, browser=actor.browser)
 
 
-def apply_upstream(person: cerby.Person, user: User) -> User:
-    """Copy ``person``, as Cerby describes them, to ``user``, and record the changes.
+def apply_upstream(person: cerby.Person, user: User, *, asked_at: datetime) -> User:
+    """Copy ``person``, as Cerby described them after ``asked_at``, to ``user``, and record the changes.
 
     A person who is disabled in Cerby becomes inactive, and their sessions end for good. A person without a
-    role counts as a Guest User.
+    role counts as a Guest User. Nothing changes if the portal has stored a newer answer meanwhile.
     """
-    before = _describe(user)
-    columns = columns_for(person, user)
-    if not columns["is_active"]:
-        columns["signed_out_at"] = timezone.now()
-    for name, value in columns.items():
-        setattr(user, name, value)
-    if person.confirms_role:
-        user.role_checked_at = timezone.now()
     with transaction.atomic():
+        _lock(user)
+        if _has_newer_answer(user, asked_at):
+            return user
+        before = _describe(user)
+        columns = columns_for(person, user)
+        if not columns["is_active"]:
+            columns["signed_out_at"] = timezone.now()
+        for name, value in columns.items():
+            setattr(user, name, value)
+        if person.confirms_role:
+            user.role_checked_at = timezone.now()
         _release_email(user)
         user.save(update_fields=[*columns, "role_checked_at"])
         if before != _describe(user):
@@ -121,7 +153,12 @@ def _role(person: cerby.Person, user: User | None = None) -> dict[str, Any]:
 
 
 def _name_and_email(person: cerby.Person, user: User | None = None) -> dict[str, str]:
-    """Return name and email, cut to our column lengths; Cerby documents no maximum."""
+    """Return name and email, cut to our column lengths; Cerby documents no maximum.
+
+    A person who was erased stays erased until they are live again.
+    """
+    if user is not None and user.is_erased and person.status != LIVE:
+        return {"name": user.name, "email": user.email}
     email = person.email or (user.email if user else f"{person.id}@unknown.invalid")
     name = person.name or (user.name if user else email)
     return {"name": name[:200], "email": email.lower()[:254]}
@@ -186,7 +223,7 @@ def update_left_at() -> None:
 def _release_email(user: User) -> None:
     """Take the email of ``user`` from any other row that still has it: that person has left."""
     for earlier in User.objects.filter(email=user.email).exclude(pk=user.pk):
-        _mark_as_left(earlier)
+        _mark_as_left(earlier, timezone.now())
         earlier.email = f"{earlier.cerby_id}@moved.invalid"
         earlier.save(update_fields=["email"])
         _update_keys(earlier)

@@ -66,7 +66,7 @@ def read_everyone(*, limited: bool = True) -> int:
     reading.dropped.store()
     _check_lost_access(reading, limited=limited)
     for user, person in reading.differing:
-        apply_upstream(person, user)
+        apply_upstream(person, user, asked_at=started)
     _mark_checked(reading.same, started)
     for user in reading.missing[:MAX_SINGLE_REQUESTS]:
         with suppress(CerbyNotFound):

@@ -165,7 +165,7 @@ def _in_cerby(user: User, **changed: str) -> cerby.Person:
 def test_a_person_who_loses_an_address_to_another_one_is_no_contradiction(kept):
     former = User.objects.get(email="new@contenzilla.example")
     guest = User.objects.get(email="guest@contenzilla.example")
-    apply_upstream(_in_cerby(guest, email=former.email), guest)
+    apply_upstream(_in_cerby(guest, email=former.email), guest, asked_at=timezone.now())
     assert User.objects.get(pk=former.pk).email.endswith("@moved.invalid")
     assert list(contradictions()) == []
 
@@ -173,7 +173,7 @@ def test_a_person_who_loses_an_address_to_another_one_is_no_contradiction(kept):
 def test_a_key_that_is_requested_while_its_owner_is_renamed_is_no_contradiction(kept):
     admin = User.objects.get(email="admin@contenzilla.example")
     before = admin.as_actor()
-    apply_upstream(_in_cerby(admin, first_name="Ada"), admin)
+    apply_upstream(_in_cerby(admin, first_name="Ada"), admin, asked_at=timezone.now())
     assert list(contradictions()) == []
     ApiKey.objects.update(**ApiKey.owner_columns(before))  # as a request does that had read the former name
     assert list(contradictions()) == []

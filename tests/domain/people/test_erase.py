@@ -14,7 +14,8 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
 from keys.actions.people.erase import erase_person
-from keys.actions.people.refresh_all import refresh_everyone
+from keys.actions.people.refresh import refresh_person
+from keys.actions.people.refresh_all import read_everyone, refresh_everyone
 from keys.audit import log
 from keys.audit.signer import sign
 from keys.jobs.sealing import seal_all
@@ -87,6 +88,21 @@ def test_no_personal_data_remains_and_the_log_still_verifies(somebody_who_left, 
     seal_all(ME)
     assert sign().size == len(now)
     is_whole()
+
+
+def test_they_stay_erased_while_cerby_still_lists_them_as_disabled(
+    somebody_who_left, cast, sandbox, workspace
+):
+    erase_person(people.actor(cast.owner), somebody_who_left.email)
+    before = AuditEvent.objects.count()
+    read_everyone()
+    refresh_person(somebody_who_left)  # as it was read before the erasure
+    assert User.objects.get(pk=somebody_who_left.pk).is_erased
+    assert AuditEvent.objects.count() == before
+
+    sandbox.set_person(workspace.ids["user"], status="live")
+    read_everyone()
+    assert User.objects.get(pk=somebody_who_left.pk).email == cast.user.email
 
 
 def test_events_that_do_not_mention_them_stay_as_they_were(somebody_who_left, cast):

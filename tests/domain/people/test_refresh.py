@@ -10,8 +10,17 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from keys import cerby
 from keys.actions.people import sign_in
-from keys.actions.people.refresh import A_PERSON_WAITS, refresh_person, with_confirmed_role
+from keys.actions.people.add import add_person
+from keys.actions.people.refresh import (
+    A_PERSON_WAITS,
+    apply_upstream,
+    refresh_person,
+    with_confirmed_role,
+)
+from keys.actions.people.remove import remove_person
+from keys.evidence.row_check import contradictions
 from keys.models import ApiKey, AuditEvent, User
 from keys.rules.errors import CerbyError, CerbyNeverReached, CerbyNotFound
 from keys.rules.policy import Role
@@ -201,3 +210,37 @@ def test_a_reading_of_roles_ends_sessions_before_an_action_asks_for_the_role(cas
     checked(cast.admin, timedelta(hours=1))
     assert with_confirmed_role(actor(cast.admin)).is_active
     assert browser.get("/keys/").status_code == 302
+
+
+def being_asked(user: User) -> Any:
+    """Return a function that stores Cerby's present answer about ``user``, as a slow request does."""
+    asked_at, person, as_read = (
+        timezone.now(),
+        cerby.connect().person(user.cerby_id),
+        User.objects.get(pk=user.pk),
+    )
+    return lambda: apply_upstream(person, as_read, asked_at=asked_at)
+
+
+def test_a_person_who_is_added_or_removed_while_cerby_answers_stays_so(cast, sandbox):
+    store = being_asked(cast.user)
+    remove_person(cast.user.email)
+    assert not store().is_active
+    store = being_asked(cast.user)
+    add_person(cast.user.email)
+    assert store().is_active
+    assert User.objects.get(pk=cast.user.pk).is_active
+    assert list(contradictions()) == []
+
+
+def test_a_late_answer_does_not_undo_a_newer_one(cast, sandbox, workspace):
+    late = being_asked(cast.admin)
+    sandbox.set_person(workspace.ids["admin"], role="workspace_user")
+    refresh_person(cast.admin)
+    assert late().role == Role.USER
+    assert User.objects.get(pk=cast.admin.pk).role == Role.USER
+
+
+def test_an_answer_counts_although_the_clock_of_another_node_is_ahead(cast, sandbox, workspace):
+    sandbox.set_person(workspace.ids["admin"], role="workspace_user")
+    assert refresh_person(checked(cast.admin, -timedelta(minutes=5))).role == Role.USER
