@@ -125,8 +125,9 @@ window.addEventListener("pageshow", (event) => {
 document.addEventListener("change", (event) => {
   const box = event.target.closest?.(".choices");
   if (!box) return;
-  const labels = [...box.querySelectorAll(":checked")].map((input) => input.parentElement.textContent.trim());
   const button = document.querySelector(`[popovertarget="${box.id}"]`);
+  if (!button.dataset.nothing) return; // a button with a fixed name
+  const labels = [...box.querySelectorAll(":checked")].map((input) => input.parentElement.textContent.trim());
   button.textContent = labels.length > 1 ? `${labels.length} chosen` : (labels[0] ?? button.dataset.nothing);
 });
 

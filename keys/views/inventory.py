@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseRedirect, QueryDict, StreamingHttpResponse
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from keys.actions.audit.export_csv import export_inventory
@@ -19,15 +20,31 @@ from keys.views.people import actor_of
 
 @require_safe
 def inventory(request: HtmxHttpRequest) -> HttpResponse:
-    found = view_inventory(actor_of(request), request.GET)
-    context = {"section": "keys", "tab": "keys", "inventory": found, "params": request.GET}
+    params = request.GET
+    found = view_inventory(actor_of(request), params)
+    if len(params.getlist("columns")) > 1 and found.filter.is_valid():  # from the checkboxes
+        return HttpResponseRedirect(reverse("keys:inventory", query=_with(params, found.columns_given)))
+    context = {"section": "keys", "tab": "keys", "inventory": found, "params": params}
     context |= {
+        "other_params": [
+            (name, value)
+            for name, values in params.lists()
+            for value in values
+            if value and name != "columns"
+        ],
         "sort": found.filter.sort_in_use(),
         "freshness": freshness(),
         "running": running_of(actor_of(request)),
     }
     status = HTTPStatus.OK if found.filter.is_valid() else HTTPStatus.UNPROCESSABLE_ENTITY
     return render_part(request, "keys/inventory.html", "table", context, status=status)
+
+
+def _with(params: QueryDict, columns: str) -> QueryDict:
+    """Return the query string with these columns as one value."""
+    changed = params.copy()
+    changed.setlist("columns", [columns] if columns else [])
+    return changed
 
 
 @require_safe

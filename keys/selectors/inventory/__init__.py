@@ -4,6 +4,7 @@ To change the page, read these:
 
 - ``table``: the rows of the page and of the CSV export.
 - ``filters``: the form behind the query string. A new filter starts here.
+- ``columns``: the columns of the table. A new column starts here.
 - ``freshness``: when the inventory was last compared with Cerby.
 
 You can skip the others until you need to know why a page stays fast:

@@ -19,6 +19,7 @@ from keys.rules import key_text
 from keys.rules import scopes as catalogue
 from keys.rules.lifecycle import Phase
 from keys.selectors.inventory import conditions, search
+from keys.selectors.inventory.columns import ColumnsField
 from keys.selectors.inventory.conditions import Condition, Keys
 from keys.selectors.inventory.keyset import Order, Window
 from keys.selectors.inventory.totals import Total, total
@@ -201,6 +202,7 @@ class InventoryForm(forms.Form):
     kind = _choice("Kind", "Any kind", ApiKey.Kind.choices)
     environment = _choice("Environment", "Any environment", ApiKey.Environment.choices)
     sort = forms.ChoiceField(required=False, choices=[("", ""), *SORT_CHOICES])
+    columns = ColumnsField(required=False)
     after = forms.UUIDField(required=False)
     before = forms.UUIDField(required=False)
 

@@ -18,6 +18,7 @@ from keys.rules.errors import Invalid
 from keys.rules.lifecycle import CAVEAT, State, Status, status
 from keys.rules.policy import Action, Actor
 from keys.rules.readings import counts
+from keys.selectors.inventory.columns import ALL, DEFAULT, Shown, shown
 from keys.selectors.inventory.conditions import Condition, of_owner
 from keys.selectors.inventory.exports import Export, export
 from keys.selectors.inventory.filters import InventoryFilter
@@ -91,6 +92,8 @@ class KeyRow(TypedDict):
     last_used_note: str
     expires_note: str
     expires_today: bool
+    about: list[tuple[str, str, str]]
+    facts: list[tuple[str, str, str]]
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ class Inventory:
     page: Page[KeyRow]
     filter: InventoryFilter
     own_only: bool
+    shown: Shown
     total: Total | None = None
 
     @property
@@ -109,7 +113,20 @@ class Inventory:
 
     @property
     def last_used_label(self) -> str:
-        return "Last known use" if settings.CERBY_ISSUE_MODE == "assisted" else "Last used"
+        return next(column.label for column in ALL if column.name == "last-used")
+
+    @property
+    def columns_given(self) -> str:
+        """Return the columns as in the query string, if a person chose others than the default ones."""
+        chosen = self.filter.chosen["columns"] if self.filter.is_valid() else ()
+        return ",".join(chosen) if chosen != DEFAULT else ""
+
+    @property
+    def sorted_by(self) -> str:
+        """Return the column by which the page is sorted, if a person chose it and it is not shown."""
+        sort = self.filter.chosen["sort"].lstrip("-")
+        hidden = [column for column in ALL if column not in self.shown.columns]
+        return next((column.label.lower() for column in hidden if sort and column.sort == sort), "")
 
 
 def visible_to(actor: Actor) -> list[Condition]:
@@ -131,10 +148,11 @@ def inventory_page(actor: Actor, params: QueryDict) -> Inventory:
     visible = visible_to(actor)
     wanted = InventoryFilter(params)
     if not wanted.is_valid():
-        return Inventory(Page([], None, None), wanted, own_only=bool(visible))
+        return Inventory(Page([], None, None), wanted, own_only=bool(visible), shown=shown())
+    columns = shown(wanted.chosen["columns"], own_only=bool(visible))
     keys, order = wanted.keys(*visible)
     found = page(
-        keys.values_list(*COLUMNS),
+        keys.values_list(*COLUMNS, *columns.fields),
         order,
         ApiKey.objects.all(),
         after=wanted.chosen["after"],
@@ -142,12 +160,15 @@ def inventory_page(actor: Actor, params: QueryDict) -> Inventory:
         among=wanted.alternatives(*visible),
     )
     now = timezone.now()
-    rows = [_row(values, now) for values in found.rows]
+    rows = [_row(values, now, columns) for values in found.rows]
     total = wanted.total(*visible)
-    return Inventory(Page(rows, found.after, found.before), wanted, own_only=bool(visible), total=total)
+    listed = Page(rows, found.after, found.before)
+    return Inventory(listed, wanted, own_only=bool(visible), shown=columns, total=total)
 
 
-def _row(values: tuple[Any, ...], now: datetime) -> KeyRow:
+def _row(values: tuple[Any, ...], now: datetime, columns: Shown) -> KeyRow:
+    about, facts = columns.cells(values[len(COLUMNS) :])
+    values = values[: len(COLUMNS)]
     (id_, name, owner_name, owner_email, scopes, created, expires, used, phase, state, *others) = values
     current = status(phase, expires, now)
     created_on, created_exact, created_iso = formatting.day_exact_iso(created, is_known=others[16])
@@ -178,6 +199,8 @@ def _row(values: tuple[Any, ...], now: datetime) -> KeyRow:
         last_used_note=by_people.last_used,
         expires_note=by_people.expires,
         expires_today=current is Status.ACTIVE and expires_on == formatting.day(now),
+        about=about,
+        facts=facts,
     )
 
 
