@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from keys.audit import log
 from keys.audit.results import seal_of
+from keys.crypto.password_hash import digest_of_hash
 from keys.models import ApiKey, AuditEvent, SelectedKey, Selection, User, Verification
 from keys.rules.events import Event
 from keys.rules.formatting import utc_microseconds
@@ -34,6 +35,7 @@ MEMBERS = {
     "login_only": Role.LOGIN_ONLY,
     "guest": Role.GUEST,
 }
+BEFORE_THE_TEST = "Before the test."
 _CERBY_ROLES = {
     Role.OWNER: "workspace_owner",
     Role.SUPER_ADMIN: "workspace_super_admin",
@@ -100,6 +102,15 @@ def people_in_portal(ids: dict[str, str]) -> Cast:
     return Cast(**members)
 
 
+def record_people() -> None:
+    """Append the events that let people sign in, for a test that compares the rows with the audit log."""
+    for user in User.objects.exclude(added_at=None).order_by("pk"):
+        facts: dict[str, Any] = {"person": str(user.pk), "email": user.email, "role": user.role_in_words}
+        log.append(Event.PERSON_ADDED, actor=None, reason=BEFORE_THE_TEST, **facts)
+        digest = digest_of_hash(user.password)
+        log.append(Event.PASSWORD_RESET, actor=user.as_actor(), password_digest=digest)
+
+
 def signed_in(user: User | None, *, seconds_ago: float = 0) -> Client:
     """Return a browser in which ``user`` entered their password ``seconds_ago``. If it is None, nobody is signed in."""
     client = Client(headers={"user-agent": CHROME})
@@ -164,7 +175,6 @@ def a_live_key(sandbox: Sandbox, owner: User, **columns: Any) -> tuple[ApiKey, s
     return a_key(owner, id=key_id, cerby_id=uuid.UUID(cerby_id), **facts, **columns), plain
 
 
-BEFORE_THE_TEST = "Before the test."
 _MADE = (Event.KEY_REQUESTED, Event.KEY_CALLED, Event.KEY_ISSUED)
 _LIVES: dict[State, tuple[Event, ...]] = {
     State.REQUESTED: _MADE[:1],

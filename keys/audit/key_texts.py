@@ -26,9 +26,11 @@ STRUCTURED = frozenset(
         "scopes",
         "expires_at",
         "thumbprint",
+        "fingerprint_digest",
+        "password_digest",
+        "removed_at",
     }
     | {
-        "thumbprint",
         "leaves",
         "settings",
         "rules",

@@ -22,12 +22,17 @@ _SALT, _COUNT_SALT = "keys.verification", "keys.refusalcount"
 
 def seal_of(verification: Any) -> str:
     """Return the MAC of the result of ``verification``, under a key derived from PORTAL_SECRET_KEY."""
-    return _seal(_SALT, _text(verification, COLUMNS))
+    return _seal(_SALT, _text(verification, _columns(verification)))
 
 
 def is_changed(verification: Any) -> bool:
     """Return whether the row is not the result that the portal stored."""
-    return _differs(_SALT, _text(verification, COLUMNS), verification.seal)
+    return _differs(_SALT, _text(verification, _columns(verification)), verification.seal)
+
+
+def _columns(verification: Any) -> Sequence[str]:
+    """Return the protected columns. Results from before ``uncompared`` existed do not protect it."""
+    return (*COLUMNS, "uncompared") if getattr(verification, "uncompared", 0) else COLUMNS
 
 
 def seal_of_count(row: Any) -> str:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from keys.models import ApiKey, AuditEvent, RevealGrant
-from keys.rules.events import Event
+from keys.rules.events import BEGINS, Event
 from keys.rules.lifecycle import State
 from keys.tlog.leaf import readable
 from keys.verifier.verify_bundle import states_after
 
-BEGINS = (Event.KEY_REQUESTED, Event.KEY_REGISTERED, Event.KEY_DISCOVERED)
-"""The possible first events of a key."""
 SEEN = (
     "seen_at",
     "seen_by_id",
@@ -77,6 +75,7 @@ class KeyEvent:
     actor_id: int | None
     key_name: str
     details: dict[str, Any]
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,6 +91,11 @@ class LoggedKey:
     states: frozenset[str]
 
     @property
+    def has_beginning(self) -> bool:
+        """Return whether the log says how the key came into the inventory."""
+        return bool(self.events) and self.events[0].type in BEGINS
+
+    @property
     def was_viewed(self) -> bool:
         return any(event.type == Event.KEY_REVEALED and event.outcome == "done" for event in self.events)
 
@@ -102,8 +106,11 @@ class LoggedKey:
     @property
     def removed_at(self) -> datetime | None:
         """Return the time of the newest event that can have ended the key."""
-        ends = [event.at for event in self.events if event.type in _ENDS and event.outcome == "done"]
-        return ends[-1] if ends else None
+        ends = [event for event in self.events if event.type in _ENDS and event.outcome == "done"]
+        if not ends:
+            return None
+        told = ends[-1].details.get("removed_at")
+        return datetime.fromisoformat(told) if told else ends[-1].at
 
     def wrong_values(self, key: ApiKey) -> dict[str, tuple[Any, Any]]:
         """Return the values of the row ``key`` that contradict the events, each with the logged value."""
@@ -157,11 +164,11 @@ def _events(key_ids: Collection[UUID]) -> dict[UUID, list[KeyEvent]]:
     """Return the events of each key, oldest first, without those that changed nothing."""
     rows = AuditEvent.objects.filter(key_id__in=key_ids).order_by("id")
     rows = rows.exclude(type=Event.ATTEMPT_REFUSED).exclude(type=Event.KEY_REPAIRED, outcome="failed")
-    columns = ("key_id", "id", "at", "type", "outcome", "actor_id", "key_name", "details", "personal")
+    columns = ("id", "at", "type", "outcome", "actor_id", "key_name", "details", "reason")
     found: dict[UUID, list[KeyEvent]] = defaultdict(list)
-    for key_id, event_id, at, kind, outcome, actor_id, name, details, personal in rows.values_list(*columns):
-        shown = readable(details, personal)
-        found[key_id].append(KeyEvent(event_id, at, kind, outcome, actor_id, name, shown))
+    for key_id, personal, *values in rows.values_list("key_id", "personal", *columns):
+        event = KeyEvent(*values)
+        found[key_id].append(replace(event, details=readable(event.details, personal)))
     return found
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.db.models import Q, QuerySet
+
+from keys.crypto.password_hash import digest_of_hash
 from keys.models import AuditEvent, LoggedEmail, User
 from keys.rules.events import Event
 from keys.tlog.leaf import ERASED, readable
@@ -43,6 +46,27 @@ def former_values(user: User) -> set[str]:
             before = details.get("before", {})
             found |= {before[name] for name in ("full name", "email") if name in before}
     return found - {ERASED}
+
+
+def has_other_password(user: User) -> bool:
+    """Return whether the stored hash of the password differs from the one in the newest event about it.
+
+    Older events have no digest, so the hash is not compared until the next change of the password.
+    """
+    stored = User.objects.filter(pk=user.pk).values_list("password", flat=True).first()
+    events = password_events().filter(actor_email=user.email, actor_id=user.pk).order_by("-at", "-id")
+    newest = events.values_list("details", flat=True).first()
+    digest = (newest or {}).get("password_digest")
+    return stored is not None and digest is not None and digest != digest_of_hash(stored)
+
+
+def password_events() -> QuerySet[AuditEvent]:
+    """Return the events after which a row has another hash of a password."""
+    return AuditEvent.objects.filter(
+        Q(type__in=[Event.PASSWORD_CHANGED, Event.PASSWORD_RESET])
+        | Q(type=Event.SIGNED_IN, details__has_key="password_digest"),
+        outcome=AuditEvent.Outcome.DONE,
+    )
 
 
 def _facts(person_id: int, email: str) -> dict[str, str]:

@@ -7,18 +7,21 @@ older events did not record them, are not compared.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterator
-from typing import NamedTuple
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef
 
-from keys.evidence.logged_keys import BEGINS, LoggedKey, logged_keys
-from keys.evidence.logged_people import PEOPLE_EVENTS, facts_after, former_values
-from keys.models import ApiKey, AuditEvent, Sealed, User
+from keys.evidence.contradiction import Contradiction
+from keys.evidence.logged_facts import lacks_fingerprint, wrong_facts
+from keys.evidence.logged_keys import LoggedKey, logged_keys
+from keys.evidence.logged_people import former_values
+from keys.evidence.people_rows import changed_people, count_unbound_passwords
+from keys.models import ApiKey, AuditEvent, Sealed
 from keys.models.folding import fold
-from keys.tlog.leaf import ERASED, readable
+from keys.rules.events import BEGINS
 from keys.verifier.verify_bundle import Kind, Report
 
 _EVENTS_ARE_MISSING = frozenset({Kind.EMPTY, Kind.MISSING, Kind.TRUNCATED, Kind.ROLLED_BACK, Kind.FORK})
@@ -28,30 +31,30 @@ ATTEMPTS = 5
 """How often a key is read again if it changes while it is compared."""
 
 
-class Contradiction(NamedTuple):
-    """``event`` is the id of the newest event about the row, or None if the log has none."""
-
-    event: int | None
-    words: str
-
-
-def check_rows(report: Report) -> None:
+def check_rows(report: Report) -> int:
     """Add the contradictions between rows and events to ``report``, at the newest event about each row.
 
-    If events are missing, the report says so already, and the rows would contradict the rest.
+    Return how many rows could be compared only in part: their events are older than the digest of a
+    fingerprint or a password. If events are missing, the report says so already, and the rows would
+    contradict the rest.
     """
     if not report.found.keys().isdisjoint(_EVENTS_ARE_MISSING):
-        return
-    for event_id, words in contradictions():
+        return 0
+    partly = Counter[str]()
+    for event_id, words in contradictions(partly):
         index = Sealed.objects.filter(event_id=event_id).values_list("index", flat=True).first()
         report.add(Kind.ROWS, report.events if index is None else index, words)
+    return partly.total() + count_unbound_passwords()
 
 
-def contradictions() -> Iterator[Contradiction]:
-    """Compare every row with the events. Memory stays flat for keys; people are all in memory."""
+def contradictions(partly: Counter[str] | None = None) -> Iterator[Contradiction]:
+    """Compare every row with the events. Memory stays flat for keys; people are all in memory.
+
+    Count in ``partly`` the keys whose events do not record their fingerprint.
+    """
     yield from _deleted_keys()
-    yield from _changed_keys()
-    yield from _changed_people()
+    yield from _changed_keys(Counter() if partly is None else partly)
+    yield from changed_people()
 
 
 def _deleted_keys() -> Iterator[Contradiction]:
@@ -61,11 +64,12 @@ def _deleted_keys() -> Iterator[Contradiction]:
         yield Contradiction(event_id, f"The row of the API key “{name}” ({key_id}) was deleted.")
 
 
-def _changed_keys() -> Iterator[Contradiction]:
+def _changed_keys(partly: Counter[str]) -> Iterator[Contradiction]:
     after = UUID(int=0)
     while page := list(ApiKey.objects.filter(pk__gt=after).order_by("pk").select_related(*_JOINED)[:PAGE]):
         logged = logged_keys([key.pk for key in page])
         for key in page:
+            partly["keys"] += lacks_fingerprint(logged[key.pk])
             if _differences(key, logged[key.pk]):
                 yield from _compare_again(key.pk)
         after = page[-1].pk
@@ -93,6 +97,10 @@ def _differences(key: ApiKey, logged: LoggedKey) -> list[str]:
         f"{name} is {row!r} in its row, and {right!r} according to the log."
         for name, (row, right) in logged.wrong_values(key).items()
     ]
+    found += [
+        f"{name} is {_plain(row)} in its row, and {_plain(right)} according to the log."
+        for name, row, right in wrong_facts(key, logged)
+    ]
     if logged.has_wrong_state(key):
         found.append(f"state is {key.state!r} in its row, and {_or(logged.states)} according to the log.")
     if logged.allows_second_view(getattr(key, "grant", None)):
@@ -118,56 +126,9 @@ def _wrong_copies(key: ApiKey) -> Iterator[tuple[str, str, str]]:
                 yield f"{role}_{name}", row, right
 
 
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else repr(value)
+
+
 def _or(states: frozenset[str]) -> str:
     return " or ".join(repr(state) for state in sorted(states))
-
-
-def _changed_people() -> Iterator[Contradiction]:
-    """Report only what is still found when everything is read again: a person may change meanwhile."""
-    found = list(_differences_of_people())
-    if found:
-        again = set(_differences_of_people())
-        yield from (one for one in found if one in again)
-
-
-def _differences_of_people() -> Iterator[Contradiction]:
-    people = {user.pk: user for user in User.objects.order_by("pk").iterator()}
-    logged, newest = _people_in_log(people)
-    for pk, facts in logged.items():
-        user = people[pk]
-        row = {
-            "full name": user.name,
-            "email": user.email,
-            "role": user.role_in_words,
-            "may sign in": "yes" if user.is_active else "no",
-            "in the workspace": "yes" if user.left_at is None else "no",
-        }
-        if user.email == f"{user.cerby_id}@moved.invalid":  # another person has the address, without an event
-            del row["email"]
-        for name, value in facts.items():
-            if name in row and row[name] != value and value != ERASED:
-                words = f"{name} is {row[name]!r} in the row, and {value!r} according to the log."
-                yield Contradiction(newest[pk], f"Person {user.cerby_id}: {words}")
-
-
-def _people_in_log(people: dict[int, User]) -> tuple[dict[int, dict[str, str]], dict[int, int]]:
-    """Return each person's values by the log, and the newest event about them, reading the newest first."""
-    by_email = {user.email: pk for pk, user in people.items()}
-    logged: dict[int, dict[str, str]] = defaultdict(dict)
-    newest: dict[int, int] = {}
-    rows = AuditEvent.objects.filter(type__in=PEOPLE_EVENTS, outcome="done").order_by("-id")
-    columns = ("id", "type", "details", "personal")
-    for event_id, kind, details, personal in rows.values_list(*columns).iterator(chunk_size=PAGE):
-        shown = readable(details, personal)
-        pk = int(shown["person"]) if "person" in shown else by_email.get(shown["email"])
-        if pk not in people:
-            continue  # erased, or the address belongs to nobody any more
-        newest.setdefault(pk, event_id)
-        for name, value in facts_after(kind, shown).items():
-            logged[pk].setdefault(name, value)
-        if "person" in shown:
-            logged[pk].setdefault("email", shown["email"])
-        earlier = shown.get("before", {}).get("email")
-        if earlier and earlier != ERASED:
-            by_email.setdefault(earlier, pk)
-    return logged, newest

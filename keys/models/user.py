@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.hashers import check_password, make_password
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
@@ -28,7 +29,8 @@ class User(AbstractBaseUser):
     request check, is true only for people who were added to the portal (``added_at``) and are live in Cerby.
     ``cerby_role``: the identifier of the role in Cerby; ``role_known``: whether the portal knows it.
     ``left_at``: when the portal found that Cerby had disabled the person or no longer knew them.
-    ``signed_out_at``: when the portal last ended all of the person's sessions.
+    ``signed_out_at``: when the portal last ended all of the person's sessions. ``former_hash``: the hash of
+    the row, if this object has a new hash of the same password.
     """
 
     email = models.EmailField(unique=True)
@@ -42,6 +44,8 @@ class User(AbstractBaseUser):
     is_active = models.BooleanField(default=False)
     left_at = models.DateTimeField(null=True)
     signed_out_at = models.DateTimeField(null=True)
+
+    former_hash = ""
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
@@ -68,6 +72,17 @@ class User(AbstractBaseUser):
     @property
     def is_erased(self) -> bool:
         return self.email == self.email_if_erased
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """Return whether the password is right. If its hash has old parameters, make a new one.
+
+        Unlike Django, do not store it: a change of the row needs an event (keys.actions.people.sign_in).
+        """
+
+        def hash_anew(password: str) -> None:
+            self.former_hash, self.password = self.password, make_password(password)
+
+        return check_password(raw_password, self.password, hash_anew)
 
     def get_session_auth_hash(self) -> str:
         """Return the hash in each session. A new ``signed_out_at`` changes it, which ends them."""

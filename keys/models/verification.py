@@ -12,6 +12,7 @@ class Verification(models.Model):
     ``seal``: the MAC of the result (keys.audit.results).
     ``failure``: why the verification stopped, as a sentence. ``size`` and ``signed_at`` are those of the
     newest checkpoint. ``unchecked``: the number of events whose MAC key was gone before they were signed.
+    ``uncompared``: the number of rows that were compared only in part (keys.evidence.row_check).
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -24,6 +25,7 @@ class Verification(models.Model):
     size = models.BigIntegerField(default=0)
     signed_at = models.DateTimeField(null=True)
     unchecked = models.BigIntegerField(default=0)
+    uncompared = models.BigIntegerField(default=0)
     damage = models.JSONField(default=list)
     failure = models.CharField(max_length=500, blank=True)
     seal = models.CharField(max_length=64, blank=True)

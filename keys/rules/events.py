@@ -153,13 +153,18 @@ OWNERSHIP = frozenset({"accountable", "backup", "team", "system", "kind", "envir
 
 DETAILS: dict[Event, frozenset[str]] = {
     Event.KEY_REQUESTED: frozenset({"scopes", "expires_at", "purpose"}) | OWNERSHIP,
-    Event.KEY_ISSUED: frozenset({"cerby_id", "scopes", "created_at", "expires_at", "last_four"}),
+    Event.KEY_ISSUED: frozenset(
+        {"cerby_id", "scopes", "created_at", "expires_at", "last_four", "fingerprint_digest"}
+    ),
     Event.KEY_ANSWER_LOST: frozenset({"cerby_id"}),
-    Event.KEY_PASTED: frozenset({"scopes", "not_granted", "not_checkable", "last_four"}),
+    Event.KEY_PASTED: frozenset(
+        {"scopes", "not_granted", "not_checkable", "last_four", "fingerprint_digest"}
+    ),
     Event.KEY_REGISTERED: frozenset(
         {
             *("origin", "owner", "owner_id", "scopes", "not_granted", "not_checkable"),
-            *("created_at", "created_known", "expires_at", "purpose", "last_four", "import"),
+            *("created_at", "created_known", "expires_at", "purpose", "last_four", "fingerprint_digest"),
+            "import",
         }
     )
     | OWNERSHIP,
@@ -180,7 +185,7 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.KEY_EDITED: frozenset({"before", "after"}),
     Event.KEY_CORRECTED: frozenset({"before", "after", "owner_id"}),
     Event.KEY_WITHDRAWN: frozenset({"import"}),
-    Event.KEY_CHANGED: frozenset({"before", "after", "owner_id"}),
+    Event.KEY_CHANGED: frozenset({"before", "after", "owner_id", "removed_at"}),
     Event.KEY_REPAIRED: frozenset({"before", "after", "owner_id"}),
     Event.BULK_STARTED: frozenset({"act", "count"}),
     Event.BULK_STOPPED: frozenset({"act", "count"}),
@@ -194,10 +199,11 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.INVENTORY_EXPORTED: frozenset({"filter", "count"}),
     Event.ACTIVITY_EXPORTED: frozenset({"filter", "count"}),
     Event.ATTEMPT_REFUSED: frozenset({"action", "further_refusals"}),
-    Event.SIGNED_IN: frozenset({"further_refusals"}),
+    Event.SIGNED_IN: frozenset({"password_digest", "further_refusals"}),
     Event.SESSIONS_ENDED: frozenset({"person", "email"}),
     Event.IDENTITY_CONFIRMED: frozenset({"method", "further_refusals"}),
-    Event.PASSWORD_CHANGED: frozenset({"further_refusals"}),
+    Event.PASSWORD_CHANGED: frozenset({"password_digest", "further_refusals"}),
+    Event.PASSWORD_RESET: frozenset({"password_digest"}),
     Event.PERSON_ADDED: frozenset({"person", "email", "role", "link"}),
     Event.PERSON_REMOVED: frozenset({"person", "email", "before", "after"}),
     Event.PERSON_CHANGED: frozenset({"person", "email", "before", "after"}),
@@ -214,6 +220,9 @@ DETAILS: dict[Event, frozenset[str]] = {
 }
 """The details that an event may have. An event that is not listed has none."""
 
+BEGINS = (Event.KEY_REQUESTED, Event.KEY_REGISTERED, Event.KEY_DISCOVERED)
+"""The possible first events of a key."""
+
 DONE = frozenset({"done"})
 OUTCOMES: dict[Event, frozenset[str]] = {
     Event.KEY_ISSUED: frozenset({"done", "failed"}),
@@ -222,6 +231,7 @@ OUTCOMES: dict[Event, frozenset[str]] = {
     Event.KEY_RESCOPED: frozenset({"done", "failed"}),
     Event.KEY_DELETED: frozenset({"done", "failed"}),
     Event.KEY_REPAIRED: frozenset({"done", "failed"}),
+    Event.PERSON_REPAIRED: frozenset({"done", "failed"}),
     Event.SWEEP_STOPPED: frozenset({"failed"}),
     Event.PEOPLE_STOPPED: frozenset({"failed"}),
     Event.ATTEMPT_REFUSED: frozenset({"refused"}),

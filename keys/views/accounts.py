@@ -10,6 +10,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import ImmediateHttpResponse
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.hashers import check_password
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
@@ -46,9 +47,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return False
 
     def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
-        """Refresh the role from Cerby, and refuse a person who is disabled there."""
-        if not sign_in.confirm(user):
-            sign_in.record_inactive(user, ip=ip_of(request), browser=browser_of(request))
+        """Refresh the role from Cerby. Refuse a person who is disabled there, or whose hash is forged."""
+        reason = sign_in.why_refused(user)
+        if reason:
+            sign_in.record_refused(user, reason, ip=ip_of(request), browser=browser_of(request))
             request.session.flush()  # allauth has noted in it that the password was right
             raise ImmediateHttpResponse(self.respond_user_inactive(request, user))
         return cast("HttpResponse | None", super().pre_login(request, user, **kwargs))
@@ -90,11 +92,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Check the password of a signed-in person and, if it is right, give the session a new id."""
         if not super().reauthenticate(user, password):
             return False
-        now = User.objects.get(pk=user.pk)
-        if now.password != user.password:  # it was hashed anew, or another browser has just changed it
-            if not now.check_password(password):
+        stored = User.objects.values_list("password", flat=True).get(pk=user.pk)
+        if stored != user.password:  # it was hashed anew, or another browser has just changed it
+            if not check_password(password, stored):
                 return False
-            user.password = now.password
+            user.password = stored
         keep_session_mark(self.request)
         update_session_auth_hash(self.request, user)
         sign_in.record_confirmation(actor_of(self.request), method="password")

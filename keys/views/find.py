@@ -42,7 +42,7 @@ def find(request: HttpRequest) -> HttpResponse:
         "section": "keys",
         "form": FindForm(),
         "asked": True,
-        "keys": answers(actor, found.keys),
+        "keys": answers(actor, found.keys, found.unproved),
         "found": found,
         "was_search": "searched" in request.POST,
     }

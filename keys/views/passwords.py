@@ -12,7 +12,6 @@ from allauth.account.forms import ResetPasswordKeyForm as AllauthSetPasswordForm
 from allauth.account.forms import UserTokenForm
 from allauth.account.internal.decorators import login_not_required
 from allauth.core import context
-from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
@@ -56,8 +55,7 @@ class ChangePasswordForm(AllauthChangePasswordForm):  # type: ignore[misc]
             record_wrong_password(request, user.email)
             raise get_adapter().validation_error("enter_current_password")
         attempt.give_back()
-        if user.password != stored:  # it was hashed anew
-            update_session_auth_hash(request, user)
+        user.password = stored  # without a new hash of it, which only a sign-in stores
         return str(self.cleaned_data["oldpassword"])
 
 

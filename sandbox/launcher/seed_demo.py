@@ -21,6 +21,7 @@ from keys.actions.people.add import add_person
 from keys.actions.people.refresh import create_unknown_users
 from keys.audit import log
 from keys.audit.guard import authorize
+from keys.crypto.password_hash import digest_of_hash
 from keys.models import ApiKey, User
 from keys.rules.errors import CerbyError, NotAllowed
 from keys.rules.events import Event
@@ -77,10 +78,20 @@ def _add_people_and_keys(password: str) -> None:
     with _clock_at(now - BEGINNING if is_new else now):
         for email in PEOPLE:
             add_person(email)
-    demo = User.objects.filter(email__in=PEOPLE)
-    demo.update(password=make_password(password), role_checked_at=now)
+        _set_passwords(password)
+    User.objects.filter(email__in=PEOPLE).update(role_checked_at=now)
     if is_new:
         _add_keys()
+
+
+def _set_passwords(password: str) -> None:
+    stored = make_password(password)  # one hash for all, because it is slow
+    for person in User.objects.filter(email__in=PEOPLE):
+        person.password = stored
+        with transaction.atomic():
+            person.save(update_fields=["password"])
+            digest = digest_of_hash(stored)
+            log.append(Event.PASSWORD_RESET, actor=person.as_actor(), password_digest=digest)
 
 
 def _add_keys() -> None:
@@ -145,7 +156,8 @@ def _key_story(key: ApiKey) -> Iterator[Step]:
             **key.ownership_details(),
         }
         cerby_id = {"cerby_id": str(key.cerby_id)}
-        issued = _values(key, "scopes", "created_at", "expires_at") | cerby_id | {"last_four": ""}
+        issued = _values(key, "scopes", "created_at", "expires_at") | cerby_id
+        issued |= {"last_four": "", "fingerprint_digest": ""}
         steps: list[tuple[Event, dict[str, Any]]] = [
             (Event.KEY_REQUESTED, asked),
             (Event.KEY_CALLED, {}),
@@ -213,5 +225,5 @@ def _row(key: cerby.UpstreamKey, expires_at: datetime, owner: User, number: int)
         expires_at=expires_at,
         last_used_at=key.last_used_at,
         removed_at=key.removed_at,
-        stored_at=key.created_at if state is State.HELD else None,
+        stored_at=key.created_at if key.external_id and state is not State.CLAIMED else None,
     )

@@ -10,11 +10,14 @@ from django.test import Client
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
+from keys.crypto.password_hash import digest_of_hash
+from keys.evidence.people_rows import OTHER_PASSWORD, changed_people
 from keys.models import User
 from tests.cast import CHROME, PASSWORD, email_of, signed_in
 from tests.pages.helpers import elements, events, text, words
 from tests.support.post_office import deliver
 
+LOGIN = "/accounts/login/"
 CHANGE, CONFIRM, RESET = (
     "/accounts/password/change/",
     "/accounts/reauthenticate/",
@@ -54,6 +57,42 @@ def test_a_change_is_recorded_and_told_to_the_person(browser_of):
     ):
         assert fact in letter.body
     assert NEW not in repr(vars(event)) + letter.body
+
+
+def test_a_password_that_was_set_in_the_database_does_not_open_the_portal(browser_of, cast):
+    change(browser_of("admin"))
+    mine = "a password of a stranger"
+    User.objects.filter(pk=cast.admin.pk).update(password=make_password(mine))
+    for _ in range(2):
+        assert "/accounts/login/" not in log_in(mine).headers.get("Location", "")
+        assert not log_in(mine).wsgi_request.user.is_authenticated
+    [repair] = events(type="person:repair")
+    assert (repair.outcome, repair.actor_id) == ("failed", None)
+    assert "The stored password" in repair.reason
+    User.objects.filter(pk=cast.admin.pk).update(password=make_password(NEW))
+    assert not log_in(NEW).wsgi_request.user.is_authenticated  # the digest is that of the hash
+    assert any(OTHER_PASSWORD in one.words for one in changed_people())
+
+
+def test_a_sign_in_that_hashes_the_password_anew_records_the_new_hash(settings, cast):
+    settings.PASSWORD_HASHERS = [
+        settings.PASSWORD_HASHERS[0],
+        "django.contrib.auth.hashers.ScryptPasswordHasher",
+    ]
+    old = make_password(PASSWORD, hasher="scrypt")
+    User.objects.filter(pk=cast.admin.pk).update(password=old)
+    for _ in range(2):
+        browser = Client()
+        assert log_in(PASSWORD, browser).headers["Location"] == "/"
+        assert browser.get("/roles/").status_code == 200
+    stored = User.objects.get(pk=cast.admin.pk).password
+    assert stored != old
+    digests = [event.details.get("password_digest") for event in events(type="session:start")]
+    assert digests == [digest_of_hash(stored), None]
+
+
+def log_in(password: str, browser: Client | None = None):
+    return (browser or Client()).post(LOGIN, {"login": email_of("admin"), "password": password})
 
 
 def test_a_change_with_a_wrong_password_is_recorded_and_not_told(browser_of):

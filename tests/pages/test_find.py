@@ -90,6 +90,20 @@ def test_the_answer_is_whose_key_its_scopes_its_status_and_how_to_end_it(admin, 
     assert links(response)["API key settings"] == f"/keys/{key.pk}/"
 
 
+def test_an_answer_that_the_audit_log_does_not_confirm_says_so(admin, leaked):
+    """Somebody swaps the fingerprints of two keys, or adds a row, so that the answer names the wrong key."""
+    doubt = "The audit log does not confirm this"
+    key, plain = leaked()
+    assert doubt in answer(look(admin, plain))
+    digest = fingerprint.digest_for_log(fingerprint.Fingerprint(key.pepper_id, bytes(key.fingerprint)))
+    log.append(Event.KEY_REGISTERED, actor=None, key=key, fingerprint_digest=digest)
+    assert doubt not in answer(look(admin, plain))
+    other, other_plain = leaked()
+    other.delete()
+    ApiKey.objects.filter(pk=key.pk).update(fingerprint=other.fingerprint)
+    assert doubt in answer(look(admin, other_plain))
+
+
 @pytest.mark.parametrize("pepper_id", ["p0", "p1"])
 def test_every_pepper_is_tried(admin, leaked, pepper_id):
     _, plain = leaked(pepper_id)

@@ -122,6 +122,7 @@ def test_the_key_is_proved_fingerprinted_and_forgotten(admin, cast, made_by_hand
         "not_granted": [],
         "not_checkable": [],
         "last_four": plain[-4:],
+        "fingerprint_digest": fingerprint.digest_for_log(stored),
     }
     assert event.actor_email == cast.admin.email
 

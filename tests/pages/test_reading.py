@@ -8,11 +8,11 @@ import pytest
 from django.utils import timezone
 
 from keys.evidence.keys_as_of import keys_as_of
-from keys.evidence.row_check import contradictions
 from keys.models import ApiKey
 from keys.rules.lifecycle import EXPIRY_NOT_KNOWN
 from tests.cast import a_key
 from tests.pages.helpers import csv_rows, events, links, reason_beside, rows, text
+from tests.support.row_check import wrong_keys
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_a_reading_is_shown_with_person_and_day(browser_of, cast, key):
     assert exported["Last used: source"].startswith("reading by Admin Person")
     [event] = events(type="key:reading")
     assert event.details["last_used_at"] == "2026-11-20T00:00:00.000000Z"
-    assert list(contradictions()) == []
+    assert wrong_keys() == []
 
 
 def test_never_used_is_a_reading_too(browser_of, key):

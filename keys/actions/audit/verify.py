@@ -50,10 +50,10 @@ def verify_daily() -> str:
 
 def carry_out(verification: Verification) -> str:
     """Verify the whole log, store the result if it is not stored yet, and return a summary."""
-    failure, report = "", Report()
+    failure, report, uncompared = "", Report(), 0
     try:
         report = check()
-        check_rows(report)
+        uncompared = check_rows(report)
     except (*CANNOT_READ, DatabaseError) as error:
         logger.exception("the_record_could_not_be_read")
         failure = (
@@ -62,6 +62,7 @@ def carry_out(verification: Verification) -> str:
         )
     names = [_name(damage) for damage in report.damage]
     columns = _columns(report) | {"finished_at": timezone.now(), "failure": failure}
+    columns["uncompared"] = uncompared
     for column, value in columns.items():
         setattr(verification, column, value)
     columns["seal"] = seal_of(verification)

@@ -8,13 +8,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Self
+from uuid import UUID
 
 from django.views.decorators.debug import sensitive_variables
 
 from keys.audit import log
 from keys.audit.guard import authorize
+from keys.evidence.logged_facts import has_other_fingerprint
+from keys.evidence.logged_keys import logged_keys
 from keys.models import ApiKey, Throttle
 from keys.models.throttle import throttle_name
+from keys.rules.batches import batches
 from keys.rules.errors import Busy, TooOften
 from keys.rules.events import Event
 from keys.rules.key_text import Lately
@@ -31,15 +35,22 @@ PATIENCE = 20
 """Seconds."""
 BUSY = "The portal is searching other large files at this moment. Try again in a minute."
 
+AT_A_TIME = 500
+"""Found keys whose events are read with one query."""
+
 _turns = threading.BoundedSemaphore(AT_ONCE)
 _waiting = threading.BoundedSemaphore(WAITING_AT_ONCE)
 
 
 @dataclass(frozen=True)
 class Found:
-    """``unread`` lists what could not be searched, at most 20 parts; ``more_unread`` counts the others."""
+    """``unread`` lists what could not be searched, at most 20 parts; ``more_unread`` counts the others.
+
+    ``unproved``: the ids of those ``keys`` whose events do not confirm that the fingerprint is theirs.
+    """
 
     keys: list[ApiKey]
+    unproved: frozenset[UUID]
     unread: list[Unread]
     more_unread: int
 
@@ -60,7 +71,21 @@ def find_leaked(actor: Actor | None, *, text: str = "", file: Any = None) -> Fou
         counted = _Counted(chain(search.in_text(text), search.in_file(file) if file else ()), turn)
         keys = keys_with_plain_text(counted)
     log.append(Event.KEY_SOUGHT, actor=actor, candidates=counted.count, hits=len(keys))
-    return Found(keys, search.unread, search.more_unread)
+    return Found(keys, _unproved(keys), search.unread, search.more_unread)
+
+
+def _unproved(keys: list[ApiKey]) -> frozenset[UUID]:
+    """Return the keys without a beginning in the log, or with another fingerprint there: a row may be forged.
+
+    Events that are older than the digest of the fingerprint do not contradict it.
+    """
+    return frozenset(
+        key.pk
+        for batch in batches(keys, AT_A_TIME)
+        for logged in [logged_keys([key.pk for key in batch])]
+        for key in batch
+        if not logged[key.pk].has_beginning or has_other_fingerprint(key, logged[key.pk])
+    )
 
 
 class _Counted:

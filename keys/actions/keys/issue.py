@@ -137,6 +137,7 @@ class _Issuing:
             "created_at": issued.created_at.isoformat(),
             "expires_at": issued.expires_at.isoformat(),
             "last_four": columns["last_four"],
+            "fingerprint_digest": fingerprint.digest_for_log(made),
         }
         try:
             with transaction.atomic():

@@ -49,6 +49,7 @@ def paste_key(actor: Actor, key_id: UUID, secret: str, *, accept_less: bool = Fa
                 not_granted=verdict.missing,
                 not_checkable=verdict.unchecked,
                 last_four=proved.columns["last_four"],
+                fingerprint_digest=proved.digest_for_log,
             )
     except IntegrityError as taken:
         raise Conflict("Another person has just added this key to the inventory.") from taken

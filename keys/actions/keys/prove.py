@@ -25,6 +25,7 @@ class Proved:
 
     columns: dict[str, Any]
     verdict: ScopeCheck
+    digest_for_log: str
 
 
 @sensitive_variables()
@@ -48,6 +49,7 @@ def prove(actor: Actor, secret: str, asked: Sequence[str], *, accept_less: bool)
             "scopes": verdict.granted,
         },
         verdict=verdict,
+        digest_for_log=fingerprint.digest_for_log(print_),
     )
 
 

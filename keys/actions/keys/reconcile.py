@@ -52,9 +52,10 @@ def _claim(key: ApiKey) -> bool:
 def reconcile(key: ApiKey) -> None:
     """Take the next steps for ``key``, which is due. If Cerby does not answer, make it due later.
 
-    If the row contradicts the log, restore it instead: its state may be one that revokes a live key.
+    If the row contradicts the log, restore it instead: its state may be one that revokes a live key. A row
+    that no event explains stays as it is.
     """
-    if repair_keys([key]):
+    if repair_keys([key], must_be_known=True):
         return
     try:
         _STEPS[State(key.state)](key)

@@ -175,7 +175,6 @@ def _record(actor: Actor, key: ApiKey, proved: Proved | None) -> None:
         proof |= {
             "not_granted": proved.verdict.missing,
             "not_checkable": proved.verdict.unchecked,
-            "last_four": key.last_four,
         }
     log.append(
         Event.KEY_REGISTERED,
@@ -189,6 +188,8 @@ def _record(actor: Actor, key: ApiKey, proved: Proved | None) -> None:
         created_known=key.created_known,
         expires_at=key.expires_at.isoformat(),
         purpose=key.purpose,
+        last_four=key.last_four,
+        fingerprint_digest=proved.digest_for_log if proved else "",
         **key.ownership_details(),
         **proof,
     )

@@ -36,7 +36,8 @@ def repair_keys(keys: Collection[ApiKey], *, must_be_known: bool = False) -> dic
     """Restore the rows of ``keys`` that contradict the log. Return their ids, each with whether that worked.
 
     A job calls this before it acts on a difference. The objects in ``keys`` stay as they are. A row without
-    any event contradicts the log only if ``must_be_known``.
+    the events of its beginning contradicts the log only if ``must_be_known``: that is so if the job is about
+    to delete the key in Cerby.
     """
     logged = logged_keys([key.pk for key in keys])
     wrong = [key for key in keys if _contradicts(key, logged[key.pk], must_be_known=must_be_known)]
@@ -45,8 +46,8 @@ def repair_keys(keys: Collection[ApiKey], *, must_be_known: bool = False) -> dic
 
 
 def _contradicts(key: ApiKey, logged: LoggedKey, *, must_be_known: bool) -> bool:
-    if not logged.events:
-        return must_be_known
+    if must_be_known and not logged.has_beginning:
+        return True
     return bool(logged.wrong_values(key)) or logged.has_wrong_state(key)
 
 
@@ -59,7 +60,8 @@ def _repair(key_id: UUID, *, must_be_known: bool) -> bool | None:
             return None
         repaired = False
         with suppress(IntegrityError, DataError), transaction.atomic():
-            repaired = bool(logged.events) and _restore(key, logged)
+            is_explained = logged.has_beginning or (bool(logged.events) and not must_be_known)
+            repaired = is_explained and _restore(key, logged)
         if not repaired:
             record_unrepaired(key, UNREPAIRABLE)
     logger.error("row_contradicts_log", key_id=str(key_id))

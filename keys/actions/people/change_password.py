@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from keys.audit import log
+from keys.crypto.password_hash import digest_of_hash
 from keys.models import User
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
@@ -25,4 +26,5 @@ def change_password(user: User, new: str, *, by_link: bool, ip: str, browser: st
             raise Conflict(
                 "Your password was changed in another browser at this moment, so it was not set here."
             )
-        log.append(event, actor=user.as_actor(ip=ip, browser=browser))
+        digest = digest_of_hash(user.password)
+        log.append(event, actor=user.as_actor(ip=ip, browser=browser), password_digest=digest)

@@ -2,27 +2,78 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
+
+import structlog
+from django.db import transaction
+from django.utils import timezone
 
 from keys.actions.people.refresh import A_PERSON_WAITS, refresh_person
 from keys.audit import log, refusals
 from keys.audit.refusals import Refusal
-from keys.models import User
+from keys.crypto.password_hash import digest_of_hash
+from keys.evidence.logged_people import has_other_password
+from keys.models import AuditEvent, LoggedEmail, User
 from keys.rules.errors import CerbyError
 from keys.rules.events import Event
 from keys.rules.policy import Actor
 
+NOT_LIVE = "Not a live member of the workspace in Cerby."
+FORGED = (
+    "The stored password is not the one that the audit log recorded: somebody changed the database without "
+    "the portal. The person can set a new one with “Forgot your password?”."
+)
+REPEATED_AFTER = timedelta(hours=24)
+"""A forged password is recorded once in this time."""
+
+logger = structlog.get_logger(__name__)
+
 
 def confirm(user: User) -> bool:
-    """Return whether ``user`` may sign in. If Cerby does not answer soon, its last answer counts."""
+    """Return whether ``user`` is live in Cerby. If Cerby does not answer soon, its last answer counts."""
     try:
         return refresh_person(user, within=A_PERSON_WAITS).is_active
     except CerbyError:
         return user.is_active
 
 
+def why_refused(user: User) -> str:
+    """Return why ``user``, whose password was right, may not sign in, or "" if they may."""
+    if not confirm(user):
+        return NOT_LIVE
+    if has_other_password(user):
+        _record_forged_password(user)
+        return FORGED
+    return ""
+
+
+def _record_forged_password(user: User) -> None:
+    logger.error("row_contradicts_log", user_id=user.pk)
+    lately = AuditEvent.objects.filter(
+        type=Event.PERSON_REPAIRED, outcome=log.Outcome.FAILED, at__gt=timezone.now() - REPEATED_AFTER
+    )
+    if not lately.alias(about=LoggedEmail()).filter(about=user.email).exists():
+        log.append(
+            Event.PERSON_REPAIRED,
+            actor=None,
+            outcome=log.Outcome.FAILED,
+            reason=FORGED,
+            person=str(user.pk),
+            email=user.email,
+            before={},
+            after={},
+        )
+
+
 def record(user: User, *, ip: str, browser: str) -> None:
-    log.append(Event.SIGNED_IN, actor=user.as_actor(ip=ip, browser=browser))
+    """Record a sign-in. Store a new hash of the password if ``check_password`` made one."""
+    details: dict[str, Any] = {}
+    with transaction.atomic():
+        rows = User.objects.filter(pk=user.pk, password=user.former_hash)
+        if user.former_hash and rows.update(password=user.password) == 1:
+            details = {"password_digest": digest_of_hash(user.password)}
+        log.append(Event.SIGNED_IN, actor=user.as_actor(ip=ip, browser=browser), **details)
 
 
 def record_end(actor: Actor) -> None:
@@ -41,9 +92,9 @@ def record_failure(email: str, event: Event = Event.SIGNED_IN, *, ip: str, brows
         _refuse(user, "Wrong password.", event, ip=ip, browser=browser)
 
 
-def record_inactive(user: User, *, ip: str, browser: str) -> None:
-    """Record a correct password of a person whom ``confirm`` refused."""
-    _refuse(user, "Not a live member of the workspace in Cerby.", Event.SIGNED_IN, ip=ip, browser=browser)
+def record_refused(user: User, reason: str, *, ip: str, browser: str) -> None:
+    """Record a correct password of a person whom ``why_refused`` refused."""
+    _refuse(user, reason, Event.SIGNED_IN, ip=ip, browser=browser)
 
 
 def record_throttled(email: str, event: Event = Event.SIGNED_IN, *, ip: str, browser: str) -> None:

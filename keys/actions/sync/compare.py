@@ -260,12 +260,19 @@ def _ended_recently(key: ApiKey, result: SweepResult) -> bool:
 
 
 def _mark_removed(key: ApiKey, upstream: cerby.UpstreamKey, result: SweepResult) -> None:
-    changes = {"removed_at": upstream.removed_at or result.started_at}
+    removed_at = upstream.removed_at or result.started_at
     before, after = {"status": "active"}, {"status": "removed"}
     # On a conflict, somebody is changing the key; the next sweep compares again.
     with suppress(Conflict), transaction.atomic():
         transition(
-            key, Transition.VANISH, Event.KEY_CHANGED, None, changes=changes, before=before, after=after
+            key,
+            Transition.VANISH,
+            Event.KEY_CHANGED,
+            None,
+            changes={"removed_at": removed_at},
+            before=before,
+            after=after,
+            removed_at=removed_at.isoformat(),
         )
         RevealGrant.withdraw(key)
         result.changed += 1

@@ -22,9 +22,9 @@ from keys.actions.keys.repair import (
     state_columns,
 )
 from keys.audit import log
-from keys.evidence.logged_keys import BEGINS, SEEN, LoggedKey, logged_keys
+from keys.evidence.logged_keys import SEEN, LoggedKey, logged_keys
 from keys.models import ApiKey, AuditEvent, LoggedCerbyId, User
-from keys.rules.events import Event
+from keys.rules.events import BEGINS, Event
 from keys.rules.lifecycle import PHASE, Phase, State
 from keys.rules.scopes import in_order
 

@@ -11,12 +11,17 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
 
 from keys.audit.self_check import check
 from keys.evidence.row_check import check_rows
 from keys.tlog.checkpoint import vkeys
 from keys.verifier.verify_bundle import CANNOT_READ, Report, bundle_at, known_keys, notes_of, verify
+
+PARTLY = (
+    "{} could be compared with the log only in part: the events about a fingerprint or a password are older "
+    "than its digest in them."
+)
 
 
 class Command(BaseCommand):
@@ -35,7 +40,7 @@ class Command(BaseCommand):
         self, *_: Any, bundle: Path | None, anchors: list[Path], ratchet: list[Path], **__: Any
     ) -> None:
         try:
-            report = _report(bundle, anchors, [json.loads(path.read_text()) for path in ratchet])
+            report = _report(self.stdout, bundle, anchors, [json.loads(path.read_text()) for path in ratchet])
         except CANNOT_READ as error:
             raise CommandError(f"This cannot be checked: {error}", returncode=2) from error
         self.stdout.write(str(report))
@@ -43,10 +48,13 @@ class Command(BaseCommand):
             sys.exit(1)
 
 
-def _report(bundle: Path | None, anchors: list[Path], escrows: list[dict[str, Any]]) -> Report:
+def _report(
+    stdout: OutputWrapper, bundle: Path | None, anchors: list[Path], escrows: list[dict[str, Any]]
+) -> Report:
     if bundle is None:
         report = check(chain(*map(notes_of, anchors)), escrows)
-        check_rows(report)
+        if uncompared := check_rows(report):
+            stdout.write(PARTLY.format(f"{uncompared:,} row{'' if uncompared == 1 else 's'}"))
         return report
     record, _ = bundle_at(bundle, anchors)
     return verify(record, known_keys(vkeys()), escrows)

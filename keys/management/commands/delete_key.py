@@ -75,8 +75,8 @@ def _signed_in(email: str) -> Actor:
     if user is None or not user.check_password(password):
         sign_in.record_failure(email, Event.IDENTITY_CONFIRMED, ip="", browser=BROWSER)
         raise CommandError("The email or the password is wrong. Nothing was deleted.")
-    if not sign_in.confirm(user):
-        sign_in.record_inactive(user, ip="", browser=BROWSER)
+    if reason := sign_in.why_refused(user):
+        sign_in.record_refused(user, reason, ip="", browser=BROWSER)
         raise CommandError("This person may not sign in to the portal. Nothing was deleted.")
     actor = user.as_actor(browser=BROWSER)
     sign_in.record_confirmation(actor, method="password")

@@ -18,6 +18,11 @@ from keys.actions.keys.find_leaked import Found, find_leaked
 from keys.rules import key_text
 from keys.selectors.key.find import Answer, answers
 
+UNPROVED = (
+    "  The audit log does not confirm this: the row of this key was changed or added in the database, so\n"
+    "  the text may be another key. Verify the audit log.\n"
+)
+
 
 class Command(BaseCommand):
     help = (
@@ -31,7 +36,7 @@ class Command(BaseCommand):
     @sensitive_variables()
     def handle(self, *_: Any, file: Path | None, **__: Any) -> None:
         found = _search(file)
-        for answer in answers(None, found.keys):
+        for answer in answers(None, found.keys, found.unproved):
             self.stdout.write(_describe(answer))
         for part in found.unread:
             self.stdout.write(f"Not searched: {part.name}. {part.why}")
@@ -68,6 +73,7 @@ def _describe(key: Answer) -> str:
     risk = "It no longer works" if key.is_harmless else "Anyone who has it can use it"
     return (
         f"“{key.name}”. {risk}.\n"
+        f"{'' if key.is_proved else UNPROVED}"
         f"  Owner:   {key.owner_name}, {key.owner_email}\n"
         f"  Status:  {key.status.label}{f' ({key.caveat})' if key.caveat else ''}\n"
         f"  Scopes:  {key.scopes}\n"

@@ -16,7 +16,7 @@ from keys.rules.scopes import label
 from keys.selectors.activity.filter_words import filter_in_words
 from keys.selectors.compare.matching import Group
 
-NOT_SHOWN = {"thumbprint", "leaves", "created_known"}
+NOT_SHOWN = {"thumbprint", "leaves", "created_known", "fingerprint_digest", "password_digest"}
 """Details for programs. The event's own page has them in its exact bytes."""
 _LABELS = {
     "act": "action",
@@ -49,6 +49,7 @@ _LABELS = {
     "person": "person's number in the portal",
     "read_at": "read on",
     "review_on": "review on",
+    "removed_at": "removed on",
     "revocations": "keys to delete",
     "rows": "lines pasted",
     "secret_id": "secret's id in Cerby",

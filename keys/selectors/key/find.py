@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -22,7 +22,10 @@ SHOWN_EVENTS = 3
 
 @dataclass(frozen=True)
 class Answer:
-    """``who_may`` lists who may delete the key if the actor may not. ``story`` has the newest events."""
+    """``who_may`` lists who may delete the key if the actor may not. ``story`` has the newest events.
+
+    ``is_proved``: the audit log does not contradict that the fingerprint is that of this key.
+    """
 
     id: UUID
     name: str
@@ -39,21 +42,27 @@ class Answer:
     may_see: bool
     may_delete: bool
     who_may: str
+    is_proved: bool
 
     @property
     def is_harmless(self) -> bool:
         return self.status is Status.EXPIRED or (self.status is Status.REMOVED and not self.caveat)
 
 
-def answers(actor: Actor | None, keys: Iterable[ApiKey]) -> list[Answer]:
+def answers(actor: Actor | None, keys: Iterable[ApiKey], unproved: Collection[UUID]) -> list[Answer]:
     """Describe ``keys`` for ``actor``, or for an operator at the command line if it is None."""
     return [
-        _answer(actor, key, SHOWN_EVENTS if number < SHOWN_KEYS_WITH_STORY else 0)
+        _answer(
+            actor,
+            key,
+            SHOWN_EVENTS if number < SHOWN_KEYS_WITH_STORY else 0,
+            is_proved=key.pk not in unproved,
+        )
         for number, key in enumerate(keys)
     ]
 
 
-def _answer(actor: Actor | None, key: ApiKey, events: int) -> Answer:
+def _answer(actor: Actor | None, key: ApiKey, events: int, *, is_proved: bool) -> Answer:
     now = timezone.now()
     may_see = actor is not None and actor.may(Action.SEE_KEY, key)
     may_delete = actor is not None and actor.may(Action.DELETE_KEY, key)
@@ -74,6 +83,7 @@ def _answer(actor: Actor | None, key: ApiKey, events: int) -> Answer:
         may_see=may_see,
         may_delete=may_delete and key.state not in ENDED,
         who_may="" if may_delete else ", ".join(roles_that_may(Action.DELETE_KEY, management)),
+        is_proved=is_proved,
     )
 
 

@@ -10,10 +10,11 @@ from django.conf import settings
 from django.utils import timezone
 
 from keys.audit.guard import authorize
-from keys.models import LISTED, ApiKey, RevealGrant, User
+from keys.models import LISTED, ApiKey, AuditEvent, RevealGrant, User
 from keys.rules import formatting, policy
 from keys.rules import scopes as catalogue
 from keys.rules.errors import Conflict, Invalid, NotAllowed, NotFound
+from keys.rules.events import BEGINS
 from keys.rules.lifecycle import CAVEAT, ENDED, Phase, State, Status, status
 from keys.rules.policy import Action, Actor, Role
 from keys.rules.readings import counts
@@ -66,7 +67,7 @@ class KeyPage:
     """The data for the page. ``by_hand``: the key can be changed and deleted only in Cerby's web app.
 
     ``same_name``: another key in use with this name and owner. ``why_not`` says why the actor may not add
-    scopes, or is empty if they may.
+    scopes, or is empty if they may. ``is_explained``: the audit log says how the key came into the inventory.
     """
 
     key: ApiKey
@@ -93,6 +94,7 @@ class KeyPage:
     last_used_note: str
     expires_note: str
     expires_today: bool
+    is_explained: bool
 
 
 def key_page(actor: Actor, key_id: UUID) -> KeyPage:
@@ -123,6 +125,7 @@ def key_page(actor: Actor, key_id: UUID) -> KeyPage:
         last_used_note=_reading(key.use_read_by, key.use_read_at, key),
         expires_note=_reading(key.expiry_read_by, key.expiry_read_at, key),
         expires_today=current is Status.ACTIVE and timezone.localdate(key.expires_at) == timezone.localdate(),
+        is_explained=AuditEvent.objects.filter(key_id=key.pk, type__in=BEGINS).exists(),
         keys_path=settings.CERBY_KEYS_PATH,
     )
 

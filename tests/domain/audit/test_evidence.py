@@ -295,7 +295,7 @@ def test_the_range_includes_events_out_of_time_order(signed_here):
 def test_the_pack_names_the_person_who_requested_it(kept, workspace, tmp_path):
     """The log was written some time ago, so Cerby confirms the person's role again."""
     now = timezone.now()
-    User.objects.update(role_checked_at=now - A_DAY)
+    User.objects.update(role_checked_at=now - A_DAY, added_at=now, is_active=True)
     admin = User.objects.get(email="admin@contenzilla.example")
     folder = unpacked(b"".join(export_evidence(actor(admin), now - A_DAY, now)), tmp_path / "pack")
     assert json.loads((folder / "manifest.json").read_text())["asked_by"] == "Admin Person"

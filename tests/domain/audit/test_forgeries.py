@@ -26,7 +26,7 @@ from keys.tlog import mac_ratchet, merkle
 from keys.tlog.checkpoint import vkeys
 from keys.tlog.state_files import path_of
 from keys.verifier.verify_bundle import Kind, bundle_at, known_keys, verify
-from tests.cast import actor
+from tests.cast import actor, record_people
 from tests.domain.audit.test_merkle import naive
 from tests.support.sealed_log import add_events, is_whole, without_triggers
 
@@ -162,6 +162,7 @@ def test_checked_events_cannot_be_replaced_before_they_are_signed(signed_here, s
 
 @pytest.mark.usefixtures("forged")
 def test_an_explanation_lets_the_signing_go_on_and_the_report_keeps_the_forgery(cast):
+    record_people()
     verify_daily()
     assert sign() is None
     explain_damage(

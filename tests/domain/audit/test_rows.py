@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,19 +11,23 @@ from django.db import connection
 from django.utils import timezone
 
 from keys import cerby
+from keys.actions.keys.register import add_key
 from keys.actions.people import sign_in
 from keys.actions.people.refresh import apply_upstream
 from keys.audit import log
+from keys.audit.self_check import check
 from keys.evidence.logged_keys import SEEN, logged_keys
-from keys.evidence.row_check import contradictions
+from keys.evidence.row_check import check_rows, contradictions
 from keys.models import ApiKey, User
 from keys.rules.events import Event
 from keys.rules.formatting import utc_microseconds
 from keys.rules.policy import Role
+from keys.validation.existing_key import Registration
 from keys.verifier.verify_bundle import Kind
-from tests.cast import a_key
+from tests.cast import a_key, with_a_life
 from tests.support.signed_record import execute, found
 
+EXPIRES = datetime(2099, 1, 1, tzinfo=UTC)
 KEY = "UPDATE keys_apikey SET {} WHERE id = (SELECT id FROM keys_apikey ORDER BY created_at LIMIT 1)"
 ATTACKS: dict[str, tuple[str, tuple[Any, ...], str]] = {
     "owner": (
@@ -89,6 +94,35 @@ ATTACKS: dict[str, tuple[str, tuple[Any, ...], str]] = {
         ("mine@contenzilla.example", "new@contenzilla.example"),
         "email is",
     ),
+    "a lost fingerprint": (KEY.format("fingerprint = NULL, pepper_id = ''"), (), "fingerprint is ''"),
+    "another key's fingerprint": (KEY.format("fingerprint = %s"), (b"f" * 32,), "fingerprint is"),
+    "where it is stored": (KEY.format("stored_in = 'Vault of nobody'"), (), "stored_in is"),
+    "why it failed": (KEY.format("failure = 'Cerby refused it.'"), (), "failure is"),
+    "the time of its end": (
+        KEY.format("removed_at = %s"),
+        ("2099-01-01 00:00:00+00:00",),
+        "removed_at is",
+    ),
+    "an absence in Cerby": (
+        KEY.format("missing_since = %s"),
+        ("2020-01-01 00:00:00+00:00",),
+        "missing_since is",
+    ),
+    "an added person": (
+        "UPDATE keys_user SET added_at = %s, is_active = %s WHERE email = %s",
+        ("2020-01-01 00:00:00+00:00", True, "guest@contenzilla.example"),
+        "no event says that they were added",
+    ),
+    "a removed person": (
+        "UPDATE keys_user SET added_at = NULL, is_active = %s WHERE email = %s",
+        (False, "new@contenzilla.example"),
+        "no event says that they were removed",
+    ),
+    "a password": (
+        "UPDATE keys_user SET password = 'argon2$x' WHERE email = %s",
+        ("new@contenzilla.example",),
+        "no event says that it was set",
+    ),
     "a sign-in": (
         "UPDATE keys_user SET is_active = %s WHERE email = %s",
         (False, "new@contenzilla.example"),
@@ -132,6 +166,26 @@ def test_a_discovered_key_has_no_last_four_characters_until_an_event_records_the
     key = a_key(owner, origin=ApiKey.Origin.DISCOVERED, purpose="", accountable=None, last_four="abcd")
     log.append(Event.KEY_DISCOVERED, actor=None, key=key, owner_id=str(owner.pk))
     assert logged_keys([key.pk])[key.pk].wrong_values(key) == {"last_four": ("abcd", "")}
+
+
+def test_a_declared_key_has_no_fingerprint_and_no_last_four_characters(kept):
+    owner = User.objects.get(email="admin@contenzilla.example")
+    registration = Registration("By hand", owner.email, "To test with.", EXPIRES, ("read:users",))
+    key = add_key(owner.as_actor(), registration, owner)
+    assert list(contradictions()) == []
+    ApiKey.objects.filter(pk=key.pk).update(fingerprint=b"f" * 32, pepper_id="p1", last_four="abcd")
+    assert {one.words.split("): ")[1].split()[0] for one in contradictions()} == {"fingerprint", "last_four"}
+
+
+def test_a_key_whose_events_are_older_than_the_digests_is_counted(kept):
+    assert check_rows(check()) == 0
+    with_a_life(
+        a_key(User.objects.get(email="admin@contenzilla.example"), fingerprint=b"f" * 32, pepper_id="p1")
+    )
+    log.append(Event.PASSWORD_RESET, actor=User.objects.get(email="new@contenzilla.example").as_actor())
+    User.objects.update(password="!")
+    assert list(contradictions()) == []
+    assert check_rows(check()) == 2
 
 
 def test_the_log_gives_the_values_of_a_row(kept):

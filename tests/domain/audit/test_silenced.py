@@ -59,7 +59,8 @@ SILENCING = [
     "UPDATE keys_verification SET finished_at = NULL",
     (
         "INSERT INTO keys_verification (asked_at, asked_by, finished_at, events, unsealed, erased, size, damage, failure, "
-        "unchecked, seal) SELECT asked_at, asked_by, finished_at, events, unsealed, erased, size, '[]', '', 0, seal "
+        "unchecked, uncompared, seal) SELECT asked_at, asked_by, finished_at, events, unsealed, erased, size, '[]', "
+        "'', 0, 0, seal "
         "FROM keys_verification"
     ),
 ]

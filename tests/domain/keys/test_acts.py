@@ -65,7 +65,7 @@ from keys.validation.existing_key import Registration
 from keys.validation.ownership import Ownership
 from sandbox import Sandbox
 from tests import cast as people
-from tests.cast import Cast, a_key
+from tests.cast import Cast, a_key, with_a_life
 from tests.conftest import Workspace
 from tests.support.scene import Scene
 
@@ -188,6 +188,7 @@ def settling(scene: Scene) -> Act:
     now = timezone.now()
     lease = {"lease": uuid.uuid4(), "lease_until": now}
     key = a_key(scene.cast.admin, state=State.CALLING, cerby_id=None, stored_at=None, **lease)
+    with_a_life(key)
     return lambda: reconcile(key)
 
 

@@ -12,7 +12,9 @@ from django.test import override_settings
 from django.utils import timezone
 
 from keys.actions.keys.reconcile import reconcile, reconcile_due
+from keys.audit import log
 from keys.models import ApiKey, AuditEvent, RevealGrant
+from keys.rules.events import Event
 from keys.rules.lifecycle import State
 from tests.cast import BEFORE_THE_TEST, a_key, a_live_key, with_a_life
 from tests.support.background import asked, due_in, let_pass, reconcile_now, state_of, story_of
@@ -115,6 +117,16 @@ def test_a_viewed_key_that_nobody_confirmed_and_nobody_uses_is_revoked(cast, san
     key = made(sandbox, cast.admin, State.CLAIMED)
     reconcile_due()
     assert (state_of(key), is_live(sandbox, key)) == (State.REVOKED, False)
+
+
+@pytest.mark.parametrize("state", [State.IN_DOUBT, State.READY, State.CLAIMED, State.REVOKING])
+def test_a_row_that_no_event_explains_deletes_nothing(cast, sandbox, state):
+    key, _ = a_live_key(sandbox, cast.admin, state=state, due_at=timezone.now(), stored_at=None)
+    log.append(Event.KEY_REMINDED, actor=cast.admin.as_actor(), key=key)  # somebody may act on such a row
+    for _ in range(2):
+        reconcile_now()
+    assert (state_of(key), is_live(sandbox, key)) == (state, True)
+    assert story_of(key) == ["key:remind", "key:repair"]
 
 
 def test_a_viewed_key_that_is_used_is_left_alone(cast, sandbox):

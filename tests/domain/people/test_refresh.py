@@ -24,7 +24,7 @@ from keys.evidence.row_check import contradictions
 from keys.models import ApiKey, AuditEvent, User
 from keys.rules.errors import CerbyError, CerbyNeverReached, CerbyNotFound
 from keys.rules.policy import Role
-from tests.cast import a_key, actor, said_by, signed_in
+from tests.cast import a_key, actor, record_people, said_by, signed_in
 from tests.support.bad_server import Conversation, closed_port, data, serving
 from tests.support.bad_server import user as resource_of_user
 
@@ -223,6 +223,7 @@ def being_asked(user: User) -> Any:
 
 
 def test_a_person_who_is_added_or_removed_while_cerby_answers_stays_so(cast, sandbox):
+    record_people()
     store = being_asked(cast.user)
     remove_person(cast.user.email)
     assert not store().is_active
