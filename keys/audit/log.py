@@ -12,7 +12,7 @@ from django.utils import timezone
 from keys.audit import chain
 from keys.audit.key_texts import without_key_texts
 from keys.models import ApiKey, AuditEvent
-from keys.rules.events import DETAILS, DONE, OUTCOMES, Event
+from keys.rules.events import DETAILS, DONE, IN_ANY_EVENT, OUTCOMES, Event
 from keys.rules.formatting import utc_microseconds
 from keys.rules.policy import Actor
 from keys.tlog import leaf, mac_ratchet
@@ -47,7 +47,9 @@ def append(
     ``DETAILS``, for an outcome that is not in ``OUTCOMES``, and for values that a leaf cannot hold, such as
     more than 8 KiB.
     """
-    unknown = details.keys() - DETAILS.get(event, frozenset())
+    if actor and actor.part_of:
+        details["part_of"] = actor.part_of
+    unknown = details.keys() - DETAILS.get(event, frozenset()) - IN_ANY_EVENT
     if unknown:
         raise ValueError(f"{event} carries no {', '.join(sorted(unknown))}")
     if outcome not in OUTCOMES.get(event, DONE):

@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from keys.models.api_key import ApiKey
 from keys.models.user import User
+from keys.rules.policy import Actor
 
 
 class Selection(models.Model):
@@ -68,6 +69,10 @@ class Selection(models.Model):
 
     def __str__(self) -> str:
         return f"{self.count} keys"
+
+    def as_actor(self) -> Actor:
+        """Return the person who started the action, with the address and browser of that moment."""
+        return self.user.as_actor(ip=self.ip, browser=self.browser, part_of=str(self.pk))
 
     @property
     def is_running(self) -> bool:

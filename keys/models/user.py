@@ -100,7 +100,7 @@ class User(AbstractBaseUser):
         """Return the role with Cerby's identifier, if that says more."""
         return role_in_words(Role(self.role), self.cerby_role, known=self.role_known)
 
-    def as_actor(self, *, ip: str = "", browser: str = "") -> Actor:
+    def as_actor(self, *, ip: str = "", browser: str = "", part_of: str = "") -> Actor:
         """Return the ``Actor`` for policy checks and audit events, with the request's address and browser."""
         return Actor(
             user_id=self.pk,
@@ -112,5 +112,6 @@ class User(AbstractBaseUser):
             is_active=self.is_active,
             ip=ip,
             browser=browser,
+            part_of=part_of,
             management=KeyManagement(settings.PORTAL_KEY_MANAGEMENT),
         )

@@ -151,6 +151,9 @@ _LABELS = {
 OWNERSHIP = frozenset({"accountable", "backup", "team", "system", "kind", "environment", "review_on", "tags"})
 """Details that say who answers for a key and what it is for."""
 
+IN_ANY_EVENT = frozenset({"part_of"})
+"""Details that every event may have: the id of the act on several keys that the event is a part of."""
+
 DETAILS: dict[Event, frozenset[str]] = {
     Event.KEY_REQUESTED: frozenset({"scopes", "expires_at", "purpose"}) | OWNERSHIP,
     Event.KEY_ISSUED: frozenset(

@@ -235,7 +235,10 @@ class Subject(Protocol):
 
 @dataclass(frozen=True)
 class Actor:
-    """The person who acts, with their current role, and the address and browser of the request."""
+    """The person who acts, with their current role, and the address and browser of the request.
+
+    ``part_of``: the id of the act on several keys, such as a bulk action, that this is a part of.
+    """
 
     user_id: int
     cerby_id: UUID
@@ -246,6 +249,7 @@ class Actor:
     is_active: bool = True
     ip: str = ""
     browser: str = ""
+    part_of: str = ""
     management: KeyManagement = KeyManagement.ADMINS
 
     @property

@@ -17,7 +17,8 @@ from keys.rules.events import Event
 from keys.rules.lifecycle import Status, status
 from keys.rules.policy import Action, Actor, KeyManagement, OwnKey, Role, Rule, matrix, refusal
 from keys.selectors.activity.filters import by_owner
-from keys.selectors.activity.table import EventRow, newest
+from keys.selectors.activity.row import EventRow
+from keys.selectors.activity.table import newest
 
 SHOWN = 5
 SHOWN_ROLES = 10

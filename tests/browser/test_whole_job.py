@@ -69,7 +69,7 @@ def test_the_whole_job(portal, open_browser, who, way):
         expect(page.get_by_role("button", name="Done")).to_be_disabled()
         steps.tick_and_finish(page)
         expect(steps.message(page, "you have confirmed that it is stored")).to_be_visible()
-        how, storage = "how: confirmed by its owner", "Confirmed by its owner"
+        how, storage = "stored: confirmed by its owner", "Confirmed by its owner"
 
     newest = page.locator("tbody tr").first
     expect(newest).to_contain_text(name)
@@ -93,9 +93,12 @@ def test_the_whole_job(portal, open_browser, who, way):
     story = page.get_by_role("row").filter(has_text=name)
     assert story.locator("td[data-label=What]").all_inner_texts() == [
         "API key deleted",
-        "Deletion started",
         "Scopes changed",
-        "Scope change started",
+        "API key requested, generated, viewed and stored",
+    ]
+    generated = story.filter(has_text="API key requested")
+    generated.locator("summary").click()
+    assert generated.locator("li > a").all_inner_texts() == [
         "API key stored",
         *(["Saving in Cerby started"] if way == "save in Cerby" else []),
         "API key viewed",

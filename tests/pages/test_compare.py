@@ -100,6 +100,7 @@ def test_a_confirmed_key_says_who_confirmed_it_and_when(admin, cast, key):
     assert confirmed.key_id == key.pk
     assert compared.details == {
         "group": "confirmed", "count": 1, "rows": 1, "unreadable": 0, "whole_table": False,
+        "part_of": confirmed.details["part_of"],
     }  # fmt: skip
 
 
@@ -193,7 +194,8 @@ def test_a_key_that_ended_there_can_be_declared_as_removed(admin, key, status):
     key.refresh_from_db()
     assert key.state == "revoked"
     [event] = events(type="key:declare-removed")
-    assert event.details == {"from_state": "held", "shown": status}
+    [compared] = events(type="inventory:compare")
+    assert event.details == {"from_state": "held", "shown": status, "part_of": compared.details["part_of"]}
     assert wrong_keys() == []
 
 

@@ -102,11 +102,7 @@ def _record(item: SelectedKey, result: Result) -> None:
     with transaction.atomic():
         columns = {"outcome": result.outcome, "sentence": result.sentence[:500], "working_until": None}
         if mine.update(**columns) and result.event is not None:
-            log.append(
-                result.event,
-                actor=item.selection.user.as_actor(ip=item.selection.ip, browser=item.selection.browser),
-                key=item.key,
-            )
+            log.append(result.event, actor=item.selection.as_actor(), key=item.key)
 
 
 def _finish(selection_id: UUID, mail: Mail) -> None:

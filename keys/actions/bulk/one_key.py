@@ -44,7 +44,7 @@ def act_on(item: SelectedKey) -> Result:
     ``item.outcome`` is its outcome before it was claimed: if it is WORKING, another worker has begun.
     """
     selection = item.selection
-    actor = selection.user.as_actor(ip=selection.ip, browser=selection.browser)
+    actor = selection.as_actor()
     key = ApiKey.objects.select_related("owner", "accountable", "backup").get(pk=item.key_id)
     item.key = key
     has_begun = item.outcome == Outcome.WORKING

@@ -64,7 +64,13 @@ def start_bulk(
             raise Conflict("An action on this list was already started.")
         if purposes:
             _store(selection, purposes)
-        log.append(Event.BULK_STARTED, actor=actor, act=act.value, count=selection.count)
+        log.append(
+            Event.BULK_STARTED,
+            actor=actor,
+            act=act.value,
+            count=selection.count,
+            part_of=str(selection.pk),
+        )
         enqueue(str(selection.pk))
     selection.refresh_from_db()
     return selection

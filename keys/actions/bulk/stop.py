@@ -27,5 +27,10 @@ def end(selection: Selection, actor: Actor | None, reason: str = "") -> None:
     with transaction.atomic():
         if running.update(stopped_at=timezone.now(), stop_reason=reason[:500]):
             log.append(
-                Event.BULK_STOPPED, actor=actor, act=selection.act, count=selection.count, reason=reason
+                Event.BULK_STOPPED,
+                actor=actor,
+                act=selection.act,
+                count=selection.count,
+                reason=reason,
+                part_of=str(selection.pk),
             )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time
 from functools import partial
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -67,6 +67,7 @@ def confirm_group(actor: Actor, paste: Paste, confirmed: Confirmation) -> int:
     actor = authorize_now(actor, Action.COMPARE_INVENTORY)
     if confirmed.group is Group.MISSING_HERE:
         actor = authorize_now(actor, Action.REGISTER_KEY)
+    actor = replace(actor, part_of=str(uuid4()))
     table = read_paste(paste)
     people = directory(table.rows)  # may ask Cerby, so before the transaction
     now = timezone.now()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
@@ -49,6 +50,7 @@ def _import(actor: Actor, planned: list[Line]) -> int:
             for user in User.objects.filter(email__in=batch)
         }
         import_id = uuid4()
+        actor = replace(actor, part_of=str(import_id))
         for line in lines:
             _declare(actor, line, owners[line.owner_email], import_id)
     return len(lines)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import transaction
 
@@ -45,6 +46,7 @@ def withdraw_import(actor: Actor, import_id: UUID, *, reason: str) -> int:
     """
     actor = authorize_now(actor, Action.WITHDRAW_KEY)
     check_text("reason", "The reason", reason, REASON_LENGTH)
+    actor = replace(actor, part_of=str(uuid4()))
     with transaction.atomic():
         keys = list(withdrawable(import_id).order_by("pk"))
         for key in keys:

@@ -99,7 +99,7 @@ def with_confirmed_role(actor: Actor) -> Actor:
         else:
             if user.role_checked_at == checked_at:
                 raise CerbyInDoubt("Cerby's answer does not say whether this person is live, or is a guest.")
-    return user.as_actor(ip=actor.ip, browser=actor.browser)
+    return user.as_actor(ip=actor.ip, browser=actor.browser, part_of=actor.part_of)
 
 
 def apply_upstream(person: cerby.Person, user: User, *, asked_at: datetime) -> User:

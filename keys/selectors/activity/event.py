@@ -11,7 +11,7 @@ from keys.audit.guard import authorize
 from keys.models import AuditEvent, Checkpoint, Sealed
 from keys.rules.errors import NotFound
 from keys.rules.policy import Action, Actor
-from keys.selectors.activity.table import COLUMNS, EventRow, row_of
+from keys.selectors.activity.row import COLUMNS, EventRow, row_of
 from keys.tlog.merkle import Damaged
 from keys.verifier.verify_bundle import root_by_proof
 

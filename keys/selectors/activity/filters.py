@@ -192,6 +192,10 @@ class ActivityFilter:
     def addresses(self) -> list[str]:
         return addresses_of(self.chosen["actor"]) if self.chosen["actor"] else []
 
+    def finds_single_events(self) -> bool:
+        """Return whether a filter asks for single events, which a page then doesn't fold into acts."""
+        return bool(self.chosen["type"] or self.chosen["outcome"])
+
     def is_counted_by_an_index(self) -> bool:
         """Return whether at most one filter is in use, and that one has an index over its events."""
         narrowing = self.in_use().keys() - {"since", "until"}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
-from uuid import UUID
+from dataclasses import dataclass, field
+from typing import Any
 
 from django.http import QueryDict
 
@@ -14,70 +13,39 @@ from keys.rules import formatting
 from keys.rules.errors import Invalid
 from keys.rules.events import Event
 from keys.rules.policy import Action, Actor
-from keys.selectors.activity.changes import Change, changes_in, changes_in_words
+from keys.selectors.activity.acts import Shown, acts, unfolded
+from keys.selectors.activity.around import around, steps_of
+from keys.selectors.activity.changes import changes_in_words
 from keys.selectors.activity.filters import NEWEST_FIRST, ActivityFilter, Events
+from keys.selectors.activity.row import COLUMNS, EventRow, row_of, without_changes
 from keys.selectors.activity.words import details_in_words
 from keys.selectors.counts import bounded_count
 from keys.selectors.inventory.exports import Export, export
 from keys.selectors.inventory.keyset import Page, order_by, page
 from keys.tlog.leaf import ERASED, readable
 
-COLUMNS = (
-    "id",
-    "at",
-    "type",
-    "outcome",
-    "actor_id",
-    "actor_name",
-    "actor_email",
-    "actor_role",
-    "key_id",
-    "key_name",
-    "ip",
-    "browser",
-    "reason",
-    "uid",
-    "details",
-    "personal",
-)
-
-
 TOTAL_LIMIT = 10_000
-
-
-class EventRow(NamedTuple):
-    id: int
-    at: str
-    at_exact: str
-    at_iso: str
-    label: str
-    outcome: str
-    who_id: int | None
-    who: str
-    who_email: str
-    who_role: str
-    key_id: UUID | None
-    key_name: str
-    ip: str
-    browser: str
-    reason: str
-    details: list[tuple[str, str]]
-    uid: UUID
-    changes: list[Change]
 
 
 @dataclass(frozen=True)
 class Activity:
     """``key`` or ``person`` is set if the filter selects only the events of that key or person.
 
-    ``total`` is the number of events on all pages, in words.
+    ``acts`` are the page's events with those of one act in one line. ``total`` is the number of events on all
+    pages, in words.
     """
 
     page: Page[EventRow]
     filter: ActivityFilter
+    acts: list[Shown] = field(default_factory=list)
     total: str = ""
     key: ApiKey | None = None
     person: User | None = None
+
+    @property
+    def folds(self) -> bool:
+        """Return whether the page has fewer lines than events."""
+        return len(self.acts) < len(self.page.rows)
 
 
 def activity_page(actor: Actor, params: QueryDict) -> Activity:
@@ -95,7 +63,17 @@ def activity_page(actor: Actor, params: QueryDict) -> Activity:
         among=wanted.alternatives(),
     )
     rows = Page([row_of(values) for values in found.rows], found.after, found.before)
-    return Activity(rows, wanted, total=_total(wanted, rows), **_subject(wanted))
+    return Activity(
+        rows, wanted, _acts(wanted, rows, found.rows), total=_total(wanted, rows), **_subject(wanted)
+    )
+
+
+def _acts(wanted: ActivityFilter, rows: Page[EventRow], values: list[tuple[Any, ...]]) -> list[Shown]:
+    """Return the lines of the page: its acts, or each event if a filter asks for single events."""
+    if wanted.finds_single_events():
+        return unfolded(rows.rows)
+    steps = steps_of(values, COLUMNS)
+    return acts(rows.rows, steps, around(wanted, rows, steps))
 
 
 def _total(wanted: ActivityFilter, rows: Page[EventRow]) -> str:
@@ -139,41 +117,6 @@ def story_of(key: ApiKey, count: int = 100) -> list[EventRow]:
     return newest(AuditEvent.objects.filter(key_id=key.id), count)
 
 
-def row_of(values: tuple[Any, ...]) -> EventRow:
-    """Return the row for the values of ``COLUMNS``."""
-    *columns, hidden, personal = values
-    id_, at, type_, outcome, who_id, who, email, role, key_id, key_name, ip, browser, reason, uid = columns
-    details = readable(hidden, personal)
-    changes = changes_in(details)
-    day, exact, iso = formatting.day_exact_iso(at)
-    return EventRow(
-        id=id_,
-        at=f"{day}, {iso[11:16]}",
-        at_exact=exact,
-        at_iso=iso,
-        label=Event(type_).label,
-        outcome=outcome,
-        who_id=who_id,
-        who=who or ERASED,
-        who_email=email,
-        who_role=role,
-        key_id=key_id,
-        key_name=key_name,
-        ip=ip,
-        browser=browser,
-        reason=reason,
-        details=list(details_in_words(type_, _without_changes(details, changes))),
-        uid=uid,
-        changes=changes,
-    )
-
-
-def _without_changes(details: dict[str, Any], changes: list[Any]) -> dict[str, Any]:
-    """Return the details that ``changes`` does not say."""
-    said = {"before", "after"} if changes else set[str]()
-    return {name: value for name, value in details.items() if name not in said}
-
-
 EXPORT_HEADER = [
     "Event id", "At (UTC)", "Event", "Outcome", "Who", "Email", "Role", "Key id", "Key name", "IP",
     "Browser", "Reason", "Details",
@@ -195,7 +138,7 @@ def _export_row(values: tuple[Any, ...]) -> list[str]:
     id_, at, type_, outcome, _, who, email, role, key_id, key_name, ip, browser, reason, _uid = columns
     shown = readable(details, personal)
     changes = changes_in_words(shown)
-    words = [*details_in_words(type_, _without_changes(shown, changes)), *changes]
+    words = [*details_in_words(type_, without_changes(shown, changes)), *changes]
     detail_text = "; ".join(f"{name}: {value}" for name, value in words)
     return [
         str(id_), formatting.utc(at), Event(type_).label, outcome, who or ERASED, email, role,

@@ -42,6 +42,7 @@ _LABELS = {
     "link": "link to set a password",
     "losing": "people who would lose access",
     "method": "confirmed with",
+    "part_of": "number of the act",
     "not_checkable": "scopes that could not be checked",
     "not_granted": "scopes that Cerby did not grant",
     "owner_id": "owner's number in the portal",

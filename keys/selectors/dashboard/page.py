@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from keys.audit.guard import authorize
 from keys.rules.policy import Action, Actor
-from keys.selectors.activity.table import EventRow, newest_activity
+from keys.selectors.activity.row import EventRow
+from keys.selectors.activity.table import newest_activity
 from keys.selectors.counts import count_label
 from keys.selectors.dashboard.charts import Charts, charts
 from keys.selectors.dashboard.figures import counted_figures

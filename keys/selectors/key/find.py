@@ -14,7 +14,8 @@ from keys.models import ApiKey
 from keys.rules import formatting
 from keys.rules.lifecycle import CAVEAT, ENDED, State, Status, status
 from keys.rules.policy import Action, Actor, KeyManagement, roles_that_may
-from keys.selectors.activity.table import EventRow, story_of
+from keys.selectors.activity.row import EventRow
+from keys.selectors.activity.table import story_of
 
 SHOWN_KEYS_WITH_STORY = 10
 SHOWN_EVENTS = 3

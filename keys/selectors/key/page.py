@@ -18,7 +18,8 @@ from keys.rules.events import BEGINS
 from keys.rules.lifecycle import CAVEAT, ENDED, Phase, State, Status, status
 from keys.rules.policy import Action, Actor, Role
 from keys.rules.readings import counts
-from keys.selectors.activity.table import EventRow, story_of
+from keys.selectors.activity.row import EventRow
+from keys.selectors.activity.table import story_of
 
 PEOPLE = ("owner", "seen_by", "use_read_by", "expiry_read_by")
 

@@ -1,0 +1,87 @@
+"""Turn an event of the audit log into a row of strings for a page."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from keys.rules import formatting
+from keys.rules.events import Event
+from keys.selectors.activity.changes import Change, changes_in
+from keys.selectors.activity.words import details_in_words
+from keys.tlog.leaf import ERASED, readable
+
+COLUMNS = (
+    "id",
+    "at",
+    "type",
+    "outcome",
+    "actor_id",
+    "actor_name",
+    "actor_email",
+    "actor_role",
+    "key_id",
+    "key_name",
+    "ip",
+    "browser",
+    "reason",
+    "uid",
+    "details",
+    "personal",
+)
+
+
+class EventRow(NamedTuple):
+    id: int
+    at: str
+    at_exact: str
+    at_iso: str
+    label: str
+    outcome: str
+    who_id: int | None
+    who: str
+    who_email: str
+    who_role: str
+    key_id: UUID | None
+    key_name: str
+    ip: str
+    browser: str
+    reason: str
+    details: list[tuple[str, str]]
+    uid: UUID
+    changes: list[Change]
+
+
+def row_of(values: tuple[Any, ...]) -> EventRow:
+    """Return the row for the values of ``COLUMNS``."""
+    *columns, hidden, personal = values
+    id_, at, type_, outcome, who_id, who, email, role, key_id, key_name, ip, browser, reason, uid = columns
+    details = readable(hidden, personal)
+    changes = changes_in(details)
+    day, exact, iso = formatting.day_exact_iso(at)
+    return EventRow(
+        id=id_,
+        at=f"{day}, {iso[11:16]}",
+        at_exact=exact,
+        at_iso=iso,
+        label=Event(type_).label,
+        outcome=outcome,
+        who_id=who_id,
+        who=who or ERASED,
+        who_email=email,
+        who_role=role,
+        key_id=key_id,
+        key_name=key_name,
+        ip=ip,
+        browser=browser,
+        reason=reason,
+        details=list(details_in_words(type_, without_changes(details, changes))),
+        uid=uid,
+        changes=changes,
+    )
+
+
+def without_changes(details: dict[str, Any], changes: list[Any]) -> dict[str, Any]:
+    """Return the details that ``changes`` does not say."""
+    said = {"before", "after"} if changes else set[str]()
+    return {name: value for name, value in details.items() if name not in said}
