@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,8 +33,8 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="package")
-def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
-    with Portal(tmp_path_factory.mktemp("portal") / "data") as portal:
+def portal(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Iterator[Portal]:
+    with Portal(tmp_path_factory.mktemp("portal") / "data", migrated=migrated_sqlite) as portal:
         yield portal
 
 

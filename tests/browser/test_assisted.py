@@ -20,8 +20,9 @@ ADDRESSES = ("/", "/keys/", "/activity/", "/settings/", "/keys/find/")
 
 
 @pytest.fixture(scope="module")
-def by_hand(tmp_path_factory):
-    with Portal(tmp_path_factory.mktemp("assisted") / "data", CERBY_ISSUE_MODE="assisted") as portal:
+def by_hand(tmp_path_factory, migrated_sqlite):
+    data = tmp_path_factory.mktemp("assisted") / "data"
+    with Portal(data, migrated=migrated_sqlite, CERBY_ISSUE_MODE="assisted") as portal:
         yield portal
 
 

@@ -19,8 +19,9 @@ ATTEMPTS = 12
 
 
 @pytest.fixture(scope="module")
-def shaken_portal(tmp_path_factory):
-    with Portal(tmp_path_factory.mktemp("chaos") / "data", CHAOS="0.25", CHAOS_SEED="11") as portal:
+def shaken_portal(tmp_path_factory, migrated_sqlite):
+    data = tmp_path_factory.mktemp("chaos") / "data"
+    with Portal(data, migrated=migrated_sqlite, CHAOS="0.25", CHAOS_SEED="11") as portal:
         yield portal
 
 

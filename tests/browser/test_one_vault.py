@@ -15,9 +15,9 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def new_portal(tmp_path, postgresql):
+def new_portal(tmp_path, postgresql, migrated_postgresql):
     """Start a portal that stores everything in PostgreSQL."""
-    postgresql.create("browser")
+    postgresql.create("browser", template=migrated_postgresql)
     with Portal(tmp_path / "data", vaults=1, DATABASE_URL=postgresql.url("browser")) as portal:
         assert not (portal.data / "portal.sqlite3").exists()
         _let_the_jobs_rest(portal)  # otherwise the sweep would find the demo's keys again

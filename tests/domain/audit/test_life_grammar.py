@@ -74,18 +74,25 @@ def _assigned(node: ast.Assign) -> Iterator[tuple[str, ast.expr]]:
     )
 
 
-MOVES = sorted({(move, event) for move, event in calls_of_move()})
+@pytest.fixture(scope="module")
+def moves() -> list[tuple[Transition, str]]:
+    return sorted(set(calls_of_move()))
 
 
-def test_every_transition_is_used():
-    assert {move for move, _ in MOVES} == set(Transition)
+def test_every_transition_is_used(moves):
+    assert {move for move, _ in moves} == set(Transition)
 
 
-@pytest.mark.parametrize(("move", "event"), MOVES)
-def test_transitions_are_possible_exactly_from_the_tables_states(move, event):
+def test_transitions_are_possible_exactly_from_the_tables_states(moves, subtests):
+    for move, event in moves:
+        with subtests.test(move=move, event=event):
+            _check_move(move, event, moves)
+
+
+def _check_move(move: Transition, event: str, moves: list[tuple[Transition, str]]) -> None:
     sources, target = TRANSITIONS[move]
     alike = [
-        TRANSITIONS[other][0] for other, its in MOVES if its == event and TRANSITIONS[other][1] == target
+        TRANSITIONS[other][0] for other, its in moves if its == event and TRANSITIONS[other][1] == target
     ]
     sources = frozenset().union(sources, *alike)
     leads_there = {
@@ -100,14 +107,14 @@ def test_transitions_are_possible_exactly_from_the_tables_states(move, event):
     }
 
 
-def test_every_sequence_that_the_table_allows_is_accepted():
+def test_every_sequence_that_the_table_allows_is_accepted(moves):
     """Follow table and grammar in parallel from every first event, until no new states are found."""
     ahead = [(state, states_after(NEW, event, {})) for event, state in BIRTHS.items()]
     seen = set(ahead)
     while ahead:
         state, possible = ahead.pop()
         assert state.value in possible
-        for move, event in MOVES:
+        for move, event in moves:
             sources, target = TRANSITIONS[move]
             step = (target, states_after(possible, event, details_of(move, event)))
             if state in sources and step not in seen:
