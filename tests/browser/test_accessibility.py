@@ -19,8 +19,8 @@ STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-pract
 EVERYTHING = {"type": "tag", "values": STANDARDS}
 IN_ANOTHER_THEME = ["color-contrast"]
 WHEN_NARROW = ["color-contrast", "target-size", "scrollable-region-focusable"]
-CONTEXT = {"include": [["html"]], "exclude": [["tbody > tr:nth-child(n+4)"]]}
-"""The fourth row of a table, and those below it, are like the first three."""
+CONTEXT = {"include": [["html"]], "exclude": [["tbody > tr:nth-child(n+4)"], ["ol.feed > li:nth-child(n+4)"]]}
+"""The fourth row of a table or feed, and those below it, are like the first three."""
 
 
 def look_over(page: Page) -> None:
@@ -144,7 +144,7 @@ STATES: dict[str, tuple[Callable[[Page], Any], int]] = {
     "people": (_at("/people/"), 200),
     "people, a person to remove": (_a_person_to_remove, 200),
     "help": (_at("/help/"), 200),
-    "help, a page with tables and code": (_at("/help/operations/"), 200),
+    "help, a page with tables and code": (_at("/help/gateway/"), 200),
     "inventory, no match": (_at("/keys/?q=nothing+like+this"), 200),
     "inventory, invalid filter": (_at("/keys/?q=a&status=no-such"), 422),
     "inventory, a menu is open": (_an_open_menu, 200),

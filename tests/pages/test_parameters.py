@@ -28,6 +28,16 @@ ALONE: dict[str, tuple[type[forms.Form], tuple[str, ...]]] = {
     "people": (PeopleForm, ("after", "before")),
 }  # fmt: skip
 """The form of each page that has filters, and its parameters that belong to no form."""
+REACHES_THE_DATABASE = (
+    "huge number",
+    "a power of two",
+    "NUL",
+    "NUL inside",
+    "overlong",
+    "a lone surrogate",
+    "an emoji",
+)
+"""Junk that a form may accept, so each parameter gets it alone as well."""
 NAMES = list(dict.fromkeys([
     *InventoryForm.base_fields, *ActivityForm.base_fields, *PastForm.base_fields, *PeopleForm.base_fields,
     "as_of", "next", "step", "page", "fragment", "act", "email", "text",
@@ -45,12 +55,13 @@ def test_junk_in_a_parameter_is_no_error_of_the_portal(cast, page):
     browser, url = signed_in(cast.admin), reverse(f"keys:{page}")
     form, others = ALONE.get(page.partition("-")[0], (forms.Form, ()))
     headers = {"HX-Request": "true"} if page == "bulk-count" else {}
-    for value in JUNK.values():
+    for kind, value in JUNK.items():
         queries = [
             f"{name}={value}"
             for name in {*form.base_fields, *others}
-            if name in others or form(QueryDict(f"{name}={value}")).is_valid()
-        ]  # the others are refused together, below
+            if kind in REACHES_THE_DATABASE
+            and (name in others or form(QueryDict(f"{name}={value}")).is_valid())
+        ]
         queries += ["&".join(f"{name}={value}" for name in NAMES)]
         queries += ["&".join(f"{name}=1&{name}={value}" for name in NAMES)]
         for query in queries:
