@@ -34,6 +34,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from keys.audit.chain import join_if_new
 from keys.rules.errors import NotAllowed, PortalError, SignInAgain
+from keys.rules.visible import visible_page
 from keys.selectors.people import owns_keys, whom_to_ask
 from keys.views.htmx import HtmxHttpRequest, redirect_page
 from keys.views.kept_input import ENDED, confirm_page, keep_input, sign_in_page
@@ -215,6 +216,19 @@ class PastedKeyMiddleware:
         if request.method in {"GET", "HEAD"} and has_pasted_key(request):
             return refuse_pasted_key(request)
         return self.get_response(request)
+
+
+class VisibleTextMiddleware:
+    """Write the invisible characters of names and other texts from Cerby as code points on every page."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if isinstance(response, HttpResponse) and response.get("Content-Type", "").startswith("text/html"):
+            response.content = visible_page(response.content)
+        return response
 
 
 class ReaderTimeZoneMiddleware:

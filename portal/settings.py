@@ -49,6 +49,7 @@ MIDDLEWARE = [
     "portal.middleware.SessionLifetimeMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "portal.middleware.ResponseHeadersMiddleware",
+    "portal.middleware.VisibleTextMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",  # after login: expired sessions lead to sign-in
     "django.contrib.messages.middleware.MessageMiddleware",

@@ -65,6 +65,6 @@ def _describe(key: ApiKey, event: AuditEvent | None) -> str:
     assert key.removed_at is not None
     url = f"{settings.PORTAL_URL}{reverse('keys:key', args=[key.pk])}"
     return (
-        f"Your key “{key.name}” was deleted {who} on {key.removed_at:%d %B %Y, %H:%M} UTC. Software that "
+        f"Your key “{key}” was deleted {who} on {key.removed_at:%d %B %Y, %H:%M} UTC. Software that "
         f"used it has stopped working.\n{url}"
     )

@@ -19,6 +19,7 @@ from django_tasks import task
 
 from keys.actions.people.password_link import password_link
 from keys.models import User
+from keys.rules.visible import visible
 
 MAIL = "mail"
 """The queue of these jobs, so that no other job delays them."""
@@ -66,7 +67,7 @@ def rendered(template: str, context: dict[str, Any]) -> tuple[str, str]:
 def send_mail(to: Sequence[str], subject: str, text: str) -> bool:
     """Return whether the mail server accepted the mail. Log a failure."""
     try:
-        EmailMessage(subject, text, None, to).send()
+        EmailMessage(visible(" ".join(subject.split())), visible(text), None, to).send()
     except OSError:  # the base class of SMTP errors
         logger.exception("mail_not_sent")
         return False

@@ -90,7 +90,7 @@ def _describe(key: ApiKey, kind: str) -> str:
         url = f"{settings.PORTAL_URL}{reverse('keys:store', args=[key.pk])}"
         seen = "pasted" if key.origin == ApiKey.Origin.PASTED else "viewed"
         text = (
-            f"“{key.name}” was {seen}, but nobody has confirmed that it is stored. If you have stored it, "
+            f"“{key}” was {seen}, but nobody has confirmed that it is stored. If you have stored it, "
             "confirm that; if not, delete it."
         )
         if not key.is_deleted_by_hand:
@@ -98,7 +98,7 @@ def _describe(key: ApiKey, kind: str) -> str:
     else:
         entered = ", as entered in the portal" if key.is_deleted_by_hand else ""
         text = (
-            f"“{key.name}” expires on {key.expires_at:%d %B %Y, %H:%M} UTC{entered}. Software that uses it "
+            f"“{key}” expires on {key.expires_at:%d %B %Y, %H:%M} UTC{entered}. Software that uses it "
             "then stops working: generate a new key, replace this one with it, and delete this one."
         )
     return f"{text}\n{url}"

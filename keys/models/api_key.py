@@ -16,6 +16,7 @@ from keys.models.ownership import INDEXES, OwnershipColumns
 from keys.models.user import User
 from keys.rules.lifecycle import HOLDS_ITS_NAME, PHASE, QUICK_RETRIES, Phase, State
 from keys.rules.policy import Actor, Answering, Role
+from keys.rules.visible import named
 
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 """The time that sorts keys that were never used before all others."""
@@ -279,7 +280,7 @@ class ApiKey(OwnershipColumns):
         )
 
     def __str__(self) -> str:
-        return self.name
+        return named(self.name)
 
     @property
     def origin_label(self) -> str:

@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import slugify
 
 from keys.forms.new_key import ScopesForm
-from keys.rules import formatting
+from keys.rules import formatting, visible
 from keys.rules.lifecycle import EXPIRY_NOT_KNOWN
 
 register = template.Library()
@@ -30,6 +30,8 @@ def icon(name: str) -> SafeString:
         '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', static("icons.svg"), name
     )
 
+
+register.filter("named", visible.named)
 
 _CALLOUT_ICONS = {
     "info": "info",

@@ -84,7 +84,7 @@ def same_key(registration: Registration) -> list[ApiKey]:
 def refuse_copy(keys: Iterable[ApiKey], advice: str = "") -> None:
     """Raise ``Taken`` for the first of ``keys``, which have the name and owner of a key to be stored."""
     for key in keys:
-        sentence = f"This owner already has a key called “{key.name}” in the inventory."
+        sentence = f"This owner already has a key called “{key}” in the inventory."
         raise Taken(f"{sentence} {advice}".strip(), by=key.pk)
 
 

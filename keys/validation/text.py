@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
 from keys.rules import key_text
 from keys.rules.errors import Invalid
+from keys.rules.visible import JOINERS
 
 INVISIBLE = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
 """Unicode categories of characters that are not letters, marks, numbers, punctuation, symbols or spaces."""
-JOINERS = re.compile(
-    r"(?<=[^\x00-\x7f])[\u200c\u200d](?=[^\x00-\x7f])|(?<=[\U0001f3f4\U000e0020-\U000e007e])[\U000e0020-\U000e007f]"
-)
-"""Invisible parts of emoji, flags and words in scripts such as Persian."""
 
 
 def tidy(name: str) -> str:

@@ -44,7 +44,7 @@ def edit(request: HttpRequest, key_id: UUID) -> HttpResponse:
         return _page(request, page, form, error.status)
     except Conflict as conflict:
         return _after_conflict(request, key_page(actor, key_id), conflict)
-    done = f"“{page.key.name}” is saved." if changed else "You changed nothing, so nothing was saved."
+    done = f"“{page.key}” is saved." if changed else "You changed nothing, so nothing was saved."
     messages.success(request, done)
     return HttpResponseRedirect(reverse("keys:key", args=[key_id]))
 

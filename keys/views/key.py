@@ -49,7 +49,7 @@ def keep(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
     """Keep a key that the quarantine holds back."""
     require_fresh_sign_in(request, reverse("keys:health"))
     kept = keep_key(actor_of(request), key_id)
-    messages.success(request, f"“{kept.name}” is kept and active again.")
+    messages.success(request, f"“{kept}” is kept and active again.")
     return HttpResponseRedirect(reverse("keys:health"))
 
 
@@ -98,9 +98,9 @@ def delete(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
 
 def _deletion_message(key: ApiKey) -> str:
     if key.state == State.REVOKED and key.is_deleted_by_hand:
-        return f"“{key.name}” is removed. A person has confirmed it."
+        return f"“{key}” is removed. A person has confirmed it."
     if key.state == State.REVOKED:
-        return f"“{key.name}” is removed. Cerby has confirmed that it no longer works."
+        return f"“{key}” is removed. Cerby has confirmed that it no longer works."
     if key.origin == ApiKey.Origin.PASTED:
-        return f"The request for “{key.name}” is cancelled. If you made the key in Cerby, delete it there."
-    return f"“{key.name}” was never made in Cerby, so there is nothing to delete there."
+        return f"The request for “{key}” is cancelled. If you made the key in Cerby, delete it there."
+    return f"“{key}” was never made in Cerby, so there is nothing to delete there."

@@ -34,7 +34,7 @@ def reading(request: HttpRequest, key_id: UUID) -> HttpResponse:
         except Invalid as invalid:
             refuse(form, invalid)
         else:
-            messages.success(request, f"Your reading of “{key.name}” is recorded.")
+            messages.success(request, f"Your reading of “{key}” is recorded.")
             return HttpResponseRedirect(reverse("keys:key", args=[key_id]))
     context = {
         "section": "keys",

@@ -48,8 +48,8 @@ def register(request: HttpRequest) -> HttpResponse:
 
 def _success_message(key: ApiKey) -> str:
     if key.fingerprint is None:
-        return f"“{key.name}” is declared. Without its value, the portal cannot recognise it in a leak."
-    return f"“{key.name}” is registered. The portal keeps its fingerprint and can recognise it."
+        return f"“{key}” is declared. Without its value, the portal cannot recognise it in a leak."
+    return f"“{key}” is registered. The portal keeps its fingerprint and can recognise it."
 
 
 def _page(request: HttpRequest, form: RegisterForm, status: int = 200) -> HttpResponse:

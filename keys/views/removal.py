@@ -30,7 +30,7 @@ def confirm_removed(request: HttpRequest, key_id: UUID) -> HttpResponse:
     if request.POST.get("deleted") != "on":
         return _page(request, key_id, error=NOT_CONFIRMED, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     key = confirm_removal(actor_of(request), key_id)
-    messages.success(request, f"“{key.name}” is removed, as you confirmed.")
+    messages.success(request, f"“{key}” is removed, as you confirmed.")
     return HttpResponseRedirect(reverse("keys:key", args=[key_id]))
 
 

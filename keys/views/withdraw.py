@@ -39,7 +39,7 @@ def withdraw(request: HttpRequest, key_id: UUID) -> HttpResponse:
             count = withdraw_import(actor, import_id, reason=reason)
             done = f"The import is undone: {count} {'key is' if count == 1 else 'keys are'} withdrawn."
         else:
-            done = f"“{withdraw_key(actor, key_id, reason=reason).name}” is withdrawn."
+            done = f"“{withdraw_key(actor, key_id, reason=reason)}” is withdrawn."
     except Invalid as invalid:
         refuse(form, invalid)
         return _page(request, page, form, HTTPStatus.UNPROCESSABLE_ENTITY)

@@ -56,7 +56,7 @@ def prove(actor: Actor, secret: str, asked: Sequence[str], *, accept_less: bool)
 def _already_known(actor: Actor, key: ApiKey) -> str:
     if not actor.may(Action.SEE_KEY, key):
         return "This key is already in the inventory. It belongs to another person."
-    return f"This key is already in the inventory, as “{key.name}”, owned by {key.owner_name}."
+    return f"This key is already in the inventory, as “{key}”, owned by {key.owner_name}."
 
 
 def _check(verdict: ScopeCheck, *, accept_less: bool) -> None:

@@ -44,7 +44,7 @@ def _earlier(actor: Actor, request: KeyRequest) -> ApiKey | None:
         raise Conflict("This request belongs to another person. Start again.")
     if earlier is not None and not _asks_for(earlier, request):
         raise RequestUsed(
-            f"Another tab has used this request for “{earlier.name}”. Choose Next to send yours as a new one."
+            f"Another tab has used this request for “{earlier}”. Choose Next to send yours as a new one."
         )
     return earlier
 

@@ -34,7 +34,7 @@ def keep_key(actor: Actor, key_id: UUID) -> ApiKey:
         _store(actor, key, upstream)
     except IntegrityError as taken:
         raise Conflict(
-            f"Another key is now called “{key.name}”. Delete or rename one of the two in Cerby first."
+            f"Another key is now called “{key}”. Delete or rename one of the two in Cerby first."
         ) from taken
     return key
 

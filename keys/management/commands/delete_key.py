@@ -20,6 +20,7 @@ from keys.rules.errors import PortalError
 from keys.rules.events import Event
 from keys.rules.lifecycle import State
 from keys.rules.policy import Actor
+from keys.rules.visible import visible
 from keys.selectors.key.page import key_for
 
 BROWSER = "manage.py delete_key"
@@ -53,10 +54,12 @@ class Command(BaseCommand):
     def _require_confirmation(self, key: ApiKey, confirm: str | None) -> None:
         if confirm is None:
             self.stdout.write(
-                f"“{key.name}” of {key.owner_name}, {key.owner_email}. Everything that uses it stops working."
+                visible(
+                    f"“{key}” of {key.owner_name}, {key.owner_email}. Everything that uses it stops working."
+                )
             )
             confirm = _line("Type the name of the key to delete it: ")
-        if confirm.strip() != key.name.strip():
+        if confirm.strip() not in {str(key), key.name.strip() or str(key)}:
             raise CommandError("This is not the name of the key. Nothing was deleted.")
 
 
@@ -93,9 +96,9 @@ def _line(prompt: str) -> str:
 def _describe(key: ApiKey) -> str:
     if key.state == State.REVOKING:
         page = f"{settings.PORTAL_URL}{reverse('keys:removal', args=[key.id])}"
-        return f"“{key.name}” may still work. Delete it in Cerby's web app now, and confirm that here: {page}"
+        return f"“{key}” may still work. Delete it in Cerby's web app now, and confirm that here: {page}"
     if key.state == State.REVOKED and not key.is_deleted_by_hand:
-        return f"“{key.name}” is removed. Cerby has confirmed that it no longer works."
+        return f"“{key}” is removed. Cerby has confirmed that it no longer works."
     if key.state == State.REVOKED:
-        return f"“{key.name}” is removed. A person has confirmed it."
-    return f"“{key.name}” is no longer in use. Nothing is left to delete."
+        return f"“{key}” is removed. A person has confirmed it."
+    return f"“{key}” is no longer in use. Nothing is left to delete."

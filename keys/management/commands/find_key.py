@@ -16,6 +16,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from keys.actions.keys.find_leaked import Found, find_leaked
 from keys.rules import key_text
+from keys.rules.visible import visible
 from keys.selectors.key.find import Answer, answers
 
 UNPROVED = (
@@ -37,7 +38,7 @@ class Command(BaseCommand):
     def handle(self, *_: Any, file: Path | None, **__: Any) -> None:
         found = _search(file)
         for answer in answers(None, found.keys, found.unproved):
-            self.stdout.write(_describe(answer))
+            self.stdout.write(visible(_describe(answer)))
         for part in found.unread:
             self.stdout.write(f"Not searched: {part.name}. {part.why}")
         if found.more_unread:

@@ -32,7 +32,7 @@ def _subject(count: int) -> str:
 
 def _text(sender: User, owner: User, keys: list[ApiKey]) -> str:
     lines = [
-        f"“{key.name}” expires on {formatting.exact(key.expires_at)}.\n"
+        f"“{key}” expires on {formatting.exact(key.expires_at)}.\n"
         f"{settings.PORTAL_URL}{reverse('keys:key', args=[key.pk])}"
         for key in keys
     ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from keys.rules import formatting
+from keys.rules.visible import named
 from keys.selectors.compare.matching import Group, KeyFacts
 from keys.selectors.compare.plan import Item, Plan
 
@@ -184,4 +185,4 @@ def _created(key: KeyFacts) -> str:
 def _option(key: KeyFacts) -> str:
     made = timezone.localtime(key.created_at)
     created = f"{made.day} {made:%b %Y %H:%M}" if key.created_known else "on an unknown day"
-    return f"{key.name}, {key.owner_name}, created {created}, {_seen(key)}"
+    return f"{named(key.name)}, {key.owner_name}, created {created}, {_seen(key)}"

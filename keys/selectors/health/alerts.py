@@ -16,6 +16,7 @@ from keys.models import Alert, ApiKey, AuditEvent, PeriodicJob, Quarantine
 from keys.rules.events import ASKED_ELSEWHERE, Event
 from keys.rules.lifecycle import QUICK_RETRIES, State
 from keys.rules.policy import Action, Actor
+from keys.rules.visible import named
 from keys.selectors.health.alert_kinds import ActiveAlert, AlertKind
 from keys.selectors.health.anchors import anchors_health
 from keys.selectors.health.audit_log import AuditHealth
@@ -113,7 +114,7 @@ def _second_views(now: datetime) -> Iterator[ActiveAlert]:
         yield ActiveAlert(
             kind=AlertKind.SECOND_VIEW,
             subject=str(event.key_id),
-            words=f"“{event.key_name}” had been viewed, and another session tried to view it again.",
+            words=f"“{named(event.key_name)}” had been viewed, and another session tried to view it again.",
             advice="Ask its owner whether they made both attempts. If not, delete the key now.",
             path=reverse("keys:key", args=[event.key_id]),
         )
@@ -125,7 +126,7 @@ def _stuck_removals() -> Iterator[ActiveAlert]:
         yield ActiveAlert(
             kind=AlertKind.REMOVAL_STUCK,
             subject=str(key.pk),
-            words=f"Cerby has not confirmed that “{key.name}” is removed after at least {QUICK_RETRIES} "
+            words=f"Cerby has not confirmed that “{key}” is removed after at least {QUICK_RETRIES} "
             "attempts. The portal tries again every hour.",
             advice="Delete the key in Cerby's web app.",
             path=reverse("keys:key", args=[key.pk]),
@@ -178,7 +179,7 @@ def _repaired_rows(now: datetime) -> Iterator[ActiveAlert]:
         type__in=[Event.KEY_REPAIRED, Event.PERSON_REPAIRED], at__gte=now - REPAIR_SHOWN_FOR
     )
     for event in repairs.order_by("-at", "-id")[:MOST_PER_KIND]:
-        row = f"the API key “{event.key_name}”" if event.key_id else "a person"
+        row = f"the API key “{named(event.key_name)}”" if event.key_id else "a person"
         restored = "It was restored." if event.outcome == AuditEvent.Outcome.DONE else event.reason
         yield ActiveAlert(
             kind=AlertKind.ROW_REPAIRED,

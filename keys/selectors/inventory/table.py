@@ -18,6 +18,7 @@ from keys.rules.errors import Invalid
 from keys.rules.lifecycle import CAVEAT, State, Status, status
 from keys.rules.policy import Action, Actor
 from keys.rules.readings import counts
+from keys.rules.visible import named
 from keys.selectors.inventory.columns import ALL, DEFAULT, Shown, shown
 from keys.selectors.inventory.conditions import Condition, of_owner
 from keys.selectors.inventory.exports import Export, export
@@ -176,7 +177,7 @@ def _row(values: tuple[Any, ...], now: datetime, columns: Shown) -> KeyRow:
     expires_on, expires_exact, expires_iso = formatting.day_exact_iso(expires)
     return KeyRow(
         id=str(id_),
-        name=name,
+        name=named(name),
         owner_name=owner_name,
         owner_email=owner_email,
         accountable_name=others[13],

@@ -14,6 +14,7 @@ from keys.models import ApiKey
 from keys.rules import formatting
 from keys.rules.lifecycle import CAVEAT, ENDED, State, Status, status
 from keys.rules.policy import Action, Actor, KeyManagement, roles_that_may
+from keys.rules.visible import named
 from keys.selectors.activity.row import EventRow
 from keys.selectors.activity.table import story_of
 
@@ -70,7 +71,7 @@ def _answer(actor: Actor | None, key: ApiKey, events: int, *, is_proved: bool) -
     management = KeyManagement(settings.PORTAL_KEY_MANAGEMENT)
     return Answer(
         id=key.id,
-        name=key.name,
+        name=named(key.name),
         owner_name=key.owner_name,
         owner_email=key.owner_email,
         purpose=key.purpose,
