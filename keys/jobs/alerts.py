@@ -9,11 +9,11 @@ from django.conf import settings
 from django.utils import timezone
 
 from keys.jobs.mails import send_mail
-from keys.models import Alert, User
-from keys.rules.policy import HIGHEST
+from keys.models import Alert
 from keys.selectors.health.alert_kinds import ActiveAlert, AlertKind
 from keys.selectors.health.alerts import active_alerts
 from keys.selectors.health.audit_log import audit_health
+from keys.selectors.people import recipients
 
 MAILS_AN_HOUR = 6
 KEPT_FOR = timedelta(days=90)
@@ -97,14 +97,6 @@ def _mails_since(moment: datetime) -> int:
     times = set(Alert.objects.filter(mailed_at__range=period).values_list("mailed_at", flat=True))
     times |= set(Alert.objects.filter(over_mailed_at__range=period).values_list("over_mailed_at", flat=True))
     return len(times)
-
-
-def recipients() -> list[str]:
-    """Return PORTAL_ALERT_EMAILS, or the Owner and the Super Admins who may sign in if it is not set."""
-    if settings.PORTAL_ALERT_EMAILS:
-        return list(settings.PORTAL_ALERT_EMAILS)
-    people = User.objects.filter(is_active=True, role__in=HIGHEST).order_by("email")
-    return list(people.values_list("email", flat=True))
 
 
 def _subject(new: Sequence[Alert], ended: Sequence[Alert]) -> str:

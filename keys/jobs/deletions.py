@@ -10,11 +10,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from keys.jobs.mails import send_mail
-from keys.jobs.people_of_keys import People, addresses, grouped, salutation, why_you
-from keys.jobs.reminders import BATCH, DELETED, PEOPLE
+from keys.jobs.reminders import BATCH, DELETED
 from keys.models import ApiKey, AuditEvent, Reminder
 from keys.rules.events import Event
 from keys.rules.lifecycle import State
+from keys.selectors.key.people_of_keys import COLUMNS, People, addresses, by_people, salutation, why_you
 
 TOLD_WITHIN = timedelta(days=2)
 """How long a mail server may be down. Older deletions are not told, such as those before an upgrade."""
@@ -26,9 +26,9 @@ def tell_of_deletions() -> str:
     now = timezone.now()
     told = Reminder.objects.filter(key=OuterRef("pk"), kind=DELETED)
     lately = ApiKey.objects.filter(removed_at__gt=now - TOLD_WITHIN, removed_at__lte=now, state=State.REVOKED)
-    keys = lately.filter(~Exists(told)).select_related(*PEOPLE).order_by("removed_at")[:BATCH]
+    keys = lately.filter(~Exists(told)).select_related(*COLUMNS).order_by("removed_at")[:BATCH]
     mails = 0
-    for people, deleted in grouped((key, (key, _deletion(key))) for key in keys).items():
+    for people, deleted in by_people((key, (key, _deletion(key))) for key in keys).items():
         others = [(key, event) for key, event in deleted if _is_news(people, event)]
         if others and (to := addresses(people)):
             if not _mail(people, to, others):

@@ -11,15 +11,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from keys.jobs.mails import send_mail
-from keys.jobs.people_of_keys import People, addresses, grouped, salutation, why_you
 from keys.models import ApiKey, Reminder
 from keys.rules.lifecycle import UNCONFIRMED_AFTER, Phase, State
+from keys.selectors.key.people_of_keys import COLUMNS, People, addresses, by_people, salutation, why_you
 
 DAYS_BEFORE = (1, 7, 30)
 UNSTORED = "unstored"
 DELETED = "deleted"
 """The kind of a notice of keys.jobs.deletions, which the limit of one mail a day does not count."""
-PEOPLE = ("owner", "accountable", "backup")
 UNSTORED_AFTER = timedelta(hours=24)
 MINIMUM_GAP = timedelta(hours=20)
 """Less than a day: an hourly run that starts slightly early must not skip a day."""
@@ -36,9 +35,11 @@ def remind_owners() -> str:
     """
     now = timezone.now()
     recent = Reminder.objects.filter(sent_at__gt=now - MINIMUM_GAP).exclude(kind=DELETED)
-    reminded = grouped((row.key, row) for row in recent.select_related(*(f"key__{name}" for name in PEOPLE)))
+    reminded = by_people(
+        (row.key, row) for row in recent.select_related(*(f"key__{name}" for name in COLUMNS))
+    )
     mails = 0
-    for people, due in grouped((key, (key, kind)) for key, kind in _due(now)).items():
+    for people, due in by_people((key, (key, kind)) for key, kind in _due(now)).items():
         if people not in reminded and (to := addresses(people)):
             if not _mail(people, to, due, now):
                 return f"Mails sent: {mails}; then the mail server did not accept a mail"
@@ -68,7 +69,7 @@ def _due(now: datetime) -> Iterator[Due]:
 
 def _without_reminder(kinds: Sequence[str]) -> QuerySet[ApiKey]:
     sent = Reminder.objects.filter(key=OuterRef("pk"), kind__in=kinds)
-    return ApiKey.objects.filter(~Exists(sent)).select_related(*PEOPLE)
+    return ApiKey.objects.filter(~Exists(sent)).select_related(*COLUMNS)
 
 
 def _mail(people: People, to: Sequence[str], due: Sequence[Due], now: datetime) -> bool:

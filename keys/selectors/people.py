@@ -15,7 +15,7 @@ from keys.rules.cerby_roles import ROLES, role_in_words
 from keys.rules.errors import NotFound
 from keys.rules.events import Event
 from keys.rules.lifecycle import Status, status
-from keys.rules.policy import Action, Actor, KeyManagement, OwnKey, Role, Rule, matrix, refusal
+from keys.rules.policy import HIGHEST, Action, Actor, KeyManagement, OwnKey, Role, Rule, matrix, refusal
 from keys.selectors.activity.filters import by_owner
 from keys.selectors.activity.row import EventRow
 from keys.selectors.activity.table import newest
@@ -35,6 +35,14 @@ def whom_to_ask() -> list[User]:
     """Return the workspace's Owner and Super Admins that the portal knows, highest role first."""
     asked = User.objects.filter(role__in=[Role.OWNER, Role.SUPER_ADMIN], is_active=True)
     return list(asked.order_by("-role", "name")[:SHOWN])
+
+
+def recipients() -> list[str]:
+    """Return PORTAL_ALERT_EMAILS, or the Owner and the Super Admins who may sign in if it is not set."""
+    if settings.PORTAL_ALERT_EMAILS:
+        return list(settings.PORTAL_ALERT_EMAILS)
+    people = User.objects.filter(is_active=True, role__in=HIGHEST).order_by("email")
+    return list(people.values_list("email", flat=True))
 
 
 def owns_keys(user_id: int) -> bool:

@@ -34,7 +34,7 @@ from tests.pages.helpers import (
     words,
 )
 
-MAILS: list[tuple[int, str, str]] = []
+MAILS: list[tuple[list[str], str, str]] = []
 
 
 @pytest.fixture
@@ -283,14 +283,26 @@ def test_edited_keys_keep_what_was_not_entered(admin, cast):
         assert admin.post(f"{address}start/", {"act": "edit", **wrong}).status_code == 422
 
 
-def test_each_owner_gets_one_reminder(admin, cast):
+def test_the_people_of_each_key_get_one_reminder_together_without_an_account(admin, cast):
+    """They are those of the portal's own reminders: an admin, if all others have left."""
     keys = [a_key(cast.user, name=f"K{n}") for n in range(2)] + [a_key(cast.owner, name="Other")]
-    started(admin, keys, "remind")
+    ApiKey.objects.filter(owner=cast.user).update(accountable=cast.guest, backup=cast.login_only)
+    User.objects.filter(pk__in=[cast.user.pk, cast.guest.pk]).update(is_active=False, added_at=None)
+    left = a_key(cast.super_admin, name="Left", accountable=None)
+    User.objects.filter(pk=cast.super_admin.pk).update(left_at=timezone.now(), is_active=False)
+    address = started(admin, [*keys, left], "remind")
     work()
-    assert sorted(user for user, _, _ in MAILS) == sorted([cast.user.pk, cast.owner.pk])
-    [mail] = [body for user, _, body in MAILS if user == cast.user.pk]
-    assert [name in mail for name in ("K0", "K1", "Other")] == [True, True, False]
-    assert len(events(type="key:remind")) == 3
+    together = [cast.user.email, cast.guest.email, cast.login_only.email]
+    assert sorted(to for to, _, _ in MAILS) == sorted([together, [cast.owner.email], [cast.owner.email]])
+    [mail] = [body for to, _, body in MAILS if to == together]
+    assert [name in mail for name in ("K0", "K1", "Other", "ask one of its admins")] == [
+        True,
+        True,
+        False,
+        True,
+    ]
+    assert f"All its people have left. A mail goes to {cast.owner.email}." in text(admin.get(address))
+    assert len(events(type="key:remind")) == 4
 
 
 def test_people_see_and_delete_only_their_own_keys_and_lists(browser_of, cast, workspace, admin):

@@ -36,8 +36,8 @@ CERBY_IS_AWAY = "Cerby did not answer several times in a row."
 INTERRUPTED = "The action was interrupted at this key. Look at the key to see what was done."
 
 Outcome = SelectedKey.Outcome
-Mail = Callable[[int, str, str], object]
-"""Sends a person a mail later: the person's id, the subject and the text."""
+Mail = Callable[[list[str], str, str], object]
+"""Sends a mail later: the emails of its recipients, the subject and the text."""
 
 logger = structlog.get_logger(__name__)
 
@@ -117,8 +117,8 @@ def _finish(selection_id: UUID, mail: Mail) -> None:
     with transaction.atomic():
         ended = Selection.objects.filter(pk=selection_id, finished_at=None).update(finished_at=timezone.now())
         if ended and selection.act == Selection.Act.REMIND:
-            for user_id, subject, text in reminder_mails(selection):
-                mail(user_id, subject, text)
+            for to, subject, text in reminder_mails(selection):
+                mail(to, subject, text)
 
 
 def _give_up_interrupted(selection: Selection) -> None:

@@ -17,6 +17,7 @@ from keys.rules.errors import Conflict, Invalid, PortalError
 from keys.rules.events import Event
 from keys.rules.lifecycle import ENDED, Phase, State
 from keys.rules.policy import Action, Actor
+from keys.selectors.key.people_of_keys import addresses, people_of
 from keys.validation.ownership import Ownership
 
 Act, Outcome = Selection.Act, SelectedKey.Outcome
@@ -111,9 +112,12 @@ def _remind(actor: Actor, item: SelectedKey, has_begun: bool) -> Result:  # noqa
     authorize_now(actor, Action.REMIND_OWNER, key)
     if key.phase != Phase.LIVE:
         return Result(Outcome.SKIPPED, "It is not in use, so there is nothing to remind of.")
-    if key.owner.left_at is not None:
-        return Result(Outcome.SKIPPED, "Its owner has left, so nobody would read the mail.")
-    return Result(Outcome.DONE, f"A mail goes to {key.owner_email}.", Event.KEY_REMINDED)
+    people = people_of(key)
+    to = addresses(people)
+    if not to:
+        return Result(Outcome.SKIPPED, "All its people have left, and no admin gets mails.")
+    left = "" if people else "All its people have left. "
+    return Result(Outcome.DONE, f"{left}A mail goes to {', '.join(to)}.", Event.KEY_REMINDED)
 
 
 _ACTS = {Act.DELETE: _delete, Act.ADOPT: _adopt, Act.EDIT: _edit, Act.REMIND: _remind}

@@ -1,8 +1,7 @@
-"""Write the mails of a bulk reminder: one to each owner, with all of their selected keys."""
+"""Write the mails of a bulk reminder: one to the people of each key, with all of their selected keys."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 from django.conf import settings
@@ -10,16 +9,18 @@ from django.urls import reverse
 
 from keys.models import ApiKey, SelectedKey, Selection, User
 from keys.rules import formatting
+from keys.selectors.key.people_of_keys import COLUMNS, People, addresses, by_people, salutation, why_you
 
 
-def reminder_mails(selection: Selection) -> Iterator[tuple[int, str, str]]:
-    """Yield the owner's id, the subject and the text of each mail."""
-    keys: defaultdict[User, list[ApiKey]] = defaultdict(list)
+def reminder_mails(selection: Selection) -> Iterator[tuple[list[str], str, str]]:
+    """Yield the recipients, the subject and the text of each mail.
+
+    They are the same people who get the portal's own reminders (keys.selectors.key.people_of_keys).
+    """
     done = selection.items.filter(outcome=SelectedKey.Outcome.DONE).order_by("position")
-    for item in done.select_related("key__owner"):
-        keys[item.key.owner].append(item.key)
-    for owner, theirs in keys.items():
-        yield owner.pk, _subject(len(theirs)), _text(selection.user, owner, theirs)
+    items = done.select_related(*(f"key__{name}" for name in COLUMNS))
+    for people, theirs in by_people((item.key, item.key) for item in items).items():
+        yield addresses(people), _subject(len(theirs)), _text(selection.user, people, theirs)
 
 
 def _subject(count: int) -> str:
@@ -30,14 +31,14 @@ def _subject(count: int) -> str:
     )
 
 
-def _text(sender: User, owner: User, keys: list[ApiKey]) -> str:
+def _text(sender: User, people: People, keys: list[ApiKey]) -> str:
+    asked = (
+        f"{sender.name} ({sender.email}) asks you to look at the following API keys, which you own or answer "
+        "for. Delete those that are not needed any more."
+    )
     lines = [
         f"“{key}” expires on {formatting.exact(key.expires_at)}.\n"
         f"{settings.PORTAL_URL}{reverse('keys:key', args=[key.pk])}"
         for key in keys
     ]
-    asked = (
-        f"{sender.name} ({sender.email}) asks you to look at the following API keys, which you own. "
-        "Delete those that are not needed any more."
-    )
-    return f"Hello {owner.name},\n\n{asked}\n\n" + "\n\n".join(lines) + "\n"
+    return "\n\n".join(filter(None, (salutation(people), asked, *lines, why_you(people)))) + "\n"

@@ -7,13 +7,13 @@ import pytest
 from keys.rules.visible import named, visible, visible_page
 
 JOINED = [
-    "می\u200cخواهم",
+    "می\u200cخواهم",  # noqa: RUF001 - Persian
     "क्\u200dष",
     "👨\u200d👩\u200d👧",
     "❤️\u200d🔥",
     "🏴\U000e0067\U000e0062\U000e007f",
     "1\ufe0f\u20e3",
-]  # noqa: RUF001
+]
 
 
 @pytest.mark.parametrize("text", [*JOINED, "Zoë\tand\nothers", "שלום"])

@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TypeVar
 
-from keys.jobs.alerts import recipients
 from keys.models import ApiKey, User
-from keys.selectors.people import whom_to_ask
+from keys.selectors.people import recipients, whom_to_ask
 
+COLUMNS = ("owner", "accountable", "backup")
+"""The people of a key, for ``select_related``."""
 People = tuple[User, ...]
 """The owner, the accountable person and the backup of a key, each once, without those who have left."""
 T = TypeVar("T")
@@ -20,7 +21,7 @@ def people_of(key: ApiKey) -> People:
     return tuple(dict.fromkeys(one for one in people if one is not None and one.left_at is None))
 
 
-def grouped(rows: Iterable[tuple[ApiKey, T]]) -> dict[People, list[T]]:
+def by_people(rows: Iterable[tuple[ApiKey, T]]) -> dict[People, list[T]]:
     """Return what belongs to each key, by the people of the key."""
     found: defaultdict[People, list[T]] = defaultdict(list)
     for key, row in rows:
