@@ -115,9 +115,11 @@ class SessionLifetimeMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        user_id = request.session.get(SESSION_KEY)  # the next line may flush it
         if request.user.is_authenticated:
             self._end_or_extend(request)
-        elif SESSION_KEY in request.session:
+        elif user_id is not None:
+            request.ended_user_id = int(user_id)  # type: ignore[attr-defined]
             request.session.flush()
         return self.get_response(request)
 

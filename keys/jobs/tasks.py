@@ -41,6 +41,7 @@ SLOW, BULK, VERIFICATION = "slow", "bulk", "verification"
 Other servers and long counts can delay jobs on "slow"; bulk actions and verifications take minutes.
 """
 RESULTS_KEPT_FOR = timedelta(hours=1)
+SESSIONS_KEPT_FOR = timedelta(days=7)
 
 logger = structlog.get_logger(__name__)
 
@@ -139,9 +140,12 @@ def _continue_bulk() -> str:
 
 
 def _tidy() -> str:
-    """Delete expired sessions, old counts of wrong passwords and old task results."""
+    """Delete sessions that expired a week ago, old counts of wrong passwords and old task results.
+
+    Until then, the row of a session says whose input a form has that was open when the session expired.
+    """
     now = timezone.now()
-    sessions, _ = Session.objects.filter(expire_date__lt=now).delete()
+    sessions, _ = Session.objects.filter(expire_date__lt=now - SESSIONS_KEPT_FOR).delete()
     forget_old()
     forget_old_selections()
     results, _ = DBTaskResult.objects.filter(enqueued_at__lt=now - RESULTS_KEPT_FOR).delete()

@@ -11,7 +11,10 @@ from typing import Any, cast
 from uuid import UUID
 
 from allauth.account.forms import LoginForm, ReauthenticateForm
+from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.models import Session
 from django.core import signing
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
@@ -37,7 +40,7 @@ ENDED = "Your session has ended. Sign in to go on where you were."
 
 @dataclass(frozen=True)
 class Kept:
-    """``fields`` are the names and values that were sent to ``path``. ``user_id``: whose session ended, or 0.
+    """``fields`` are the names and values that were sent to ``path``. ``user_id``: who sent them.
 
     ``has_gaps``: files, or values that may be a key, were left out.
     """
@@ -50,10 +53,15 @@ class Kept:
 
 @sensitive_variables()
 def keep_input(request: HttpRequest, user_id: int) -> str:
-    """Return the input of a POST as a signed text, or an empty string if it cannot be kept."""
+    """Return the input of a POST as a signed text, or an empty string if it cannot be kept.
+
+    ``user_id``: who sent it, or 0 if their session has expired. It is not kept for a person who is unknown,
+    because another one may sign in with this browser.
+    """
     match = request.resolver_match
     is_form = request.content_type in {"application/x-www-form-urlencoded", "multipart/form-data"}
-    if match is None or match.namespace != "keys" or not is_form:
+    user_id = user_id or _user_of_expired_session(request)
+    if match is None or match.namespace != "keys" or not is_form or not user_id:
         return ""
     if match.url_name in WITH_A_KEY | SEEN_AGAIN or _deletes(request):
         return ""
@@ -70,6 +78,13 @@ def keep_input(request: HttpRequest, user_id: int) -> str:
         "has_gaps": bool(secrets or changed or request.FILES),
     }
     return signing.dumps(content, salt=SALT, compress=True)
+
+
+def _user_of_expired_session(request: HttpRequest) -> int:
+    """Return the id of the person whose session has expired, or 0 if its row is gone."""
+    cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+    row = Session.objects.filter(pk=cookie).first()
+    return int(row.get_decoded().get(SESSION_KEY, 0)) if row else 0
 
 
 def _deletes(request: HttpRequest) -> bool:
@@ -120,7 +135,7 @@ def resume(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase
     if request.method != "POST" or "Location" not in response or not request.user.is_authenticated:
         return response
     kept = kept_in(request)
-    if kept is None or kept.user_id not in {0, request.user.pk}:
+    if kept is None or kept.user_id != request.user.pk:
         return response
     page = render(request, "account/resume.html", {"kept": kept, "back": response["Location"]})
     page.cookies = cast("HttpResponse", response).cookies

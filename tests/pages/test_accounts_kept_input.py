@@ -9,7 +9,7 @@ from django.contrib.sessions.models import Session
 from django.core import signing
 from django.utils import timezone
 
-from keys.models import ApiKey
+from keys.models import ApiKey, User
 from keys.views.kept_input import SALT
 from tests.cast import PASSWORD, a_key, a_live_key, email_of, signed_in
 from tests.pages.helpers import Response, attribute, elements, messages_of, text, the, words
@@ -89,13 +89,28 @@ def test_a_changed_or_old_one_leads_to_the_page(ended):
     assert sign_in(ended, kept_by(asked) + "x")["Location"] == "/keys/register/"
 
 
-def test_another_person_does_not_get_it(browser_of, cast):
-    browser = browser_of("owner")
+def _too_old(browser: Any) -> None:
     session = browser.session
     session["started_at"] = 1
     session.save()
+
+
+def _idle(_: Any) -> None:
+    Session.objects.update(expire_date=timezone.now())
+
+
+def _signed_out_by_an_admin(_: Any) -> None:
+    User.objects.update(signed_out_at=timezone.now())
+
+
+@pytest.mark.parametrize("end", [_too_old, _idle, _signed_out_by_an_admin])
+@pytest.mark.parametrize("sender", ["owner", "admin"])
+def test_only_the_same_person_gets_it(browser_of, end, sender):
+    browser = browser_of(sender)
+    end(browser)
     asked = browser.post("/keys/register/", DETAILS)
-    assert sign_in(browser, kept_by(asked))["Location"] == "/keys/register/"
+    signed_in_as_admin = sign_in(browser, kept_by(asked))
+    assert (signed_in_as_admin.status_code == 200) is (sender == "admin")
 
 
 def test_a_visitor_is_redirected_and_told_nothing(cast):
