@@ -14,6 +14,7 @@ from django.contrib.auth.hashers import check_password
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
 
 from keys.actions.people import sign_in, throttle
@@ -45,6 +46,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002 - allauth's signature
         return False
+
+    def is_safe_url(self, url: str | None) -> bool:
+        """Allow a redirect to paths of the portal alone: another port of its host may be another program."""
+        return bool(url) and url[0] == "/" and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
 
     def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
         """Refresh the role from Cerby. Refuse a person who is disabled there, or whose hash is forged."""

@@ -56,7 +56,20 @@ def test_it_goes_back_to_the_page_that_was_asked_for(browser):
     )
 
 
-@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example/", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://evil.example/",
+        "//evil.example/",
+        "/\\evil.example/",
+        "\\\\evil.example/",
+        "javascript:alert(1)",
+        "http://localhost/",
+        "http://testserver/",
+        "%2f%2fevil.example",
+        "keys/",
+    ],
+)
 def test_it_goes_to_no_other_site(browser, target):
     assert sign_in(browser, next=target)["Location"] == "/"
 
