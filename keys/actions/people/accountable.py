@@ -8,7 +8,7 @@ from typing import Any
 from keys import cerby
 from keys.actions.people.refresh import create_unknown_users
 from keys.models import ApiKey, User, fold
-from keys.rules.errors import Invalid
+from keys.rules.errors import CerbyError, Invalid
 from keys.validation.ownership import Ownership, check_ownership
 
 
@@ -71,12 +71,20 @@ def active_person(email: str, field: str) -> User:
 
 
 def known_person(email: str) -> User | None:
-    """Return the person with ``email``, if the portal or Cerby knows one. Raises ``CerbyError``."""
+    """Return the person with ``email``, if the portal or Cerby knows one. Raises ``CerbyError``.
+
+    If they have left, Cerby may know a successor with the same email.
+    """
     known = User.objects.filter(email=email).first()
-    if known is not None:
+    if known is not None and known.left_at is None:
         return known
-    person = cerby.connect().person_by_email(email)
+    try:
+        person = cerby.connect().person_by_email(email)
+    except CerbyError:
+        if known is None:
+            raise
+        return known
     if person is None:
-        return None
+        return known
     create_unknown_users([person])
     return User.objects.get(cerby_id=person.id)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import structlog
 from django.db import transaction
@@ -16,10 +17,12 @@ from keys.actions.dropped import note_dropped
 from keys.audit import log
 from keys.evidence.logged_people import logged_person
 from keys.models import ApiKey, User
+from keys.rules.batches import batches
 from keys.rules.errors import CerbyInDoubt, CerbyNotFound
 from keys.rules.events import Event
 from keys.rules.policy import Actor, Role
 
+AT_ONCE = 500
 LIVE, DISABLED = "live", "disabled"
 FRESH_ENOUGH = timedelta(minutes=1)
 """A role that Cerby confirmed this recently is not read again before an action that needs it."""
@@ -120,7 +123,7 @@ def apply_upstream(person: cerby.Person, user: User, *, asked_at: datetime) -> U
             setattr(user, name, value)
         if person.confirms_role:
             user.role_checked_at = timezone.now()
-        _release_email(user)
+        _release_email(user.email, user.cerby_id)
         user.save(update_fields=[*columns, "role_checked_at"])
         if before != _describe(user):
             _update_keys(user)
@@ -220,9 +223,9 @@ def update_left_at() -> None:
     ).update(accountable_left_at=None)
 
 
-def _release_email(user: User) -> None:
-    """Take the email of ``user`` from any other row that still has it: that person has left."""
-    for earlier in User.objects.filter(email=user.email).exclude(pk=user.pk):
+def _release_email(email: str, cerby_id: UUID) -> None:
+    """Take ``email`` from any row that has it with another id than ``cerby_id``: that person has left."""
+    for earlier in User.objects.filter(email=email).exclude(cerby_id=cerby_id):
         _mark_as_left(earlier, timezone.now())
         earlier.email = f"{earlier.cerby_id}@moved.invalid"
         earlier.save(update_fields=["email"])
@@ -240,19 +243,26 @@ def _describe(user: User) -> dict[str, str]:
 
 
 def create_unknown_users(people: Iterable[cerby.Person]) -> None:
-    """Create a row for each of ``people`` whom the portal does not know yet. They cannot sign in."""
+    """Create a row for each of ``people`` whom the portal does not know yet. They cannot sign in.
+
+    A person who was deleted in Cerby and added there again has a new id, and the old row has their email.
+    """
     now = timezone.now()
-    User.objects.bulk_create(
-        [
-            User(
-                cerby_id=person.id,
-                **_name_and_email(person),
-                **_role(person),
-                role_checked_at=now,
-                left_at=now if person.status == DISABLED else None,
-                password="!",  # noqa: S106 - an unusable password, in Django's own spelling
-            )
-            for person in people
-        ],
-        ignore_conflicts=True,
-    )
+    rows = {
+        person.id: User(
+            cerby_id=person.id,
+            **_name_and_email(person),
+            **_role(person),
+            role_checked_at=now,
+            left_at=now if person.status == DISABLED else None,
+            password="!",  # noqa: S106 - an unusable password, in Django's own spelling
+        )
+        for person in people
+    }
+    for ids in batches(rows, AT_ONCE):
+        known = set(User.objects.filter(cerby_id__in=ids).values_list("cerby_id", flat=True))
+        new = {rows[each].email: rows[each] for each in ids if each not in known}
+        with transaction.atomic():
+            for email in User.objects.filter(email__in=new).values_list("email", flat=True):
+                _release_email(email, new[email].cerby_id)
+            User.objects.bulk_create(new.values(), ignore_conflicts=True)

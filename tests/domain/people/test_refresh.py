@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from keys import cerby
 from keys.actions.people import sign_in
+from keys.actions.people.accountable import known_person
 from keys.actions.people.add import add_person
 from keys.actions.people.refresh import (
     A_PERSON_WAITS,
@@ -245,3 +246,27 @@ def test_a_late_answer_does_not_undo_a_newer_one(cast, sandbox, workspace):
 def test_an_answer_counts_although_the_clock_of_another_node_is_ahead(cast, sandbox, workspace):
     sandbox.set_person(workspace.ids["admin"], role="workspace_user")
     assert refresh_person(checked(cast.admin, -timedelta(minutes=5))).role == Role.USER
+
+
+def test_a_person_who_was_deleted_and_added_again_in_cerby_is_a_new_one(cast, sandbox):
+    """Cerby gives them a new id, and the portal's row of the old one has their email."""
+    User.objects.filter(pk=cast.user.pk).update(cerby_id=uuid.uuid4())
+    again = add_person(cast.user.email, actor(cast.owner))
+    assert (again.pk, again.is_active) != (cast.user.pk, False)
+    former = User.objects.get(pk=cast.user.pk)
+    assert (former.is_active, former.left_at is None) == (False, False)
+    assert known_person(cast.user.email) == again
+
+
+def test_somebody_who_left_is_looked_up_again_before_a_key_gets_them(cast, sandbox):
+    left = {"cerby_id": uuid.uuid4(), "is_active": False, "left_at": timezone.now()}
+    User.objects.filter(pk=cast.user.pk).update(**left)
+    found = known_person(cast.user.email)
+    assert found is not None
+    assert (found.left_at, found.pk == cast.user.pk) == (None, False)
+
+
+def test_while_cerby_is_down_somebody_who_left_is_known(cast, settings):
+    User.objects.filter(pk=cast.user.pk).update(is_active=False, left_at=timezone.now())
+    unreachable(settings)
+    assert known_person(cast.user.email) == cast.user
