@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
@@ -13,6 +13,8 @@ T = TypeVar("T")
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)?", re.IGNORECASE | re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+_DAY = timedelta(days=1)
+_EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC) + _DAY, datetime.max.replace(tzinfo=UTC) - _DAY
 _UNPRINTABLE = {"Cc", "Cs"}  # control characters and lone surrogates, which databases and pages reject
 
 
@@ -64,11 +66,16 @@ def uuid(value: object) -> UUID:
 
 
 def time(value: object) -> datetime:
-    """Convert an ISO 8601 time to UTC. Without an offset it is UTC (Cerby's examples have both forms)."""
+    """Convert an ISO 8601 time to UTC. Without an offset it is UTC (Cerby's examples have both forms).
+
+    The first and the last day that Python knows, such as 9999-12-31 for "never", become the day beside them:
+    they cannot be converted to other time zones.
+    """
     if isinstance(value, str) and _TIME.fullmatch(value):
         try:
             moment = datetime.fromisoformat(value)
-            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+            return min(max(moment, _EARLIEST), _LATEST)
         except (ValueError, OverflowError):
             pass
     raise WireError("is not a time")

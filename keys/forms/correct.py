@@ -6,11 +6,11 @@ from datetime import time
 from typing import Any
 
 from django import forms
-from django.utils import timezone
 
 from keys.forms.existing_key import moment_of
 from keys.forms.new_key import check_field
 from keys.models import ApiKey
+from keys.rules import formatting
 from keys.validation.existing_key import check_existing_name
 from keys.validation.ownership import REASON_LENGTH
 
@@ -42,7 +42,7 @@ class CorrectForm(forms.Form):
     reason = _reason("Why the registered values were wrong.")
 
     def __init__(self, data: Any = None, *, key: ApiKey) -> None:
-        local = timezone.localtime(key.expires_at)
+        local = formatting.in_local_time(key.expires_at)
         initial = {"name": key.name, "owner": key.owner_email, "version": key.version}
         initial |= {
             "expires_date": local.date(),

@@ -14,9 +14,17 @@ SHOWN_SCOPES = 2
 _LONG_AGO = timedelta(days=30)
 
 
+def in_local_time(moment: datetime) -> datetime:
+    """Return ``moment`` in the reader's time zone, or in UTC if the year there would be 0 or 10000."""
+    try:
+        return timezone.localtime(moment)
+    except OverflowError:
+        return moment.astimezone(UTC)
+
+
 def day(moment: datetime) -> str:
     """Return ``3 Nov 2026`` in the reader's time zone."""
-    local = timezone.localtime(moment)
+    local = in_local_time(moment)
     return f"{local.day} {local:%b %Y}"
 
 
@@ -24,20 +32,20 @@ def exact(moment: datetime) -> str:
     """Return ``3 November 2026, 14:05:09 CET`` in the reader's time zone."""
     if moment == EXPIRY_NOT_KNOWN:
         return NOT_KNOWN
-    local = timezone.localtime(moment)
+    local = in_local_time(moment)
     return f"{local.day} {local:%B %Y, %H:%M:%S %Z}"
 
 
 def short(moment: datetime) -> str:
     """Return ``30 Nov 12:03`` in the reader's time zone, with the year if it is another one."""
-    local = timezone.localtime(moment)
+    local = in_local_time(moment)
     year = "" if local.year == timezone.localtime().year else f" {local.year}"
     return f"{local.day} {local:%b}{year} {local:%H:%M}"
 
 
 def to_the_second(moment: datetime) -> str:
     """Return ``3 Nov 2026, 14:05:09 CET`` in the reader's time zone."""
-    local = timezone.localtime(moment)
+    local = in_local_time(moment)
     return f"{local.day} {local:%b %Y, %H:%M:%S %Z}"
 
 
@@ -48,20 +56,20 @@ def day_exact_iso(moment: datetime, *, is_known: bool = True) -> tuple[str, str,
     """
     if moment == EXPIRY_NOT_KNOWN or not is_known:
         return NOT_KNOWN, NOT_KNOWN, ""
-    local = timezone.localtime(moment)
+    local = in_local_time(moment)
     exact = f"{local.day} {local:%B %Y, %H:%M:%S %Z}"
     return f"{local.day} {local:%b %Y}", exact, local.isoformat(timespec="seconds")
 
 
 def to_the_minute(moment: datetime) -> str:
     """Return an expiry as a person enters it: ``3 November 2026, 14:05 (Europe/Berlin)``."""
-    local = timezone.localtime(moment)
+    local = in_local_time(moment)
     return f"{local.day} {local:%B %Y, %H:%M} ({timezone.get_current_timezone_name()})"
 
 
 def spoken(moment: datetime, now: datetime) -> str:
     """Return an expiry to be confirmed: ``Tuesday 3 November 2026, 14:05 (Europe/Berlin), in 5 days``."""
-    local = timezone.localtime(moment)
+    local = in_local_time(moment)
     zone = timezone.get_current_timezone_name()
     return f"{local:%A} {local.day} {local:%B %Y, %H:%M} ({zone}), {relative(moment, now)}"
 
@@ -81,7 +89,7 @@ def relative(moment: datetime, now: datetime) -> str:
 def clock(moment: datetime) -> str:
     """Return ``12:07 CET`` in the reader's time zone, rounded up so that ``moment`` has passed by then."""
     rounded = moment.replace(second=0, microsecond=0) + timedelta(minutes=1)
-    return f"{timezone.localtime(rounded):%H:%M %Z}"
+    return f"{in_local_time(rounded):%H:%M %Z}"
 
 
 def in_minutes(moment: datetime, now: datetime) -> str:
@@ -120,7 +128,7 @@ def confirmed(name: str, at: datetime) -> str:
 
 def reading(name: str, at: datetime) -> str:
     """Return who read a value in Cerby's web app, and when, as a note beside the value."""
-    local = timezone.localtime(at)
+    local = in_local_time(at)
     year = "" if local.year == timezone.localtime().year else f" {local.year}"
     return f"reading by {name}, {local.day} {local:%b}{year}"
 

@@ -81,6 +81,12 @@ def moment(at: datetime) -> SafeString:
     )
 
 
+@register.filter
+def day(at: datetime | None) -> str:
+    """Return ``3 Nov 2026`` in the reader's zone, or ``Not known``. Unlike ``date``, it never fails."""
+    return formatting.NOT_KNOWN if at is None or at == EXPIRY_NOT_KNOWN else formatting.day(at)
+
+
 @register.simple_tag(takes_context=True)
 def sort_header(context: RequestContext, label: str, column: str) -> SafeString:
     """Return a column header that links to the list sorted by ``column``, or reversed if it already is.

@@ -38,6 +38,10 @@ class Leaf:
     salt: bytes
 
 
+class TooLarge(ValueError):
+    """The event has no room for its values, for example a thousand scopes."""
+
+
 def new_salt() -> bytes:
     return secrets.token_bytes(SALT)
 
@@ -46,8 +50,8 @@ def make(event: Mapping[str, Any], salt: bytes) -> Leaf:
     """Return the leaf of ``event``, whose values are in clear.
 
     ``event`` has "id", "at", "type", "actor" (or None), "key" (or None), "reason" and "details". Raises
-    ``ValueError`` if a value is a float, an integer of 2**53 or more, or of another unsupported type, and if
-    the leaf is longer than ``LARGEST`` bytes.
+    ``ValueError`` if a value is a float, an integer of 2**53 or more, or of another unsupported type, and
+    ``TooLarge`` if the leaf is longer than ``LARGEST`` bytes.
     """
     personal: dict[str, str] = {}
 
@@ -60,7 +64,7 @@ def make(event: Mapping[str, Any], salt: bytes) -> Leaf:
     actor = _hide_actor(event["actor"], salt)
     raw = rfc8785.dumps({"v": SCHEMA, **event, "actor": actor, "details": details})
     if len(raw) > LARGEST:
-        raise ValueError(f"An event of {len(raw):,} bytes is too large; {LARGEST:,} are allowed.")
+        raise TooLarge(f"An event of {len(raw):,} bytes is too large; {LARGEST:,} are allowed.")
     return Leaf(raw, details, personal, salt)
 
 

@@ -49,7 +49,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def is_safe_url(self, url: str | None) -> bool:
         """Allow a redirect to paths of the portal alone: another port of its host may be another program."""
-        return bool(url) and url[0] == "/" and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
+        return (url or "").startswith("/") and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
 
     def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
         """Refresh the role from Cerby. Refuse a person who is disabled there, or whose hash is forged."""

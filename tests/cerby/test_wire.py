@@ -131,6 +131,8 @@ def test_an_invalid_person_is_rejected(broken):
         ("2024-09-05T20:46:14.357", datetime(2024, 9, 5, 20, 46, 14, 357_000, tzinfo=UTC)),
         ("2024-09-05T20:46:14.357Z", datetime(2024, 9, 5, 20, 46, 14, 357_000, tzinfo=UTC)),
         ("2024-09-05T22:46:14+02:00", datetime(2024, 9, 5, 20, 46, 14, tzinfo=UTC)),
+        ("9999-12-31T23:59:59Z", datetime.max.replace(tzinfo=UTC) - timedelta(days=1)),
+        ("0001-01-01T00:00:00Z", datetime(1, 1, 2, tzinfo=UTC)),
         (None, None),
     ],
 )

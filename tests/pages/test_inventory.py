@@ -204,3 +204,12 @@ def test_a_key_that_expires_today_stands_out(admin, cast, settings):
     today = ApiKey.objects.get(name="Today")
     assert "today" in details(admin.get(f"/keys/{today.pk}/"))["Expires"]
     assert names(admin.get("/keys/?expires=1")) == ["Today"]
+
+
+@pytest.mark.parametrize("page", ["/keys/", "/keys/past/", "/keys/mine/", "/keys/{}/", "/keys/{}/correct/"])
+def test_a_key_that_never_expires_breaks_no_page(admin, cast, page):
+    """9999-12-31 means never in many systems, and is in the year 10000 elsewhere."""
+    never = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    key = a_key(cast.admin, cerby_id=None, origin="declared", expires_at=never, last_used_at=never)
+    admin.cookies["portal-tz"] = "Asia/Tokyo"
+    assert admin.get(page.format(key.pk)).status_code == 200

@@ -30,6 +30,7 @@ from keys.rules.errors import CerbyNotFound, Conflict
 from keys.rules.events import Event
 from keys.rules.lifecycle import Phase, State, Transition
 from keys.rules.scopes import in_order
+from keys.tlog.leaf import TooLarge
 
 MOST_PASSES = 3
 LISTING_MAY_BE_OLD = timedelta(minutes=2)
@@ -215,7 +216,7 @@ def _counting_errors(upstream: cerby.UpstreamKey, result: SweepResult) -> Iterat
     """Log and count a key that cannot be stored, for example because another key has its name here."""
     try:
         yield
-    except (IntegrityError, DataError):
+    except (IntegrityError, DataError, TooLarge):
         result.not_taken += 1
         logger.exception("key_not_taken_over", cerby_id=str(upstream.id))
 

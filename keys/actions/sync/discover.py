@@ -15,6 +15,7 @@ from keys.models import ApiKey, User
 from keys.rules.events import Event
 from keys.rules.lifecycle import State
 from keys.rules.scopes import in_order
+from keys.tlog.leaf import TooLarge
 
 logger = structlog.get_logger(__name__)
 
@@ -27,7 +28,7 @@ def discover(strangers: Iterable[cerby.UpstreamKey], owners: Mapping[UUID, User]
     keys = [key for upstream in strangers if (key := _build_key(upstream, owners, at))]
     try:
         _add(keys)
-    except (IntegrityError, DataError):
+    except (IntegrityError, DataError, TooLarge):
         return sum(_add_one(key) for key in keys)
     return len(keys)
 
@@ -55,7 +56,7 @@ def _build_key(upstream: cerby.UpstreamKey, owners: Mapping[UUID, User], at: dat
 def _add_one(key: ApiKey) -> bool:
     try:
         _add([key])
-    except (IntegrityError, DataError):
+    except (IntegrityError, DataError, TooLarge):
         logger.exception("key_not_taken_over", cerby_id=str(key.cerby_id))
         return False
     return True

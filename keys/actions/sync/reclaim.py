@@ -27,6 +27,7 @@ from keys.models import ApiKey, AuditEvent, LoggedCerbyId, User
 from keys.rules.events import BEGINS, Event
 from keys.rules.lifecycle import PHASE, Phase, State
 from keys.rules.scopes import in_order
+from keys.tlog.leaf import TooLarge
 
 DELETED = "The row of this key was deleted from the database."
 NOT_RESTORED = f"{DELETED} It could not be restored from the audit log, so the inventory lacks the key."
@@ -73,7 +74,7 @@ def _restore(key_id: UUID, upstream: cerby.UpstreamKey, owners: Mapping[UUID, Us
     if upstream.external_id != key_id and cerby_id != str(upstream.id):
         return None
     logger.error("row_contradicts_log", key_id=str(key_id))
-    with suppress(IntegrityError, DataError), transaction.atomic():
+    with suppress(IntegrityError, DataError, TooLarge), transaction.atomic():
         key = _row(key_id, logged, upstream, owners)
         if key is not None:
             key.save(force_insert=True)

@@ -15,9 +15,8 @@ from datetime import datetime
 from functools import partial
 from uuid import UUID
 
-from django.utils import timezone
-
 from keys.models import ApiKey
+from keys.rules import formatting
 from keys.rules.lifecycle import Phase, State
 from keys.rules.pasted_cells import RowStatus, comparable
 from keys.rules.pasted_table import Row
@@ -250,7 +249,7 @@ def names_person(by: Sequence[str], name: str) -> bool:
 def _days_later(row: Row, key: KeyFacts) -> int:
     """Return by how many days Cerby's date of creation is later than the inventory's."""
     assert row.created is not None
-    return (row.created.day - timezone.localdate(key.created_at)).days
+    return (row.created.day - formatting.in_local_time(key.created_at).date()).days
 
 
 def _is_near(row: Row, key: KeyFacts, days: int) -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from django.utils import timezone
-
 from keys.rules import formatting
 from keys.rules.visible import named
 from keys.selectors.compare.matching import Group, KeyFacts
@@ -183,6 +181,6 @@ def _created(key: KeyFacts) -> str:
 
 
 def _option(key: KeyFacts) -> str:
-    made = timezone.localtime(key.created_at)
+    made = formatting.in_local_time(key.created_at)
     created = f"{made.day} {made:%b %Y %H:%M}" if key.created_known else "on an unknown day"
     return f"{named(key.name)}, {key.owner_name}, created {created}, {_seen(key)}"

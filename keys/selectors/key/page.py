@@ -125,7 +125,8 @@ def key_page(actor: Actor, key_id: UUID) -> KeyPage:
         seen=formatting.confirmed(key.seen_by.name, key.seen_at) if key.seen_by and key.seen_at else "",
         last_used_note=_reading(key.use_read_by, key.use_read_at, key),
         expires_note=_reading(key.expiry_read_by, key.expiry_read_at, key),
-        expires_today=current is Status.ACTIVE and timezone.localdate(key.expires_at) == timezone.localdate(),
+        expires_today=current is Status.ACTIVE
+        and formatting.in_local_time(key.expires_at).date() == timezone.localdate(),
         is_explained=AuditEvent.objects.filter(key_id=key.pk, type__in=BEGINS).exists(),
         keys_path=settings.CERBY_KEYS_PATH,
     )

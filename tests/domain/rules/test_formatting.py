@@ -33,6 +33,11 @@ def test_summer_time_is_named():
         assert formatting.exact(datetime(2026, 7, 3, 12, 0, tzinfo=UTC)) == "3 July 2026, 14:00:00 CEST"
 
 
+def test_the_last_day_of_the_calendar_has_no_other_time_zone():
+    with timezone.override(AUCKLAND):
+        assert formatting.day(datetime.max.replace(tzinfo=UTC)) == "31 Dec 9999"
+
+
 def test_an_expiry_to_be_confirmed():
     with timezone.override(BERLIN):
         words = formatting.spoken(datetime(2026, 3, 7, 13, 5, tzinfo=UTC), NOW)

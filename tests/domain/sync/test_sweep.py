@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
 
+from keys import cerby
 from keys.actions.keys.rescope import rescope_key
+from keys.actions.sync.compare import SweepResult, compare
+from keys.actions.sync.owners import Owners
 from keys.actions.sync.sweep import sweep
 from keys.models import ApiKey, AuditEvent, RevealGrant, User
 from keys.rules.errors import CerbyError
@@ -258,6 +262,20 @@ def test_a_new_key_that_cannot_be_stored_does_not_stop_the_others(workspace_of_o
     assert "key_not_taken_over" in caplog.text
     assert set(ApiKey.objects.values_list("name", flat=True)) == {"Key portal", "Nightly", "Weekly"}
     assert AuditEvent.objects.filter(type="key:discover").count() == 3
+
+
+def test_a_key_with_a_thousand_scopes_does_not_stop_the_others(workspace_of_ours, sandbox):
+    """Its event would be too large for the audit log."""
+    known, _ = a_live_key(sandbox, workspace_of_ours.admin, name="Known")
+    assert known.cerby_id
+    listed = cerby.connect().key(known.cerby_id)
+    fine = replace(listed, id=uuid.uuid4(), external_id=None, name="Fine")
+    scopes = tuple(f"read:{number}" for number in range(1000))
+    greedy = replace(fine, id=uuid.uuid4(), name="New", scopes=scopes)
+    page = [replace(listed, scopes=scopes), greedy, fine]
+    result = SweepResult(started_at=timezone.now())
+    compare(page, Owners(), result)
+    assert (result.not_taken, result.discovered) == (2, 1)
 
 
 def test_without_its_event_no_change_is_stored(workspace_of_ours, sandbox, fill_the_disk):
