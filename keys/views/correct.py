@@ -18,6 +18,7 @@ from keys.forms.existing_key import refuse
 from keys.rules.errors import CerbyError, Conflict, Invalid
 from keys.rules.policy import Action
 from keys.selectors.key.page import key_page
+from keys.views.back import list_behind
 from keys.views.people import actor_of
 
 
@@ -41,7 +42,6 @@ def correct(request: HttpRequest, key_id: UUID) -> HttpResponse:
         else:
             done = f"“{data['name']}” is corrected." if changed else "You changed nothing."
             messages.success(request, done)
-            return HttpResponseRedirect(reverse("keys:key", args=[key_id]))
-    return render(
-        request, "keys/correct.html", {"section": "keys", "page": page, "form": form}, status=status
-    )
+            return HttpResponseRedirect(list_behind(request) or reverse("keys:key", args=[key_id]))
+    context = {"section": "keys", "page": page, "form": form, "back": list_behind(request)}
+    return render(request, "keys/correct.html", context, status=status)

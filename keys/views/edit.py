@@ -18,6 +18,7 @@ from keys.forms.existing_key import refuse
 from keys.rules.errors import CerbyError, Conflict, Invalid
 from keys.rules.policy import Action
 from keys.selectors.key.page import KeyPage, key_page
+from keys.views.back import list_behind
 from keys.views.people import actor_of
 
 
@@ -46,7 +47,7 @@ def edit(request: HttpRequest, key_id: UUID) -> HttpResponse:
         return _after_conflict(request, key_page(actor, key_id), conflict)
     done = f"“{page.key}” is saved." if changed else "You changed nothing, so nothing was saved."
     messages.success(request, done)
-    return HttpResponseRedirect(reverse("keys:key", args=[key_id]))
+    return HttpResponseRedirect(list_behind(request) or reverse("keys:key", args=[key_id]))
 
 
 def _after_conflict(request: HttpRequest, page: KeyPage, conflict: Conflict) -> HttpResponse:
@@ -62,5 +63,5 @@ def _after_conflict(request: HttpRequest, page: KeyPage, conflict: Conflict) -> 
 def _page(
     request: HttpRequest, page: KeyPage, form: EditForm, status: int = HTTPStatus.OK, **more: object
 ) -> HttpResponse:
-    context = {"section": "keys", "page": page, "form": form, **more}
+    context = {"section": "keys", "page": page, "form": form, "back": list_behind(request), **more}
     return render(request, "keys/edit.html", context, status=status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from urllib.parse import quote
 
 from django.http import HttpResponse, HttpResponseRedirect, QueryDict, StreamingHttpResponse
 from django.urls import reverse
@@ -22,6 +23,8 @@ from keys.views.people import actor_of
 def inventory(request: HtmxHttpRequest) -> HttpResponse:
     params = request.GET
     found = view_inventory(actor_of(request), params)
+    if found.has_run_empty:
+        return HttpResponseRedirect(reverse("keys:inventory", query=_first_page(params)))
     if len(params.getlist("columns")) > 1 and found.filter.is_valid():  # from the checkboxes
         return HttpResponseRedirect(reverse("keys:inventory", query=_with(params, found.columns_given)))
     context = {"section": "keys", "tab": "keys", "inventory": found, "params": params}
@@ -33,11 +36,19 @@ def inventory(request: HtmxHttpRequest) -> HttpResponse:
             if value and name != "columns"
         ],
         "sort": found.filter.sort_in_use(),
+        "here": quote(request.get_full_path(), safe=""),
         "freshness": freshness(),
         "running": running_of(actor_of(request)),
     }
     status = HTTPStatus.OK if found.filter.is_valid() else HTTPStatus.UNPROCESSABLE_ENTITY
     return render_part(request, "keys/inventory.html", "table", context, status=status)
+
+
+def _first_page(params: QueryDict) -> QueryDict:
+    first = params.copy()
+    for name in ("after", "before"):
+        first.pop(name, None)
+    return first
 
 
 def _with(params: QueryDict, columns: str) -> QueryDict:

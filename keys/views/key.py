@@ -22,6 +22,7 @@ from keys.rules.errors import CerbyError, Conflict
 from keys.rules.lifecycle import State
 from keys.rules.policy import Action
 from keys.selectors.key.page import key_for, key_page, widening
+from keys.views.back import list_behind, with_back
 from keys.views.htmx import HtmxHttpRequest, redirect_page, render_part
 from keys.views.people import actor_of, require_fresh_sign_in
 
@@ -29,19 +30,20 @@ from keys.views.people import actor_of, require_fresh_sign_in
 @require_safe
 def key(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
     page = key_page(actor_of(request), key_id)
-    return render(request, "keys/key.html", {"section": "keys", "page": page, "adopt": AdoptForm()})
+    context = {"section": "keys", "page": page, "adopt": AdoptForm(), "back": list_behind(request)}
+    return render(request, "keys/key.html", context)
 
 
 @require_POST
 def adopt(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
     """Give a discovered key a purpose."""
-    actor, form = actor_of(request), AdoptForm(request.POST)
+    actor, form, back = actor_of(request), AdoptForm(request.POST), list_behind(request)
     if not form.is_valid():
-        context = {"section": "keys", "page": key_page(actor, key_id), "adopt": form}
+        context = {"section": "keys", "page": key_page(actor, key_id), "adopt": form, "back": back}
         return render(request, "keys/key.html", context, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     adopt_key(actor, key_id, purpose=form.cleaned_data["purpose"])
     messages.success(request, "The key is adopted: its purpose is recorded.")
-    return HttpResponseRedirect(reverse("keys:key", args=[key_id]))
+    return HttpResponseRedirect(back or reverse("keys:key", args=[key_id]))
 
 
 @require_POST
@@ -75,11 +77,11 @@ def rescope(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
-    """Ask "Delete API key?" (GET), or delete the key (POST)."""
-    actor = actor_of(request)
-    require_fresh_sign_in(request, reverse("keys:key-delete", args=[key_id]))
+    """Ask "Delete API key?" (GET), or delete the key (POST) and return to the list."""
+    actor, back = actor_of(request), list_behind(request)
+    require_fresh_sign_in(request, with_back("keys:key-delete", key_id, back))
     if request.method != "POST":
-        context = {"section": "keys", "page": key_page(actor, key_id)}
+        context = {"section": "keys", "page": key_page(actor, key_id), "back": back}
         return render_part(request, "keys/delete.html", "dialog", context)
     try:
         deleted = delete_key(actor, key_id)
@@ -89,10 +91,10 @@ def delete(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
         messages.error(request, error.sentence)  # on the reloaded page: the attempt may have changed the key
         return redirect_page(request, reverse("keys:key", args=[key_id]))
     if deleted.state == State.REVOKING:  # a person must delete it in Cerby
-        url = reverse("keys:removal", args=[key_id])
+        url = with_back("keys:removal", key_id, back)
     else:
         messages.success(request, _deletion_message(deleted))
-        url = reverse("keys:key", args=[key_id])
+        url = back or reverse("keys:key", args=[key_id])
     return redirect_page(request, url)
 
 

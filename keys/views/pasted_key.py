@@ -18,9 +18,10 @@ def has_pasted_key(request: HtmxHttpRequest) -> bool:
     """Return whether a value in the query string may be an API key.
 
     ``static/pasted-key.js`` sends such text by POST instead, so this is so only without JavaScript. The
-    address of the page after the sign-in is not searched: a page with a key in its address leads nowhere.
+    addresses of the page after the sign-in and of the list to return to are not searched: a page with a key
+    in its address leads nowhere.
     """
-    said = (values for name, values in request.GET.lists() if name != "next")
+    said = (values for name, values in request.GET.lists() if name not in {"next", "back"})
     return any(may_contain_a_key(value) for values in said for value in values)
 
 

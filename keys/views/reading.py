@@ -18,6 +18,7 @@ from keys.forms.reading import ReadingForm
 from keys.rules.errors import Invalid
 from keys.selectors.key.page import key_page
 from keys.selectors.key.paste import workspace_url
+from keys.views.back import list_behind
 from keys.views.people import actor_of
 
 
@@ -35,11 +36,12 @@ def reading(request: HttpRequest, key_id: UUID) -> HttpResponse:
             refuse(form, invalid)
         else:
             messages.success(request, f"Your reading of “{key}” is recorded.")
-            return HttpResponseRedirect(reverse("keys:key", args=[key_id]))
+            return HttpResponseRedirect(list_behind(request) or reverse("keys:key", args=[key_id]))
     context = {
         "section": "keys",
         "page": page,
         "form": form,
+        "back": list_behind(request),
         "cerby_url": workspace_url(),
         "keys_path": settings.CERBY_KEYS_PATH,
     }

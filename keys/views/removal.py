@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from keys.actions.keys.confirm_removal import confirm_removal
 from keys.selectors.key.page import key_page
 from keys.selectors.key.paste import workspace_url
+from keys.views.back import list_behind
 from keys.views.people import actor_of
 
 NOT_CONFIRMED = "Tick the box after you have deleted the key in Cerby."
@@ -31,7 +32,7 @@ def confirm_removed(request: HttpRequest, key_id: UUID) -> HttpResponse:
         return _page(request, key_id, error=NOT_CONFIRMED, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     key = confirm_removal(actor_of(request), key_id)
     messages.success(request, f"“{key}” is removed, as you confirmed.")
-    return HttpResponseRedirect(reverse("keys:key", args=[key_id]))
+    return HttpResponseRedirect(list_behind(request) or reverse("keys:key", args=[key_id]))
 
 
 def _page(request: HttpRequest, key_id: UUID, *, error: str = "", status: int = 200) -> HttpResponse:
@@ -42,5 +43,6 @@ def _page(request: HttpRequest, key_id: UUID, *, error: str = "", status: int = 
         "cerby_url": workspace_url(),
         "keys_path": settings.CERBY_KEYS_PATH,
         "error": error,
+        "back": list_behind(request),
     }
     return render(request, "keys/removal.html", context, status=status)

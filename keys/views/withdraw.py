@@ -20,6 +20,7 @@ from keys.rules.policy import Action
 from keys.selectors.counts import bounded_count, count_label
 from keys.selectors.key.page import KeyPage, key_page
 from keys.selectors.key.withdraw import withdrawable
+from keys.views.back import list_behind
 from keys.views.people import actor_of
 
 
@@ -47,11 +48,11 @@ def withdraw(request: HttpRequest, key_id: UUID) -> HttpResponse:
         form.add_error(None, conflict.sentence)
         return _page(request, page, form, conflict.status)
     messages.success(request, f"{done} Nothing was changed in Cerby.")
-    return HttpResponseRedirect(reverse("keys:key", args=[key_id]))
+    return HttpResponseRedirect(list_behind(request) or reverse("keys:key", args=[key_id]))
 
 
 def _page(request: HttpRequest, page: KeyPage, form: WithdrawForm, status: int) -> HttpResponse:
     import_id = page.key.imported_in
     count = count_label(bounded_count(withdrawable(import_id))) if import_id else ""
-    context = {"section": "keys", "page": page, "form": form, "count": count}
+    context = {"section": "keys", "page": page, "form": form, "count": count, "back": list_behind(request)}
     return render(request, "keys/withdraw.html", context, status=status)

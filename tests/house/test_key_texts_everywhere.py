@@ -22,7 +22,7 @@ from keys.models import AuditEvent
 from tests.house.test_urls import TABLE, prepare, send
 
 SECRET = "sbx_9f3kQ7vLmT2xW8zR4nB6cD1yH5"
-OTHERWISE_FREE = ("next", "after", "before", "page", "fragment", "step", "query")
+OTHERWISE_FREE = ("next", "after", "before", "back", "page", "fragment", "step", "query")
 """Parameters that belong to no form."""
 FILTERED = ("inventory", "activity", "past", "people", "find", "compare", "mine", "bulk", "login", "reauth")
 """Parts of the names of URLs that read parameters. The others get all parameters together only."""

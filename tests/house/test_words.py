@@ -23,6 +23,7 @@ Orchestrators expect the names of the probes. keys.views.people is about the sig
 WITHOUT_TEMPLATE: dict[str, str] = {}
 PARTS_OF_A_VIEW = {
     "accounts": "configures allauth, whose pages are in templates/account",
+    "back": "the list from which a person opened a key",
     "context": "the context of every template",
     "csrf": "the response to an invalid CSRF token",
     "exports": "the response of both downloads",

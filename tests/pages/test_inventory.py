@@ -58,8 +58,8 @@ def test_the_table_has_these_columns_and_every_row_its_menu(admin, cast):
     menu = the(response, "button", class_="menu")
     assert attribute(menu, "aria-label") == "More options for Payroll"
     assert attribute(menu, "popovertarget") == f"menu-{key.pk}"
-    assert links(response)["API key settings"] == f"/keys/{key.pk}/"
-    assert links(response)["Delete API key"] == f"/keys/{key.pk}/delete/"
+    assert links(response)["API key settings"] == f"/keys/{key.pk}/?back=%2Fkeys%2F"
+    assert links(response)["Delete API key"] == f"/keys/{key.pk}/delete/?back=%2Fkeys%2F"
 
 
 def test_it_is_a_tab_of_the_workspace_configuration_with_a_way_to_generate(admin):

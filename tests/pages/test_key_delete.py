@@ -209,3 +209,65 @@ def test_twice_is_once(admin, cast, sandbox):
     key, _ = a_live_key(sandbox, cast.owner)
     assert [delete(admin, key).status_code for _ in range(2)] == [302, 302]
     assert len(events(type="key:delete")) == 1
+
+
+def hidden(response) -> dict[str, str]:
+    return {
+        str(attribute(field, "name")): attribute(field, "value") or ""
+        for field in elements(response, "input", type="hidden")
+    }
+
+
+def test_after_an_act_the_person_is_on_the_same_list_with_its_filter_and_page(admin, cast, sandbox):
+    for number in range(60):
+        a_key(cast.owner, name=f"Nightly {number:02}", cerby_id=None, origin="declared")
+    last, _ = a_live_key(sandbox, cast.owner, name="Nightly 99")
+    first = admin.get("/keys/?q=nightly&sort=name")
+    here = "/keys/" + links(first)["Next"]
+    page = admin.get(here)
+    address = next(found for found in hrefs(page) if str(last.pk) in found and "/delete/" in found)
+    asked = admin.get(address)
+    assert attribute(the(asked, "a", data_close=""), "href") == here
+    done = admin.post(f"/keys/{last.pk}/delete/", hidden(asked))
+    assert done["Location"] == here
+    assert "“Nightly 99” is removed" in messages_of(admin.get(here))
+    key = ApiKey.objects.get(name="Nightly 59")
+    settings = admin.get(f"/keys/{key.pk}/", headers={"referer": f"http://testserver{here}"})
+    assert attribute(the(settings, "a", class_="back"), "href") == here
+    asked = admin.get(next(found for found in hrefs(settings) if "/withdraw/" in found))
+    assert admin.post(f"/keys/{key.pk}/withdraw/", hidden(asked) | {"reason": "Twice."})["Location"] == here
+    by_hand = ApiKey.objects.get(name="Nightly 58")
+    done = admin.post(f"/keys/{by_hand.pk}/delete/", {"back": here})
+    asked = admin.get(done["Location"])
+    done = admin.post(f"/keys/{by_hand.pk}/removal/confirm/", hidden(asked) | {"deleted": "on"})
+    assert done["Location"] == here
+
+
+def hrefs(response) -> list[str]:
+    return [attribute(found, "href") or "" for found in elements(response, "a")]
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "https://evil.example/keys/",
+        "//evil.example/keys/",
+        "/sign-out/",
+        "javascript:1",
+        "/keys/no",
+        "/keys/?q=sbx_9f3kQ7vLmT2xW8zR4nB6cD1yH5",
+    ],
+)
+def test_nothing_but_a_list_of_the_portal_is_returned_to(admin, cast, sandbox, elsewhere):
+    key, _ = a_live_key(sandbox, cast.owner)
+    assert delete(admin, key, data={"back": elsewhere})["Location"] == f"/keys/{key.pk}/"
+
+
+def test_a_page_whose_last_key_has_gone_leads_to_the_first_one(admin, cast):
+    for _ in range(51):
+        a_key(cast.owner)
+    here = "/keys/" + links(admin.get("/keys/?status=active"))["Next"]
+    ApiKey.objects.filter(pk=ApiKey.objects.order_by("created_at", "id").values("pk")[:1]).update(
+        state=State.WITHDRAWN
+    )
+    assert admin.get(here)["Location"] == "/keys/?status=active"

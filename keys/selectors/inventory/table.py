@@ -113,6 +113,12 @@ class Inventory:
         return self.page.after is None and self.page.before is None
 
     @property
+    def has_run_empty(self) -> bool:
+        """Return whether this is a later page whose keys do not match any more."""
+        is_later = self.filter.is_valid() and (self.filter.chosen["after"] or self.filter.chosen["before"])
+        return bool(is_later) and not self.page.rows
+
+    @property
     def last_used_label(self) -> str:
         return next(column.label for column in ALL if column.name == "last-used")
 
