@@ -60,7 +60,10 @@ class User(AbstractBaseUser):
             ),
         )
 
-        indexes = (models.Index("cerby_role", name="user_by_unknown_role", condition=Q(role_known=False)),)
+        indexes = (
+            models.Index("cerby_role", name="user_by_unknown_role", condition=Q(role_known=False)),
+            models.Index("role", name="user_by_role"),
+        )
 
     def __str__(self) -> str:
         return f"{self.name} <{self.email}>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cached_property
 from math import isqrt
 from typing import Any
@@ -90,6 +90,9 @@ class ActivityForm(forms.Form):
         error_messages={"invalid": "Enter an IP address such as 192.0.2.7."},
     )
     key = forms.UUIDField(required=False, label="Key id", widget=PlainInput)
+    zone = forms.ChoiceField(
+        required=False, label="Days in", choices=[("", "your time zone"), ("utc", "UTC")], widget=PlainSelect
+    )
     after = forms.IntegerField(required=False, min_value=0, max_value=_LARGEST_ID)
     before = forms.IntegerField(required=False, min_value=0, max_value=_LARGEST_ID)
 
@@ -153,7 +156,7 @@ _CONDITIONS: dict[str, Callable[[Events, Any], Events]] = {
     "outcome": lambda events, outcome: events.filter(outcome=outcome),
     "ip": lambda events, ip: events.filter(ip=ip),
 }
-FILTERS = (*_CONDITIONS, "since", "until")
+FILTERS = (*_CONDITIONS, "since", "until", "zone")
 """The fields that narrow the list. The others select the page."""
 
 
@@ -198,14 +201,15 @@ class ActivityFilter:
 
     def is_counted_by_an_index(self) -> bool:
         """Return whether at most one filter is in use, and that one has an index over its events."""
-        narrowing = self.in_use().keys() - {"since", "until"}
+        narrowing = self.in_use().keys() - {"since", "until", "zone"}
         return len(narrowing) <= 1 and not narrowing & {"owner", "key_name"}
 
     def order(self) -> Order:
         """Return the order: newest first, from the start of ``since`` to the end of ``until``."""
         since, until = self.chosen["since"], self.chosen["until"]
-        low = _start_of(since) - _INSTANT if since else None
-        high = _start_of(until + timedelta(days=1)) - _INSTANT if until else None
+        zone = UTC if self.chosen["zone"] else timezone.get_current_timezone()
+        low = _start_of(since, zone) - _INSTANT if since else None
+        high = _start_of(until + timedelta(days=1), zone) - _INSTANT if until else None
         return replace(NEWEST_FIRST, window=Window(low, high))
 
     def in_use(self) -> dict[str, str | list[str]]:
@@ -229,5 +233,5 @@ def saved_filters(actor: Actor) -> list[SavedFilter]:
     return list(SavedFilter.objects.filter(user_id=actor.user_id).order_by("name"))
 
 
-def _start_of(day: Any) -> datetime:
-    return datetime.combine(day, time.min, tzinfo=timezone.get_current_timezone())
+def _start_of(day: date, zone: tzinfo) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=zone)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 from typing import NamedTuple
 
-from django.conf import settings
 from django.urls import reverse
 
 from keys.rules import scopes as catalogue
@@ -20,6 +19,7 @@ from keys.selectors.dashboard.figures import (
     WeekFigure,
 )
 from keys.selectors.dashboard.svg import Calendar, Columns, calendar, cliffs, columns, level, share
+from keys.selectors.inventory.periods import range_of
 
 SHOWN_WIDEST = 3
 
@@ -55,13 +55,18 @@ class Expiries(_Sentence):
     rows: list[DayRow]
 
 
+class WeekRow(NamedTuple):
+    week: str
+    counts: list[Words]
+
+
 @dataclass(frozen=True)
 class Weeks(_Sentence):
-    """Each row has a week in words and its counts. ``columns`` is None if all counts are 0."""
+    """``columns`` is None if all counts are 0."""
 
     said: list[Words]
     columns: Columns | None
-    rows: list[tuple[str, ...]]
+    rows: list[WeekRow]
 
 
 class Bar(NamedTuple):
@@ -79,7 +84,7 @@ class ScopeRow(NamedTuple):
     """One scope. ``cells`` has the number of keys and the shade for each role."""
 
     bar: Bar
-    cells: list[tuple[str, int]]
+    cells: list[tuple[Words, int]]
 
 
 @dataclass(frozen=True)
@@ -113,8 +118,11 @@ def charts(counted: CountedFigures) -> Charts:
             ScopeRow(
                 _scope_bar(row, most),
                 [
-                    (_number(row["by_role"][place]), level(row["by_role"][place], darkest))
-                    for place, _ in roles
+                    (
+                        Words(_number(row["by_role"][place]), _scope_url(row["scope"], role)),
+                        level(row["by_role"][place], darkest),
+                    )
+                    for place, role in roles
                 ],
             )
             for row in by_risk
@@ -127,7 +135,7 @@ def _expiries(figures: Figures, today: date) -> Expiries:
     counts = {date.fromisoformat(day): keys for day, keys in figures["expiring"].items()}
     steep = cliffs(counts, DAYS)
     said = [
-        Words(_keys(sum(counts.values())), _inventory(expires=str(DAYS))),
+        Words(_keys(sum(counts.values())), _inventory(expires=range_of(today, today + timedelta(days=DAYS)))),
         Words(" of "),
         Words(f"{figures['active']:,} active", _inventory(status="active")),
         Words(f", on {len(counts)} days."),
@@ -152,14 +160,20 @@ def _turnover(figures: Figures) -> Weeks:
     new, removed = ([week[name] for week in figures["weeks"]] for name in ("new", "removed"))
     return Weeks(
         said=[
-            Words(f"{_keys(sum(new))} created", _inventory(sort="-created")),
+            Words(f"{_keys(sum(new))} made", _inventory(made=_range(figures["weeks"]))),
             Words(" and "),
-            Words(f"{sum(removed):,} removed", _inventory(status="removed")),
+            Words(f"{sum(removed):,} removed", _inventory(removed=_range(figures["weeks"]))),
             Words(f" in {len(new)} weeks."),
         ],
         columns=columns(_labels(figures), new, removed) if any([*new, *removed]) else None,
         rows=[
-            (_week(week["monday"]), _number(week["new"]), _number(week["removed"]))
+            WeekRow(
+                _week(week["monday"]),
+                [
+                    Words(_number(week["new"]), _inventory(made=_range([week]))),
+                    Words(_number(week["removed"]), _inventory(removed=_range([week]))),
+                ],
+            )
             for week in figures["weeks"]
         ],
     )
@@ -169,20 +183,35 @@ def _refusals(figures: Figures) -> Weeks:
     refused = [week["refused"] for week in figures["weeks"]]
     return Weeks(
         said=[
-            Words(f"{_number(sum(refused))} in {len(refused)} weeks", _refused_since(figures["weeks"][0])),
+            Words(f"{_number(sum(refused))} in {len(refused)} weeks", _refused(figures["weeks"])),
             Words(", "),
-            Words(f"{_number(refused[-1])} of them this week", _refused_since(figures["weeks"][-1])),
+            Words(f"{_number(refused[-1])} of them this week", _refused(figures["weeks"][-1:])),
             Words("."),
         ]
         if any(refused)
         else [Words(f"None in {len(refused)} weeks.")],
         columns=columns(_labels(figures), refused) if any(refused) else None,
-        rows=[(_week(week["monday"]), _number(week["refused"])) for week in figures["weeks"]],
+        rows=[
+            WeekRow(_week(week["monday"]), [Words(_number(week["refused"]), _refused([week]))])
+            for week in figures["weeks"]
+        ],
     )
 
 
-def _refused_since(week: WeekFigure) -> str:
-    return reverse("keys:activity", query={"outcome": "refused", "since": week["monday"]})
+def _refused(weeks: list[WeekFigure]) -> str:
+    first, last = _days(weeks)
+    query = {"outcome": "refused", "since": first.isoformat(), "until": last.isoformat(), "zone": "utc"}
+    return reverse("keys:activity", query=query)
+
+
+def _range(weeks: list[WeekFigure]) -> str:
+    return range_of(*_days(weeks))
+
+
+def _days(weeks: list[WeekFigure]) -> tuple[date, date]:
+    """Return the first and the last day of ``weeks``."""
+    first, last = (date.fromisoformat(week["monday"]) for week in (weeks[0], weeks[-1]))
+    return first, last + timedelta(days=6)
 
 
 def _owners(owners: list[OwnerFigure]) -> list[Bar]:
@@ -211,10 +240,7 @@ def _scope_bar(row: ScopeFigure, most: int) -> Bar:
 
 
 def _widest(by_risk: list[ScopeFigure]) -> list[Words]:
-    """Return the most powerful keys in words: keys that can change data, the highest role first.
-
-    The inventory has no filter by role, so each sentence also counts all the keys that its link shows.
-    """
+    """Return the most powerful keys in words: keys that can change data, the highest role first."""
     powerful = [
         (role, row, keys)
         for row in by_risk
@@ -224,17 +250,16 @@ def _widest(by_risk: list[ScopeFigure]) -> list[Words]:
     powerful.sort(key=lambda row: -row[0])  # a stable sort keeps the order within a role
     return [
         Words(
-            f"{_keys(sum(row['by_role']))} can “{catalogue.label(row['scope'])}”, "
-            f"{_number(keys)} as {role.label}",
-            _scope_url(row["scope"]),
+            f"{_keys(keys)} can “{catalogue.label(row['scope'])}” as {role.label}",
+            _scope_url(row["scope"], role),
         )
         for role, row, keys in powerful[:SHOWN_WIDEST]
     ]
 
 
-def _scope_url(scope: str) -> str:
-    offered = {known.id for known in catalogue.offered(settings.PORTAL_EXTRA_SCOPES)}
-    return _inventory(scope=scope, status="active") if scope in offered else ""
+def _scope_url(scope: str, role: Role | None = None) -> str:
+    of_role = {} if role is None else {"role": str(role.value)}
+    return _inventory(scope=scope, status="active", **of_role)
 
 
 def _writes(scope: str) -> bool:

@@ -122,7 +122,7 @@ def _week(monday: date) -> WeekFigure:
     refused = AuditEvent.objects.filter(outcome=AuditEvent.Outcome.REFUSED)
     return WeekFigure(
         monday=monday.isoformat(),
-        new=made.filter(created_at__gte=start, created_at__lt=end).count(),
+        new=made.filter(LISTED, created_at__gte=start, created_at__lt=end).count(),
         removed=ApiKey.objects.filter(removed_at__gte=start, removed_at__lt=end).count(),
         refused=refused.filter(at__gte=start, at__lt=end).count(),
     )

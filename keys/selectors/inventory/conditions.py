@@ -14,7 +14,7 @@ from operator import or_
 from typing import Any
 
 from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet
-from django.db.models.lookups import Exact, IsNull, LessThanOrEqual
+from django.db.models.lookups import Exact, In, IsNull, LessThanOrEqual
 
 from keys.models import ApiKey, KeyScope, KeyTag, User
 from keys.rules.lifecycle import Phase
@@ -25,6 +25,9 @@ Keys = QuerySet[ApiKey]
 
 FEW = 1000
 """Sorting this many rows takes about a millisecond. If more match, a walk soon finds 50 of them."""
+
+MANY = 10_000
+"""Sorting this many takes some ten milliseconds. It is the limit if no index has the page's order."""
 
 _CREATED = (F("created_at"), F("id"))
 _EXPIRES = (F("expires_at"), F("id"))
@@ -141,6 +144,38 @@ def in_phase(phase: Phase, expires: Window = Window()) -> Condition:  # noqa: B0
             "expires": by_expiry,
             "status": by_expiry,
         },
+    )
+
+
+def made(window: Window) -> Condition:
+    """Return the condition for keys that were made within ``window``. A request alone makes no key."""
+    is_made = Q(In(Unindexed(F("phase")), [Phase.LIVE, Phase.REMOVED]))
+    column, unindexed = F("created_at"), Unindexed(F("created_at"))
+    return Condition(
+        found=Q(*window.conditions(column, column)) & is_made,
+        checked=Q(*window.conditions(unindexed, unindexed)) & is_made,
+        walks={"created": Walk(lambda keys: keys.filter(is_made), Order(_CREATED, window=window))},
+    )
+
+
+def removed(window: Window) -> Condition:
+    """Return the condition for keys that were removed within ``window``."""
+    column, unindexed = F("removed_at"), Unindexed(F("removed_at"))
+    return Condition(
+        found=Q(*window.conditions(column, column), removed_at__isnull=False),
+        checked=Q(*window.conditions(unindexed, unindexed)),
+        few=MANY,
+    )
+
+
+def of_role(role: int) -> Condition:
+    """Return the condition for keys whose owner has ``role``."""
+    people = User.objects.filter(role=role)
+    few = list(people.values_list("pk", flat=True)[: FEW + 1])
+    return Condition(
+        found=Q(owner_id__in=few),
+        checked=Q(owner_id__in=few) if len(few) <= FEW else Q(Exists(people.filter(pk=OuterRef("owner_id")))),
+        few=MANY if len(few) <= FEW else -1,
     )
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from contextlib import suppress
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -14,14 +13,16 @@ from django.db.models import F
 from django.http import QueryDict
 from django.utils import timezone
 
-from keys.models import LISTED, ApiKey, fold
+from keys.models import LISTED, ApiKey, KeyScope, fold
 from keys.rules import key_text
 from keys.rules import scopes as catalogue
 from keys.rules.lifecycle import Phase
+from keys.rules.policy import Role
 from keys.selectors.inventory import conditions, search
 from keys.selectors.inventory.columns import ColumnsField
 from keys.selectors.inventory.conditions import Condition, Keys
 from keys.selectors.inventory.keyset import Order, Window
+from keys.selectors.inventory.periods import SINCE, days_in, offer_days, past, window_of
 from keys.selectors.inventory.totals import Total, total
 from keys.selectors.inventory.widgets import PlainChoices, PlainInput, PlainSelect
 from keys.validation.ownership import SYSTEM_LENGTH, TAG_LENGTH, TEAM_LENGTH
@@ -52,6 +53,9 @@ OF_LAST_USE = {"unused-90", "unused-45", "never-used"}
 
 OF_OWNERSHIP = ("accountable", "backup", "team", "system", "tag", "kind", "environment")
 """The filters by who answers for a key and what it is for."""
+
+MORE = (*OF_OWNERSHIP, "made", "removed", "role")
+"""The filters that the page shows under "More filters"."""
 
 MOST_OWNERS, LONGEST_EMAIL = 20, 254
 EXPIRY_WINDOWS = [("1", "in 24 hours"), ("7", "in 7 days"), ("30", "in 30 days"), ("90", "in 90 days")]
@@ -127,24 +131,15 @@ def needing(need: str, now: datetime) -> Condition:
 
 
 def expiring(when: str, now: datetime) -> Condition:
-    """Return the condition for active keys that expire within a number of days or on a day.
+    """Return the condition for active keys that expire within a number of days or on certain days.
 
-    ``when`` is a number of days from ``now``, such as "30", or a day in UTC, such as "2026-11-03".
+    ``when`` is a number of days from ``now``, such as "30", or a day or range in UTC (see ``days_in``).
     """
-    day = _day(when)
-    if day is None:
+    days = days_in(when)
+    if days is None:
         return conditions.in_phase(Phase.LIVE, Window(now, now + timedelta(days=int(when))))
-    start = datetime.combine(day, time.min, tzinfo=UTC) - datetime.resolution
-    return conditions.in_phase(Phase.LIVE, Window(max(now, start), start + timedelta(days=1)))
-
-
-def _day(text: str) -> date | None:
-    """Parse a day such as 2026-11-03, in years that every database and time zone supports."""
-    if re.fullmatch(r"2\d{3}-\d\d-\d\d", text, re.ASCII) is None:
-        return None
-    with suppress(ValueError):
-        return date.fromisoformat(text)
-    return None
+    window = window_of(days)
+    return conditions.in_phase(Phase.LIVE, Window(max(now, window.low), window.high))
 
 
 def _person(label: str) -> forms.CharField:
@@ -201,6 +196,11 @@ class InventoryForm(forms.Form):
     tag = _text("Tag", TAG_LENGTH)
     kind = _choice("Kind", "Any kind", ApiKey.Kind.choices)
     environment = _choice("Environment", "Any environment", ApiKey.Environment.choices)
+    made = _choice("Made", "Any time", SINCE[1:])
+    removed = _choice("Removed", "Any time", SINCE[1:])
+    role = _choice(
+        "Owner's role", "Any role", [(str(role.value), role.label) for role in sorted(Role, reverse=True)]
+    )
     sort = forms.ChoiceField(required=False, choices=[("", ""), *SORT_CHOICES])
     columns = ColumnsField(required=False)
     after = forms.UUIDField(required=False)
@@ -213,6 +213,12 @@ class InventoryForm(forms.Form):
         offered = catalogue.offered(settings.PORTAL_EXTRA_SCOPES)
         any_write = (conditions.ANY_WRITE, "Any write scope")
         scope.choices = [any_write, *((scope.id, scope.label) for scope in offered)]
+        listed = {scope.id for scope in offered}
+        if others := {each for each in params.getlist("scope") if each} - listed - {conditions.ANY_WRITE}:
+            held = [
+                each for each in sorted(others)[:MOST_OWNERS] if KeyScope.objects.filter(scope=each).exists()
+            ]
+            scope.choices += [(each, catalogue.label(each)) for each in held]  # the dashboard links to them
         needs = self.fields["needs"]
         assert isinstance(needs, forms.MultipleChoiceField)
         needs.choices = offered_needs()
@@ -220,11 +226,8 @@ class InventoryForm(forms.Form):
             needs.error_messages["invalid_choice"] = (
                 "Cerby does not publish when a key was last used, so the portal cannot filter by it."
             )
-        day = _day(params.get("expires", ""))
-        if day is not None:  # the dashboard links to single days; the form doesn't offer them
-            expires = self.fields["expires"]
-            assert isinstance(expires, forms.ChoiceField)
-            expires.choices = [*EXPIRES, (day.isoformat(), f"on {day.day} {day:%b %Y} (UTC)")]
+        for name in ("expires", "made", "removed"):  # the dashboard links to days and ranges
+            offer_days(self.fields[name], params.get(name, ""))
 
     def clean_owner(self) -> list[str]:
         emails = re.split(r"[\s,;]+", str(self.cleaned_data["owner"]))
@@ -263,6 +266,9 @@ _CONDITIONS: dict[str, Callable[[str, datetime], Condition]] = {
     "system": _folded("system_order"),
     "expires": expiring,
     "needs": needing,
+    "removed": lambda when, now: conditions.removed(past(when, now)),
+    "role": lambda role, _: conditions.of_role(int(role)),
+    "made": lambda when, now: conditions.made(past(when, now)),
     "origin": _equal("origin"),
     "kind": _equal("kind"),
     "environment": _equal("environment"),
@@ -329,13 +335,13 @@ class InventoryFilter:
 
     def in_use(self) -> dict[str, str]:
         """Return the filters that narrow the list, as in the query string."""
-        names = ("q", "status", "scope", "owner", "expires", "needs", "origin", *OF_OWNERSHIP)
+        names = ("q", "status", "scope", "owner", "expires", "needs", "origin", *MORE)
         values = {name: self.chosen[name] for name in names if self.chosen[name]}
         return {name: " ".join(value) if isinstance(value, list) else value for name, value in values.items()}
 
     def uses_ownership(self) -> bool:
         """Return whether one of the filters under "More filters" has a value or an error."""
-        return any(self.form[name].value() or self.form[name].errors for name in OF_OWNERSHIP)
+        return any(self.form[name].value() or self.form[name].errors for name in MORE)
 
     def in_words(self) -> str:
         """Return the filter as one line, for exports and audit events, which are kept.
