@@ -14,6 +14,8 @@ from typing import Any
 from django.db import DatabaseError, connection, transaction
 from django.db.models import CheckConstraint, Model, UniqueConstraint
 
+from keys.audit import guards_roles
+
 ALLOWED = {
     # The columns that erasing a person clears are all that the portal may ever change in an event.
     "keys_auditevent": "SELECT, INSERT, UPDATE (actor_name, actor_email, ip, browser, personal, salt)",
@@ -97,7 +99,8 @@ def broken(models: Sequence[type[Model]], statements: tuple[str, ...]) -> Iterat
     yield from _functions(statements)
     yield from _tables(models)
     yield from _limits(models)
-    yield from _grants(tables)
+    yield from _grants([*ALLOWED])
+    yield from guards_roles.broken([*ALLOWED])
     if {role for (role,) in _rows(_SETTINGS)} - {"origin"}:
         yield "session_replication_role turns the triggers off"
 

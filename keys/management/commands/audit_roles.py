@@ -54,6 +54,7 @@ def _may_create_roles(cursor: CursorWrapper) -> bool:
 def _statements(app: str, schema: str, *, is_new: bool) -> list[str]:
     return [
         *([f"CREATE ROLE {app} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE"] if is_new else []),
+        f"REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC, {app}",
         f"GRANT USAGE ON SCHEMA {schema} TO {app}",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {app}",
         f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {app}",

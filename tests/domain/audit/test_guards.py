@@ -15,6 +15,24 @@ from keys.verifier.verify_bundle import Kind
 
 FUNCTION = "CREATE FUNCTION mine() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {} END $$;"
 
+ROLES = {
+    "GRANT portal TO app": "the role app may act as the owner of the tables",
+    "GRANT pg_write_all_data TO app": "the role app is a member of pg_write_all_data",
+    "GRANT CREATE ON SCHEMA public TO app": "the role app may create objects in the schema",
+    "ALTER ROLE app CREATEROLE": (
+        "the role app is a superuser, may create roles, bypass row security or replicate"
+    ),
+    "CREATE ROLE thief LOGIN; GRANT INSERT ON keys_checkpoint TO thief": (
+        "another role, thief, may write to the log"
+    ),
+    "CREATE ROLE thief LOGIN; GRANT app TO thief": "another role, thief, may act as app",
+    "ALTER DEFAULT PRIVILEGES GRANT DELETE ON TABLES TO app": "new tables give a role the right to DELETE",
+    "CREATE FUNCTION tidy() RETURNS void LANGUAGE sql SECURITY DEFINER AS 'DELETE FROM keys_unsealed'": (
+        "function tidy acts with the owner's rights"
+    ),
+}
+"""What lets the portal's role ``app`` do more, or another role as much."""
+
 ATTACKS: dict[str, list[tuple[str, str]]] = {
     "sqlite": [
         ("DROP TRIGGER keys_auditevent_queued", "trigger keys_auditevent_queued is missing"),
@@ -155,6 +173,17 @@ ATTACKS: dict[str, list[tuple[str, str]]] = {
             "ALTER TABLE keys_refusalcount ENABLE ROW LEVEL SECURITY",
             "table keys_refusalcount has row-level security",
         ),
+        *(
+            (f"CREATE ROLE app LOGIN; GRANT INSERT ON keys_auditevent TO app; {sql}", words)
+            for sql, words in ROLES.items()
+        ),
+        (
+            "ALTER ROLE ALL SET search_path = thief, public",
+            "the setting search_path of a role or the database was changed",
+        ),
+        ("ALTER ROLE ALL SET role = postgres", "the setting role of a role or the database was changed"),
+        ("CREATE ROLE app; ALTER TABLE keys_apikey OWNER TO app", "keys_apikey has another owner"),
+        ("GRANT DELETE ON keys_node TO PUBLIC", "a role may DELETE keys_node"),
         ("SET LOCAL session_replication_role = replica", "session_replication_role turns the triggers off"),
     ],
 }

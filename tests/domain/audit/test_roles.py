@@ -24,6 +24,7 @@ from django.db.utils import ConnectionHandler
 
 from keys.actions.people.erase import erase_person
 from keys.audit import chain, log
+from keys.audit.guards import broken_guards
 from keys.audit.signer import sign
 from keys.jobs.sealing import seal_all
 from keys.models import AuditEvent, Checkpoint, User
@@ -89,6 +90,7 @@ def as_the_portal(address, folder, audit_files, settings, django_db_blocker) -> 
 
 
 def test_the_portal_works_with_the_role(as_the_portal):
+    assert broken_guards() == []
     person = User.objects.create(email="ada@contenzilla.example", name="Ada", cerby_id=uuid.uuid4(), role=40)
     key = a_key(person)
     log.append(Event.KEY_CALLED, actor=people.actor(person), key=key)

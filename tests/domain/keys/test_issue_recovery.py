@@ -21,7 +21,7 @@ from keys.rules.lifecycle import State
 from sandbox import Sandbox
 from sandbox.faults.catalogue import CATALOGUE
 from tests import cast as people
-from tests.cast import a_live_key
+from tests.cast import a_live_key, with_a_life
 from tests.sandbox.faults import DELETE, ISSUE
 from tests.support.asking import a_request
 from tests.support.background import asked, let_pass_in_both, live_here, live_upstream, story_of
@@ -118,6 +118,7 @@ def _last_act_of(key: ApiKey) -> str:
 @pytest.mark.parametrize("rule", cases(DELETE))
 def test_after_any_fault_a_deleted_key_ends_up_removed(me, cast, sandbox, rule):
     key, plain = a_live_key(sandbox, cast.owner)
+    with_a_life(key)
     sandbox.faults.set([{**rule, "route": DELETE, "count": 1, "seed": 7}])
     with suppress(PortalError):
         delete_key(me, key.pk)

@@ -33,7 +33,7 @@ from keys.rules.lifecycle import State
 from keys.rules.policy import Actor
 from sandbox import Sandbox
 from tests import cast as people
-from tests.cast import a_live_key
+from tests.cast import a_live_key, with_a_life
 from tests.support.asking import a_request
 from tests.support.background import asked, story_of
 from tests.support.racing import meet, race
@@ -173,8 +173,11 @@ def test_a_key_whose_deletion_has_started_cannot_be_viewed(database, committed_c
 # Two reconcilers
 
 
-def reconcile_in_race(_number: int, subject: Subject) -> int:
+def reconcile_in_race(number: int, subject: Subject) -> int:
     with override_settings(**subject["settings"]):
+        for key in ApiKey.objects.filter(pk__in=subject["keys"]) if number == 0 else ():
+            with_a_life(key)
+        meet()
         if subject["way"] == "portal":
             return reconcile_due()
         due = list(ApiKey.objects.filter(pk__in=subject["keys"]).select_related("owner"))
