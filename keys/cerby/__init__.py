@@ -6,12 +6,12 @@ from functools import lru_cache
 
 from django.conf import settings
 
-from keys.cerby import credentials
+from keys.cerby import credentials, dropped
 from keys.cerby.client import CerbyClient
 from keys.cerby.exchange import Limits
 from keys.cerby.probe import PROBES, Access, Probe
 from keys.cerby.probe import probe as probe_with
-from keys.cerby.wire import IssuedKey, KeyStatus, Mfa, Person, Secret, UpstreamKey, Vault
+from keys.cerby.wire import IssuedKey, KeyStatus, Mfa, Person, Secret, UnreadableKey, UpstreamKey, Vault
 
 __all__ = [
     "PROBES",
@@ -24,6 +24,7 @@ __all__ = [
     "Person",
     "Probe",
     "Secret",
+    "UnreadableKey",
     "UpstreamKey",
     "Vault",
     "connect",
@@ -64,4 +65,5 @@ def _client(
         ca_file=ca_file,
         manages_keys=manages_keys,
         on_answer=credentials.note_answer,
+        on_list=dropped.note_list,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -18,7 +18,7 @@ from keys.cerby import calls, credentials, wire
 from keys.cerby.calls import Answer, Call, Lost, Stage
 from keys.cerby.exchange import Exchange, Limits
 from keys.cerby.values import WireError
-from keys.cerby.wire import IssuedKey, IssueRequest, Person, Secret, UpstreamKey, Vault
+from keys.cerby.wire import IssuedKey, IssueRequest, Person, Secret, UnreadableKey, UpstreamKey, Vault
 from keys.rules.errors import CerbyError, CerbyInDoubt, CerbyKeyWithoutSecret, CerbyRefused
 from portal.conf import without_api_path
 from portal.variables import is_loopback
@@ -47,7 +47,8 @@ class CerbyClient:
     machine. ``token``: the bearer token that manages API keys. ``api_key``: used for all other calls; without
     it, the token is used. ``ca_file``: certificates to trust instead of the usual ones. Unless
     ``manages_keys``, calls that Cerby does not publish fail before anything is sent. ``on_answer`` is called
-    with the name of the credential's setting, the call in words, and the status of each answer. The
+    with the name of the credential's setting, the call in words, and the status of each answer. ``on_list``
+    is called with the path of a complete list and its unreadable values, each as id and attribute. The
     constructor raises ValueError if the base URL or a credential is unusable.
 
     All methods raise errors of the CerbyError family. Reads raise CerbyNeverReached, CerbyRefused or
@@ -65,11 +66,13 @@ class CerbyClient:
         ca_file: str = "",
         manages_keys: bool = True,
         on_answer: Callable[[str, str, int], None] = lambda *_: None,
+        on_list: Callable[[str, Sequence[tuple[UUID, str]]], None] = lambda *_: None,
     ) -> None:
         self._base_url = checked_base_url(base_url)
         self._limits = limits or Limits()
         self._manages_keys = manages_keys
         self._on_answer = on_answer
+        self._on_list = on_list
         self._exchange = Exchange(
             self._base_url,
             token=credentials.checked(token, credentials.TOKEN),
@@ -191,6 +194,11 @@ class CerbyClient:
         # A server that ignores the filter lists all keys, so the list is filtered again here.
         return (key for key in self._walk(call, wire.upstream_key) if not wanted or key.status in wanted)
 
+    def all_keys(self) -> Iterator[UpstreamKey | UnreadableKey]:
+        """Return all keys of the workspace. A key that cannot be read does not hide the others."""
+        call = Call("list the API keys", "GET", wire.API_KEYS, manages_keys=True)
+        return self._walk(call, wire.listed_key)
+
     def keys_by_external_id(self, external_id: UUID) -> list[UpstreamKey]:
         """Return the keys in Cerby with the portal's own id, from a complete list."""
         query = {"filter[externalId]": str(external_id)}
@@ -235,19 +243,20 @@ class CerbyClient:
         Raises CerbyInDoubt if the list repeats itself, does not end, or ends before its count.
         """
         seen: set[UUID] = set()
-        dropped = 0
+        dropped: list[tuple[UUID, str]] = []
         for number in range(1, self._limits.pages + 1):
             page_query = {**call.query, "page[number]": str(number), "page[size]": "100"}
             page = self._ask(replace(call, query=page_query), partial(wire.page, parse=parse))
             fresh = {item.id: item for item in page.items if item.id not in seen}
             if page.items and not fresh:
                 raise calls.in_doubt(call, "its list repeats itself")
-            dropped += _log_dropped(fresh.values(), dropped)
+            dropped += _log_dropped(fresh.values(), len(dropped))
             yield from fresh.values()
             seen.update(fresh)
             if not page.items and len(seen) < page.total:
                 raise calls.in_doubt(call, "its list ends before its count is reached")
             if not page.items or (len(seen) >= page.total and not page.more):
+                self._on_list(call.path, dropped)
                 return
         raise calls.in_doubt(call, "its list does not end")
 
@@ -293,12 +302,12 @@ def _parsed(answer: Answer, parse: Callable[[object], T]) -> T | Lost:
         return Lost(Stage.UNUSABLE, f"its answer does not have the agreed shape ({error})")
 
 
-def _log_dropped(items: Iterable[_HasId], logged: int) -> int:
-    """Log the values that could not be read, ``MAX_LOGGED`` per call, and return how many there were."""
+def _log_dropped(items: Iterable[_HasId], logged: int) -> list[tuple[UUID, str]]:
+    """Log the values that could not be read, ``MAX_LOGGED`` per call, and return them: id and attribute."""
     found = [(item.id, name) for item in items for name in getattr(item, "unreadable", ())]
     for item_id, name in found[: max(0, MAX_LOGGED - logged)]:
         logger.warning("cerby_value_unreadable", cerby_id=str(item_id), attribute=name)
-    return len(found)
+    return found
 
 
 def _same_email(one: str, other: str) -> bool:

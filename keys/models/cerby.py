@@ -8,7 +8,8 @@ from django.db import models
 class DroppedValue(models.Model):
     """An attribute whose values the portal could not read when it last read a list, and went on without.
 
-    ``kind``: "person" or "API key". ``example``: Cerby's id of one of the ``count`` resources.
+    ``kind``: "person", "API key", "vault", "secret", or "unread key" if the portal went on without the whole
+    key. ``example``: Cerby's id of one of the ``count`` resources.
     """
 
     kind = models.CharField(max_length=10)

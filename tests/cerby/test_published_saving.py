@@ -24,8 +24,9 @@ from keys.rules.errors import (
 )
 from keys.rules.events import Event
 from keys.rules.lifecycle import State
+from keys.selectors.health.alert_kinds import AlertKind
 from tests.cast import a_key, actor, said_by, signed_in
-from tests.cerby.conftest import PLAIN, SCOPES, user_of
+from tests.cerby.conftest import PLAIN, SCOPES, alerts, user_of
 from tests.support.published_cerby import Cerby
 
 
@@ -35,6 +36,16 @@ def stored_events() -> list[AuditEvent]:
 
 def test_only_enabled_cloud_vaults_are_offered(vault):
     assert [one.name for one in cerby.connect().vaults()] == ["Automation"]
+
+
+def test_an_unreadable_vault_is_an_alert_until_the_list_is_whole_again(published, vault):
+    published.vaults[0]["attributes"]["name"] = 7
+    for _ in range(2):
+        assert [one.name for one in cerby.connect().vaults()] == ["Automation"]
+    assert "“name” of a vault cannot be read in one resource" in alerts()[AlertKind.VALUE_UNREADABLE]
+    published.vaults[0]["attributes"]["name"] = "Old"
+    cerby.connect().vaults()
+    assert AlertKind.VALUE_UNREADABLE not in alerts()
 
 
 def test_a_saved_key_is_shared_with_the_person_who_owns_it(published, vault, claimed, ada):

@@ -19,6 +19,7 @@ REMIND_DAYS = (1, 7, 14, 30)
 FILE_TIMES_LAG = 0.02
 """In seconds: the kernel takes a file's times from its last tick."""
 
+UNREAD_KEY = "unread key"
 _NAMES = {credentials.API_KEY: "API key", credentials.TOKEN: "bearer token"}
 
 
@@ -77,11 +78,14 @@ def _unknown_roles() -> Iterator[ActiveAlert]:
 def _unreadable_values() -> Iterator[ActiveAlert]:
     for row in DroppedValue.objects.order_by("kind", "attribute"):
         count = f"{row.count:,} resources" if row.count != 1 else "one resource"
+        is_unread = row.kind == UNREAD_KEY
+        example = "" if is_unread and row.attribute == "id" else f", such as {row.example}"
         yield ActiveAlert(
             kind=AlertKind.VALUE_UNREADABLE,
             subject=f"{row.kind} {row.attribute}"[:64],
-            words=f"Cerby's attribute “{row.attribute}” of {_a(row.kind)} cannot be read in {count}, such as "
-            f"{row.example}. The portal goes on without that value.",
+            words=f"Cerby's attribute “{row.attribute}” of {_a('API key' if is_unread else row.kind)} "
+            f"cannot be read in {count}{example}. The portal goes on without that "
+            + ("key: it neither updates its row nor marks it as missing." if is_unread else "value."),
             advice="Look at this resource in Cerby. If Cerby has changed its API, update the portal.",
             path=reverse("keys:health"),
         )

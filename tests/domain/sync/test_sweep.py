@@ -18,6 +18,8 @@ from keys.models import ApiKey, AuditEvent, RevealGrant, User
 from keys.rules.errors import CerbyError
 from keys.rules.lifecycle import State, Status
 from keys.rules.scopes import in_order
+from keys.selectors.health.alert_kinds import AlertKind
+from keys.selectors.health.cerby_alerts import cerby_alerts
 from tests.cast import a_key, a_live_key, actor, email_of, said_by, with_a_life
 from tests.support.background import state_of, story_of
 
@@ -149,6 +151,44 @@ def test_an_unlisted_key_is_marked_missing_once_until_it_is_listed_again(workspa
     sweep()
     assert again(key).missing_since is None
     assert again(key).cerby_id == uuid.UUID(upstream), "our own id, which Cerby keeps, wins"
+
+
+def broken_in_cerby(sandbox, key: ApiKey, columns: str) -> None:
+    with sandbox.store.transaction() as db:
+        db.execute(f"UPDATE api_keys SET {columns} WHERE id = ?", [str(key.cerby_id)])
+
+
+def test_a_key_that_cannot_be_read_costs_that_key_and_is_not_missing(workspace_of_ours, sandbox):
+    broken, gone, changed = (
+        a_live_key(sandbox, workspace_of_ours.admin, created_at=timezone.now() - LONG_AGO)[0] for _ in "123"
+    )
+    long_unseen()
+    sandbox.change_key(str(gone.cerby_id), gone=True)
+    sandbox.change_key(str(changed.cerby_id), name="Renamed")
+    broken_in_cerby(sandbox, broken, "created_at = 'yesterday', scopes = 'read:users'")
+    result = sweep()
+    assert (result.missing, result.changed) == (1, 1)
+    assert again(broken).missing_since is None
+    assert again(gone).missing_since is not None
+    [alert] = [each for each in cerby_alerts(timezone.now()) if each.kind == AlertKind.VALUE_UNREADABLE]
+    assert "“createdAt” of an API key cannot be read in one resource" in alert.words
+    assert str(broken.cerby_id) in alert.words
+    broken_in_cerby(sandbox, broken, "created_at = '2026-11-01T00:00:00Z'")
+    sweep()
+    assert cerby_alerts(timezone.now()) == []
+
+
+def test_while_a_key_has_no_readable_id_no_key_is_missing(workspace_of_ours, sandbox):
+    broken, gone = (
+        a_live_key(sandbox, workspace_of_ours.admin, created_at=timezone.now() - LONG_AGO)[0] for _ in "12"
+    )
+    long_unseen()
+    sandbox.change_key(str(gone.cerby_id), gone=True)
+    broken_in_cerby(sandbox, broken, "id = 'seven'")
+    assert sweep().missing == 0
+    assert not ApiKey.objects.filter(missing_since__isnull=False).exists()
+    [alert] = [each for each in cerby_alerts(timezone.now()) if each.kind == AlertKind.VALUE_UNREADABLE]
+    assert "“id” of an API key cannot be read in one resource. The portal goes on" in alert.words
 
 
 def test_a_new_key_is_not_missing(workspace_of_ours, sandbox):
