@@ -100,7 +100,7 @@ def broken(models: Sequence[type[Model]], statements: tuple[str, ...]) -> Iterat
     yield from _tables(models)
     yield from _limits(models)
     yield from _grants([*ALLOWED])
-    yield from guards_roles.broken([*ALLOWED])
+    yield from guards_roles.excess_rights([*ALLOWED])
     if {role for (role,) in _rows(_SETTINGS)} - {"origin"}:
         yield "session_replication_role turns the triggers off"
 

@@ -75,7 +75,7 @@ _SETTINGS = """
 """
 
 
-def broken(tables: Sequence[str]) -> Iterator[str]:
+def excess_rights(tables: Sequence[str]) -> Iterator[str]:
     """Yield the rights that are too much. ``tables``: the tables of the log."""
     yield from (f"{name} has another owner" for (name,) in _rows(_OWNERS))
     yield from _settings()

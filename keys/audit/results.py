@@ -1,6 +1,6 @@
 """Protect rows from which the portal draws conclusions from changes, with a key that is not in the database.
 
-These are the results of verifications and the counts of refusals.
+These are the results of verifications, the counts of refusals, and what was mailed: alerts and reminders.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ COLUMNS = (
     *("damage", "failure"),
 )
 COUNT_COLUMNS = ("name", "waiting", "event", "user_id", "key_id", "reason", "ip", "browser", "details")
+ALERT_COLUMNS = ("kind", "subject", "words", "since", "until", "mailed_at", "over_mailed_at")
+REMINDER_COLUMNS = ("key_id", "kind", "sent_at")
 _SALT, _COUNT_SALT = "keys.verification", "keys.refusalcount"
+_ALERT_SALT, _REMINDER_SALT = "keys.alert", "keys.reminder"
 
 
 def seal_of(verification: Any) -> str:
@@ -42,6 +45,24 @@ def seal_of_count(row: Any) -> str:
 
 def is_changed_count(row: Any) -> bool:
     return _differs(_COUNT_SALT, _text(row, COUNT_COLUMNS), row.seal)
+
+
+def seal_of_alert(row: Any) -> str:
+    return _seal(_ALERT_SALT, _text(row, ALERT_COLUMNS))
+
+
+def is_changed_alert(row: Any) -> bool:
+    """Return whether the row does not say what the portal mailed."""
+    return _differs(_ALERT_SALT, _text(row, ALERT_COLUMNS), row.seal)
+
+
+def seal_of_reminder(row: Any) -> str:
+    return _seal(_REMINDER_SALT, _text(row, REMINDER_COLUMNS))
+
+
+def is_changed_reminder(row: Any) -> bool:
+    """Return whether the portal did not send this reminder."""
+    return _differs(_REMINDER_SALT, _text(row, REMINDER_COLUMNS), row.seal)
 
 
 def _seal(salt: str, text: str) -> str:

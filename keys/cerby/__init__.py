@@ -9,9 +9,10 @@ from django.conf import settings
 from keys.cerby import credentials, dropped
 from keys.cerby.client import CerbyClient
 from keys.cerby.exchange import Limits
+from keys.cerby.listed_key import UnreadableKey
 from keys.cerby.probe import PROBES, Access, Probe
 from keys.cerby.probe import probe as probe_with
-from keys.cerby.wire import IssuedKey, KeyStatus, Mfa, Person, Secret, UnreadableKey, UpstreamKey, Vault
+from keys.cerby.wire import IssuedKey, KeyStatus, Mfa, Person, Secret, UpstreamKey, Vault
 
 __all__ = [
     "PROBES",

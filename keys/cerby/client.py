@@ -17,8 +17,9 @@ import structlog
 from keys.cerby import calls, credentials, wire
 from keys.cerby.calls import Answer, Call, Lost, Stage
 from keys.cerby.exchange import Exchange, Limits
+from keys.cerby.listed_key import UnreadableKey, listed_key
 from keys.cerby.values import WireError
-from keys.cerby.wire import IssuedKey, IssueRequest, Person, Secret, UnreadableKey, UpstreamKey, Vault
+from keys.cerby.wire import IssuedKey, IssueRequest, Person, Secret, UpstreamKey, Vault
 from keys.rules.errors import CerbyError, CerbyInDoubt, CerbyKeyWithoutSecret, CerbyRefused
 from portal.conf import without_api_path
 from portal.variables import is_loopback
@@ -197,7 +198,7 @@ class CerbyClient:
     def all_keys(self) -> Iterator[UpstreamKey | UnreadableKey]:
         """Return all keys of the workspace. A key that cannot be read does not hide the others."""
         call = Call("list the API keys", "GET", wire.API_KEYS, manages_keys=True)
-        return self._walk(call, wire.listed_key)
+        return self._walk(call, listed_key)
 
     def keys_by_external_id(self, external_id: UUID) -> list[UpstreamKey]:
         """Return the keys in Cerby with the portal's own id, from a complete list."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar, cast
-from uuid import NAMESPACE_OID, UUID, uuid5
+from uuid import UUID
 
 from keys.cerby import values
 from keys.cerby.values import Resource, WireError
@@ -25,7 +25,7 @@ SECRETS = "/api/v1/secrets"
 API_KEYS = "/api/v1/api-keys"
 
 # Types of resources: published, except "api_key", which is our contract.
-_USER, _VAULT, _SECRET, _API_KEY = "user", "vault", "secret", "api_key"
+_USER, _VAULT, _SECRET, API_KEY_TYPE = "user", "vault", "secret", "api_key"
 _MEMBER = "users"  # of a secret
 _LOCAL_SCHEME = "local_encryption_key"
 
@@ -121,20 +121,6 @@ class UpstreamKey:
 
 
 @dataclass(frozen=True)
-class UnreadableKey:
-    """A key of Cerby's list that lacks a required value, or has one that cannot be read.
-
-    ``unreadable``: these attributes. If not even the id can be read, ``has_id`` is False and ``id`` only
-    tells this resource from others.
-    """
-
-    id: UUID
-    has_id: bool
-    external_id: UUID | None
-    unreadable: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class IssuedKey:
     """A new key with its plain text, which Cerby returns only this once."""
 
@@ -203,12 +189,12 @@ def issue_request(request: IssueRequest) -> object:
         "ownerId": str(request.owner_id),
         "externalId": str(request.external_id),
     }
-    return {"data": {"type": _API_KEY, "attributes": attributes}}
+    return {"data": {"type": API_KEY_TYPE, "attributes": attributes}}
 
 
 def scopes_request(scopes: Iterable[str]) -> object:
     """Return the body of a request that changes scopes (our contract)."""
-    return {"data": {"type": _API_KEY, "attributes": {"scopes": list(scopes)}}}
+    return {"data": {"type": API_KEY_TYPE, "attributes": {"scopes": list(scopes)}}}
 
 
 def secret_request(*, title: str, body: str, vault_id: UUID) -> object:
@@ -326,12 +312,12 @@ def member(resource: object) -> Member:
 
 def upstream_key(resource: object) -> UpstreamKey:
     """Parse a key, without the times that cannot be read. Raises WireError."""
-    fields = Resource(resource, _API_KEY)
+    fields = Resource(resource, API_KEY_TYPE)
     return UpstreamKey(
         id=fields.id,
         name=fields.required("name", values.text),
         scopes=fields.required("scopes", values.texts),
-        status=fields.required("status", _status),
+        status=fields.required("status", key_status),
         owner_id=fields.required("ownerId", values.uuid),
         owner_email=fields.required("ownerEmail", values.text),
         created_at=fields.required("createdAt", values.time),
@@ -343,49 +329,12 @@ def upstream_key(resource: object) -> UpstreamKey:
     )
 
 
-def listed_key(resource: object) -> UpstreamKey | UnreadableKey:
-    """Parse a key of a list. One broken key must not hide all others, so nothing is raised."""
-    try:
-        return upstream_key(resource)
-    except WireError:
-        return _unreadable_key(resource)
-
-
-def _unreadable_key(resource: object) -> UnreadableKey:
-    fields = resource if isinstance(resource, dict) else {}
-    attributes = fields.get("attributes")
-    attributes = attributes if isinstance(attributes, dict) else {}
-    broken = [name for name, parse in _REQUIRED.items() if not _is_readable(attributes, name, parse)]
-    broken += [name for name in ("expiresAt", "lastUsedAt", "removedAt") if name not in attributes]
-    has_id = _is_readable(fields, "id", values.uuid)
-    if not has_id:
-        broken.append("id")
-    if fields.get("type") != _API_KEY:
-        broken.append("type")
-    external = attributes.get("externalId")
-    text = json.dumps(resource, sort_keys=True)
-    return UnreadableKey(
-        id=values.uuid(fields["id"]) if has_id else uuid5(NAMESPACE_OID, text),
-        has_id=has_id,
-        external_id=None if external is None or "externalId" in broken else values.uuid(external),
-        unreadable=tuple(broken),
-    )
-
-
-def _is_readable(fields: dict[str, object], name: str, parse: Callable[[object], object]) -> bool:
-    try:
-        parse(fields[name])
-    except (KeyError, WireError):
-        return False
-    return True
-
-
 def issued_key(resource: object, request: IssueRequest) -> IssuedKey | UUID:
     """Parse the answer to a create: the key, or only its id if there is no usable plain text.
 
     Raises WireError if the answer does not parse in full, or is about another key than ``request``.
     """
-    fields = Resource(resource, _API_KEY)
+    fields = Resource(resource, API_KEY_TYPE)
     # Never take another key's id for ours, with or without plain text: the portal may revoke its own keys.
     if fields.optional("externalId", values.uuid) not in {None, request.external_id}:
         raise WireError("externalId is not the one that was sent")
@@ -411,23 +360,12 @@ def issued_key(resource: object, request: IssueRequest) -> IssuedKey | UUID:
     return key
 
 
-def _status(value: object) -> KeyStatus:
+def key_status(value: object) -> KeyStatus:
     try:
         return KeyStatus(values.text(value))
     except ValueError:
         reason = "is not active, expired or removed"
     raise WireError(reason)
-
-
-_REQUIRED: dict[str, Callable[[object], object]] = {
-    "name": values.text,
-    "scopes": values.texts,
-    "status": _status,
-    "ownerId": values.uuid,
-    "ownerEmail": values.text,
-    "createdAt": values.time,
-    "externalId": lambda value: None if value is None else values.uuid(value),
-}
 
 
 def _plain_text(value: object) -> str | None:

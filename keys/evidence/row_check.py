@@ -19,9 +19,9 @@ from keys.evidence.logged_facts import lacks_fingerprint, wrong_facts
 from keys.evidence.logged_keys import LoggedKey, logged_keys
 from keys.evidence.logged_people import former_values
 from keys.evidence.people_rows import changed_people, count_unbound_passwords
-from keys.models import ApiKey, AuditEvent, Sealed
+from keys.models import ApiKey, AuditEvent, Quarantine, Sealed
 from keys.models.folding import fold
-from keys.rules.events import BEGINS
+from keys.rules.events import BEGINS, Event
 from keys.verifier.verify_bundle import Kind, Report
 
 _EVENTS_ARE_MISSING = frozenset({Kind.EMPTY, Kind.MISSING, Kind.TRUNCATED, Kind.ROLLED_BACK, Kind.FORK})
@@ -55,6 +55,24 @@ def contradictions(partly: Counter[str] | None = None) -> Iterator[Contradiction
     yield from _deleted_keys()
     yield from _changed_keys(Counter() if partly is None else partly)
     yield from changed_people()
+    yield from _changed_quarantine()
+
+
+def _changed_quarantine() -> Iterator[Contradiction]:
+    """Compare whether the quarantine is on. Read the row between two equal readings of the log."""
+    for _ in range(ATTEMPTS):
+        before, is_on = _newest_of_quarantine(), Quarantine.objects.filter(since__isnull=False).exists()
+        if before == _newest_of_quarantine():
+            event_id, kind = before or (None, "")
+            if is_on != (kind == Event.QUARANTINE_STARTED):
+                words = "on" if is_on else "off"
+                yield Contradiction(event_id, f"The quarantine is {words} in its row, but not in the log.")
+            return
+
+
+def _newest_of_quarantine() -> tuple[int, str] | None:
+    events = AuditEvent.objects.filter(type__in=[Event.QUARANTINE_STARTED, Event.QUARANTINE_ENDED])
+    return events.order_by("-at", "-id").values_list("id", "type").first()
 
 
 def _deleted_keys() -> Iterator[Contradiction]:

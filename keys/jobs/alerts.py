@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import structlog
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
+from keys.audit.results import is_changed_alert, seal_of_alert
 from keys.jobs.mails import send_mail
 from keys.models import Alert
 from keys.selectors.health.alert_kinds import ActiveAlert, AlertKind
 from keys.selectors.health.alerts import active_alerts
 from keys.selectors.health.audit_log import audit_health
 from keys.selectors.people import recipients
+
+logger = structlog.get_logger(__name__)
 
 MAILS_AN_HOUR = 6
 KEPT_FOR = timedelta(days=90)
@@ -39,10 +44,21 @@ def keep_alerts() -> str:
 
 def _open_and_close(found: Sequence[ActiveAlert], now: datetime) -> None:
     rows = [Alert(kind=one.kind, subject=one.subject, words=one.words[:700], since=now) for one in found]
+    for row in rows:
+        row.seal = seal_of_alert(row)
     Alert.objects.bulk_create(rows, ignore_conflicts=True)
     current = {(one.kind, one.subject) for one in found}
-    ended = [row.pk for row in _open() if (row.kind, row.subject) not in current]
-    Alert.objects.filter(pk__in=ended).update(until=now)
+    _store([row for row in _open() if (row.kind, row.subject) not in current], until=now)
+
+
+def _store(rows: Sequence[Alert], **columns: datetime) -> None:
+    """Change the columns of ``rows`` and protect the result, unless somebody else has changed the row."""
+    [name] = columns
+    for row in rows:
+        is_changed = name != "mailed_at" and is_changed_alert(row)
+        setattr(row, name, columns[name])
+        row.seal = "" if is_changed else seal_of_alert(row)
+    Alert.objects.bulk_update(rows, [name, "seal"])
 
 
 def _open() -> list[Alert]:
@@ -54,9 +70,8 @@ def _mail(found: Sequence[ActiveAlert], now: datetime) -> str:
     current: dict[tuple[str, str], ActiveAlert] = {(one.kind, one.subject): one for one in found}
     _replace_reminders(found, now)
     new = [row for row in _open() if _is_to_mail(row, now)]
-    ended = list(
-        Alert.objects.filter(until__isnull=False, mailed_at__isnull=False, over_mailed_at__isnull=True)
-    )
+    over = Alert.objects.filter(until__isnull=False, mailed_at__isnull=False, over_mailed_at__isnull=True)
+    ended = [row for row in over if not is_changed_alert(row)]
     if not new and not ended:
         return "nothing new to mail"
     if _mails_since(now - timedelta(hours=1)) >= MAILS_AN_HOUR:
@@ -68,8 +83,8 @@ def _mail(found: Sequence[ActiveAlert], now: datetime) -> str:
     parts += [_describe_ended(row) for row in ended]
     if not send_mail(to, _subject(new, ended), "\n\n".join(parts) + "\n"):
         return "the mail server did not accept the mail"  # the next run tries again
-    Alert.objects.filter(pk__in=[row.pk for row in new]).update(mailed_at=now)
-    Alert.objects.filter(pk__in=[row.pk for row in ended]).update(over_mailed_at=now)
+    _store(new, mailed_at=now)
+    _store(ended, over_mailed_at=now)
     return f"mailed to {len(to)} people"
 
 
@@ -78,11 +93,17 @@ def _replace_reminders(found: Sequence[ActiveAlert], now: datetime) -> None:
     kind = AlertKind.CREDENTIAL_EXPIRES
     if any(one.kind == kind for one in found):
         rows = Alert.objects.filter(kind=kind, until__isnull=False, over_mailed_at__isnull=True)
-        rows.update(over_mailed_at=now)
+        _store(list(rows), over_mailed_at=now)
 
 
 def _is_to_mail(row: Alert, now: datetime) -> bool:
-    """Return whether the alert lasts long enough and was not mailed. Future times are not the portal's."""
+    """Return whether the alert lasts long enough and was not mailed.
+
+    A row that somebody inserted or changed says nothing, and future times are not the portal's.
+    """
+    if is_changed_alert(row):
+        logger.error("alert_changed", kind=row.kind)
+        return True
     is_mailed = row.mailed_at is not None and row.mailed_at <= now + CLOCKS_DIFFER_BY
     return not is_mailed and (now - row.since >= _grace(row) or row.since > now + CLOCKS_DIFFER_BY)
 
@@ -94,9 +115,10 @@ def _grace(row: Alert) -> timedelta:
 def _mails_since(moment: datetime) -> int:
     """Return the number of mails since ``moment``: all alerts in one mail have the same time."""
     period = (moment, timezone.now() + CLOCKS_DIFFER_BY)
-    times = set(Alert.objects.filter(mailed_at__range=period).values_list("mailed_at", flat=True))
-    times |= set(Alert.objects.filter(over_mailed_at__range=period).values_list("over_mailed_at", flat=True))
-    return len(times)
+    rows = Alert.objects.filter(Q(mailed_at__range=period) | Q(over_mailed_at__range=period))
+    mailed = [row for row in rows if not is_changed_alert(row)]
+    times = {at for row in mailed for at in (row.mailed_at, row.over_mailed_at) if at}
+    return sum(moment <= at <= period[1] for at in times)
 
 
 def _subject(new: Sequence[Alert], ended: Sequence[Alert]) -> str:

@@ -43,5 +43,7 @@ def remind_admins_to_compare() -> str:
 def _is_due(now: object, days: int) -> bool:
     """Claim the reminder with one conditional UPDATE, so that only one worker sends it."""
     Comparison.objects.bulk_create([Comparison()], ignore_conflicts=True)
-    long_ago = Q(reminded_at=None) | Q(reminded_at__lte=timezone.now() - timedelta(days=days))
+    moment = timezone.now()
+    long_ago = Q(reminded_at=None) | Q(reminded_at__lte=moment - timedelta(days=days))
+    long_ago |= Q(reminded_at__gt=moment + timedelta(days=1))  # not the portal's
     return Comparison.objects.filter(long_ago, pk=Comparison.ONLY).update(reminded_at=now) == 1

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
 
 from keys.jobs.mails import send_mail
-from keys.jobs.reminders import BATCH, DELETED
+from keys.jobs.reminders import BATCH, DELETED, forget_forged, note_sent
 from keys.models import ApiKey, AuditEvent, Reminder
 from keys.rules.events import Event
 from keys.rules.lifecycle import State
@@ -24,6 +24,7 @@ _BY_A_PERSON = (Event.KEY_DELETION_STARTED, Event.KEY_DELETED, Event.KEY_REMOVAL
 def tell_of_deletions() -> str:
     """Mail the other people of each key that was deleted lately. Return a summary."""
     now = timezone.now()
+    forget_forged(Q(kind=DELETED, key__removed_at__range=(now - TOLD_WITHIN, now)))
     told = Reminder.objects.filter(key=OuterRef("pk"), kind=DELETED)
     lately = ApiKey.objects.filter(removed_at__gt=now - TOLD_WITHIN, removed_at__lte=now, state=State.REVOKED)
     keys = lately.filter(~Exists(told)).select_related(*COLUMNS).order_by("removed_at")[:BATCH]
@@ -34,8 +35,7 @@ def tell_of_deletions() -> str:
             if not _mail(people, to, others):
                 return f"deletions told: {mails}; then the mail server did not accept a mail"
             mails += 1
-        rows = [Reminder(key=key, kind=DELETED, sent_at=now) for key, _ in deleted]
-        Reminder.objects.bulk_create(rows, ignore_conflicts=True)
+        note_sent([(key, DELETED) for key, _ in deleted], now)
     return f"deletions told: {mails}"
 
 

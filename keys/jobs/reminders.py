@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
+import structlog
 from django.conf import settings
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
+from keys.audit.results import is_changed_reminder, seal_of_reminder
 from keys.jobs.mails import send_mail
 from keys.models import ApiKey, Reminder
+from keys.rules.batches import batches
 from keys.rules.lifecycle import UNCONFIRMED_AFTER, Phase, State
 from keys.selectors.key.people_of_keys import COLUMNS, People, addresses, by_people, salutation, why_you
 
@@ -27,6 +30,8 @@ BATCH = 500
 
 Due = tuple[ApiKey, str]
 
+logger = structlog.get_logger(__name__)
+
 
 def remind_owners() -> str:
     """Mail the owner, the accountable person and the backup of each due key together. Return a summary.
@@ -34,6 +39,11 @@ def remind_owners() -> str:
     Nobody needs an account in the portal for that. If all of them have left, an admin gets the mail.
     """
     now = timezone.now()
+    forget_forged(
+        Q(key__phase=Phase.LIVE, key__expires_at__range=(now, now + timedelta(days=DAYS_BEFORE[-1])))
+        | Q(key__state=State.CLAIMED)
+        | Q(sent_at__gt=now - MINIMUM_GAP)
+    )
     recent = Reminder.objects.filter(sent_at__gt=now - MINIMUM_GAP).exclude(kind=DELETED)
     reminded = by_people(
         (row.key, row) for row in recent.select_related(*(f"key__{name}" for name in COLUMNS))
@@ -80,9 +90,26 @@ def _mail(people: People, to: Sequence[str], due: Sequence[Due], now: datetime) 
     subject = f"[{settings.CERBY_WORKSPACE}] {count} your attention"
     if not send_mail(to, subject, text):
         return False
-    rows = [Reminder(key=key, kind=kind, sent_at=now) for key, kind in due]
-    Reminder.objects.bulk_create(rows, ignore_conflicts=True)
+    note_sent(due, now)
     return True
+
+
+def note_sent(due: Iterable[Due], now: datetime) -> None:
+    """Record that these reminders were sent, so that none is sent twice."""
+    rows = [Reminder(key=key, kind=kind, sent_at=now) for key, kind in due]
+    for row in rows:
+        row.seal = seal_of_reminder(row)
+    Reminder.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def forget_forged(which: Q) -> None:
+    """Delete the rows out of ``which`` that the portal did not write. Each would keep it from mailing."""
+    rows = Reminder.objects.filter(which).iterator()
+    forged = [row.pk for row in rows if is_changed_reminder(row)]
+    if forged:
+        logger.error("reminder_changed", count=len(forged))
+    for batch in batches(forged, BATCH):
+        Reminder.objects.filter(pk__in=batch).delete()
 
 
 def _describe(key: ApiKey, kind: str) -> str:

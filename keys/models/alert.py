@@ -11,7 +11,8 @@ from keys.models.api_key import ApiKey
 class Alert(models.Model):
     """A problem and the time it lasted. ``subject``, such as a key's id, distinguishes alerts of one kind.
 
-    ``mailed_at`` and ``over_mailed_at``: when its beginning and its end were mailed.
+    ``mailed_at`` and ``over_mailed_at``: when its beginning and its end were mailed. ``seal``: a MAC of all
+    this (keys.audit.results), because a row that somebody inserts would keep the portal from mailing.
     """
 
     kind = models.CharField(max_length=20)
@@ -21,6 +22,7 @@ class Alert(models.Model):
     until = models.DateTimeField(null=True)
     mailed_at = models.DateTimeField(null=True)
     over_mailed_at = models.DateTimeField(null=True)
+    seal = models.CharField(max_length=64, blank=True)
 
     class Meta:
         constraints = (
@@ -35,11 +37,15 @@ class Alert(models.Model):
 
 
 class Reminder(models.Model):
-    """A reminder that a key's owner got, at most one for each ``kind`` (keys.jobs.reminders)."""
+    """A reminder that a key's owner got, at most one for each ``kind`` (keys.jobs.reminders).
+
+    ``seal``: a MAC of the row, as that of an alert.
+    """
 
     key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="reminders", db_index=False)
     kind = models.CharField(max_length=10)
     sent_at = models.DateTimeField()
+    seal = models.CharField(max_length=64, blank=True)
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["key", "kind"], name="reminder_once"),)

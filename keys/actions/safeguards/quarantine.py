@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from keys.actions.people.confirm_role import authorize_now
 from keys.audit import log
-from keys.models import HeldBack, Quarantine
+from keys.models import AuditEvent, HeldBack, Quarantine
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
 from keys.rules.policy import Action, Actor
@@ -59,7 +59,28 @@ def may_revoke() -> bool:
 
     It may not during a quarantine, or between a time in which it did not run and the next complete sweep.
     """
+    _restore_from_log()
     return not Quarantine.objects.exclude(since__isnull=True, silent_since__isnull=True).exists()
+
+
+def _restore_from_log() -> None:
+    """Turn the quarantine on again if somebody ended it in the database: the log says that it is on."""
+    if _started_last() is None or Quarantine.objects.filter(since__isnull=False).exists():
+        return
+    with transaction.atomic():
+        row = Quarantine.objects.select_for_update().get_or_create(id=1)[0]
+        started = _started_last()  # nobody starts or ends it now
+        if started is not None and row.since is None:
+            cause = started.details.get("cause") or Cause.OPERATOR.value
+            Quarantine.objects.update(since=started.at, cause=cause, reason=started.reason)
+            logger.error("quarantine_restored")
+
+
+def _started_last() -> AuditEvent | None:
+    """Return the event that started the quarantine, unless it was ended after that."""
+    events = AuditEvent.objects.filter(type__in=[Event.QUARANTINE_STARTED, Event.QUARANTINE_ENDED])
+    newest = events.order_by("-at", "-id").first()
+    return newest if newest and newest.type == Event.QUARANTINE_STARTED else None
 
 
 def silent_since() -> datetime | None:

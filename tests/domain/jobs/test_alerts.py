@@ -7,11 +7,13 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.db import connection
 from django.utils import timezone
 
 from keys.actions.audit.explain_damage import explain_damage
 from keys.actions.keys.claim import claim_key
 from keys.actions.safeguards.quarantine import Cause, end_quarantine, start_quarantine
+from keys.audit.results import seal_of_alert
 from keys.audit.signer import sign
 from keys.jobs.alerts import MAILS_AN_HOUR, keep_alerts
 from keys.jobs.schedule import make_rows
@@ -27,7 +29,7 @@ from keys.selectors.health.alert_kinds import AlertKind
 from keys.selectors.health.alerts import active_alerts
 from keys.selectors.health.audit_log import audit_health
 from keys.verifier.verify_bundle import Kind
-from tests.cast import a_key, actor, an_event, email_of
+from tests.cast import a_key, actor, an_event, email_of, record_people
 from tests.support.bad_server import closed_port
 from tests.support.sealed_log import changeable_events
 
@@ -45,6 +47,7 @@ def an_hour_ago() -> None:
         for name in ("since", "until", "mailed_at", "over_mailed_at"):
             moment = getattr(row, name)
             setattr(row, name, moment and moment - HOUR)
+        row.seal = seal_of_alert(row)
         row.save()
 
 
@@ -80,6 +83,37 @@ def test_a_stuck_removal_is_mailed_at_its_beginning_and_end(cast):
     assert len(mail.outbox) == 2
     assert mail.outbox[1].subject == "[contenzilla] Resolved: A removed API key may still work"
     assert Alert.objects.get().until is not None
+
+
+SILENCING = {
+    "an inserted row": (
+        "INSERT INTO keys_alert (kind, subject, words, since, mailed_at, seal) "
+        "VALUES ('quarantine', '', 'W', '2026-01-01 00:00:00+00:00', '2026-01-01 00:00:00+00:00', '')"
+    ),
+    "a row from another time": (
+        "INSERT INTO keys_alert (kind, subject, words, since, mailed_at, seal) "
+        "SELECT 'quarantine', '', words, since, mailed_at, seal FROM keys_alert"
+    ),
+    "mails of the last hour": (
+        "INSERT INTO keys_alert (kind, subject, words, since, until, mailed_at, over_mailed_at, seal) SELECT 'job-late', "
+        "'', words, since, mailed_at, mailed_at, {later}, seal FROM keys_alert"
+    ),
+}
+
+
+@pytest.mark.parametrize("sql", SILENCING.values(), ids=list(SILENCING))
+def test_a_row_that_somebody_inserts_silences_no_alert(cast, sql):
+    a_stuck_removal(cast.admin)
+    keep_alerts()
+    times = ("datetime(mailed_at, '-{} minutes')", "mailed_at - interval '{} minutes'")
+    later = times[connection.vendor == "postgresql"]
+    with connection.cursor() as cursor:
+        for number in range(MAILS_AN_HOUR if "{later}" in sql else 1):
+            cursor.execute(sql.replace("{later}", later.format(number)))
+    start_quarantine(Cause.OPERATOR, "A backup was restored.")
+    assert "mailed to" in keep_alerts()
+    assert mail.outbox[-1].subject == "[contenzilla] The quarantine is on"
+    assert keep_alerts().endswith("nothing new to mail")
 
 
 def test_a_recurring_problem_is_mailed_again(cast):
@@ -231,6 +265,7 @@ def sealed(cast, settings, tmp_path):
         an_event().save()
     seal_all(uuid.UUID(int=1))
     sign()
+    record_people()
 
 
 def verified() -> str:

@@ -9,6 +9,7 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
+from keys.audit.results import seal_of_reminder
 from keys.jobs.deletions import tell_of_deletions
 from keys.jobs.reminders import remind_owners
 from keys.models import ApiKey, Reminder, User
@@ -26,7 +27,9 @@ def expiring(owner, ahead: timedelta, *, name: str = "Nightly", life: timedelta 
 
 def a_day_later() -> None:
     for row in Reminder.objects.all():
-        Reminder.objects.filter(pk=row.pk).update(sent_at=row.sent_at - DAY)
+        row.sent_at -= DAY
+        row.seal = seal_of_reminder(row)
+        row.save()
 
 
 def named() -> list[list[str]]:
@@ -65,6 +68,17 @@ def test_a_key_is_reminded_of_at_30_7_and_1_days_if_it_lives_longer(cast, life, 
         told += [days] * (len(mail.outbox) - before)
         a_day_later()
     assert told == told_at
+
+
+def test_a_row_that_somebody_inserts_stops_no_mail(cast):
+    key = expiring(cast.admin, 6 * DAY)
+    ended = a_key(cast.admin, name="Ended", state=State.REVOKED, removed_at=timezone.now())
+    now = timezone.now()
+    Reminder.objects.create(key=key, kind="7", sent_at=now)
+    Reminder.objects.create(key=ended, kind="deleted", sent_at=now)
+    assert (remind_owners(), tell_of_deletions()) == ("Mails sent: 1", "deletions told: 1")
+    assert named() == [["Nightly"], ["Ended"]]
+    assert (remind_owners(), tell_of_deletions()) == ("Mails sent: 0", "deletions told: 0")
 
 
 def test_no_reminder_is_repeated_and_there_is_one_mail_a_day(cast):

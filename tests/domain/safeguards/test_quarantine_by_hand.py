@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from keys.actions.keys.reconcile import reconcile_due
 from keys.actions.safeguards.keep import keep_key
-from keys.actions.safeguards.quarantine import Cause, end_quarantine, start_quarantine
-from keys.models import ApiKey, AuditEvent, HeldBack
+from keys.actions.safeguards.quarantine import Cause, end_quarantine, may_revoke, start_quarantine
+from keys.evidence.row_check import contradictions
+from keys.models import ApiKey, AuditEvent, HeldBack, Quarantine
 from keys.rules.errors import Conflict, NotAllowed, NotFound
 from keys.rules.lifecycle import State
 from keys.selectors.health.safeguards import active_quarantine, safeguards
@@ -38,6 +39,18 @@ def test_only_the_highest_roles_end_it_and_keep_keys(cast, sandbox, name):
         keep_key(actor(cast[name]), key.pk)
     assert active_quarantine()
     assert AuditEvent.objects.filter(type="attempt:refuse").count() == 2
+
+
+def test_a_quarantine_that_somebody_ends_in_the_database_stays_on(cast):
+    start_quarantine(Cause.OPERATOR, "A backup was restored.")
+    Quarantine.objects.update(since=None, cause="", reason="")
+    assert any("The quarantine is off in its row" in one.words for one in contradictions())
+    assert not may_revoke()
+    row = Quarantine.objects.get()
+    assert (row.cause, row.reason) == (Cause.OPERATOR, "A backup was restored.")
+    end_quarantine(None)
+    assert may_revoke()
+    assert not [one for one in contradictions() if "quarantine" in one.words]
 
 
 def test_ending_it_is_a_conflict_if_it_is_off(cast):

@@ -20,8 +20,9 @@ from tests.support.background import asked
 PAGES = 3
 KEYS = PAGES * PAGE
 BEGIN_AND_COMMIT = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
-# unreadable values, unreadable keys, missing keys, lost changes of scopes, counts, and the quarantine before and after
-AFTERWARDS = 8
+# unreadable values, unreadable keys, missing keys, lost changes of scopes, counts, the quarantine before and
+# after, and the quarantine in the log
+AFTERWARDS = 9
 APPEND = 2
 """Queries for one event: the row, and whether the row and its place in the queue are there."""
 APPEND_LONG_WORDS = APPEND + 1
