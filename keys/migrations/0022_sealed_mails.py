@@ -23,7 +23,7 @@ def seal_mails(apps: Any, _: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("keys", "0020_uncompared_rows")]
+    dependencies = [("keys", "0021_user_by_role")]
 
     operations = [
         *(
