@@ -33,12 +33,10 @@ SQLITE_ONLY = {
 BOTH = {
     "tests/pages/test_activity.py": "Filters the audit log by indexes that differ.",
     "tests/pages/test_dashboard.py": "Groups and counts by date.",
-    "tests/pages/test_find.py": "Looks a text up by two indexes.",
     "tests/pages/test_inventory.py": "Sorts and pages by index.",
     "tests/pages/test_inventory_export.py": "Streams rows with a cursor of the server.",
-    "tests/pages/test_inventory_filter.py": "Text search, case folding and collation differ.",
     "tests/pages/test_inventory_freshness.py": "Compares times in SQL.",
-    "tests/pages/test_people.py": "Sorts and pages by index.",
+    "tests/pages/test_inventory_search.py": "Text search, case folding and collation differ.",
     "tests/pages/test_outage.py": "Loses its connection to the database.",
 }
 """Modules below a path of ``SQLITE_ONLY`` whose queries differ between the databases."""

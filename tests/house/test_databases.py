@@ -22,7 +22,7 @@ def test_each_exception_lies_in_a_folder_that_runs_only_on_sqlite(path):
     ("module", "vendors"),
     [
         ("tests/pages/test_key.py", ("sqlite",)),
-        ("tests/pages/test_find.py", ("sqlite", "postgresql")),
+        ("tests/pages/test_dashboard.py", ("sqlite", "postgresql")),
         ("tests/house/test_urls.py", ("sqlite",)),
         ("tests/domain/keys/test_races.py", ("sqlite", "postgresql")),
     ],

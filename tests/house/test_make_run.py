@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import stat
@@ -195,7 +196,14 @@ def test_a_first_run_serves_and_stops_and_a_second_keeps_the_data(start):
     second.wait_until_no_process_is_left()
 
 
-def test_a_port_or_data_directory_in_use_is_reported_and_if_a_child_dies_the_others_end(start):
+@pytest.fixture
+def migrated(tmp_path, migrated_sqlite):
+    """Let the next run find a migrated database, because migrations take longer."""
+    (tmp_path / "data").mkdir()
+    shutil.copy(migrated_sqlite, tmp_path / "data/portal.sqlite3")
+
+
+def test_a_port_or_data_directory_in_use_is_reported_and_if_a_child_dies_the_others_end(start, migrated):
     run = start()
     run.wait_until_up()
 
@@ -216,7 +224,7 @@ def test_a_port_or_data_directory_in_use_is_reported_and_if_a_child_dies_the_oth
     assert run.pids() == []
 
 
-def test_with_a_real_workspace_there_is_no_sandbox_and_no_demo_people(start):
+def test_with_a_real_workspace_there_is_no_sandbox_and_no_demo_people(start, migrated):
     run = start(CERBY_BASE_URL="https://contenzilla.cerby.com", CERBY_WORKSPACE="contenzilla")
     run.wait_until_up()
     assert "manage.py add_person YOUR-EMAIL" in run.printed
