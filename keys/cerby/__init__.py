@@ -15,6 +15,7 @@ from keys.cerby.probe import probe as probe_with
 from keys.cerby.wire import IssuedKey, KeyStatus, Mfa, Person, Secret, UpstreamKey, Vault
 
 __all__ = [
+    "A_PERSON_WAITS",
     "PROBES",
     "Access",
     "CerbyClient",
@@ -31,6 +32,10 @@ __all__ = [
     "connect",
     "probe_key",
 ]
+
+
+A_PERSON_WAITS = 20.0
+"""Seconds for a list that a person waits for, however many pages it has."""
 
 
 def connect() -> CerbyClient:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -87,7 +88,7 @@ class CerbyClient:
 
     def person_by_email(self, email: str) -> Person | None:
         """Return the person with this email address. Only ASCII letters are compared case-insensitively."""
-        call = Call("look up a person", "GET", wire.USERS, query={"filter": email})
+        call = self._soon(Call("look up a person", "GET", wire.USERS, query={"filter": email}))
         found = [person for person in self._walk(call, wire.person) if _same_email(person.email, email)]
         if len(found) > 1:
             raise CerbyError(
@@ -100,24 +101,26 @@ class CerbyClient:
         call = Call("look up a person", "GET", f"{wire.USERS}/{person_id}", within=within)
         return self._one(call, wire.person, person_id)
 
-    def people(self, *, with_mfa: bool = False) -> Iterator[Person]:
-        """Return everybody. Only ``with_mfa`` does Cerby say who uses multi-factor authentication."""
+    def people(self, *, with_mfa: bool = False, within: float = math.inf) -> Iterator[Person]:
+        """Return everybody. Only ``with_mfa`` does Cerby say who uses multi-factor authentication.
+
+        ``within``: as in ``person``, for the whole list.
+        """
         query = {"mfaStatus": "true"} if with_mfa else {}
-        return self._walk(
-            Call("list the people of the workspace", "GET", wire.USERS, query=query), wire.person
-        )
+        call = Call("list the people of the workspace", "GET", wire.USERS, query=query, within=within)
+        return self._walk(call, wire.person)
 
     def vaults(self, *, within: float = math.inf) -> list[Vault]:
         """Return the vaults that can take a secret over the API: the enabled ones in the cloud.
 
-        ``within``: as in ``person``.
+        ``within``: as in ``people``.
         """
         listed = self._walk(Call("list the vaults", "GET", wire.VAULTS, within=within), wire.vault)
         return [vault for vault in listed if vault.takes_secrets]
 
     def secrets_called(self, title: str) -> list[Secret]:
         """Return the secrets with this title that the API key's user can see."""
-        listed = self._walk(Call("list the secrets", "GET", wire.SECRETS), wire.secret)
+        listed = self._walk(self._soon(Call("list the secrets", "GET", wire.SECRETS)), wire.secret)
         return [secret for secret in listed if secret.title == title]
 
     def share_secret(self, secret_id: UUID, *, with_person: UUID, message: str) -> None:
@@ -136,7 +139,7 @@ class CerbyClient:
                 raise
 
     def _is_shared(self, secret_id: UUID, person_id: UUID) -> bool:
-        call = Call("list the members of the secret", "GET", wire.members_of(secret_id))
+        call = self._soon(Call("list the members of the secret", "GET", wire.members_of(secret_id)))
         try:
             return any(member.id == person_id for member in self._walk(call, wire.member))
         except CerbyError:
@@ -186,10 +189,13 @@ class CerbyClient:
         if refusal is not None:
             raise calls.error(Call(_ISSUE, "POST", wire.API_KEYS), refusal, hide=())
 
-    def keys(self, *, statuses: Iterable[str] = ()) -> Iterator[UpstreamKey]:
-        """Return all keys of the workspace, or those with one of ``statuses`` (active, expired, removed)."""
+    def keys(self, *, statuses: Iterable[str] = (), within: float = math.inf) -> Iterator[UpstreamKey]:
+        """Return all keys of the workspace, or those with one of ``statuses`` (active, expired, removed).
+
+        ``within``: as in ``people``.
+        """
         wanted = tuple(statuses)
-        call = Call("list the API keys", "GET", wire.API_KEYS, manages_keys=True)
+        call = Call("list the API keys", "GET", wire.API_KEYS, manages_keys=True, within=within)
         if wanted:
             call = replace(call, query={"filter[status]": ",".join(wanted)})
         # A server that ignores the filter lists all keys, so the list is filtered again here.
@@ -204,7 +210,9 @@ class CerbyClient:
         """Return the keys in Cerby with the portal's own id, from a complete list."""
         query = {"filter[externalId]": str(external_id)}
         call = Call("look up the API key", "GET", wire.API_KEYS, query=query, manages_keys=True)
-        return [key for key in self._walk(call, wire.upstream_key) if key.external_id == external_id]
+        return [
+            key for key in self._walk(self._soon(call), wire.upstream_key) if key.external_id == external_id
+        ]
 
     def key(self, key_id: UUID, *, within: float = math.inf) -> UpstreamKey:
         """Return a key. ``within``: as in ``person``."""
@@ -238,16 +246,25 @@ class CerbyClient:
         )
         self._succeed(call)
 
-    def _walk(self, call: Call, parse: Callable[[object], Item]) -> Iterator[Item]:
-        """Yield each item of a list once, until Cerby's count is reached.
+    def _soon(self, call: Call) -> Call:
+        """Limit a list to the time of one call, because a person may wait for it."""
+        return replace(call, within=self._limits.total)
 
-        Raises CerbyInDoubt if the list repeats itself, does not end, or ends before its count.
+    def _walk(self, call: Call, parse: Callable[[object], Item]) -> Iterator[Item]:
+        """Yield each item of a list once, until Cerby's count is reached, within the time of the call.
+
+        Raises CerbyInDoubt if the list repeats itself, does not end in time, or ends before its count.
         """
         seen: set[UUID] = set()
         dropped: list[tuple[UUID, str]] = []
+        ends = time.monotonic() + call.within
         for number in range(1, self._limits.pages + 1):
             page_query = {**call.query, "page[number]": str(number), "page[size]": "100"}
-            page = self._ask(replace(call, query=page_query), partial(wire.page, parse=parse))
+            within = ends - time.monotonic()
+            if within <= 0:
+                raise calls.in_doubt(call, "its list does not end in time")
+            page_call = replace(call, query=page_query, within=within)
+            page = self._ask(page_call, partial(wire.page, parse=parse))
             fresh = {item.id: item for item in page.items if item.id not in seen}
             if page.items and not fresh:
                 raise calls.in_doubt(call, "its list repeats itself")

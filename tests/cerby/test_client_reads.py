@@ -237,6 +237,25 @@ def test_a_list_that_does_not_end_is_an_error():
     assert len(server.requests) == QUICK.pages
 
 
+@pytest.mark.parametrize(
+    ("read", "item"),
+    [
+        (lambda cerby: cerby.person_by_email("ada@contenzilla.example"), user()),
+        (lambda cerby: cerby.keys_by_external_id(UUID(EXTERNAL_ID)), listed_key()),
+        (lambda cerby: cerby.vaults(within=0.3), vault(KEY_ID)),
+        (lambda cerby: list(cerby.keys(within=0.3)), listed_key()),
+    ],
+)
+def test_the_time_for_a_list_is_for_all_its_pages(read, item):
+    """A server that answers each page in time would hold the thread of a person for hours."""
+    items = [item | {"id": str(uuid4())} for _ in range(30)]
+    pages = [KeepAlive(listing([each], total=999, following="/y"), after=0.03) for each in items]
+    with serving(*pages) as server:
+        with pytest.raises(CerbyInDoubt, match="in time"):
+            read(client(server, Limits(total=0.3, pauses=())))
+        assert len(server.requests) < len(pages)
+
+
 def test_one_invalid_item_makes_the_list_an_error():
     with serving(listing([user(), user(user_id="7")])) as server, pytest.raises(CerbyInDoubt):
         list(client(server).people())

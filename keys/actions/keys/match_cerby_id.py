@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -50,7 +51,8 @@ def match_cerby_ids(strangers: list[cerby.UpstreamKey]) -> dict[UUID, ApiKey]:
 def match_cerby_id(key: ApiKey, actor: Actor | None) -> None:
     """Look up ``key`` in Cerby by owner and name, and store its id. Ignore errors from Cerby."""
     with suppress(CerbyError):
-        listed = cerby.connect().keys(statuses=[cerby.KeyStatus.ACTIVE])
+        within = math.inf if actor is None else cerby.A_PERSON_WAITS
+        listed = cerby.connect().keys(statuses=[cerby.KeyStatus.ACTIVE], within=within)
         matching = [upstream for upstream in listed if _matches(key, upstream) and _is_unmatched(upstream)]
         if len(matching) == 1:
             _store_id(key, matching[0], actor)

@@ -87,7 +87,7 @@ def _one_per_person(rows: Iterable[Row]) -> list[Row]:
 
 def _add_from_cerby(people: Directory) -> None:
     try:
-        for person in cerby.connect().people():
+        for person in cerby.connect().people(within=cerby.A_PERSON_WAITS):
             if person.email:
                 people.add(person)
     except CerbyError as error:

@@ -94,7 +94,9 @@ def _people(emails: set[str]) -> dict[str, User | cerby.Person]:
         user.email: user for user in User.objects.filter(email__in=emails)
     }
     if emails - known.keys():
-        listed = {person.email.lower(): person for person in cerby.connect().people()}
+        listed = {
+            person.email.lower(): person for person in cerby.connect().people(within=cerby.A_PERSON_WAITS)
+        }
         known |= {email: listed[email] for email in emails - known.keys() if email in listed}
     return known
 
