@@ -69,9 +69,9 @@ def outcome_icon(outcome: str) -> SafeString:
 
 
 @register.simple_tag
-def moment(at: datetime) -> SafeString:
+def moment(at: datetime | None) -> SafeString:
     """Return ``3 Nov 2026, 14:05:09 CET (5 days ago)`` in the reader's zone, or ``Not known``."""
-    if at == EXPIRY_NOT_KNOWN:
+    if at is None or at == EXPIRY_NOT_KNOWN:
         return format_html("{}", formatting.NOT_KNOWN)
     return format_html(
         '<time datetime="{}">{}</time> ({})',

@@ -269,3 +269,19 @@ def test_probes_ask_in_plain_http_behind_tls(db, settings, url):
     settings.SECURE_SSL_REDIRECT = True
     assert Client().get(url).status_code == 200
     assert Client().get("/keys/").status_code == 301
+
+
+def test_an_event_that_comes_while_the_page_is_made_breaks_nothing(browser_of, cast):
+    came = []
+
+    def come(execute, sql, *rest):
+        result = execute(sql, *rest)
+        if "keys_unsealed" in sql and not came:
+            came.append(sql)
+            log.append(Event.SIGNED_OUT, actor=actor(cast.admin))
+        return result
+
+    admin = browser_of("admin")
+    with connection.execute_wrapper(come):
+        assert admin.get("/settings/health/").status_code == 200
+    assert came

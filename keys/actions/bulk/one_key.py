@@ -19,6 +19,7 @@ from keys.rules.lifecycle import ENDED, Phase, State
 from keys.rules.policy import Action, Actor
 from keys.selectors.key.people_of_keys import addresses, people_of
 from keys.validation.ownership import Ownership
+from portal.outage import is_outage
 
 Act, Outcome = Selection.Act, SelectedKey.Outcome
 
@@ -60,7 +61,9 @@ def act_on(item: SelectedKey) -> Result:
         return Result(Outcome.FAILED, " ".join(invalid.fields.values()) or invalid.sentence)
     except PortalError as error:
         return Failed(Outcome.FAILED, error.sentence, error=error)
-    except Exception:
+    except Exception as error:
+        if is_outage(error):
+            raise  # nothing is recorded, so a worker goes on with this key when the database is back
         logger.exception("bulk_action_failed", key_id=str(key.pk))
         return Failed(Outcome.FAILED, "Something went wrong. The worker's log says more.")
 

@@ -82,7 +82,7 @@ def audit_health() -> AuditHealth:
         problem=problem,
         sealed=head.size,
         sealed_until=_at(head.size - 1),
-        waiting=bounded_count(waiting),
+        waiting=bounded_count(waiting) if waiting_since else 0,  # an event may have come since
         waiting_since=waiting_since,
         signed=signed,
         signed_at=checkpoint.at if checkpoint else None,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from functools import partial
 from typing import Any
 from uuid import UUID
 
+import pytest
 from django.conf import settings as portal
-from django.db import connection
+from django.db import OperationalError, connection
 from django.http import QueryDict
 from django.test import override_settings
 from django.utils import timezone
@@ -73,3 +75,26 @@ def test_no_key_is_deleted_twice_and_none_is_forgotten(workspace, database: Addr
     assert not Selection.objects.filter(finished_at=None).exists()
     assert {tuple(story_of(key)) for key in keys} == {("key:start-delete", "key:delete")}
     assert set(ApiKey.objects.values_list("state", flat=True)) == {"revoked"}
+
+
+def test_a_key_is_not_given_up_while_the_database_is_away(cast):
+    """The worker cannot know whether the database is away for one statement or for an hour."""
+    key = people.with_a_life(people.a_key(cast.user))
+    selection = freeze_ticked(people.actor(cast.owner), [key.pk], QueryDict())
+    asks = {"tags": ["reviewed"]}
+    Selection.objects.filter(pk=selection.pk).update(act="edit", asks=asks, started_at=timezone.now())
+
+    def lose(execute: Any, sql: str, *rest: Any) -> Any:
+        if 'INSERT INTO "keys_auditevent"' in sql:
+            cause = sqlite3.OperationalError("database is locked")
+            cause.sqlite_errorcode = sqlite3.SQLITE_BUSY
+            raise OperationalError from cause
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(lose), pytest.raises(OperationalError):
+        carry_out_bulk(selection.pk, print)
+    assert selection.items.get().outcome == SelectedKey.Outcome.WORKING
+    selection.items.update(working_until=timezone.now())
+    carry_out_bulk(selection.pk, print)
+    assert selection.items.get().outcome == SelectedKey.Outcome.DONE
+    assert ApiKey.objects.get(pk=key.pk).tags == ["reviewed"]
