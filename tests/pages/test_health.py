@@ -272,7 +272,7 @@ def test_probes_ask_in_plain_http_behind_tls(db, settings, url):
 
 
 def test_an_event_that_comes_while_the_page_is_made_breaks_nothing(browser_of, cast):
-    came = []
+    came: list[str] = []
 
     def come(execute, sql, *rest):
         result = execute(sql, *rest)

@@ -58,6 +58,7 @@ def audit_health() -> AuditHealth:
     """Return the state, at the same cost for any size. It has no personal data, so everybody may see it."""
     head, checkpoint = tree_head(), Checkpoint.objects.order_by("-size").first()
     waiting = Unsealed.objects.order_by("event_id")
+    count = bounded_count(waiting)  # other events may come before the next query
     waiting_since = waiting.values_list("event__at", flat=True).first()
     signed = checkpoint.size if checkpoint else 0
     last = last_verification()
@@ -82,7 +83,7 @@ def audit_health() -> AuditHealth:
         problem=problem,
         sealed=head.size,
         sealed_until=_at(head.size - 1),
-        waiting=bounded_count(waiting) if waiting_since else 0,  # an event may have come since
+        waiting=count if waiting_since else 0,
         waiting_since=waiting_since,
         signed=signed,
         signed_at=checkpoint.at if checkpoint else None,
