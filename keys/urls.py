@@ -42,6 +42,11 @@ urlpatterns = [
     # Inventory
     path("keys/", inventory.inventory, name="inventory"),
     path("keys/export/", inventory.export_inventory_csv, name="inventory-export"),
+    # Saved views of the inventory
+    path("keys/views/", inventory.save_inventory_view, name="inventory-save"),
+    path("keys/views/<int:view_id>/store/", inventory.store_inventory_view, name="inventory-store"),
+    path("keys/views/<int:view_id>/edit/", inventory.edit_inventory_view, name="inventory-edit"),
+    path("keys/views/<int:view_id>/delete/", inventory.forget_inventory_view, name="inventory-forget"),
     # The inventory as of a past time
     path("keys/past/", past.past, name="past"),
     # Bulk actions on selected keys
@@ -99,8 +104,11 @@ urlpatterns = [
     # An event and its proof
     path("activity/<uuid:uid>/", event.event, name="event"),
     path("activity/<uuid:uid>/proof/", event.proof, name="event-proof"),
-    path("activity/filters/", activity.add_filter, name="activity-save"),
-    path("activity/filters/<int:filter_id>/delete/", activity.forget, name="activity-forget"),
+    # Saved views of the activity
+    path("activity/views/", activity.save_activity_view, name="activity-save"),
+    path("activity/views/<int:view_id>/store/", activity.store_activity_view, name="activity-store"),
+    path("activity/views/<int:view_id>/edit/", activity.edit_activity_view, name="activity-edit"),
+    path("activity/views/<int:view_id>/delete/", activity.forget_activity_view, name="activity-forget"),
     # People
     path("people/", person.people, name="people"),
     path("people/add/", person.add, name="person-add"),

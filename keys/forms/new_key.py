@@ -1,4 +1,4 @@
-"""Forms of the wizard's two pages, of a discovered key, and of a saved filter."""
+"""Forms of the wizard's two pages, and of a discovered key."""
 
 from __future__ import annotations
 
@@ -186,16 +186,6 @@ class ScopesForm(forms.Form):
 
     def chosen(self) -> set[str]:
         return ticked_scopes(self)
-
-
-class SaveFilterForm(forms.Form):
-    """The name of a filter. The filter is the page's query string."""
-
-    name = forms.CharField(
-        label="Save this filter as",
-        max_length=60,
-        error_messages={"required": "Give the filter a name."},
-    )
 
 
 def request_of(details: DetailsForm, scopes: ScopesForm) -> KeyRequest:

@@ -13,7 +13,7 @@ from keys.models.node import MacChain, Node
 from keys.models.refusal import RefusalCount
 from keys.models.reveal import RevealGrant
 from keys.models.safeguards import HeldBack, Pause, Quarantine
-from keys.models.saved_filter import SavedFilter
+from keys.models.saved_view import SavedView
 from keys.models.scope_change import ScopeChange
 from keys.models.search import KeyScope, KeyTag, SearchDocument, SearchIndex
 from keys.models.selection import SelectedKey, Selection
@@ -48,7 +48,7 @@ __all__ = [
     "RefusalCount",
     "Reminder",
     "RevealGrant",
-    "SavedFilter",
+    "SavedView",
     "ScopeChange",
     "Sealed",
     "SearchDocument",

@@ -54,6 +54,9 @@ class Event(enum.StrEnum):
     INVENTORY_COMPARED = "inventory:compare"
     INVENTORY_EXPORTED = "inventory:export"
     ACTIVITY_EXPORTED = "activity:export"
+    VIEW_SHARED = "view:share"
+    VIEW_CHANGED = "view:change"
+    VIEW_DELETED = "view:delete"
     ATTEMPT_REFUSED = "attempt:refuse"
     SIGNED_IN = "session:start"
     SIGNED_OUT = "session:end"
@@ -125,6 +128,9 @@ _LABELS = {
     Event.INVENTORY_COMPARED: "Inventory compared with Cerby's web app by hand",
     Event.INVENTORY_EXPORTED: "Inventory downloaded",
     Event.ACTIVITY_EXPORTED: "Activity downloaded",
+    Event.VIEW_SHARED: "View shared",
+    Event.VIEW_CHANGED: "Shared view changed",
+    Event.VIEW_DELETED: "Shared view deleted",
     Event.ATTEMPT_REFUSED: "Attempt refused",
     Event.SIGNED_IN: "Signed in",
     Event.SIGNED_OUT: "Signed out",
@@ -201,6 +207,9 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.INVENTORY_COMPARED: frozenset({"group", "count", "rows", "unreadable", "whole_table"}),
     Event.INVENTORY_EXPORTED: frozenset({"filter", "count"}),
     Event.ACTIVITY_EXPORTED: frozenset({"filter", "count"}),
+    Event.VIEW_SHARED: frozenset({"view", "page", "name", "filter"}),
+    Event.VIEW_CHANGED: frozenset({"view", "page", "name", "before", "after"}),
+    Event.VIEW_DELETED: frozenset({"view", "page", "name", "filter"}),
     Event.ATTEMPT_REFUSED: frozenset({"action", "further_refusals"}),
     Event.SIGNED_IN: frozenset({"password_digest", "further_refusals"}),
     Event.SESSIONS_ENDED: frozenset({"person", "email"}),

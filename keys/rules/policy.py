@@ -47,6 +47,8 @@ class Action(enum.StrEnum):
     SEE_INVENTORY = "inventory:see"
     EXPORT_INVENTORY = "inventory:export"
     COMPARE_INVENTORY = "inventory:compare"
+    SHARE_VIEW = "view:share"
+    CHANGE_SHARED_VIEW = "view:change"
     SEE_ACTIVITY = "activity:see"
     EXPORT_ACTIVITY = "activity:export"
     VERIFY_RECORD = "record:verify"
@@ -86,6 +88,8 @@ _ACTION_WORDS = {
     Action.SEE_INVENTORY: "see every API key of the workspace",
     Action.EXPORT_INVENTORY: "download the inventory",
     Action.COMPARE_INVENTORY: "compare the inventory with Cerby's web app",
+    Action.SHARE_VIEW: "share a saved view, or change one that you share",
+    Action.CHANGE_SHARED_VIEW: "change or delete the shared view of another person",
     Action.SEE_ACTIVITY: "see the activity of the workspace",
     Action.EXPORT_ACTIVITY: "download the activity",
     Action.VERIFY_RECORD: "verify the audit log",
@@ -160,6 +164,8 @@ MATRIX: dict[Action, Rule] = {
     Action.SEE_INVENTORY: Rule(ADMINS),
     Action.EXPORT_INVENTORY: Rule(ADMINS, fresh_role=True),
     Action.COMPARE_INVENTORY: Rule(ADMINS, fresh_role=True),
+    Action.SHARE_VIEW: Rule(ADMINS),
+    Action.CHANGE_SHARED_VIEW: Rule(HIGHEST),
     Action.SEE_ACTIVITY: Rule(ADMINS),
     Action.EXPORT_ACTIVITY: Rule(ADMINS, fresh_role=True),
     Action.VERIFY_RECORD: Rule(ADMINS),

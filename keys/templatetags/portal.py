@@ -91,11 +91,13 @@ def day(at: datetime | None) -> str:
 def sort_header(context: RequestContext, label: str, column: str) -> SafeString:
     """Return a column header that links to the list sorted by ``column``, or reversed if it already is.
 
-    The context's ``sort`` is the current order. The id lets htmx restore the focus after the swap.
+    The context's ``sort`` is the current order, and ``params`` the query string. ``page_url`` is the list's
+    address if the page has another one. The id lets htmx restore the focus after the swap.
     """
     direction = {column: "ascending", f"-{column}": "descending"}.get(context["sort"], "")
     order = f"-{column}" if direction == "ascending" else column
-    url = querystring(context, sort=order, after=None, before=None)
+    query = querystring(context, context["params"], sort=order, after=None, before=None)
+    url = f"{context['page_url']}{query}"
     return format_html(
         '<th scope="col"{}><a id="sort-{}" href="{}" hx-get="{}" hx-target="#table" hx-swap="outerHTML"'
         ' hx-push-url="true" hx-nonce="{}">{} {}</a></th>',

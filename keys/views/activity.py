@@ -1,28 +1,39 @@
-"""Activity: the audit log, filtered and paged, its download, and saved filters."""
+"""Activity: the audit log, filtered and paged, its saved views, and its download."""
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
-from django.contrib import messages
-from django.http import HttpResponse, HttpResponseRedirect, QueryDict, StreamingHttpResponse
-from django.urls import reverse
+from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.views.decorators.http import require_POST, require_safe
 
 from keys.actions.audit.export_csv import export_activity
-from keys.actions.audit.save_filter import forget_filter, save_filter
-from keys.forms.new_key import SaveFilterForm
-from keys.rules.errors import Invalid
-from keys.selectors.activity.filters import saved_filters
+from keys.forms.saved_view import SavedViewForm
+from keys.models import SavedView
 from keys.selectors.activity.table import EXPORT_HEADER, activity_page
 from keys.views.exports import csv_response
-from keys.views.htmx import HtmxHttpRequest, render_part
+from keys.views.htmx import HtmxHttpRequest
 from keys.views.people import actor_of
+from keys.views.saved_views import (
+    edit_opened,
+    forget_view,
+    opened_view,
+    render_list,
+    save_new,
+    store_page,
+)
+
+PAGE = SavedView.Page.ACTIVITY
 
 
 @require_safe
 def activity(request: HtmxHttpRequest) -> HttpResponse:
-    return _page(request, request.GET, SaveFilterForm())
+    return opened_view(request, PAGE) or list_events(request, request.GET)
+
+
+def list_events(request: HtmxHttpRequest, params: QueryDict, **forms: SavedViewForm) -> HttpResponse:
+    """Show the events for the query string ``params``. ``forms``: those of a saved view, with errors."""
+    found = activity_page(actor_of(request), params)
+    context = {"section": "activity", "activity": found, "params": params}
+    return render_list(request, "keys/activity.html", PAGE, found.filter, context, **forms)
 
 
 @require_safe
@@ -32,30 +43,20 @@ def export_activity_csv(request: HtmxHttpRequest) -> StreamingHttpResponse:
 
 
 @require_POST
-def add_filter(request: HtmxHttpRequest) -> HttpResponse:
-    """Save the current filter under a name."""
-    form, params = SaveFilterForm(request.POST), QueryDict(request.POST.get("query", ""))
-    try:
-        if form.is_valid():
-            saved = save_filter(actor_of(request), params, form.cleaned_data["name"])
-            messages.success(request, f"The filter “{saved.name}” is saved.")
-            return HttpResponseRedirect(reverse("keys:activity", query=QueryDict(saved.query)))
-    except Invalid as invalid:
-        form.add_error("name", invalid.fields["name"])
-    return _page(request, params, form)
+def save_activity_view(request: HtmxHttpRequest) -> HttpResponse:
+    return save_new(request, PAGE, list_events)
 
 
 @require_POST
-def forget(request: HtmxHttpRequest, filter_id: int) -> HttpResponse:
-    forget_filter(actor_of(request), filter_id)
-    messages.success(request, "The saved filter is deleted.")
-    return HttpResponseRedirect(reverse("keys:activity"))
+def store_activity_view(request: HtmxHttpRequest, view_id: int) -> HttpResponse:
+    return store_page(request, PAGE, view_id)
 
 
-def _page(request: HtmxHttpRequest, params: QueryDict, form: SaveFilterForm) -> HttpResponse:
-    actor = actor_of(request)
-    found = activity_page(actor, params)
-    context = {"section": "activity", "activity": found, "params": params}
-    context |= {"save": form, "saved": saved_filters(actor)}
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors or not found.filter.is_valid() else HTTPStatus.OK
-    return render_part(request, "keys/activity.html", "table", context, status=status)
+@require_POST
+def edit_activity_view(request: HtmxHttpRequest, view_id: int) -> HttpResponse:
+    return edit_opened(request, PAGE, view_id, list_events)
+
+
+@require_POST
+def forget_activity_view(request: HtmxHttpRequest, view_id: int) -> HttpResponse:
+    return forget_view(request, PAGE, view_id)

@@ -1,29 +1,44 @@
-"""API keys: the inventory, filtered, sorted and paged, and its download."""
+"""API keys: the inventory, filtered, sorted and paged, its saved views, and its download."""
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from urllib.parse import quote
 
 from django.http import HttpResponse, HttpResponseRedirect, QueryDict, StreamingHttpResponse
 from django.urls import reverse
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from keys.actions.audit.export_csv import export_inventory
 from keys.actions.audit.view_inventory import view_inventory
+from keys.forms.saved_view import SavedViewForm
+from keys.models import SavedView
 from keys.selectors.bulk.selection import running_of
 from keys.selectors.inventory.freshness import freshness
 from keys.selectors.inventory.table import EXPORT_HEADER
 from keys.views.exports import csv_response
-from keys.views.htmx import HtmxHttpRequest, render_part
+from keys.views.htmx import HtmxHttpRequest
 from keys.views.people import actor_of
+from keys.views.saved_views import (
+    edit_opened,
+    forget_view,
+    opened_view,
+    render_list,
+    save_new,
+    store_page,
+)
+
+PAGE = SavedView.Page.INVENTORY
 
 
 @require_safe
 def inventory(request: HtmxHttpRequest) -> HttpResponse:
-    params = request.GET
+    return opened_view(request, PAGE) or list_keys(request, request.GET)
+
+
+def list_keys(request: HtmxHttpRequest, params: QueryDict, **forms: SavedViewForm) -> HttpResponse:
+    """Show the keys for the query string ``params``. ``forms``: those of a saved view, with errors."""
     found = view_inventory(actor_of(request), params)
-    if found.has_run_empty:
+    if found.has_run_empty and not forms:
         return HttpResponseRedirect(reverse("keys:inventory", query=_first_page(params)))
     if len(params.getlist("columns")) > 1 and found.filter.is_valid():  # from the checkboxes
         return HttpResponseRedirect(reverse("keys:inventory", query=_with(params, found.columns_given)))
@@ -36,12 +51,11 @@ def inventory(request: HtmxHttpRequest) -> HttpResponse:
             if value and name != "columns"
         ],
         "sort": found.filter.sort_in_use(),
-        "here": quote(request.get_full_path(), safe=""),
+        "here": quote(reverse("keys:inventory", query=params), safe=""),
         "freshness": freshness(),
         "running": running_of(actor_of(request)),
     }
-    status = HTTPStatus.OK if found.filter.is_valid() else HTTPStatus.UNPROCESSABLE_ENTITY
-    return render_part(request, "keys/inventory.html", "table", context, status=status)
+    return render_list(request, "keys/inventory.html", PAGE, found.filter, context, **forms)
 
 
 def _first_page(params: QueryDict) -> QueryDict:
@@ -62,3 +76,23 @@ def _with(params: QueryDict, columns: str) -> QueryDict:
 def export_inventory_csv(request: HtmxHttpRequest) -> StreamingHttpResponse:
     keys = export_inventory(actor_of(request), request.GET)
     return csv_response("api-keys", EXPORT_HEADER, keys)
+
+
+@require_POST
+def save_inventory_view(request: HtmxHttpRequest) -> HttpResponse:
+    return save_new(request, PAGE, list_keys)
+
+
+@require_POST
+def store_inventory_view(request: HtmxHttpRequest, view_id: int) -> HttpResponse:
+    return store_page(request, PAGE, view_id)
+
+
+@require_POST
+def edit_inventory_view(request: HtmxHttpRequest, view_id: int) -> HttpResponse:
+    return edit_opened(request, PAGE, view_id, list_keys)
+
+
+@require_POST
+def forget_inventory_view(request: HtmxHttpRequest, view_id: int) -> HttpResponse:
+    return forget_view(request, PAGE, view_id)

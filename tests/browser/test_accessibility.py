@@ -80,6 +80,20 @@ def _an_open_menu(page: Page) -> None:
     expect(page.get_by_role("link", name="API key settings").first).to_be_visible()
 
 
+def _a_shared_view_with_many_columns(page: Page) -> None:
+    """Save it twice under the same name, so that the page has an error as well."""
+    page.goto(
+        "/keys/?status=active&columns=team,backup,system,kind,environment,review,tags,note,id,owner,status"
+    )
+    for _ in range(2):
+        page.get_by_text("Save as a").click()
+        page.get_by_label("Name of the view").first.fill("Everything about active keys")
+        page.get_by_label("Share it").first.check()
+        page.get_by_role("button", name="Save view").click()
+    expect(page.get_by_text("There is already a shared view called")).to_be_visible()
+    page.get_by_text("Edit the view").click()
+
+
 def _step_1_with_errors(page: Page) -> None:
     steps.open_wizard(page)
     page.get_by_label("Expiration time").select_option("Custom")
@@ -148,6 +162,7 @@ STATES: dict[str, tuple[Callable[[Page], Any], int]] = {
     "inventory, no match": (_at("/keys/?q=nothing+like+this"), 200),
     "inventory, invalid filter": (_at("/keys/?q=a&status=no-such"), 422),
     "inventory, a menu is open": (_an_open_menu, 200),
+    "inventory, a shared view with many columns": (_a_shared_view_with_many_columns, 422),
     "wizard, step 1": (steps.open_wizard, 200),
     "wizard, step 1 with errors": (_step_1_with_errors, 422),
     "wizard, custom expiry": (_step_1_with_a_custom_expiry, 200),

@@ -16,7 +16,7 @@ from django.utils import timezone
 from keys.actions.safeguards.quarantine import Cause, start_quarantine
 from keys.audit.signer import sign
 from keys.jobs.sealing import seal_all
-from keys.models import ApiKey, HeldBack, SavedFilter, User, Verification
+from keys.models import ApiKey, HeldBack, SavedView, User, Verification
 from keys.rules.lifecycle import State
 from keys.rules.policy import Role
 from sandbox import Sandbox
@@ -59,15 +59,14 @@ CHANGED_BY_ADMINS = who(302, 403)
 CHANGED_BY_THE_HIGHEST = CHANGED_BY_ADMINS | {"admin": 403}
 KEY_READ, KEY_CHANGED = who(200, 404, key_owner=200), who(302, 404, key_owner=302)
 REGISTERED = {"GET HEAD": who(200, 404, key_owner=403), "POST": who(302, 404, key_owner=403)}
+VIEW_ACTS = ("save", "store", "edit", "forget")
 # django-allauth's class-based views answer OPTIONS, and treat PUT as a POST of an empty form.
 SHOWN = {"GET HEAD OPTIONS": everybody(200)}
 
 TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:dashboard": {"GET HEAD": who(200, 302)},
-    **{
-        f"keys:{name}": {"GET HEAD": ADMINS_AND_OWN}
-        for name in ("inventory", "inventory-export", "bulk-export")
-    },
+    **{f"keys:{at}": {"GET HEAD": ADMINS_AND_OWN} for at in ("inventory", "inventory-export", "bulk-export")},
+    **{f"keys:inventory-{act}": {"POST": who(302, 403, key_owner=302)} for act in VIEW_ACTS},
     "keys:past": {"GET HEAD": ADMINS},
     **{key: {"POST": who(302, 403, key_owner=302)} for key in ("keys:bulk-select", "keys:bulk-again")},
     "keys:bulk-count": {"GET HEAD": signed_in(302, outsider=302)},
@@ -116,8 +115,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:evidence-download": {"POST": ADMINS},
     "keys:event": {"GET HEAD": ADMINS},
     "keys:event-proof": {"GET HEAD": ADMINS},
-    "keys:activity-save": {"POST": CHANGED_BY_ADMINS},
-    "keys:activity-forget": {"POST": CHANGED_BY_ADMINS},
+    **{f"keys:activity-{act}": {"POST": CHANGED_BY_ADMINS} for act in VIEW_ACTS},
     "keys:people": {"GET HEAD": ADMINS},
     "keys:person-add": {"GET HEAD": ADMINS, "POST": CHANGED_BY_ADMINS},
     "keys:person": {"GET HEAD": ADMINS},
@@ -183,6 +181,7 @@ BY_HAND = {
 }
 QUARANTINED = {"keys:key-keep", "keys:health-release"}
 HELP = {"keys:help-page": "audit", "keys:help-image": "inventory.png"}
+OF_A_VIEW = {f"keys:{page}-{act}" for page in ("inventory", "activity") for act in VIEW_ACTS}
 ABOUT_A_PERSON = {"keys:person-remove", "keys:person-sign-out"}
 ABOUT_AN_EVENT = {"keys:event", "keys:event-proof"}
 AFTER_THE_VIEW = {"keys:store-save", "keys:store-done"}
@@ -294,9 +293,10 @@ def _address(name: str, key: ApiKey, asker: User) -> str:
         seal_all(uuid.UUID(int=1))
         sign()
         return reverse(name, kwargs={"uid": event.uid})
-    if name == "keys:activity-forget":
-        saved = SavedFilter.objects.create(user=asker, name=uuid.uuid4().hex, query="outcome=refused")
-        return reverse(name, kwargs={"filter_id": saved.pk})
+    if name in OF_A_VIEW and not name.endswith("-save"):
+        page = "activity" if "activity" in name else "inventory"
+        saved = SavedView.objects.create(user=asker, page=page, name=uuid.uuid4().hex, query="q=x")
+        return reverse(name, kwargs={"view_id": saved.pk})
     if name in HELP:
         return reverse(name, kwargs={"name": HELP[name]})
     if name in ABOUT_A_PERSON:
@@ -324,7 +324,7 @@ def _bodies(secret: str, vault: str, damaged: int) -> dict[str, dict[str, Any]]:
     existing |= {"expires_date": "2099-01-01", "version": "0", "reason": "A typo."}
     return {
         **dict.fromkeys(("keys:wizard-details", "keys:wizard-scopes", "keys:wizard-generate"), answers()),
-        "keys:activity-save": {"name": uuid.uuid4().hex, "query": "outcome=refused"},
+        **{key: {"name": uuid.uuid4().hex, "query": "q=robot&outcome=refused"} for key in OF_A_VIEW},
         "keys:bulk-start": {"act": "remind"},
         "keys:evidence-download": {"since": "2026-01-01", "until": "2026-01-31"},
         **dict.fromkeys(("keys:register", "keys:correct", "keys:withdraw"), existing),

@@ -33,6 +33,7 @@ PARTS_OF_A_VIEW = {
     "passwords": "the forms and the view with which people set a password, for allauth",
     "pasted_key": "the response to a search for an API key",
     "people": "the signed-in person",
+    "saved_views": "the saved views of the inventory and the activity",
     "secrecy": "the headers of pages that show a secret",
 }
 LOOKED_UP_BY_NAME = {

@@ -67,7 +67,7 @@ def test_it_is_a_tab_of_the_workspace_configuration_with_a_way_to_generate(admin
     assert words(the(response, "h1")) == "API keys"
     assert {"Dashboard", "Activity", "Settings", "General", "API keys", "Roles"} <= links(response).keys()
     current = [words(link) for link in elements(response, "a", aria_current="page")]
-    assert current == ["API keys", "API keys"]
+    assert current == ["API keys", "API keys", "All keys"]
     assert links(response)["Generate API key"] == "/keys/new/"
 
 

@@ -9,7 +9,7 @@ from django import forms
 from django.http import QueryDict
 from django.urls import reverse
 
-from keys.models import SavedFilter
+from keys.models import SavedView
 from keys.selectors.activity.filters import ActivityForm
 from keys.selectors.inventory.filters import InventoryForm
 from keys.selectors.inventory.past import FIELDS, PastForm
@@ -51,7 +51,7 @@ PAGES = [
 
 @pytest.mark.parametrize("page", PAGES)
 def test_junk_in_a_parameter_is_no_error_of_the_portal(cast, page):
-    SavedFilter.objects.create(user=cast.admin, name="Mine", query="outcome=refused")
+    SavedView.objects.create(user=cast.admin, page="activity", name="Mine", query="outcome=refused")
     browser, url = signed_in(cast.admin), reverse(f"keys:{page}")
     form, others = ALONE.get(page.partition("-")[0], (forms.Form, ()))
     headers = {"HX-Request": "true"} if page == "bulk-count" else {}
@@ -72,8 +72,8 @@ def test_junk_in_a_parameter_is_no_error_of_the_portal(cast, page):
 @pytest.mark.parametrize(
     "query", ["after=junk", "since=junk", "ip=junk", "key=junk", "type=junk", "outcome=junk"]
 )
-def test_a_filter_that_is_not_valid_is_unprocessable_for_somebody_with_saved_filters(cast, query):
-    SavedFilter.objects.create(user=cast.admin, name="Mine", query="outcome=refused")
+def test_a_filter_that_is_not_valid_is_unprocessable_for_somebody_with_saved_views(cast, query):
+    SavedView.objects.create(user=cast.admin, page="activity", name="Mine", query="outcome=refused")
     assert signed_in(cast.admin).get(f"/activity/?{query}").status_code == 422
 
 

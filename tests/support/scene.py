@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from keys.actions.bulk.freeze import freeze_ticked
 from keys.crypto import fingerprint
-from keys.models import ApiKey, RevealGrant, Selection
+from keys.models import ApiKey, RevealGrant, SavedView, Selection
 from keys.rules.lifecycle import State
 from keys.validation.new_key import KeyRequest
 from sandbox import Sandbox
@@ -49,6 +49,11 @@ class Scene:
         made = self.selection()
         Selection.objects.filter(pk=made).update(act="remind", started_at=timezone.now())
         return made
+
+    def view(self) -> int:
+        """Create a view that the admin shares, without its event."""
+        facts = {"page": "inventory", "name": "Expired", "query": "status=expired", "shared": True}
+        return SavedView.objects.create(user=self.cast.admin, **facts).pk
 
     def viewed_key(self) -> tuple[uuid.UUID, str]:
         key, plain = a_live_key(self.sandbox, self.cast.admin, state=State.CLAIMED, stored_at=None)

@@ -1,4 +1,4 @@
-"""Erase the personal data of a person who has left, from their row, their keys and the audit log.
+"""Erase the personal data of a person who has left, from their row, keys and views, and the audit log.
 
 The log still shows each event, its time, its key and the number of the person. Names, addresses and browsers
 are erased, and so are the salts, without which nobody can guess the values from the hashes in the leaves.
@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from urllib.parse import quote_plus
 
 from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
+from django.http import QueryDict
 
 from keys.actions.people.confirm_role import authorize_now
 from keys.audit import refusals
 from keys.audit.erasures import append_erasure, list_earlier_erasures
-from keys.models import ApiKey, AuditEvent, RevealGrant, User
+from keys.models import ApiKey, AuditEvent, RevealGrant, SavedView, User
 from keys.rules.batches import batches
 from keys.rules.errors import Conflict, NotFound
 from keys.rules.events import Event
@@ -49,6 +51,7 @@ def erase_person(actor: Actor | None, email: str) -> int:
         list_earlier_erasures()
         leaves = _blank(sorted(mentioned))
         _anonymize(person)
+        _forget_in_views(person, addresses)
         append_erasure(actor, str(person.pk), leaves)
     return len(mentioned)
 
@@ -113,3 +116,18 @@ def _anonymize(person: User) -> None:
     ApiKey.objects.filter(accountable=person).update(**ApiKey.accountable_columns(person))
     RevealGrant.objects.filter(user=person).update(claimed_ip="", claimed_browser="")
     EmailAddress.objects.filter(user=person).delete()
+
+
+def _forget_in_views(person: User, addresses: set[str]) -> None:
+    """Delete the person's private views. Other views that filter by an address of theirs keep their keys."""
+    SavedView.objects.filter(user=person, shared=False).delete()
+    for address in addresses:
+        for view in SavedView.objects.filter(query__icontains=quote_plus(address)):
+            params = QueryDict(view.query, mutable=True)
+            for name, values in params.lists():
+                params.setlist(name, [_with_address(value, address, person.email) for value in values])
+            SavedView.objects.filter(pk=view.pk).update(query=params.urlencode())
+
+
+def _with_address(text: str, old: str, new: str) -> str:
+    return re.sub(r"[^\s,;]+", lambda word: new if word[0].lower() == old else word[0], text)

@@ -11,7 +11,7 @@ from keys.rules.events import Event
 from keys.rules.scopes import label
 from keys.selectors.activity.filters import ActivityForm
 from keys.selectors.inventory.conditions import ANY_WRITE
-from keys.selectors.inventory.filters import NEEDS, InventoryForm
+from keys.selectors.inventory.filters import NEEDS, SORTS, InventoryForm
 
 _PART = re.compile(r"(?:^|(?<=, ))([a-z_]+)=(.*?)(?=, [a-z_]+=|$)", re.DOTALL)
 _FIELDS: dict[str, forms.Field] = {**InventoryForm.base_fields, **ActivityForm.base_fields}
@@ -44,4 +44,5 @@ def _choices() -> dict[str, dict[str, str]]:
         if type(field) is forms.ChoiceField and name != "sort"
     }
     types = {event.value: event.label for event in Event}
+    listed["sort"] = {f"-{name}": f"{name}, descending" for name in SORTS}
     return listed | {"needs": dict(NEEDS), "scope": {ANY_WRITE: "any write scope"}, "type": types}

@@ -15,21 +15,20 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 
-from keys.models import ApiKey, AuditEvent, SavedFilter, fold
+from keys.models import ApiKey, AuditEvent, fold
 from keys.rules.events import Event
-from keys.rules.policy import Actor
 from keys.selectors.activity.addresses import addresses_of
 from keys.selectors.counts import has_at_most
 from keys.selectors.inventory import search
 from keys.selectors.inventory.conditions import FEW, user_id_of
 from keys.selectors.inventory.keyset import Order, Window
-from keys.selectors.inventory.widgets import PlainChoices, PlainInput, PlainSelect
+from keys.selectors.inventory.widgets import PlainChoices, PlainInput, PlainSelect, ViewField
 
 Events = QuerySet[AuditEvent]
 
 GROUPS = {
     "API keys": ("key", "bulk"),
-    "Inventory and reports": ("inventory", "activity", "evidence"),
+    "Inventory and reports": ("inventory", "activity", "view", "evidence"),
     "Sign-in and refusals": ("session", "password", "attempt"),
     "People and roles": ("person", "roles", "policy"),
     "Safeguards": ("sweep", "pause", "quarantine"),
@@ -95,6 +94,7 @@ class ActivityForm(forms.Form):
     )
     after = forms.IntegerField(required=False, min_value=0, max_value=_LARGEST_ID)
     before = forms.IntegerField(required=False, min_value=0, max_value=_LARGEST_ID)
+    view = ViewField()
 
     def __init__(self, params: QueryDict) -> None:
         given = params.copy()
@@ -219,6 +219,12 @@ class ActivityFilter:
         chosen = {name: self.chosen[name] for name in FILTERS if self.chosen[name]}
         return {name: value if isinstance(value, list) else str(value) for name, value in chosen.items()}
 
+    def state(self) -> dict[str, str | list[str]]:
+        """Return the part of the query string that a saved view stores. Pages with equal states are equal."""
+        return {
+            name: sorted(value) if isinstance(value, list) else value for name, value in self.in_use().items()
+        }
+
     def in_words(self) -> str:
         values = self.in_use().items()
         words = (f"{name}={' '.join(value) if isinstance(value, list) else value}" for name, value in values)
@@ -226,11 +232,6 @@ class ActivityFilter:
 
     def reasons(self) -> str:
         return " ".join(str(reason) for reasons in self.form.errors.values() for reason in reasons)
-
-
-def saved_filters(actor: Actor) -> list[SavedFilter]:
-    """Return the actor's saved filters, sorted by name."""
-    return list(SavedFilter.objects.filter(user_id=actor.user_id).order_by("name"))
 
 
 def _start_of(day: date, zone: tzinfo) -> datetime:

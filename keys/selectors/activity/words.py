@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from keys.audit.explanations import damage_in_words
-from keys.models import ApiKey, Quarantine, Selection
+from keys.models import ApiKey, Quarantine, SavedView, Selection
 from keys.rules import formatting
 from keys.rules.events import OWNERSHIP, Event
 from keys.rules.lifecycle import State
@@ -16,7 +16,7 @@ from keys.rules.scopes import label
 from keys.selectors.activity.filter_words import filter_in_words
 from keys.selectors.compare.matching import Group
 
-NOT_SHOWN = {"thumbprint", "leaves", "created_known", "fingerprint_digest", "password_digest"}
+NOT_SHOWN = {"thumbprint", "leaves", "created_known", "fingerprint_digest", "password_digest", "view"}
 """Details for programs. The event's own page has them in its exact bytes."""
 _LABELS = {
     "act": "action",
@@ -137,6 +137,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "act": lambda value: _of(_ACTS, value),
     "cause": lambda value: _of(dict(Quarantine.Cause.choices), value),
     "group": lambda value: _of(_GROUPS, value),
+    "page": lambda value: _of(dict(SavedView.Page.choices), value),
     "kind": lambda value: _of(dict(ApiKey.Kind.choices), value).lower(),
     "environment": lambda value: _of(dict(ApiKey.Environment.choices), value).lower(),
     "origin": lambda value: _of(dict(ApiKey.Origin.choices), value),

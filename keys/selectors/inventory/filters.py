@@ -19,12 +19,12 @@ from keys.rules import scopes as catalogue
 from keys.rules.lifecycle import Phase
 from keys.rules.policy import Role
 from keys.selectors.inventory import conditions, search
-from keys.selectors.inventory.columns import ColumnsField
+from keys.selectors.inventory.columns import DEFAULT, ColumnsField
 from keys.selectors.inventory.conditions import Condition, Keys
 from keys.selectors.inventory.keyset import Order, Window
 from keys.selectors.inventory.periods import SINCE, days_in, offer_days, past, window_of
 from keys.selectors.inventory.totals import Total, total
-from keys.selectors.inventory.widgets import PlainChoices, PlainInput, PlainSelect
+from keys.selectors.inventory.widgets import PlainChoices, PlainInput, PlainSelect, ViewField
 from keys.validation.ownership import SYSTEM_LENGTH, TAG_LENGTH, TEAM_LENGTH
 
 STATUSES = [
@@ -56,6 +56,7 @@ OF_OWNERSHIP = ("accountable", "backup", "team", "system", "tag", "kind", "envir
 
 MORE = (*OF_OWNERSHIP, "made", "removed", "role")
 """The filters that the page shows under "More filters"."""
+FILTERS = ("q", "status", "scope", "owner", "expires", "needs", "origin", *MORE)
 
 MOST_OWNERS, LONGEST_EMAIL = 20, 254
 EXPIRY_WINDOWS = [("1", "in 24 hours"), ("7", "in 7 days"), ("30", "in 30 days"), ("90", "in 90 days")]
@@ -201,8 +202,9 @@ class InventoryForm(forms.Form):
     role = _choice(
         "Owner's role", "Any role", [(str(role.value), role.label) for role in sorted(Role, reverse=True)]
     )
-    sort = forms.ChoiceField(required=False, choices=[("", ""), *SORT_CHOICES])
-    columns = ColumnsField(required=False)
+    sort = forms.ChoiceField(required=False, label="Sorted by", choices=[("", ""), *SORT_CHOICES])
+    columns = ColumnsField(required=False, label="Columns")
+    view = ViewField()
     after = forms.UUIDField(required=False)
     before = forms.UUIDField(required=False)
 
@@ -329,15 +331,33 @@ class InventoryFilter:
         """Return the sort as in the query string, or an empty string if the filter is not valid."""
         if not self.is_valid():
             return ""
+        return self.chosen["sort"] or self._usual_sort()
+
+    def _usual_sort(self) -> str:
         chosen = self.chosen
         sorts = {default_sort(chosen["status"], chosen["expires"], need) for need in chosen["needs"] or [""]}
-        return chosen["sort"] or (sorts.pop() if len(sorts) == 1 else default_sort())
+        return sorts.pop() if len(sorts) == 1 else default_sort()
 
     def in_use(self) -> dict[str, str]:
-        """Return the filters that narrow the list, as in the query string."""
-        names = ("q", "status", "scope", "owner", "expires", "needs", "origin", *MORE)
-        values = {name: self.chosen[name] for name in names if self.chosen[name]}
+        """Return the filters that narrow the list, each as one text."""
+        values = {name: self.chosen[name] for name in FILTERS if self.chosen[name]}
         return {name: " ".join(value) if isinstance(value, list) else value for name, value in values.items()}
+
+    def state(self) -> dict[str, str | list[str]]:
+        """Return the part of the query string that a saved view stores. Pages with equal states are equal.
+
+        It has the filters, and the sort order and the columns if they are not the usual ones.
+        """
+        chosen = self.chosen
+        filters = {name: chosen[name] for name in FILTERS if chosen[name]}
+        if "owner" in filters:
+            filters["owner"] = " ".join(filters["owner"])
+        state = {name: sorted(value) if isinstance(value, list) else value for name, value in filters.items()}
+        if chosen["sort"] not in {"", self._usual_sort()}:
+            state["sort"] = chosen["sort"]
+        if chosen["columns"] not in {(), DEFAULT}:
+            state["columns"] = ",".join(chosen["columns"])
+        return state
 
     def uses_ownership(self) -> bool:
         """Return whether one of the filters under "More filters" has a value or an error."""

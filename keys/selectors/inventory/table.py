@@ -24,6 +24,7 @@ from keys.selectors.inventory.conditions import Condition, of_owner
 from keys.selectors.inventory.exports import Export, export
 from keys.selectors.inventory.filters import InventoryFilter
 from keys.selectors.inventory.keyset import Page, order_by, page
+from keys.selectors.inventory.missing import missing_values
 from keys.selectors.inventory.totals import Total
 
 COLUMNS = (
@@ -99,13 +100,17 @@ class KeyRow(TypedDict):
 
 @dataclass(frozen=True)
 class Inventory:
-    """``own_only``: the actor may see only their own keys. ``total``: the number of keys on all pages."""
+    """``own_only``: the actor may see only their own keys. ``total``: the number of keys on all pages.
+
+    ``missing`` says which values of the filter do not exist.
+    """
 
     page: Page[KeyRow]
     filter: InventoryFilter
     own_only: bool
     shown: Shown
     total: Total | None = None
+    missing: Sequence[str] = ()
 
     @property
     def is_one_page(self) -> bool:
@@ -154,9 +159,10 @@ def inventory_page(actor: Actor, params: QueryDict) -> Inventory:
     """
     visible = visible_to(actor)
     wanted = InventoryFilter(params)
+    own_only = bool(visible)
     if not wanted.is_valid():
-        return Inventory(Page([], None, None), wanted, own_only=bool(visible), shown=shown())
-    columns = shown(wanted.chosen["columns"], own_only=bool(visible))
+        return Inventory(Page([], None, None), wanted, own_only, shown(own_only=own_only))
+    columns = shown(wanted.chosen["columns"], own_only=own_only)
     keys, order = wanted.keys(*visible)
     found = page(
         keys.values_list(*COLUMNS, *columns.fields),
@@ -170,7 +176,8 @@ def inventory_page(actor: Actor, params: QueryDict) -> Inventory:
     rows = [_row(values, now, columns) for values in found.rows]
     total = wanted.total(*visible)
     listed = Page(rows, found.after, found.before)
-    return Inventory(listed, wanted, own_only=bool(visible), shown=columns, total=total)
+    missing = missing_values(wanted.chosen, visible)
+    return Inventory(listed, wanted, own_only, columns, total, missing)
 
 
 def _row(values: tuple[Any, ...], now: datetime, columns: Shown) -> KeyRow:

@@ -10,6 +10,13 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 
+class ViewField(forms.IntegerField):
+    """The number of the saved view that a person opened. It selects nothing: the other values do."""
+
+    def __init__(self) -> None:
+        super().__init__(required=False, min_value=1, max_value=2**63 - 1)
+
+
 class PlainInput(forms.TextInput):
     def render(self, name: str, value: Any, attrs: Any = None, *_: Any, **__: Any) -> SafeString:
         given = {"value": value} if value else {}

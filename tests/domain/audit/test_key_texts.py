@@ -7,10 +7,10 @@ import dataclasses
 import pytest
 
 from keys.actions.audit.export_csv import export_activity
-from keys.actions.audit.save_filter import save_filter
+from keys.actions.saved_views.save_view import save_view
 from keys.audit import log
 from keys.crypto import fingerprint
-from keys.models import AuditEvent, SavedFilter
+from keys.models import AuditEvent, SavedView
 from keys.rules import key_text
 from keys.rules.errors import Invalid
 from keys.rules.events import Event
@@ -57,12 +57,12 @@ def test_a_download_with_a_key_in_its_filter(admin, rf, secret):
     assert secret not in stored()
 
 
-def test_a_filter_with_a_key_is_not_saved(admin, rf):
+def test_a_view_with_a_key_is_not_saved(admin, rf):
     with pytest.raises(Invalid, match="Check"):
-        save_filter(admin, rf.get("/", {"actor": SHAPED}).GET, "Mine")
+        save_view(admin, "activity", rf.get("/", {"actor": SHAPED}).GET, "Mine")
     with pytest.raises(Invalid, match="Check"):
-        save_filter(admin, rf.get("/", {"actor": "ada@contenzilla.example"}).GET, SHAPED)
-    assert not SavedFilter.objects.exists()
+        save_view(admin, "activity", rf.get("/", {"actor": "ada@contenzilla.example"}).GET, SHAPED)
+    assert not SavedView.objects.exists()
 
 
 @pytest.mark.parametrize(

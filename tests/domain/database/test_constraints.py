@@ -26,7 +26,7 @@ from keys.models import (
     RefusalCount,
     Reminder,
     RevealGrant,
-    SavedFilter,
+    SavedView,
     ScopeChange,
     Sealed,
     SelectedKey,
@@ -159,9 +159,19 @@ def two_changes_of_scopes_at_once(cast: Cast) -> None:
         ScopeChange.objects.create(key=key, actor=cast.admin, after=["read:users"], until=timezone.now())
 
 
-def the_same_filter_name_twice(cast: Cast) -> None:
-    for query in ("outcome=refused", "outcome=failed"):
-        SavedFilter.objects.create(user=cast.admin, name="Trouble", query=query)
+def view(**columns: object) -> SavedView:
+    facts = {"page": "activity", "name": "Trouble", "query": "outcome=refused"}
+    return SavedView.objects.create(**facts | columns)
+
+
+def the_same_view_name_twice(cast: Cast) -> None:
+    for name in ("Trouble", "TROUBLE"):
+        view(user=cast.admin, name=name)
+
+
+def the_same_shared_name_twice(cast: Cast) -> None:
+    for person in (cast.admin, cast.owner):
+        view(user=person, shared=True)
 
 
 def selection(**columns: object) -> Wrong:
@@ -243,7 +253,9 @@ WRONG: dict[str, list[Wrong]] = {
     ],
     "grant_claimed_has_a_time": [grant(state="claimed", sealed=None)],
     "grant_state_is_known": [grant(state="open", sealed=None)],
-    "saved_filter_name_once": [the_same_filter_name_twice],
+    "saved_view_private_name_once": [the_same_view_name_twice],
+    "saved_view_shared_name_once": [the_same_shared_name_twice],
+    "saved_view_page_is_known": [lambda cast: view(user=cast.admin, page="people")],
     "pause_ends_after_it_began": [
         lambda _: Pause.objects.create(what="create", since=(now := timezone.now()), until=now)
     ],
@@ -289,7 +301,8 @@ SAID_ANOTHER_WAY_BY_SQLITE = {
     "alert_once_while_it_lasts": "UNIQUE constraint failed: keys_alert.kind, keys_alert.subject",
     "dropped_value_once": "UNIQUE constraint failed: keys_droppedvalue.kind, keys_droppedvalue.attribute",
     "reminder_once": "UNIQUE constraint failed: keys_reminder.key_id, keys_reminder.kind",
-    "saved_filter_name_once": "UNIQUE constraint failed: keys_savedfilter.user_id, keys_savedfilter.name",
+    "saved_view_private_name_once": "UNIQUE constraint failed: keys_savedfilter.user_id, keys_savedfilter.page",
+    "saved_view_shared_name_once": "UNIQUE constraint failed: keys_savedfilter.page, keys_savedfilter.name",
     "key_tag_once": "UNIQUE constraint failed: keys_keytag.key_id, keys_keytag.tag",
     "selected_key_once": "UNIQUE constraint failed: keys_selectedkey.key_id, keys_selectedkey.selection_id",
     "selected_key_worked_on_once": "UNIQUE constraint failed: keys_selectedkey.key_id",

@@ -12,13 +12,14 @@ from django.http import QueryDict
 
 from keys.actions.audit import verify
 from keys.actions.audit.export_evidence import Lease
-from keys.actions.audit.save_filter import MAX_FILTERS, save_filter
 from keys.actions.keys.find_leaked import PER_MINUTE, find_leaked
+from keys.actions.saved_views.save_view import save_view
 from keys.audit import guard
-from keys.models import AuditEvent, RefusalCount, SavedFilter, Throttle, User
+from keys.models import AuditEvent, RefusalCount, SavedView, Throttle, User
 from keys.models.throttle import Budget, throttle_name
 from keys.rules.errors import NotAllowed, PortalError
 from keys.rules.policy import Action
+from keys.validation.saved_view import MOST_SHARED, MOST_VIEWS
 from tests import cast as people
 from tests.support.own_database import Address
 from tests.support.racing import race
@@ -37,23 +38,33 @@ def refuse(_number: int) -> None:
 
 def save_naively(number: int) -> None:
     """Count, wait until everybody has counted, and save."""
-    filters = SavedFilter.objects.filter(user__email=people.email_of("owner"))
-    has_room = filters.count() < MAX_FILTERS
+    views = SavedView.objects.filter(user__email=people.email_of("owner"))
+    has_room = views.count() < MOST_VIEWS
     Throttle.objects.create(name=f"counted {number}")
     while Throttle.objects.filter(name__startswith="counted").count() < PROCESSES:
         time.sleep(0.005)
     if not has_room:
         raise NotAllowed("No.", allowed=[])
-    filters.create(user_id=me("owner").user_id, name=f"New {number}", query="q=x")
+    views.create(user_id=me("owner").user_id, page="activity", name=f"New {number}", query="outcome=done")
+
+
+def share(number: int) -> None:
+    """Share a view of the inventory as one of two people, who may save many more."""
+    person = me("admin" if number % 2 else "super_admin")
+    save_view(person, "inventory", QueryDict("status=active"), f"Shared {number}", shared=True)
 
 
 ATTEMPTS: dict[str, tuple[int, Callable[[int], object]]] = {
-    "save a filter": (LEFT, lambda number: save_filter(me(), QueryDict("type=key:issue"), f"New {number}")),
+    "save a view": (
+        LEFT,
+        lambda number: save_view(me(), "activity", QueryDict("type=key:issue"), f"New {number}"),
+    ),
+    "share a view": (LEFT, share),
     "look for a key": (LEFT, lambda _: find_leaked(me(), text="x")),
     "verify the log": (1, lambda _: verify.request_verification(me(), lambda _id: None)),
     "download a pack": (1, lambda _: Lease(me())),
     "refuse": (0, refuse),
-    "save a filter naively": (PROCESSES, save_naively),
+    "save a view naively": (PROCESSES, save_naively),
 }
 
 
@@ -67,12 +78,18 @@ def attempt(number: int, name: str) -> bool:
 
 @pytest.mark.long
 def test_all_processes_together_stay_within_the_limit(database: Address, committed_cast: people.Cast):
-    """Known-bad control: people who count first and save afterwards save too many filters."""
+    """Known-bad control: people who count first and save afterwards save too many views."""
     for person in (committed_cast.admin, committed_cast.owner):
-        SavedFilter.objects.bulk_create(
-            SavedFilter(user=person, name=f"Old {number}", query="q=x")
-            for number in range(MAX_FILTERS - LEFT)
+        SavedView.objects.bulk_create(
+            SavedView(user=person, page="activity", name=f"Old {number}", query="outcome=done")
+            for number in range(MOST_VIEWS - LEFT)
         )
+    SavedView.objects.bulk_create(
+        SavedView(
+            user=committed_cast.guest, page="inventory", name=f"Old {number}", query="q=xy", shared=True
+        )
+        for number in range(MOST_SHARED - LEFT)
+    )
     for _ in range(PER_MINUTE - LEFT):
         Throttle.objects.use(throttle_name("find", str(committed_cast.admin.pk)), PER_MINUTE, 60)
     answers = race(database, f"{__name__}:attempt", list(ATTEMPTS), processes=PROCESSES)

@@ -53,6 +53,7 @@ from keys.actions.people.remove import remove_person
 from keys.actions.safeguards.keep import keep_key
 from keys.actions.safeguards.pause import begin_pause
 from keys.actions.safeguards.quarantine import Cause, end_quarantine, start_quarantine
+from keys.actions.saved_views import delete_view, edit_view, save_view, store_state
 from keys.audit import log
 from keys.models import ApiKey, AuditEvent, HeldBack, Quarantine, RevealGrant, ScopeChange, Selection, User
 from keys.rules.errors import Conflict
@@ -233,6 +234,7 @@ def comparing(scene: Scene) -> Act:
     return lambda: confirm_group(scene.me, paste, Confirmation(Group.CONFIRMED, shown))
 
 
+ACTIVE = QueryDict("status=active")
 DONE: dict[str, tuple[Staged, list[str]]] = {
     "keys/issue": (on(issue_key, Scene.request), ["key:request", "key:call", "key:issue"]),
     "keys/await_paste": (on(await_paste, Scene.request), ["key:request", "key:await"]),
@@ -253,14 +255,8 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
     "keys/delete: before it was asked for": (on(delete_key, requested), ["key:cancel"]),
     "keys/delete: answer lost, not made": (on(delete_key, abandoned), ["key:lose-answer", "key:look-up"]),
     "keys/delete: answer lost, made": (on(delete_key, found_again), ["key:look-up", "key:delete"]),
-    "audit/export_csv: inventory": (
-        lambda scene: lambda: export_inventory(scene.me, QueryDict()),
-        ["inventory:export"],
-    ),
-    "audit/export_csv: activity": (
-        lambda scene: lambda: export_activity(scene.me, QueryDict()),
-        ["activity:export"],
-    ),
+    "audit/export_csv: inventory": (on(export_inventory, lambda _: QueryDict()), ["inventory:export"]),
+    "audit/export_csv: activity": (on(export_activity, lambda _: QueryDict()), ["activity:export"]),
     "audit/export_evidence": (
         lambda scene: (
             lambda: export_evidence(scene.me, timezone.now() - timedelta(days=1), timezone.now()).close()
@@ -316,13 +312,17 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
     "safeguards/pause": (lambda _: lambda: begin_pause(0), ["pause:start"]),
     "keys/reconcile": (settling, ["key:lose-answer"]),
     "audit/view_inventory": (lambda scene: lambda: view_inventory(scene.me, QueryDict()), ["inventory:view"]),
-    "audit/view_inventory: search": (
-        lambda scene: lambda: view_inventory(scene.me, QueryDict("q=robot")),
-        ["inventory:search"],
-    ),
+    "audit/view_inventory: search": (on(view_inventory, lambda _: ACTIVE), ["inventory:search"]),
     "audit/view_past": (lambda scene: lambda: view_past(scene.me, QueryDict()), ["inventory:search"]),
     "bulk/start": (on(start_bulk, Scene.selection, Selection.Act.REMIND, str), ["bulk:start"]),
     "bulk/stop": (on(stop_bulk, Scene.running_selection), ["bulk:stop"]),
+    "saved_views/save_view": (
+        on(save_view.save_view, lambda _: "inventory", ACTIVE, "New", shared=True),
+        ["view:share"],
+    ),
+    "saved_views/edit_view": (on(edit_view.edit_view, Scene.view, "New", shared=True), ["view:change"]),
+    "saved_views/store_state": (on(store_state.store_state, Scene.view, ACTIVE), ["view:change"]),
+    "saved_views/delete_view": (on(delete_view.delete_view, Scene.view), ["view:delete"]),
     "people/sign_in: end": (lambda scene: lambda: sign_in.record_end(scene.me), ["session:end"]),
 }
 NO_ACT_OF_ITS_OWN = {
@@ -340,7 +340,7 @@ NO_ACT_OF_ITS_OWN = {
     "sync/discover": "what the sweep does with keys that are new to it: test_sweep.py",
     "sync/owners": "a step of the sweep; reads people, and makes rows for those who are new",
     "people/confirm_role": "checks the policy for other acts: test_confirm_role.py",
-    "audit/save_filter": "a person's own bookmark, which governs nothing",
+    **dict.fromkeys(("saved_views/turn", "saved_views/record"), "parts of the acts beside them"),
     "keys/record_request": "the first step of issue and of await_key",
     "people/accountable": "finds the people whom other acts record: test_ownership.py",
     "keys/prove": "a step of paste and of register; it changes nothing",

@@ -7,6 +7,7 @@ import json
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from django.apps import apps
@@ -19,13 +20,14 @@ from keys.actions.people.refresh_all import read_everyone, refresh_everyone
 from keys.audit import log
 from keys.audit.signer import sign
 from keys.jobs.sealing import seal_all
-from keys.models import AuditEvent, TreeHead, User
+from keys.models import ApiKey, AuditEvent, SavedView, TreeHead, User
 from keys.rules.errors import Conflict, NotAllowed, NotFound
 from keys.rules.events import Event
 from keys.rules.lifecycle import State
 from keys.tlog import leaf
 from tests import cast as people
 from tests.cast import Cast, a_key, said_by
+from tests.pages.helpers import attribute, elements
 from tests.support.sealed_log import is_whole
 
 ME = uuid.UUID(int=1)
@@ -88,6 +90,25 @@ def test_no_personal_data_remains_and_the_log_still_verifies(somebody_who_left, 
     seal_all(ME)
     assert sign().size == len(now)
     is_whole()
+
+
+def test_their_own_views_go_and_the_views_of_others_keep_their_keys(somebody_who_left, cast, browser_of):
+    key = ApiKey.objects.get(owner=somebody_who_left)
+    query = urlencode(
+        {"owner": f"{somebody_who_left.email} super{somebody_who_left.email}", "status": "removed"}
+    )
+    for number, (user, shared) in enumerate(
+        [(somebody_who_left, False), (somebody_who_left, True), (cast.admin, False)]
+    ):
+        SavedView.objects.create(
+            user=user, page="inventory", name=f"View {number}", query=query, shared=shared
+        )
+    erase_person(None, somebody_who_left.email)
+    assert [view.name for view in SavedView.objects.order_by("name")] == ["View 1", "View 2"]
+    for view in SavedView.objects.all():
+        assert "superuser%40" in view.query
+        page = browser_of("admin").get(f"/keys/?view={view.pk}", follow=True)
+        assert [attribute(box, "value") for box in elements(page, "input", name="key")] == [str(key.pk)]
 
 
 def test_they_stay_erased_while_cerby_still_lists_them_as_disabled(
