@@ -11,6 +11,7 @@ from django.http import QueryDict
 from benchmarks.dataset import MIDDLE_WORD, RARE_SCOPE, RARE_TAG, RARE_TEAM, RARE_WORD, UNCOMMON_WORD
 from benchmarks.people import BIG, SMALL
 from keys.models import ApiKey, AuditEvent, User
+from keys.selectors.inventory.columns import ALL
 from keys.selectors.inventory.filters import EXPIRY_WINDOWS, NEEDS, SORTS, STATUSES, InventoryFilter
 from keys.selectors.inventory.keyset import order_by
 
@@ -76,6 +77,9 @@ def inventory() -> Iterator[Case]:
     yield Case("page", "first page", first)
     yield Case("page", "deep page", _deep(first))
     yield Case("page", "deep page, backwards", _deep(first, "before"))
+    every = ",".join(column.name for column in ALL)
+    yield Case("page", "every column", _keys({"columns": every}))
+    yield Case("page", "every column, deep", _deep(_keys({"columns": every})))
     filters = {f"status {status}": _keys({"status": status}) for status, _ in STATUSES}
     filters |= {
         "scope of half the keys": _keys({"scope": COMMON_SCOPE}),

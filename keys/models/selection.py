@@ -33,7 +33,7 @@ class Selection(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="selections", db_index=False)
     made_at = models.DateTimeField()
-    query = models.CharField(max_length=2000, blank=True)
+    query = models.CharField(max_length=4000, blank=True)
     filter = models.CharField(max_length=1000, blank=True)
     count = models.PositiveIntegerField()
     has_more = models.BooleanField(default=False)

@@ -38,7 +38,7 @@ ASK_FIRST = frozenset({Act.DELETE})
 @require_POST
 def select(request: HttpRequest) -> HttpResponse:
     """Freeze the ticked keys, or all that match the filter."""
-    actor, params = actor_of(request), QueryDict(request.POST.get("query", "")[:2000])
+    actor, params = actor_of(request), QueryDict(request.POST.get("query", ""))
     try:
         if request.POST.get("all"):
             selection = freeze_matching(actor, params)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -16,6 +17,7 @@ from keys.actions.bulk.carry_out import carry_out_bulk
 from keys.actions.safeguards.quarantine import Cause, start_quarantine
 from keys.jobs import tasks
 from keys.models import ApiKey, SelectedKey, Selection, User
+from keys.rules.lifecycle import State
 from keys.rules.policy import Role
 from keys.selectors.bulk.selection import running_lists
 from tests.cast import a_key, a_live_key, signed_in
@@ -112,6 +114,19 @@ def test_all_that_match_are_frozen(admin, cast):
     listed = csv_rows(admin.get(f"{response['Location']}export/"))
     assert "Later" not in {cell for row in listed for cell in row}
     assert len(listed) == 75
+
+
+def test_no_part_of_a_long_filter_is_lost(admin, cast):
+    """Known-bad control: without its end, the filter would match the removed key as well."""
+    same = {"team": "字" * 100, "system": "字" * 100, "tags": ["字" * 40]}
+    a_key(cast.owner, name="Active", **same)
+    a_key(cast.owner, name="Removed", state=State.REVOKED, removed_at=timezone.now(), **same)
+    query = urlencode({"team": same["team"], "system": same["system"], "tag": same["tags"][0]})
+    assert len(query) > 2000
+    for wanted, count in ((query, 2), (f"{query}&status=active&columns=team", 1)):
+        chosen = admin.post("/keys/bulk/select/", {"query": wanted, "all": "1"})
+        assert Selection.objects.latest("made_at").count == count
+        assert links(admin.get(chosen["Location"]))["API keys"] == f"/keys/?{wanted}"
 
 
 def test_a_list_is_bounded_and_says_so(admin, cast, monkeypatch):

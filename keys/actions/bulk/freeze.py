@@ -25,6 +25,7 @@ NOTHING = "No key is selected, so nothing was done. Select at least one key firs
 LISTS_KEPT = 20
 """A person's older lists without an action are deleted."""
 AT_ONCE = 500
+LONGEST_ADDRESS = 4000
 
 _COLUMNS = ("pk", *WATCHED)
 
@@ -90,7 +91,7 @@ def _freeze(
         selection = Selection.objects.create(
             user_id=actor.user_id,
             made_at=timezone.now(),
-            query=params.urlencode()[:2000],
+            query=_address(params),
             filter=(wanted.in_words() if wanted.is_valid() else "")[:1000],
             count=len(kept),
             has_more=len(rows) > MOST_KEYS,
@@ -107,6 +108,15 @@ def _freeze(
         )
         SelectedKey.objects.bulk_create(items, batch_size=AT_ONCE)
     return selection
+
+
+def _address(params: QueryDict) -> str:
+    """Return the query string for the way back, or nothing if no browser sends such a long one.
+
+    A part of it would be another filter.
+    """
+    query = params.urlencode()
+    return query if len(query) <= LONGEST_ADDRESS else ""
 
 
 def _make_room(actor: Actor) -> None:
