@@ -28,6 +28,7 @@ STRUCTURED = frozenset(
         "thumbprint",
         "fingerprint_digest",
         "password_digest",
+        "list_digest",
         "removed_at",
     }
     | {

@@ -196,7 +196,7 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.KEY_WITHDRAWN: frozenset({"import"}),
     Event.KEY_CHANGED: frozenset({"before", "after", "owner_id", "removed_at"}),
     Event.KEY_REPAIRED: frozenset({"before", "after", "owner_id"}),
-    Event.BULK_STARTED: frozenset({"act", "count"}),
+    Event.BULK_STARTED: frozenset({"act", "count", "list_digest"}),
     Event.BULK_STOPPED: frozenset({"act", "count"}),
     Event.SWEEP_STOPPED: frozenset({"revocations", "keys"}),
     Event.PAUSE_STARTED: frozenset({"until"}),

@@ -88,6 +88,8 @@ def test_ticked_keys_are_deleted_one_by_one_with_their_own_events(admin, cast, w
         assert [event.type for event in events(key_id=key.pk)] == ["key:start-delete", "key:delete"]
     assert ApiKey.objects.get(pk=other.pk).state == "held"
     [start] = events(type="bulk:start")
+    digest = start.details.pop("list_digest")
+    assert len(digest) == 32
     assert start.details == {"act": "delete", "count": 12, "part_of": address.split("/")[3]}
 
 
@@ -318,6 +320,25 @@ def test_the_people_of_each_key_get_one_reminder_together_without_an_account(adm
     ]
     assert f"All its people have left. A mail goes to {cast.owner.email}." in text(admin.get(address))
     assert len(events(type="key:remind")) == 4
+
+
+@pytest.mark.parametrize("forge", ["a key", "a whole list"])
+def test_nothing_that_somebody_adds_in_the_database_is_deleted(admin, cast, workspace, forge):
+    mine, other = live(workspace, cast.user, 2)
+    address = started(admin, [mine], "delete")
+    made = Selection.objects.get()
+    if forge == "a key":
+        SelectedKey.objects.create(selection=made, key=other, position=1)
+    else:
+        made.pk = uuid.uuid4()
+        made.save(force_insert=True)
+        SelectedKey.objects.create(selection=made, key=other, position=0)
+    work()
+    assert ApiKey.objects.get(pk=other.pk).state == "held"
+    assert ApiKey.objects.get(pk=mine.pk).state == ("held" if forge == "a key" else "revoked")
+    [stop] = events(type="bulk:stop")
+    assert "The list is not the one" in stop.reason
+    assert forge == "a whole list" or "The list is not the one" in text(admin.get(address))
 
 
 def test_people_see_and_delete_only_their_own_keys_and_lists(browser_of, cast, workspace, admin):

@@ -16,6 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
+from keys.actions.bulk.as_started import as_started
 from keys.actions.bulk.one_key import Failed, Result, act_on
 from keys.actions.bulk.stop import end
 from keys.actions.safeguards.quarantine import may_revoke
@@ -33,6 +34,7 @@ FAILURES_IN_A_ROW = 3
 """After so many keys for which Cerby did not answer, the action stops instead of trying all others."""
 EXPIRED = "The list of selected keys is older than 24 hours."
 CERBY_IS_AWAY = "Cerby did not answer several times in a row."
+CHANGED = "The list is not the one that the audit log recorded: somebody changed the database."
 INTERRUPTED = "The action was interrupted at this key. Look at the key to see what was done."
 
 Outcome = SelectedKey.Outcome
@@ -43,9 +45,18 @@ logger = structlog.get_logger(__name__)
 
 
 def carry_out_bulk(selection_id: UUID, mail: Mail) -> None:
-    """Work on the list until all keys are done, somebody stops it, or a safeguard asks to wait."""
-    in_a_row = 0
+    """Work on the list until all keys are done, somebody stops it, or a safeguard asks to wait.
+
+    The list and the act must be those that the event of the start recorded.
+    """
+    in_a_row, started = 0, None
     while (item := _next(selection_id)) is not None:
+        started = started or as_started(item.selection)
+        if started is None or not started.has(item):
+            logger.error("bulk_list_changed")
+            _record(item, Failed(Outcome.FAILED, CHANGED))
+            end(item.selection, None, CHANGED)
+            continue
         result = act_on(item)
         _record(item, result)
         in_a_row = in_a_row + 1 if _cerby_failed(result) else 0

@@ -9,13 +9,12 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from keys.actions.bulk.as_started import record_start
 from keys.actions.people.accountable import active_person
 from keys.actions.people.confirm_role import authorize_now
-from keys.audit import log
 from keys.models import SelectedKey, Selection
 from keys.rules.bulk import TYPED_ABOVE
 from keys.rules.errors import Conflict, Invalid
-from keys.rules.events import Event
 from keys.rules.policy import Action, Actor
 from keys.selectors.bulk.selection import obstacle, offered, selection_for
 from keys.selectors.inventory.table import visible_to
@@ -64,15 +63,9 @@ def start_bulk(
             raise Conflict("An action on this list was already started.")
         if purposes:
             _store(selection, purposes)
-        log.append(
-            Event.BULK_STARTED,
-            actor=actor,
-            act=act.value,
-            count=selection.count,
-            part_of=str(selection.pk),
-        )
+        selection.refresh_from_db()
+        record_start(selection, actor)
         enqueue(str(selection.pk))
-    selection.refresh_from_db()
     return selection
 
 

@@ -33,6 +33,7 @@ from keys.rules.scopes import in_order
 from keys.tlog.leaf import TooLarge
 
 MOST_PASSES = 3
+CLOCKS_DIFFER_BY = timedelta(minutes=5)
 LISTING_MAY_BE_OLD = timedelta(minutes=2)
 """Cerby's list may lag behind by this long, so it proves nothing about a more recent change."""
 
@@ -256,8 +257,12 @@ def _changed_columns(key: ApiKey, columns: dict[str, Any]) -> set[str]:
 
 
 def _ended_recently(key: ApiKey, result: SweepResult) -> bool:
-    """Return whether the key was removed so recently that Cerby's list may not show it yet."""
-    return key.removed_at is not None and key.removed_at > result.started_at - LISTING_MAY_BE_OLD
+    """Return whether the key was removed so recently that Cerby's list may not show it yet.
+
+    A later time than that of another machine's clock is not the portal's.
+    """
+    since = result.started_at - LISTING_MAY_BE_OLD
+    return key.removed_at is not None and since < key.removed_at <= result.started_at + CLOCKS_DIFFER_BY
 
 
 def _mark_removed(key: ApiKey, upstream: cerby.UpstreamKey, result: SweepResult) -> None:

@@ -19,7 +19,7 @@ from keys.actions.dropped import API_KEY, UNREAD_KEY, Dropped
 from keys.actions.keys.repair import repair_keys
 from keys.actions.keys.settle_scopes import forget_lost_changes
 from keys.actions.safeguards.quarantine import end_silence, may_revoke, silent_since
-from keys.actions.sync.compare import LISTING_MAY_BE_OLD, SweepResult, compare
+from keys.actions.sync.compare import CLOCKS_DIFFER_BY, LISTING_MAY_BE_OLD, SweepResult, compare
 from keys.actions.sync.owners import Owners
 from keys.actions.sync.revoke_orphans import revoke_orphans
 from keys.audit import log
@@ -93,7 +93,9 @@ def _mark_missing(result: SweepResult, unread: Unread) -> None:
         return
     new = result.started_at - LISTING_MAY_BE_OLD
     gone = ApiKey.objects.filter(
-        Q(confirmed_at__lt=new) | Q(confirmed_at__isnull=True, created_at__lt=new),
+        Q(confirmed_at__lt=new)
+        | Q(confirmed_at__gt=result.started_at + CLOCKS_DIFFER_BY)  # not the portal's
+        | Q(confirmed_at__isnull=True, created_at__lt=new),
         cerby_id__isnull=False,  # keys without it cannot be found in the list
         phase=Phase.LIVE,
         missing_since__isnull=True,

@@ -16,7 +16,10 @@ from keys.rules.scopes import label
 from keys.selectors.activity.filter_words import filter_in_words
 from keys.selectors.compare.matching import Group
 
-NOT_SHOWN = {"thumbprint", "leaves", "created_known", "fingerprint_digest", "password_digest", "view"}
+NOT_SHOWN = {
+    *("thumbprint", "leaves", "created_known", "fingerprint_digest", "password_digest", "list_digest"),
+    "view",
+}
 """Details for programs. The event's own page has them in its exact bytes."""
 _LABELS = {
     "act": "action",

@@ -15,6 +15,7 @@ from django.http import QueryDict
 from django.test import override_settings
 from django.utils import timezone
 
+from keys.actions.bulk.as_started import record_start
 from keys.actions.bulk.carry_out import carry_out_bulk
 from keys.actions.bulk.freeze import freeze_ticked
 from keys.models import ApiKey, SelectedKey, Selection
@@ -41,6 +42,8 @@ def work(last: int, task: dict[str, Any]) -> None:
 
 def begin(selection: str, last: int, task: dict[str, Any]) -> None:
     Selection.objects.filter(pk=UUID(selection)).update(started_at=timezone.now(), act="delete")
+    made = Selection.objects.get(pk=UUID(selection))
+    record_start(made, made.as_actor())
     work(last, task)
 
 

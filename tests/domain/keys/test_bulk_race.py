@@ -11,6 +11,7 @@ from django.http import QueryDict
 from django.test import override_settings
 from django.utils import timezone
 
+from keys.actions.bulk.as_started import record_start
 from keys.actions.bulk.carry_out import carry_out_bulk
 from keys.actions.bulk.freeze import freeze_ticked
 from keys.actions.keys.delete import delete_key
@@ -29,6 +30,8 @@ WAYS = ("naive", "portal")
 def work(number: int, subject: dict[str, Any]) -> str:
     """Let the first process be in the middle of its call to Cerby while the second one works on its list."""
     selection_id = UUID(subject["lists"][number])
+    selection = Selection.objects.get(pk=selection_id)
+    record_start(selection, selection.as_actor())
     with override_settings(**subject["settings"]):
         return _first(selection_id) if number == 0 else _second(selection_id, subject["way"])
 

@@ -153,6 +153,18 @@ def test_an_unlisted_key_is_marked_missing_once_until_it_is_listed_again(workspa
     assert again(key).cerby_id == uuid.UUID(upstream), "our own id, which Cerby keeps, wins"
 
 
+def test_times_in_the_future_hide_nothing(workspace_of_ours, sandbox):
+    """Somebody sets them in the database: one key seems confirmed, the other one just deleted."""
+    later = timezone.now() + timedelta(days=900)
+    gone = a_key(workspace_of_ours.admin, confirmed_at=later)
+    ended, plain = a_live_key(
+        sandbox, workspace_of_ours.admin, state=State.REVOKED, stored_at=None, removed_at=later
+    )
+    with_a_life(ended)
+    assert (sweep().missing, again(gone).missing_since is not None) == (1, True)
+    assert not sandbox.accepts(plain)
+
+
 def broken_in_cerby(sandbox, key: ApiKey, columns: str) -> None:
     with sandbox.store.transaction() as db:
         db.execute(f"UPDATE api_keys SET {columns} WHERE id = ?", [str(key.cerby_id)])
