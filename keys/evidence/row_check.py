@@ -87,7 +87,7 @@ def _changed_keys(partly: Counter[str]) -> Iterator[Contradiction]:
     while page := list(ApiKey.objects.filter(pk__gt=after).order_by("pk").select_related(*_JOINED)[:PAGE]):
         logged = logged_keys([key.pk for key in page])
         for key in page:
-            partly["keys"] += lacks_fingerprint(logged[key.pk])
+            partly["keys"] += bool(logged[key.pk].events) and lacks_fingerprint(logged[key.pk])
             if _differences(key, logged[key.pk]):
                 yield from _compare_again(key.pk)
         after = page[-1].pk

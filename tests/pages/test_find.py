@@ -17,6 +17,7 @@ import pytest
 from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
+from django.utils import timezone
 
 from keys.actions.keys import find_leaked
 from keys.audit import log
@@ -45,7 +46,10 @@ def leaked(cast, settings):
         plain = f"sbx_{uuid.uuid4().hex}-{uuid.uuid4().hex}"
         print_ = fingerprint.compute(plain, peppers=settings.PORTAL_PEPPERS, pepper_id=pepper_id)
         facts = {"fingerprint": print_.digest, "pepper_id": print_.pepper_id, "last_four": plain[-4:]}
-        return a_key(columns.pop("owner", cast.owner), **facts | columns), plain
+        key = a_key(columns.pop("owner", cast.owner), **facts | columns)
+        digest = fingerprint.digest_for_log(print_)
+        log.append(Event.KEY_REGISTERED, actor=None, key=key, fingerprint_digest=digest)
+        return key, plain
 
     return make
 
@@ -90,18 +94,21 @@ def test_the_answer_is_whose_key_its_scopes_its_status_and_how_to_end_it(admin, 
     assert links(response)["API key settings"] == f"/keys/{key.pk}/"
 
 
-def test_an_answer_that_the_audit_log_does_not_confirm_says_so(admin, leaked):
+def test_an_answer_that_the_audit_log_does_not_confirm_says_so(admin, leaked, cast):
     """Somebody swaps the fingerprints of two keys, or adds a row, so that the answer names the wrong key."""
     doubt = "The audit log does not confirm this"
-    key, plain = leaked()
-    assert doubt in answer(look(admin, plain))
-    digest = fingerprint.digest_for_log(fingerprint.Fingerprint(key.pepper_id, bytes(key.fingerprint)))
-    log.append(Event.KEY_REGISTERED, actor=None, key=key, fingerprint_digest=digest)
+    (key, plain), (other, other_plain) = leaked(name="One"), leaked()
     assert doubt not in answer(look(admin, plain))
-    other, other_plain = leaked()
     other.delete()
     ApiKey.objects.filter(pk=key.pk).update(fingerprint=other.fingerprint)
-    assert doubt in answer(look(admin, other_plain))
+    said = answer(look(admin, other_plain))
+    assert doubt in said
+    assert "This may be “One”, and anyone who has it may be using it" in said
+    ended = {"state": State.REVOKED, "removed_at": timezone.now()}
+    a_key(cast.owner, name="Two", fingerprint=key.fingerprint, pepper_id=key.pepper_id, **ended)
+    said = answer(look(admin, plain))
+    assert doubt in said
+    assert "This may be “Two”, and anyone" in said, "that it ended is not proved either"
 
 
 @pytest.mark.parametrize("pepper_id", ["p0", "p1"])

@@ -48,7 +48,8 @@ class Answer:
 
     @property
     def is_harmless(self) -> bool:
-        return self.status is Status.EXPIRED or (self.status is Status.REMOVED and not self.caveat)
+        ended = self.status is Status.EXPIRED or (self.status is Status.REMOVED and not self.caveat)
+        return ended and self.is_proved
 
 
 def answers(actor: Actor | None, keys: Iterable[ApiKey], unproved: Collection[UUID]) -> list[Answer]:
