@@ -15,7 +15,7 @@ from keys.models import ApiKey, fold
 from keys.rules import scopes as catalogue
 from keys.rules.batches import batches
 from keys.rules.errors import Invalid, Taken
-from keys.rules.lifecycle import Phase
+from keys.rules.lifecycle import EXPIRY_NOT_KNOWN, Phase
 from keys.validation import new_key
 from keys.validation.new_key import NAME_LENGTH
 from keys.validation.ownership import Ownership, check_ownership
@@ -39,12 +39,16 @@ class Registration:
     ownership: Ownership = field(default_factory=Ownership)
 
 
-def check_registration(registration: Registration, now: datetime) -> None:
-    """Raise ``Invalid`` for the first field that breaks a rule."""
+def check_registration(registration: Registration, now: datetime, *, may_lack: bool = False) -> None:
+    """Raise ``Invalid`` for the first field that breaks a rule.
+
+    ``may_lack``: the scopes and the expiry may be unknown, as those of a key that a comparison adopted.
+    """
     check_existing_name(registration.name)
     new_key.check_purpose(registration.purpose)
-    check_dates(registration, now)
-    check_known_scopes(registration.scopes)
+    check_dates(registration, now, may_lack=may_lack)
+    if registration.scopes or not may_lack:
+        check_known_scopes(registration.scopes)
     check_ownership(registration.ownership)
 
 
@@ -52,10 +56,11 @@ def check_existing_name(name: str) -> None:
     check_text("name", "The name", name, NAME_LENGTH, joiners=True)
 
 
-def check_dates(registration: Registration, now: datetime) -> None:
+def check_dates(registration: Registration, now: datetime, *, may_lack: bool = False) -> None:
     if registration.expires_at <= now:
         raise Invalid(expires_date="This key has already expired. Only active keys can be registered.")
-    if registration.expires_at - now > LONGEST_AHEAD:
+    is_not_known = may_lack and registration.expires_at == EXPIRY_NOT_KNOWN
+    if registration.expires_at - now > LONGEST_AHEAD and not is_not_known:
         raise Invalid(
             expires_date="This is more than a hundred years from now. Check the date that Cerby shows."
         )

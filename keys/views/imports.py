@@ -45,7 +45,11 @@ def import_now(request: HttpRequest) -> HttpResponse:
         count = import_keys(actor, text)
     except (Invalid, CerbyError):
         return _dry_run(request, actor, text, ImportForm({}))
-    messages.success(request, f"{count} {'key is' if count == 1 else 'keys are'} declared.")
+    messages.success(request, f"{count:,} {'key is' if count == 1 else 'keys are'} declared.")
+    shown = request.POST.get("count", "")
+    if shown.isdecimal() and (left_out := int(shown) - count) > 0:
+        lines = "1 line was" if left_out == 1 else f"{left_out:,} lines were"
+        messages.warning(request, f"{lines} left out, because the inventory has changed since the preview.")
     return HttpResponseRedirect(reverse("keys:inventory"))
 
 

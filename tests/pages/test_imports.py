@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from keys.evidence.row_check import contradictions
 from keys.models import ApiKey, User
-from keys.rules.lifecycle import State
+from keys.rules.lifecycle import EXPIRY_NOT_KNOWN, State
 from keys.selectors.key.import_file import MOST_LINES
 from keys.selectors.key.imports import LARGEST
 from tests.cast import a_key
@@ -41,7 +42,8 @@ def confirm(browser, response):
     [held] = re.findall(
         r'<textarea name="text" hidden>\n(.*?)</textarea>', response.content.decode(), re.DOTALL
     )
-    return browser.post(CONFIRM, {"text": html.unescape(held).replace("\n", "\r\n")})
+    [count] = re.findall(r'name="count" value="(\d+)"', response.content.decode())
+    return browser.post(CONFIRM, {"text": html.unescape(held).replace("\n", "\r\n"), "count": count})
 
 
 def outcomes(response) -> list[str]:
@@ -204,7 +206,22 @@ def test_the_portals_own_export_is_a_round_trip(admin, cast):
     admin.cookies["portal-tz"] = "Asia/Kolkata"
     first = a_key(cast.owner, name="=Zoë, the “first”", origin="declared", cerby_id=None, purpose="-1 a day")
     a_key(cast.owner, name="Gone", state=State.REVOKED, removed_at="2026-01-01T00:00:00Z")
+    a_key(cast.owner, name="Mistake", state=State.WITHDRAWN)
+    a_key(cast.owner, name="Waiting", state=State.REQUESTED)
+    adopted = a_key(
+        cast.owner,
+        name="Adopted",
+        origin="declared",
+        cerby_id=None,
+        scopes=[],
+        expires_at=EXPIRY_NOT_KNOWN,
+        created_known=False,
+        team="Data, and more",
+        tags=["a", "b"],
+        review_on="2026-12-24",
+    )
     content = b"".join(admin.get("/keys/export/?sort=name").streaming_content)
+    ApiKey.objects.filter(pk=adopted.pk).update(state=State.WITHDRAWN)
     before = (
         first.name,
         first.purpose,
@@ -217,9 +234,16 @@ def test_the_portals_own_export_is_a_round_trip(admin, cast):
     said = {row["API key name"]: row["What would happen"] for row in rows(response)}
     assert said[first.name] == "Declared"
     assert "status in the export is Removed" in said["Gone"]
+    assert "status in the export is Withdrawn" in said["Mistake"]
+    assert "status in the export is Pending" in said["Waiting"]
+    assert said["Adopted"] == "Declared"
     assert confirm(admin, response).status_code == 302
     after = ApiKey.objects.get(state=State.HELD, name=first.name)
     assert (after.name, after.purpose, after.owner_id, after.scopes, after.expires_at) == before
+    after = ApiKey.objects.get(state=State.HELD, name="Adopted")
+    assert (after.scopes, after.expires_at, after.created_known) == ([], EXPIRY_NOT_KNOWN, False)
+    assert (after.team, after.tags, str(after.review_on)) == ("Data, and more", ["a", "b"], "2026-12-24")
+    assert after.accountable_id == adopted.accountable_id
 
 
 def test_names_with_joiners_are_accepted_and_direction_overrides_are_not(admin):
@@ -260,12 +284,17 @@ def test_changes_since_the_dry_run_are_checked_again(admin, cast):
     assert ApiKey.objects.count() == 1
 
 
-def test_many_keys_are_imported_together(admin):
+def test_many_keys_are_imported_together_and_the_answer_counts_what_was_left_out(admin, cast):
     lines = [GOOD.replace("Nightly export", f"Key {number}") for number in range(60)]
     response = dry_run(admin, *lines)
     assert outcomes(response) == ["Declared"] * 60
+    a_key(cast.owner, name="Key 7")
     assert confirm(admin, response).status_code == 302
-    assert ApiKey.objects.count() == 60
+    assert ApiKey.objects.filter(imported_in__isnull=False).count() == 59
+    said = messages_of(admin.get("/keys/"))
+    assert "59 keys are declared." in said
+    assert "1 line was left out, because the inventory has changed since the preview." in said
+    assert [one for one in contradictions() if "according to the log" in one.words] == []
 
 
 def test_names_are_text_on_the_page_and_on_the_way_back(admin):

@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 from django.db import IntegrityError, transaction
 
 from keys import cerby
-from keys.actions.keys.register import add_key, wait_for_other_declarations
+from keys.actions.keys.register import add_keys, unsaved_key, wait_for_other_declarations
 from keys.actions.people.accountable import ownership_columns
 from keys.actions.people.confirm_role import authorize_now
 from keys.actions.people.refresh import create_unknown_users
-from keys.models import User
+from keys.models import ApiKey, User
 from keys.rules.batches import batches
 from keys.rules.errors import Invalid
 from keys.rules.policy import Action, Actor
@@ -51,8 +51,7 @@ def _import(actor: Actor, planned: list[Line]) -> int:
         }
         import_id = uuid4()
         actor = replace(actor, part_of=str(import_id))
-        for line in lines:
-            _declare(actor, line, owners[line.owner_email], import_id)
+        add_keys(actor, [_unsaved(line, owners[line.owner_email], import_id) for line in lines])
     return len(lines)
 
 
@@ -64,9 +63,9 @@ def _not_declared_since(lines: list[Line]) -> list[Line]:
     ]
 
 
-def _declare(actor: Actor, line: Line, owner: User, import_id: UUID) -> None:
+def _unsaved(line: Line, owner: User, import_id: UUID) -> ApiKey:
     assert line.registration is not None  # every valid line has one
     ownership = ownership_columns(
         line.registration.ownership, default=owner if owner.left_at is None else None
     )
-    add_key(actor, line.registration, owner, ownership, imported_in=import_id)
+    return unsaved_key(line.registration, owner, ownership, imported_in=import_id)

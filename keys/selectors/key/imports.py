@@ -14,7 +14,7 @@ from keys.models import User
 from keys.rules import formatting
 from keys.rules import scopes as catalogue
 from keys.rules.errors import Invalid, Taken
-from keys.rules.lifecycle import Status
+from keys.rules.lifecycle import EXPIRY_NOT_KNOWN, Status
 from keys.rules.pasted_dates import DayOrder
 from keys.rules.policy import Action, Actor
 from keys.rules.scopes import in_order
@@ -26,7 +26,10 @@ from keys.validation.existing_key import Registration
 
 LARGEST = 2 * 1024 * 1024
 """Bytes."""
-_NO_LONGER_IN_USE = {Status.REMOVED.label.casefold(), Status.FAILED.label.casefold()}
+_NOT_IN_USE = {
+    status.label.casefold() for status in (Status.PENDING, Status.REMOVED, Status.FAILED, Status.WITHDRAWN)
+}
+_NOT_KNOWN = formatting.NOT_KNOWN.casefold()
 
 _SCOPE_BY_WORDS = {
     words.lower(): scope.id for scope in catalogue.CATALOGUE.values() for words in (scope.id, scope.label)
@@ -53,7 +56,10 @@ class Line:
     @property
     def expires(self) -> str:
         """Return how the date was read, with the time zone."""
-        return formatting.to_the_minute(self.registration.expires_at) if self.registration else ""
+        moment = self.registration.expires_at if self.registration else None
+        if moment == EXPIRY_NOT_KNOWN:
+            return formatting.NOT_KNOWN
+        return formatting.to_the_minute(moment) if moment else ""
 
     @property
     def created(self) -> str:
@@ -110,6 +116,7 @@ def _lines(rows: list[Row], people: dict[str, User | cerby.Person]) -> Iterator[
         owner = people.get(email)
         try:
             registration = _registration(row, order)
+            existing_key.check_registration(registration, timezone.now(), may_lack=row.is_exported)
             _check(registration, owner, line_numbers, taken)
             named = tuple(answering(registration.ownership, people))
         except Invalid as invalid:
@@ -127,7 +134,6 @@ def _check(
     line_numbers: dict[tuple[str, str], int],
     taken: Mapping[tuple[str, str], UUID],
 ) -> None:
-    existing_key.check_registration(registration, timezone.now())
     if owner is None:
         raise Invalid(owner=f"Cerby knows nobody with the email “{registration.owner_email[:254]}”.")
     earlier = line_numbers.get(existing_key.identity(registration))
@@ -144,18 +150,24 @@ def _registration(row: Row, order: DayOrder | None) -> Registration:
     if row.has_surplus:
         raise Invalid("The line has more cells than the header has columns.")
     cells = row.cells
-    if cells.get("status", "").casefold() in _NO_LONGER_IN_USE:
+    if cells.get("status", "").casefold() in _NOT_IN_USE:
         raise Invalid(f"Its status in the export is {cells['status']}.")
-    created = cells["created"]
+    created = "" if _is_not_known(row, "created") else cells["created"]
     return Registration(
         name=cells["name"],
         owner_email=cells["owner"].lower(),
         purpose=cells["purpose"],
-        expires_at=moment("expires", cells["expires"], order, is_utc=row.is_exported),
+        expires_at=EXPIRY_NOT_KNOWN
+        if _is_not_known(row, "expires")
+        else moment("expires", cells["expires"], order, is_utc=row.is_exported),
         created_at=moment("created", created, order, is_utc=row.is_exported) if created else None,
         scopes=_scopes(cells["scopes"]),
         ownership=ownership_of(cells),
     )
+
+
+def _is_not_known(row: Row, column: str) -> bool:
+    return row.is_exported and row.cells[column].casefold() == _NOT_KNOWN
 
 
 def _scopes(text: str) -> tuple[str, ...]:
