@@ -101,7 +101,8 @@ def alternatives(
     """Return queries that together find the keys which meet all ``conditions``, each of them fast.
 
     That is one query for each part of an ``any_of`` condition that has an index in this order, if nothing
-    faster answers the whole. Otherwise the list is empty: use the query of ``narrow``.
+    faster answers the whole. Otherwise the list is empty: use the query of ``narrow``. If few keys meet the
+    whole condition, that is still faster, because it reads only the keys of one page.
     """
     name = sort.lstrip("-")
     several = next((condition for condition in conditions if condition.parts), None)
@@ -109,10 +110,17 @@ def alternatives(
         return []
     if not any(name in part.walks for part in several.parts):
         return []
-    if any(condition.matches_few(keys) for condition in conditions):
-        return []
     others = [condition for condition in conditions if condition is not several]
+    if any(condition.matches_few(keys) for condition in others):
+        return []
     return [narrow(keys, [part, *others], sort, columns) for part in several.parts]
+
+
+def checked(
+    keys: Keys, conditions: Sequence[Condition], sort: str, columns: tuple[F | Func, ...]
+) -> tuple[Keys, Order]:
+    """Return the ``keys`` that meet all ``conditions``, checked row by row, as ``alternatives`` need them."""
+    return _checked(keys, conditions, None), Order(columns, sort.startswith("-"))
 
 
 def _checked(keys: Keys, conditions: Sequence[Condition], lead: Condition | None) -> Keys:

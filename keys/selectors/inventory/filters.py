@@ -305,11 +305,13 @@ class InventoryFilter:
         sort = self.sort_in_use()
         return conditions.narrow(self._all(), [*self._conditions(), *also], sort, SORTS[sort.lstrip("-")])
 
-    def alternatives(self, *also: Condition) -> list[tuple[Keys, Order]]:
-        """Return queries that together find the same keys faster, or none if there is no faster way."""
-        sort = self.sort_in_use()
-        met = [*self._conditions(), *also]
-        return conditions.alternatives(self._all(), met, sort, SORTS[sort.lstrip("-")])
+    def keys_of_a_page(self, *also: Condition) -> tuple[Keys, Order, list[tuple[Keys, Order]]]:
+        """Return what ``keys`` does, and queries that together find the keys of one page faster, if any."""
+        sort, met = self.sort_in_use(), [*self._conditions(), *also]
+        columns = SORTS[sort.lstrip("-")]
+        among = conditions.alternatives(self._all(), met, sort, columns)
+        find = conditions.checked if among else conditions.narrow
+        return *find(self._all(), met, sort, columns), among
 
     def total(self, *also: Condition) -> Total:
         return total(self._all(), [*self._conditions(), *also])

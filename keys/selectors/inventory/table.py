@@ -163,14 +163,14 @@ def inventory_page(actor: Actor, params: QueryDict) -> Inventory:
     if not wanted.is_valid():
         return Inventory(Page([], None, None), wanted, own_only, shown(own_only=own_only))
     columns = shown(wanted.chosen["columns"], own_only=own_only)
-    keys, order = wanted.keys(*visible)
+    keys, order, among = wanted.keys_of_a_page(*visible)
     found = page(
         keys.values_list(*COLUMNS, *columns.fields),
         order,
         ApiKey.objects.all(),
         after=wanted.chosen["after"],
         before=wanted.chosen["before"],
-        among=wanted.alternatives(*visible),
+        among=among,
     )
     now = timezone.now()
     rows = [_row(values, now, columns) for values in found.rows]

@@ -33,6 +33,9 @@ def total(keys: Keys, conditions: Sequence[Condition]) -> Total:
     few = next((condition for condition in conditions if condition.matches_few(keys)), None)
     if few is not None:
         checked = [condition.checked for condition in conditions if condition is not few]
+        if few.parts and not checked:  # each part has an index with all that this needs
+            found = [keys.filter(part.found).order_by().values("pk") for part in few.parts]
+            return Total(found[0].union(*found[1:]).count(), is_exact=True)
         return Total(keys.filter(few.found, *checked).count(), is_exact=True)
     if not conditions:
         count = bounded_count(keys, LIMIT)
