@@ -213,14 +213,14 @@ def test_names_of_shared_views_are_unique_among_them(admin, cast):
 def test_changes_of_shared_views_are_recorded_with_what_changed(admin):
     save(admin, "Ada's", "owner=ada@contenzilla.example", shared="on")
     view = SavedView.objects.get()
-    admin.post(f"/keys/views/{view.pk}/store/", {"query": "status=active&sort=name"})
+    admin.post(f"/keys/views/{view.pk}/store/", {"query": "status=active&sort=name&columns=last-used"})
     admin.post(f"/keys/views/{view.pk}/edit/", {"name": "Active", "shared": "on"})
     admin.post(f"/keys/views/{view.pk}/edit/", {"name": "Active", "shared": "on"})
     admin.post(f"/keys/views/{view.pk}/edit/", {"name": "Active"})
     admin.post(f"/keys/views/{view.pk}/edit/", {"name": "Active", "shared": "on"})
     admin.post(f"/keys/views/{view.pk}/delete/")
     about = {"view": str(view.pk), "page": "inventory"}
-    held = "status=active, sort=name"
+    held = "status=active, sort=name, columns=name,last-used"
     assert [(event.type, said_by(event)) for event in events(type__startswith="view:")] == [
         ("view:share", about | {"name": "Ada's", "filter": "owner=ada@contenzilla.example"}),
         (
@@ -239,7 +239,7 @@ def test_changes_of_shared_views_are_recorded_with_what_changed(admin):
     ]
     assert "ada@contenzilla.example" not in str([event.details for event in events(type__startswith="view:")])
     shown = text(admin.get("/activity/?type=view:share&type=view:change&type=view:delete"))
-    assert "sorted by: name" in shown
+    assert "status: active, sorted by: name, columns: name, last used" in shown.lower()
 
 
 def test_people_with_own_keys_save_for_themselves_and_see_shared_views_without_people(browser_of, cast):

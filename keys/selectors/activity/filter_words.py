@@ -10,6 +10,7 @@ from django import forms
 from keys.rules.events import Event
 from keys.rules.scopes import label
 from keys.selectors.activity.filters import ActivityForm
+from keys.selectors.inventory.columns import ALL
 from keys.selectors.inventory.conditions import ANY_WRITE
 from keys.selectors.inventory.filters import NEEDS, SORTS, InventoryForm
 
@@ -28,6 +29,8 @@ def _part(name: str, value: str) -> str:
     if field is None:
         return ""
     words = _choices().get(name, {})
+    if name == "columns":
+        return f"columns: {', '.join(words.get(each, each) for each in value.split(','))}"
     values = value.split(" ") if name in _SEVERAL else [value]
     said = (
         label(each) if name == "scope" and each not in words else words.get(each, each) for each in values
@@ -44,5 +47,6 @@ def _choices() -> dict[str, dict[str, str]]:
         if type(field) is forms.ChoiceField and name != "sort"
     }
     types = {event.value: event.label for event in Event}
+    listed["columns"] = {column.name: column.title.lower() for column in ALL}
     listed["sort"] = {f"-{name}": f"{name}, descending" for name in SORTS}
     return listed | {"needs": dict(NEEDS), "scope": {ANY_WRITE: "any write scope"}, "type": types}
