@@ -49,6 +49,7 @@ urlpatterns = [
     path("keys/views/<int:view_id>/delete/", inventory.forget_inventory_view, name="inventory-forget"),
     # The inventory as of a past time
     path("keys/past/", past.past, name="past"),
+    path("keys/past/export/", past.export_past_csv, name="past-export"),
     # Bulk actions on selected keys
     path("keys/bulk/select/", bulk.select, name="bulk-select"),
     path("keys/bulk/count/", bulk.count, name="bulk-count"),

@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from keys.models import ApiKey, AuditEvent
+from keys.evidence.people_as_of import PersonAsOf, people_at
+from keys.models import ApiKey, AuditEvent, User
 from keys.rules.events import OWNERSHIP, Event
 from keys.rules.formatting import utc, utc_if_known
 from keys.rules.lifecycle import CAVEAT, PHASE, Phase, State, status
@@ -113,28 +114,57 @@ class _KeyEvent:
         return {"purpose": "", "accountable": None} if self.type == Event.KEY_ADOPTED else {}
 
 
+@dataclass(frozen=True)
+class PageOfKeys:
+    """Keys as of a time, in the order of their ids. ``after``: the id to continue after, or None at the end.
+
+    ``people`` are the owners and the people who answered for the keys then, by their email of that time.
+    """
+
+    keys: list[KeyAsOf]
+    after: UUID | None
+    people: dict[str, PersonAsOf]
+
+
 def keys_as_of(as_of: datetime, emails: dict[int, str]) -> Iterator[KeyAsOf]:
     """Yield the keys in the order of their ids, reading a page at a time.
 
     ``emails`` has the former email of each person whose email has changed, by the primary key of their row.
     """
-    after: UUID | None = UUID(int=0)
-    while after is not None:
-        found, after = some_keys_as_of(as_of, emails, after)
-        yield from found
+    after = UUID(int=0)
+    while page := _rows_after(after):
+        yield from _keys_at(page, as_of, emails)
+        after = page[-1].pk
 
 
-def some_keys_as_of(
-    as_of: datetime, emails: dict[int, str], after: UUID
-) -> tuple[list[KeyAsOf], UUID | None]:
-    """Return those of the next ``PAGE`` keys that existed then, and the id to continue after, or None."""
-    page = list(ApiKey.objects.filter(pk__gt=after).order_by("pk").select_related("owner", "backup")[:PAGE])
+def page_of_keys(as_of: datetime, after: UUID) -> PageOfKeys:
+    """Return those of the next ``PAGE`` keys that existed then. Memory does not grow with the inventory."""
+    page = _rows_after(after)
+    rows = {
+        person.pk: person for key in page for person in (key.owner, key.accountable, key.backup) if person
+    }
+    people = {person.email: person for person in people_at(rows.values(), as_of)}
+    emails = {person.row: person.email for person in people.values() if person.undone}
+    keys = list(_keys_at(page, as_of, emails))
+    named = {email for key in keys for email in (key.owner_email, key.accountable_email) if email}
+    others = User.objects.filter(email__in=sorted(named - people.keys())).exclude(pk__in=list(rows))
+    people |= {person.email: person for person in people_at(others, as_of)}
+    return PageOfKeys(keys, page[-1].pk if len(page) == PAGE else None, people)
+
+
+def _rows_after(after: UUID) -> list[ApiKey]:
+    rows = ApiKey.objects.filter(pk__gt=after).order_by("pk")
+    return list(rows.select_related("owner", "accountable", "backup")[:PAGE])
+
+
+def _keys_at(page: Sequence[ApiKey], as_of: datetime, emails: dict[int, str]) -> Iterator[KeyAsOf]:
     if not page:
-        return [], None
-    last = page[-1].pk
-    events = _events(after, last)
-    found = (_key_at(key, events[key.pk], as_of, emails) for key in page)
-    return [key for key in found if key is not None], last if len(page) == PAGE else None
+        return
+    events = _events(UUID(int=page[0].pk.int - 1), page[-1].pk)
+    for key in page:
+        found = _key_at(key, events[key.pk], as_of, emails)
+        if found is not None:
+            yield found
 
 
 def _events(after: UUID, last: UUID) -> dict[UUID, list[_KeyEvent]]:

@@ -42,17 +42,19 @@ def as_line(value: dict[str, Any]) -> str:
 
 
 def key_line(key: KeyAsOf) -> str:
-    return line(
-        [
-            str(key.id), key.cerby_id, key.name, key.owner_id, key.owner_email, scope_list(key.scopes),
+    return line(key_cells(key))
+
+
+def key_cells(key: KeyAsOf) -> list[str]:
+    return [
+        str(key.id), key.cerby_id, key.name, key.owner_id, key.owner_email, scope_list(key.scopes),
             utc_if_known(key.created_at, is_known=key.created_at is not None),
             utc_or_not_known(key.expires_at), key.status, key.caveat, key.purpose, key.origin,
             utc(key.stored_at), utc(key.removed_at), utc(key.last_used_at), key.note,
             utc(key.seen_at), key.seen_by, key.last_used_source, key.expires_source,
             key.accountable_email, key.backup_email, key.team, key.system, key.kind, key.environment,
             key.review_on, ", ".join(key.tags), key.note_by_people,
-        ]
-    )  # fmt: skip
+    ]  # fmt: skip
 
 
 def is_within(event: dict[str, Any], period: Period) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from keys.models import AuditEvent, User
+from keys.models import AuditEvent, LoggedEmail, User
 from keys.rules.events import Event
 from keys.tlog.leaf import ERASED, readable
 
@@ -56,15 +56,45 @@ def people_as_of(as_of: datetime) -> PeopleAsOf:
         if person is None or ERASED in details.get("before", {}).values():
             found.unknown += 1
             continue
-        person.undone += 1
-        if kind == Event.PERSON_ADDED:
-            person.may_sign_in = "no"
-            continue
-        for name, value in details["before"].items():
-            setattr(person, NAMES.get(name, name), value)
+        _undo(person, kind, details)
         del by_email[details["email"]]
         by_email[person.email] = person
     return found
+
+
+def people_at(users: Iterable[User], as_of: datetime) -> list[PersonAsOf]:
+    """Return ``users`` as of that time. Memory and time depend on them and their later changes alone.
+
+    The log has the email that a person had after each change, so their changes are read back from one email
+    to the one before it.
+    """
+    people = {user.pk: _now(user) for user in users}
+    wanted: dict[str, tuple[PersonAsOf, int | None]] = {one.email: (one, None) for one in people.values()}
+    later = AuditEvent.objects.filter(type__in=CHANGES, at__gt=as_of).alias(about=LoggedEmail())
+    while wanted:
+        events = later.filter(about__in=sorted(wanted), about__isnull=False).order_by("-id")
+        former: dict[str, tuple[PersonAsOf, int | None]] = {}
+        for id_, kind, details, personal in events.values_list("id", "type", "details", "personal"):
+            said = readable(details, personal)
+            person, before = wanted[said["email"]]
+            if person.email != said["email"] or (before is not None and id_ >= before):
+                continue  # the email was another person's then
+            if kind != Event.PERSON_ADDED and ERASED in said["before"].values():
+                continue
+            _undo(person, kind, said)
+            if person.email != said["email"]:
+                former[person.email] = (person, id_)
+        wanted = former
+    return list(people.values())
+
+
+def _undo(person: PersonAsOf, kind: str, details: dict[str, Any]) -> None:
+    person.undone += 1
+    if kind == Event.PERSON_ADDED:
+        person.may_sign_in = "no"
+        return
+    for name, value in details["before"].items():
+        setattr(person, NAMES.get(name, name), value)
 
 
 def _changes_after(as_of: datetime) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC
 from urllib.parse import quote
 
 from django.http import StreamingHttpResponse
@@ -19,15 +20,17 @@ _LONGEST_FILTER = 60
 def csv_response(name: str, header: list[str], export: Export) -> StreamingHttpResponse:
     """Return ``export`` as a CSV file. Its first line is the header, without a byte order mark.
 
-    The name of the file begins with ``name`` and says what is listed: the filter, the number of rows, and the
-    time in UTC. Response headers say the same in full.
+    The name of the file begins with ``name`` and says what is listed: the filter, the number of rows if it is
+    known, and the time in UTC. Response headers say the same in full.
     """
     response = StreamingHttpResponse(_lines(header, export), content_type="text/csv; charset=utf-8")
     listed = _NOT_IN_A_NAME.sub("-", export.filter).strip("-")[:_LONGEST_FILTER]
-    file_name = f"{name}-{listed}-{export.count}-rows-{export.as_of:%Y%m%dT%H%M%SZ}.csv"
+    counted = "" if export.count is None else f"-{export.count}-rows"
+    file_name = f"{name}-{listed}{counted}-{export.as_of.astimezone(UTC):%Y%m%dT%H%M%SZ}.csv"
     response["Content-Disposition"] = f'attachment; filename="{file_name}"'
     response["Export-Filter"] = quote(export.filter, safe=" =&;,:@+/")
-    response["Export-Count"] = str(export.count)
+    if export.count is not None:
+        response["Export-Count"] = str(export.count)
     response["Export-Time"] = utc(export.as_of)
     response["Cache-Control"] = "no-store, private"
     return response

@@ -67,7 +67,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:dashboard": {"GET HEAD": who(200, 302)},
     **{f"keys:{at}": {"GET HEAD": ADMINS_AND_OWN} for at in ("inventory", "inventory-export", "bulk-export")},
     **{f"keys:inventory-{act}": {"POST": who(302, 403, key_owner=302)} for act in VIEW_ACTS},
-    "keys:past": {"GET HEAD": ADMINS},
+    **{past: {"GET HEAD": ADMINS} for past in ("keys:past", "keys:past-export")},
     **{key: {"POST": who(302, 403, key_owner=302)} for key in ("keys:bulk-select", "keys:bulk-again")},
     "keys:bulk-count": {"GET HEAD": signed_in(302, outsider=302)},
     "keys:bulk": {"GET HEAD": signed_in(200, outsider=302)},

@@ -12,7 +12,7 @@ from django.urls import reverse
 from keys.models import SavedView
 from keys.selectors.activity.filters import ActivityForm
 from keys.selectors.inventory.filters import InventoryForm
-from keys.selectors.inventory.past import FIELDS, PastForm
+from keys.selectors.inventory.past import PastForm
 from keys.selectors.people_list import PeopleForm
 from tests.cast import signed_in
 
@@ -24,7 +24,7 @@ JUNK = {
     "year 0": "0000-00-00", "year 1": "0001-01-01T00:00", "the last minute": "9999-12-31T23:59", "an address": "::ffff:999.1.1.1%eth0", "brackets": "%5B%5D%7B%7D",
 }  # fmt: skip
 ALONE: dict[str, tuple[type[forms.Form], tuple[str, ...]]] = {
-    "inventory": (InventoryForm, ()), "activity": (ActivityForm, ()), "past": (PastForm, tuple(FIELDS)),
+    "inventory": (InventoryForm, ()), "activity": (ActivityForm, ()), "past": (PastForm, ()),
     "people": (PeopleForm, ("after", "before")),
 }  # fmt: skip
 """The form of each page that has filters, and its parameters that belong to no form."""
@@ -45,7 +45,7 @@ NAMES = list(dict.fromkeys([
 PAGES = [
     "dashboard", "inventory", "inventory-export", "wizard", "register", "imports", "find", "activity",
     "activity-export", "verification", "evidence", "evidence-download", "settings", "health", "roles",
-    "past", "people", "person-add", "compare", "mine", "bulk-count", "help",
+    "past", "past-export", "people", "person-add", "compare", "mine", "bulk-count", "help",
 ]  # fmt: skip
 
 

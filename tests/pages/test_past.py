@@ -10,7 +10,18 @@ from django.utils import timezone
 from keys.actions.audit import view_past
 from keys.models import ApiKey
 from tests.cast import a_key, an_event
-from tests.pages.helpers import attribute, events, many_keys, names, rows, the, words
+from tests.pages.helpers import (
+    attribute,
+    csv_rows,
+    elements,
+    events,
+    many_keys,
+    names,
+    rows,
+    text,
+    the,
+    words,
+)
 
 URL = "/keys/past/"
 NOW = timezone.now()
@@ -65,6 +76,71 @@ def test_it_answers_who_had_write_access_on_a_day(admin, history, days_ago, quer
     response = admin.get(f"{URL}?at={at(days_ago)}&{query}")
     assert response.status_code == 200
     assert set(names(response)) == found
+
+
+@pytest.fixture
+def described(cast):
+    """Keys with every value that a filter asks for; the owner of one has got another role and address since."""
+    old = {"created_at": NOW - timedelta(days=30), "expires_at": NOW + timedelta(days=300)}
+    ada = {"id": str(cast.admin.pk), "email": cast.admin.email}
+    made = a_key(cast.owner, name="Described", scopes=["read:users"], **old)
+    values = {"accountable": ada, "backup": ada, "team": "Pay", "system": "ERP", "kind": "agent"}
+    values |= {
+        "environment": "production",
+        "tags": ["night"],
+        "review_on": f"{NOW - timedelta(days=9):%Y-%m-%d}",
+    }
+    nothing = dict.fromkeys(("accountable", "backup", "review_on")) | {"tags": []}
+    nothing |= dict.fromkeys(("team", "system", "kind", "environment"), "")
+    tell = {"key_id": made.pk, "key_name": "Described", "type": "key:edit"}
+    an_event(**tell, at=NOW - timedelta(days=10), details={"before": nothing, "after": values}).save()
+    an_event(**tell, at=NOW - timedelta(days=2), details={"before": values, "after": nothing}).save()
+    a_key(cast.user, name="Soon", **old | {"expires_at": NOW + timedelta(days=1)}, accountable=cast.admin)
+    a_key(cast.guest, name="Found", origin="discovered", purpose="", **old, accountable=cast.admin)
+    a_key(cast.user, name="Young", **old | {"created_at": NOW - timedelta(days=4)}, accountable=cast.admin)
+    earlier = {"before": {"role": "Admin"}, "after": {"role": "Owner"}, "email": "user@old.example"}
+    an_event(type="person:change", at=NOW - timedelta(days=2), details=earlier | {"person": "0"}).save()
+    changes = {"role": "Owner", "email": "user@old.example", "in the workspace": "no"}
+    after = {"role": "User", "email": cast.user.email, "in the workspace": "yes"}
+    details = {"person": str(cast.user.pk), "email": cast.user.email, "before": changes, "after": after}
+    an_event(type="person:change", at=NOW - timedelta(days=1), details=details).save()
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("accountable=admin@contenzilla.example&team=pay", {"Described"}),
+        ("backup=admin@contenzilla.example", {"Described"}),
+        ("system=erp&kind=agent&environment=production&tag=Night", {"Described"}),
+        ("kind=vendor", set()),
+        ("expires=7", {"Soon"}),
+        (f"expires={NOW + timedelta(days=1):%Y-%m-%d}", {"Soon"}),
+        ("needs=review-due&needs=not-adopted", {"Described", "Found"}),
+        ("needs=owner-left", {"Soon", "Young"}),
+        ("needs=orphan", set()),
+        ("role=40", {"Soon", "Young"}),
+        ("role=60", {"Described"}),
+        ("owner=user@old.example", {"Soon", "Young"}),
+        ("made=7", {"Young"}),
+        (f"made={NOW - timedelta(days=4):%Y-%m-%d}..{NOW:%Y-%m-%d}", {"Young"}),
+        ("removed=30", set()),
+        ("origin=discovered", {"Found"}),
+    ],
+)
+def test_it_has_the_filters_of_the_inventory_and_the_csv_is_the_same_set(admin, described, query, found):
+    response = admin.get(f"{URL}?at={at(3)}&{query}")
+    assert set(names(response)) == found
+    link = next(one for one in elements(response, "a") if words(one) == "Download CSV")
+    header, *lines = csv_rows(admin.get(str(attribute(link, "href"))))
+    assert {line[header.index("Name")] for line in lines} == found
+    [event] = events(type="inventory:export")
+    assert "as of" in event.personal["details.filter"]
+
+
+def test_a_need_that_the_log_does_not_tell_is_refused_with_a_reason(admin):
+    response = admin.get(f"{URL}?needs=unused-90")
+    assert response.status_code == 422
+    assert "does not tell this for a past time" in text(response)
 
 
 def test_a_row_shows_the_values_of_that_time(admin, history):

@@ -18,9 +18,9 @@ ROWS_AT_ONCE = 1000
 
 @dataclass(frozen=True)
 class Export:
-    """``rows`` can be read once. ``filter`` is the filter in words."""
+    """``rows`` can be read once. ``filter`` is the filter in words. ``count`` is None if it is not known."""
 
-    count: int
+    count: int | None
     as_of: datetime
     filter: str
     rows: Iterator[list[str]]
