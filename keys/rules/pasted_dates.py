@@ -44,7 +44,7 @@ _MONTH_FIRST = re.compile(
     r"([a-z]{3,9})\.?[ -](\d{1,2})(?:st|nd|rd|th)?(?:,? +|,|-|$)(\d{4})?", re.IGNORECASE
 )
 _DAY_FIRST = re.compile(
-    r"(\d{1,2})(?:st|nd|rd|th|\.)?[ -](?:of )?([a-z]{3,9})\.?(?:,? +|,|-|$)(\d{4})?", re.IGNORECASE
+    r"(\d{1,2})(?:st|nd|rd|th|\.)?[ -](?:of )?([a-z]{3,9})\.?(?:,? +|,|-|$)(\d{4}|\d{2})?", re.IGNORECASE
 )
 _AGO = re.compile(r"(?:about |almost |over )?(\d{1,4}|an?|last) +([a-z]+?)s?(?: ago)?", re.IGNORECASE)
 
@@ -112,8 +112,7 @@ def _absolute(text: str, today: date) -> Day | EitherDay | None:
     if match := _DAY_FIRST.fullmatch(text):
         return _named(match[2], int(match[1]), match[3], today)
     if match := _NUMBERS.fullmatch(text):
-        first, second, year = int(match[1]), int(match[3]), int(match[4])
-        year += 2000 if len(match[4]) == len("26") else 0
+        first, second, year = int(match[1]), int(match[3]), _full(match[4])
         day_first, month_first = _date(year, second, first), _date(year, first, second)
         if match[2] == ".":  # dots are only used in countries that write the day first
             return Day(day_first) if day_first else None
@@ -126,10 +125,14 @@ def _named(month: str, day: int, year: str | None, today: date) -> Day | None:
     if number is None:
         return None
     if year:
-        return _day(int(year), number, day)
+        return _day(_full(year), number, day)
     this_year = _date(today.year, number, day)
     is_ahead = this_year is None or this_year > today + timedelta(days=1)
     return _day(today.year - 1, number, day) if is_ahead else _day(today.year, number, day)
+
+
+def _full(year: str) -> int:
+    return int(year) + (2000 if len(year) == len("26") else 0)
 
 
 def _day(year: int, month: int, day: int) -> Day | None:

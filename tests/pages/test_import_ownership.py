@@ -16,8 +16,10 @@ LINE = (
 )
 
 
-def test_every_value_is_imported(browser_of, cast):
-    response = browser_of("admin").post("/keys/import/confirm/", {"text": f"{HEADER}\n{LINE}"})
+@pytest.mark.parametrize("review", ["2027-01-31", "31.01.2027", "01/31/2027", '"Jan 31, 2027"', "31-Jan-27"])
+def test_every_value_is_imported(browser_of, cast, review):
+    line = LINE.replace("2027-01-31", review)
+    response = browser_of("admin").post("/keys/import/confirm/", {"text": f"{HEADER}\n{line}"})
     assert response.status_code == 302
     key = ApiKey.objects.get()
     assert (key.accountable, key.backup, key.team, key.system) == (cast.user, cast.guest, "Data", "BigQuery")
@@ -31,6 +33,7 @@ def test_every_value_is_imported(browser_of, cast):
         ("nobody@contenzilla.example", "guest@contenzilla.example", "under backup"),
         ("robot", "Workload", "is not one of"),
         ("tomorrow", "2027-01-31", "under review is not a day"),
+        ("01/02/2027", "2027-01-31", "under review may be 1 February 2027 or 2 January 2027"),
     ],
 )
 @pytest.mark.usefixtures("cast", "sandbox")

@@ -40,6 +40,8 @@ def moment(column: str, text: str, order: DayOrder | None, *, is_utc: bool) -> d
     A date alone is the start of that day. A time without a zone is in the reader's, or in UTC if ``is_utc``.
     Raise ``Invalid`` for ``column``.
     """
+    if not text:
+        raise Invalid(**{column: f"There is nothing under {column}. Write 2027-01-31 or 2027-01-31T14:05Z."})
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
@@ -49,6 +51,16 @@ def moment(column: str, text: str, order: DayOrder | None, *, is_utc: bool) -> d
         return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
     except OverflowError:
         raise _no_time(column, text) from None
+
+
+def day(column: str, text: str, order: DayOrder | None) -> date:
+    """Parse the same forms as ``moment``, without a time. Raise ``Invalid`` for ``column``."""
+    found = read_date(text, timezone.localdate())
+    if isinstance(found, EitherDay):
+        found = _day_of(column, text, found, order)
+    if found is None or found.give:
+        raise Invalid(**{column: f"“{text[:40]}” under {column} is not a day. Write 2027-01-31."})
+    return found.day
 
 
 def _in_words(column: str, text: str, order: DayOrder | None) -> datetime:

@@ -136,7 +136,8 @@ def _names(header: list[str]) -> list[str | None]:
         f"The first line must name the columns {', '.join(REQUIRED)}, and may name {', '.join(OPTIONAL)}."
     )
     if missing:
-        raise Invalid(file=f"The column {', '.join(missing)} is missing. {expected}")
+        are_missing = "column {} is" if len(missing) == 1 else "columns {} are"
+        raise Invalid(file=f"The {are_missing.format(', '.join(missing))} missing. {expected}")
     if unknown:
         raise Invalid(
             file=f"There is no column “{unknown[0][:30]}”. {expected} "

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date
 
 from keys import cerby
 from keys.models import User
 from keys.rules.errors import Invalid
+from keys.rules.pasted_dates import DayOrder
+from keys.selectors.key.import_dates import day
 from keys.validation.ownership import Ownership, tags_in
 
 People = Mapping[str, User | cerby.Person]
 
 
-def ownership_of(cells: Mapping[str, str]) -> Ownership:
+def ownership_of(cells: Mapping[str, str], order: DayOrder | None) -> Ownership:
     return Ownership(
         accountable=cells["accountable"].lower(),
         backup=cells["backup"].lower(),
@@ -21,7 +22,7 @@ def ownership_of(cells: Mapping[str, str]) -> Ownership:
         system=cells["system"],
         kind=cells["kind"].lower(),
         environment=cells["environment"].lower(),
-        review_on=_day(cells["review"]) if cells["review"] else None,
+        review_on=day("review", cells["review"], order) if cells["review"] else None,
         tags=tags_in(cells["tags"]),
     )
 
@@ -36,10 +37,3 @@ def answering(ownership: Ownership, people: People) -> Iterator[User | cerby.Per
             raise Invalid(**{name: f"{email[:254]} under {name} is disabled in Cerby or has left."})
         if person is not None:
             yield person
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise Invalid(review=f"“{text[:40]}” under review is not a day. Write 2027-01-31.") from None

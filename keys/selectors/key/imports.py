@@ -109,7 +109,8 @@ def _people(emails: set[str]) -> dict[str, User | cerby.Person]:
 
 def _lines(rows: list[Row], people: dict[str, User | cerby.Person]) -> Iterator[Line]:
     line_numbers: dict[tuple[str, str], int] = {}
-    order = order_of((row.cells["expires"] for row in rows), (row.cells["created"] for row in rows))
+    ahead = (row.cells[column] for row in rows for column in ("expires", "review"))
+    order = order_of(ahead, (row.cells["created"] for row in rows))
     taken = existing_key.taken((row.cells["name"], row.cells["owner"].lower()) for row in rows)
     for row in rows:
         name, email = row.cells["name"], row.cells["owner"].lower()
@@ -162,7 +163,7 @@ def _registration(row: Row, order: DayOrder | None) -> Registration:
         else moment("expires", cells["expires"], order, is_utc=row.is_exported),
         created_at=moment("created", created, order, is_utc=row.is_exported) if created else None,
         scopes=_scopes(cells["scopes"]),
-        ownership=ownership_of(cells),
+        ownership=ownership_of(cells, order),
     )
 
 
