@@ -6,6 +6,7 @@ that contains the value; use this form for secrets.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import os
 import re
@@ -146,7 +147,7 @@ def read() -> Config:
     demo = kind == Environment.DEMO
     data_dir = Path(env.text("PORTAL_DATA_DIR", str(CHECKOUT / "var"))).absolute()
     url = env.text("PORTAL_URL", "http://localhost:8000" if demo else "").rstrip("/")
-    base_url = without_api_path(env.text("CERBY_BASE_URL", "http://127.0.0.1:8001" if demo else ""))
+    base_url = without_api_path(env.text("CERBY_BASE_URL", _sandbox_url(data_dir) if demo else ""))
     issue_mode = env.choice("CERBY_ISSUE_MODE", ["direct", "assisted"], _issue_mode(base_url))
 
     def demo_file(name: str) -> Path | None:
@@ -198,6 +199,13 @@ def read() -> Config:
         cerby_issue_mode=issue_mode,
         cerby_keys_path=env.text("CERBY_KEYS_PATH", KEYS_PATH),
     )
+
+
+def _sandbox_url(data_dir: Path) -> str:
+    """Return the address of the sandbox that ``make run`` started last with this data folder."""
+    with contextlib.suppress(OSError, ValueError):
+        return f"http://127.0.0.1:{int((data_dir / 'sandbox-port').read_text())}"
+    return "http://127.0.0.1:8001"
 
 
 def _refuse_unknown_names() -> None:

@@ -77,15 +77,14 @@ def test_the_demo_needs_nothing_but_what_make_run_leaves(environment, tmp_path):
         "audit-signing-key": "5e" * 32 + "\n",
         "sandbox/cerby-token": "a token\n",
         "sandbox/cerby-api-key": "a key\n",
+        "sandbox-port": "8601",
     }.items():
         (tmp_path / name).write_text(text)
     config = conf.read()
     assert (config.env, config.host, config.https, config.is_sandbox) == ("demo", "localhost", False, True)
-    assert (config.secret_key, config.cerby_token, config.cerby_api_key) == (
-        "a secret key",
-        "a token",
-        "a key",
-    )
+    assert config.cerby_base_url == "http://127.0.0.1:8601"
+    secrets = config.secret_key, config.cerby_token, config.cerby_api_key
+    assert secrets == ("a secret key", "a token", "a key")
     assert (config.extra_scopes, config.allow_sandbox, config.key_management) == (True, True, "admins")
     assert (config.audit_origin, config.audit_signing_key) == ("localhost:8000/audit", b"\x5e" * 32)
 
