@@ -40,31 +40,48 @@ def revoke_key(key: ApiKey, actor: Actor | None) -> None:
     """Take ``key`` from REVOKING to REVOKED. This may be repeated until it succeeds.
 
     The caller has checked the policy. Raises ``CerbyError``, which is recorded, if Cerby does not confirm
-    the removal. The key may still work then, and is due again after a growing pause.
+    the removal. The key may still work then, and is due again after a growing pause. If another process,
+    such as the worker, has removed the key meanwhile, nothing is recorded twice.
     """
     if key.cerby_id is None:
         raise Conflict("This key has no identifier in Cerby. Delete it in Cerby's own web app.")
     try:
         _delete_and_verify(key, key.cerby_id)
+        with transaction.atomic():
+            transition(
+                key,
+                Transition.CONFIRM_REVOKED,
+                Event.KEY_DELETED,
+                actor,
+                changes={"removed_at": timezone.now()},
+            )
+            HeldBack.objects.filter(pk=key.pk).delete()
     except CerbyError as error:
-        _record_failure(key, actor, error)
+        if not _record_failure(key, actor, error) and _is_removed_meanwhile(key):
+            return
         raise
-    with transaction.atomic():
-        transition(
-            key, Transition.CONFIRM_REVOKED, Event.KEY_DELETED, actor, changes={"removed_at": timezone.now()}
-        )
-        HeldBack.objects.filter(pk=key.pk).delete()
+    except Conflict:
+        if not _is_removed_meanwhile(key):
+            raise
 
 
-def _record_failure(key: ApiKey, actor: Actor | None, error: CerbyError) -> None:
+def _is_removed_meanwhile(key: ApiKey) -> bool:
+    key.refresh_from_db(fields=["state", "removed_at", "due_at"])
+    return key.state == State.REVOKED
+
+
+def _record_failure(key: ApiKey, actor: Actor | None, error: CerbyError) -> bool:
+    """Return whether the key still had to be deleted. If not, the failure says nothing about it."""
     key.attempts += 1
     with transaction.atomic():
-        ApiKey.objects.filter(pk=key.pk, state=State.REVOKING).update(
-            attempts=F("attempts") + 1, due_at=timezone.now() + retry_after(key.attempts)
-        )
+        rows = ApiKey.objects.filter(pk=key.pk, state=State.REVOKING)
+        due_at = timezone.now() + retry_after(key.attempts)
+        if not rows.update(attempts=F("attempts") + 1, due_at=due_at):
+            return False
         log.append(Event.KEY_DELETED, actor=actor, key=key, outcome=log.Outcome.FAILED, reason=error.sentence)
     if key.attempts >= QUICK_RETRIES:
         logger.error("revocation_is_stuck", key_id=str(key.id), count=key.attempts)
+    return True
 
 
 def _delete_and_verify(key: ApiKey, cerby_id: UUID) -> None:

@@ -10,9 +10,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from keys.actions.keys.revoke import revoke_key
 from keys.models import ApiKey
 from keys.rules.lifecycle import State
-from tests.cast import a_key
+from tests.cast import a_key, a_live_key
 from tests.pages.helpers import events
 
 PASSWORD = "a long enough password 1"
@@ -79,3 +80,15 @@ def test_a_wrong_id_and_an_unknown_person_are_refused(delete, declared):
         delete("Payroll", "admin@contenzilla.example", PASSWORD)
     with pytest.raises(CommandError, match="The email or the password is wrong"):
         delete(str(declared.pk), "nobody@contenzilla.example", PASSWORD)
+
+
+@pytest.mark.parametrize("cerby_answers", [True, False])
+def test_a_key_that_the_worker_removed_meanwhile_is_deleted(cast, sandbox, settings, cerby_answers):
+    key, _ = a_live_key(sandbox, cast.owner, state=State.REVOKING)
+    as_a_person_read_it = ApiKey.objects.get(pk=key.pk)
+    revoke_key(key, None)
+    if not cerby_answers:
+        settings.CERBY_BASE_URL = "http://127.0.0.1:9"
+    revoke_key(as_a_person_read_it, cast.admin.as_actor())
+    assert as_a_person_read_it.state == State.REVOKED
+    assert [event.outcome for event in events(type="key:delete")] == ["done"]
