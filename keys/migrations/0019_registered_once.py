@@ -53,6 +53,8 @@ def mark_unknown_creation(apps: Any, schema_editor: Any) -> None:
         batch = precise[start : start + AT_ONCE]
         found = events.filter(type="key:discover", key_id__in=batch).values_list("key_id", flat=True)
         keys.filter(pk__in=set(batch) - set(found)).update(created_known=False)
+    if schema_editor.connection.vendor == "postgresql":  # else no index can be created in this transaction
+        schema_editor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 class Migration(migrations.Migration):
