@@ -98,6 +98,7 @@ def _issue_and_acknowledge(facts: Facts, tell: Tell) -> None:
 def _a_held_key(stage: Stage) -> Facts:
     User.objects.update(role_checked_at=timezone.now() - DAY)
     key, _ = people.a_live_key(stage.sandbox, stage.cast.admin)
+    people.with_a_life(key)
     return {"key": key.pk}
 
 
@@ -140,6 +141,7 @@ def _in_state(stage: Stage, state: State, **columns: Any) -> ApiKey:
     """Create a key that is live in Cerby and due for the reconciler."""
     key, _ = people.a_live_key(stage.sandbox, stage.cast.admin, stored_at=None)
     ApiKey.objects.filter(pk=key.pk).update(state=state, due_at=timezone.now(), **columns)
+    people.with_a_life(ApiKey.objects.get(pk=key.pk))
     return key
 
 
@@ -149,6 +151,7 @@ def _lost_answers(stage: Stage) -> Facts:
     _in_state(stage, State.CALLING, lease=uuid.uuid4(), cerby_id=None, lease_until=now - MINUTE)
     never = people.a_key(stage.cast.admin, state=State.IN_DOUBT, stored_at=None, due_at=now)
     ApiKey.objects.filter(pk=never.pk).update(cerby_id=None, lease_until=now - 20 * MINUTE)
+    people.with_a_life(ApiKey.objects.get(pk=never.pk))
     return {}
 
 
