@@ -65,7 +65,7 @@ def _lock(user: User) -> None:
     The password and ``signed_out_at`` stay as they were read. So a sign-in that began before one of them
     changed gives no session.
     """
-    user.refresh_from_db(fields=_CHANGEABLE, from_queryset=User.objects.select_for_update())
+    user.refresh_from_db(fields=_CHANGEABLE, from_queryset=User.objects.select_for_update(no_key=True))
 
 
 def _has_newer_answer(user: User, asked_at: datetime) -> bool:
