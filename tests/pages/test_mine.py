@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from tests.cast import a_key, signed_in
-from tests.pages.helpers import elements, links, queries, rows, text, words
+from tests.pages.helpers import attribute, elements, links, queries, rows, text, words
 
 FAR = timezone.now() + timedelta(days=200)
 
@@ -57,6 +57,9 @@ def test_each_task_has_one_button(cast):
     assert "You are its backup" in text(page)
     browser = signed_in(me)
     assert {browser.get(url).status_code for url in tasks(page).values()} == {200}
+    for before in ("", "http://testserver/keys/mine/"):
+        [back] = elements(browser.get(f"/keys/{backed.pk}/", HTTP_REFERER=before), "a", class_="back")
+        assert (words(back), attribute(back, "href")) == ("My keys", "/keys/mine/")
 
 
 def test_it_is_the_start_page_of_people_who_are_not_admins(cast):

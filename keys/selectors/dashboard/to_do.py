@@ -87,7 +87,7 @@ def _lines(now: datetime) -> list[Line | None]:
             "warning", "not-adopted", "Created in Cerby's web app. Enter their purpose, or delete them.", now
         ),
         _needing(
-            "warning", "orphan", "No active person answers for them. Name a person on each key's page.", now
+            "warning", "orphan", "No active person answers for them. Select and edit them to name one.", now
         ),
         _needing(
             "warning", "review-due", "Check whether they are still needed, then set the next date.", now

@@ -95,7 +95,8 @@ def _tasks(actor: Actor, key: ApiKey, now: datetime) -> Iterator[Task]:
         yield Task(key, words, "See the key", page, urgent=key.expires_at - now <= SOON / 4)
     may_edit = actor.may(Action.EDIT_KEY, key)
     if key.is_review_due(timezone.localdate(now)) and may_edit:
-        yield Task(key, "Its review date has come. Is it still needed?", "Review it", edit)
+        words = "Its review date has come. If it is still needed, set the next date."
+        yield Task(key, words, "Review it", edit)
     if key.orphan:
         words = "Nobody answers for it."
         if key.backup_id == actor.user_id:
