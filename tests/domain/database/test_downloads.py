@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.http import QueryDict
+from django.utils import timezone
 
 from keys.actions.audit import export_csv
 from keys.models import AuditEvent, User
@@ -37,6 +38,7 @@ def test_a_worker_that_writes_meanwhile_does_not_fail_a_download(kept, monkeypat
     monkeypatch.setattr(exports, "ROWS_AT_ONCE", 2)  # the statement has more rows than were read
     monkeypatch.setattr(export_csv, "activity_export", read_then_let_others_write)
     before = AuditEvent.objects.count()
+    User.objects.update(added_at=timezone.now(), is_active=True)
     actor = User.objects.get(email="admin@contenzilla.example").as_actor()
     export = export_csv.export_activity(actor, QueryDict())
     assert len(list(export.rows)) == export.count == before
