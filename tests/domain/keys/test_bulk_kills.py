@@ -18,8 +18,10 @@ from django.utils import timezone
 from keys.actions.bulk.as_started import record_start
 from keys.actions.bulk.carry_out import carry_out_bulk
 from keys.actions.bulk.freeze import freeze_ticked
+from keys.actions.bulk.start import start_bulk
 from keys.models import ApiKey, SelectedKey, Selection
 from keys.selectors.bulk.selection import running_lists
+from keys.validation.ownership import Ownership
 from tests import cast as people
 from tests.cast import a_live_key
 from tests.support.background import story_of
@@ -84,8 +86,8 @@ def test_a_key_is_not_given_up_while_the_database_is_away(cast):
     """The worker cannot know whether the database is away for one statement or for an hour."""
     key = people.with_a_life(people.a_key(cast.user))
     selection = freeze_ticked(people.actor(cast.owner), [key.pk], QueryDict())
-    asks = {"tags": ["reviewed"]}
-    Selection.objects.filter(pk=selection.pk).update(act="edit", asks=asks, started_at=timezone.now())
+    tags = Ownership(tags=("reviewed",))
+    start_bulk(people.actor(cast.owner), selection.pk, Selection.Act.EDIT, print, ownership=tags)
 
     def lose(execute: Any, sql: str, *rest: Any) -> Any:
         if 'INSERT INTO "keys_auditevent"' in sql:
