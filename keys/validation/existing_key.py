@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db import IntegrityError
+
 from keys.models import ApiKey, fold
 from keys.rules import scopes as catalogue
 from keys.rules.batches import batches
@@ -91,6 +93,11 @@ def refuse_copy(keys: Iterable[ApiKey], advice: str = "") -> None:
     for key in keys:
         sentence = f"This owner already has a key called “{key}” in the inventory."
         raise Taken(f"{sentence} {advice}".strip(), by=key.pk)
+
+
+def is_taken(error: IntegrityError) -> bool:
+    """Return whether the constraint ``key_registered_once`` refused a row, not another constraint."""
+    return "name_order" in str(error)
 
 
 def identity(registration: Registration) -> tuple[str, str]:

@@ -20,7 +20,7 @@ SAMPLES = {
     "uid": uuid.UUID(int=2),
     "selection_id": uuid.UUID(int=3),
     "user_id": 1,
-    "filter_id": 1,
+    "view_id": 1,
     "uidb36": "1",
     "key": "set-password",
     "name": "audit",

@@ -74,8 +74,10 @@ def confirm_group(actor: Actor, paste: Paste, confirmed: Confirmation) -> int:
     planned = partial(plan_with, table, people, whole=paste.whole, now=now)
     try:
         return _confirm(actor, confirmed, planned, now)
-    except IntegrityError as taken:  # somebody has just added one of the keys
-        raise AnswerChanged(planned()) from taken
+    except IntegrityError as error:
+        if not existing_key.is_taken(error):
+            raise
+        raise AnswerChanged(planned()) from error  # somebody has just added one of the keys
 
 
 def _confirm(actor: Actor, confirmed: Confirmation, planned: Callable[[], Plan], now: datetime) -> int:

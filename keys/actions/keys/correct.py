@@ -20,7 +20,7 @@ from keys.rules.events import Event
 from keys.rules.lifecycle import Phase, State
 from keys.rules.policy import Action, Actor
 from keys.selectors.key.page import key_for
-from keys.validation.existing_key import LONGEST_AHEAD, check_existing_name, refuse_copy
+from keys.validation.existing_key import LONGEST_AHEAD, check_existing_name, is_taken, refuse_copy
 from keys.validation.ownership import REASON_LENGTH
 from keys.validation.text import check_text
 
@@ -47,9 +47,11 @@ def correct_key(actor: Actor, key_id: UUID, correction: Correction, *, version: 
     owner = _check(key, correction)
     try:
         return _store(actor, key, correction, owner, version)
-    except IntegrityError as taken:
+    except IntegrityError as error:
+        if not is_taken(error):
+            raise
         _check_is_alone(key, correction, owner)
-        raise Conflict("The inventory has just changed. Try again.") from taken
+        raise Conflict("The inventory has just changed. Try again.") from error
 
 
 def _store(actor: Actor, key: ApiKey, correction: Correction, owner: User, version: int) -> bool:

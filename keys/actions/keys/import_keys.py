@@ -30,10 +30,12 @@ def import_keys(actor: Actor, text: str) -> int:
     planned = plan(actor, text).good
     try:
         return _import(actor, planned)
-    except IntegrityError as taken:
+    except IntegrityError as error:
+        if not existing_key.is_taken(error):
+            raise
         raise Invalid(
             file="The inventory changed during the import. Nothing was imported. Look at the reasons below."
-        ) from taken
+        ) from error
 
 
 def _import(actor: Actor, planned: list[Line]) -> int:

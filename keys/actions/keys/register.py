@@ -59,9 +59,11 @@ def _declare(actor: Actor, registration: Registration, owner: User) -> ApiKey:
             wait_for_other_declarations()
             _check_is_new(registration)
             return add_key(actor, registration, owner, ownership)
-    except IntegrityError as taken:
+    except IntegrityError as error:
+        if not existing_key.is_taken(error):
+            raise
         _check_is_new(registration)
-        raise Conflict("The inventory has just changed. Try again.") from taken
+        raise Conflict("The inventory has just changed. Try again.") from error
 
 
 def _owner(email: str) -> User:

@@ -16,8 +16,6 @@ from keys.selectors.people import unknown_roles
 
 REFUSAL_SHOWN_FOR = timedelta(hours=24)
 REMIND_DAYS = (1, 7, 14, 30)
-FILE_TIMES_LAG = 0.02
-"""In seconds: the kernel takes a file's times from its last tick."""
 
 UNREAD_KEY = "unread key"
 _NAMES = {credentials.API_KEY: "API key", credentials.TOKEN: "bearer token"}
@@ -30,7 +28,7 @@ def cerby_alerts(now: datetime) -> list[ActiveAlert]:
 def _refusals(now: datetime) -> Iterator[ActiveAlert]:
     """Return one alert for each credential that Cerby refused and that was not replaced since."""
     for row in CredentialRefusal.objects.filter(refused_at__gt=now - REFUSAL_SHOWN_FOR):
-        if credentials.changed_at(row.credential) > row.refused_at.timestamp() - FILE_TIMES_LAG:
+        if credentials.changed_at(row.credential) > row.refused_at.timestamp():
             continue
         yield ActiveAlert(
             kind=AlertKind.CREDENTIAL_REFUSED,

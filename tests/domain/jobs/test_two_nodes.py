@@ -21,7 +21,7 @@ from keys.actions.safeguards.quarantine import Cause
 from keys.models import Checkpoint, HeldBack, Node, Quarantine, TreeHead, Unsealed
 from keys.rules.lifecycle import State
 from keys.tlog import mac_ratchet
-from tests.cast import a_live_key, people_in_portal
+from tests.cast import a_live_key, people_in_portal, with_a_life
 from tests.support import own_database
 from tests.support.background import asked, state_of
 from tests.support.fast_epochs import SECONDS
@@ -120,6 +120,8 @@ def test_two_nodes(nodes, tmp_path, postgresql: Server, migrated_postgresql, wor
                 connection.close()  # it ended all connections
                 due = {"state": State.READY, "due_at": timezone.now(), "stored_at": None}
                 key, _ = a_live_key(sandbox, cast.admin, **due)
+                with ANode(tmp_path / "a").here():
+                    with_a_life(key)
                 due_again("reconcile", "sweep")
             wait_until(lambda: HeldBack.objects.filter(key=key).exists())
             wait_until(everyone_refuses)
