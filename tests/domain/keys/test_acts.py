@@ -326,9 +326,7 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
     "people/sign_in: end": (lambda scene: lambda: sign_in.record_end(scene.me), ["session:end"]),
 }
 NO_ACT_OF_ITS_OWN = {
-    **dict.fromkeys(
-        ("bulk/freeze", "bulk/as_started", "bulk/carry_out", "bulk/one_key"), "steps: test_bulk.py"
-    ),
+    **dict.fromkeys(("bulk/freeze", "bulk/as_started", "bulk/carry_out", "bulk/one_key"), "test_bulk.py"),
     "dropped": "remembers what could not be read, for an alert: tests/cerby/test_published.py",
     "people/password_link": "makes a link and changes nothing: test_accounts_passwords.py",
     "people/throttle": "counts attempts that the views record: test_throttle.py",

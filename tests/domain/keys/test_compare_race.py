@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.conf import settings as portal
@@ -46,7 +47,9 @@ def confirm(_number: int, subject: dict[str, Any]) -> str:
 
 def confirm_naively(subject: dict[str, Any], confirmed: Confirmation) -> str:
     """Compare before the transaction, let nobody wait, and don't ask the constraint."""
-    existing_key.taken = lambda named: {(fold(name), email): None for name, email in named}
+    existing_key.taken = lambda names_and_owners: {
+        (fold(name), email): uuid.uuid4() for name, email in names_and_owners
+    }
     plan = comparison(me(), paste(subject))
     assert plan.digest(confirmed.group) == confirmed.shown
     meet()
