@@ -1,7 +1,7 @@
 """Choose the databases that each test runs on.
 
-A test that uses a database runs on SQLite and on PostgreSQL. The modules below run only on SQLite in
-``make test``, because their assertions don't depend on the database. ``make nightly`` runs them on both.
+A test that uses a database runs on SQLite and on PostgreSQL. In ``make test``, the modules below run only on
+one of them. ``make nightly`` runs all on both.
 """
 
 from __future__ import annotations
@@ -30,6 +30,13 @@ SQLITE_ONLY = {
 }
 """Each path with the reason why one database is enough."""
 
+POSTGRESQL_ONLY = {
+    "tests/domain/jobs/test_worker.py": "Stops the database server, or lets workers compete for tasks.",
+    "tests/domain/jobs/test_schedule.py": "Kills a worker, and its locks end with its connection.",
+    "tests/domain/audit/test_sealing_killed.py": "Kills a sequencer, and its transaction ends with its connection.",
+}
+"""Modules that take long, with the reason why PostgreSQL is the harder case."""
+
 BOTH = {
     "tests/pages/test_activity.py": "Filters the audit log by indexes that differ.",
     "tests/pages/test_dashboard.py": "Groups and counts by date.",
@@ -45,6 +52,8 @@ BOTH = {
 def vendors_of(module: str, *, every: bool = False) -> tuple[str, ...]:
     """Return the databases for the tests of ``module``, a path such as ``tests/pages/test_key.py``."""
     folder = module.rpartition("/")[0]
+    if not every and module in POSTGRESQL_ONLY:
+        return VENDORS[1:]
     if every or module in BOTH or SQLITE_ONLY.keys().isdisjoint({module, folder}):
         return VENDORS
     return VENDORS[:1]

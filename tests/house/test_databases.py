@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.databases import BOTH, SQLITE_ONLY, vendors_of
+from tests.databases import BOTH, POSTGRESQL_ONLY, SQLITE_ONLY, vendors_of
 from tests.house.project import ROOT
 
 
-@pytest.mark.parametrize("path", [*SQLITE_ONLY, *BOTH])
+@pytest.mark.parametrize("path", [*SQLITE_ONLY, *POSTGRESQL_ONLY, *BOTH])
 def test_each_path_exists(path):
     assert (ROOT / path).exists()
 
@@ -25,6 +25,7 @@ def test_each_exception_lies_in_a_folder_that_runs_only_on_sqlite(path):
         ("tests/pages/test_dashboard.py", ("sqlite", "postgresql")),
         ("tests/house/test_urls.py", ("sqlite",)),
         ("tests/domain/keys/test_races.py", ("sqlite", "postgresql")),
+        ("tests/domain/jobs/test_worker.py", ("postgresql",)),
     ],
 )
 def test_a_module_runs_on_its_databases_and_nightly_on_both(module, vendors):

@@ -364,19 +364,28 @@ def test_every_url_is_in_the_table():
     assert _names(get_resolver().url_patterns) == TABLE.keys()
 
 
+def asked_of(person: str, methods: tuple[str, ...]) -> list[str]:
+    """Leave HEAD out, except for one person: Django answers it with the view of GET, without the body."""
+    return [method for method in methods if method != "HEAD" or person == "super_admin"]
+
+
 def same_for_all(methods: tuple[str, ...], expected: dict[str, int]) -> dict[str, dict[str, int]]:
-    return {person: dict.fromkeys(methods, status) for person, status in expected.items()}
+    return {person: dict.fromkeys(asked_of(person, methods), status) for person, status in expected.items()}
 
 
 @pytest.mark.parametrize(("name", "methods", "expected"), cases(TABLE))
 def test_status_for_each_person(ask, name, methods, expected):
-    assert {person: ask(person, methods, name) for person in PEOPLE} == same_for_all(methods, expected)
+    assert {person: ask(person, asked_of(person, methods), name) for person in PEOPLE} == same_for_all(
+        methods, expected
+    )
 
 
 @pytest.mark.parametrize(("name", "methods", "expected"), cases(OWNER_ONLY))
 def test_status_for_each_person_if_only_owners_manage_keys(ask, settings, name, methods, expected):
     settings.PORTAL_KEY_MANAGEMENT = "owner-only"
-    assert {person: ask(person, methods, name) for person in PEOPLE} == same_for_all(methods, expected)
+    assert {person: ask(person, asked_of(person, methods), name) for person in PEOPLE} == same_for_all(
+        methods, expected
+    )
 
 
 @pytest.mark.parametrize("name", TABLE)

@@ -63,7 +63,8 @@ def test_junk_in_a_parameter_is_no_error_of_the_portal(cast, page):
             and (name in others or form(QueryDict(f"{name}={value}")).is_valid())
         ]
         queries += ["&".join(f"{name}={value}" for name in NAMES)]
-        queries += ["&".join(f"{name}=1&{name}={value}" for name in NAMES)]
+        if kind in ("empty", "words"):
+            queries += ["&".join(f"{name}=1&{name}={value}" for name in NAMES)]
         for query in queries:
             status = browser.get(f"{url}?{query}", headers=headers).status_code
             assert status < 500, f"{url}?{query[:200]}"
