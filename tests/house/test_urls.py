@@ -27,8 +27,7 @@ from tests.pages.journey import Tab, answers, claim, generate
 PEOPLE = ("owner", "super_admin", "admin", "user", "login_only", "guest", "key_owner", "outsider")
 """The key in an address belongs to ``super_admin``. For ``key_owner``, who has the role User, it is their own."""
 METHODS = "GET HEAD POST PUT PATCH DELETE OPTIONS"
-SAFE = ("OPTIONS", "HEAD", "GET")
-"""Methods that change nothing, so one test can send them one after the other."""
+SAFE = ("OPTIONS", "HEAD", "GET")  # these change nothing, so one test can send them one after the other
 
 
 def who(admins: int, others: int, *, key_owner: int | None = None, outsider: int = 302) -> dict[str, int]:
@@ -60,7 +59,6 @@ CHANGED_BY_THE_HIGHEST = CHANGED_BY_ADMINS | {"admin": 403}
 KEY_READ, KEY_CHANGED = who(200, 404, key_owner=200), who(302, 404, key_owner=302)
 REGISTERED = {"GET HEAD": who(200, 404, key_owner=403), "POST": who(302, 404, key_owner=403)}
 VIEW_ACTS = ("save", "store", "edit", "forget")
-# django-allauth's class-based views answer OPTIONS, and treat PUT as a POST of an empty form.
 SHOWN = {"GET HEAD OPTIONS": everybody(200)}
 
 TABLE: dict[str, dict[str, dict[str, int]]] = {
@@ -198,8 +196,8 @@ def cases(table: dict[str, dict[str, dict[str, int]]]) -> list[Any]:
 
 
 def _asked_together(listed: list[str]) -> list[tuple[str, ...]]:
-    safe = tuple(method for method in SAFE if method in listed)
-    return [methods for methods in (safe, *((method,) for method in listed if method not in SAFE)) if methods]
+    safe = [tuple(method for method in SAFE if method in listed)]
+    return [*filter(None, safe), *((method,) for method in listed if method not in SAFE)]
 
 
 @pytest.fixture(autouse=True)
@@ -213,7 +211,6 @@ def prepare(cast, browser_of, workspace, settings, tmp_path):
 
     ``prepare("admin", "keys:key-delete")`` returns a browser, the address and a well-formed body for a POST.
     """
-
     settings.PORTAL_AUDIT_DIR = tmp_path / "audit"  # the signer stores its state here
 
     def prepared(person: str, name: str) -> tuple[Client, str, dict[str, Any]]:
@@ -367,8 +364,7 @@ def test_every_url_is_in_the_table():
 def expect(
     ask: Callable[..., dict[str, int]], name: str, methods: tuple[str, ...], by: dict[str, int]
 ) -> None:
-    for person, status in by.items():
-        # Django answers HEAD with the view of GET, so one person is enough.
+    for person, status in by.items():  # HEAD has the view of GET, so one person is enough
         sent = [method for method in methods if method != "HEAD" or person == "super_admin"]
         assert ask(person, sent, name) == dict.fromkeys(sent, status), person
 
@@ -386,20 +382,19 @@ def test_status_for_each_person_if_only_owners_manage_keys(ask, settings, name, 
 
 @pytest.mark.parametrize("name", TABLE)
 def test_other_methods_are_not_allowed(ask, name):
-    listed = {method for methods in TABLE[name] for method in methods.split()}
     person = "outsider" if name == "account_login" else "super_admin"
-    others = [method for method in METHODS.split() if method not in listed]
+    others = [method for method in METHODS.split() if method not in " ".join(TABLE[name])]
     assert ask(person, others, name) == dict.fromkeys(others, 405)
 
 
 def test_an_outsider_is_sent_to_sign_in_and_returns(ask, browser_of):
-    response = browser_of("outsider").get("/keys/?status=expired")
-    assert response["Location"] == "/accounts/login/?next=/keys/%3Fstatus%3Dexpired"
+    assert (
+        browser_of("outsider").get("/keys/?status=expired")["Location"]
+        == "/accounts/login/?next=/keys/%3Fstatus%3Dexpired"
+    )
 
 
 def test_a_missing_key_looks_like_another_persons_key(browser_of, cast, sandbox):
-    key, _ = a_live_key(sandbox, cast.owner)
-    browser = browser_of("user")
-    real, unreal = (browser.get(f"/keys/{key_id}/") for key_id in (key.pk, uuid.uuid4()))
-    assert real.status_code == unreal.status_code == 404
-    assert text(real) == text(unreal)
+    ids = a_live_key(sandbox, cast.owner)[0].pk, uuid.uuid4()
+    real, unreal = (browser_of("user").get(f"/keys/{key_id}/") for key_id in ids)
+    assert (real.status_code, text(real)) == (404, text(unreal))
