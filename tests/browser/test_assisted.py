@@ -123,6 +123,7 @@ def _ask_for_a_key(page: Page, name: str) -> str:
     tab_to(page, "Next")
     page.keyboard.press("Enter")
     steps.wait_for_step_2(page)
+    expect(page.get_by_role("heading", name="Select scopes")).to_be_focused()
     tab_to(page, "Read users")
     page.keyboard.press("Space")
     tab_to(page, "Next")

@@ -8,7 +8,7 @@ from typing import Any
 
 from xdist.scheduler import LoadScopeScheduling
 
-LEAST_WORKERS = 4  # two cores bear four, because many tests wait
+LEAST_WORKERS = 3  # two cores bear three, because many tests wait
 CORES_FOR_TWO_BROWSERS = 4
 IN_ONE_WORKER = {"tests/domain/audit/test_roles.py", "tests/house/test_sbom.py"}
 """Modules with one fixture that takes seconds, which each worker would repeat."""
