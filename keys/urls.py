@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from keys.views import (
+    account,
     activity,
     bulk,
     compare,
@@ -116,6 +117,9 @@ urlpatterns = [
     path("people/<int:user_id>/", person.person, name="person"),
     path("people/<int:user_id>/remove/", person.remove, name="person-remove"),
     path("people/<int:user_id>/sign-out/", person.sign_person_out, name="person-sign-out"),
+    # Your account
+    path("account/", account.account, name="account"),
+    path("account/time-zone/", account.time_zone, name="account-time-zone"),
     # Workspace Configuration
     path("settings/", settings_page.settings, name="settings"),
     path("settings/health/", health.health, name="health"),

@@ -33,7 +33,9 @@ from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
 
 from keys.audit.chain import join_if_new
+from keys.models import User
 from keys.rules.errors import NotAllowed, PortalError, SignInAgain
+from keys.rules.time_zones import known_zone
 from keys.rules.visible import visible_page
 from keys.selectors.people import owns_keys, whom_to_ask
 from keys.views.htmx import HtmxHttpRequest, redirect_page
@@ -234,21 +236,20 @@ class VisibleTextMiddleware:
 
 
 class ReaderTimeZoneMiddleware:
-    """Show times in the time zone that the browser reports in a cookie, or in UTC without it."""
+    """Show times in the time zone that the reader chose on Your account, or in that of their browser.
+
+    The browser reports its own in a cookie. Without both, the time zone is UTC.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        with timezone.override(reader_zone(request.COOKIES.get(settings.TIME_ZONE_COOKIE_NAME, ""))):
+        chosen = request.user.time_zone if isinstance(request.user, User) else ""
+        names = chosen, request.COOKIES.get(settings.TIME_ZONE_COOKIE_NAME, "")
+        zone = next(filter(None, map(known_zone, names)), zoneinfo.ZoneInfo("UTC"))
+        with timezone.override(zone):
             return self.get_response(request)
-
-
-def reader_zone(name: str) -> zoneinfo.ZoneInfo:
-    try:
-        return zoneinfo.ZoneInfo(name or "UTC")
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        return zoneinfo.ZoneInfo("UTC")
 
 
 class DomainErrorMiddleware:

@@ -99,11 +99,11 @@ async function startOver(event) {
   location.assign(event.target.closest("a").href);
 }
 
-/** Fill in the time zone and, if the key will be sealed, the tab key; then enable the Next button. */
+/** Fill in the time zone, unless the person chose one on Your account, and, if the key will be sealed, the tab key; then enable the Next button. */
 async function prepare(form) {
   showCustomExpiry(form);
   const zone = field(form, "time_zone");
-  if (zone) zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
+  if (zone) zone.value ||= Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
   if (!seals) return;
   nextButton().disabled = true;
   const pair = await tabKey.create(field(form, "id").value);

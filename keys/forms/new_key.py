@@ -16,6 +16,7 @@ from keys.crypto import seal
 from keys.forms.ownership import OwnershipForm
 from keys.rules import scopes as catalogue
 from keys.rules.errors import Invalid
+from keys.rules.time_zones import known_zone
 from keys.validation import new_key
 from keys.validation.new_key import NO_TAB_KEY, KeyRequest
 from keys.validation.text import tidy
@@ -127,20 +128,14 @@ class DetailsForm(OwnershipForm):
         return in_zone(local, self.zone())
 
     def zone(self) -> zoneinfo.ZoneInfo:
-        """Return the time zone that the page sent, or the reader's if the browser knows none.
+        """Return the time zone that the page sent: the one that the person chose, or the browser's.
+
+        If the browser knows none, return the reader's.
 
         Step 2 shows the expiry with its zone, so that a person notices if it is not theirs.
         """
         names = (self.data.get("time_zone", ""), timezone.get_current_timezone_name())
         return next(filter(None, map(known_zone, names)), zoneinfo.ZoneInfo("UTC"))
-
-
-def known_zone(name: str) -> zoneinfo.ZoneInfo | None:
-    """Return the time zone ``name``, or None. A browser may send ``Etc/Unknown``."""
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        return None
 
 
 def in_zone(local: datetime, zone: zoneinfo.ZoneInfo) -> datetime:

@@ -29,8 +29,9 @@ class User(AbstractBaseUser):
     request check, is true only for people who were added to the portal (``added_at``) and are live in Cerby.
     ``cerby_role``: the identifier of the role in Cerby; ``role_known``: whether the portal knows it.
     ``left_at``: when the portal found that Cerby had disabled the person or no longer knew them.
-    ``signed_out_at``: when the portal last ended all of the person's sessions. ``former_hash``: the hash of
-    the row, if this object has a new hash of the same password.
+    ``signed_out_at``: when the portal last ended all of the person's sessions. ``time_zone``: the one that
+    they chose, or "" for that of their browser. ``former_hash``: the hash of the row, if this object has a
+    new hash of the same password.
     """
 
     email = models.EmailField(unique=True)
@@ -44,6 +45,7 @@ class User(AbstractBaseUser):
     is_active = models.BooleanField(default=False)
     left_at = models.DateTimeField(null=True)
     signed_out_at = models.DateTimeField(null=True)
+    time_zone = models.CharField(max_length=64, blank=True, default="", db_default="")
 
     former_hash = ""
 

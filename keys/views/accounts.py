@@ -13,6 +13,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.hashers import check_password
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
@@ -106,6 +107,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         update_session_auth_hash(self.request, user)
         sign_in.record_confirmation(actor_of(self.request), method="password")
         return True
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:  # noqa: ARG002 - allauth's signature
+        return reverse("keys:account")
 
     def set_password(self, user: User, password: str) -> None:
         by_link = not _is_at(self.request, "account_change_password")

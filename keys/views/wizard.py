@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -16,7 +16,7 @@ from keys.actions.keys.await_paste import await_paste
 from keys.actions.keys.issue import issue_key
 from keys.audit.guard import authorize
 from keys.forms.new_key import DetailsForm, ScopesForm, request_of
-from keys.models import Pause
+from keys.models import Pause, User
 from keys.rules import formatting
 from keys.rules.errors import CerbyNeverReached, CerbyRefused, Invalid, RequestUsed
 from keys.rules.policy import Action, Actor
@@ -33,7 +33,8 @@ def wizard(request: HtmxHttpRequest) -> HttpResponse:
     """Show page 1, empty."""
     authorize(actor_of(request), Action.GENERATE_KEY)
     require_fresh_sign_in(request, reverse("keys:wizard"))
-    form = DetailsForm(initial={"id": uuid.uuid4(), "expiration": "1d"})
+    zone = cast("User", request.user).time_zone
+    form = DetailsForm(initial={"id": uuid.uuid4(), "expiration": "1d", "time_zone": zone})
     return _page(request, step=1, form=form, fresh=True)
 
 

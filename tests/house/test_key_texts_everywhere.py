@@ -1,6 +1,6 @@
 """A key that somebody types anywhere does not get into the audit log, nor into any other row of the portal.
 
-The test walks the table of URLs in test_urls.py, which has every URL. Its own lists of fields come from the
+The test walks the table of URLs in url_table.py, which has every URL. Its own lists of fields come from the
 forms themselves.
 """
 
@@ -19,7 +19,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from keys.audit import log
 from keys.models import AuditEvent
-from tests.house.test_urls import TABLE, prepare, send
+from tests.house.test_urls import prepare, send
+from tests.house.url_table import TABLE
 
 SECRET = "sbx_9f3kQ7vLmT2xW8zR4nB6cD1yH5"
 OTHERWISE_FREE = ("next", "after", "before", "back", "page", "fragment", "step", "query")

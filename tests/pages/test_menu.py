@@ -71,5 +71,5 @@ def test_a_person_without_any_permission_sees_why_and_contacts(browser_of, cast)
         assert told not in words(the(browser_of(person).get("/roles/"), "main"))
 
 
-def test_the_password_can_be_changed_from_every_page(browser_of):
-    assert links(browser_of("guest").get("/roles/"))["Change password"] == "/accounts/password/change/"
+def test_every_page_leads_to_the_account_of_the_reader(browser_of):
+    assert links(browser_of("guest").get("/roles/"))["Your account"] == "/account/"

@@ -1,0 +1,52 @@
+"""Your account: what the portal knows about a person, how they sign in, and how they see times."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from keys.actions.people.choose_time_zone import choose_time_zone
+from keys.forms.account import TimeZoneForm
+from keys.rules.time_zones import known_zone
+from keys.selectors.account.page import Account, account_page
+from keys.views.people import actor_of
+
+
+@require_safe
+def account(request: HttpRequest) -> HttpResponse:
+    page = account_page(actor_of(request))
+    form = TimeZoneForm(browser=_browsers_zone(request), initial={"time_zone": page.person.time_zone})
+    return _page(request, page, form)
+
+
+@require_POST
+def time_zone(request: HttpRequest) -> HttpResponse:
+    form = TimeZoneForm(request.POST, browser=_browsers_zone(request))
+    if not form.is_valid():
+        return _page(request, account_page(actor_of(request)), form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    name = form.cleaned_data["time_zone"]
+    choose_time_zone(actor_of(request), name)
+    messages.success(
+        request, f"Times are shown in {f'the time zone {name}' if name else 'the time zone of your browser'}."
+    )
+    return HttpResponseRedirect(reverse("keys:account"))
+
+
+def _page(
+    request: HttpRequest, page: Account, form: TimeZoneForm, status: HTTPStatus = HTTPStatus.OK
+) -> HttpResponse:
+    context = {"section": "account", "account": page, "form": form, "now": timezone.now()}
+    return render(request, "keys/account.html", context, status=status)
+
+
+def _browsers_zone(request: HttpRequest) -> str:
+    """Return the zone that the browser reports, or "" if it reports none that the portal knows."""
+    name = request.COOKIES.get(settings.TIME_ZONE_COOKIE_NAME, "")
+    return name if known_zone(name) else ""

@@ -1,0 +1,151 @@
+"""List the status of every URL for every method and person. test_urls.py asks for each of them."""
+
+from __future__ import annotations
+
+PEOPLE = ("owner", "super_admin", "admin", "user", "login_only", "guest", "key_owner", "outsider")
+"""The key in an address belongs to ``super_admin``. For ``key_owner``, who has the role User, it is their own."""
+METHODS = "GET HEAD POST PUT PATCH DELETE OPTIONS"
+SAFE = ("OPTIONS", "HEAD", "GET")  # these change nothing, so one test can send them one after the other
+
+
+def who(admins: int, others: int, *, key_owner: int | None = None, outsider: int = 302) -> dict[str, int]:
+    return {
+        **dict.fromkeys(("owner", "super_admin", "admin"), admins),
+        **dict.fromkeys(("user", "login_only", "guest"), others),
+        "key_owner": others if key_owner is None else key_owner,
+        "outsider": outsider,
+    }
+
+
+def own(status: int, *, others: int = 404) -> dict[str, int]:
+    """Return ``status`` for the key's owner, ``others`` for the other admins, and 404 for the rest."""
+    return who(others, 404, key_owner=status) | {"super_admin": status}
+
+
+def everybody(status: int) -> dict[str, int]:
+    return dict.fromkeys(PEOPLE, status)
+
+
+def signed_in(status: int, *, outsider: int) -> dict[str, int]:
+    return everybody(status) | {"outsider": outsider}
+
+
+ADMINS = who(200, 403)
+ADMINS_AND_OWN = who(200, 403, key_owner=200)
+CHANGED_BY_ADMINS = who(302, 403)
+CHANGED_BY_THE_HIGHEST = CHANGED_BY_ADMINS | {"admin": 403}
+KEY_READ, KEY_CHANGED = who(200, 404, key_owner=200), who(302, 404, key_owner=302)
+REGISTERED = {"GET HEAD": who(200, 404, key_owner=403), "POST": who(302, 404, key_owner=403)}
+VIEW_ACTS = ("save", "store", "edit", "forget")
+SHOWN = {"GET HEAD OPTIONS": everybody(200)}
+
+TABLE: dict[str, dict[str, dict[str, int]]] = {
+    "keys:dashboard": {"GET HEAD": who(200, 302)},
+    **{f"keys:{at}": {"GET HEAD": ADMINS_AND_OWN} for at in ("inventory", "inventory-export", "bulk-export")},
+    **{f"keys:inventory-{act}": {"POST": who(302, 403, key_owner=302)} for act in VIEW_ACTS},
+    **{past: {"GET HEAD": ADMINS} for past in ("keys:past", "keys:past-export")},
+    **{key: {"POST": who(302, 403, key_owner=302)} for key in ("keys:bulk-select", "keys:bulk-again")},
+    "keys:bulk-count": {"GET HEAD": signed_in(302, outsider=302)},
+    "keys:bulk": {"GET HEAD": signed_in(200, outsider=302)},
+    "keys:bulk-start": {"POST": who(302, 403, key_owner=409)},
+    "keys:bulk-stop": {"POST": everybody(302)},
+    "keys:wizard": {"GET HEAD": ADMINS},
+    "keys:wizard-details": {"POST": ADMINS},
+    "keys:wizard-scopes": {"POST": ADMINS},
+    "keys:wizard-generate": {"POST": CHANGED_BY_ADMINS},
+    "keys:store": {"GET HEAD": own(200, others=403)},
+    "keys:store-claim": {"POST": own(200, others=403)},
+    "keys:store-save": {"POST": own(200, others=403)},
+    "keys:store-done": {"POST": own(302, others=403)},
+    "keys:paste": {
+        "GET HEAD": own(200, others=403),
+        "POST": own(302, others=403) | {"key_owner": 403},  # a User may not generate any more
+    },
+    "keys:register": {"GET HEAD": ADMINS, "POST": CHANGED_BY_ADMINS},
+    "keys:imports": {"GET HEAD POST": ADMINS},
+    "keys:imports-confirm": {"POST": CHANGED_BY_ADMINS},
+    "keys:compare": {"GET HEAD POST": ADMINS},
+    "keys:compare-confirm": {"POST": ADMINS},
+    "keys:find": {"GET HEAD POST": who(200, 403, key_owner=200) | {"user": 200}},
+    "keys:removal": {"GET HEAD": KEY_READ},
+    "keys:removal-confirm": {"POST": KEY_CHANGED},
+    "keys:key": {"GET HEAD": KEY_READ},
+    "keys:mine": {"GET HEAD": signed_in(200, outsider=302)},
+    "keys:edit": {"GET HEAD": KEY_READ, "POST": KEY_CHANGED},
+    "keys:correct": REGISTERED,
+    "keys:withdraw": REGISTERED,
+    "keys:key-adopt": {"POST": KEY_CHANGED | {"key_owner": 403}},
+    "keys:key-keep": {"POST": CHANGED_BY_THE_HIGHEST},
+    "keys:key-rescope": {  # GET without a scope: its sender may add one, or not
+        "GET HEAD": who(422, 404, key_owner=403) | {"admin": 403},
+        "POST": KEY_CHANGED,
+    },
+    "keys:key-delete": {"GET HEAD": KEY_READ, "POST": KEY_CHANGED},
+    "keys:reading": {"GET HEAD": KEY_READ, "POST": KEY_CHANGED},
+    "keys:activity": {"GET HEAD": ADMINS},
+    "keys:activity-export": {"GET HEAD": ADMINS},
+    "keys:verification": {"GET HEAD": ADMINS},
+    "keys:verification-start": {"POST": CHANGED_BY_ADMINS},
+    "keys:verification-explain": {"POST": CHANGED_BY_THE_HIGHEST},
+    "keys:evidence": {"GET HEAD": ADMINS},
+    "keys:evidence-download": {"POST": ADMINS},
+    "keys:event": {"GET HEAD": ADMINS},
+    "keys:event-proof": {"GET HEAD": ADMINS},
+    **{f"keys:activity-{act}": {"POST": CHANGED_BY_ADMINS} for act in VIEW_ACTS},
+    "keys:people": {"GET HEAD": ADMINS},
+    "keys:person-add": {"GET HEAD": ADMINS, "POST": CHANGED_BY_ADMINS},
+    "keys:person": {"GET HEAD": ADMINS},
+    "keys:person-remove": {"GET HEAD": ADMINS, "POST": CHANGED_BY_ADMINS},
+    "keys:person-sign-out": {"GET HEAD": ADMINS, "POST": CHANGED_BY_ADMINS},
+    "keys:account": {"GET HEAD": signed_in(200, outsider=302)},
+    "keys:account-time-zone": {"POST": everybody(302)},
+    "keys:settings": {"GET HEAD": ADMINS},
+    "keys:health": {"GET HEAD": ADMINS},
+    "keys:health-release": {"POST": CHANGED_BY_THE_HIGHEST},
+    "keys:roles": {"GET HEAD": signed_in(200, outsider=302)},
+    "keys:roles-refresh": {"POST": CHANGED_BY_ADMINS},
+    "keys:help": {"GET HEAD": signed_in(200, outsider=302)},
+    "keys:help-page": {"GET HEAD": signed_in(200, outsider=302)},
+    "keys:help-image": {"GET HEAD": signed_in(200, outsider=302)},
+    **{key: {"GET HEAD": everybody(200)} for key in ("keys:livez", "keys:readyz")},
+    "account_login": {
+        "GET HEAD": signed_in(302, outsider=200),
+        "POST": everybody(302),
+        "PUT OPTIONS": signed_in(302, outsider=200),
+    },
+    "account_logout": {
+        "GET HEAD": signed_in(200, outsider=302),
+        "POST": everybody(302),
+        "OPTIONS": everybody(200),
+    },
+    "account_inactive": SHOWN,
+    "account_signup": {METHODS: signed_in(302, outsider=200)},  # a page that says who adds people
+    "account_reauthenticate": {
+        "GET HEAD PUT OPTIONS": signed_in(200, outsider=302),
+        "POST": everybody(302),
+    },
+    "account_change_password": {
+        "GET HEAD PUT OPTIONS": signed_in(200, outsider=302),
+        "POST": everybody(302),
+    },
+    "account_reset_password": SHOWN | {"POST": everybody(302), "PUT": everybody(200)},
+    "account_reset_password_done": SHOWN,
+    "account_reset_password_from_key": {METHODS: everybody(200)},  # the link is too old
+    "account_reset_password_from_key_done": SHOWN,
+}
+
+OWNER_ONLY: dict[str, dict[str, dict[str, int]]] = {
+    "keys:key": {"GET HEAD": own(200)},
+    "keys:edit": {"GET HEAD": own(200), "POST": own(302)},
+    "keys:key-adopt": {"POST": own(302) | {"key_owner": 403}},
+    "keys:key-rescope": {"GET HEAD": own(422) | {"key_owner": 403}, "POST": own(302)},
+    "keys:key-delete": {"GET HEAD": own(200), "POST": own(302)},
+    "keys:removal": {"GET HEAD": own(200)},
+    "keys:removal-confirm": {"POST": own(302)},
+    "keys:reading": {"GET HEAD": own(200), "POST": own(302)},
+    "keys:paste": {"GET HEAD": own(200), "POST": own(302) | {"key_owner": 403}},
+    "keys:store": {"GET HEAD": own(200)},
+    "keys:store-claim": {"POST": own(200)},
+    "keys:store-save": {"POST": own(200)},
+    "keys:store-done": {"POST": own(302)},
+}
