@@ -164,7 +164,7 @@ def under(world: World, job: str, fault: str) -> Iterator[Outcome]:
 
 
 def sample(world: World, jobs: Sequence[str], pairs: int) -> Iterator[Outcome]:
-    """Run every crash point of ``jobs``, a stop after Cerby's last answer, and ``pairs`` of fault and crash.
+    """Run the crashes of ``jobs`` that differ, a stop after Cerby's last answer, and ``pairs`` of fault and crash.
 
     The pairs are spread over the catalogue and always the same.
     """
@@ -174,8 +174,8 @@ def sample(world: World, jobs: Sequence[str], pairs: int) -> Iterator[Outcome]:
         yield undisturbed
         counts[job] = len(undisturbed.life.operations)
         requests[job] = undisturbed.requests
-        first = JOBS[job].first_of_its_own
-        yield from (walk_one(world, Case(job, at)) for at in range(first, counts[job] + 1))
+        crashes = _crashes_under(undisturbed.life.operations, None)
+        yield from (walk_one(world, Case(job, at)) for at in crashes if at >= JOBS[job].first_of_its_own)
         last = _answers(undisturbed.life.operations)[-1]
         yield walk_one(world, Case(job, last, stopped=True))
     faults = list(RULES)
@@ -194,11 +194,11 @@ def _requests_of(world: World, job: str) -> list[Request]:
 
 
 def _crashes_under(operations: list[str], request: int | None) -> Iterator[int]:
-    """Yield the crashes among ``operations`` that are worth walking under a fault at ``request``.
+    """Yield the crashes among ``operations`` that are worth walking under a fault at ``request``, if there is one.
 
     A crash before the answer to the previous request equals the crash without a fault. Some crashes leave the
     database and Cerby exactly as the next crash does: before an answer is read, because Cerby has done its work
-    by then, and before a read request, unless the fault is in its answer. Without a fault all are walked.
+    by then, and before a read request, unless the fault is in its answer. ``crash_points`` walks all of them.
     """
     answers = _answers(operations)
     first = answers[request - 1] + 1 if request else 1

@@ -1,4 +1,4 @@
-"""Run a sample of the crash walk. ``make crashwalk`` runs all of it."""
+"""Run the crashes of the walk that differ, and a sample of its faults. ``make crashwalk`` runs all of it."""
 
 from __future__ import annotations
 
