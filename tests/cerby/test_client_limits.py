@@ -26,6 +26,7 @@ from tests.support.bad_server import (
     serving,
     user,
 )
+from tests.support.cases import in_one_test
 
 QUICK = Limits(connect=2, answer=0.4, total=3, body=100_000, pauses=())
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -154,7 +155,7 @@ def test_cookies_are_not_stored():
     assert server.header("Cookie") is None
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "url",
     [
         "",

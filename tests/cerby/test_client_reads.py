@@ -34,6 +34,7 @@ from tests.support.bad_server import (
     user,
     vault,
 )
+from tests.support.cases import in_one_test
 
 QUICK = Limits(connect=2, answer=0.4, total=3, body=100_000, pages=5, pauses=(0.01, 0.01, 0.01))
 
@@ -84,7 +85,7 @@ PASSING_TROUBLE: dict[str, Step] = {
 }
 
 
-@pytest.mark.parametrize("step", PASSING_TROUBLE.values(), ids=PASSING_TROUBLE)
+@in_one_test("step", PASSING_TROUBLE.values())
 def test_a_read_is_repeated_three_times(step):
     with serving(step, step, step, data(user())) as server:
         assert read_person(client(server))
@@ -115,8 +116,8 @@ def test_no_repetition_starts_after_the_total_time():
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize(
-    ("step", "kind"),
+@in_one_test(
+    "step, kind",
     [
         (refusal(400, "no"), CerbyRefused),
         (refusal(401, "no"), CerbyUnauthorized),

@@ -37,6 +37,7 @@ from tests.support.bad_server import (
     refusal,
     serving,
 )
+from tests.support.cases import in_one_test
 
 QUICK = Limits(connect=2, answer=0.4, total=3, body=100_000, pauses=(0.01, 0.01, 0.01))
 
@@ -97,14 +98,14 @@ def test_scopes_are_replaced():
     assert server.body()["data"]["attributes"] == {"scopes": ["read:users"]}
 
 
-@pytest.mark.parametrize("answer", [http(204), http(200), http(200, "<p>gone</p>", Content_Type="text/html")])
+@in_one_test("answer", [http(204), http(200), http(200, "<p>gone</p>", Content_Type="text/html")])
 def test_a_key_is_deleted(answer):
     with serving(answer) as server:
         delete(client(server))
     assert server.lines() == [f"DELETE /api/v1/api-keys/{KEY_ID} HTTP/1.1"]
 
 
-@pytest.mark.parametrize("write", WRITES)
+@in_one_test("write", WRITES)
 def test_a_refused_connection_means_that_nothing_was_sent(write):
     with pytest.raises(CerbyNeverReached, match="nothing was changed"):
         write(client(f"http://127.0.0.1:{closed_port()}"))
@@ -115,9 +116,7 @@ def test_a_failed_name_lookup_means_that_nothing_was_sent():
         issue(client(f"https://{'a' * 64}.example"))
 
 
-@pytest.mark.parametrize(
-    "step", [b"this is not TLS", lambda conversation: conversation.reset()], ids=["babble", "reset"]
-)
+@in_one_test("step", [b"this is not TLS", lambda conversation: conversation.reset()])
 def test_a_failed_tls_handshake_means_that_nothing_was_sent(step):
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -163,8 +162,8 @@ DOUBTFUL = {
 }
 
 
-@pytest.mark.parametrize("write", WRITES)
-@pytest.mark.parametrize("step", DOUBTFUL.values(), ids=DOUBTFUL)
+@in_one_test("write", WRITES)
+@in_one_test("step", DOUBTFUL.values())
 def test_the_outcome_is_in_doubt(step, write):
     with serving(step) as server, pytest.raises(CerbyInDoubt, match="may or may not have") as caught:
         write(client(server))
@@ -201,7 +200,7 @@ UNREADABLE = {
 }
 
 
-@pytest.mark.parametrize("step", UNREADABLE.values(), ids=UNREADABLE)
+@in_one_test("step", UNREADABLE.values())
 def test_a_key_may_have_been_created(step):
     with serving(step) as server, pytest.raises(CerbyInDoubt, match="may or may not have") as caught:
         issue(client(server))
@@ -216,7 +215,7 @@ def test_a_200_that_parses_in_full_is_a_success():
         issue(client(server))
 
 
-@pytest.mark.parametrize("plain", [None, "", 7, "two words", "line\nbreak", "x" * 5000])
+@in_one_test("plain", [None, "", 7, "two words", "line\nbreak", "x" * 5000])
 def test_a_key_whose_plain_text_did_not_arrive(plain):
     with serving(data(made_key(key=plain), 201)) as server, pytest.raises(CerbyKeyWithoutSecret) as caught:
         issue(client(server))
@@ -233,8 +232,8 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize("write", [issue, rescope, delete])
-@pytest.mark.parametrize(("status", "kind"), REFUSALS)
+@in_one_test("write", [issue, rescope, delete])
+@in_one_test("status, kind", REFUSALS)
 def test_a_refusal_means_that_nothing_was_done(status, kind, write):
     with (
         serving(refusal(status, "Name is\x00 taken.\nPick another.", code="validation_error")) as server,
@@ -264,15 +263,13 @@ def test_a_long_detail_is_cut():
     assert len(caught.value.sentence) < 420
 
 
-@pytest.mark.parametrize(
-    "step", [http(403, "<h1>No</h1>", Content_Type="text/html"), http(403, Content_Length="50")]
-)
+@in_one_test("step", [http(403, "<h1>No</h1>", Content_Type="text/html"), http(403, Content_Length="50")])
 def test_a_refusal_needs_no_readable_body(step):
     with serving(step) as server, pytest.raises(CerbyForbidden):
         issue(client(server))
 
 
-@pytest.mark.parametrize("write", [save, rescope, delete])
+@in_one_test("write", [save, rescope, delete])
 def test_a_conflict_means_that_nothing_was_done(write):
     with serving(refusal(409, "The key has expired.")) as server, pytest.raises(CerbyConflict):
         write(client(server))
@@ -288,8 +285,8 @@ def test_other_scopes_than_requested_are_in_doubt():
         rescope(client(server))
 
 
-@pytest.mark.parametrize(
-    ("header", "low", "high"),
+@in_one_test(
+    "header, low, high",
     [
         (None, 300, 300),
         ("17", 17, 17),
@@ -302,7 +299,6 @@ def test_other_scopes_than_requested_are_in_doubt():
         ({"days": 10}, 3600, 3600),
         ({"days": -1}, 1, 1),
     ],
-    ids=str,
 )
 def test_too_many_requests(header, low, high):
     if isinstance(header, dict):
@@ -317,7 +313,7 @@ def test_too_many_requests(header, low, high):
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("write", WRITES)
+@in_one_test("write", WRITES)
 def test_a_write_never_goes_over_a_used_connection(write):
     """The server keeps the connection open, answers once, and ignores later requests on it."""
     page = listing([])

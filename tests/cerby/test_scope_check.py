@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from keys.cerby import PROBES, Access
 from keys.cerby.scope_check import check_scopes_granted
 from keys.rules.scopes import CATALOGUE
+from tests.support.cases import in_one_test
 
 LISTS = {one.list_name: one for one in PROBES}
 
@@ -19,8 +18,8 @@ def seen(*opened: str, forbidden: tuple[str, ...] = ()):
     }
 
 
-@pytest.mark.parametrize(
-    ("asked", "opened"),
+@in_one_test(
+    "asked, opened",
     [
         (["read:users"], ["users", "teams"]),
         (["read:items"], ["accounts", "secrets"]),
@@ -35,8 +34,8 @@ def test_exactly_the_requested_scopes(asked, opened):
     assert not verdict.may_be_dead
 
 
-@pytest.mark.parametrize(
-    ("asked", "opened", "wider"),
+@in_one_test(
+    "asked, opened, wider",
     [
         (["read:items:accounts"], ["accounts", "secrets"], [["read:items", "read:items:secrets"]]),
         (["read:items"], ["accounts", "secrets", "vaults"], [["read:vaults"]]),
@@ -63,9 +62,7 @@ def test_closed_teams_do_not_prove_that_read_users_is_missing():
     assert check_scopes_granted(["read:users"], seen("users")).missing == []
 
 
-@pytest.mark.parametrize(
-    "scope", [scope for scope in CATALOGUE if not any(scope in p.opened_by for p in PROBES)]
-)
+@in_one_test("scope", [scope for scope in CATALOGUE if not any(scope in p.opened_by for p in PROBES)])
 def test_a_scope_that_no_published_read_needs_cannot_be_checked(scope):
     verdict = check_scopes_granted([scope, "read:users"], seen("users"))
     assert verdict.unchecked == [scope]

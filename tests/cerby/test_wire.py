@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from keys.cerby import wire
 from keys.cerby.values import WireError
 from keys.rules.policy import Role
+from tests.support.cases import in_one_test
 
 ID = "1b4e28ba-2fa1-41d2-883f-0016d3cca427"
 OTHER = "6fa459ea-ee8a-4ca4-894e-db77e160355e"
@@ -86,8 +87,8 @@ def test_a_person_without_a_name_is_called_by_email():
     assert wire.person(without(person(), "lastName")).name == "Ada"
 
 
-@pytest.mark.parametrize(
-    ("role", "is_guest", "expected"),
+@in_one_test(
+    "role, is_guest, expected",
     [
         ("workspace_owner", False, Role.OWNER),
         ("workspace_admin", False, Role.ADMIN),
@@ -105,7 +106,7 @@ def test_roles(role, is_guest, expected):
     assert wire.person(person(role=role, isGuest=is_guest)).role is expected
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "broken",
     [
         None,
@@ -122,8 +123,8 @@ def test_an_invalid_person_is_rejected(broken):
         wire.person(broken)
 
 
-@pytest.mark.parametrize(
-    ("written", "meant"),
+@in_one_test(
+    "written, meant",
     [
         ("2025-03-25T21:30:29.423697+00:00", datetime(2025, 3, 25, 21, 30, 29, 423_697, tzinfo=UTC)),
         ("2024-01-04T15:36:54", datetime(2024, 1, 4, 15, 36, 54, tzinfo=UTC)),
@@ -143,7 +144,7 @@ def test_a_time_without_an_offset_is_utc(written, meant):
         assert wire.upstream_key(key(createdAt=written)).created_at == meant
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "strange",
     ["yesterday", "", "2024-01-04", "20240104T153654", 1_700_000_000, True, [], "0001-01-01T00:00:00+14:00"],
 )
@@ -185,14 +186,14 @@ def test_an_upstream_key():
     assert made.scopes == ("read:users",)
 
 
-@pytest.mark.parametrize("name", list(key()["attributes"]))
+@in_one_test("name", list(key()["attributes"]))
 def test_each_attribute_of_a_key_is_required(name):
     """A list without externalId must not look as if we never created this key."""
     with pytest.raises(WireError, match=f"{name} is missing"):
         wire.upstream_key(without(key(), name))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "changes",
     [{"status": "asleep"}, {"scopes": "read:users"}, {"scopes": [1]}, {"externalId": "x"}, {"ownerId": ""}],
 )
@@ -231,8 +232,8 @@ def test_the_request_to_save_a_secret():
     }
 
 
-@pytest.mark.parametrize(
-    ("state", "scheme", "usable"),
+@in_one_test(
+    "state, scheme, usable",
     [
         ("enabled", "kms_byo", True),
         ("enabled", "akv", True),
@@ -255,9 +256,7 @@ def test_an_issued_key_hides_its_plain_text():
     assert made.external_id == ASKED.external_id
 
 
-@pytest.mark.parametrize(
-    "plain", [None, "", 7, ["sbx_1"], "x" * 4097, "sbx 1", "sbx_1\n", "sbx\x00", "sbx_é", "\ud800"]
-)
+@in_one_test("plain", [None, "", 7, ["sbx_1"], "x" * 4097, "sbx 1", "sbx_1\n", "sbx\x00", "sbx_é", "\ud800"])
 def test_without_a_usable_plain_text_only_the_id_is_returned(plain):
     assert wire.issued_key(issued(key=plain), ASKED) == UUID(ID)
 
@@ -267,7 +266,7 @@ def test_an_id_alone_is_returned():
     assert wire.issued_key(without(issued(), "key"), ASKED) == UUID(ID)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "changes",
     [
         {"externalId": OTHER},
@@ -303,7 +302,7 @@ def test_a_page():
             wire.page(answer | broken, wire.person)
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, "{}".encode("utf-16"), b"1" * 5000])
+@in_one_test("body", [b"", b"{", b"\xff", b"[" * 100_000, "{}".encode("utf-16"), b"1" * 5000])
 def test_a_body_that_is_not_json_is_rejected(body):
     with pytest.raises(WireError):
         wire.document(body)

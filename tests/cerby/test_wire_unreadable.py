@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-
 from keys.cerby import wire
 from tests.cerby.test_wire import person, without
+from tests.support.cases import in_one_test
 
 
-@pytest.mark.parametrize(
-    ("broken", "dropped"),
+@in_one_test(
+    "broken, dropped",
     [
         (person(email=None), "email"),
         (person(email=7), "email"),

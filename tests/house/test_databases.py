@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.databases import BOTH, POSTGRESQL_ONLY, SQLITE_ONLY, vendors_of
 from tests.house.project import ROOT
+from tests.support.cases import in_one_test
 
 
-@pytest.mark.parametrize("path", [*SQLITE_ONLY, *POSTGRESQL_ONLY, *BOTH])
+@in_one_test("path", [*SQLITE_ONLY, *POSTGRESQL_ONLY, *BOTH])
 def test_each_path_exists(path):
     assert (ROOT / path).exists()
 
 
-@pytest.mark.parametrize("path", BOTH)
+@in_one_test("path", BOTH)
 def test_each_exception_lies_in_a_folder_that_runs_only_on_sqlite(path):
     assert path.rpartition("/")[0] in SQLITE_ONLY
 
 
-@pytest.mark.parametrize(
-    ("module", "vendors"),
+@in_one_test(
+    "module, vendors",
     [
         ("tests/pages/test_key.py", ("sqlite",)),
         ("tests/pages/test_dashboard.py", ("sqlite", "postgresql")),

@@ -8,12 +8,11 @@ import tempfile
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import pytest
-
 from keys.rules.events import DETAILS, Event
 from portal import conf
 from tests.house.project import ROOT, files, texts
 from tests.house.test_imports import LAYERS
+from tests.support.cases import in_one_test
 
 PAGES = texts("*.md")
 TRACKED = [path.relative_to(ROOT) for path in files()]
@@ -30,7 +29,7 @@ KNOWN_DOMAINS = (".cerby.com", ".example", ".example.com")
 """Cerby's own domain, and the domains that are reserved for examples."""
 
 
-@pytest.mark.parametrize("name", sorted(conf.NAMES))
+@in_one_test("name", sorted(conf.NAMES))
 def test_every_setting_is_described(name):
     assert f"`{name}`" in PAGES["docs/configuration.md"]
 
@@ -42,7 +41,7 @@ def test_no_other_setting_is_described():
     assert described == conf.NAMES
 
 
-@pytest.mark.parametrize("event", Event)
+@in_one_test("event", Event)
 def test_every_event_is_described_with_its_details(event):
     (row,) = re.findall(rf"^\| `{event.value}` .*$", PAGES["docs/audit.md"], re.MULTILINE)
     assert event.label in row
@@ -56,7 +55,7 @@ def anchors(page: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("path", PAGES)
+@in_one_test("path", PAGES)
 def test_links_have_a_target(path):
     broken = []
     for link in re.findall(r"\]\(([^)\s]+)\)", PAGES[path]):
@@ -71,7 +70,7 @@ def test_links_have_a_target(path):
     assert broken == []
 
 
-@pytest.mark.parametrize("path", PAGES)
+@in_one_test("path", PAGES)
 def test_files_named_in_the_docs_exist(path):
     named = re.findall(
         r"`((?:\.ci|benchmarks|deploy|docs|keys|portal|sandbox|static|templates|tests)/[\w/.-]+\.\w+)`",

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
 
-import pytest
 from django.core.management import get_commands, load_command_class
 
 from tests.house.project import ROOT, texts
+from tests.support.cases import in_one_test
 
 PAGES = {
     path: text
@@ -44,13 +44,13 @@ def wrong_commands(page: str) -> Iterator[str]:
         yield from (f"{command} {option}" for option in OPTION.findall(rest) if option not in known)
 
 
-@pytest.mark.parametrize("path", PAGES)
+@in_one_test("path", PAGES)
 def test_every_command_on_a_page_exists(path):
     assert list(wrong_commands(PAGES[path])) == []
 
 
-@pytest.mark.parametrize(
-    ("page", "wrong"),
+@in_one_test(
+    "page, wrong",
     [
         ("`make run`, `manage.py audit_verify --anchors FILE` and `python -m pytest`", []),
         ("Run `make rum`.", ["make rum"]),

@@ -19,9 +19,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 from tests.house.project import ROOT, texts
+from tests.support.cases import in_one_test
 
 PAGES = texts("*.md")
 
@@ -145,13 +144,13 @@ def wrong_names(page: str, folder: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("path", PAGES)
+@in_one_test("path", PAGES)
 def test_the_code_has_every_name_that_a_page_mentions(path):
     assert wrong_names(PAGES[path], (ROOT / path).parent) == []
 
 
-@pytest.mark.parametrize(
-    ("page", "wrong"),
+@in_one_test(
+    "page, wrong",
     [
         ("`seal()` in [keys/crypto/seal.py](keys/crypto/seal.py)", []),
         ("`sael()` in [keys/crypto/seal.py](keys/crypto/seal.py)", ["sael in keys/crypto/seal.py", "sael"]),

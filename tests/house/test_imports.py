@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterable, Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+from tests.support.cases import in_one_test
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = {
@@ -80,17 +83,24 @@ def imported(nodes: Iterable[ast.AST], modules: Collection[str]) -> set[str]:
 
 
 def _imports_by_name(function: ast.expr) -> bool:
-    return ast.unparse(function).rpartition(".")[2] in {"import_module", "import_string", "__import__"}
+    name = getattr(function, "attr", None) or getattr(function, "id", None)  # of a.b.c or c
+    return name in {"import_module", "import_string", "__import__"}
 
 
-def inside_functions(tree: ast.AST) -> Iterator[ast.AST]:
-    for node in ast.walk(tree):
+def inside_functions(module: ast.AST) -> Iterator[ast.AST]:
+    for node in ast.walk(module):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             yield from ast.walk(node)
 
 
+@cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text())
+
+
+@cache
 def imports(module: str) -> set[str]:
-    return imported(ast.walk(ast.parse(MODULES[module].read_text())), MODULES)
+    return imported(ast.walk(tree(module)), MODULES)
 
 
 def within(module: str, package: str) -> bool:
@@ -119,15 +129,15 @@ def own_imports(module: str) -> set[str]:
 LAYERED = sorted(name for name in MODULES if within(name, "keys") and name != "keys")
 
 
-@pytest.mark.parametrize("module", LAYERED)
+@in_one_test("module", LAYERED)
 def test_imports_point_down(module):
     assert layer(module)
     others = {name for name in own_imports(module) if within(name, "keys")}
     assert {name for name in others if not points_down(module, name)} == set()
 
 
-@pytest.mark.parametrize(
-    ("module", "other", "may"),
+@in_one_test(
+    "module, other, may",
     [
         ("keys.actions.keys.issue", "keys.selectors.key.page", True),
         ("keys.actions.keys.issue", "keys.actions.transition", True),
@@ -140,8 +150,8 @@ def test_an_import_that_points_up_or_sideways_is_found(module, other, may):
     assert points_down(module, other) is may
 
 
-@pytest.mark.parametrize(
-    ("source", "found"),
+@in_one_test(
+    "source, found",
     [
         ("import a.b", {"a.b"}),
         ("from a import b", {"a.b"}),
@@ -155,7 +165,7 @@ def test_every_form_of_an_import_is_found(source, found):
     assert imported(ast.walk(ast.parse(source)), {"a", "a.b"}) == found
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "source", ["from . import a", "importlib.import_module('a')", "__import__('a')", "import_string('a.b')"]
 )
 def test_relative_imports_and_imports_by_name_are_refused(source):
@@ -163,7 +173,7 @@ def test_relative_imports_and_imports_by_name_are_refused(source):
         imported(ast.walk(ast.parse(source)), {"a"})
 
 
-@pytest.mark.parametrize("part", LOOSE)
+@in_one_test("part", LOOSE)
 def test_a_feature_has_its_own_folder(part):
     loose = {module.rpartition(".")[2] for module in MODULES if module.rpartition(".")[0] == part}
     folders = {module.split(".")[2] for module in MODULES if within(module, part) and module.count(".") > 2}
@@ -189,7 +199,7 @@ def feature(module: str) -> str:
     return ".".join(parts[:3]) if len(parts) > 3 else module
 
 
-@pytest.mark.parametrize("part", ["keys.actions", "keys.selectors"])
+@in_one_test("part", ["keys.actions", "keys.selectors"])
 def test_features_of_one_layer_do_not_import_each_other_in_a_circle(part):
     graph: dict[str, set[str]] = {}
     for module in MODULES:
@@ -204,12 +214,12 @@ def test_the_cycle_test_finds_a_cycle():
     assert cycle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) is not None
 
 
-@pytest.mark.parametrize("module", IMPORT_NOTHING_OF_KEYS)
+@in_one_test("module", IMPORT_NOTHING_OF_KEYS)
 def test_settings_and_vocabulary_import_nothing_from_keys(module):
     assert not {name for name in imports(module) if within(name, "keys")}
 
 
-@pytest.mark.parametrize(("library", "places"), ONLY_IMPORTERS.items())
+@in_one_test("library, places", ONLY_IMPORTERS.items())
 def test_each_library_has_its_places(library, places):
     importers = {
         module
@@ -220,7 +230,7 @@ def test_each_library_has_its_places(library, places):
     assert not {module for module in importers if not any(within(module, place) for place in places)}
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "module", sorted(name for name in MODULES if within(name, "sandbox") and not within(name, LAUNCHER))
 )
 def test_the_sandbox_shares_nothing_with_the_portal(module):
@@ -269,9 +279,7 @@ def test_the_portal_imports_from_keys_only_where_it_serves_pages():
 
 def public_functions(module: str) -> set[str]:
     functions = (
-        node
-        for node in ast.parse(MODULES[module].read_text()).body
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        node for node in tree(module).body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     )
     return {function.name for function in functions if not function.name.startswith("_")}
 
@@ -280,7 +288,7 @@ SAME_MEANING: dict[str, str] = {}
 """Public functions that two modules of one layer may both have, because they mean the same; with the reason."""
 
 
-@pytest.mark.parametrize("number", range(len(LAYERS)))
+@in_one_test("number", range(len(LAYERS)))
 def test_no_two_public_functions_of_a_layer_share_a_name(number):
     seen: dict[str, list[str]] = {}
     for module in LAYERED:
@@ -293,13 +301,13 @@ def test_no_two_public_functions_of_a_layer_share_a_name(number):
 
 def test_no_import_hides_in_a_function():
     hidden = set()
-    for module, path in MODULES.items():
-        names = imported(inside_functions(ast.parse(path.read_text())), MODULES)
+    for module in MODULES:
+        names = imported(inside_functions(tree(module)), MODULES)
         hidden |= {(module, name) for name in names}
     assert hidden == INSIDE_A_FUNCTION.keys()
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "source",
     ["def f():\n    import a", "async def f():\n    import a", "class C:\n    def f(self): import a"],
 )

@@ -5,9 +5,8 @@ from __future__ import annotations
 import ast
 import re
 
-import pytest
-
 from tests.house.project import texts
+from tests.support.cases import in_one_test
 
 TEMPLATES = texts("templates/*.html", "templates/*.txt")
 MARKUP = TEMPLATES | {
@@ -30,7 +29,7 @@ def tags(text: str) -> list[str]:
     return TAG.findall(re.sub(r"{%.*?%}", " ", plain, flags=re.DOTALL))
 
 
-@pytest.mark.parametrize("path", MARKUP)
+@in_one_test("path", MARKUP)
 def test_no_style_script_or_handler_is_inline(path):
     found = tags(MARKUP[path])
     assert [tag for tag in found if re.search(r"\sstyle\s*=", tag)] == []
@@ -39,7 +38,7 @@ def test_no_style_script_or_handler_is_inline(path):
     assert [tag for tag in found if re.search(r"=\s*[\"']?\s*javascript:", tag, re.IGNORECASE)] == []
 
 
-@pytest.mark.parametrize("path", MARKUP)
+@in_one_test("path", MARKUP)
 def test_every_script_is_a_file_with_a_nonce(path):
     for script in re.findall(r"<script\b[^>]*>.*?</script>", MARKUP[path], re.DOTALL):
         assert re.search(r'\ssrc="', script)
@@ -47,7 +46,7 @@ def test_every_script_is_a_file_with_a_nonce(path):
         assert re.search(r">\s*</script>$", script)
 
 
-@pytest.mark.parametrize("path", MARKUP)
+@in_one_test("path", MARKUP)
 def test_every_htmx_element_has_its_own_nonce(path):
     acting = [tag for tag in tags(MARKUP[path]) if ACTING.search(tag)]
     assert [tag for tag in acting if "hx-nonce=" not in tag] == []
@@ -60,7 +59,7 @@ def test_every_search_keeps_an_api_key_out_of_the_address():
     assert {path for path in by_get if "keys/_search_instead.html" not in TEMPLATES[path]} == set()
 
 
-@pytest.mark.parametrize("path", MARKUP)
+@in_one_test("path", MARKUP)
 def test_no_nonce_is_inherited(path):
     """Injected elements would use an inherited nonce."""
     code = "".join(tags(MARKUP[path]))
@@ -105,7 +104,7 @@ def test_no_code_marks_text_as_safe():
                 assert node.func.id != "format_html" or isinstance(node.args[0], ast.Constant), path
 
 
-@pytest.mark.parametrize("path", [path for path in TEMPLATES if path.endswith(".html")])
+@in_one_test("path", [path for path in TEMPLATES if path.endswith(".html")])
 def test_every_form_that_posts_has_its_token(path):
     for form in re.findall(r"<form\b.*?</form>", TEMPLATES[path], re.DOTALL):
         if re.search(r'method="post"', form):

@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 
 import allauth
-import pytest
 from django.urls import resolve, reverse
 
 from keys import urls
 from tests.house.project import ROOT, texts
+from tests.support.cases import in_one_test
 
 NAMES = sorted(str(pattern.name) for pattern in urls.urlpatterns)
 WORD_OF = {"livez": "health", "readyz": "health", "people": "person"}
@@ -59,18 +59,18 @@ def word_of(name: str) -> str:
 WORDS = sorted({word_of(name) for name in NAMES})
 
 
-@pytest.mark.parametrize("name", NAMES)
+@in_one_test("name", NAMES)
 def test_a_url_name_leads_to_its_view(name):
     view = next(pattern.callback for pattern in urls.urlpatterns if pattern.name == name)
     assert view.__module__ == f"keys.views.{word_of(name)}"
 
 
-@pytest.mark.parametrize("word", sorted(set(WORDS) - WITHOUT_TEMPLATE.keys()))
+@in_one_test("word", sorted(set(WORDS) - WITHOUT_TEMPLATE.keys()))
 def test_a_word_has_its_template(word):
     assert (ROOT / "templates" / "keys" / f"{word}.html").is_file()
 
 
-@pytest.mark.parametrize("word", WORDS)
+@in_one_test("word", WORDS)
 def test_a_word_has_its_tests(word):
     assert (ROOT / "tests" / "pages" / f"test_{word}.py").is_file()
 

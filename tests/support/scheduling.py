@@ -10,8 +10,12 @@ from xdist.scheduler import LoadScopeScheduling
 
 LEAST_WORKERS = 3  # two cores bear three, because many tests wait
 CORES_FOR_TWO_BROWSERS = 4
-IN_ONE_WORKER = {"tests/domain/audit/test_roles.py", "tests/house/test_sbom.py"}
-"""Modules with one fixture that takes seconds, which each worker would repeat."""
+IN_ONE_WORKER = {
+    "tests/domain/audit/test_roles.py",
+    "tests/house/test_imports.py",
+    "tests/house/test_sbom.py",
+}
+"""Modules whose tests share what takes seconds to prepare, which each worker would repeat."""
 
 
 def cores() -> int:

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
-
 from keys.verifier.verify_bundle import Kind, Report, known_keys, verify
 from tests.support import bundle_writer as writer
 from tests.support.bundle_writer import ESCROW, K1, SIGNER, STRANGER, Bundle, a_good_one, changed, write_leaf
+from tests.support.cases import in_one_test
 
 
 def report_on(bundle: Bundle, *, escrow: bool = True) -> Report:
@@ -357,7 +356,7 @@ def erase(line: dict[str, Any]) -> None:
     line |= {"salt": None, "personal": {}}
 
 
-@pytest.mark.parametrize("name", CASES)
+@in_one_test("name", CASES)
 def test_damage_is_found_located_and_named(name):
     damage, expected = CASES[name]
     bundle = a_good_one()
@@ -368,7 +367,7 @@ def test_damage_is_found_located_and_named(name):
 COLUMNS = a_good_one().events[4]["columns"]
 
 
-@pytest.mark.parametrize("column", COLUMNS)
+@in_one_test("column", COLUMNS)
 def test_a_changed_column_is_found(column):
     bundle = a_good_one()
     bundle.events[4]["columns"][column] = {"x": 1} if column == "details" else "something else"

@@ -16,6 +16,7 @@ from keys.rules.errors import Invalid
 from keys.rules.events import Event
 from keys.rules.policy import Actor
 from tests.cast import a_key, actor
+from tests.support.cases import in_one_test
 
 SHAPED = "sbx_9f3kQ7vLmT2xW8zR4nB6cD1yH5"
 LETTERS = "onlyLettersAreInThisKeyOfTheInventory"
@@ -65,7 +66,7 @@ def test_a_view_with_a_key_is_not_saved(admin, rf):
     assert not SavedView.objects.exists()
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "text",
     [
         "Nightly-backup-of-production-2026",

@@ -16,6 +16,7 @@ from keys.rules.events import Event
 from keys.tlog import leaf
 from tests import cast as people
 from tests.cast import said_by
+from tests.support.cases import in_one_test
 
 SALT = bytes(range(16))
 SAID: dict[str, Any] = {
@@ -59,7 +60,7 @@ def test_personal_values_are_readable_until_erased():
     assert leaf.readable(made.details, {})["before"]["owner_email"] == "erased"
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "wrong",
     [
         {"count": 1.5},
@@ -78,7 +79,7 @@ def test_unsupported_values_are_an_error(wrong):
         leaf.make(SAID | {"details": wrong}, SALT)
 
 
-@pytest.mark.parametrize("wrong", [{"scopes": 0.5}, {"purpose": "x" * 9000}, {"colour": "blue"}])
+@in_one_test("wrong", [{"scopes": 0.5}, {"purpose": "x" * 9000}, {"colour": "blue"}])
 def test_the_action_fails_if_its_event_fails(cast, wrong):
     def act() -> None:
         with transaction.atomic():

@@ -12,6 +12,7 @@ from keys.rules.events import DONE, OUTCOMES, Event
 from keys.rules.lifecycle import TRANSITIONS, State, Transition
 from keys.verifier.verify_bundle import STEPS, states_after
 from tests.house.project import texts
+from tests.support.cases import in_one_test
 
 NEW = frozenset({"new"})
 BIRTHS = {
@@ -135,7 +136,7 @@ def test_the_grammar_has_exactly_the_events_of_keys():
     assert states - {"new", "any", "="} == {state.value for state in State}
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "story",
     [
         "issue",

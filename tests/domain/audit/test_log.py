@@ -17,6 +17,7 @@ from keys.models import AuditEvent
 from keys.rules.events import DETAILS, DONE, OUTCOMES, Event
 from tests import cast as people
 from tests.cast import Cast, a_key, said_by
+from tests.support.cases import in_one_test
 
 TAB_KEY = (
     ec.derive_private_key(7, ec.SECP256R1())
@@ -81,7 +82,7 @@ ATTACKS: dict[str, Callable[[AuditEvent], Any]] = {
 }
 
 
-@pytest.mark.parametrize("how", ATTACKS)
+@in_one_test("how", ATTACKS)
 def test_the_database_refuses_to_change_or_remove_an_event(event, how):
     before = list(AuditEvent.objects.values())
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
@@ -101,14 +102,14 @@ def an_outcome_of(kind: Event) -> log.Outcome:
     return log.Outcome(min(OUTCOMES.get(kind, DONE)))
 
 
-@pytest.mark.parametrize("kind", Event)
+@in_one_test("kind", Event)
 def test_an_event_carries_only_the_details_that_are_listed(db, kind):
     with pytest.raises(ValueError, match=f"{kind} carries no secret"):
         log.append(kind, actor=None, secret="sbx_CANARY")
     assert not AuditEvent.objects.exists()
 
 
-@pytest.mark.parametrize("kind", Event)
+@in_one_test("kind", Event)
 def test_an_event_keeps_each_detail_that_is_listed(db, kind):
     details: dict[str, Any] = {name: f"some {name}" for name in DETAILS.get(kind, frozenset())}
     log.append(kind, actor=None, outcome=an_outcome_of(kind), **details)
@@ -117,8 +118,8 @@ def test_an_event_keeps_each_detail_that_is_listed(db, kind):
     assert kind.label
 
 
-@pytest.mark.parametrize("kind", Event)
-@pytest.mark.parametrize("outcome", log.Outcome)
+@in_one_test("kind", Event)
+@in_one_test("outcome", log.Outcome)
 def test_an_event_has_only_listed_outcomes(db, kind, outcome):
     may = outcome in OUTCOMES.get(kind, DONE)
     with nullcontext() if may else pytest.raises(ValueError, match=f"{kind} is never {outcome}"):

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keys.tlog.merkle import EMPTY, TILE, Damaged, Tree, grow, leaf_hash, node_hash, partial_tiles
+from tests.support.cases import in_one_test
 
 # The test data of the reference implementation of RFC 6962.
 LEAVES = [
@@ -129,7 +130,7 @@ def from_consistency(
     return old, new
 
 
-@pytest.mark.parametrize("size", range(9))
+@in_one_test("size", range(9))
 def test_roots_match_the_reference(size):
     store = Store()
     store.add([leaf_hash(leaf) for leaf in LEAVES[:size]])
@@ -137,7 +138,7 @@ def test_roots_match_the_reference(size):
     assert naive(store.levels[0]).hex() == ROOTS[size]
 
 
-@pytest.mark.parametrize(("index", "size"), PATHS)
+@in_one_test("index, size", PATHS)
 def test_audit_paths_match_the_reference(index, size):
     store = Store()
     store.add([leaf_hash(leaf) for leaf in LEAVES])

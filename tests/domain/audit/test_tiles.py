@@ -15,6 +15,7 @@ from keys.tlog.checkpoint import signer
 from keys.verifier.verify_bundle import known_keys, read_note
 from tests.domain.audit.test_signing import seal_and_sign
 from tests.support.bundle_writer import root_of
+from tests.support.cases import in_one_test
 
 HASH = 32
 
@@ -115,8 +116,8 @@ def test_unsigned_events_are_not_in_the_tiles(signed_here, tmp_path):
     assert len(entries_in(tmp_path, 2)) == 2
 
 
-@pytest.mark.parametrize(
-    ("number", "width", "expected"),
+@in_one_test(
+    "number, width, expected",
     [(0, 256, "000"), (67, 256, "067"), (1234067, 256, "x001/x234/067"), (1000, 256, "x001/000"), (0, 7, "000.p/7"), (1234067, 255, "x001/x234/067.p/255")],
 )  # fmt: skip
 def test_tile_paths_match_the_specification(number, width, expected):

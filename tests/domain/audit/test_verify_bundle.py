@@ -31,6 +31,7 @@ from keys.verifier.verify_bundle import (
 from tests.house.project import ROOT
 from tests.support import bundle_writer as writer
 from tests.support.bundle_writer import ESCROW, SIGNER, Bundle, a_good_one, changed
+from tests.support.cases import in_one_test
 
 SCRIPT = ROOT / "keys" / "verifier" / "verify_bundle.py"
 
@@ -92,7 +93,7 @@ def test_key_and_signature_match_other_implementations():
     known_keys([vkey])[name, key_id].verify(raw[4:], text.encode())
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "wrong", ["name+00000000+AQ==", "PeterNeumann+c74f20a4+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"]
 )
 def test_an_invalid_key_is_an_error(wrong):
@@ -103,7 +104,7 @@ def test_an_invalid_key_is_an_error(wrong):
 LEAF = json.loads(a_good_one().events[0]["leaf"])
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "details", [{"\u20ac": 1, "\r": 2, "\ufb33": 3, "\U0001f600": 4, "\x80": 5, "ö": 6}, {"a": '\x0b\u2028"\\/\x7f\b'}, {"n": [-1, 0, 2**53 - 1, True, None]}]
 )  # fmt: skip
 def test_canonical_json_is_accepted(details):
@@ -111,7 +112,7 @@ def test_canonical_json_is_accepted(details):
     assert read_leaf(raw)["details"] == details
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "details",
     ['{"b":1,"a":2}', '{"a":1,"a":1}', '{"a":1.5}', '{"a":1e3}', '{"a":9007199254740992}', '{"a":-0}', '{"a":"\\u00e9"}', '{"a":"\\ud800"}', '{"a": 1}', '{"a":NaN}', '{"a":"\\/"}', "[" * 3000 + "]" * 3000, '{"email":"a@x.example"}', '{"x":{"owner":"h:00"}}'],
 )  # fmt: skip
@@ -143,7 +144,7 @@ def files(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["bundle.zip", "bundle"])
+@in_one_test("name", ["bundle.zip", "bundle"])
 def test_a_valid_bundle_exits_with_0(files, name):
     bundle = a_good_one().write(files / name)
     ran = run(bundle, "--vkey", files / "vkey", "--ratchet", files / "escrow.json")
@@ -168,7 +169,7 @@ def test_damage_exits_with_1_and_a_sentence(files):
     assert f"HASH at event 5. {Kind.HASH.value}" in ran.stdout
 
 
-@pytest.mark.parametrize("anchor", ["as the portal appends it", "behind what syslog writes", "a mail"])
+@in_one_test("anchor", ["as the portal appends it", "behind what syslog writes", "a mail"])
 def test_the_bundle_is_compared_with_the_auditors_anchor(files, anchor):
     bundle = a_good_one()
     line = bundle.files["anchors"].pop()

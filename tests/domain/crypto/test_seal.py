@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from keys.crypto import fingerprint, seal
 from keys.rules.errors import Invalid
+from tests.support.cases import in_one_test
 
 VECTOR_FILE = Path(__file__).parent / "vectors" / "hpke_p256_sha256_aes256gcm.json"
 VECTOR = {
@@ -113,7 +114,7 @@ def test_no_byte_can_be_changed():
             seal.SUITE.decrypt(bytes(tampered), TAB, INFO)
 
 
-@pytest.mark.parametrize("secret", ["sbx_ключ", "sbx_\ud800_lone_surrogate"])
+@in_one_test("secret", ["sbx_ключ", "sbx_\ud800_lone_surrogate"])
 def test_a_secret_that_is_not_ascii_is_refused_without_being_repeated(secret):
     with pytest.raises(Invalid) as refused:
         seal.seal(secret, tab_key=TAB_KEY, info=INFO)
@@ -143,7 +144,7 @@ BAD_POINTS = {
 }
 
 
-@pytest.mark.parametrize("point", BAD_POINTS.values(), ids=BAD_POINTS.keys())
+@in_one_test("point", BAD_POINTS.values())
 def test_a_point_that_cannot_be_sealed_to_is_refused(point):
     with pytest.raises(Invalid) as refused:
         seal.parse_tab_key(_text(point))
@@ -170,7 +171,7 @@ BAD_TEXTS = {
 }
 
 
-@pytest.mark.parametrize("text", BAD_TEXTS.values(), ids=BAD_TEXTS.keys())
+@in_one_test("text", BAD_TEXTS.values())
 def test_a_text_that_is_no_tab_key_is_refused(text):
     with pytest.raises(Invalid) as refused:
         seal.parse_tab_key(text)
@@ -239,7 +240,7 @@ def test_a_key_matches_the_fingerprint_of_any_pepper_still_known():
         assert fingerprint.matches(SECRET, kept, PEPPERS)
 
 
-@pytest.mark.parametrize("offered", ["", SECRET[:-1], SECRET + " ", SECRET.upper(), "sbx_\ud800"])
+@in_one_test("offered", ["", SECRET[:-1], SECRET + " ", SECRET.upper(), "sbx_\ud800"])
 def test_another_key_does_not_match(offered):
     assert not fingerprint.matches(offered, fingerprint.compute(SECRET, peppers=PEPPERS), PEPPERS)
 

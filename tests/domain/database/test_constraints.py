@@ -37,6 +37,7 @@ from keys.models import (
 )
 from keys.rules.lifecycle import State
 from tests.cast import Cast, a_key, an_event
+from tests.support.cases import in_one_test
 from tests.support.sealed_log import without_triggers
 
 Wrong = Callable[[Cast], object]
@@ -321,18 +322,14 @@ def test_every_constraint_has_a_case():
     assert named == WRONG.keys()
 
 
-@pytest.mark.parametrize(
-    ("name", "write"), [(name, write) for name, cases in WRONG.items() for write in cases]
-)
+@in_one_test("name, write", [(name, write) for name, cases in WRONG.items() for write in cases])
 def test_each_constraint_refuses_an_invalid_row(cast, name, write):
     told = SAID_ANOTHER_WAY_BY_SQLITE.get(name, name) if connection.vendor == "sqlite" else name
     with pytest.raises(IntegrityError, match=told), transaction.atomic():
         write(cast)
 
 
-@pytest.mark.parametrize(
-    "state", [State.REVOKED, State.REFUSED, State.ABSENT, State.REVOKING, State.IN_DOUBT]
-)
+@in_one_test("state", [State.REVOKED, State.REFUSED, State.ABSENT, State.REVOKING, State.IN_DOUBT])
 def test_a_name_is_free_again_once_nobody_can_use_its_key(cast, state):
     """IN_DOUBT: the person may ask again at once, and the lost answer is never shown."""
     for _ in range(2):

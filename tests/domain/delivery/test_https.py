@@ -15,6 +15,7 @@ import pytest
 from keys.delivery import https
 from keys.delivery.https import NotDelivered
 from tests.support import tls
+from tests.support.cases import in_one_test
 from tests.support.tls import NAME
 
 
@@ -85,7 +86,7 @@ INNER = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("address", INNER)
+@in_one_test("address", INNER)
 def test_an_address_that_is_not_public_is_refused(hook, names, address):
     names[NAME] = [[address]]
     said = sentence(f"https://{NAME}:{hook.port}/")
@@ -105,7 +106,7 @@ def test_every_spelling_of_an_address_is_checked(hook, host):
     assert hook.taken == []
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "address",
     [
         "9.9.9.9",

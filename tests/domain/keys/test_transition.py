@@ -16,6 +16,7 @@ from keys.rules.errors import Conflict
 from keys.rules.events import Event
 from keys.rules.lifecycle import TRANSITIONS, State, Transition
 from tests.cast import a_key, actor
+from tests.support.cases import in_one_test
 
 
 def columns_of(key: ApiKey) -> Mapping[str, object]:
@@ -32,8 +33,8 @@ def columns_for(state: State) -> dict[str, object]:
     return columns
 
 
-@pytest.mark.parametrize("step", Transition)
-@pytest.mark.parametrize("state", State)
+@in_one_test("step", Transition)
+@in_one_test("state", State)
 def test_a_transition_starts_only_from_its_sources(cast, step, state):
     key = a_key(cast.admin, **columns_for(state))
     before = columns_of(key)

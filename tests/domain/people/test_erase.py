@@ -28,6 +28,7 @@ from keys.tlog import leaf
 from tests import cast as people
 from tests.cast import Cast, a_key, said_by
 from tests.pages.helpers import attribute, elements
+from tests.support.cases import in_one_test
 from tests.support.sealed_log import is_whole
 
 ME = uuid.UUID(int=1)
@@ -199,7 +200,7 @@ PARTS = {
 }
 
 
-@pytest.mark.parametrize("how", PARTS)
+@in_one_test("how", PARTS)
 def test_the_database_allows_only_a_complete_erasure(cast, how):
     log.append(Event.PERSON_ADDED, actor=people.actor(cast.admin), email=cast.user.email)
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():

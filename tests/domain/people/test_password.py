@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from keys.crypto import password_hash
 from keys.models import User
 from keys.validation.password import PASSES, PasswordRule
+from tests.support.cases import in_one_test
 
 ADA = User(name="Ada Lovelace", email="ada.byron@contenzilla.example")
 
@@ -26,8 +27,8 @@ def refusal(password: str) -> str:
     return ""
 
 
-@pytest.mark.parametrize(
-    ("password", "rule"),
+@in_one_test(
+    "password, rule",
     [
         ("123456789012", "12 characters and needs at least 15"),
         ("aaaaaaaaaaaa", "12 characters and needs at least 15"),
@@ -56,7 +57,7 @@ def test_a_weak_password_is_refused_with_the_rule_and_what_passes(password, rule
     assert rule in refusal(password)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "password",
     [
         "1f0c-93ab-77de-0b42",  # as `make run` prints it

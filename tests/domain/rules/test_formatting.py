@@ -5,12 +5,12 @@ from __future__ import annotations
 import zoneinfo
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
 from keys.rules import formatting
+from tests.support.cases import in_one_test
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
@@ -44,8 +44,8 @@ def test_an_expiry_to_be_confirmed():
     assert words == "Saturday 7 March 2026, 14:05 (Europe/Berlin), in 5 days"
 
 
-@pytest.mark.parametrize(
-    ("away", "ahead", "ago"),
+@in_one_test(
+    "away, ahead, ago",
     [
         (timedelta(seconds=1), "in less than a minute", "just now"),
         (timedelta(seconds=59), "in less than a minute", "just now"),
@@ -104,8 +104,8 @@ def test_scopes_in_words():
 CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0"
 
 
-@pytest.mark.parametrize(
-    ("user_agent", "words"),
+@in_one_test(
+    "user_agent, words",
     [
         (f"Mozilla/5.0 (X11; Linux x86_64) {CHROME} Safari/537.36", "Chrome on Linux"),
         (

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from keys.rules.errors import Invalid
 from keys.rules.key_text import candidates_in, check_key_text, decoded
+from tests.support.cases import in_one_test
 
 KEY = "sbx_kZ3-9xQ_aa71bCdEfGhIjKlMnOpQrStUvWxYz012345"
 PADDED = "q83vEjRWeJq8EjRWeJq8EjRWeA=="
@@ -24,8 +25,8 @@ def candidates(text: str) -> set[str]:
     return set(candidates_in([text]))
 
 
-@pytest.mark.parametrize("key", [KEY, PADDED, DOTTED, ODD])
-@pytest.mark.parametrize(
+@in_one_test("key", [KEY, PADDED, DOTTED, ODD])
+@in_one_test(
     "text",
     [
         "{}",
@@ -47,8 +48,8 @@ def test_a_key_is_found_in_pasted_text(key, text):
 NEXT_TO_PUNCTUATION = ["API_KEY={}", "https://w.example/?key={}&x=1", "I lost {}.", "key:{}", "a={};b"]
 
 
-@pytest.mark.parametrize(
-    ("key", "text"),
+@in_one_test(
+    "key, text",
     [(key, text) for key in (KEY, DOTTED) for text in NEXT_TO_PUNCTUATION]
     + [(KEY, "https://w.example/{}/x?y")],
 )
@@ -76,7 +77,7 @@ def test_any_token_is_found(token, seed):
     assert token in candidates(around.format(token))
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+@in_one_test("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
 def test_a_key_is_found_in_a_file_of_any_encoding(encoding):
     content = f"Schlüssel: {KEY}\n".encode(encoding)
     assert KEY in set(candidates_in(decoded([content])))
@@ -88,9 +89,9 @@ LONG_RUNS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("around", LONG_RUNS)
-@pytest.mark.parametrize("key", [KEY, DOTTED])
-@pytest.mark.parametrize("size", [1, 7, 4096, 5000])
+@in_one_test("around", LONG_RUNS)
+@in_one_test("key", [KEY, DOTTED])
+@in_one_test("size", [1, 7, 4096, 5000])
 def test_a_key_is_found_wherever_a_chunk_ends(around, key, size):
     text = around.format(key)
     chunks = (
@@ -119,7 +120,7 @@ def test_memory_does_not_grow_with_the_text():
     assert peak < 2_000_000
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "wrong", ["", "   ", "short", "a" * 4097, f"{KEY} {KEY}", f"{KEY}\n{KEY}", "ключ" * 10, f"{KEY}\x00"]
 )
 def test_the_error_about_an_invalid_key_does_not_contain_it(wrong):

@@ -22,6 +22,7 @@ import pytest
 
 from keys.rules import leak_search
 from keys.rules.leak_search import LeakSearch
+from tests.support.cases import in_one_test
 
 KEY = "sbx_kZ3-9xQ_aa71bCdEfGhIjKlMnOpQrStUvWxYz012345"
 PADDED = "q83vEjRWeJq8EjRWeJq8EjRWeA=="
@@ -142,8 +143,8 @@ def surrounded(key: str) -> Iterator[tuple[str, bytes]]:
     yield "an option", f"--key={key}".encode()
 
 
-@pytest.mark.parametrize("key", [KEY, PADDED, DOTTED, ODD], ids=["simple", "padded", "dotted", "odd"])
-@pytest.mark.parametrize("ways", [packed, encoded, in_base64, broken, surrounded])
+@in_one_test("key", [KEY, PADDED, DOTTED, ODD])
+@in_one_test("ways", [packed, encoded, in_base64, broken, surrounded])
 def test_a_key_is_found_in_whatever_it_is_wrapped(key, ways):
     missed = [name for name, content in ways(key) if search(content) != (search(content)[0] | {key}, [])]
     assert missed == []
@@ -163,8 +164,8 @@ def encrypted() -> bytes:
 RANDOM = random.Random(7).randbytes(3_000)
 
 
-@pytest.mark.parametrize(
-    ("content", "why"),
+@in_one_test(
+    "content, why",
     [
         (encrypted(), "It is encrypted."),
         (zipped(encrypted()), "It is encrypted."),

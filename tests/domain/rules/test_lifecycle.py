@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from keys.rules import lifecycle
 from keys.rules.lifecycle import CAVEAT, ENDED, PHASE, TRANSITIONS, Phase, State, Status, Transition, status
+from tests.support.cases import in_one_test
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -17,7 +16,7 @@ def leads_to(state: State) -> set[State]:
     return {target for sources, target in TRANSITIONS.values() if state in sources}
 
 
-@pytest.mark.parametrize("state", State)
+@in_one_test("state", State)
 def test_every_state_can_end(state):
     reached, ahead = set(), {state}
     while ahead:
@@ -62,7 +61,7 @@ def test_a_key_that_may_still_work_is_never_shown_as_ended():
     assert State.REVOKING in CAVEAT
 
 
-@pytest.mark.parametrize("state", [State.READY, State.CLAIMED])
+@in_one_test("state", [State.READY, State.CLAIMED])
 def test_a_live_key_has_a_note_until_it_is_stored(state):
     assert CAVEAT[state] == "storage unconfirmed"
 

@@ -19,6 +19,7 @@ from keys.validation import new_key
 from keys.validation.new_key import KeyRequest
 from keys.validation.text import tidy
 from tests.cast import a_key
+from tests.support.cases import in_one_test
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 PUBLISHED_IDS = [scope.id for scope in PUBLISHED]
@@ -50,9 +51,9 @@ def test_a_sensible_request_passes(db):
     new_key.check_request(a_request(), NOW)
 
 
-@pytest.mark.parametrize("blank", ["", " ", "\t\n", "\N{NO-BREAK SPACE}", "\N{IDEOGRAPHIC SPACE}"])
-@pytest.mark.parametrize(
-    ("field", "sentence"),
+@in_one_test("blank", ["", " ", "\t\n", "\N{NO-BREAK SPACE}", "\N{IDEOGRAPHIC SPACE}"])
+@in_one_test(
+    "field, sentence",
     [
         ("name", "The name is missing. Enter 1 to 100 characters."),
         ("purpose", "The purpose is missing. Enter 1 to 500 characters."),
@@ -83,7 +84,7 @@ def test_any_other_text_may_be_a_purpose(text):
     new_key.check_purpose(text)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "name",
     [
         "Nightly\nexport",
@@ -99,7 +100,7 @@ def test_a_name_cannot_look_like_another_because_of_invisible_characters(db, nam
     assert refusal(name=name).keys() == {"name"}
 
 
-@pytest.mark.parametrize("again", ["Nightly export", "NIGHTLY EXPORT", "nightly Export"])
+@in_one_test("again", ["Nightly export", "NIGHTLY EXPORT", "nightly Export"])
 def test_a_name_is_unique_regardless_of_case(cast, again):
     key = a_key(cast.owner, name="Nightly export")
     sentence = refusal(name=again)["name"]
@@ -131,8 +132,8 @@ def test_names_that_look_equal_become_equal(one, other):
     assert tidy(one) == tidy(other)
 
 
-@pytest.mark.parametrize(
-    ("life", "words"),
+@in_one_test(
+    "life, words",
     [
         (timedelta(0), "in the past"),
         (-timedelta(days=900), "in the past"),
@@ -166,9 +167,7 @@ def test_a_key_needs_at_least_one_scope(db):
     assert refusal(scopes=()) == {"scopes": "Select at least one scope."}
 
 
-@pytest.mark.parametrize(
-    "scope", ["read:everything", "READ:USERS", "", " read:users", "<script>", "a" * 10_000]
-)
+@in_one_test("scope", ["read:everything", "READ:USERS", "", " read:users", "<script>", "a" * 10_000])
 def test_an_unavailable_scope_is_named_in_a_short_sentence(db, scope):
     sentence = refusal(scopes=("read:users", scope))["scopes"]
     assert f"“{scope[:60]}”" in sentence

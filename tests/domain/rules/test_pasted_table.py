@@ -10,6 +10,7 @@ import pytest
 from keys.rules.errors import Invalid
 from keys.rules.pasted_dates import Day, DayOrder, EitherDay, read_date
 from keys.rules.pasted_table import MOST_LINES, read_table
+from tests.support.cases import in_one_test
 
 TODAY = date(2026, 11, 30)
 CHROMIUM = (  # copied by Chromium from a table with avatars, check boxes and menus
@@ -50,7 +51,7 @@ def test_each_cell_on_its_own_line():
     assert len(read(LINES + LINES.replace("Key portal", "Other"))) == 3  # the same row twice counts once
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "text",
     [
         "Bot\t3 Nov 2026\tAda\tActive\n",
@@ -67,8 +68,8 @@ def test_forms_of_one_row(text):
     assert read(text) == [("Bot", "2026-11-03", "Ada", "active")]
 
 
-@pytest.mark.parametrize(
-    ("text", "day"),
+@in_one_test(
+    "text, day",
     [
         ("Nov 30, 2026", date(2026, 11, 30)),
         ("Mon, Nov. 30th, 2026 at 12:03 PM UTC", date(2026, 11, 30)),
@@ -90,9 +91,7 @@ def test_dates(text, day):
     assert found.day == day
 
 
-@pytest.mark.parametrize(
-    "text", ["", "Never", "30 Foo 2026", "2026-13-01", "last one", "1.2.3.4", "v2026-11-30"]
-)
+@in_one_test("text", ["", "Never", "30 Foo 2026", "2026-13-01", "last one", "1.2.3.4", "v2026-11-30"])
 def test_what_is_no_date(text):
     assert read_date(text, TODAY) is None
 
@@ -108,7 +107,7 @@ def test_the_order_is_decided_by_the_whole_paste():
     assert isinstance(read_date("3/4/26", TODAY), EitherDay)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "text",
     ["x" * 1_000_000, "1 " * 500_000, "a\t" * 500_000, "1-1" * 300_000, "a\tb\n" * 20_000, "a\n" * 40_000],
 )

@@ -22,6 +22,7 @@ from keys.rules.policy import (
     refusal,
     roles_that_may,
 )
+from tests.support.cases import in_one_test
 
 ME, SOMEBODY_ELSE = uuid.UUID(int=1), uuid.UUID(int=2)
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -134,9 +135,9 @@ def who_may(action: Action, management: KeyManagement, owner: uuid.UUID | None) 
     )
 
 
-@pytest.mark.parametrize("management", KeyManagement)
-@pytest.mark.parametrize(
-    ("answering", "allowed"),
+@in_one_test("management", KeyManagement)
+@in_one_test(
+    "answering, allowed",
     [
         (Answering(accountable=1), {Action.SEE_KEY, Action.EDIT_KEY}),
         (Answering(backup=1), {Action.SEE_KEY}),
@@ -154,22 +155,22 @@ def test_the_tables_contain_every_action_and_role():
     assert list(LETTERS.values()) == sorted(Role)
 
 
-@pytest.mark.parametrize("management", KeyManagement)
-@pytest.mark.parametrize("action", WORKSPACE)
+@in_one_test("management", KeyManagement)
+@in_one_test("action", WORKSPACE)
 def test_actions_on_the_workspace(action, management):
     assert who_may(action, management, owner=None) == WORKSPACE[action]
 
 
-@pytest.mark.parametrize("management", KeyManagement)
-@pytest.mark.parametrize("action", KEYS)
+@in_one_test("management", KeyManagement)
+@in_one_test("action", KEYS)
 def test_actions_on_a_key(action, management):
     own, others = KEYS[action][management]
     assert who_may(action, management, ME) == own
     assert who_may(action, management, SOMEBODY_ELSE) == others
 
 
-@pytest.mark.parametrize(
-    ("owner_letter", "may_widen"),
+@in_one_test(
+    "owner_letter, may_widen",
     [("G", "ASO"), ("L", "ASO"), ("U", "ASO"), ("A", "ASO"), ("S", "SO"), ("O", "O")],
 )
 def test_widening_needs_a_role_at_least_as_high_as_the_key_owners(owner_letter, may_widen):
@@ -185,8 +186,8 @@ class Person:
     role: int
 
 
-@pytest.mark.parametrize("action", [Action.ADD_PERSON, Action.REMOVE_PERSON, Action.END_SESSIONS])
-@pytest.mark.parametrize(("letter", "allowed"), [("G", "ASO"), ("A", "ASO"), ("S", "SO"), ("O", "O")])
+@in_one_test("action", [Action.ADD_PERSON, Action.REMOVE_PERSON, Action.END_SESSIONS])
+@in_one_test("letter, allowed", [("G", "ASO"), ("A", "ASO"), ("S", "SO"), ("O", "O")])
 def test_nobody_acts_on_a_person_with_a_higher_role(action, letter, allowed):
     person = Person(2, "Somebody", LETTERS[letter])
     may = "".join(letter for letter, role in LETTERS.items() if actor(role).may(action, None, person))
@@ -201,7 +202,7 @@ def test_nobody_widens_a_key_whose_owners_role_is_unknown():
     assert not actor(Role.OWNER).may(Action.WIDEN_KEY, Key(SOMEBODY_ELSE, None))
 
 
-@pytest.mark.parametrize("action", [Action.NARROW_KEY, Action.DELETE_KEY])
+@in_one_test("action", [Action.NARROW_KEY, Action.DELETE_KEY])
 def test_an_admin_may_weaken_the_key_of_a_person_with_a_higher_role(action):
     assert actor(Role.ADMIN).may(action, Key(SOMEBODY_ELSE, Role.OWNER))
 
@@ -269,8 +270,8 @@ def test_roles_that_may_are_listed_highest_first():
     assert roles_that_may(Action.DELETE_KEY, KeyManagement.OWNER_ONLY) == ["the key's owner"]
 
 
-@pytest.mark.parametrize(
-    ("age", "stale"),
+@in_one_test(
+    "age, stale",
     [
         (timedelta(0), False),
         (timedelta(hours=24), False),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from keys.rules.visible import named, visible, visible_page
+from tests.support.cases import in_one_test
 
 JOINED = [
     "می\u200cخواهم",  # noqa: RUF001 - Persian
@@ -16,13 +15,13 @@ JOINED = [
 ]
 
 
-@pytest.mark.parametrize("text", [*JOINED, "Zoë\tand\nothers", "שלום"])
+@in_one_test("text", [*JOINED, "Zoë\tand\nothers", "שלום"])
 def test_text_that_people_read_stays(text):
     assert visible(text) == text
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
+@in_one_test(
+    "text, shown",
     [
         *(
             (f"evil{chr(code)}gnp", f"evil[U+{code:04X}]gnp")
@@ -40,7 +39,7 @@ def test_other_invisible_characters_are_shown(text, shown):
     assert visible(text) == named(text) == shown
 
 
-@pytest.mark.parametrize("name", ["", " ", "\u00a0\u3000", "\n"])
+@in_one_test("name", ["", " ", "\u00a0\u3000", "\n"])
 def test_a_blank_name_is_called_something(name):
     assert named(name) == "No name"
 

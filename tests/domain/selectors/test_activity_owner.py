@@ -14,6 +14,7 @@ from keys.selectors.activity import filters
 from keys.selectors.activity.filters import ActivityFilter, Events
 from keys.selectors.inventory.keyset import order_by
 from tests.cast import a_key, an_event
+from tests.support.cases import in_one_test
 
 NOW = timezone.now()
 
@@ -32,7 +33,7 @@ def _limit(request, monkeypatch):
 
 
 @pytest.mark.usefixtures("_limit")
-@pytest.mark.parametrize("count", [0, 1, 3])
+@in_one_test("count", [0, 1, 3])
 def test_an_owners_events_are_found_newest_first(cast, count):
     own = [a_key(cast.admin) for _ in range(count)]
     others = [a_key(cast.owner) for _ in range(3)]

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keys.selectors.dashboard.svg import LEVELS, Cell, calendar, cliffs, columns, compact, level, share
+from tests.support.cases import in_one_test
 
 WEDNESDAY = date(2026, 11, 4)
 DAYS = 91
@@ -61,8 +62,8 @@ def test_shades_are_in_proportion_to_the_largest_count_that_is_no_cliff():
     assert texts == [("Fri 6 Nov: 4", "4"), ("Sat 7 Nov: 4,000", "4k"), ("", "")]
 
 
-@pytest.mark.parametrize(
-    ("counts", "steep"),
+@in_one_test(
+    "counts, steep",
     [
         ({}, []),
         ({0: 4}, []),
@@ -103,8 +104,8 @@ def test_every_third_column_has_a_label_including_the_last():
     assert int(drawn.height) < int(columns(["a"], [1], [1]).height)
 
 
-@pytest.mark.parametrize(
-    ("count", "words"),
+@in_one_test(
+    "count, words",
     [
         (0, "0"), (999, "999"), (1000, "1k"), (1234, "1.2k"), (9949, "9.9k"), (9950, "10k"), (45_600, "46k"),
         (999_499, "999k"), (999_500, "1M"), (1_250_000, "1.2M"), (12_000_000, "12M"),

@@ -1,0 +1,57 @@
+"""Run the cases of a test one after another in one test, if pytest would need more time for each than the case itself."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import connection, transaction
+
+Test = Callable[..., None]
+
+
+def in_one_test(names: str, cases: Iterable[Any]) -> Callable[[Test], Test]:
+    """Call the test with each of ``cases``. The arguments are those of ``pytest.mark.parametrize``.
+
+    The cases share the test's fixtures, but not their changes to the database, which are rolled back after
+    each case if the test runs in a transaction. The first case that fails ends the test, and is named.
+    """
+    arguments = [name.strip() for name in names.split(",")]
+    values = [case if len(arguments) > 1 else (case,) for case in cases]
+
+    def decorate(test: Test) -> Test:
+        @functools.wraps(test)
+        def run_all(**fixtures: Any) -> None:
+            assert values, "there are no cases"
+            for case in values:
+                with _named(f"{names} = {', '.join(map(repr, case))}"), _undone():
+                    test(**fixtures, **dict(zip(arguments, case, strict=True)))
+
+        signature = inspect.signature(test)
+        others = [one for name, one in signature.parameters.items() if name not in arguments]
+        run_all.__signature__ = signature.replace(parameters=others)  # type: ignore[attr-defined]  # for pytest
+        return run_all
+
+    return decorate
+
+
+@contextmanager
+def _named(case: str) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as failure:
+        failure.add_note(f"The case: {case}")
+        raise
+
+
+@contextmanager
+def _undone() -> Iterator[None]:
+    if not connection.in_atomic_block:
+        yield
+        return
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
