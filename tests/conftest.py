@@ -30,7 +30,9 @@ _TOKEN_SCOPES = ["read:users", "read:vaults", "read:items", "read:items:secrets"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--every-database", action="store_true", help="run every test on both databases")
+    parser.addoption(
+        "--every-database", action="store_true", help="run every test on both databases, with all its cases"
+    )
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest also runs without pytest-xdist
@@ -83,6 +85,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         module = metafunc.definition.nodeid.partition("::")[0]
         every = metafunc.config.getoption("every_database")
         metafunc.parametrize("vendor", vendors_of(module, every=every), indirect=True)
+
+
+@pytest.fixture(scope="session")
+def nightly(pytestconfig: pytest.Config) -> bool:
+    """Return whether this is ``make nightly``, for a test that otherwise runs with a sample of its cases."""
+    return bool(pytestconfig.getoption("every_database"))
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ from keys.models import User
 from keys.rules.policy import Role
 from tests.cast import CHROME, PASSWORD, email_of, signed_in
 from tests.pages.helpers import elements, events, text, the, words
+from tests.support.cases import in_one_test
 
 LOGIN = "/accounts/login/"
 CLOSED_PORT = "http://127.0.0.1:9"
@@ -56,7 +57,7 @@ def test_it_goes_back_to_the_page_that_was_asked_for(browser):
     )
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "target",
     [
         "https://evil.example/",

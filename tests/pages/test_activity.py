@@ -36,6 +36,7 @@ from tests.pages.helpers import (
     words,
 )
 from tests.pages.journey import viewed
+from tests.support.cases import in_one_test
 
 JULY = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 
@@ -93,8 +94,8 @@ def some_events(cast):
     return key
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
+@in_one_test(
+    "query, found",
     [
         ("", {"API key deleted", "API key viewed", "API key generated", "Inventory downloaded"}),
         ("type=key:delete", {"API key deleted"}),
@@ -136,8 +137,8 @@ def test_the_list_of_one_person_names_the_person(admin, cast, some_events):
     assert links(page)["Owner Person"] == f"/people/{cast.owner.pk}/"
 
 
-@pytest.mark.parametrize(
-    ("details", "shown"),
+@in_one_test(
+    "details, shown",
     [
         (
             {"before": ["read:users", "read:items"], "after": ["read:items", "read:teams"]},
@@ -185,7 +186,7 @@ def plan_of(events: QuerySet[AuditEvent]) -> str:
     return events.explain()
 
 
-@pytest.mark.parametrize("query", PLANS)
+@in_one_test("query", PLANS)
 def test_each_filter_walks_an_index_in_the_order_of_the_page(cast, query):
     wanted = ActivityFilter(QueryDict(query))
     assert wanted.is_valid()
@@ -213,7 +214,7 @@ def test_a_day_is_a_day_in_the_readers_zone(admin, some_events):
     assert "2 Jul 2026, 01:30" in [row["When"] for row in rows(admin.get("/activity/?type=inventory:export"))]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "query",
     [
         "type=nonsense", "outcome=maybe", "key=1", "since=yesterday", "until=2026-02-30", "after=abc", "before=NaN",
@@ -221,7 +222,7 @@ def test_a_day_is_a_day_in_the_readers_zone(admin, some_events):
         "after=" + "9" * 300, "ip=300.1.1.1", "ip=%00", "owner=%00",
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/Los_Angeles"])
+@in_one_test("zone", ["UTC", "Pacific/Kiritimati", "America/Los_Angeles"])
 def test_a_damaged_address_is_never_an_error_of_ours(admin, some_events, query, zone):
     admin.cookies["portal-tz"] = zone
     for url in ("/activity/", "/activity/export/"):
@@ -231,7 +232,7 @@ def test_a_damaged_address_is_never_an_error_of_ours(admin, some_events, query, 
             assert "This filter cannot be used" in text(response)
 
 
-@pytest.mark.parametrize(("field", "value"), [("since", "yesterday"), ("type", "nonsense"), ("key", "1")])
+@in_one_test("field, value", [("since", "yesterday"), ("type", "nonsense"), ("key", "1")])
 def test_the_reason_is_beside_the_field(admin, field, value):
     response = admin.get(f"/activity/?{field}={value}")
     assert response.status_code == 422

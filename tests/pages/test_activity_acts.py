@@ -32,6 +32,7 @@ from tests.pages.helpers import (
 )
 from tests.pages.test_activity import plan_of
 from tests.pages.test_imports import confirm, dry_run
+from tests.support.cases import in_one_test
 
 JULY = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 ADA = {"actor_id": 7, "actor_name": "Ada", "actor_email": "ada@contenzilla.example", "actor_role": "Admin"}
@@ -101,8 +102,8 @@ def test_a_generated_key_is_one_line_with_its_steps_inside(admin, story):
     assert "Continues" not in text(response)
 
 
-@pytest.mark.parametrize(
-    ("told", "what", "outcome"),
+@in_one_test(
+    "told, what, outcome",
     [
         (["key:request", "key:call", "key:issue failed"], "API key requested and not generated", "Failed"),
         (

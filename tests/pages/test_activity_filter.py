@@ -15,6 +15,7 @@ from keys.selectors.activity.words import label_of
 from tests import cast as people
 from tests.cast import a_key
 from tests.pages.helpers import attribute, csv_rows, elements, rows, text, the, words
+from tests.support.cases import in_one_test
 
 JULY = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 
@@ -56,8 +57,8 @@ def test_each_type_is_in_one_group(admin):
     assert set(GROUPS) <= set(headings)
 
 
-@pytest.mark.parametrize(
-    ("name", "found"),
+@in_one_test(
+    "name, found",
     [("payroll", {"API key deleted"}), ("PAY roll", {"API key deleted"}), ("nothing", set())],
 )
 def test_events_are_found_by_the_name_of_the_key(admin, cast, name, found):
@@ -68,7 +69,7 @@ def test_events_are_found_by_the_name_of_the_key(admin, cast, name, found):
     assert set(whats(admin.get("/activity/", {"key_name": name}))) == found
 
 
-@pytest.mark.parametrize("name", ["a", "-_.", "a b"])
+@in_one_test("name", ["a", "-_.", "a b"])
 def test_a_name_that_is_too_short_is_refused_with_a_reason(admin, name):
     response = admin.get("/activity/", {"key_name": name})
     assert response.status_code == 422
@@ -94,8 +95,8 @@ def test_a_person_is_found_under_every_address_that_they_had(admin, cast):
         assert words(the(page, "h2")) == "Everything that Owner Person did"
 
 
-@pytest.mark.parametrize(
-    ("type_", "details", "said"),
+@in_one_test(
+    "type_, details, said",
     [
         ("key:start-delete", {"from_state": "held"}, "before that: in use"),
         ("key:declare-removed", {"from_state": "in_doubt"}, "before that: in doubt"),

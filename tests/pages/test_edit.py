@@ -8,6 +8,7 @@ from django.utils import timezone
 from keys.models import ApiKey, User
 from tests.cast import a_key, said_by, signed_in
 from tests.pages.helpers import details, elements, events, messages_of, reason_beside, text, the
+from tests.support.cases import in_one_test
 from tests.support.row_check import wrong_keys
 
 GIVEN = {
@@ -103,8 +104,8 @@ def test_a_second_person_sees_what_the_first_one_changed_and_keeps_their_input(a
     assert (row.team, row.system, row.version) == ("Data", "BigQuery", 2)
 
 
-@pytest.mark.parametrize(
-    ("changes", "field", "reason"),
+@in_one_test(
+    "changes, field, reason",
     [
         ({"accountable": "nobody@contenzilla.example"}, "accountable", "Cerby knows nobody"),
         ({"backup": "owner@contenzilla.example"}, "backup", "is the accountable person already"),

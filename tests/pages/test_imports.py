@@ -16,6 +16,7 @@ from keys.selectors.key.import_file import MOST_LINES
 from keys.selectors.key.imports import LARGEST
 from tests.cast import a_key
 from tests.pages.helpers import elements, events, links, messages_of, reason_beside, rows, text, words
+from tests.support.cases import in_one_test
 
 URL, CONFIRM = "/keys/import/", "/keys/import/confirm/"
 HEADER = "name,owner,expires,purpose,scopes,created"
@@ -66,8 +67,8 @@ def test_the_dry_run_changes_nothing_and_the_import_matches_it(admin, cast):
     assert [event.key_name for event in events(type="key:register")] == ["Nightly export", "On-call bot"]
 
 
-@pytest.mark.parametrize(
-    ("line", "said"),
+@in_one_test(
+    "line, said",
     [
         (",owner@contenzilla.example,2027-01-31,Why,read:users,", "The name is missing"),
         ("N,nobody@contenzilla.example,2027-01-31,Why,read:users,", "Cerby knows nobody with the email"),
@@ -106,8 +107,8 @@ def test_line_numbers_are_the_files(admin):
     assert [row["Line"] for row in rows(response)] == ["3", "5"]
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
+@in_one_test(
+    "content, said",
     [
         (b"", "The file is empty."),
         (b"\n \n", "The file is empty."),
@@ -157,7 +158,7 @@ AS_PEOPLE_HAVE_THEM = {
 }
 
 
-@pytest.mark.parametrize("way", AS_PEOPLE_HAVE_THEM)
+@in_one_test("way", AS_PEOPLE_HAVE_THEM)
 def test_files_are_read_as_people_have_them(admin, way):
     response = upload(admin, AS_PEOPLE_HAVE_THEM[way](f"{HEADER}\n{GOOD}"))
     assert outcomes(response) == ["Declared"]
@@ -174,8 +175,8 @@ def test_a_line_break_in_quotes_becomes_a_space(admin):
     assert ApiKey.objects.get().name == "Nightly export"
 
 
-@pytest.mark.parametrize(
-    ("written", "read"),
+@in_one_test(
+    "written, read",
     [
         ("2027-01-31", "31 January 2027, 00:00 (Europe/Berlin)"),
         ("2027-01-31 14:05", "31 January 2027, 14:05 (Europe/Berlin)"),

@@ -26,6 +26,7 @@ from tests.pages.helpers import (
     the,
     words,
 )
+from tests.support.cases import in_one_test
 
 COLUMNS = [
     "Name",
@@ -71,8 +72,8 @@ def test_it_is_a_tab_of_the_workspace_configuration_with_a_way_to_generate(admin
     assert links(response)["Generate API key"] == "/keys/new/"
 
 
-@pytest.mark.parametrize(
-    ("columns", "said"),
+@in_one_test(
+    "columns, said",
     [
         ({"state": State.HELD}, "Active"),
         ({"state": State.CLAIMED}, "Active storage unconfirmed"),
@@ -170,7 +171,7 @@ def test_a_key_that_was_never_used_has_no_time_of_use(admin, cast):
     assert "Never" not in [words(time) for time in elements(response, "time")]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "zone",
     ["", "Mars/Olympus", "../../../etc/passwd", "/etc/passwd", "Europe", "a" * 5000, "%00", "é", "zone.tab"],
 )
@@ -206,7 +207,7 @@ def test_a_key_that_expires_today_stands_out(admin, cast, settings):
     assert names(admin.get("/keys/?expires=1")) == ["Today"]
 
 
-@pytest.mark.parametrize("page", ["/keys/", "/keys/past/", "/keys/mine/", "/keys/{}/", "/keys/{}/correct/"])
+@in_one_test("page", ["/keys/", "/keys/past/", "/keys/mine/", "/keys/{}/", "/keys/{}/correct/"])
 def test_a_key_that_never_expires_breaks_no_page(admin, cast, page):
     """9999-12-31 means never in many systems, and is in the year 10000 elsewhere."""
     never = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)

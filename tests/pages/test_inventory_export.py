@@ -14,6 +14,7 @@ from keys.models import ApiKey
 from keys.rules.lifecycle import State
 from tests.cast import a_key, said_by
 from tests.pages.helpers import csv_rows, events, many_keys, names, text
+from tests.support.cases import in_one_test
 
 
 @pytest.fixture
@@ -36,9 +37,7 @@ def test_it_describes_itself_and_contains_exactly_the_filtered_keys(admin, cast)
     assert [line[1] for line in lines] == ["In"]
 
 
-@pytest.mark.parametrize(
-    "query", ["", "q=robot 1", "status=active&sort=-name", "expires=90", "status=failed"]
-)
+@in_one_test("query", ["", "q=robot 1", "status=active&sort=-name", "expires=90", "status=failed"])
 def test_it_is_the_list_on_the_page_but_whole(admin, cast, query):
     many_keys(cast.owner, 70, name="Robot")
     a_key(cast.admin, name="Failed", state=State.REFUSED, cerby_id=None)
@@ -65,7 +64,7 @@ def test_a_program_reads_the_header_first(admin, cast):
     assert (next(iter(row)), row["Name"]) == ("Key id", "Ünï")
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@in_one_test("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_no_cell_is_a_formula(admin, cast, start):
     a_key(
         cast.owner,

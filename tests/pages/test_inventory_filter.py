@@ -25,6 +25,7 @@ from tests.pages.helpers import (
     walk_pages,
     words,
 )
+from tests.support.cases import in_one_test
 
 NOW = timezone.now()
 
@@ -74,8 +75,8 @@ def keys_that_need_attention(cast):
     a_key(cast.owner, name="On its way", state=State.REVOKING, attempts=5)
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
+@in_one_test(
+    "query, found",
     [
         ("needs=not-adopted", {"Unknown purpose"}),
         ("needs=missing", {"Missing"}),
@@ -116,8 +117,8 @@ def test_the_keys_of_one_day_have_a_url_that_names_the_day(admin, cast):
     assert names(admin.get("/keys/?expires=2000-01-01")) == []
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
+@in_one_test(
+    "query, found",
     [
         ("status=active", {"Ärger in week", "In month", "In quarter", "In year"}),
         ("status=expired", {"Over"}),
@@ -157,7 +158,7 @@ def test_a_search_that_is_too_short_is_explained_beside_the_field(admin, cast, t
     assert attribute(the(response, id="id_q"), "value") == typed
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "query",
     [
         "status=nonsense", "needs=love", "origin=eden", "expires=2026-02-30", "expires=3000-01-01",
@@ -165,7 +166,7 @@ def test_a_search_that_is_too_short_is_explained_beside_the_field(admin, cast, t
         "after=%00", "before=zzz", "after=../../etc", "owner=" + "a" * 300, "q=" + "a" * 300, "q=%00abc",
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "htmx"])
+@in_one_test("headers", [{}, HTMX])
 def test_a_damaged_address_is_refused_with_a_reason(admin, some_keys, query, headers):
     response = admin.get(f"/keys/?{query}", headers=headers)
     assert response.status_code == 422
@@ -190,8 +191,8 @@ SORTS = {
 }
 
 
-@pytest.mark.parametrize("sort", SORTS)
-@pytest.mark.parametrize("sign", ["", "-"])
+@in_one_test("sort", SORTS)
+@in_one_test("sign", ["", "-"])
 def test_each_order_is_that_of_a_plain_sort(admin, cast, sort, sign):
     keys = [
         a_key(

@@ -7,6 +7,7 @@ import pytest
 from keys.rules.key_text import may_contain_a_key
 from tests.cast import a_key
 from tests.pages.helpers import HTMX, attribute, events, names, text, the
+from tests.support.cases import in_one_test
 
 KEY = "sbx_Tn4xPq8Zr2Lm6Kd0Vw5Yb3Hc7Jf1Gs9A"
 
@@ -64,7 +65,7 @@ def test_the_page_sends_it_by_post_which_says_so(browser_of, page):
     assert KEY not in response.content.decode()
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "said",
     [
         "customer-data-export-production-2",

@@ -14,6 +14,7 @@ from keys.models import ApiKey, KeyScope, SearchDocument, fold
 from keys.rules.lifecycle import State
 from tests.cast import a_key
 from tests.pages.helpers import many_keys, names
+from tests.support.cases import in_one_test
 
 KEY_ID, CERBY_ID = UUID("0f5c1d3e-9a8b-4c7d-8e6f-a1b2c3d4e5f6"), UUID("7e57c0de-1234-4abc-9def-0123456789ab")
 
@@ -57,8 +58,8 @@ BIG, JAPAN, CAFE, TABLE = (
 )
 
 
-@pytest.mark.parametrize(
-    ("typed", "found"),
+@in_one_test(
+    "typed, found",
     [
         ("big query", {BIG}),
         ("query big", {BIG}),
@@ -124,8 +125,8 @@ def test_the_search_follows_every_text_of_a_key(admin, cast):
         assert names(admin.get(f"/keys/?q={quote(typed)}")) == ["Ångström"], typed
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
+@in_one_test(
+    "one, other",
     [
         ("STRASSE", "Straße"),
         ("Cafe\N{COMBINING ACUTE ACCENT}", "café"),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.cast import a_key
 from tests.pages.helpers import events, links, the, within, words
+from tests.support.cases import in_one_test
 
 EVERYTHING = [
     "Dashboard",
@@ -24,8 +23,8 @@ def menu_of(response) -> dict[str, str]:
     return {words(entry): dict(within(entry, "a")[0].attributes)["href"] for entry in entries}
 
 
-@pytest.mark.parametrize(
-    ("person", "entries"),
+@in_one_test(
+    "person, entries",
     [
         ("owner", EVERYTHING),
         ("super_admin", EVERYTHING),
@@ -44,8 +43,8 @@ def test_no_entry_is_refused(browser_of, cast, person, entries):
     assert events(outcome="refused") == []
 
 
-@pytest.mark.parametrize(
-    ("address", "entry"),
+@in_one_test(
+    "address, entry",
     [
         ("/", "Dashboard"),
         ("/keys/mine/", "My keys"),

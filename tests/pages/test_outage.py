@@ -15,6 +15,7 @@ from tests import cast as people
 from tests.pages.helpers import HTMX, text
 from tests.pages.journey import GENERATE, answers
 from tests.support import own_database
+from tests.support.cases import in_one_test
 from tests.support.postgresql_server import serving
 from tests.support.prepared import MIGRATED
 
@@ -92,7 +93,7 @@ POSTGRESQL = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("state", "expected"), POSTGRESQL.items())
+@in_one_test("state, expected", POSTGRESQL.items())
 def test_the_states_of_postgresql_that_are_outages(state, expected):
     error = DatabaseError()
     error.__cause__ = psycopg.errors.lookup(state)()

@@ -22,6 +22,7 @@ from tests.pages.helpers import (
     the,
     words,
 )
+from tests.support.cases import in_one_test
 
 URL = "/keys/past/"
 NOW = timezone.now()
@@ -59,8 +60,8 @@ def at(days_ago: float) -> str:
     return f"{NOW - timedelta(days=days_ago):%Y-%m-%dT%H:%M}"
 
 
-@pytest.mark.parametrize(
-    ("days_ago", "query", "found"),
+@in_one_test(
+    "days_ago, query, found",
     [
         (6, "scope=write", {"Narrowed", "Gone"}),
         (6, "scope=write&status=active", {"Narrowed", "Gone"}),
@@ -106,8 +107,8 @@ def described(cast):
     an_event(type="person:change", at=NOW - timedelta(days=1), details=details).save()
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
+@in_one_test(
+    "query, found",
     [
         ("accountable=admin@contenzilla.example&team=pay", {"Described"}),
         ("backup=admin@contenzilla.example", {"Described"}),
@@ -163,7 +164,7 @@ def test_pages_show_each_key_once_and_a_page_reads_a_bounded_number(admin, cast,
     assert the(none, "a", rel="next")
 
 
-@pytest.mark.parametrize("query", ["at=yesterday", "at=2999-01-01T00:00", "status=odd", "after=1"])
+@in_one_test("query", ["at=yesterday", "at=2999-01-01T00:00", "status=odd", "after=1"])
 def test_a_damaged_address_is_refused(admin, query):
     assert admin.get(f"{URL}?{query}").status_code == 422
 

@@ -12,6 +12,7 @@ from keys.models import ApiKey
 from keys.rules.lifecycle import EXPIRY_NOT_KNOWN
 from tests.cast import a_key
 from tests.pages.helpers import csv_rows, events, links, reason_beside, rows, text
+from tests.support.cases import in_one_test
 from tests.support.row_check import wrong_keys
 
 
@@ -65,8 +66,8 @@ def test_a_past_time_has_the_readings_of_that_time(browser_of, key):
     assert now.expires_source.startswith("reading by Admin Person, ")
 
 
-@pytest.mark.parametrize(
-    ("sent", "field", "said"),
+@in_one_test(
+    "sent, field, said",
     [
         ({}, "id_last_used", "Enter when the key was last used"),
         ({"last_used": "2999-01-01"}, "id_last_used", "in the future"),

@@ -23,6 +23,7 @@ from tests.pages.helpers import (
     text,
     the,
 )
+from tests.support.cases import in_one_test
 
 URL = "/keys/register/"
 
@@ -158,8 +159,8 @@ def test_an_unknown_owner_is_read_from_cerby(admin, sandbox):
     assert (ApiKey.objects.get().owner, owner.is_active) == (owner, False)
 
 
-@pytest.mark.parametrize(
-    ("changes", "field", "said"),
+@in_one_test(
+    "changes, field, said",
     [
         ({"name": ""}, "id_name", "The name is missing"),
         ({"name": "x" * 101}, "id_name", "101 characters"),
@@ -196,9 +197,9 @@ def test_an_outage_of_cerby_registers_nothing_and_loses_no_input(admin, settings
     assert attribute(the(response, id="id_name"), "value") == "Nightly export"
 
 
-@pytest.mark.parametrize("management", ["admins", "owner-only"])
-@pytest.mark.parametrize(
-    ("person", "status"),
+@in_one_test("management", ["admins", "owner-only"])
+@in_one_test(
+    "person, status",
     [("owner", 302), ("super_admin", 302), ("admin", 302), ("user", 403), ("guest", 403)],
 )
 def test_admins_register_in_both_readings(browser_of, settings, management, person, status):

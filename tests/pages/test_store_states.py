@@ -13,6 +13,7 @@ from keys.rules.lifecycle import ENDED, State
 from tests.cast import a_key
 from tests.pages.helpers import elements, events, links, messages_of, names, text, the, words
 from tests.pages.journey import claim, generate, save, viewed
+from tests.support.cases import in_one_test
 
 NOW = timezone.now()
 
@@ -102,7 +103,7 @@ STATES = {
 }
 
 
-@pytest.mark.parametrize("state", STATES)
+@in_one_test("state", STATES)
 def test_every_other_state_is_explained_and_has_a_way_out(admin, cast, state):
     columns, said = STATES[state]
     key = a_key(cast.admin, state=state, **columns)

@@ -14,6 +14,7 @@ from tests.cast import a_key
 from tests.pages.helpers import HTMX, attribute, elements, reason_beside, text, the, words
 from tests.pages.journey import GENERATE, NEW, SCOPES, Tab, answers
 from tests.pages.test_wizard import posts_to_cerby, value_of
+from tests.support.cases import in_one_test
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -36,9 +37,9 @@ def custom(moment: datetime, **changes):
     )
 
 
-@pytest.mark.parametrize(("url", "headers"), [(SCOPES, {}), (SCOPES, HTMX), (GENERATE, HTMX)])
-@pytest.mark.parametrize(
-    ("name", "reason"),
+@in_one_test("url, headers", [(SCOPES, {}), (SCOPES, HTMX), (GENERATE, HTMX)])
+@in_one_test(
+    "name, reason",
     [
         ("", "1 to 100 characters"),
         (" \t ", "1 to 100 characters"),
@@ -67,8 +68,8 @@ def test_names_that_cannot_be_used(admin, url, headers, name, reason):
         assert value_of(response, "name") == name
 
 
-@pytest.mark.parametrize(
-    ("taken", "wanted"),
+@in_one_test(
+    "taken, wanted",
     [
         ("Payroll", "Payroll"),
         ("Payroll", "  PAYROLL "),
@@ -115,8 +116,8 @@ def test_custom_times_that_are_past_too_soon_or_too_far(admin, ahead, reason):
     assert reason in reason_beside(response, "id_expires_date")
 
 
-@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
-@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/Los_Angeles", "UTC"])
+@in_one_test("day", ["0001-01-01", "9999-12-31"])
+@in_one_test("zone", ["Pacific/Kiritimati", "America/Los_Angeles", "UTC"])
 def test_the_first_and_the_last_day_of_the_calendar(admin, day, zone):
     sent = answers(expiration="custom", expires_date=day, expires_time="23:59", time_zone=zone)
     response = admin.post(SCOPES, sent)
@@ -158,7 +159,7 @@ def test_a_time_that_clocks_skip_or_show_twice(admin, forward, said):
 UNKNOWN_ZONES = ["Etc/Unknown", "", "undefined", "Mars/Olympus", "../../etc/passwd", "Europe", "x" * 5000]
 
 
-@pytest.mark.parametrize("zone", UNKNOWN_ZONES)
+@in_one_test("zone", UNKNOWN_ZONES)
 def test_a_browser_without_a_known_zone_counts_in_the_zone_that_the_pages_show(admin, zone):
     assert "The time zone is UTC." in text(admin.get(NEW))
     moment = datetime.now(UTC) + timedelta(days=9)
@@ -206,7 +207,7 @@ def test_a_scope_that_the_configuration_does_not_offer(admin, settings):
 OFF_THE_CURVE = "BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "damage",
     [
         lambda _key: None,
@@ -227,8 +228,8 @@ def test_a_tab_without_a_usable_key_is_refused_before_cerby_is_asked(admin, dama
     assert ApiKey.objects.count() == 0
 
 
-@pytest.mark.parametrize("id_", ["", "1", "not-an-id", None])
-@pytest.mark.parametrize("url", [SCOPES, GENERATE])
+@in_one_test("id_", ["", "1", "not-an-id", None])
+@in_one_test("url", [SCOPES, GENERATE])
 def test_a_damaged_id_is_explained(admin, url, id_):
     response = admin.post(url, answers(id=id_))
     assert response.status_code == 422

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.sandbox.world import ADMINS, ALL_SCOPES, OTHERS, World, document, email, error_of, open_world
+from tests.support.cases import in_one_test
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +76,7 @@ def create_secret(world: World, **credential: str):
     return world.call("POST", "secrets", json=world.new_secret(), **credential)
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@in_one_test("endpoint", ENDPOINTS)
 def test_each_endpoint_accepts_only_its_scopes(world, endpoint):
     enough = ENDPOINTS[endpoint]
     for scopes in enough:
@@ -90,19 +91,19 @@ def test_each_endpoint_accepts_only_its_scopes(world, endpoint):
         assert (scope, answer.status_code, error_of(answer)["code"]) == (scope, 401, "unauthorized")
 
 
-@pytest.mark.parametrize("endpoint", [*ENDPOINTS, *KEY_MANAGEMENT])
+@in_one_test("endpoint", [*ENDPOINTS, *KEY_MANAGEMENT])
 def test_every_endpoint_requires_a_credential(world, endpoint):
     answer = call(world, endpoint)
     error = error_of(answer)
     assert (answer.status_code, error["code"], error["status"]) == (401, "unauthorized", 401)
 
 
-@pytest.mark.parametrize("endpoint", [*ENDPOINTS, *KEY_MANAGEMENT])
+@in_one_test("endpoint", [*ENDPOINTS, *KEY_MANAGEMENT])
 def test_a_bearer_token_acts_as_its_person_without_scopes(world, endpoint):
     assert call(world, endpoint, token=world.token("owner")).ok
 
 
-@pytest.mark.parametrize("endpoint", KEY_MANAGEMENT)
+@in_one_test("endpoint", KEY_MANAGEMENT)
 def test_key_management_needs_the_bearer_token_of_an_admin(world, endpoint):
     for name in ADMINS:
         assert call(world, endpoint, token=world.token(name)).ok
@@ -113,7 +114,7 @@ def test_key_management_needs_the_bearer_token_of_an_admin(world, endpoint):
     assert (answer.status_code, error_of(answer)["status"]) == (403, "403")
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "endpoint",
     ["GET users", "GET users/*", "GET vaults", "GET teams", "GET teams/*", "GET jobs/*"],
 )
@@ -141,12 +142,12 @@ def test_a_key_acts_with_the_current_role_of_its_person(world):
     assert world.get("vaults", key=key).status_code == 403
 
 
-@pytest.mark.parametrize("name", ["X-API-Key", "x-api-key", "X-Api-KEY", "X-API-KEY"])
+@in_one_test("name", ["X-API-Key", "x-api-key", "X-Api-KEY", "X-API-KEY"])
 def test_the_header_name_is_not_case_sensitive(world, name):
     assert world.get("users", headers={name: world.key("read:users")}).ok
 
 
-@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+@in_one_test("scheme", ["Bearer", "bearer", "BEARER"])
 def test_the_scheme_is_not_case_sensitive(world, scheme):
     assert world.get("users", headers={"Authorization": f"{scheme} {world.token()}"}).ok
 
@@ -179,7 +180,7 @@ def test_a_token_expires(world):
     assert world.get("users", token=token).status_code == 401
 
 
-@pytest.mark.parametrize("status", ["disabled", "pending"])
+@in_one_test("status", ["disabled", "pending"])
 def test_all_credentials_of_a_person_who_is_not_live_are_refused(world, status):
     key, token = world.key("read:users", owner="admin"), world.token("admin")
     world.sandbox.set_person(world.people["admin"], status=status)
@@ -190,7 +191,7 @@ def test_all_credentials_of_a_person_who_is_not_live_are_refused(world, status):
     assert world.get("users", token=token).ok
 
 
-@pytest.mark.parametrize("endpoint", [name for name in [*ENDPOINTS, *KEY_MANAGEMENT] if name.endswith("/*")])
+@in_one_test("endpoint", [name for name in [*ENDPOINTS, *KEY_MANAGEMENT] if name.endswith("/*")])
 def test_an_unknown_id_is_not_found(world, endpoint):
     method, _, path = endpoint.partition(" ")
     for target in ("7d9a5d3e-9d5c-4b54-9a34-0d3e5a3d6d11", "x", "a/b/c/d/e", "%00", "%ff"):

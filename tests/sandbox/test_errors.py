@@ -9,6 +9,7 @@ import pytest
 
 from sandbox import Sandbox
 from tests.sandbox.world import World, document, error_of, open_world
+from tests.support.cases import in_one_test
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ def post(world: World, raw: bytes | str, **headers: str):
     return world.call("POST", "api-keys", token=world.token(), data=raw, headers={**JSON, **headers})
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "path",
     [
         "/",
@@ -50,8 +51,8 @@ def test_an_unknown_address(world, path):
     assert error["meta"] is None
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "allowed"),
+@in_one_test(
+    "method, path, allowed",
     [
         ("POST", "users", "GET"),
         ("PUT", "secrets", "GET, POST"),
@@ -73,7 +74,7 @@ def test_the_answer_to_head_has_no_body(world):
     assert world.get("users", token=world.token()).ok  # the connection is still usable
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "raw",
     [
         b"",
@@ -90,8 +91,8 @@ def test_a_body_that_is_not_json(world, raw):
     assert (error["code"], error["meta"]["loc"]) == ("validation_error", BODY)
 
 
-@pytest.mark.parametrize(
-    ("value", "loc"),
+@in_one_test(
+    "value, loc",
     [
         (None, BODY),
         ([], BODY),

@@ -11,6 +11,7 @@ import requests
 from sandbox.faults.catalogue import CATALOGUE
 from sandbox.faults.control import serve_control
 from tests.sandbox.world import World, open_world
+from tests.support.cases import in_one_test
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,8 +97,8 @@ def test_setting_the_clock_carries_out_late_writes(world, control):
     assert len(world.sandbox.api_keys()) == 1
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "given", "status"),
+@in_one_test(
+    "method, path, given, status",
     [
         ("GET", "/no-such", None, 404),
         ("PUT", "/journal", [], 404),

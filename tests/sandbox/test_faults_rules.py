@@ -10,6 +10,7 @@ import pytest
 from sandbox import Sandbox
 from sandbox.faults.catalogue import CATALOGUE
 from sandbox.messages import Request
+from tests.support.cases import in_one_test
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +30,8 @@ def drawn(sandbox: Sandbox, method: str = "GET", path: str = "/api/v1/users") ->
     return None if incident is None else incident.fault.name
 
 
-@pytest.mark.parametrize(
-    ("route", "method", "path", "fits"),
+@in_one_test(
+    "route, method, path, fits",
     [
         ("*", "GET", "/api/v1/users", True),
         ("POST /api/v1/api-keys", "POST", "/api/v1/api-keys", True),
@@ -113,8 +114,8 @@ def test_chaos_uses_options_that_keep_a_demo_usable(sandbox):
     assert names == fitting - {"refuse-connections"}
 
 
-@pytest.mark.parametrize(
-    ("rule", "sentence"),
+@in_one_test(
+    "rule, sentence",
     [
         ({}, "There is no fault None"),
         ({"fault": "no-such"}, "There is no fault 'no-such'"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.sandbox.world import ADMINS, CAST, World, document, error_of, open_world
+from tests.support.cases import in_one_test
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -229,8 +230,8 @@ def test_a_key_cannot_act_as_a_person_who_is_unknown_or_not_live(world):
         assert error["meta"]["loc"] == ["data", "attributes", "ownerId"]
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
+@in_one_test(
+    "name, value",
     [
         ("name", ...),
         ("name", ""),

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.sandbox.world import World, error_of, open_world
+from tests.support.cases import in_one_test
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,8 +106,8 @@ def test_a_page_has_25_resources_by_default_and_100_at_most(world, token):
     assert len(names(world.get("vaults?page[size]=100", token=token))) == 100
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
+@in_one_test(
+    "query, found",
     [
         ("filter=SUPER", ["super-admin"]),
         ("filter=admin@", ["admin", "super-admin"]),
@@ -148,8 +149,8 @@ def test_sorting_works_both_ways_ignores_case_and_puts_missing_values_first(worl
     assert names(world.get("api-keys?sort=lastUsedAt", token=token)) == ["alpha", "Beta", "gamma", "A key"]
 
 
-@pytest.mark.parametrize(
-    ("query", "parameter"),
+@in_one_test(
+    "query, parameter",
     [
         ("page[size]=0", "page[size]"),
         ("page[size]=101", "page[size]"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.sandbox.world import World, error_of, open_world
+from tests.support.cases import in_one_test
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,8 +130,8 @@ def test_an_owner_of_a_secret_may_share_it_but_a_collaborator_may_not(world):
     assert share(world, secret, "teams", collaborator).status_code == 404
 
 
-@pytest.mark.parametrize(
-    ("change", "loc"),
+@in_one_test(
+    "change, loc",
     [
         ({"id": "x"}, ["data", "id"]),
         ({"type": "teams"}, ["data", "type"]),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.sandbox.world import World, error_of, open_world
+from tests.support.cases import in_one_test
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,8 +96,8 @@ def test_only_an_enabled_cloud_vault_takes_a_secret(world, key, state, scheme, s
     assert len(world.sandbox.secrets()) == (status == 201)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
+@in_one_test(
+    "name, value",
     [
         ("vaultId", ...),
         ("vaultId", None),

@@ -12,6 +12,7 @@ from keys.audit.self_check import check
 from keys.models import AuditEvent
 from keys.rules.events import Event
 from keys.verifier.verify_bundle import Kind
+from tests.support.cases import in_one_test
 
 FUNCTION = "CREATE FUNCTION mine() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {} END $$;"
 
@@ -216,7 +217,7 @@ def test_nothing_is_broken_after_migrating(db):
     assert broken_guards() == []
 
 
-@pytest.mark.parametrize("number", NUMBERS)
+@in_one_test("number", NUMBERS)
 def test_a_change_is_found_by_health_and_by_every_verification(db, number, audit_files):
     words = attack(number)
     assert words in broken_guards()

@@ -23,6 +23,7 @@ from keys.tlog.merkle import leaf_hash
 from tests.cast import an_event
 from tests.domain.audit.test_merkle import from_path
 from tests.support import own_database
+from tests.support.cases import in_one_test
 from tests.support.sealed_log import add_events, is_whole, let_the_lease_end, without_triggers
 
 PATIENCE = 60  # seconds
@@ -133,8 +134,8 @@ def test_setting_the_clock_back_does_not_change_the_order(db):
     is_whole()
 
 
-@pytest.mark.parametrize(
-    ("event", "urgent"),
+@in_one_test(
+    "event, urgent",
     [
         (Event.KEY_REVEALED, True),
         (Event.KEY_DELETED, True),

@@ -19,6 +19,7 @@ from keys.siem.stream import stream
 from tests.cast import an_event
 from tests.pages.helpers import text
 from tests.support import syslog, tls
+from tests.support.cases import in_one_test
 from tests.support.sealed_log import add_events
 from tests.support.signed_record import seal_and_sign
 
@@ -217,8 +218,8 @@ def test_a_sign_in_is_an_authentication(shape_of):
     assert shape["service"]
 
 
-@pytest.mark.parametrize(
-    ("kind", "facts", "type_uid"),
+@in_one_test(
+    "kind, facts, type_uid",
     [
         ("key:issue", {"key_id": "5c1ee4a2-4c6c-4a62-9f64-6a8f2f3d8b11"}, 300401),
         ("key:reveal", {"key_id": "5c1ee4a2-4c6c-4a62-9f64-6a8f2f3d8b11"}, 300402),

@@ -15,6 +15,7 @@ from keys.models import ApiKey
 from keys.selectors.inventory import conditions, keyset, search, totals
 from keys.selectors.inventory.filters import InventoryFilter
 from tests.cast import an_unsaved_key
+from tests.support.cases import in_one_test
 
 NOW = timezone.now()
 
@@ -59,8 +60,8 @@ ASKED = {
 }
 
 
-@pytest.mark.parametrize("few", [0, 12, 1000])
-@pytest.mark.parametrize("asked", ASKED)
+@in_one_test("few", [0, 12, 1000])
+@in_one_test("asked", ASKED)
 def test_a_filter_for_several_values_finds_exactly_its_keys_in_order(many, monkeypatch, few, asked):
     monkeypatch.setattr(conditions, "FEW", few)
     monkeypatch.setattr(search, "NEWEST", 10)
@@ -94,7 +95,7 @@ def pages(wanted: InventoryFilter) -> list[list[object]]:
             return found
 
 
-@pytest.mark.parametrize("asked", ["scope=read:users&scope=read:teams", f"owner={OWNER},{ADMIN}"])
+@in_one_test("asked", ["scope=read:users&scope=read:teams", f"owner={OWNER},{ADMIN}"])
 def test_several_values_read_only_the_first_rows_of_each(many, monkeypatch, asked):
     """This keeps the cost the same at any size; `make bench` measures it."""
     monkeypatch.setattr(conditions, "FEW", 1)

@@ -17,6 +17,7 @@ from keys.rules.lifecycle import State
 from keys.selectors.inventory import conditions, keyset, search
 from keys.selectors.inventory.filters import NEEDS, SORTS, InventoryFilter
 from tests.cast import an_unsaved_key
+from tests.support.cases import in_one_test
 
 NOW = timezone.now()
 TODAY = timezone.localdate(NOW)
@@ -174,12 +175,13 @@ def some_of(count: int) -> dict[str, str]:
     return {name: random.choice(values) if name in chosen else "" for name, values in ASKED.items()}
 
 
-@pytest.mark.parametrize("few", [0, 12, 1000])
-def test_each_key_is_shown_once_and_in_order_for_every_query_plan(many, monkeypatch, few):
+@in_one_test("few", [0, 12, 1000])
+def test_each_key_is_shown_once_and_in_order_for_every_query_plan(many, monkeypatch, nightly, few):
     """``few``: up to this number, the matches of a condition are sorted; above it, an index is walked."""
     monkeypatch.setattr(conditions, "FEW", few)
     monkeypatch.setattr(search, "NEWEST", 10 if few < 1000 else search.NEWEST)
-    for asked in [*(some_of(2) for _ in range(80)), *(some_of(len(ASKED)) for _ in range(40))]:
+    some, most = (80, 40) if nightly else (30, 15)
+    for asked in [*(some_of(2) for _ in range(some)), *(some_of(len(ASKED)) for _ in range(most))]:
         wanted = chosen_by({name: value for name, value in asked.items() if value})
         shown = list(itertools.chain(*pages(wanted, size=7)))
         expected = {key.pk: key for key in many if meets(key, asked)}
@@ -211,7 +213,7 @@ ALONE = [
 ]
 
 
-@pytest.mark.parametrize("asked", ALONE, ids=str)
+@in_one_test("asked", ALONE)
 def test_a_page_begins_at_its_place_in_an_index_and_sorts_nothing(many, monkeypatch, asked):
     """This keeps the cost the same at any size; `make bench` measures it."""
     monkeypatch.setattr(search, "NEWEST", 10)  # some of which contain the text, so it is common
@@ -220,9 +222,7 @@ def test_a_page_begins_at_its_place_in_an_index_and_sorts_nothing(many, monkeypa
     assert "<" in begins or ">" in begins
 
 
-@pytest.mark.parametrize(
-    "asked", [{"status": "expired"}, {"expires": "7"}, {"status": "active", "sort": "-expires"}], ids=str
-)
+@in_one_test("asked", [{"status": "expired"}, {"expires": "7"}, {"status": "active", "sort": "-expires"}])
 def test_a_walk_in_a_window_has_only_one_bound_per_side(many, asked):
     """An index might start from the farther one and read all rows between the two."""
     _, begins = plan_of_second_page(asked)
@@ -230,8 +230,8 @@ def test_a_walk_in_a_window_has_only_one_bound_per_side(many, asked):
     assert begins.count(">") <= 1
 
 
-@pytest.mark.parametrize(
-    ("asked", "earlier"),
+@in_one_test(
+    "asked, earlier",
     [({"status": "expired"}, {"status": "active"}), ({"expires": "7"}, {"status": "expired"})],
 )
 def test_a_key_from_before_the_window_leads_to_its_beginning(many, asked, earlier):
