@@ -77,6 +77,10 @@ class Person:
         return f"{self.first_name} {self.last_name}".strip() or self.email
 
     @property
+    def is_disabled(self) -> bool:
+        return self.status == "disabled"
+
+    @property
     def confirms_role(self) -> bool:
         """Return whether Cerby says if the person is live, and whether they are a guest."""
         return bool(self.status) and self.is_guest is not None

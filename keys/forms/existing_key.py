@@ -211,9 +211,12 @@ class ImportForm(forms.Form):
             )
         ],
         widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,text/csv"}),
-        help_text="At most 5,000 keys and 2 MB, in UTF-8 or UTF-16.",
+        help_text="At most 5,000 keys and 2 MB, in UTF-8, UTF-16 or Windows-1252.",
         error_messages={"required": "Choose a CSV file.", "empty": "The file is empty."},
     )
+
+    is_windows_1252 = False
+    """Whether the file was read as Windows-1252, which Excel's “CSV” is in Western Europe."""
 
     def clean_file(self) -> str:
         """Return the file's text."""
@@ -222,13 +225,17 @@ class ImportForm(forms.Form):
             raise forms.ValidationError("The file is larger than 2 MB. Split it into smaller files.")
         if getattr(upload, "no_room", False):
             raise Busy("Too many files are being uploaded at this moment. Choose the file again in a minute.")
+        upload.seek(0)  # the form may be cleaned twice
         content = upload.read()
         encoding = key_text.encoding_of(content)
+        if not encoding.startswith("utf-16"):
+            self.is_windows_1252 = key_text.is_windows_1252(content)
+            encoding = "cp1252" if self.is_windows_1252 else "utf-8-sig"
         try:
-            return str(content, encoding if encoding.startswith("utf-16") else "utf-8-sig").replace("\0", "")
+            return str(content, encoding).replace("\0", "")
         except UnicodeDecodeError:
             raise forms.ValidationError(
-                "The file is not UTF-8. Save it as “CSV UTF-8” and try again."
+                "The file is damaged UTF-8, or in another encoding. Save it as “CSV UTF-8” and try again."
             ) from None
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable
 
 from keys.rules.visible import visible
 
-STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""OWASP, "CSV Injection": a spreadsheet may run a cell that starts with one of these."""
+_STARTS_A_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+"""OWASP, "CSV Injection": a spreadsheet may run a cell that starts with one of these.
+
+Apostrophes may precede it, so that the one that ``line`` adds can be told from them.
+"""
 
 
 class _Line:
@@ -26,5 +30,10 @@ def line(cells: Iterable[str]) -> str:
 
     Invisible characters are written as code points, as on the pages.
     """
-    safe = [f"'{visible(cell)}" if cell.startswith(STARTS_A_FORMULA) else visible(cell) for cell in cells]
+    safe = [f"'{visible(cell)}" if _STARTS_A_FORMULA.match(cell) else visible(cell) for cell in cells]
     return str(_writer.writerow(safe))
+
+
+def without_apostrophe(cell: str) -> str:
+    """Return ``cell`` without the apostrophe that ``line`` puts before a formula."""
+    return cell[1:] if cell.startswith("'") and _STARTS_A_FORMULA.match(cell) else cell

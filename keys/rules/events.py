@@ -173,7 +173,7 @@ DETAILS: dict[Event, frozenset[str]] = {
         {
             *("origin", "owner", "owner_id", "scopes", "not_granted", "not_checkable"),
             *("created_at", "created_known", "expires_at", "purpose", "last_four", "fingerprint_digest"),
-            "import",
+            *("import", "note"),
         }
     )
     | OWNERSHIP,

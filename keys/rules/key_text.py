@@ -49,6 +49,8 @@ _HEX = re.compile(r"(?=.*\d)(?=.*[A-Fa-f])[0-9A-Fa-f]{8,}")
 _ID = re.compile(r"(?<!\S)[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}(-[0-9A-Fa-f]{0,4}){0,2}(-[0-9A-Fa-f]{0,12})?(?!\S)")
 _LETTER, _DIGIT_OR_CAPITAL = re.compile(r"[A-Za-z]"), re.compile(r"[0-9A-Z]")
 _SEGMENTS = re.compile(r"[-_./:+#()&,;=|]+")
+_ASCII = bytes(range(128))
+_NOT_IN_WINDOWS_1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _AROUND = "-+_*~.:/=#!?&@"
 """Signs of a diff, of Markdown and of a sentence, which may stand around a key or be part of it."""
 _MOST_AROUND = 3
@@ -231,6 +233,20 @@ def decoded(content: Iterable[bytes]) -> Iterator[str]:
         if decoder is None:
             decoder = codecs.getincrementaldecoder(encoding_of(chunk))("replace")
         yield decoder.decode(chunk)
+
+
+def is_windows_1252(content: bytes) -> bool:
+    """Return whether ``content`` is text in Windows-1252, and not UTF-8, whole or damaged."""
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    else:
+        return False
+    if content.startswith(codecs.BOM_UTF8) or _NOT_IN_WINDOWS_1252.search(content):
+        return False
+    whole = "".join(one for one in content.decode("utf-8", "ignore") if not one.isascii())
+    return len(whole) < len(content.translate(None, _ASCII)) - len(whole.encode())
 
 
 def encoding_of(beginning: bytes) -> str:

@@ -28,6 +28,7 @@ _SUSPICIOUS = re.compile(
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 """Control and format characters, fillers, tags and variation selectors, but not tabs and line breaks."""
+_CODE = re.compile(r"\[U\+([0-9A-F]{4,5})\]")
 _FIELDS = re.compile(r"(<textarea\b[^>]*>.*?</textarea>|\bvalue=\"[^\"]*\")", re.DOTALL)
 _PLAIN = bytes(range(0x20, 0x7F)) + b"\t\n\r"
 
@@ -35,6 +36,11 @@ _PLAIN = bytes(range(0x20, 0x7F)) + b"\t\n\r"
 def visible(text: str) -> str:
     """Return ``text`` with its invisible characters as code points. Tabs and line breaks stay."""
     return text if text.isascii() and text.isprintable() else _SUSPICIOUS.sub(_shown, text)
+
+
+def from_visible(text: str) -> str:
+    """Return the text of which ``visible`` made ``text``. Codes of other characters stay as they are."""
+    return _CODE.sub(lambda code: char if _SUSPICIOUS.match(char := chr(int(code[1], 16))) else code[0], text)
 
 
 def named(name: str) -> str:

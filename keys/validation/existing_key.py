@@ -20,7 +20,7 @@ from keys.rules.errors import Invalid, Taken
 from keys.rules.lifecycle import EXPIRY_NOT_KNOWN, Phase
 from keys.validation import new_key
 from keys.validation.new_key import NAME_LENGTH
-from keys.validation.ownership import Ownership, check_ownership
+from keys.validation.ownership import NOTE_LENGTH, Ownership, check_optional, check_ownership
 from keys.validation.text import check_text
 
 NAMES_AT_ONCE = 500
@@ -39,6 +39,7 @@ class Registration:
     scopes: tuple[str, ...]
     created_at: datetime | None = None
     ownership: Ownership = field(default_factory=Ownership)
+    note: str = ""
 
 
 def check_registration(registration: Registration, now: datetime, *, may_lack: bool = False) -> None:
@@ -52,10 +53,11 @@ def check_registration(registration: Registration, now: datetime, *, may_lack: b
     if registration.scopes or not may_lack:
         check_known_scopes(registration.scopes)
     check_ownership(registration.ownership)
+    check_optional("note", "The note", registration.note, NOTE_LENGTH)
 
 
 def check_existing_name(name: str) -> None:
-    check_text("name", "The name", name, NAME_LENGTH, joiners=True)
+    check_text("name", "The name", name, NAME_LENGTH, is_in_cerby=True)
 
 
 def check_dates(registration: Registration, now: datetime, *, may_lack: bool = False) -> None:

@@ -10,6 +10,8 @@ from keys.rules.visible import JOINERS
 
 INVISIBLE = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
 """Unicode categories of characters that are not letters, marks, numbers, punctuation, symbols or spaces."""
+UNSTORABLE = {"Cc", "Cs"}
+"""Control characters, such as tabs and NUL, and halves of characters."""
 
 
 def tidy(name: str) -> str:
@@ -26,14 +28,17 @@ def check_reason(reason: str) -> None:
     check_text("reason", "The reason", reason, REASON_LENGTH)
 
 
-def check_text(field: str, subject: str, text: str, length: int, *, joiners: bool = False) -> None:
-    """Raise ``Invalid`` for ``field``. ``joiners``: accept them, because Cerby does."""
+def check_text(field: str, subject: str, text: str, length: int, *, is_in_cerby: bool = False) -> None:
+    """Raise ``Invalid`` for ``field``.
+
+    ``is_in_cerby``: Cerby has this text, so accept every character that the databases can store.
+    """
     if not text.strip():
         raise Invalid(**{field: f"{subject} is missing. Enter 1 to {length} characters."})
     if len(text) > length:
         raise Invalid(**{field: f"{subject} has {len(text):,} characters; {length} are allowed."})
-    shown = JOINERS.sub("", text) if joiners else text
-    if any(unicodedata.category(character) in INVISIBLE for character in shown):
+    refused = UNSTORABLE if is_in_cerby else INVISIBLE
+    if any(unicodedata.category(character) in refused for character in JOINERS.sub("", text)):
         raise Invalid(**{field: f"{subject} contains an invisible character, such as a tab. Remove it."})
     if key_text.redacted(text) != text:
         raise Invalid(**{field: f"{subject} contains a text that may be an API key. Remove it."})

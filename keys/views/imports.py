@@ -65,8 +65,8 @@ def _dry_run(request: HttpRequest, actor: Actor, text: str, form: ImportForm) ->
         form.errors.clear()
         form.add_error(None, f"{error.sentence} Nothing was imported.")
         return _page(request, form, error.status)
-    context = {"section": "keys", "form": ImportForm(), "plan": planned, "text": text}
-    context |= {"zone": get_current_timezone_name()}
+    context = {"section": "keys", "form": ImportForm(), "plan": planned}
+    context |= {"zone": get_current_timezone_name(), "is_windows_1252": form.is_windows_1252}
     return render(
         request, "keys/imports.html", context, status=200 if planned.good else HTTPStatus.UNPROCESSABLE_ENTITY
     )

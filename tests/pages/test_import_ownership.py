@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from keys.models import ApiKey
-from tests.pages.helpers import text
+from tests.pages.helpers import rows, text
 
-HEADER = "name,owner,expires,purpose,scopes,accountable,backup,team,system,kind,environment,review,tags"
+HEADER = "name,owner,expires,purpose,scopes,accountable,backup,team,system,kind,environment,review,tags,note"
 LINE = (
     "One,owner@contenzilla.example,2099-01-01,Why,read:users,User@contenzilla.example,"
-    "guest@contenzilla.example,Data,BigQuery,Workload,production,2027-01-31,Nightly;etl"
+    "guest@contenzilla.example,Data,BigQuery,Workload,production,2027-01-31,Nightly;etl,Ask Ada."
 )
 
 
@@ -24,7 +25,19 @@ def test_every_value_is_imported(browser_of, cast, review):
     key = ApiKey.objects.get()
     assert (key.accountable, key.backup, key.team, key.system) == (cast.user, cast.guest, "Data", "BigQuery")
     assert (key.kind, key.environment, key.review_on) == ("workload", "production", date(2027, 1, 31))
-    assert key.tags == ["etl", "nightly"]
+    assert (key.tags, key.note) == (["etl", "nightly"], "Ask Ada.")
+
+
+@pytest.mark.usefixtures("cast", "sandbox")
+def test_the_preview_shows_everything_that_will_be_stored(browser_of):
+    file = SimpleUploadedFile("keys.csv", f"{HEADER}\n{LINE}".encode(), "text/csv")
+    [row] = rows(browser_of("admin").post("/keys/import/", {"file": file}))
+    assert row["Scopes"] == "Read users"
+    assert row["Who and what for"] == (
+        "Purpose: Why Accountable person: user@contenzilla.example Backup: guest@contenzilla.example "
+        "Team: Data System: BigQuery Kind: Workload Environment: Production Review date: 31 January 2027 "
+        "Tags: etl, nightly Note: Ask Ada."
+    )
 
 
 @pytest.mark.parametrize(

@@ -40,11 +40,15 @@ def upload(browser, content: bytes):
 
 def confirm(browser, response):
     """Press "Import n keys": submit the form as a browser does."""
+    [count] = re.findall(r'name="count" value="(\d+)"', response.content.decode())
+    return browser.post(CONFIRM, {"text": textarea(response), "count": count})
+
+
+def textarea(response) -> str:
     [held] = re.findall(
         r'<textarea name="text" hidden>\n(.*?)</textarea>', response.content.decode(), re.DOTALL
     )
-    [count] = re.findall(r'name="count" value="(\d+)"', response.content.decode())
-    return browser.post(CONFIRM, {"text": html.unescape(held).replace("\n", "\r\n"), "count": count})
+    return html.unescape(held).replace("\r\n", "\n").replace("\n", "\r\n")
 
 
 def outcomes(response) -> list[str]:
@@ -114,10 +118,10 @@ def test_line_numbers_are_the_files(admin):
         (b"\n \n", "The file is empty."),
         (HEADER.encode(), "a header but no keys"),
         (b"name,owner\nx,y", "The columns expires, purpose, scopes are missing"),
-        (f"{HEADER},key\n{GOOD},sbx_x".encode(), "There is no column “key”"),
         (f"{HEADER},name\n{GOOD},x".encode(), "appears twice"),
         (b'name,owner,expires,purpose,scopes\n"unended', "is not CSV"),
-        ("name,owner,expires,purpose,scopes\nNächtlich".encode("latin-1"), "is not UTF-8"),
+        ("name,owner,expires,purpose,scopes\nNächtlich für “Zoë”".encode()[:-4], "is damaged UTF-8"),
+        (b"name,owner,expires,purpose,scopes\nN\x81chtlich", "in another encoding"),
         (b"name,owner,expires,purpose,scopes\n" + b"x" * LARGEST, "larger than 2 MB"),
         ("\n".join([HEADER] + [GOOD] * (MOST_LINES + 1)).encode(), "5,001 keys"),
     ],
@@ -147,6 +151,7 @@ def test_a_european_excel_file_is_accepted(admin):
 
 AS_PEOPLE_HAVE_THEM = {
     "Excel's UTF-8": lambda text: ("\ufeff" + text).encode(),
+    "Excel's CSV": lambda text: text.encode("cp1252"),
     "UTF-16": lambda text: text.encode("utf-16"),
     "UTF-16 without a mark": lambda text: text.encode("utf-16-le"),
     "semicolons": lambda text: text.replace(";", "/").replace(",", ";").replace("/", ",").encode(),
@@ -160,13 +165,30 @@ AS_PEOPLE_HAVE_THEM = {
 
 @in_one_test("way", AS_PEOPLE_HAVE_THEM)
 def test_files_are_read_as_people_have_them(admin, way):
-    response = upload(admin, AS_PEOPLE_HAVE_THEM[way](f"{HEADER}\n{GOOD}"))
+    line = GOOD.replace("Copies accounts.", "Copies “accounts” für Zoë.")
+    response = upload(admin, AS_PEOPLE_HAVE_THEM[way](f"{HEADER}\n{line}"))
     assert outcomes(response) == ["Declared"]
+    assert ("It was read as Windows-1252" in text(response)) is (way == "Excel's CSV")
     assert confirm(admin, response).status_code == 302
     key = ApiKey.objects.get()
     assert (key.name, key.purpose, key.scopes) == (
-        "Nightly export", "Copies accounts.", ["read:items", "read:users"],
+        "Nightly export", "Copies “accounts” für Zoë.", ["read:items", "read:users"],
     )  # fmt: skip
+
+
+def test_columns_that_are_not_used_are_named_and_their_cells_are_not_sent_back(admin):
+    secret = "sbx_4fQ9xZk2mB7vR1tY8wLc"
+    lines = [f"{GOOD},{secret}\nx", f'{GOOD.replace("Nightly", "Weekly")},"\n",surplus']
+    response = dry_run(admin, "", *lines, header=f"{HEADER},Key")
+    assert "This column is not used: Key." in text(response)
+    assert secret not in response.content.decode()
+    first, _, third = rows(response)
+    assert (first["Line"], first["What would happen"]) == ("3", "Declared")
+    assert third["Line"] == "5"
+    assert "more cells than the header" in third["What would happen"]
+    again = admin.post(CONFIRM, {"text": textarea(response), "count": "1"})
+    assert again.status_code == 302
+    assert ApiKey.objects.get().name == "Nightly export"
 
 
 def test_a_line_break_in_quotes_becomes_a_space(admin):
@@ -207,7 +229,15 @@ def test_a_date_that_may_be_two_days_is_refused_unless_another_date_decides(admi
 
 def test_the_portals_own_export_is_a_round_trip(admin, cast):
     admin.cookies["portal-tz"] = "Asia/Kolkata"
-    first = a_key(cast.owner, name="=Zoë, the “first”", origin="declared", cerby_id=None, purpose="-1 a day")
+    first = a_key(
+        cast.owner,
+        name="'=Zoë, the\u202e “first” ",
+        origin="declared",
+        cerby_id=None,
+        purpose="-1 a day",
+        note="=Ask Ada",
+        **ApiKey.accountable_columns(None),
+    )
     a_key(cast.owner, name="Gone", state=State.REVOKED, removed_at="2026-01-01T00:00:00Z")
     a_key(cast.owner, name="Mistake", state=State.WITHDRAWN)
     a_key(cast.owner, name="Waiting", state=State.REQUESTED)
@@ -234,8 +264,11 @@ def test_the_portals_own_export_is_a_round_trip(admin, cast):
     )
     ApiKey.objects.filter(pk=first.pk).update(state=State.WITHDRAWN)
     response = upload(admin, content)
+    assert "These columns are not used: Key id, Owner, Last used (UTC), Note, Stored at (UTC)," in text(
+        response
+    )
     said = {row["API key name"]: row["What would happen"] for row in rows(response)}
-    assert said[first.name] == "Declared"
+    assert said["'=Zoë, the[U+202E] “first”"] == "Declared"
     assert "status in the export is Removed" in said["Gone"]
     assert "status in the export is Withdrawn" in said["Mistake"]
     assert "status in the export is Pending" in said["Waiting"]
@@ -243,20 +276,22 @@ def test_the_portals_own_export_is_a_round_trip(admin, cast):
     assert confirm(admin, response).status_code == 302
     after = ApiKey.objects.get(state=State.HELD, name=first.name)
     assert (after.name, after.purpose, after.owner_id, after.scopes, after.expires_at) == before
+    assert (after.note, after.accountable_id) == ("=Ask Ada", None)
+    assert [one for one in contradictions() if "according to the log" in one.words] == []
     after = ApiKey.objects.get(state=State.HELD, name="Adopted")
     assert (after.scopes, after.expires_at, after.created_known) == ([], EXPIRY_NOT_KNOWN, False)
     assert (after.team, after.tags, str(after.review_on)) == ("Data, and more", ["a", "b"], "2026-12-24")
     assert after.accountable_id == adopted.accountable_id
 
 
-def test_names_with_joiners_are_accepted_and_direction_overrides_are_not(admin):
-    names = ["Family 👨\u200d👩\u200d👧", "می\u200cخواهم", "evil\u202egnp"]  # noqa: RUF001 - Persian
+def test_every_name_that_cerby_accepts_is_accepted_and_direction_overrides_are_shown(admin):
+    names = ["Family 👨\u200d👩\u200d👧", "می\u200cخواهم", "evil\u202egnp", "\u200b"]  # noqa: RUF001 - Persian
     response = dry_run(admin, *(GOOD.replace("Nightly export", name) for name in names))
-    assert [outcome.partition(" ")[0] for outcome in outcomes(response)] == [
-        "Declared",
-        "Declared",
-        "Skipped",
-    ]
+    assert outcomes(response) == ["Declared"] * 4
+    assert [row["API key name"] for row in rows(response)] == [*names[:2], "evil[U+202E]gnp", "[U+200B]"]
+    confirm(admin, response)
+    assert set(ApiKey.objects.values_list("name", flat=True)) == set(names)
+    assert "evil[U+202E]gnp" in admin.get("/keys/").content.decode()
 
 
 def test_five_thousand_keys_are_previewed_in_few_queries(admin, django_assert_max_num_queries):

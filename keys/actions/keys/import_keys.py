@@ -44,16 +44,17 @@ def _import(actor: Actor, planned: list[Line]) -> int:
         lines = _not_declared_since(planned)
         if not lines:
             raise Invalid(file="No line of the file can be imported any more. Look at the reasons below.")
-        named = [person for line in lines for person in (line.owner, *line.answering)]
+        named = [person for line in lines for person in (line.owner, *line.answering) if person is not None]
         create_unknown_users(person for person in named if isinstance(person, cerby.Person))
-        owners = {
+        emails = {person.email.lower() for person in named}
+        people = {
             user.email: user
-            for batch in batches({line.owner_email for line in lines}, existing_key.NAMES_AT_ONCE)
+            for batch in batches(emails, existing_key.NAMES_AT_ONCE)
             for user in User.objects.filter(email__in=batch)
         }
         import_id = uuid4()
         actor = replace(actor, part_of=str(import_id))
-        add_keys(actor, [_unsaved(line, owners[line.owner_email], import_id) for line in lines])
+        add_keys(actor, [_unsaved(line, people, import_id) for line in lines])
     return len(lines)
 
 
@@ -65,9 +66,7 @@ def _not_declared_since(lines: list[Line]) -> list[Line]:
     ]
 
 
-def _unsaved(line: Line, owner: User, import_id: UUID) -> ApiKey:
+def _unsaved(line: Line, people: dict[str, User], import_id: UUID) -> ApiKey:
     assert line.registration is not None  # every valid line has one
-    ownership = ownership_columns(
-        line.registration.ownership, default=owner if owner.left_at is None else None
-    )
-    return unsaved_key(line.registration, owner, ownership, imported_in=import_id)
+    ownership = ownership_columns(line.registration.ownership, default=None, present=people)
+    return unsaved_key(line.registration, people[line.owner_email], ownership, imported_in=import_id)

@@ -158,6 +158,7 @@ def unsaved_key(
         holds_name=1,
         expires_at=registration.expires_at,
         imported_in=imported_in,
+        note=registration.note,
         **ApiKey.owner_columns(owner),
         **(ownership or ApiKey.accountable_columns(_if_here(owner))),
         **(proved.columns if proved else {"scopes": in_order(registration.scopes)}),
@@ -192,6 +193,8 @@ def _complete(
 
 def _record(actor: Actor, key: ApiKey, proved: Proved | None) -> None:
     proof: dict[str, Any] = {"import": str(key.imported_in)} if key.imported_in else {}
+    if key.note:
+        proof["note"] = key.note
     if proved:
         proof |= {
             "not_granted": proved.verdict.missing,

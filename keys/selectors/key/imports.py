@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from keys import cerby
 from keys.audit.guard import authorize
-from keys.models import User
+from keys.models import ApiKey, User
 from keys.rules import formatting
 from keys.rules import scopes as catalogue
 from keys.rules.errors import Invalid, Taken
@@ -19,8 +19,8 @@ from keys.rules.pasted_dates import DayOrder
 from keys.rules.policy import Action, Actor
 from keys.rules.scopes import in_order
 from keys.selectors.key.import_dates import moment, order_of
-from keys.selectors.key.import_file import Row, read_rows
-from keys.selectors.key.import_people import answering, ownership_of
+from keys.selectors.key.import_file import Row, read_file
+from keys.selectors.key.import_people import answering, email_if_here, ownership_of
 from keys.validation import existing_key
 from keys.validation.existing_key import Registration
 
@@ -66,10 +66,39 @@ class Line:
         moment = self.registration.created_at if self.registration else None
         return formatting.to_the_minute(moment) if moment else ""
 
+    @property
+    def scopes(self) -> str:
+        scopes = self.registration.scopes if self.registration else ()
+        return formatting.scope_list(scopes) or formatting.NOT_KNOWN
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """Return who will answer for the key and what people wrote about it, each with its label."""
+        if self.registration is None:
+            return []
+        who = self.registration.ownership
+        facts = {
+            "Purpose": self.registration.purpose,
+            "Accountable person": who.accountable or "Nobody",
+            "Backup": who.backup,
+            "Team": who.team,
+            "System": who.system,
+            "Kind": ApiKey.Kind(who.kind).label if who.kind else "",
+            "Environment": ApiKey.Environment(who.environment).label if who.environment else "",
+            "Review date": f"{who.review_on.day} {who.review_on:%B %Y}" if who.review_on else "",
+            "Tags": ", ".join(who.tags),
+            "Note": self.registration.note,
+        }
+        return [(label, value) for label, value in facts.items() if value]
+
 
 @dataclass(frozen=True)
 class Plan:
+    """``unused``: the columns that are not read. ``text``: the file without them, to import it."""
+
     lines: list[Line]
+    unused: tuple[str, ...]
+    text: str
 
     @property
     def good(self) -> list[Line]:
@@ -88,10 +117,10 @@ def plan(actor: Actor, text: str) -> Plan:
     authorize(actor, Action.REGISTER_KEY)
     if len(text.encode("utf-8", "surrogatepass")) > LARGEST:
         raise Invalid(file="The file is larger than 2 MB. Split it into several files.")
-    rows = read_rows(text)
-    emails = {row.cells[name].lower() for row in rows for name in ("owner", "accountable", "backup")}
+    file = read_file(text)
+    emails = {row.cells[name].lower() for row in file.rows for name in ("owner", "accountable", "backup")}
     people = _people(emails - {""})
-    return Plan(list(_lines(rows, people)))
+    return Plan(list(_lines(file.rows, people)), file.unused, file.text)
 
 
 def _people(emails: set[str]) -> dict[str, User | cerby.Person]:
@@ -116,7 +145,7 @@ def _lines(rows: list[Row], people: dict[str, User | cerby.Person]) -> Iterator[
         name, email = row.cells["name"], row.cells["owner"].lower()
         owner = people.get(email)
         try:
-            registration = _registration(row, order)
+            registration = _registration(row, owner, order)
             existing_key.check_registration(registration, timezone.now(), may_lack=row.is_exported)
             _check(registration, owner, line_numbers, taken)
             named = tuple(answering(registration.ownership, people))
@@ -147,7 +176,7 @@ def _check(
         )
 
 
-def _registration(row: Row, order: DayOrder | None) -> Registration:
+def _registration(row: Row, owner: User | cerby.Person | None, order: DayOrder | None) -> Registration:
     if row.has_surplus:
         raise Invalid("The line has more cells than the header has columns.")
     cells = row.cells
@@ -163,7 +192,8 @@ def _registration(row: Row, order: DayOrder | None) -> Registration:
         else moment("expires", cells["expires"], order, is_utc=row.is_exported),
         created_at=moment("created", created, order, is_utc=row.is_exported) if created else None,
         scopes=_scopes(cells["scopes"]),
-        ownership=ownership_of(cells, order),
+        ownership=ownership_of(cells, order, default="" if row.is_exported else email_if_here(owner)),
+        note=cells["note"],
     )
 
 
