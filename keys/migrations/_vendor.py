@@ -43,6 +43,40 @@ class RemoveConstraintLater(_NotOnSqlite, migrations.RemoveConstraint):
     pass
 
 
+class AlterGenerated(migrations.AlterField):
+    """Change the expression of a generated column, with the indexes that use it and SQLite's triggers.
+
+    Django cannot alter a generated column. SQLite needs a rebuild of the table, which drops its triggers.
+    """
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        before = from_state.apps.get_model(app_label, self.model_name)
+        after = to_state.apps.get_model(app_label, self.model_name)
+        old, new = before._meta, after._meta  # noqa: SLF001 - documented by Django
+        if schema_editor.connection.vendor == "sqlite":
+            self._rebuild(schema_editor, after, new.db_table)
+            return
+        schema_editor.remove_field(before, old.get_field(self.name))
+        schema_editor.add_field(after, new.get_field(self.name))
+        for index in new.indexes:
+            columns = {*index.fields, *(column.name for column in index.expressions)}
+            if self.name in columns or self.name in str(index.condition):
+                schema_editor.add_index(after, index)
+
+    database_backwards = database_forwards
+
+    def _rebuild(self, schema_editor: Any, model: Any, table: str) -> None:
+        with schema_editor.connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = %s ORDER BY rowid",
+                [table],
+            )
+            triggers = [sql for (sql,) in cursor.fetchall()]
+        schema_editor._remake_table(model)  # noqa: SLF001 - AddField and others use it
+        for trigger in triggers:
+            schema_editor.execute(trigger, None)
+
+
 class AddColumn(migrations.AddField):
     """Add a column that is not null. On SQLite, do it without a rebuild of the table, of which one is enough.
 

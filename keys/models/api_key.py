@@ -22,8 +22,10 @@ NEVER = datetime(1, 1, 1, tzinfo=UTC)
 """The time that sorts keys that were never used before all others."""
 
 
+NOT_LISTED = {Phase.FAILED, Phase.WITHDRAWN}
+"""The phases of rows that are no keys: lists show them only if a person asks for them."""
 LISTED = Q(listed__isnull=False)
-"""The keys that the inventory shows by default: all but failed ones."""
+"""The keys that the inventory shows by default."""
 
 
 class JsonLength(Func):
@@ -93,7 +95,7 @@ class ApiKey(OwnershipColumns):
     # literally, and IS NOT NULL contains no value that would be bound later.
     listed = models.GeneratedField(
         expression=Case(
-            When(state__in=[s.value for s in State if PHASE[s] is Phase.FAILED], then=None), default=Value(1)
+            When(state__in=[s.value for s in State if PHASE[s] in NOT_LISTED], then=None), default=Value(1)
         ),
         output_field=models.PositiveSmallIntegerField(null=True),
         db_persist=True,

@@ -33,7 +33,9 @@ def test_a_registration_is_withdrawn_with_a_reason(admin, cast):
     assert "Delete API key" not in text(page)
     assert [event.type for event in events()] == ["key:withdraw"]
     assert names(admin.get("/keys/?status=withdrawn")) == ["Mistake"]
-    assert names(admin.get("/keys/?status=removed")) == []
+    for address in ("/keys/", "/keys/?status=removed", "/keys/past/", "/keys/?q=Mistake"):
+        assert names(admin.get(address)) == []
+    assert "Mistake" not in b"".join(admin.get("/keys/export/").streaming_content).decode()
 
 
 def test_a_whole_import_is_withdrawn(admin, cast):

@@ -35,6 +35,8 @@ STATUSES = [
     ("failed", "Failed"),
     ("withdrawn", "Withdrawn"),
 ]
+UNLISTED = {"failed", "withdrawn"}
+"""The statuses of rows that are no keys: they are listed only with this filter."""
 NEEDS = [
     ("unconfirmed", "Storage unconfirmed"),
     ("not-adopted", "Discovered, not adopted"),
@@ -171,7 +173,7 @@ class InventoryForm(forms.Form):
         widget=PlainInput(attrs={"placeholder": "Name, owner, purpose, scope, team, tag or id"}),
     )
     status = forms.ChoiceField(
-        required=False, label="Status", choices=[("", "All but failed"), *STATUSES], widget=PlainSelect
+        required=False, label="Status", choices=[("", "All keys"), *STATUSES], widget=PlainSelect
     )
     scope = forms.MultipleChoiceField(required=False, label="Scope", widget=PlainChoices("Any scope"))
     owner = forms.CharField(
@@ -318,7 +320,7 @@ class InventoryFilter:
 
     def _all(self) -> Keys:
         keys = ApiKey.objects.all()
-        return keys if self.chosen["status"] == "failed" else keys.filter(LISTED)
+        return keys if self.chosen["status"] in UNLISTED else keys.filter(LISTED)
 
     def _conditions(self) -> list[Condition]:
         """Return the conditions in use, those that usually match the fewest keys first."""
@@ -371,7 +373,7 @@ class InventoryFilter:
         An API key that somebody pasted into a field by mistake is left out.
         """
         parts = [f"{name}={key_text.withheld(value)}" for name, value in self.in_use().items()]
-        return ", ".join(parts) or "all but failed"
+        return ", ".join(parts) or "all keys"
 
     def reasons(self) -> str:
         return " ".join(str(reason) for reasons in self.form.errors.values() for reason in reasons)

@@ -15,7 +15,7 @@ from keys.models import ApiKey, fold
 from keys.rules.lifecycle import CAVEAT, State, Status
 from keys.rules.policy import Role
 from keys.selectors.inventory.conditions import ANY_WRITE
-from keys.selectors.inventory.filters import MORE, NEEDS, InventoryForm
+from keys.selectors.inventory.filters import MORE, NEEDS, UNLISTED, InventoryForm
 from keys.selectors.inventory.keyset import Window
 from keys.selectors.inventory.periods import days_in, past, window_of
 
@@ -80,7 +80,7 @@ class PastForm(InventoryForm):
 def meets(key: Key, chosen: dict[str, Any], people: People) -> bool:
     """Return whether a key met the filters ``chosen`` at that time."""
     current = Status(key["status"].lower())
-    if current.value != chosen["status"] if chosen["status"] else current is Status.FAILED:
+    if current.value != chosen["status"] if chosen["status"] else current.value in UNLISTED:
         return False
     return all(test(key, chosen[name], chosen["at"], people) for name, test in _TESTS.items() if chosen[name])
 
