@@ -14,7 +14,7 @@ from keys.models import ApiKey, SearchDocument
 from keys.rules.lifecycle import State
 from tests.cast import MEMBERS, a_key, people_in_portal
 
-[MIGRATED] = import_module("keys.migrations.0025_withdrawn_is_not_listed").Migration.operations
+[MIGRATED] = import_module("keys.migrations.0026_withdrawn_is_not_listed").Migration.operations
 BEFORE = models.GeneratedField(
     expression=models.Case(models.When(state__in=["refused", "absent"], then=None), default=models.Value(1)),
     output_field=models.PositiveSmallIntegerField(null=True),

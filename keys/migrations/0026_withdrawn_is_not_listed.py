@@ -6,7 +6,7 @@ from keys.migrations._vendor import AlterGenerated
 
 
 class Migration(migrations.Migration):
-    dependencies = [("keys", "0024_longer_queries")]
+    dependencies = [("keys", "0025_time_zone")]
 
     operations = [
         AlterGenerated(
