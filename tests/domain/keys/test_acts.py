@@ -328,6 +328,7 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
 NO_ACT_OF_ITS_OWN = {
     **dict.fromkeys(("bulk/freeze", "bulk/as_started", "bulk/carry_out", "bulk/one_key"), "test_bulk.py"),
     "dropped": "remembers what could not be read, for an alert: tests/cerby/test_published.py",
+    "people/choose_time_zone": "changes nothing but the person's own pages: test_account.py",
     "people/password_link": "makes a link and changes nothing: test_accounts_passwords.py",
     "people/throttle": "counts attempts that the views record: test_throttle.py",
     "circuit_breaker": "records that a run was stopped: test_sweep.py, test_refresh_all.py",
