@@ -12,6 +12,7 @@ from django.utils import timezone
 from keys import cerby
 from keys.models import DroppedValue
 
+_Item = cerby.Person | cerby.UpstreamKey | cerby.UnreadableKey | cerby.UnreadableItem
 PERSON, API_KEY, UNREAD_KEY = "person", "API key", "unread key"
 
 
@@ -22,7 +23,7 @@ class Dropped:
     kind: str
     found: dict[str, tuple[int, UUID]] = field(default_factory=dict)
 
-    def add(self, items: Iterable[cerby.Person | cerby.UpstreamKey | cerby.UnreadableKey]) -> None:
+    def add(self, items: Iterable[_Item]) -> None:
         for item in items:
             for name in item.unreadable:
                 count, example = self.found.get(name, (0, item.id))

@@ -9,7 +9,7 @@ from django.conf import settings
 from keys.cerby import credentials, dropped
 from keys.cerby.client import CerbyClient
 from keys.cerby.exchange import Limits
-from keys.cerby.listed_key import UnreadableKey
+from keys.cerby.listed import UnreadableItem, UnreadableKey
 from keys.cerby.probe import PROBES, Access, Probe
 from keys.cerby.probe import probe as probe_with
 from keys.cerby.wire import IssuedKey, KeyStatus, Mfa, Person, Secret, UpstreamKey, Vault
@@ -26,6 +26,7 @@ __all__ = [
     "Person",
     "Probe",
     "Secret",
+    "UnreadableItem",
     "UnreadableKey",
     "UpstreamKey",
     "Vault",

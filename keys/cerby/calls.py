@@ -27,6 +27,11 @@ from keys.rules.errors import (
 
 _DEFAULT_PAUSE, _MAX_PAUSE = 300, 3600  # seconds; Cerby (published): "retry in five minutes"
 _MAX_QUOTE = 300
+LARGEST_RESOURCE = 512 * 1024
+LARGEST_PAGE = 1024 * 1024
+LARGEST_PAGE_OF_KEYS = 3 * 1024 * 1024
+"""Bytes. A hundred people take some 60 KB, and a hundred keys with a thousand scopes each some 2.5 MB."""
+LARGEST_REFUSAL = 64 * 1024
 _OVERLOADED = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 # With these statuses a server gives up on a request, or rejects it as too early, but may have carried it out.
 _MAYBE_DONE = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
@@ -39,7 +44,7 @@ class Call:
     ``doing`` completes "Cerby refused to …". ``ok``: the statuses of success. ``manages_keys``: the call
     needs the bearer token. ``conflict_is_doubt``: a 409 does not prove that nothing was done. ``quotes``:
     Cerby's message may be shown to a person. ``within``: seconds for the call, if fewer than usual, because a
-    person waits and can do without the answer.
+    person waits and can do without the answer. ``largest``: bytes of the answer.
     """
 
     doing: str
@@ -52,6 +57,7 @@ class Call:
     conflict_is_doubt: bool = False
     quotes: bool = True
     within: float = math.inf
+    largest: int = LARGEST_RESOURCE
 
     @property
     def writes(self) -> bool:

@@ -11,14 +11,14 @@ from functools import partial
 from http import HTTPStatus
 from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import structlog
 
-from keys.cerby import calls, credentials, wire
+from keys.cerby import calls, credentials, values, wire
 from keys.cerby.calls import Answer, Call, Lost, Stage
 from keys.cerby.exchange import Exchange, Limits
-from keys.cerby.listed_key import UnreadableKey, listed_key
+from keys.cerby.listed import UnreadableItem, UnreadableKey, listed_key, or_unreadable
 from keys.cerby.values import WireError
 from keys.cerby.wire import IssuedKey, IssueRequest, Person, Secret, UpstreamKey, Vault
 from keys.rules.errors import CerbyError, CerbyInDoubt, CerbyKeyWithoutSecret, CerbyRefused
@@ -27,6 +27,7 @@ from portal.variables import is_loopback
 
 T = TypeVar("T")
 _ISSUE = "generate the API key"
+_EVERYBODY = Call("list the people of the workspace", "GET", wire.USERS)
 
 MAX_LOGGED = 20
 """How many unreadable values one call logs. Their number is on the Health page."""
@@ -89,7 +90,7 @@ class CerbyClient:
     def person_by_email(self, email: str) -> Person | None:
         """Return the person with this email address. Only ASCII letters are compared case-insensitively."""
         call = self._soon(Call("look up a person", "GET", wire.USERS, query={"filter": email}))
-        found = [person for person in self._walk(call, wire.person) if _same_email(person.email, email)]
+        found = [person for person in self._readable(call, wire.person) if _same_email(person.email, email)]
         if len(found) > 1:
             raise CerbyError(
                 "Cerby lists more than one person with this email. Ask a workspace Owner to correct it."
@@ -107,20 +108,23 @@ class CerbyClient:
         ``within``: as in ``person``, for the whole list.
         """
         query = {"mfaStatus": "true"} if with_mfa else {}
-        call = Call("list the people of the workspace", "GET", wire.USERS, query=query, within=within)
-        return self._walk(call, wire.person)
+        return self._readable(replace(_EVERYBODY, query=query, within=within), wire.person)
+
+    def all_people(self) -> Iterator[Person | UnreadableItem]:
+        """Return everybody, also the people whose id cannot be read."""
+        return self._walk(_EVERYBODY, or_unreadable(wire.person))
 
     def vaults(self, *, within: float = math.inf) -> list[Vault]:
         """Return the vaults that can take a secret over the API: the enabled ones in the cloud.
 
         ``within``: as in ``people``.
         """
-        listed = self._walk(Call("list the vaults", "GET", wire.VAULTS, within=within), wire.vault)
+        listed = self._readable(Call("list the vaults", "GET", wire.VAULTS, within=within), wire.vault)
         return [vault for vault in listed if vault.takes_secrets]
 
     def secrets_called(self, title: str) -> list[Secret]:
         """Return the secrets with this title that the API key's user can see."""
-        listed = self._walk(self._soon(Call("list the secrets", "GET", wire.SECRETS)), wire.secret)
+        listed = self._readable(self._soon(Call("list the secrets", "GET", wire.SECRETS)), wire.secret)
         return [secret for secret in listed if secret.title == title]
 
     def share_secret(self, secret_id: UUID, *, with_person: UUID, message: str) -> None:
@@ -141,7 +145,7 @@ class CerbyClient:
     def _is_shared(self, secret_id: UUID, person_id: UUID) -> bool:
         call = self._soon(Call("list the members of the secret", "GET", wire.members_of(secret_id)))
         try:
-            return any(member.id == person_id for member in self._walk(call, wire.member))
+            return any(member.id == person_id for member in self._readable(call, wire.member))
         except CerbyError:
             return False
 
@@ -250,30 +254,43 @@ class CerbyClient:
         """Limit a list to the time of one call, because a person may wait for it."""
         return replace(call, within=self._limits.total)
 
+    def _readable(self, call: Call, parse: Callable[[object], Item]) -> Iterator[Item]:
+        """Yield the items of a list without those that cannot be read."""
+        for item in self._walk(call, or_unreadable(parse)):
+            if not isinstance(item, UnreadableItem):
+                yield item
+
     def _walk(self, call: Call, parse: Callable[[object], Item]) -> Iterator[Item]:
         """Yield each item of a list once, until Cerby's count is reached, within the time of the call.
 
-        Raises CerbyInDoubt if the list repeats itself, does not end in time, or ends before its count.
+        Raises CerbyInDoubt if the list repeats itself, does not end in time, or ends before its count, or if
+        none of its items can be read.
         """
         seen: set[UUID] = set()
         dropped: list[tuple[UUID, str]] = []
+        is_readable = False
         ends = time.monotonic() + call.within
+        largest = calls.LARGEST_PAGE_OF_KEYS if call.manages_keys else calls.LARGEST_PAGE
         for number in range(1, self._limits.pages + 1):
             page_query = {**call.query, "page[number]": str(number), "page[size]": "100"}
             within = ends - time.monotonic()
             if within <= 0:
                 raise calls.in_doubt(call, "its list does not end in time")
-            page_call = replace(call, query=page_query, within=within)
+            page_call = replace(call, query=page_query, within=within, largest=largest)
             page = self._ask(page_call, partial(wire.page, parse=parse))
-            fresh = {item.id: item for item in page.items if item.id not in seen}
-            if page.items and not fresh:
+            items = _by_id(page.items, number)
+            fresh = {item_id: item for item_id, item in items.items() if item_id not in seen}
+            if page.items and not any(map(_has_id, fresh.values())) and any(map(_has_id, items.values())):
                 raise calls.in_doubt(call, "its list repeats itself")
+            is_readable |= not all(isinstance(item, UnreadableItem) for item in page.items)
             dropped += _log_dropped(fresh.values(), len(dropped))
             yield from fresh.values()
             seen.update(fresh)
             if not page.items and len(seen) < page.total:
                 raise calls.in_doubt(call, "its list ends before its count is reached")
             if not page.items or (len(seen) >= page.total and not page.more):
+                if seen and not is_readable:
+                    raise calls.in_doubt(call, "none of the items of its list can be read")
                 self._on_list(call.path, dropped)
                 return
         raise calls.in_doubt(call, "its list does not end")
@@ -308,6 +325,18 @@ class CerbyClient:
         raise calls.error(call, outcome, hide=self._exchange.credentials)
 
 
+def _has_id(item: object) -> bool:
+    return getattr(item, "has_id", True)
+
+
+def _by_id(items: Iterable[Item], page: int) -> dict[UUID, Item]:
+    """Return the items by id. Two without a readable id can be equal, and count as two."""
+    return {
+        item.id if _has_id(item) else uuid5(item.id, f"{page}/{place}"): item
+        for place, item in enumerate(items)
+    }
+
+
 def _parsed(answer: Answer, parse: Callable[[object], T]) -> T | Lost:
     """Return the problem instead of raising it, because a traceback would contain the answer."""
     if answer.flaw:
@@ -315,7 +344,7 @@ def _parsed(answer: Answer, parse: Callable[[object], T]) -> T | Lost:
     if answer.media_type != "application/json":
         return Lost(Stage.UNUSABLE, "its answer is not JSON")
     try:
-        return parse(wire.document(answer.body))
+        return parse(values.document(answer.body))
     except WireError as error:
         return Lost(Stage.UNUSABLE, f"its answer does not have the agreed shape ({error})")
 

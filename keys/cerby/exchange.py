@@ -34,14 +34,14 @@ class Limits:
 
     ``answer``: for the whole answer, from its first byte to its last. ``total``: for a call with its
     repetitions. ``pauses``: before each repetition of a read. ``longest_pause``: the maximum that a
-    Retry-After can request. ``body``: in bytes. ``at_once``: the calls that a process has in flight, or 0 for
-    no bound.
+    Retry-After can request. ``body``: in bytes, for any answer; most calls accept less. ``at_once``: the
+    calls that a process has in flight, or 0 for no bound.
     """
 
     connect: float = 3
     answer: float = 20
     total: float = 30
-    body: int = 5 * 1024 * 1024
+    body: int = calls.LARGEST_PAGE_OF_KEYS
     pages: int = 10_000
     pauses: tuple[float, ...] = (0.2, 0.4, 0.8)
     longest_pause: float = 10
@@ -192,7 +192,7 @@ class Exchange:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                return self._received(response)
+                return self._received(response, call)
         except _NeverConnectedError as error:
             reason = _why_not_trusting(self._ca_file) or _why_not_connected(error)
             return _lost(call, Stage.NOT_SENT, reason, error)
@@ -215,13 +215,18 @@ class Exchange:
             headers["Connection"] = "close"
         return headers
 
-    def _received(self, response: requests.Response) -> Answer:
-        """Return the answer with its body, limited in size and time whatever Content-Length says."""
+    def _received(self, response: requests.Response, call: Call) -> Answer:
+        """Return the answer with its body, limited in size and time whatever Content-Length says.
+
+        A body of a few megabytes can take twenty times its size while it is parsed.
+        """
         body, flaw = bytearray(), ""
+        largest = call.largest if response.status_code in call.ok else calls.LARGEST_REFUSAL
+        largest = min(largest, self._limits.body)
         try:
             for chunk in response.iter_content(_CHUNK):
                 body += chunk
-                if len(body) > self._limits.body:
+                if len(body) > largest:
                     flaw = "its answer is too long"
                     break
         except _FAILURES as error:

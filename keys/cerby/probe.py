@@ -126,7 +126,7 @@ def _flaw(answer: Answer) -> str:
     if answer.media_type != "application/json":
         return "its answer is not JSON"
     try:
-        wire.page(wire.document(answer.body), _resource)
+        wire.page(values.document(answer.body), _resource)
     except WireError as error:
         return f"its answer does not have the published shape ({error})"
     return ""

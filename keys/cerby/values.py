@@ -1,9 +1,10 @@
-"""Check and convert single values from JSON: text, flags, identifiers, times, resources."""
+"""Parse JSON, and check and convert its single values: text, flags, identifiers, times, resources."""
 
 from __future__ import annotations
 
+import json
 import re
-import unicodedata
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -15,11 +16,51 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _DAY = timedelta(days=1)
 _EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC) + _DAY, datetime.max.replace(tzinfo=UTC) - _DAY
-_UNPRINTABLE = {"Cc", "Cs"}  # control characters and lone surrogates, which databases and pages reject
+# Control characters and lone surrogates, which databases and pages reject.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+LONGEST_TEXT = 10_000
+MOST_VALUES = 150_000
+"""Values in one answer. A page of a hundred keys with a thousand scopes each has fewer."""
+_LONGEST_NUMBER = 18  # digits: such a number fits into 64 bits
 
 
 class WireError(Exception):
     """The answer does not have the agreed shape. The message names the field, but not its value."""
+
+
+class _Unusable:
+    """Stand for a value that JSON parsers read differently. No other function of this module accepts it."""
+
+
+UNUSABLE = _Unusable()
+
+
+def document(body: bytes) -> object:
+    """Parse a UTF-8 JSON body of at most ``MOST_VALUES`` values. Raises WireError.
+
+    NaN, Infinity, numbers beyond 64 bits, and the value of a name that an object has twice become
+    ``UNUSABLE``. So such a value costs the attribute, but not the whole list.
+    """
+    if body.count(b",") + body.count(b"[") + body.count(b"{") > MOST_VALUES:
+        raise WireError("the body has too many values")
+    try:
+        return json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_constant=lambda _: UNUSABLE,
+            parse_int=lambda digits: int(digits) if len(digits) <= _LONGEST_NUMBER else UNUSABLE,
+        )
+    except (ValueError, RecursionError):
+        reason = "the body is not JSON"
+    raise WireError(reason)
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        counts = Counter(name for name, _ in pairs)
+        found |= {name: UNUSABLE for name, count in counts.items() if count > 1}
+    return found
 
 
 def obj(value: object) -> dict[str, object]:
@@ -38,9 +79,9 @@ def text(value: object) -> str:
     """Return text for pages. Characters that cannot be printed or stored become U+FFFD."""
     if not isinstance(value, str):
         raise WireError("is not text")
-    return "".join(
-        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in _UNPRINTABLE else c for c in value
-    )
+    if len(value) > LONGEST_TEXT:
+        raise WireError("is too long")
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", value)
 
 
 def texts(value: object) -> tuple[str, ...]:

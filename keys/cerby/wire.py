@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import enum
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 from uuid import UUID
 
 from keys.cerby import values
@@ -26,11 +25,13 @@ API_KEYS = "/api/v1/api-keys"
 
 # Types of resources: published, except "api_key", which is our contract.
 _USER, _VAULT, _SECRET, API_KEY_TYPE = "user", "vault", "secret", "api_key"
+DISABLED = "disabled"  # the status of a person (published)
 _MEMBER = "users"  # of a secret
 _LOCAL_SCHEME = "local_encryption_key"
 
 _MAX_KEY_LENGTH = 4096
 _MAX_ROLE_LENGTH = 100
+_MAX_ITEMS = 1000  # of a page; the portal asks for a hundred
 _ROUNDING = timedelta(seconds=1)
 
 
@@ -78,7 +79,7 @@ class Person:
 
     @property
     def is_disabled(self) -> bool:
-        return self.status == "disabled"
+        return self.status == DISABLED
 
     @property
     def confirms_role(self) -> bool:
@@ -158,22 +159,13 @@ class Page(Generic[T]):
     more: bool
 
 
-def document(body: bytes) -> object:
-    """Parse a UTF-8 JSON body. Raises WireError."""
-    try:
-        return cast("object", json.loads(body.decode("utf-8")))
-    except (ValueError, RecursionError):
-        reason = "the body is not JSON"
-    raise WireError(reason)
-
-
 def problem(body: bytes) -> tuple[str, str]:
     """Return code and message of the first error in an error answer, or "" if there is none. Never raises.
 
     The message is its ``detail`` and, on a 400, its ``meta.msg``, which names the problem (Cerby, published).
     """
     try:
-        fields = values.obj(values.array(values.obj(document(body)).get("errors"))[0])
+        fields = values.obj(values.array(values.obj(values.document(body)).get("errors"))[0])
     except (WireError, IndexError):
         return "", ""
     meta = fields.get("meta")
@@ -235,8 +227,11 @@ def page(answer: object, parse: Callable[[object], T]) -> Page[T]:
     meta = values.at("meta", values.obj, fields.get("meta"))
     counts = values.at("meta.page", values.obj, meta.get("page"))
     links = values.at("links", values.obj, fields.get("links"))
+    resources = values.at("data", values.array, fields.get("data"))
+    if len(resources) > _MAX_ITEMS:
+        raise WireError("data has too many items")
     return Page(
-        items=tuple(parse(resource) for resource in values.at("data", values.array, fields.get("data"))),
+        items=tuple(parse(resource) for resource in resources),
         total=values.at("meta.page.total", values.count, counts.get("total")),
         more=links.get("next") is not None,
     )

@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from keys.cerby.calls import LARGEST_PAGE, LARGEST_REFUSAL, LARGEST_RESOURCE
 from keys.cerby.client import CerbyClient
 from keys.cerby.exchange import Limits
 from keys.rules.errors import CerbyError, CerbyInDoubt, CerbyNeverReached
@@ -116,6 +117,22 @@ def test_a_huge_chunked_body_is_rejected():
     body = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"ffff\r\n" + b" " * 0xFFFF + b"\r\n"
     with serving(lambda conversation: conversation.send(body * 3)) as server, pytest.raises(CerbyInDoubt):
         read_person(client(server.url))
+
+
+@pytest.mark.parametrize(
+    ("status", "read", "largest"),
+    [
+        (200, read_person, LARGEST_RESOURCE),
+        (200, lambda cerby: list(cerby.people()), LARGEST_PAGE),
+        (403, read_person, LARGEST_REFUSAL),
+    ],
+    ids=["one", "a page", "a refusal"],
+)
+def test_a_body_is_limited_by_its_kind(status, read, largest):
+    answer = http(status, b'{"data": [' + b" " * largest + b"]}")
+    with serving(answer) as server, pytest.raises(CerbyError) as error:
+        read(client(server.url, Limits()))
+    assert "too long" in error.value.sentence or status == 403
 
 
 def test_a_redirect_is_not_followed():

@@ -257,8 +257,27 @@ def test_the_time_for_a_list_is_for_all_its_pages(read, item):
         assert len(server.requests) < len(pages)
 
 
-def test_one_invalid_item_makes_the_list_an_error():
-    with serving(listing([user(), user(user_id="7")])) as server, pytest.raises(CerbyInDoubt):
+def test_items_that_cannot_be_read_do_not_hide_the_others():
+    nameless = {"type": "user", "attributes": {}}
+    with serving(listing([user(), user(user_id="7"), nameless, nameless])) as server:
+        assert [person.id for person in client(server).people()] == [UUID(OWNER_ID)]
+    with serving(listing([vault("7"), vault(OWNER_ID)])) as server:
+        assert [vault.id for vault in client(server).vaults()] == [UUID(OWNER_ID)]
+
+
+@pytest.mark.parametrize(
+    "broken", [[user(user_id="7")], [None, None], [user()] * 1001], ids=["id", "null", "many"]
+)
+def test_a_list_without_a_readable_item_or_with_too_many_is_an_error(broken):
+    with serving(listing(broken)) as server, pytest.raises(CerbyInDoubt):
+        list(client(server).people())
+
+
+def test_a_page_that_comes_again_is_an_error_although_an_item_on_it_cannot_be_read():
+    with (
+        serving(listing([user(), user(user_id="7")], total=500)) as server,
+        pytest.raises(CerbyInDoubt, match="repeats itself"),
+    ):
         list(client(server).people())
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys.cerby import wire
+from keys.cerby import values, wire
 from keys.cerby.values import WireError
 from keys.rules.policy import Role
 from tests.support.cases import in_one_test
@@ -302,10 +302,10 @@ def test_a_page():
             wire.page(answer | broken, wire.person)
 
 
-@in_one_test("body", [b"", b"{", b"\xff", b"[" * 100_000, "{}".encode("utf-16"), b"1" * 5000])
+@in_one_test("body", [b"", b"{", b"\xff", b"[" * 100_000, "{}".encode("utf-16"), b"[" + b"[]," * 100_000])
 def test_a_body_that_is_not_json_is_rejected(body):
     with pytest.raises(WireError):
-        wire.document(body)
+        values.document(body)
 
 
 def test_the_problem_of_an_error_answer():
@@ -380,7 +380,7 @@ def test_one_arbitrary_attribute_raises_nothing_but_wire_error(data, case):
 @given(st.binary())
 def test_arbitrary_bytes_raise_nothing_but_wire_error(body):
     try:
-        wire.document(body)
+        values.document(body)
     except WireError:
         assert wire.problem(body) == ("", "")
 

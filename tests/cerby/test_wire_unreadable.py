@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from keys.cerby import wire
+from uuid import UUID
+
+from keys.cerby import values, wire
 from tests.cerby.test_wire import person, without
 from tests.support.cases import in_one_test
 
@@ -26,3 +28,22 @@ def test_a_value_that_is_missing_or_cannot_be_read_costs_the_value_but_not_the_p
     assert ada.unreadable == (dropped,)
     assert ada.confirms_role == (dropped == "email")
     assert (ada.email, ada.status, ada.is_guest).count("" if dropped != "isGuest" else None) == 1
+
+
+@in_one_test(
+    "value",
+    [
+        '"a@b.example", "email": "c@d.example"',
+        "NaN",
+        "-Infinity",
+        "9" * 19,
+        "9" * 5000,
+        '"a' + "a" * 10_000 + '@b"',
+    ],
+)
+def test_a_value_that_parsers_read_differently_costs_only_itself(value):
+    body = (
+        f'{{"id": "{UUID(int=1)}", "type": "user", "attributes": {{"firstName": "Ada", "email": {value}}}}}'
+    )
+    ada = wire.person(values.document(body.encode()))
+    assert (ada.first_name, ada.email, "email" in ada.unreadable) == ("Ada", "", True)

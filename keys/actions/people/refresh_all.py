@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,13 +19,16 @@ from keys.evidence.logged_people import logged_person
 from keys.models import User
 from keys.rules.batches import batches
 from keys.rules.cerby_roles import role_in_words
-from keys.rules.errors import CerbyNotFound, Conflict
+from keys.rules.errors import CerbyInDoubt, CerbyNotFound, Conflict
 from keys.rules.events import Event
 from keys.rules.policy import ADMINS, Action, Actor
 
 PAGE = 100
 MAX_SINGLE_REQUESTS = 100
 """How many people that the list lacks are requested one by one per run. The next run continues."""
+
+MOST_DOUBTS = 3
+"""After so many answers that cannot be used, such as none in time, the other people wait for the next run."""
 
 logger = structlog.get_logger(__name__)
 
@@ -68,19 +70,37 @@ def read_everyone(*, limited: bool = True) -> int:
     for user, person in reading.differing:
         apply_upstream(person, user, asked_at=started)
     _mark_checked(reading.same, started)
-    for user in reading.missing[:MAX_SINGLE_REQUESTS]:
-        with suppress(CerbyNotFound):
-            refresh_person(user)
+    _read_one_by_one(reading.missing[:MAX_SINGLE_REQUESTS])
     update_left_at()
     return len(reading.seen)
 
 
+def _read_one_by_one(people: list[User]) -> None:
+    """Read ``people``. One answer that cannot be used does not stop the others. Raises ``CerbyError``."""
+    doubts = 0
+    for user in people:
+        try:
+            refresh_person(user)
+        except CerbyNotFound:
+            pass  # the person is inactive now
+        except CerbyInDoubt:
+            doubts += 1
+            logger.warning("person_not_read", cerby_id=str(user.cerby_id))
+            if doubts == MOST_DOUBTS:
+                raise
+
+
 def _read() -> Reading:
-    """Read Cerby's list with one call and one query per page. Of unchanged people, keep only the row's id."""
+    """Read Cerby's list with one call and one query per page. Of unchanged people, keep only the row's id.
+
+    A person whose id cannot be read stays as they are, if their email can be.
+    """
     reading = Reading()
-    for page in batches(cerby.connect().people(), PAGE):
-        people = {person.id: person for person in page}
+    unread = set[str]()
+    for page in batches(cerby.connect().all_people(), PAGE):
+        people = {person.id: person for person in page if isinstance(person, cerby.Person)}
         reading.dropped.add(page)
+        unread |= {item.email for item in page if isinstance(item, cerby.UnreadableItem)}
         for user in User.objects.filter(cerby_id__in=people):
             person = people[user.cerby_id]
             reading.seen.add(user.pk)
@@ -89,7 +109,11 @@ def _read() -> Reading:
             else:
                 reading.differing.append((user, person))
     here = User.objects.filter(left_at=None).order_by("-is_active", "role_checked_at")
-    reading.missing = [user for user in here.iterator(chunk_size=PAGE) if user.pk not in reading.seen]
+    reading.missing = [
+        user
+        for user in here.iterator(chunk_size=PAGE)
+        if user.pk not in reading.seen and user.email not in unread
+    ]
     return reading
 
 

@@ -77,13 +77,15 @@ def _unreadable_values() -> Iterator[ActiveAlert]:
     for row in DroppedValue.objects.order_by("kind", "attribute"):
         count = f"{row.count:,} resources" if row.count != 1 else "one resource"
         is_unread = row.kind == UNREAD_KEY
-        example = "" if is_unread and row.attribute == "id" else f", such as {row.example}"
+        has_id = row.attribute != "id"
+        example = f", such as {row.example}" if has_id else ""
         yield ActiveAlert(
             kind=AlertKind.VALUE_UNREADABLE,
             subject=f"{row.kind} {row.attribute}"[:64],
             words=f"Cerby's attribute “{row.attribute}” of {_a('API key' if is_unread else row.kind)} "
             f"cannot be read in {count}{example}. The portal goes on without that "
-            + ("key: it neither updates its row nor marks it as missing." if is_unread else "value."),
+            + ("key: it neither updates its row nor marks it as missing." if is_unread else "")
+            + ("" if is_unread else "value." if has_id else f"{row.kind}."),
             advice="Look at this resource in Cerby. If Cerby has changed its API, update the portal.",
             path=reverse("keys:health"),
         )

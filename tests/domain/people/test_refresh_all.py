@@ -17,10 +17,12 @@ from keys.jobs.tasks import people as people_job
 from keys.models import ApiKey, AuditEvent, DroppedValue, PeriodicJob, User
 from keys.rules.errors import Conflict, NotAllowed
 from keys.rules.policy import Role
+from keys.selectors.health.alert_kinds import AlertKind
+from keys.selectors.health.cerby_alerts import cerby_alerts
 from tests.cast import a_key, actor, signed_in
 from tests.domain.people.test_refresh import changes
 from tests.support.background import asked
-from tests.support.bad_server import data, listing
+from tests.support.bad_server import data, http, listing
 from tests.support.bad_server import user as resource
 
 
@@ -217,6 +219,34 @@ def test_an_unreadable_value_of_one_person_does_not_stop_the_others(cast, cerby_
     assert user.role == Role.ADMIN
     [dropped] = DroppedValue.objects.all()
     assert (dropped.attribute, dropped.example) == (next(iter(broken)), cast.admin.cerby_id)
+
+
+@pytest.mark.parametrize("broken", [{"id": 7}, {"type": "robot"}, {"attributes": None}])
+def test_a_person_who_cannot_be_read_does_not_stop_the_others_and_keeps_their_role(cast, cerby_that, broken):
+    people = [resource(each.email, str(each.cerby_id), role=each.cerby_role) for each in User.objects.all()]
+    [one] = [each for each in people if each["id"] == str(cast.owner.cerby_id)]
+    [other] = [each for each in people if each["id"] == str(cast.user.cerby_id)]
+    other["attributes"] |= {"role": "workspace_admin"}
+    cerby_that(listing([each | broken if each is one else each for each in people]), data(one))
+    assert read_everyone() == len(people) - 1
+    assert User.objects.get(pk=cast.user.pk).role == Role.ADMIN
+    owner = User.objects.get(pk=cast.owner.pk)
+    assert (owner.role, owner.is_active) == (Role.OWNER, True)
+    [alert] = [each for each in cerby_alerts(timezone.now()) if each.kind == AlertKind.VALUE_UNREADABLE]
+    assert (
+        "“id” of a person cannot be read in one resource. The portal goes on without that person."
+        in alert.words
+    )
+
+
+def test_an_answer_about_one_person_that_cannot_be_used_does_not_stop_the_others(cast, cerby_that):
+    """The list lacks two people, so that each is asked for."""
+    people = [resource(each.email, str(each.cerby_id), role=each.cerby_role) for each in User.objects.all()]
+    lacking = {str(cast.guest.cerby_id), str(cast.login_only.cerby_id)}
+    User.objects.filter(pk__in=[cast.guest.pk, cast.login_only.pk]).update(is_active=False)
+    server = cerby_that(listing([each for each in people if each["id"] not in lacking]), http(200, "{}"))
+    read_everyone()
+    assert len(server.requests) == 3
 
 
 def test_a_guest_flag_that_cannot_be_read_gives_no_new_rights(cast, cerby_that):

@@ -1,15 +1,54 @@
-"""Parse the keys of Cerby's list, and leave out the broken ones without losing the others."""
+"""Parse the items of Cerby's lists, and tell the broken ones without losing the others."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from keys.cerby import values
 from keys.cerby.values import WireError
 from keys.cerby.wire import API_KEY_TYPE, UpstreamKey, key_status, upstream_key
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class UnreadableItem:
+    """An item of a list that has no readable id, is of another type, or has no attributes.
+
+    ``id`` only tells it from others. ``email``: a person's, in lower case, or "".
+    """
+
+    id: UUID
+    email: str = ""
+    has_id: bool = False
+    unreadable: tuple[str, ...] = ("id",)
+
+
+def or_unreadable(parse: Callable[[object], T]) -> Callable[[object], T | UnreadableItem]:
+    """Return ``parse`` for the items of a list: one broken item must not hide all others."""
+
+    def item(resource: object) -> T | UnreadableItem:
+        try:
+            return parse(resource)
+        except WireError:
+            return UnreadableItem(_id_from_text(resource), _email(resource))
+
+    return item
+
+
+def _email(resource: object) -> str:
+    with suppress(WireError):
+        return values.text(values.obj(values.obj(resource).get("attributes")).get("email")).lower()
+    return ""
+
+
+def _id_from_text(resource: object) -> UUID:
+    return uuid5(NAMESPACE_OID, json.dumps(resource, sort_keys=True, default=lambda _: None))
 
 
 @dataclass(frozen=True)
@@ -57,9 +96,8 @@ def _unreadable_key(resource: object) -> UnreadableKey:
     if fields.get("type") != API_KEY_TYPE:
         broken.append("type")
     external = attributes.get("externalId")
-    text = json.dumps(resource, sort_keys=True)
     return UnreadableKey(
-        id=values.uuid(fields["id"]) if has_id else uuid5(NAMESPACE_OID, text),
+        id=values.uuid(fields["id"]) if has_id else _id_from_text(resource),
         has_id=has_id,
         external_id=None if external is None or "externalId" in broken else values.uuid(external),
         unreadable=tuple(broken),
