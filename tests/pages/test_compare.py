@@ -141,6 +141,15 @@ def test_missing_keys_are_adopted_together(admin, cast, sandbox):
     assert wrong_keys() == []
 
 
+def test_a_key_of_somebody_who_was_created_again_in_cerby_belongs_to_the_new_one(admin, cast):
+    left = {"cerby_id": uuid.uuid4(), "is_active": False, "left_at": timezone.now()}
+    User.objects.filter(pk=cast.user.pk).update(**left)
+    for name, by in (("One", f"{cast.user.name}\n{cast.user.email}"), ("Two", cast.user.name)):
+        press(admin, paste(admin, row(name, by=by)), "missing-here", purpose="Exports.")
+    owners = {key.owner for key in ApiKey.objects.select_related("owner")}
+    assert [(owner.email, owner.left_at) for owner in owners] == [(cast.user.email, None)]
+
+
 def test_two_keys_with_one_name_and_owner_are_both_adopted_and_lead_to_each_other(admin, sandbox):
     response = paste(admin, row("Twin", "Nov 3, 2026"), row("Twin", "Nov 10, 2026"))
     press(admin, response, "missing-here", purpose="Cerby allows two.")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import html
 import re
+import uuid
 from datetime import UTC, datetime
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 
 from keys.evidence.row_check import contradictions
 from keys.models import ApiKey, User
@@ -312,6 +314,17 @@ def test_unknown_owners_are_read_from_cerby_in_one_listing(admin, sandbox):
     assert not User.objects.filter(email__startswith="new").exists()
     confirm(admin, response)
     assert ApiKey.objects.filter(owner__email__startswith="new").count() == 3
+
+
+def test_somebody_who_was_created_again_in_cerby_under_the_same_email_gets_the_key(admin, cast):
+    """The portal's row of the earlier one has the email; Cerby has another person with it."""
+    left = {"cerby_id": uuid.uuid4(), "is_active": False, "left_at": timezone.now()}
+    User.objects.filter(pk=cast.user.pk).update(**left)
+    line = f"Key,{cast.user.email},2027-01-31,Copies accounts.,Read users,2026-01-02,{cast.user.email}"
+    confirm(admin, dry_run(admin, line, header=f"{HEADER},accountable"))
+    key = ApiKey.objects.select_related("owner").get()
+    assert (key.owner_id != cast.user.pk, key.owner.left_at) == (True, None)
+    assert (key.owner.email, key.accountable_id) == (cast.user.email, key.owner_id)
 
 
 def test_changes_since_the_dry_run_are_checked_again(admin, cast):

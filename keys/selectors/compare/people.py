@@ -31,8 +31,12 @@ class Directory:
     problem: str = ""
 
     def add(self, person: Person) -> None:
+        """Add ``person``, unless the email belongs to somebody who has not left."""
         email = person.email.lower()
-        if email not in self.by_email:
+        earlier = self.by_email.get(email)
+        if earlier is None or _is_successor(person, earlier):
+            if earlier is not None:
+                self.by_name[comparable(earlier.name)].pop(email, None)
             self.by_email[email] = person
             self.by_name[comparable(person.name)][email] = person
 
@@ -66,7 +70,10 @@ class Directory:
 
 
 def directory(rows: Iterable[Row]) -> Directory:
-    """Return the people whom active rows may name. Asks Cerby for its people if the portal lacks one."""
+    """Return the people whom active rows may name.
+
+    Ask Cerby for its people if the portal lacks one, or one has left and may have a successor.
+    """
     active = [row for row in rows if row.by]
     people = Directory()
     emails = {row.email for row in active if row.email}
@@ -76,9 +83,22 @@ def directory(rows: Iterable[Row]) -> Directory:
     if any(not row.email for row in active):
         for user in User.objects.order_by("pk")[:MOST_PEOPLE]:
             people.add(user)
-    if any(people.find(row)[0] is None for row in _one_per_person(active)):
+    found = (people.find(row)[0] for row in _one_per_person(active))
+    if any(person is None or _has_left(person) for person in found):
         _add_from_cerby(people)
     return people
+
+
+def _has_left(person: Person) -> bool:
+    return isinstance(person, User) and person.left_at is not None
+
+
+def _is_successor(person: Person, earlier: Person) -> bool:
+    """Return whether Cerby gave the email of ``earlier``, who has left, to ``person``, who is another one."""
+    is_other = (
+        isinstance(person, cerby.Person) and isinstance(earlier, User) and person.id != earlier.cerby_id
+    )
+    return is_other and _has_left(earlier)
 
 
 def _one_per_person(rows: Iterable[Row]) -> list[Row]:

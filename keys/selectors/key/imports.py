@@ -13,7 +13,7 @@ from keys.audit.guard import authorize
 from keys.models import ApiKey, User
 from keys.rules import formatting
 from keys.rules import scopes as catalogue
-from keys.rules.errors import Invalid, Taken
+from keys.rules.errors import CerbyError, Invalid, Taken
 from keys.rules.lifecycle import EXPIRY_NOT_KNOWN, Status
 from keys.rules.pasted_dates import DayOrder
 from keys.rules.policy import Action, Actor
@@ -124,16 +124,25 @@ def plan(actor: Actor, text: str) -> Plan:
 
 
 def _people(emails: set[str]) -> dict[str, User | cerby.Person]:
-    """Return people by email in lower case: those the portal knows, and others from Cerby's list."""
-    known: dict[str, User | cerby.Person] = {
-        user.email: user for user in User.objects.filter(email__in=emails)
-    }
-    if emails - known.keys():
-        listed = {
-            person.email.lower(): person for person in cerby.connect().people(within=cerby.A_PERSON_WAITS)
-        }
-        known |= {email: listed[email] for email in emails - known.keys() if email in listed}
-    return known
+    """Return people by email in lower case: those the portal knows, and others from Cerby's list.
+
+    If somebody has left, Cerby may know a successor with the same email.
+    """
+    known = {user.email: user for user in User.objects.filter(email__in=emails)}
+    here = {email for email, user in known.items() if user.left_at is None}
+    found: dict[str, User | cerby.Person] = {**known}
+    if emails - here:
+        try:
+            listed = list(cerby.connect().people(within=cerby.A_PERSON_WAITS))
+        except CerbyError:
+            if emails - known.keys():
+                raise
+            return found
+        for person in listed:
+            email = person.email.lower()
+            if email in emails - here and not (email in known and known[email].cerby_id == person.id):
+                found[email] = person
+    return found
 
 
 def _lines(rows: list[Row], people: dict[str, User | cerby.Person]) -> Iterator[Line]:
