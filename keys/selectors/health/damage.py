@@ -42,11 +42,6 @@ def damage_found_by(verification: Verification | None) -> list[Damage]:
     return [Damage(name, **each, explanation=explained.get(name)) for name, each in named.items()]
 
 
-def unexplained(verification: Verification | None) -> list[str]:
-    """Return the names of the damage that ``verification`` found and nobody has explained."""
-    return [damage.name for damage in damage_found_by(verification) if damage.explanation is None]
-
-
 def alarming(verification: Verification | None) -> list[str]:
     """Return the names of the damage without a sealed explanation."""
     return [
