@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from keys import cerby
@@ -45,6 +45,7 @@ class Missing:
 
 def _no_transactions() -> None:
     transaction.atomic = lambda *_args, **_options: nullcontext()
+    connection.features.has_select_for_update = False  # Django refuses to lock a row without a transaction
 
 
 def _intent_after_effect() -> None:
