@@ -66,10 +66,11 @@ def event_line(event: dict[str, Any]) -> str:
     """Format an event from keys.audit.reader for people. An event that is not signed yet has no number."""
     columns = event["columns"]
     details = readable(columns["details"], event["personal"])
+    label = Event(columns["type"]).label_if(columns["outcome"])
     return line(
         [
-            str(event.get("index", "not signed yet")), columns["at"], Event(columns["type"]).label,
-            columns["type"], columns["outcome"], columns["actor_name"] or ERASED, columns["actor_email"],
+            str(event.get("index", "not signed yet")), columns["at"], label, columns["type"],
+            columns["outcome"], columns["actor_name"] or ERASED, columns["actor_email"],
             columns["actor_role"], columns["key_id"] or "", columns["key_name"], columns["ip"],
             columns["browser"], columns["reason"],
             json.dumps(details, ensure_ascii=False) if details else "",

@@ -40,9 +40,16 @@ def tell_of_deletions() -> str:
 
 
 def _deletion(key: ApiKey) -> AuditEvent | None:
-    """Return the event of the person or timer that deleted ``key``, or None if it was deleted in Cerby."""
+    """Return the event of the person or timer that deleted ``key``, or None if it was deleted in Cerby.
+
+    If the portal carried out what a person had started, that is the start.
+    """
     events = AuditEvent.objects.filter(key_id=key.pk, type__in=_BY_A_PERSON, outcome="done")
-    return events.order_by("-at", "-id").first()
+    newest_first = events.order_by("-at", "-id")
+    newest = newest_first.first()
+    if newest is None or newest.actor_id:
+        return newest
+    return newest_first.filter(type=Event.KEY_DELETION_STARTED).first() or newest
 
 
 def _is_news(people: People, event: AuditEvent | None) -> bool:

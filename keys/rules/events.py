@@ -83,6 +83,10 @@ class Event(enum.StrEnum):
     def label(self) -> str:
         return _LABELS[self]
 
+    def label_if(self, outcome: str) -> str:
+        """Return the words for an event with this outcome. They never claim what did not happen."""
+        return _LABELS_UNLESS_DONE.get((self, outcome), self.label)
+
 
 _LABELS = {
     Event.KEY_REQUESTED: "API key requested",
@@ -153,6 +157,21 @@ _LABELS = {
     Event.POLICY_APPLIED: "Rules in force changed",
     Event.EVIDENCE_EXPORTED: "Evidence pack downloaded",
 }
+
+_LABELS_UNLESS_DONE = {
+    (Event.KEY_ISSUED, "failed"): "API key not generated",
+    (Event.KEY_REVEALED, "refused"): "View of an API key refused",
+    (Event.KEY_STORED, "failed"): "Saving in Cerby failed",
+    (Event.KEY_STORED, "refused"): "Saving in Cerby refused",
+    (Event.KEY_RESCOPED, "failed"): "Scope change failed",
+    (Event.KEY_DELETED, "failed"): "Deletion failed",
+    (Event.KEY_REPAIRED, "failed"): "Inventory row not restored from the audit log",
+    (Event.SIGNED_IN, "refused"): "Sign-in refused",
+    (Event.IDENTITY_CONFIRMED, "refused"): "Identity not confirmed",
+    (Event.PASSWORD_CHANGED, "refused"): "Password not changed",
+    (Event.RECORD_VERIFIED, "failed"): "Verification of the audit log failed",
+}
+"""The labels of events whose own label would claim that something was done. The others are true anyway."""
 
 OWNERSHIP = frozenset({"accountable", "backup", "team", "system", "kind", "environment", "review_on", "tags"})
 """Details that say who answers for a key and what it is for."""

@@ -16,8 +16,8 @@ from keys.rules.errors import NotFound
 from keys.rules.events import Event
 from keys.rules.lifecycle import Status, status
 from keys.rules.policy import HIGHEST, Action, Actor, KeyManagement, OwnKey, Role, Rule, matrix, refusal
+from keys.selectors.activity.acts import Shown
 from keys.selectors.activity.filters import by_owner
-from keys.selectors.activity.row import EventRow
 from keys.selectors.activity.table import newest
 
 SHOWN = 5
@@ -125,9 +125,9 @@ class PersonPage:
     why_not_end: str
     keys: list[tuple[ApiKey, Status]]
     more_keys: bool
-    history: list[EventRow]
-    own_events: list[EventRow]
-    key_events: list[EventRow]
+    history: list[Shown]
+    own_events: list[Shown]
+    key_events: list[Shown]
 
 
 def _about(person: User) -> Q:

@@ -70,7 +70,7 @@ def ocsf(index: int, event: dict[str, Any]) -> dict[str, Any]:
         "severity_id": INFORMATIONAL if done else MEDIUM,
         "status_id": SUCCESS if done else FAILURE,
         "time": _milliseconds(at),
-        "message": Event(kind).label,
+        "message": Event(kind).label_if(event["outcome"]),
         "metadata": {
             "version": VERSION,
             "product": PRODUCT,

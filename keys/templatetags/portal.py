@@ -19,6 +19,7 @@ from django.utils.text import slugify
 from keys.forms.new_key import ScopesForm
 from keys.rules import formatting, visible
 from keys.rules.lifecycle import EXPIRY_NOT_KNOWN
+from keys.selectors.activity.acts import PARTLY
 
 register = template.Library()
 
@@ -58,7 +59,7 @@ def callout(content: str, tone: str, title: str = "", **attributes: str) -> Safe
     )
 
 
-_OUTCOME_ICONS = {"done": "circle-check", "refused": "shield-alert", "failed": "circle-x"}
+_OUTCOME_ICONS = {"done": "circle-check", "refused": "shield-alert", "failed": "circle-x", PARTLY: "circle-x"}
 
 
 @register.simple_tag

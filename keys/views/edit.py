@@ -56,7 +56,7 @@ def _after_conflict(request: HttpRequest, page: KeyPage, conflict: Conflict) -> 
     data["version"] = str(page.key.version)
     form = EditForm(data, key=page.key)
     form.is_valid()
-    newest = [row for row in page.story if row.changes][:1]
+    newest = [row for act in page.story for row in act.steps if row.changes][:1]
     return _page(request, page, form, conflict.status, conflict=conflict, newest=newest)
 
 

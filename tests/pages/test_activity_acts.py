@@ -113,7 +113,7 @@ def test_a_generated_key_is_one_line_with_its_steps_inside(admin, story):
         ),
         (["key:request", "key:await", "key:cancel"], "API key requested and cancelled", "Done"),
         (["key:start-rescope", "key:rescope"], "Scopes changed", "Done"),
-        (["key:start-rescope", "key:rescope failed"], "Scopes changed", "Failed"),
+        (["key:start-rescope", "key:rescope failed"], "Scope change failed", "Failed"),
         (["key:start-delete", "key:delete failed", "key:delete"], "API key deleted", "Done"),
         (["key:start-delete", "key:confirm-removal"], "Deletion in Cerby confirmed by hand", "Done"),
     ],
@@ -139,7 +139,7 @@ def test_two_changes_of_one_key_are_two_acts_and_refusals_stay_lines(admin, stor
     story.tell("key:reveal", "key:reveal refused", key=key)
     response = admin.get("/activity/")
     assert [(row["What"], row["Who"][:3]) for row in rows(response)] == [
-        ("API key viewed", "Ada"),
+        ("View of an API key refused", "Ada"),
         ("API key viewed", "Ada"),
         ("Scopes changed", "Bea"),
         ("Scopes changed", "Ada"),
@@ -149,8 +149,8 @@ def test_two_changes_of_one_key_are_two_acts_and_refusals_stay_lines(admin, stor
 
 
 def test_the_portal_is_named_after_the_person(admin, story):
-    key = story.tell("key:start-delete")
-    story.tell("key:delete", key=key, who=PORTAL)
+    key = story.tell("key:request")
+    story.tell("key:look-up", key=key, who=PORTAL)
     [line] = rows(admin.get("/activity/"))
     assert line["Who"].startswith("Ada")
     assert line["Who"].endswith("The portal")
@@ -265,3 +265,36 @@ def test_every_step_is_an_event_with_a_key():
     wanted = ActivityFilter(QueryDict("type=key:issue"))
     assert wanted.is_valid()
     assert wanted.finds_single_events()
+
+
+def test_a_deletion_that_the_portal_carried_out_names_the_person_who_started_it(admin, story, cast):
+    key = people.a_key(cast.user, name="Old").pk
+    story.tell("key:start-delete", "key:delete failed", key=key)
+    story.tell("key:delete failed", "key:delete", key=key, who=PORTAL)
+    story.tell("key:start-delete", "key:delete", who=PORTAL)
+    by_portal, by_ada = rows(admin.get("/activity/"))
+    assert (by_portal["Who"], by_portal["What"]) == ("The portal", "API key deleted")
+    assert by_ada["Who"] == "Ada ada@contenzilla.example · carried out by the portal"
+    found = rows(admin.get(f"/activity/?type=key:delete&key={key}&outcome=failed"))
+    assert [row["What"] for row in found] == ["Deletion failed"] * 2
+    assert ["carried out by the portal" in row["Who"] for row in found] == [True, False]
+    event = AuditEvent.objects.filter(key_id=key).order_by("-id").first()
+    assert "Ada ada@contenzilla.example · carried out by the portal" in text(
+        admin.get(f"/activity/{event.uid}/")
+    )
+    assert "API key deleted · Ada (carried out by the portal)" in text(admin.get(f"/keys/{key}/"))
+    assert "Deletion failed" in text(admin.get(f"/keys/{key}/"))
+
+
+def test_the_pages_of_a_key_and_of_a_person_fold_acts_too(admin, browser_of, story, cast):
+    key = people.a_key(cast.user, name="Folded").pk
+    ada = ADA | {"actor_email": cast.owner.email}
+    story.tell("key:request", "key:call", "key:issue", "key:reveal", "key:store", key=key, who=ada)
+    response = admin.get(f"/keys/{key}/")
+    assert [len(act) for act in steps(response)] == [5]
+    assert "API key requested, generated, viewed and stored · Ada (Admin)" in text(response)
+    of_owner = browser_of("user").get(f"/keys/{key}/")
+    assert [len(act) for act in steps(of_owner)] == [5]
+    assert not [link for link in elements(of_owner, "a") if "/activity/" in attribute(link, "href")]
+    assert [len(act) for act in steps(admin.get(f"/people/{cast.owner.pk}/"))] == [5]
+    assert [len(act) for act in steps(admin.get("/"))] == [5]

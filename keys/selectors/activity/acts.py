@@ -182,7 +182,7 @@ def _shown(rows: list[EventRow], steps: list[Step], *, later: bool, earlier: boo
 def _people(rows: list[EventRow]) -> Iterator[EventRow]:
     """Yield an event of each person who took part, in the order of their first steps, the portal last."""
     known = {(row.who_id, row.who): row for row in reversed(rows)}
-    yield from sorted(known.values(), key=lambda row: row.who_id is None)
+    yield from sorted(known.values(), key=lambda row: not row.who_id)
 
 
 def _counted(steps: list[Step]) -> str:
@@ -209,7 +209,7 @@ def _on_keys(steps: list[Step], *, on_this_page: bool) -> tuple[str, str]:
             if known is None or _RANK[Event(step.type)] <= _RANK[Event(known.type)]:
                 decisive[step.key_id] = step
     if not decisive:
-        return Event(steps[0].type).label, steps[0].outcome
+        return Event(steps[0].type).label_if(steps[0].outcome), steps[0].outcome
     counts = Counter(
         ("not " if step.outcome == "failed" else "") + _DONE_TO_KEYS[Event(step.type)]
         for step in decisive.values()

@@ -12,6 +12,7 @@ from keys.models import AuditEvent, Checkpoint, Sealed
 from keys.rules.errors import NotFound
 from keys.rules.policy import Action, Actor
 from keys.selectors.activity.row import COLUMNS, EventRow, row_of
+from keys.selectors.activity.starters import name_starters
 from keys.tlog.merkle import Damaged
 from keys.verifier.verify_bundle import root_by_proof
 
@@ -52,7 +53,8 @@ def event_for(actor: Actor, uid: UUID) -> WholeEvent:
     leaf, salt, *columns = found
     proof, reason = _proof(columns[0], bytes(leaf))
     text = bytes(leaf).decode("utf-8", "replace")
-    return WholeEvent(uid, row_of(tuple(columns)), text, salt is None, proof, reason)
+    [row] = name_starters([row_of(tuple(columns))])
+    return WholeEvent(uid, row, text, salt is None, proof, reason)
 
 
 def _proof(event_id: int, leaf: bytes) -> tuple[Proof | None, str]:

@@ -36,6 +36,7 @@ class EventRow(NamedTuple):
     at: str
     at_exact: str
     at_iso: str
+    type: str
     label: str
     outcome: str
     who_id: int | None
@@ -64,7 +65,8 @@ def row_of(values: tuple[Any, ...]) -> EventRow:
         at=f"{day}, {iso[11:16]}",
         at_exact=exact,
         at_iso=iso,
-        label=Event(type_).label,
+        type=type_,
+        label=Event(type_).label_if(outcome),
         outcome=outcome,
         who_id=who_id,
         who=who or ERASED,

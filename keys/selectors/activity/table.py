@@ -13,11 +13,12 @@ from keys.rules import formatting
 from keys.rules.errors import Invalid
 from keys.rules.events import Event
 from keys.rules.policy import Action, Actor
-from keys.selectors.activity.acts import Shown, acts, unfolded
+from keys.selectors.activity.acts import Around, Shown, acts, unfolded
 from keys.selectors.activity.around import around, steps_of
 from keys.selectors.activity.changes import changes_in_words
 from keys.selectors.activity.filters import NEWEST_FIRST, ActivityFilter, Events
 from keys.selectors.activity.row import COLUMNS, EventRow, row_of, without_changes
+from keys.selectors.activity.starters import name_starters
 from keys.selectors.activity.words import details_in_words
 from keys.selectors.counts import bounded_count
 from keys.selectors.inventory.exports import Export, export
@@ -25,6 +26,8 @@ from keys.selectors.inventory.keyset import Page, order_by, page
 from keys.tlog.leaf import ERASED, readable
 
 TOTAL_LIMIT = 10_000
+STEPS = 4
+"""Events to read for each act, if some of them are its steps."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def activity_page(actor: Actor, params: QueryDict) -> Activity:
         before=wanted.chosen["before"],
         among=wanted.alternatives(),
     )
-    rows = Page([row_of(values) for values in found.rows], found.after, found.before)
+    rows = Page(name_starters([row_of(values) for values in found.rows]), found.after, found.before)
     return Activity(
         rows, wanted, _acts(wanted, rows, found.rows), total=_total(wanted, rows), **_subject(wanted)
     )
@@ -100,20 +103,21 @@ def _subject(wanted: ActivityFilter) -> dict[str, Any]:
     return {}
 
 
-def newest_activity(actor: Actor, count: int) -> list[EventRow]:
-    """Return the newest ``count`` events. Raise ``NotAllowed``."""
+def newest_activity(actor: Actor, count: int) -> list[Shown]:
+    """Return the newest ``count`` acts. Raise ``NotAllowed``."""
     authorize(actor, Action.SEE_ACTIVITY)
-    return newest(AuditEvent.objects.all(), count)
+    return newest(AuditEvent.objects.all(), count * STEPS)[:count]
 
 
-def newest(events: Events, count: int) -> list[EventRow]:
-    """Return the newest ``count`` of ``events``. The caller has checked that the actor may see them."""
-    rows = order_by(events.values_list(*COLUMNS), NEWEST_FIRST)[:count]
-    return [row_of(values) for values in rows]
+def newest(events: Events, count: int) -> list[Shown]:
+    """Return the acts of the newest ``count`` events. The caller has checked that the actor may see them."""
+    values = list(order_by(events.values_list(*COLUMNS), NEWEST_FIRST)[:count])
+    rows = name_starters([row_of(each) for each in values])
+    return acts(rows, steps_of(values, COLUMNS), Around())
 
 
-def story_of(key: ApiKey, count: int = 100) -> list[EventRow]:
-    """Return the newest ``count`` events of a key from ``key_for``."""
+def story_of(key: ApiKey, count: int = 100) -> list[Shown]:
+    """Return the acts of the newest ``count`` events of a key from ``key_for``."""
     return newest(AuditEvent.objects.filter(key_id=key.id), count)
 
 
@@ -141,6 +145,6 @@ def _export_row(values: tuple[Any, ...]) -> list[str]:
     words = [*details_in_words(type_, without_changes(shown, changes)), *changes]
     detail_text = "; ".join(f"{name}: {value}" for name, value in words)
     return [
-        str(id_), formatting.utc(at), Event(type_).label, outcome, who or ERASED, email, role,
+        str(id_), formatting.utc(at), Event(type_).label_if(outcome), outcome, who or ERASED, email, role,
         str(key_id or ""), key_name, ip, browser, reason, detail_text,
     ]  # fmt: skip

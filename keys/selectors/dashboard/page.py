@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from keys.audit.guard import authorize
 from keys.rules.policy import Action, Actor
-from keys.selectors.activity.row import EventRow
+from keys.selectors.activity.acts import Shown
 from keys.selectors.activity.table import newest_activity
 from keys.selectors.counts import count_label
 from keys.selectors.dashboard.charts import Charts, charts
@@ -61,7 +61,7 @@ class Dashboard:
     is_empty: bool
     charts: Charts | None
     as_of: datetime | None
-    newest: list[EventRow]
+    newest: list[Shown]
 
 
 def dashboard_page(actor: Actor, audit: AuditHealth, late_jobs: Sequence[str]) -> Dashboard:

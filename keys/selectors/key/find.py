@@ -15,7 +15,7 @@ from keys.rules import formatting
 from keys.rules.lifecycle import CAVEAT, ENDED, State, Status, status
 from keys.rules.policy import Action, Actor, KeyManagement, roles_that_may
 from keys.rules.visible import named
-from keys.selectors.activity.row import EventRow
+from keys.selectors.activity.acts import Shown
 from keys.selectors.activity.table import story_of
 
 SHOWN_KEYS_WITH_STORY = 10
@@ -40,7 +40,7 @@ class Answer:
     expires: str
     last_used: str
     last_four: str
-    story: list[EventRow]
+    story: list[Shown]
     may_see: bool
     may_delete: bool
     who_may: str

@@ -18,7 +18,7 @@ from keys.rules.events import BEGINS
 from keys.rules.lifecycle import CAVEAT, ENDED, Phase, State, Status, status
 from keys.rules.policy import Action, Actor, Role
 from keys.rules.readings import counts
-from keys.selectors.activity.row import EventRow
+from keys.selectors.activity.acts import Shown
 from keys.selectors.activity.table import story_of
 
 PEOPLE = ("owner", "seen_by", "use_read_by", "expiry_read_by")
@@ -77,7 +77,7 @@ class KeyPage:
     caveat: str
     grant: RevealGrant | None
     switches: list[Switch]
-    story: list[EventRow]
+    story: list[Shown]
     may_delete: bool
     may_view: bool
     may_paste: bool

@@ -153,3 +153,16 @@ def test_a_wrong_password_is_recorded_only_for_people_whom_the_portal_knows(cast
     sign_in.record_failure("my-password-typed-into-the-wrong-field", ip="192.0.2.7", browser="")
     event = AuditEvent.objects.get()
     assert (event.type, event.outcome, event.actor_email) == ("session:start", "refused", cast.admin.email)
+
+
+def test_no_label_claims_what_did_not_happen():
+    """Labels that are true whatever the outcome need no other one."""
+    true_anyway = {Event.PERSON_REPAIRED}
+    claims = [
+        (event, outcome)
+        for event, outcomes in OUTCOMES.items()
+        for outcome in outcomes - DONE
+        if outcomes >= DONE and event not in true_anyway
+    ]
+    assert [claim for claim in claims if claim[0].label_if(claim[1]) == claim[0].label] == []
+    assert Event.KEY_DELETED.label_if("failed") == "Deletion failed"
