@@ -50,6 +50,18 @@ NAMES = frozenset(
         "PORTAL_MAX_LIFETIME_DAYS",
         "PORTAL_COMPARE_EVERY_DAYS",
         "PORTAL_PROXIES",
+        "PORTAL_OIDC_ISSUER",
+        "PORTAL_OIDC_CLIENT_ID",
+        "PORTAL_OIDC_CLIENT_SECRET",
+        "PORTAL_OIDC_SCOPES",
+        "PORTAL_OIDC_ACR",
+        "PORTAL_OIDC_NAME",
+        "PORTAL_OIDC_EMAILS_VERIFIED",
+        "PORTAL_OIDC_ADMIT",
+        "PORTAL_OIDC_CA_FILE",
+        "PORTAL_OIDC_PRIVATE",
+        "PORTAL_OIDC_FORM_ACTION",
+        "PORTAL_STEP_UP",
         "PORTAL_ALLOW_SANDBOX",
         "PORTAL_EMAIL_URL",
         "PORTAL_EMAIL_FROM",
@@ -70,6 +82,7 @@ CERBY_DOMAIN = ".cerby.com"
 WEB_THREADS = 16
 """The threads of each gunicorn process. portal/gunicorn.conf.py repeats the number."""
 COMPARE_EVERY_DAYS = 30
+OIDC_SCOPES = "openid email profile"
 KEYS_PATH = "Settings → Workspace Configuration → API keys"
 """Where Cerby's web app has the API keys (published)."""
 
@@ -106,6 +119,18 @@ class Config:
     max_lifetime_days: int
     compare_every_days: int
     proxies: int
+    oidc_issuer: str
+    oidc_client_id: str
+    oidc_client_secret: str = field(repr=False)
+    oidc_scopes: str
+    oidc_acr: tuple[str, ...]
+    oidc_name: str
+    oidc_emails_verified: bool
+    oidc_admit: str
+    oidc_ca_file: str
+    oidc_private: bool
+    oidc_form_action: tuple[str, ...]
+    step_up: str
     allow_sandbox: bool
     email: Mapping[str, object] = field(repr=False)
     email_from: str
@@ -129,6 +154,12 @@ class Config:
     @property
     def https(self) -> bool:
         return urlsplit(self.url).scheme == "https"
+
+    @property
+    def oidc_origins(self) -> list[str]:
+        """Return the origins to which the button on the sign-in page may lead."""
+        parts = urlsplit(self.oidc_issuer)
+        return [f"{parts.scheme}://{parts.netloc}", *self.oidc_form_action] if self.oidc_issuer else []
 
     @property
     def is_sandbox(self) -> bool:
@@ -183,6 +214,18 @@ def read() -> Config:
             "PORTAL_COMPARE_EVERY_DAYS", COMPARE_EVERY_DAYS if issue_mode == "assisted" else 0
         ),
         proxies=env.whole_number("PORTAL_PROXIES", 0),
+        oidc_issuer=env.issuer("PORTAL_OIDC_ISSUER", loopback=demo),
+        oidc_client_id=env.text("PORTAL_OIDC_CLIENT_ID"),
+        oidc_client_secret=env.text("PORTAL_OIDC_CLIENT_SECRET"),
+        oidc_scopes=env.text("PORTAL_OIDC_SCOPES", OIDC_SCOPES),
+        oidc_acr=env.words("PORTAL_OIDC_ACR"),
+        oidc_name=env.text("PORTAL_OIDC_NAME", "Sign in with SSO"),
+        oidc_emails_verified=env.flag("PORTAL_OIDC_EMAILS_VERIFIED", False),
+        oidc_admit=env.choice("PORTAL_OIDC_ADMIT", ["added", "admins", "users"], "added"),
+        oidc_ca_file=env.ca_file("PORTAL_OIDC_CA_FILE"),
+        oidc_private=env.flag("PORTAL_OIDC_PRIVATE", False),
+        oidc_form_action=env.words("PORTAL_OIDC_FORM_ACTION"),
+        step_up=env.choice("PORTAL_STEP_UP", ["idp", "portal", "either"], "either"),
         allow_sandbox=env.flag("PORTAL_ALLOW_SANDBOX", demo),
         email=env.email_server("PORTAL_EMAIL_URL", "consolemail://"),
         email_from=env.text("PORTAL_EMAIL_FROM", "Cerby Key Portal <portal@localhost>"),

@@ -210,6 +210,9 @@ def _page_of(request: HtmxHttpRequest) -> str:
     return current or resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
+SSO_CALLBACK = "/accounts/sso/callback/"
+
+
 class PastedKeyMiddleware:
     """Answer an address with an API key in it without using the key, whichever page or field it was for."""
 
@@ -217,6 +220,8 @@ class PastedKeyMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HtmxHttpRequest) -> HttpResponseBase:
+        if request.path_info == SSO_CALLBACK:  # a code may look like a key
+            return self.get_response(request)
         if request.method in {"GET", "HEAD"} and has_pasted_key(request):
             return refuse_pasted_key(request)
         return self.get_response(request)

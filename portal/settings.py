@@ -228,7 +228,7 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
         "font-src": [SELF],
         "connect-src": [SELF],
         "object-src": [NONE],
-        "form-action": [SELF],
+        "form-action": [SELF, *CONFIG.oidc_origins],  # the button leads to the sign-in provider
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
         "require-trusted-types-for": ["'script'"],
@@ -286,6 +286,17 @@ PORTAL_KEY_MANAGEMENT = CONFIG.key_management
 PORTAL_EXTRA_SCOPES = CONFIG.extra_scopes
 PORTAL_MAX_LIFETIME_DAYS = CONFIG.max_lifetime_days
 PORTAL_COMPARE_EVERY_DAYS = CONFIG.compare_every_days
+PORTAL_OIDC_ISSUER = CONFIG.oidc_issuer
+PORTAL_OIDC_CLIENT_ID = CONFIG.oidc_client_id
+PORTAL_OIDC_CLIENT_SECRET = CONFIG.oidc_client_secret
+PORTAL_OIDC_SCOPES = CONFIG.oidc_scopes
+PORTAL_OIDC_ACR = CONFIG.oidc_acr
+PORTAL_OIDC_NAME = CONFIG.oidc_name
+PORTAL_OIDC_EMAILS_VERIFIED = CONFIG.oidc_emails_verified
+PORTAL_OIDC_ADMIT = CONFIG.oidc_admit
+PORTAL_OIDC_CA_FILE = CONFIG.oidc_ca_file
+PORTAL_OIDC_PRIVATE = CONFIG.oidc_private
+PORTAL_STEP_UP = CONFIG.step_up
 PORTAL_IS_SANDBOX = CONFIG.is_sandbox
 PORTAL_ALLOW_SANDBOX = CONFIG.allow_sandbox
 CERBY_BASE_URL = CONFIG.cerby_base_url

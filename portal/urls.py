@@ -5,6 +5,7 @@ from __future__ import annotations
 from allauth.account import views as accounts
 from django.urls import include, path, re_path
 
+from keys.views import sso
 from keys.views.accounts import log_in, reauthenticate, sign_out
 from keys.views.passwords import password_from_link
 
@@ -16,6 +17,9 @@ urlpatterns = [
     # Sign-in: only the allauth views that the portal uses
     path("accounts/login/", log_in, name="account_login"),
     path("accounts/logout/", sign_out, name="account_logout"),
+    path("accounts/sso/", sso.sign_in, name="account_sso"),
+    path("accounts/sso/confirm/", sso.step_up, name="account_sso_confirm"),
+    path("accounts/sso/callback/", sso.callback, name="account_sso_callback"),  # portal.middleware repeats it
     path("accounts/inactive/", accounts.account_inactive, name="account_inactive"),
     path("accounts/signup/", accounts.signup, name="account_signup"),  # closed by the adapter
     path("accounts/reauthenticate/", reauthenticate, name="account_reauthenticate"),

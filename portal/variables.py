@@ -142,6 +142,20 @@ class Variables:
             )
         return value
 
+    def issuer(self, name: str, *, loopback: bool) -> str:
+        """Return the address of a sign-in provider. If ``loopback``, http:// on this machine is allowed."""
+        value = self.text(name)
+        parts = urlsplit(value)
+        local = loopback and parts.scheme == "http" and is_loopback(parts.hostname or "")
+        is_https = parts.scheme == "https" and bool(parts.hostname)
+        if value and (not (local or is_https) or parts.query or parts.fragment):
+            raise ImproperlyConfigured(
+                f"{name} is {value!r}; it must be an https:// address without a query, exactly as the "
+                "provider "
+                "writes it, such as https://login.example.com/tenant."
+            )
+        return value
+
     def email_server(self, name: str, default: str) -> Mapping[str, object]:
         """Return Django's EMAIL_* settings for a URL such as smtp://mail.example.com:25."""
         server: Mapping[str, object] = self._env.email_url_config(self.text(name, default))

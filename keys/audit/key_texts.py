@@ -42,6 +42,8 @@ STRUCTURED = frozenset(
         "status",
         "last_four",
         "person",
+        "provider",
+        "subject",
     }
 )
 """Members whose values the portal or Cerby makes. Nobody types them, and some look like keys."""

@@ -11,13 +11,17 @@ import ipaddress
 import socket
 import ssl
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from keys.delivery.deadline import DeadlineAdapter, timeouts
 from keys.rules.errors import PortalError
+from portal.variables import is_loopback
 
 _SPECIAL_V4 = tuple(
     map(
@@ -46,26 +50,34 @@ _EMBEDDING = (ipaddress.IPv6Network("::ffff:0:0/96"), ipaddress.IPv6Network("64:
 """IPv4-mapped and NAT64 addresses: the last 32 bits are an IPv4 address, which is checked."""
 
 CONNECT, RESPONSE, TOTAL = 3.0, 10.0, 15.0
-"""Seconds to connect, to wait for the status and headers, and for the whole exchange."""
+"""Seconds to connect, to wait for the status and headers, and for the whole exchange of ``post``."""
+CHUNK = 16_384
 
 
 class NotDelivered(PortalError):
     title = "Not delivered"
 
 
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: bytes
+
+
 class _Pinned(DeadlineAdapter):
     """Connect to an IP address, but check the certificate for ``host``.
 
     The machine's certificate authorities are trusted in addition to requests' own, because a log server
-    inside the organisation may have a certificate from the organisation.
+    inside the organisation may have a certificate from the organisation. ``ca_file`` replaces them.
     """
 
-    def __init__(self, host: str) -> None:
-        self._host = host
+    def __init__(self, host: str, ca_file: str = "") -> None:
+        self._host, self._ca_file = host, ca_file
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        kwargs |= {"server_hostname": self._host, "ssl_context": ssl.create_default_context()}
+        context = ssl.create_default_context(cafile=self._ca_file or None)
+        kwargs |= {"server_hostname": self._host, "ssl_context": context}
         super().init_poolmanager(*args, **kwargs)
 
 
@@ -98,6 +110,70 @@ def post(url: str, body: bytes, *, content_type: str, private: bool = False, tok
             raise NotDelivered(_timeout_sentence(host, began) or _failure_sentence(host, error)) from error
     if not requests.codes.ok <= status < requests.codes.multiple_choices:
         raise NotDelivered(f"{host} answered {status}.")
+
+
+def exchange(
+    url: str,
+    *,
+    seconds: float,
+    largest: int,
+    form: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    private: bool = False,
+    loopback: bool = False,
+    ca_file: str = "",
+) -> Answer:
+    """GET ``url``, or POST ``form`` to it, and return the answer, whatever its status.
+
+    ``seconds`` limits the whole exchange and ``largest`` the body, in bytes. ``loopback`` allows plain
+    HTTP to this machine. ``ca_file``: certificate authorities to trust instead of the usual ones. Raises
+    ``NotDelivered``, with the reason as a sentence.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    plain = loopback and parts.scheme == "http" and is_loopback(host)
+    if not host or not (plain or parts.scheme == "https"):
+        raise NotDelivered("The address is not an HTTPS URL.")
+    port = parts.port or (80 if plain else 443)
+    address = _resolve(host, port, private=private or plain)
+    literal = f"[{address}]" if ":" in address else address
+    target = parts._replace(netloc=f"{literal}:{port}").geturl()
+    sent = {
+        "Host": parts.netloc.rpartition("@")[2],
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+    }
+    try:
+        with requests.Session() as session:
+            session.trust_env = False
+            session.mount("https://", _Pinned(host, ca_file))
+            session.mount("http://", DeadlineAdapter())
+            with session.request(
+                "GET" if form is None else "POST",
+                target,
+                data=form,
+                headers=sent | dict(headers or {}),
+                timeout=timeouts(connect=min(CONNECT, seconds), response=seconds, total=seconds),
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                return Answer(answer.status_code, _body(answer, host, largest))
+    except (requests.RequestException, OSError, HTTPError) as error:
+        raise NotDelivered(_unanswered_sentence(host, error)) from error
+
+
+def _body(answer: requests.Response, host: str, largest: int) -> bytes:
+    body = b""
+    for chunk in answer.iter_content(CHUNK):
+        body += chunk
+        if len(body) > largest:
+            raise NotDelivered(f"The answer of {host} is longer than {largest:,} bytes.")
+    return body
+
+
+def _unanswered_sentence(host: str, error: BaseException) -> str:
+    sentence = _failure_sentence(host, error)
+    return sentence.replace("did not accept the data", "did not answer")
 
 
 def _failure_sentence(host: str, error: BaseException) -> str:

@@ -21,6 +21,7 @@ from keys.actions.people.refresh_all import read_everyone
 from keys.actions.people.throttle import forget_old
 from keys.actions.safeguards.quarantine import end_silence, silent_since
 from keys.actions.safeguards.rollback_guard import check_for_rollback
+from keys.actions.sso.begin import forget_old_requests
 from keys.actions.sync.sweep import sweep as compare_with_cerby
 from keys.audit import anchors, refusals
 from keys.jobs.alerts import keep_alerts
@@ -140,7 +141,8 @@ def _continue_bulk() -> str:
 
 
 def _tidy() -> str:
-    """Delete sessions that expired a week ago, old counts of wrong passwords and old task results.
+    """Delete sessions that expired a week ago, old counts of wrong passwords, old task results
+    and visits to the sign-in provider from which nobody came back.
 
     Until then, the row of a session says whose input a form has that was open when the session expired.
     """
@@ -148,6 +150,7 @@ def _tidy() -> str:
     sessions, _ = Session.objects.filter(expire_date__lt=now - SESSIONS_KEPT_FOR).delete()
     forget_old()
     forget_old_selections()
+    forget_old_requests()
     results, _ = DBTaskResult.objects.filter(enqueued_at__lt=now - RESULTS_KEPT_FOR).delete()
     return f"Sessions removed: {sessions}; task results: {results}"
 

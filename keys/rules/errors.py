@@ -12,6 +12,9 @@ PortalError
 ├── Busy                503  this process has too much to do; says when to try again
 ├── NotReady            503  this node has not joined the portal yet, or contradicts it
 ├── SignInAgain         401  this step needs a recent sign-in
+├── ProviderError       502  the sign-in provider's answer cannot be used
+│   ├── ProviderDown        503  it does not answer, or its answer cannot be read
+│   └── ProviderRefused     403  it refused, or its answer fails a check
 ├── RoleNotConfirmed    503  the action needs a role that Cerby confirms now, and Cerby does not answer
 └── CerbyError          502  a request to Cerby failed
     ├── CerbyNeverReached   503  nothing was sent: DNS, connection or TLS failed
@@ -50,6 +53,21 @@ class NotAllowed(PortalError):
     def __init__(self, sentence: str, *, allowed: list[str]) -> None:
         super().__init__(sentence)
         self.allowed = allowed
+
+
+class ProviderError(PortalError):
+    status = HTTPStatus.BAD_GATEWAY
+    title = "Sign-in with SSO did not work"
+
+
+class ProviderDown(ProviderError):
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "The sign-in provider does not answer"
+
+
+class ProviderRefused(ProviderError):
+    status = HTTPStatus.FORBIDDEN
+    title = "You are not signed in"
 
 
 class RoleNotConfirmed(PortalError):

@@ -64,6 +64,8 @@ class Event(enum.StrEnum):
     IDENTITY_CONFIRMED = "session:confirm"
     PASSWORD_CHANGED = "password:change"  # noqa: S105 - the name of an event
     PASSWORD_RESET = "password:reset"  # noqa: S105 - the name of an event
+    SSO_LINKED = "sso:link"
+    SSO_UNLINKED = "sso:unlink"
     PERSON_ADDED = "person:add"
     PERSON_REMOVED = "person:remove"
     PERSON_CHANGED = "person:change"
@@ -142,6 +144,8 @@ _LABELS = {
     Event.IDENTITY_CONFIRMED: "Identity confirmed",
     Event.PASSWORD_CHANGED: "Password changed",
     Event.PASSWORD_RESET: "Password set by link",
+    Event.SSO_LINKED: "Linked with SSO",
+    Event.SSO_UNLINKED: "Unlinked from SSO",
     Event.PERSON_ADDED: "Person added",
     Event.PERSON_REMOVED: "Person removed from the portal",
     Event.PERSON_CHANGED: "Person changed in Cerby",
@@ -230,11 +234,13 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.VIEW_CHANGED: frozenset({"view", "page", "name", "before", "after"}),
     Event.VIEW_DELETED: frozenset({"view", "page", "name", "filter"}),
     Event.ATTEMPT_REFUSED: frozenset({"action", "further_refusals"}),
-    Event.SIGNED_IN: frozenset({"password_digest", "further_refusals"}),
+    Event.SIGNED_IN: frozenset({"method", "provider", "email", "password_digest", "further_refusals"}),
     Event.SESSIONS_ENDED: frozenset({"person", "email"}),
-    Event.IDENTITY_CONFIRMED: frozenset({"method", "further_refusals"}),
+    Event.IDENTITY_CONFIRMED: frozenset({"method", "provider", "further_refusals"}),
     Event.PASSWORD_CHANGED: frozenset({"password_digest", "further_refusals"}),
     Event.PASSWORD_RESET: frozenset({"password_digest"}),
+    Event.SSO_LINKED: frozenset({"person", "email", "provider", "subject"}),
+    Event.SSO_UNLINKED: frozenset({"person", "email", "provider"}),
     Event.PERSON_ADDED: frozenset({"person", "email", "role", "link"}),
     Event.PERSON_REMOVED: frozenset({"person", "email", "before", "after"}),
     Event.PERSON_CHANGED: frozenset({"person", "email", "before", "after"}),
@@ -283,6 +289,8 @@ URGENT = frozenset(
         Event.PASSWORD_CHANGED,
         Event.PASSWORD_RESET,
         Event.SESSIONS_ENDED,
+        Event.SSO_LINKED,
+        Event.SSO_UNLINKED,
         Event.PERSON_ADDED,
         Event.PERSON_REMOVED,
         Event.PERSON_CHANGED,

@@ -20,7 +20,9 @@ LARGEST = 8192
 SALT = 16
 HIDDEN = "h:"
 ERASED = "erased"
-PERSONAL = frozenset({"email", "owner", "owner_email", "owner_name", "full name", "ip", "browser", "filter"})
+PERSONAL = frozenset(
+    {"email", "owner", "owner_email", "owner_name", "full name", "ip", "browser", "filter", "subject"}
+)
 """Names of details that hold personal data, at any depth. A filter can contain anybody's name."""
 PERSONAL_OF_ACTOR = frozenset({"name", "email", "ip", "browser"})
 

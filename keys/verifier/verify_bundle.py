@@ -36,7 +36,7 @@ SEALED_WITHIN = timedelta(minutes=15)  # usually about a second
 EPOCH, HASH, LEAF = 900, 32, 8192  # seconds; bytes; the longest leaf in bytes
 NUMBER_LIMIT, RECENT_IDS = 2**53, 10_000
 FIELDS = {"v", "id", "at", "type", "actor", "key", "reason", "details"}
-PERSONAL = {"email", "owner", "owner_email", "owner_name", "full name", "ip", "browser", "filter"}
+PERSONAL = {"email", "owner", "owner_email", "owner_name", "full name", "ip", "browser", "filter", "subject"}
 CANNOT_READ = (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile)
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -6,8 +6,10 @@ from http import HTTPStatus
 from typing import Any, cast
 
 from allauth.account import views as allauth_views
-from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.adapter import DefaultAccountAdapter, get_adapter
+from allauth.account.authentication import get_authentication_records
 from allauth.core.exceptions import ImmediateHttpResponse
+from django.conf import settings
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.hashers import check_password
@@ -20,12 +22,13 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from keys.actions.people import sign_in, throttle
 from keys.actions.people.change_password import change_password
+from keys.actions.sso.refuse import refuse_sign_in
 from keys.jobs import mails
 from keys.models import User
 from keys.rules.events import Event
-from keys.views.kept_input import resume
+from keys.views.kept_input import confirm_without_password, resume
 from keys.views.known_browser import known_browser, remember_browser
-from keys.views.people import actor_of, browser_of, ip_of, keep_session_mark
+from keys.views.people import actor_of, browser_of, ip_of, keep_session_mark, must_use_provider
 
 EVENTS = {
     "account_reauthenticate": Event.IDENTITY_CONFIRMED,
@@ -54,16 +57,19 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
         """Refresh the role from Cerby. Refuse a person who is disabled there, or whose hash is forged."""
-        reason = sign_in.why_refused(user)
+        by_sso = _is_by_sso(request, user)
+        reason = sign_in.why_refused(user, with_password=not by_sso)
         if reason:
-            sign_in.record_refused(user, reason, ip=ip_of(request), browser=browser_of(request))
+            record = refuse_sign_in if by_sso else sign_in.record_refused
+            record(user, reason, ip=ip_of(request), browser=browser_of(request))
             request.session.flush()  # allauth has noted in it that the password was right
             raise ImmediateHttpResponse(self.respond_user_inactive(request, user))
         return cast("HttpResponse | None", super().pre_login(request, user, **kwargs))
 
     def login(self, request: HttpRequest, user: User) -> None:
         super().login(request, user)
-        sign_in.record(user, ip=ip_of(request), browser=browser_of(request))
+        how = {"method": "sso", "provider": settings.PORTAL_OIDC_ISSUER} if _is_by_sso(request, user) else {}
+        sign_in.record(user, ip=ip_of(request), browser=browser_of(request), **how)
 
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
         response = super().post_login(request, user, **kwargs)
@@ -141,7 +147,12 @@ def log_in(request: HttpRequest) -> HttpResponseBase:
 
 @sensitive_post_parameters()
 def reauthenticate(request: HttpRequest) -> HttpResponseBase:
-    """Confirm the password, and offer the form that needed that."""
+    """Confirm the password, and offer the form that needed that.
+
+    A person without a password confirms their identity at the sign-in provider.
+    """
+    if must_use_provider(request) or not get_adapter().get_reauthentication_methods(request.user):
+        return confirm_without_password(request)
     return resume(request, allauth_views.reauthenticate(request))
 
 
@@ -170,6 +181,11 @@ def record_throttled(request: HttpRequest, email: str) -> None:
 
 def record_wrong_password(request: HttpRequest, email: str) -> None:
     sign_in.record_failure(email, _event(request), ip=ip_of(request), browser=browser_of(request))
+
+
+def _is_by_sso(request: HttpRequest, user: User) -> bool:
+    records = get_authentication_records(request, user)
+    return bool(records) and records[-1]["method"] == "sso"
 
 
 def _event(request: HttpRequest) -> Event:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -10,7 +11,7 @@ from django.http import HttpRequest
 from keys.rules.policy import Action
 from keys.selectors.mine.page import has_keys
 from keys.selectors.people import owns_keys
-from keys.views.people import actor_of
+from keys.views.people import actor_of, must_use_provider, offers_provider
 
 
 def portal(request: HttpRequest) -> dict[str, Any]:
@@ -22,6 +23,7 @@ def portal(request: HttpRequest) -> dict[str, Any]:
         "portal": {
             "sandbox": settings.PORTAL_IS_SANDBOX,
             "workspace": settings.CERBY_WORKSPACE,
+            "sso": settings.PORTAL_OIDC_NAME if settings.PORTAL_OIDC_ISSUER else "",
             "assisted": settings.CERBY_ISSUE_MODE == "assisted",
         },
         "actor": actor,
@@ -33,5 +35,7 @@ def portal(request: HttpRequest) -> dict[str, Any]:
         "may_register": actor is not None and actor.may(Action.REGISTER_KEY),
         "may_see_activity": actor is not None and actor.may(Action.SEE_ACTIVITY),
         "may_see_people": actor is not None and actor.may(Action.SEE_PEOPLE),
+        "offers_provider": partial(offers_provider, request),
+        "must_use_provider": partial(must_use_provider, request),
         "may_find": actor is not None and actor.may(Action.FIND_KEY),
     }

@@ -1,7 +1,8 @@
 """Keep what a person sent with a form if they must sign in first, and let them send it again afterwards.
 
-The page that asks for the password carries the input as a signed field. Nothing of it is stored on the
-server, and nothing that may be a key is in it.
+The page that asks for the password carries the input as a signed field. Nothing that may be a key is in
+it. It is stored on the server only while the person is at the sign-in provider, encrypted with a key that
+only their browser brings back.
 """
 
 from __future__ import annotations
@@ -100,10 +101,10 @@ def _without_key(value: str) -> str:
     return value  # an id in a hidden field
 
 
-def kept_in(request: HttpRequest) -> Kept | None:
+def kept_in(text: str) -> Kept | None:
     """Return the input that the sign-in page sent back, or None if it is missing, old or not ours."""
     try:
-        content: dict[str, Any] = signing.loads(request.POST.get(FIELD, ""), salt=SALT, max_age=KEPT_FOR)
+        content: dict[str, Any] = signing.loads(text, salt=SALT, max_age=KEPT_FOR)
     except signing.BadSignature:
         return None
     fields = [(name, value) for name, value in content["fields"]]
@@ -123,6 +124,12 @@ def confirm_page(request: HttpRequest, next_path: str, kept: str) -> HttpRespons
     )
 
 
+def confirm_without_password(request: HttpRequest) -> HttpResponse:
+    """Offer the other ways to confirm one's identity."""
+    wanted = request.POST.get("next") or request.GET.get("next", "")
+    return _page(request, "account/reauthenticate.html", None, wanted, request.POST.get(FIELD, ""))
+
+
 def _page(request: HttpRequest, template: str, form: Any, next_path: str, kept: str) -> HttpResponse:
     hidden = format_html('<input type="hidden" name="next" value="{}">', next_path)
     response = render(request, template, {"form": form, "redirect_field": hidden, "kept": kept})
@@ -132,12 +139,19 @@ def _page(request: HttpRequest, template: str, form: Any, next_path: str, kept: 
 
 def resume(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Offer the kept input, instead of the redirect ``response``, if the same person has signed in."""
-    if request.method != "POST" or "Location" not in response or not request.user.is_authenticated:
+    if request.method != "POST":
         return response
-    kept = kept_in(request)
+    return resume_text(request, cast("HttpResponse", response), request.POST.get(FIELD, ""))
+
+
+def resume_text(request: HttpRequest, response: HttpResponse, text: str) -> HttpResponse:
+    """Do the same with ``text``, the input as ``keep_input`` returned it."""
+    if "Location" not in response or not request.user.is_authenticated:
+        return response
+    kept = kept_in(text)
     if kept is None or kept.user_id != request.user.pk:
         return response
     page = render(request, "account/resume.html", {"kept": kept, "back": response["Location"]})
-    page.cookies = cast("HttpResponse", response).cookies
+    page.cookies = response.cookies
     page["Cache-Control"] = "no-store, private"
     return page

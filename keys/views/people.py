@@ -16,6 +16,7 @@ from keys.models import User
 from keys.rules import formatting
 from keys.rules.errors import SignInAgain
 from keys.rules.policy import Actor
+from keys.selectors.sso.link import provider_tells_auth_time, sso_link_of
 
 SESSION_MARK = "session_mark"
 
@@ -55,8 +56,28 @@ def keep_session_mark(request: HttpRequest) -> None:
 
 
 def require_fresh_sign_in(request: HttpRequest, next_path: str) -> None:
-    """Raise ``SignInAgain`` unless the person gave their password within the last 5 minutes."""
+    """Raise ``SignInAgain`` unless the person proved who they are within the last 5 minutes.
+
+    PORTAL_STEP_UP says whether the sign-in provider, the portal, or either of them must have asked.
+    """
     records = get_authentication_records(request, request.user)
-    latest = records[-1]["at"] if records else 0
+    if settings.PORTAL_STEP_UP == "portal":
+        records = [one for one in records if one["method"] != "sso"]
+    elif must_use_provider(request):
+        records = [one for one in records if one["method"] == "sso"]
+    latest = max((one["at"] for one in records), default=0)
     if time.time() - latest > settings.ACCOUNT_REAUTHENTICATION_TIMEOUT:
         raise SignInAgain(next_path)
+
+
+def must_use_provider(request: HttpRequest) -> bool:
+    """Return whether only the sign-in provider can confirm the person's identity."""
+    only = settings.PORTAL_STEP_UP == "idp"
+    return only and sso_link_of(cast("int", request.user.pk)) is not None
+
+
+def offers_provider(request: HttpRequest) -> bool:
+    """Return whether the sign-in provider can confirm the person's identity."""
+    if settings.PORTAL_STEP_UP == "portal" or not request.user.is_authenticated:
+        return False
+    return sso_link_of(request.user.pk) is not None and provider_tells_auth_time()

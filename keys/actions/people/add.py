@@ -19,13 +19,13 @@ from keys.rules.events import Event
 from keys.rules.policy import Action, Actor
 
 
-def add_person(email: str, actor: Actor | None = None, *, link: str = "") -> User:
+def add_person(email: str, actor: Actor | None = None, *, link: str = "", reason: str = "") -> User:
     """Allow the person with ``email`` in Cerby to sign in, with their role from Cerby.
 
     ``actor`` is None on the command line, which makes a new link for a person who was added already. For
-    anybody else, that is a ``Conflict``. ``link``: "mailed" or "shown", for the audit log; a person with a
-    password gets none. Raises ``NotFound`` if Cerby does not know the person, ``Invalid`` if they are not
-    live there, and ``CerbyError``.
+    anybody else, that is a ``Conflict``. ``reason``: why the portal itself adds them. ``link``: "mailed" or
+    "shown", for the audit log; a person with a password gets none. Raises ``NotFound`` if Cerby does not know
+    the person, ``Invalid`` if they are not live there, and ``CerbyError``.
     """
     if actor is not None:
         actor = authorize_now(actor, Action.ADD_PERSON)
@@ -39,7 +39,7 @@ def add_person(email: str, actor: Actor | None = None, *, link: str = "") -> Use
         if added.added_at is None:
             added.added_at = timezone.now()
             added.save(update_fields=["added_at"])
-            _record(actor, added, "" if added.has_usable_password() else link)
+            _record(actor, added, "" if added.has_usable_password() else link, reason)
         elif actor is not None:
             raise Conflict(
                 f"{added.email} was added already. If they lost their password, they choose "
@@ -64,8 +64,8 @@ def _from_cerby(email: str) -> tuple[User, cerby.Person]:
     return User.objects.get(cerby_id=person.id), person
 
 
-def _record(actor: Actor | None, user: User, link: str) -> None:
+def _record(actor: Actor | None, user: User, link: str, reason: str) -> None:
     details: dict[str, Any] = {"person": str(user.pk), "email": user.email, "role": user.role_in_words}
     if link:
         details["link"] = link
-    log.append(Event.PERSON_ADDED, actor=actor, **details)
+    log.append(Event.PERSON_ADDED, actor=actor, reason=reason, **details)

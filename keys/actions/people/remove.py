@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from keys.actions.people.confirm_role import authorize_now
+from keys.actions.sso.unlink import unlink_person
 from keys.audit import log
 from keys.models import User
 from keys.rules.errors import Conflict, NotFound
@@ -43,4 +44,5 @@ def remove_person(email: str, actor: Actor | None = None, *, reason: str = "") -
             before=before,
             after=after,
         )
+        unlink_person(user, actor, reason=reason)
     return user

@@ -38,11 +38,11 @@ def confirm(user: User) -> bool:
         return user.is_active
 
 
-def why_refused(user: User) -> str:
-    """Return why ``user``, whose password was right, may not sign in, or "" if they may."""
+def why_refused(user: User, *, with_password: bool = True) -> str:
+    """Return why ``user``, who proved their identity, may not sign in, or "" if they may."""
     if not confirm(user):
         return NOT_LIVE
-    if has_other_password(user):
+    if with_password and has_other_password(user):
         _record_forged_password(user)
         return FORGED
     return ""
@@ -66,13 +66,16 @@ def _record_forged_password(user: User) -> None:
         )
 
 
-def record(user: User, *, ip: str, browser: str) -> None:
-    """Record a sign-in. Store a new hash of the password if ``check_password`` made one."""
-    details: dict[str, Any] = {}
+def record(user: User, *, ip: str, browser: str, **how: Any) -> None:
+    """Record a sign-in. Store a new hash of the password if ``check_password`` made one.
+
+    ``how``: the method and the provider, unless it was a password.
+    """
+    details: dict[str, Any] = {**how}
     with transaction.atomic():
         rows = User.objects.filter(pk=user.pk, password=user.former_hash)
         if user.former_hash and rows.update(password=user.password) == 1:
-            details = {"password_digest": digest_of_hash(user.password)}
+            details |= {"password_digest": digest_of_hash(user.password)}
         log.append(Event.SIGNED_IN, actor=user.as_actor(ip=ip, browser=browser), **details)
 
 
@@ -80,9 +83,9 @@ def record_end(actor: Actor) -> None:
     log.append(Event.SIGNED_OUT, actor=actor)
 
 
-def record_confirmation(actor: Actor, *, method: str) -> None:
+def record_confirmation(actor: Actor, *, method: str, **how: Any) -> None:
     """Record that a signed-in person proved once more who they are, for example with their password."""
-    log.append(Event.IDENTITY_CONFIRMED, actor=actor, method=method)
+    log.append(Event.IDENTITY_CONFIRMED, actor=actor, method=method, **how)
 
 
 def record_failure(email: str, event: Event = Event.SIGNED_IN, *, ip: str, browser: str) -> None:

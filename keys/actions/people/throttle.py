@@ -20,6 +20,8 @@ CONFIRMATION = Budget(10, 60)
 """Wrong passwords of a person who is signed in already."""
 LINKS = Budget(3, 20 * 60)
 """Links to set a password, for one account. Earlier links keep working, so nobody needs more."""
+SSO = Budget(60, 2)
+"""Visits to the sign-in provider, from one network or by one person. Each takes a row for ten minutes."""
 WAITING_AT_ONCE = 3
 """Waiting attempts in this process: each occupies a thread of the web server."""
 
@@ -63,6 +65,11 @@ def admit_confirmation(user_id: int) -> Attempt | None:
 def admit_link(email: str) -> bool:
     """Return whether another link to set a password may be mailed."""
     return _admit([(_name("link", email.strip().lower()), LINKS)]) is not None
+
+
+def admit_sso(who: str) -> bool:
+    """Return whether ``who``, an address or a signed-in person, may visit the sign-in provider."""
+    return _admit([(_name("sso", _network(who)), SSO)]) is not None
 
 
 def forget_old() -> int:

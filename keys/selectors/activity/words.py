@@ -51,6 +51,7 @@ _LABELS = {
     "owner_id": "owner's number in the portal",
     "people": "people in all",
     "person": "person's number in the portal",
+    "provider": "sign-in provider",
     "read_at": "read on",
     "review_on": "review on",
     "removed_at": "removed on",
@@ -61,6 +62,7 @@ _LABELS = {
     "shared": "shared with the key's owner",
     "shown": "status in Cerby's web app",
     "unreadable": "lines that could not be read",
+    "subject": "id at the sign-in provider",
     "whole_table": "the whole table was pasted",
 }
 _LABELS_OF: dict[tuple[str, str], str] = {

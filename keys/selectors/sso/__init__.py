@@ -1,0 +1,1 @@
+"""Read the links between people and the sign-in provider."""

@@ -1,0 +1,187 @@
+"""Send people to the sign-in provider, and take them back: to sign in, or to confirm their identity."""
+
+from __future__ import annotations
+
+import secrets
+from http import HTTPStatus
+from typing import cast
+
+from allauth.account.adapter import get_adapter
+from allauth.account.internal.flows.login import perform_login, record_authentication
+from allauth.account.models import Login
+from allauth.core.exceptions import ImmediateHttpResponse
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import render, resolve_url
+from django.utils.crypto import salted_hmac
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_http_methods, require_POST
+
+from keys import oidc
+from keys.actions.people import throttle
+from keys.actions.sso import refuse
+from keys.actions.sso.begin import begin_sign_in, begin_step_up
+from keys.actions.sso.confirm import confirm_with_provider
+from keys.actions.sso.find import Refused, find_person, needs_email
+from keys.actions.sso.take import take_request
+from keys.crypto.kept_text import unlock
+from keys.models import SsoRequest, User
+from keys.rules.errors import Conflict, PortalError, ProviderDown, ProviderRefused, TooOften
+from keys.selectors.sso.link import sso_link_of
+from keys.views.kept_input import FIELD, resume_text
+from keys.views.people import actor_of, browser_of, ip_of, keep_session_mark, session_of
+
+COOKIE_LASTS = 10 * 60
+STALE = (
+    "This sign-in was used already, took longer than ten minutes, was started in another browser, or was "
+    "followed by another one. Start again."
+)
+
+
+@login_not_required
+@require_POST
+def sign_in(request: HttpRequest) -> HttpResponseBase:
+    """Send a person who is not signed in to the provider. Parameters in the address are ignored."""
+    _check_is_configured()
+    if request.user.is_authenticated:
+        return HttpResponseRedirect(resolve_url(settings.LOGIN_REDIRECT_URL))
+    if not throttle.admit_sso(ip_of(request)):
+        raise TooOften("Too many sign-ins were started from your network. Try again in a minute.")
+    try:
+        oidc.current_provider()
+        mark = request.COOKIES.get(_cookie(), "") or secrets.token_urlsafe(32)
+        kept = request.POST.get(FIELD, "")
+        state = begin_sign_in(_hash(mark), next_path=_next_path(request), kept=kept)
+        response = HttpResponseRedirect(oidc.sign_in_url(state, step_up=False))
+    except PortalError as error:
+        return _refused(request, error)
+    response.set_cookie(
+        _cookie(),
+        mark,
+        max_age=COOKIE_LASTS,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",  # the provider sends the browser back
+    )
+    return response
+
+
+@require_POST
+def step_up(request: HttpRequest) -> HttpResponseBase:
+    """Send a signed-in person to the provider, which must ask them to sign in again."""
+    _check_is_configured()
+    link = sso_link_of(cast("int", request.user.pk))
+    if link is None or settings.PORTAL_STEP_UP == "portal":
+        raise ProviderRefused("You confirm your identity in the portal, not at the sign-in provider.")
+    if not throttle.admit_sso(f"person {request.user.pk}"):
+        raise TooOften("You started too many confirmations. Try again in a minute.")
+    try:
+        oidc.current_provider()
+        kept, next_path = request.POST.get(FIELD, ""), _next_path(request)
+        state = begin_step_up(link, session_of(request), next_path=next_path, kept=kept)
+        return HttpResponseRedirect(oidc.sign_in_url(state, step_up=True))
+    except PortalError as error:
+        return _refused(request, error)
+
+
+@login_not_required
+@require_http_methods(["GET"])  # HEAD must not use up the request
+@sensitive_variables()
+def callback(request: HttpRequest) -> HttpResponseBase:
+    """Take a person back. The request that they were sent with decides what the answer is good for."""
+    _check_is_configured()
+    state = request.GET.get("state", "")
+    answer = oidc.Answer(*(request.GET.get(name, "") for name in ("code", "iss", "error")))
+    is_signed_in = request.user.is_authenticated
+    mark = request.COOKIES.get(_cookie(), "")
+    sessions = [_hash(mark)] if mark else []
+    found = take_request(state, [*sessions, session_of(request)] if is_signed_in else sessions)
+    if is_signed_in:
+        if found is not None and found.purpose == SsoRequest.Purpose.SIGN_IN:
+            return HttpResponseRedirect(found.next_path or resolve_url(settings.LOGIN_REDIRECT_URL))
+        return _finish_step_up(request, found, state, answer)
+    if found is None:
+        return _refused(request, ProviderRefused(STALE))
+    response = _finish_sign_in(request, found, state, answer)
+    response.delete_cookie(_cookie(), samesite="Lax")
+    return response
+
+
+@sensitive_variables()
+def _finish_sign_in(request: HttpRequest, found: SsoRequest, state: str, answer: oidc.Answer) -> HttpResponse:
+    ip, browser = ip_of(request), browser_of(request)
+    email = ""
+    try:
+        claims = oidc.redeem(state, answer, wants_email=needs_email)
+        email = claims.email
+        user, is_new = find_person(claims, ip=ip, browser=browser)
+    except ProviderDown as error:
+        return _refused(request, error)
+    except (ProviderRefused, Conflict) as error:
+        known = error.user if isinstance(error, Refused) else None
+        if known is not None:
+            refuse.refuse_sign_in(known, error.sentence, ip=ip, browser=browser)
+        else:
+            refuse.refuse_stranger(email, error.sentence)
+        return _refused(request, error)
+    # The provider may not have asked for anything, so this is no fresh sign-in.
+    record_authentication(request, user, method="sso", at=0.0)
+    try:
+        response = perform_login(request, Login(user=user, redirect_url=found.next_path or None))
+    except ImmediateHttpResponse as refusal:
+        response = refusal.response
+    if is_new:
+        get_adapter(request).send_notification_mail("account/email/sso_linked", user)
+    return resume_text(request, response, unlock(found.kept, state))
+
+
+@sensitive_variables()
+def _finish_step_up(
+    request: HttpRequest, found: SsoRequest | None, state: str, answer: oidc.Answer
+) -> HttpResponse:
+    """Make the sign-in fresh, or leave the session as it is and say why."""
+    actor, user = actor_of(request), cast("User", request.user)
+    try:
+        if found is None:
+            raise ProviderRefused(STALE)
+        confirm_with_provider(found, oidc.redeem(state, answer), actor)
+    except PortalError as error:
+        refuse.refuse_step_up(actor, error.sentence)
+        return _refused(request, error)
+    keep_session_mark(request)
+    request.session.cycle_key()
+    record_authentication(request, user, method="sso", reauthenticated=True)
+    response = HttpResponseRedirect(found.next_path or resolve_url(settings.LOGIN_REDIRECT_URL))
+    return resume_text(request, response, unlock(found.kept, state))
+
+
+def _check_is_configured() -> None:
+    if not oidc.is_configured():
+        raise Http404
+
+
+def _next_path(request: HttpRequest) -> str:
+    wanted = request.POST.get("next", "")
+    return wanted if get_adapter(request).is_safe_url(wanted) else ""
+
+
+def _cookie() -> str:
+    return f"{settings.SESSION_COOKIE_NAME}-sso"
+
+
+def _hash(mark: str) -> str:
+    return salted_hmac("keys.sso-browser", mark, algorithm="sha256").hexdigest()
+
+
+def _refused(request: HttpRequest, error: PortalError) -> HttpResponse:
+    is_signed_in = request.user.is_authenticated
+    title = (
+        "Your identity was not confirmed"
+        if is_signed_in and error.status < HTTPStatus.INTERNAL_SERVER_ERROR
+        else error.title
+    )
+    said = {"title": title, "sentence": error.sentence}
+    response = render(request, "account/sso_refused.html", said, status=error.status)
+    response["Cache-Control"] = "no-store, private"
+    return response
