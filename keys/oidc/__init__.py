@@ -1,6 +1,4 @@
-"""Speak OpenID Connect with the sign-in provider of the organisation. Sign-in and step-up share this
-client.
-"""
+"""Speak OpenID Connect with the sign-in provider. Sign-in and step-up share this client."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Read what the sign-in provider publishes about itself: its addresses and its public keys.
 
-Both stay in the memory of the process, not in the database: whoever can write to the database must not be
-able to replace a public key.
+Both stay in the memory of the process, not in the database: a person who can write to the database must not
+be able to replace a public key.
 """
 
 from __future__ import annotations

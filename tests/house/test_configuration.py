@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from keys.checks import production_is_configured, sandbox_is_not_production
 from portal import conf, variables
+from tests.house import sso_settings
 from tests.house.project import texts
 
 SECRETS = {
@@ -29,6 +30,7 @@ SECRETS = {
     "PORTAL_PEPPERS": '{"p1": "' + "c0" * 32 + '"}',
     "PORTAL_EMAIL_URL": "smtp+tls://user:CANARY-mail@mail.example.com:587",
     "PORTAL_SIEM_TOKEN": "CANARY-siem-token",
+    "PORTAL_OIDC_CLIENT_SECRET": "CANARY-oidc",
     "CERBY_TOKEN": "CANARY-token",
     "CERBY_API_KEY": "CANARY-api-key",
 }
@@ -98,12 +100,8 @@ def test_production_takes_nothing_from_the_demos_files(environment, tmp_path):
 def test_production_as_it_should_be(environment):
     environment(**PRODUCTION)
     config = conf.read()
-    assert (config.env, config.host, config.https, config.is_sandbox) == (
-        "production",
-        "keys.example.com",
-        True,
-        False,
-    )
+    where = (config.env, config.host, config.https, config.is_sandbox)
+    assert where == ("production", "keys.example.com", True, False)
     assert (config.extra_scopes, config.allow_sandbox) == (True, False)  # assisted: every scope is offered
     assert config.cerby_keys_path == "Settings → Workspace Configuration → API keys"
     assert config.secret_key_fallbacks == ("CANARY-older", "CANARY-oldest")
@@ -130,6 +128,7 @@ def test_every_name_may_be_given_as_a_file(environment, tmp_path, name):
         "PORTAL_MAX_LIFETIME_DAYS": "7",
         "PORTAL_COMPARE_EVERY_DAYS": "7",
         "PORTAL_PROXIES": "1",
+        **sso_settings.USUAL,
         "PORTAL_ALLOW_SANDBOX": "true",
         "PORTAL_EMAIL_FROM": "portal@example.com",
         "PORTAL_ALERT_EMAILS": "ops@example.com, oncall@example.com",
@@ -205,6 +204,7 @@ def test_a_file_that_is_not_there_is_an_error_that_names_the_setting(environment
 
 BAD = {
     "CERBY_API_KEY_EXPIRES": ["soon", "31.1.2027", "2027-13-01"],
+    **sso_settings.WRONG,
     "CERBY_CA_FILE": ["/nowhere/ca.pem", "/etc/hostname", "/etc"],
     "DATABASE_URL": [
         "postgres",

@@ -34,6 +34,7 @@ PARTS_OF_A_VIEW = {
     "pasted_key": "the response to a search for an API key",
     "people": "the signed-in person",
     "saved_views": "the saved views of the inventory and the activity",
+    "sso": "the addresses below accounts/ for the sign-in provider, beside those of allauth",
     "secrecy": "the headers of pages that show a secret",
 }
 LOOKED_UP_BY_NAME = {
@@ -44,6 +45,8 @@ LOOKED_UP_BY_NAME = {
     "503.html": "portal/outage.py",
     "account/email/person_added_message.txt": "keys/jobs/mails.py",
     "account/email/person_added_subject.txt": "keys/jobs/mails.py",
+    "account/email/sso_linked_message.txt": "keys/views/sso.py",
+    "account/email/sso_linked_subject.txt": "keys/views/sso.py",
 }
 ALLAUTH_TEMPLATES = Path(allauth.__file__).parent / "templates"
 LONGEST = 400  # lines

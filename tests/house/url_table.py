@@ -118,6 +118,10 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
         "POST": everybody(302),
         "OPTIONS": everybody(200),
     },
+    # Without PORTAL_OIDC_ISSUER. tests/pages/test_sso.py and test_sso_step_up.py use the pages with it.
+    "account_sso": {"POST": everybody(404)},
+    "account_sso_confirm": {"POST": signed_in(404, outsider=302)},
+    "account_sso_callback": {"GET": everybody(404)},
     "account_inactive": SHOWN,
     "account_signup": {METHODS: signed_in(302, outsider=200)},  # a page that says who adds people
     "account_reauthenticate": {

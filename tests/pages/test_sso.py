@@ -226,7 +226,7 @@ def test_a_setting_admits_people_whom_cerby_lists_with_a_suitable_role(sso, brow
 
 def test_parameters_in_the_address_are_ignored(sso, browser, cast):
     started = browser.post(
-        "/accounts/sso/?auth_params=prompt%3Dnone&scope=admin&prompt=none&redirect_uri=http://evil/"
+        "/accounts/sso/?auth_params=prompt%3Dnone&scope=admin&prompt=none&redirect_uri=https://login.example.com/"
     )
     asked = dict(parse_qsl(urlsplit(started["Location"]).query))
     assert all(asked.pop(name) for name in ("state", "nonce", "code_challenge"))

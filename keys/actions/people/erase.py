@@ -17,7 +17,7 @@ from django.db.models.functions import Cast
 from django.http import QueryDict
 
 from keys.actions.people.confirm_role import authorize_now
-from keys.actions.sso.unlink import unlink_person
+from keys.actions.people.unlink_sso import unlink_person
 from keys.audit import refusals
 from keys.audit.erasures import append_erasure, list_earlier_erasures
 from keys.models import ApiKey, AuditEvent, RevealGrant, SavedView, User

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from keys.actions.people.confirm_role import authorize_now
-from keys.actions.sso.unlink import unlink_person
+from keys.actions.people.unlink_sso import unlink_person
 from keys.audit import log
 from keys.models import User
 from keys.rules.errors import Conflict, NotFound

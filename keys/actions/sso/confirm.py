@@ -1,6 +1,4 @@
-"""Decide whether an answer of the sign-in provider proves that a signed-in person has just signed in
-there.
-"""
+"""Decide whether an answer of the provider proves that a signed-in person has just signed in there."""
 
 from __future__ import annotations
 

@@ -31,6 +31,8 @@ from keys.models import (
     Sealed,
     SelectedKey,
     Selection,
+    SsoLink,
+    SsoRequest,
     TreeHead,
     TreeNode,
     User,
@@ -73,6 +75,31 @@ def registered_twice(in_use: str) -> Wrong:
         a_key(cast.admin, name="STRAßE NIGHTLY", **declared)
 
     return write
+
+
+def link(**columns: object) -> Wrong:
+    facts = {
+        "issuer": "https://login.example.com",
+        "subject": "7",
+        "linked_at": timezone.now(),
+        "event_id": 1,
+    }
+    return lambda cast: SsoLink.objects.create(**{"user": cast.admin, **facts, **columns})
+
+
+def two_people_with_one_account(cast: Cast) -> None:
+    link()(cast)
+    link(user=cast.owner, event_id=2)(cast)
+
+
+def one_person_with_two_accounts(cast: Cast) -> None:
+    link()(cast)
+    link(subject="8", event_id=2)(cast)
+
+
+def sso_request(**columns: object) -> Wrong:
+    facts = {"name": "n", "session": "s" * 64, "purpose": "sign-in", "started_at": timezone.now()}
+    return lambda _: SsoRequest.objects.create(**facts | columns)
 
 
 def in_state(state: str) -> dict[str, object]:
@@ -257,6 +284,11 @@ WRONG: dict[str, list[Wrong]] = {
     "saved_view_private_name_once": [the_same_view_name_twice],
     "saved_view_shared_name_once": [the_same_shared_name_twice],
     "saved_view_page_is_known": [lambda cast: view(user=cast.admin, page="people")],
+    "sso_link_of_one_person": [two_people_with_one_account],
+    "sso_link_one_per_provider": [one_person_with_two_accounts],
+    "sso_link_is_whole": [link(issuer=""), link(subject="")],
+    "sso_request_is_for_one_purpose": [sso_request(purpose="step-up"), sso_request(purpose="link")],
+    "sso_request_has_a_session": [sso_request(session="s")],
     "pause_ends_after_it_began": [
         lambda _: Pause.objects.create(what="create", since=(now := timezone.now()), until=now)
     ],
@@ -308,6 +340,8 @@ SAID_ANOTHER_WAY_BY_SQLITE = {
     "selected_key_once": "UNIQUE constraint failed: keys_selectedkey.key_id, keys_selectedkey.selection_id",
     "selected_key_worked_on_once": "UNIQUE constraint failed: keys_selectedkey.key_id",
     "key_scope_once": "UNIQUE constraint failed: keys_keyscope.key_id, keys_keyscope.scope",
+    "sso_link_of_one_person": "UNIQUE constraint failed: keys_ssolink.issuer, keys_ssolink.subject",
+    "sso_link_one_per_provider": "UNIQUE constraint failed: keys_ssolink.user_id, keys_ssolink.issuer",
     "checkpoint_size_once": "UNIQUE constraint failed: keys_checkpoint.size",
 }
 """SQLite reports the name of a failed check, but only the columns of a unique index."""

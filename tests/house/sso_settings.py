@@ -1,0 +1,31 @@
+"""Values of the settings for SSO: usual ones, and ones that are an error."""
+
+from __future__ import annotations
+
+import certifi
+
+USUAL = {
+    "PORTAL_OIDC_ISSUER": "https://login.example.com/tenant/",
+    "PORTAL_OIDC_CLIENT_ID": "portal",
+    "PORTAL_OIDC_SCOPES": "openid email",
+    "PORTAL_OIDC_ACR": "urn:example:strong urn:example:phr",
+    "PORTAL_OIDC_NAME": "Sign in with Example",
+    "PORTAL_OIDC_EMAILS_VERIFIED": "true",
+    "PORTAL_OIDC_ADMIT": "admins",
+    "PORTAL_OIDC_CA_FILE": certifi.where(),
+    "PORTAL_OIDC_PRIVATE": "true",
+    "PORTAL_OIDC_FORM_ACTION": "https://adfs.example.com",
+    "PORTAL_STEP_UP": "idp",
+}
+WRONG = {
+    "PORTAL_OIDC_ISSUER": [
+        "login.example.com",
+        "http://login.example.com",
+        "http://127.0.0.1:9",
+        "https://login.example.com/?x=1",
+        "https://",
+    ],
+    "PORTAL_OIDC_ADMIT": ["everybody"],
+    "PORTAL_OIDC_CA_FILE": ["/etc/hostname"],
+    "PORTAL_STEP_UP": ["nowhere"],
+}
