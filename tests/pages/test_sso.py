@@ -18,6 +18,8 @@ from django.test import Client
 from django.utils import timezone
 
 from keys.actions.people.remove import remove_person
+from keys.evidence.logged_links import changed_links
+from keys.evidence.row_check import contradictions
 from keys.models import SsoLink, SsoRequest
 from keys.oidc import provider as known
 from tests.cast import CHROME, PASSWORD, actor, email_of, signed_in
@@ -324,3 +326,19 @@ def test_without_a_provider_there_is_nothing(browser, cast):
     assert browser.post("/accounts/sso/").status_code == 404
     assert browser.get("/accounts/sso/callback/").status_code == 404
     assert "SSO" not in text(browser.get("/accounts/login/"))
+
+
+def test_the_verification_finds_links_that_no_event_explains(sso, browser, cast):
+    come_back(browser, sso, **ADMIN)
+    assert list(changed_links()) == []
+    real = SsoLink.objects.get()
+    forged = SsoLink.objects.create(
+        user=cast.owner, issuer=sso.issuer, subject="attacker", linked_at=real.linked_at, event_id=0
+    )
+    assert [found.words.split(", ")[1] for found in changed_links()] == ["and no event says so."]
+    forged.delete()
+    SsoLink.objects.filter(pk=real.pk).update(subject="attacker")
+    assert len(list(contradictions())) > 0
+    assert [found.event for found in changed_links()] == [real.event_id]
+    SsoLink.objects.all().delete()
+    assert ["was deleted" in found.words for found in changed_links()] == [True]
