@@ -6,15 +6,16 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.mail import send_mail
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from keys.actions.people.add import add_person
 from keys.actions.people.password_link import password_link
 from keys.jobs import mails
+from keys.management.for_people import CommandForPeople
 from keys.rules.errors import PortalError
 
 
-class Command(BaseCommand):
+class Command(CommandForPeople):
     help = "Let a person of the workspace sign in. Cerby determines their role."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

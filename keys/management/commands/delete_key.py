@@ -9,12 +9,13 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 
 from keys.actions.keys.delete import delete_key
 from keys.actions.people import sign_in
+from keys.management.for_people import CommandForPeople
 from keys.models import ApiKey, User
 from keys.rules.errors import PortalError
 from keys.rules.events import Event
@@ -27,7 +28,7 @@ BROWSER = "manage.py delete_key"
 """Stands in the audit log instead of a browser."""
 
 
-class Command(BaseCommand):
+class Command(CommandForPeople):
     help = (
         "Delete an API key. It asks for the password of the person who deletes it and for a confirmation. "
         "Cerby must confirm the person's role, as on the page."

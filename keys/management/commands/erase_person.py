@@ -5,13 +5,14 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from keys.actions.people.erase import erase_person
+from keys.management.for_people import CommandForPeople
 from keys.rules.errors import PortalError
 
 
-class Command(BaseCommand):
+class Command(CommandForPeople):
     help = "Erase a person who has left: name, email, IP addresses and browsers, also from the audit log."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 
 from keys.actions.keys.find_leaked import Found, find_leaked
+from keys.management.for_people import CommandForPeople
 from keys.rules import key_text
 from keys.rules.visible import visible
 from keys.selectors.key.find import Answer, answers
@@ -25,7 +26,7 @@ UNPROVED = (
 )
 
 
-class Command(BaseCommand):
+class Command(CommandForPeople):
     help = (
         "Identify API keys in a suspicious text. The text comes from a file, from standard input or from a "
         "hidden prompt. None of it is stored."

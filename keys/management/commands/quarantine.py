@@ -5,15 +5,16 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from keys.actions.safeguards.quarantine import Cause, end_quarantine, start_quarantine
+from keys.management.for_people import CommandForPeople
 from keys.models import HeldBack
 from keys.rules.errors import PortalError
 from keys.selectors.health.safeguards import active_quarantine
 
 
-class Command(BaseCommand):
+class Command(CommandForPeople):
     help = (
         "Start, end or show the quarantine. While it is on, the portal deletes no API key on its own. "
         "Start it after a restore."

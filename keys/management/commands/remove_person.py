@@ -5,13 +5,14 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from keys.actions.people.remove import remove_person
+from keys.management.for_people import CommandForPeople
 from keys.rules.errors import PortalError
 
 
-class Command(BaseCommand):
+class Command(CommandForPeople):
     help = "Withdraw the portal access of a person who stays in the workspace. add_person restores it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -65,7 +65,7 @@ def test_nothing_is_deleted_without_each_check(delete, declared, email, lines, s
     assert declared.state == State.HELD
 
 
-def test_it_asks_cerby_for_the_role_as_the_page_does(delete, declared, cast, settings):
+def test_it_asks_cerby_for_the_role_as_the_page_does(delete, declared, cast, settings, caplog):
     settings.CERBY_BASE_URL = "http://127.0.0.1:9"
     cast.admin.role_checked_at = timezone.now() - timedelta(hours=2)
     cast.admin.save()
@@ -73,6 +73,7 @@ def test_it_asks_cerby_for_the_role_as_the_page_does(delete, declared, cast, set
         delete(str(declared.pk), cast.admin.email, PASSWORD, confirm="Payroll")
     declared.refresh_from_db()
     assert declared.state == State.HELD
+    assert caplog.records == []  # no line of JSON stands between the prompts
 
 
 def test_a_wrong_id_and_an_unknown_person_are_refused(delete, declared):
