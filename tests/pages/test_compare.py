@@ -19,6 +19,7 @@ from tests.pages.helpers import (
     events,
     links,
     messages_of,
+    names,
     reason_beside,
     text,
     the,
@@ -326,3 +327,17 @@ def test_only_people_who_see_the_whole_inventory_compare_it(browser_of, key, per
         == 403
     )
     assert ApiKey.objects.get().seen_at is None
+
+
+def test_the_sentence_about_keys_that_nobody_confirmed_leads_to_them(admin, cast, settings):
+    settings.PORTAL_COMPARE_EVERY_DAYS = 30
+    long_ago = timezone.now() - timedelta(days=40)
+    seen = {"origin": "declared", "cerby_id": None, "created_at": long_ago, "seen_by": cast.admin}
+    a_key(cast.user, name="Never", **seen | {"seen_by": None})
+    a_key(cast.user, name="Long ago", seen_at=long_ago, **seen)
+    a_key(cast.user, name="Lately", seen_at=timezone.now(), **seen)
+    a_key(cast.user, name="New", origin="declared", cerby_id=None)
+    line = links(admin.get("/"))
+    [address] = {url for words, url in line.items() if words.startswith("2 Not confirmed against")}
+    assert sorted(names(admin.get(address))) == ["Long ago", "Never"]
+    assert links(admin.get("/keys/"))["Show the others"] == address

@@ -63,7 +63,11 @@ def test_everyone_is_listed_with_role_keys_and_last_sign_in(admin, cast):
         email_of(name) for name in ("owner", "super_admin", "admin", "user", "login_only", "guest")
     )
     user, guest = listed[email_of("user")], listed[email_of("guest")]
-    assert (user["Role"], user["Access"], user["API keys"]) == ("User", "May sign in", "3")
+    assert (user["Role"], user["Access"], user["API keys"]) == (
+        "User",
+        "May sign in",
+        "3 API keys of User Person",
+    )
     assert str(timezone.now().year) in user["Last sign-in"]
     assert (guest["Access"], guest["API keys"], guest["Last sign-in"]) == ("Has left", "0", "Never")
     assert links(admin.get("/people/"))["User Person"] == f"/people/{cast.user.pk}/"

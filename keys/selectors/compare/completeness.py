@@ -58,9 +58,14 @@ def is_compared_by_hand() -> bool:
     return settings.CERBY_ISSUE_MODE == "assisted" or Comparison.objects.exclude(confirmed_at=None).exists()
 
 
+def unseen_since(now: datetime) -> datetime:
+    """Return the time after which a confirmation by hand is recent."""
+    return now - timedelta(days=settings.PORTAL_COMPARE_EVERY_DAYS or USUAL_DAYS)
+
+
 def completeness(now: datetime) -> Completeness:
     """Count in one query that reads at most ``COUNT_LIMIT`` + 1 rows, from an index."""
-    since = now - timedelta(days=settings.PORTAL_COMPARE_EVERY_DAYS or USUAL_DAYS)
+    since = unseen_since(now)
     active = ApiKey.objects.filter(LISTED, phase=Phase.LIVE, expires_at__gt=now).order_by("expires_at", "id")
     found = active[: COUNT_LIMIT + 1].aggregate(
         active=Count("pk"),

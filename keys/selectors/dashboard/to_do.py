@@ -123,8 +123,8 @@ def _not_seen(now: datetime) -> Line | None:
         "not-seen",
         completeness(now).due,
         f"Not confirmed against Cerby's web app for {days} days",
-        "Paste Cerby's table, and confirm the keys that it shows.",
-        reverse("keys:compare"),
+        "Compare with Cerby: paste its table, and confirm the keys that it shows.",
+        reverse("keys:inventory", query={"needs": "not-seen"}),
         "warning",
     )
 

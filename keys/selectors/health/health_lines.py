@@ -71,7 +71,10 @@ def web_app_lines(now: datetime) -> list[HealthLine]:
         return []
     found = completeness(now)
     tone = "warning" if found.due and settings.PORTAL_COMPARE_EVERY_DAYS else "ok"
-    return [HealthLine("Cerby's web app", found.sentence(now), tone, reverse("keys:compare"))]
+    url = reverse("keys:compare")
+    if found.due and settings.PORTAL_COMPARE_EVERY_DAYS:
+        url = reverse("keys:inventory", query={"needs": "not-seen"})
+    return [HealthLine("Cerby's web app", found.sentence(now), tone, url)]
 
 
 def jobs_line(late_jobs: Sequence[str]) -> HealthLine:

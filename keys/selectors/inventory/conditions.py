@@ -18,7 +18,7 @@ from django.db.models.lookups import Exact, In, IsNull, LessThanOrEqual
 
 from keys.models import ApiKey, KeyScope, KeyTag, User
 from keys.rules.lifecycle import Phase
-from keys.selectors.counts import has_at_most
+from keys.selectors.counts import COUNT_LIMIT, has_at_most
 from keys.selectors.inventory.keyset import Order, Unindexed, Window
 
 Keys = QuerySet[ApiKey]
@@ -268,6 +268,24 @@ def never_used(now: datetime) -> Condition:
         checked=active.checked & never,
         walks={"created": Walk(lambda keys: by_creation.rows(keys).filter(never), by_creation.order)},
     )
+
+
+def waiting(now: datetime) -> Condition:
+    """Return the condition for keys that the portal must resolve or delete now."""
+    return Condition(
+        found=Q(due_at__lte=now), checked=Q(LessThanOrEqual(Unindexed(F("due_at")), now)), few=MANY
+    )
+
+
+def not_seen(since: datetime, now: datetime) -> Condition:
+    """Return the condition for active keys that nobody has confirmed by hand, or entered, after ``since``.
+
+    It asks only the keys that expire first, as the dashboard's count does: no index has these keys together.
+    """
+    active = ApiKey.objects.filter(listed__isnull=False, phase=Phase.LIVE, expires_at__gt=now)
+    first = active.order_by("expires_at", "id").values("pk")[: COUNT_LIMIT + 1]
+    unseen = Q(seen_at__lt=since) | Q(seen_at=None, created_at__lt=since)
+    return Condition(found=Q(pk__in=first) & unseen, checked=Q(pk__in=first) & unseen, few=MANY)
 
 
 def with_scope(scope: str) -> Condition:

@@ -18,6 +18,7 @@ from keys.rules import key_text
 from keys.rules import scopes as catalogue
 from keys.rules.lifecycle import Phase
 from keys.rules.policy import Role
+from keys.selectors.compare.completeness import unseen_since
 from keys.selectors.inventory import conditions, search
 from keys.selectors.inventory.columns import DEFAULT, ColumnsField
 from keys.selectors.inventory.conditions import Condition, Keys
@@ -45,11 +46,13 @@ NEEDS = [
     ("orphan", "Nobody answers for it"),
     ("review-due", "Review date has come"),
     ("removal-stuck", "Removal stuck"),
+    ("waiting", "Waiting to be resolved or deleted"),
+    ("not-seen", "Not confirmed by hand for long"),
     ("unused-90", "Unused for 90 days"),
     ("unused-45", "Unused for 45 days"),
     ("never-used", "Never used"),
 ]
-"""Why somebody should look at a key. All but the first and "Removal stuck" are asked of active keys alone."""
+"""Why somebody should look at a key. Only "unconfirmed", "removal-stuck" and "waiting" ask all keys."""
 OF_LAST_USE = {"unused-90", "unused-45", "never-used"}
 """Cerby publishes no last use, so assisted mode cannot filter by it."""
 
@@ -93,12 +96,14 @@ _NEEDING: dict[str, Callable[[datetime], Condition]] = {
     "orphan": lambda now: conditions.marked_active("orphan", now),
     "review-due": lambda now: conditions.review_due(timezone.localdate(now), now),
     "removal-stuck": lambda _: conditions.marked("removal_stuck"),
+    "waiting": conditions.waiting,
+    "not-seen": lambda now: conditions.not_seen(unseen_since(now), now),
     "unused-90": lambda now: conditions.unused_since(now - timedelta(days=90), now),
     "unused-45": lambda now: conditions.unused_since(now - timedelta(days=45), now),
     "never-used": conditions.never_used,
 }
 _SORT_OF_NEED = {
-    **dict.fromkeys(("not-adopted", "missing", "owner-left", "orphan"), "expires"),
+    **dict.fromkeys(("not-adopted", "missing", "owner-left", "orphan", "not-seen"), "expires"),
     **dict.fromkeys(("unused-90", "unused-45"), "-last-used"),
     "review-due": "review",
 }
@@ -123,9 +128,9 @@ def with_status(status: str, now: datetime) -> Condition:
 
 def offered_needs() -> list[tuple[str, str]]:
     """Return those of ``NEEDS`` that the portal can know in its mode."""
-    if settings.CERBY_ISSUE_MODE != "assisted":
-        return NEEDS
-    return [(need, label) for need, label in NEEDS if need not in OF_LAST_USE]
+    unknown = OF_LAST_USE if settings.CERBY_ISSUE_MODE == "assisted" else set()
+    unknown = unknown if settings.PORTAL_COMPARE_EVERY_DAYS else unknown | {"not-seen"}
+    return [(need, label) for need, label in NEEDS if need not in unknown]
 
 
 def needing(need: str, now: datetime) -> Condition:

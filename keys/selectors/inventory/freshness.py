@@ -31,6 +31,11 @@ class Freshness:
     is_possible: bool = True
     by_hand: str = ""
 
+    @property
+    def has_filter(self) -> bool:
+        """Return whether the inventory has a filter for the keys that nobody has confirmed lately."""
+        return bool(self.by_hand and settings.PORTAL_COMPARE_EVERY_DAYS)
+
 
 def freshness() -> Freshness:
     if settings.CERBY_ISSUE_MODE == "assisted":

@@ -27,7 +27,7 @@ STATES = [
 ASKED = {
     "q": ["", "robot", "ROBOT 1", "übung", "person", "nowhere"],
     "status": ["", "active", "pending", "expired", "removed", "failed"],
-    "needs": ["", *(need for need, _ in NEEDS)],
+    "needs": ["", *(need for need, _ in NEEDS if need != "not-seen")],
     "origin": ["", "generated", "discovered"],
     "scope": ["", "read:users", "delete:teams"],
     "owner": ["", "admin@contenzilla.example", "nobody@contenzilla.example"],
@@ -115,6 +115,7 @@ def meets(key: ApiKey, asked: dict[str, str]) -> bool:
         "unused-90": active and (key.last_used_at or key.created_at) <= NOW - timedelta(days=90),
         "unused-45": active and (key.last_used_at or key.created_at) <= NOW - timedelta(days=45),
         "never-used": active and key.last_used_at is None,
+        "waiting": key.due_at is not None,
     }
     by_expiry = {
         "": True,
@@ -196,7 +197,7 @@ def test_each_key_is_shown_once_and_in_order_for_every_query_plan(many, monkeypa
 ALONE = [
     *({"sort": f"{sign}{name}"} for name in SORTS for sign in ("", "-")),
     *({"status": status} for status in ASKED["status"] if status),
-    *({"needs": need} for need in ASKED["needs"] if need),
+    *({"needs": need} for need in ASKED["needs"] if need not in {"", "waiting"}),
     {"origin": "discovered"},
     {"q": "robot"},
     {"scope": "read:users"},
