@@ -61,8 +61,8 @@ class Complaints:
         self._expected: set[int] = set()
 
     def expect_status(self, *statuses: int) -> None:
-        """Ignore these statuses. Chromium reports each response of 400 and above on the console."""
-        self._expected.update(statuses)
+        """Ignore these statuses from now on. Chromium reports each response of 400 and above on the console."""
+        self._expected = set(statuses)
 
     @contextmanager
     def of(self, context: BrowserContext) -> Iterator[None]:

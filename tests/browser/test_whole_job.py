@@ -43,8 +43,10 @@ def _delete(page: Page) -> None:
     expect(steps.message(page, "is removed. Cerby has confirmed that it no longer works.")).to_be_visible()
 
 
-@pytest.mark.parametrize("way", ["save in Cerby", "copy and tick"])
-@pytest.mark.parametrize("who", ["owner", "super-admin", "admin"])
+@pytest.mark.parametrize(
+    ("who", "way"),
+    [("owner", "save in Cerby"), ("super-admin", "copy and tick"), ("admin", "save in Cerby")],
+)
 def test_the_whole_job(portal, open_browser, who, way):
     page = open_browser(who, permissions=["clipboard-read", "clipboard-write"])
     name = steps.new_name()

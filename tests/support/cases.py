@@ -20,15 +20,15 @@ def in_one_test(names: str, cases: Iterable[Any]) -> Callable[[Test], Test]:
     each case if the test runs in a transaction. The first case that fails ends the test, and is named.
     """
     arguments = [name.strip() for name in names.split(",")]
-    values = [case if len(arguments) > 1 else (case,) for case in cases]
+    values = [value if len(arguments) > 1 else (value,) for value in cases]
 
     def decorate(test: Test) -> Test:
         @functools.wraps(test)
         def run_all(**fixtures: Any) -> None:
             assert values, "there are no cases"
-            for case in values:
-                with _named(f"{names} = {', '.join(map(repr, case))}"), _undone():
-                    test(**fixtures, **dict(zip(arguments, case, strict=True)))
+            for value in values:
+                with case(f"{names} = {', '.join(map(repr, value))}"), _undone():
+                    test(**fixtures, **dict(zip(arguments, value, strict=True)))
 
         signature = inspect.signature(test)
         others = [one for name, one in signature.parameters.items() if name not in arguments]
@@ -39,11 +39,12 @@ def in_one_test(names: str, cases: Iterable[Any]) -> Callable[[Test], Test]:
 
 
 @contextmanager
-def _named(case: str) -> Iterator[None]:
+def case(name: str) -> Iterator[None]:
+    """Name the case in the message of a failure."""
     try:
         yield
     except BaseException as failure:
-        failure.add_note(f"The case: {case}")
+        failure.add_note(f"The case: {name}")
         raise
 
 
