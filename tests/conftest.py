@@ -224,13 +224,20 @@ EMPTIED = {
 
 
 @pytest.fixture
-def fill_the_disk() -> Iterator[Callable[[], None]]:
-    """Return a function after whose call the database refuses every new event, as if the disk were full."""
+def fill_the_disk() -> Iterator[Callable[[], Callable[[], None]]]:
+    """Return a function after whose call the database refuses every new event, as if the disk were full.
+
+    It returns the function that empties the disk again.
+    """
 
     def execute(statement: str) -> None:
         with connection.cursor() as cursor:
             cursor.execute(statement)
 
-    yield lambda: execute(FULL[connection.vendor])
+    def fill() -> Callable[[], None]:
+        execute(FULL[connection.vendor])
+        return lambda: execute(EMPTIED[connection.vendor])
+
+    yield fill
     if not connection.in_atomic_block:  # otherwise the test's rollback undoes it
         execute(EMPTIED[connection.vendor])

@@ -45,6 +45,8 @@ class Server:
             "max_connections": "200",
             **options,
         }
+        self._rows: dict[str, tuple[str, dict[str, bytes]]] = {}
+        self._resetting: dict[str, psycopg.Connection] = {}
         if not (self.folder / "data").exists():
             self._initialise()
 
@@ -73,43 +75,59 @@ class Server:
 
     def stop(self, how: int = signal.SIGQUIT) -> None:
         """Stop the server, if it runs: at once, or in good order with SIGINT."""
+        for database in list(self._resetting):
+            self._let_go_of(database)
         if self.process.poll() is not None:
             return
         self.process.send_signal(how)
         self.process.wait(_PATIENCE)
 
+    def _let_go_of(self, database: str) -> None:
+        """Close the connection of ``reset``, which would keep others from copying or replacing the database."""
+        if database in self._resetting:
+            self._resetting.pop(database).close()
+
     def create(self, database: str, *, template: str = "template0") -> None:
+        self._let_go_of(template)
         self._tell(f"CREATE DATABASE {database} TEMPLATE {template} STRATEGY FILE_COPY")
 
     def drop(self, database: str) -> None:
+        self._let_go_of(database)
+        self._rows.pop(database, None)
         self._tell(f"DROP DATABASE {database} WITH (FORCE)")
 
     def reset(self, database: str, *, like: str) -> None:
         """Replace the rows of ``database`` by those of ``like``, and end all other connections to it.
 
-        This is faster than creating the database again.
+        ``like`` does not change until it is dropped. This is faster than creating the database again.
         """
-        with psycopg.connect(self.url(database), autocommit=True) as target:
-            target.execute(_SEND_AWAY)
-            target.execute("SET session_replication_role = replica")  # triggers refuse to delete events
-            for (table,) in target.execute(_TABLES).fetchall():
-                target.execute(f"DELETE FROM {table}")
-            for (table,) in target.execute(_DISARMED).fetchall():
-                target.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
-            with psycopg.connect(self.url(like)) as source:
-                self._copy_rows(source, target)
+        if like not in self._rows:
+            self._rows[like] = self._read_rows(like)
+        statements, rows = self._rows[like]
+        if database not in self._resetting:  # a new connection reads the whole catalogue
+            self._resetting[database] = psycopg.connect(self.url(database), autocommit=True)
+        target = self._resetting[database]
+        target.execute(_SEND_AWAY)
+        disarmed = target.execute(_DISARMED).fetchall()
+        target.execute(statements)
+        for (table,) in disarmed:
+            target.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+        for table, data in rows.items():
+            with target.cursor().copy(f"COPY {table} FROM STDIN") as copy:
+                copy.write(data)
 
-    def _copy_rows(self, source: psycopg.Connection, target: psycopg.Connection) -> None:
-        for (table,) in source.execute(_TABLES).fetchall():
-            with source.cursor().copy(f"COPY {table} TO STDOUT") as rows:
-                data = b"".join(rows)
-            if data:
-                with target.cursor().copy(f"COPY {table} FROM STDIN") as copy:
-                    copy.write(data)
-        for sequence, last in source.execute(_SEQUENCES).fetchall():
-            target.execute(
-                "SELECT setval(%s::regclass, coalesce(%s, 1), %s)", (sequence, last, last is not None)
-            )
+    def _read_rows(self, database: str) -> tuple[str, dict[str, bytes]]:
+        """Return the statements that empty all tables and set the sequences, and the rows of each table."""
+        rows = {}
+        statements = ["SET session_replication_role = replica"]  # triggers refuse to delete events
+        with psycopg.connect(self.url(database)) as source:
+            for (table,) in source.execute(_TABLES).fetchall():
+                statements.append(f"DELETE FROM {table}")
+                with source.cursor().copy(f"COPY {table} TO STDOUT") as copy:
+                    rows[table] = b"".join(copy)
+            for sequence, last in source.execute(_SEQUENCES).fetchall():
+                statements.append(f"SELECT setval('{sequence}', {last or 1}, {last is not None})")
+        return "; ".join(statements), {table: data for table, data in rows.items() if data}
 
     def _tell(self, statement: str) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
