@@ -17,6 +17,7 @@ from tests.support import own_database, signed_record
 from tests.support.asking import Script
 from tests.support.bad_server import Server, serving
 from tests.support.own_database import Address
+from tests.support.postgresql_server import Rows
 from tests.support.postgresql_server import Server as PostgreSQL
 from tests.support.signed_record import Kept
 
@@ -27,15 +28,16 @@ def sqlite_address(migrated_sqlite: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def _own_postgresql(postgresql: PostgreSQL, migrated_postgresql: str) -> str:
+def _migrated_rows(postgresql: PostgreSQL, migrated_postgresql: str) -> Rows:
+    """Create the database ``own``, and return the rows with which each test starts."""
     postgresql.create("own", template=migrated_postgresql)
-    return "own"
+    return postgresql.rows_of("own")
 
 
 @pytest.fixture
-def postgresql_address(postgresql: PostgreSQL, migrated_postgresql: str, _own_postgresql: str) -> str:
-    postgresql.reset(_own_postgresql, like=migrated_postgresql)
-    return postgresql.url(_own_postgresql)
+def postgresql_address(postgresql: PostgreSQL, _migrated_rows: Rows) -> str:
+    postgresql.reset("own", _migrated_rows)
+    return postgresql.url("own")
 
 
 @pytest.fixture

@@ -28,11 +28,10 @@ def copy_of_file(database: Path) -> Callable[[], None]:
 
 def copy_of_rows(server: Server) -> Callable[[], None]:
     connection.close()
-    server.create("backup", template="own")
+    rows = server.rows_of("own")
 
     def restore() -> None:
         connection.close()
-        server.reset("own", like="backup")
-        server.drop("backup")
+        server.reset("own", rows)
 
     return restore

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,14 @@ _DISARMED = "SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger WHERE tgena
 _SEQUENCES = "SELECT quote_ident(sequencename), last_value FROM pg_sequences"
 
 
+@dataclass(frozen=True)
+class Rows:
+    """All rows of a database, by table, and the statements that empty the tables and set the sequences."""
+
+    statements: str
+    tables: dict[str, bytes]
+
+
 class Server:
     """A server that keeps its data and its socket in one folder and doesn't listen on the network."""
 
@@ -45,7 +54,6 @@ class Server:
             "max_connections": "200",
             **options,
         }
-        self._rows: dict[str, tuple[str, dict[str, bytes]]] = {}
         self._resetting: dict[str, psycopg.Connection] = {}
         if not (self.folder / "data").exists():
             self._initialise()
@@ -93,41 +101,36 @@ class Server:
 
     def drop(self, database: str) -> None:
         self._let_go_of(database)
-        self._rows.pop(database, None)
         self._tell(f"DROP DATABASE {database} WITH (FORCE)")
 
-    def reset(self, database: str, *, like: str) -> None:
-        """Replace the rows of ``database`` by those of ``like``, and end all other connections to it.
+    def reset(self, database: str, rows: Rows) -> None:
+        """Replace all rows of ``database``, and end all other connections to it.
 
-        ``like`` does not change until it is dropped. This is faster than creating the database again.
+        This is faster than creating the database again.
         """
-        if like not in self._rows:
-            self._rows[like] = self._read_rows(like)
-        statements, rows = self._rows[like]
         if database not in self._resetting:  # a new connection reads the whole catalogue
             self._resetting[database] = psycopg.connect(self.url(database), autocommit=True)
         target = self._resetting[database]
         target.execute(_SEND_AWAY)
         disarmed = target.execute(_DISARMED).fetchall()
-        target.execute(statements)
+        target.execute(rows.statements)
         for (table,) in disarmed:
             target.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
-        for table, data in rows.items():
+        for table, data in rows.tables.items():
             with target.cursor().copy(f"COPY {table} FROM STDIN") as copy:
                 copy.write(data)
 
-    def _read_rows(self, database: str) -> tuple[str, dict[str, bytes]]:
-        """Return the statements that empty all tables and set the sequences, and the rows of each table."""
-        rows = {}
+    def rows_of(self, database: str) -> Rows:
         statements = ["SET session_replication_role = replica"]  # triggers refuse to delete events
+        tables = {}
         with psycopg.connect(self.url(database)) as source:
             for (table,) in source.execute(_TABLES).fetchall():
                 statements.append(f"DELETE FROM {table}")
                 with source.cursor().copy(f"COPY {table} TO STDOUT") as copy:
-                    rows[table] = b"".join(copy)
+                    tables[table] = b"".join(copy)
             for sequence, last in source.execute(_SEQUENCES).fetchall():
                 statements.append(f"SELECT setval('{sequence}', {last or 1}, {last is not None})")
-        return "; ".join(statements), {table: data for table, data in rows.items() if data}
+        return Rows("; ".join(statements), {table: data for table, data in tables.items() if data})
 
     def _tell(self, statement: str) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:

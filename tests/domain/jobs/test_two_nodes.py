@@ -92,7 +92,7 @@ def everyone_refuses() -> bool:
 
 @pytest.mark.long
 @pytest.mark.usefixtures("short_epochs")
-def test_two_nodes(nodes, tmp_path, postgresql: Server, migrated_postgresql, workspace):
+def test_two_nodes(nodes, tmp_path, postgresql: Server, workspace):
     (a, b), sandbox, cast = nodes, workspace.sandbox, people_in_portal(workspace.ids)
     with a.one() as worker_a:
         wait_until(Checkpoint.objects.exists)
@@ -108,15 +108,14 @@ def test_two_nodes(nodes, tmp_path, postgresql: Server, migrated_postgresql, wor
             assert TreeHead.objects.get().forged is None
 
             with paused(worker_a, worker_b):  # a dump, while nothing is written
-                postgresql.create("dump", template=migrated_postgresql)
-                postgresql.reset("dump", like="own")
+                dump = postgresql.rows_of("own")
             before = TreeHead.objects.get().size
             look(on=tmp_path / "b", over=tmp_path / "a")
             wait_until(lambda: TreeHead.objects.get().size > before and all_is_signed())
             signed = Checkpoint.objects.latest("size").size
 
             with paused(worker_a, worker_b):
-                postgresql.reset("own", like="dump")
+                postgresql.reset("own", dump)
                 connection.close()  # it ended all connections
                 due = {"state": State.READY, "due_at": timezone.now(), "stored_at": None}
                 key, _ = a_live_key(sandbox, cast.admin, **due)
@@ -134,4 +133,3 @@ def test_two_nodes(nodes, tmp_path, postgresql: Server, migrated_postgresql, wor
             told = Client().get("/readyz").json()
             assert "The quarantine is on." in told["status"]
             assert "refuses to sign" in told["status"]
-    postgresql.drop("dump")
