@@ -93,8 +93,8 @@ KEYS = (
     DemoKey("Social media dashboard", "mei.tanaka", _ACCOUNTS, 47, 365, 3),
     DemoKey("Compliance evidence collector", "owner", _READ_ALL, 170, 365, 6),
     DemoKey("Job status monitor", "admin", _JOBS, 19, 365, 0.02),
-    DemoKey("Team directory widget", "grace.abiola", _USERS, 220, 365, 1.2),
-    DemoKey("Campaign credentials", "user", _ITEMS, 61, 365, 0.8),
+    DemoKey("Team directory widget", "grace.abiola", _USERS, 220, 365, 1.2, None, False),
+    DemoKey("Campaign credentials", "user", _ITEMS, 61, 365, 0.8, None, False),
     DemoKey("Finance portal sync", "priya.raman", _ACCOUNTS_WRITE, 83, 365, 4, None, False),
     DemoKey("Penetration test 2026", "owner", _READ_ALL, 12, 45, 1.1),
     DemoKey("Entitlement report", "admin", _INTEGRATIONS, 140, 365, 9),
@@ -112,7 +112,7 @@ KEYS = (
     DemoKey("Asset management import", "jonas.weiss", _ITEMS, 350, 365, 7),
     DemoKey("Password rotation jobs", "super-admin", _JOBS_WRITE, 341, 365, 0.2),
     DemoKey("Audit sampling script", "owner", _ACTIVITIES, 64, 90, 3),
-    DemoKey("Press team credentials", "user", _SECRETS, 347, 365, 10),
+    DemoKey("Press team credentials", "user", _SECRETS, 347, 365, 10, None, False),
     DemoKey("Partner portal sync", "priya.raman", _ACCOUNTS_WRITE, 155, 180, 2),
     # Never used.
     DemoKey("Jira automation", "admin", _JOBS_WRITE, 26, 365, None),
@@ -123,7 +123,7 @@ KEYS = (
     # Not used for 90 days.
     DemoKey("Old reporting cube", "former.admin", _READ_ALL, 330, 365, 141, None, False),
     DemoKey("Influencer platform sync", "mei.tanaka", _ACCOUNTS, 290, 365, 118),
-    DemoKey("Hackathon project", "grace.abiola", _ITEMS, 205, 365, 190),
+    DemoKey("Hackathon project", "grace.abiola", _ITEMS, 205, 365, 190, None, False),
     DemoKey("Trial of identity graph", "priya.raman", _USERS, 160, 365, 102),
     DemoKey("Printer fleet inventory", "jonas.weiss", _INTEGRATIONS, 310, 365, 97, None, False),
     # Created and expiring together.

@@ -21,6 +21,10 @@ OWNER = f"owner@{DOMAIN}"
 
 _LONG_LIFETIME = 5  # days
 _WORKSPACE_AGE = timedelta(days=1500)
+_LATELY = timedelta(days=2)
+_FIRST_HOUR, _WORKING_HOURS = timedelta(hours=8), 9
+"""In UTC."""
+_FRIDAY = 4
 
 
 def seed_demo(sandbox: Sandbox, *, vaults: int = 2) -> None:
@@ -56,9 +60,12 @@ def _add_people(db: sqlite3.Connection, now: datetime) -> None:
 
 def _add_keys(db: sqlite3.Connection, now: datetime) -> None:
     for number, key in enumerate(KEYS):
-        created_at = now - timedelta(days=key.age)
+        asked_at = now - timedelta(days=key.age)
         if key.lifetime >= _LONG_LIFETIME and not key.batch:
-            created_at -= timedelta(seconds=number * 7919 % 36_000)  # vary the time of day
+            asked_at -= timedelta(seconds=number * 7919 % 36_000)  # vary the time of day
+        created_at = at_work(asked_at, now)
+        moved = created_at - asked_at if key.lifetime < _LONG_LIFETIME else timedelta()
+        used_at, removed_at = _before(now, key.last_used), _before(now, key.removed)
         api_keys.add(
             db,
             key_id=_id("key", key.name),
@@ -66,9 +73,9 @@ def _add_keys(db: sqlite3.Connection, now: datetime) -> None:
             name=key.name,
             scopes=key.scopes,
             created_at=stamp(created_at),
-            expires_at=stamp(created_at + timedelta(days=key.lifetime)),
-            last_used_at=optional_stamp(_before(now, key.last_used)),
-            removed_at=optional_stamp(_before(now, key.removed)),
+            expires_at=stamp(asked_at + timedelta(days=key.lifetime) + moved),
+            last_used_at=optional_stamp(used_at and used_at + moved),
+            removed_at=optional_stamp(removed_at and at_work(removed_at, now, later=True)),
             external_id=_id("external", key.name) if key.known else None,
         )
 
@@ -135,3 +142,18 @@ def _mfa_enrolled(person: DemoPerson) -> float | None:
 
 def _before(now: datetime, days: float | None) -> datetime | None:
     return None if days is None else now - timedelta(days=days)
+
+
+def at_work(moment: datetime, now: datetime, *, later: bool = False) -> datetime:
+    """Return a working hour of the same day, or of the weekday before it (``later``: after it).
+
+    Order is kept within a day. What happened in the last two days stays as it is, because it must.
+    """
+    if now - moment < _LATELY:
+        return moment
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    moved = midnight + _FIRST_HOUR + (moment - midnight) * _WORKING_HOURS / 24
+    weekend = moved.weekday() - _FRIDAY
+    if weekend <= 0:
+        return moved
+    return moved + timedelta(days=3 - weekend if later else -weekend)

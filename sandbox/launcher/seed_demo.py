@@ -6,9 +6,9 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
@@ -26,9 +26,10 @@ from keys.models import ApiKey, User
 from keys.rules.errors import CerbyError, NotAllowed
 from keys.rules.events import Event
 from keys.rules.lifecycle import State
-from keys.rules.policy import Action, Role
+from keys.rules.policy import Action, Actor, Role
 from keys.rules.scopes import in_order
 from sandbox.launcher.processes import RunError
+from sandbox.seed import at_work
 
 DOMAIN = "contenzilla.example"
 PEOPLE = [f"{name}@{DOMAIN}" for name in ("owner", "super-admin", "admin", "user", "login-only", "guest")]
@@ -36,22 +37,30 @@ UNCONFIRMED_EVERY = 9
 """Every ninth live key was viewed, but not confirmed as stored."""
 BEGINNING = timedelta(days=450)
 """The portal was set up before the oldest key was made: the events of the audit log are in order of time."""
-SECOND, SWEPT_AFTER = timedelta(seconds=1), timedelta(minutes=15)
-SIGN_INS = (
-    (33.1, "admin", "198.51.100.14", "Chrome on macOS"),
-    (20.4, "super-admin", "198.51.100.7", "Firefox on Linux"),
-    (12.2, "owner", "203.0.113.5", "Safari on macOS"),
-    (5.6, "user", "192.0.2.23", "Firefox on Windows"),
-    (2.3, "admin", "198.51.100.14", "Chrome on macOS"),
-    (0.9, "super-admin", "198.51.100.7", "Firefox on Linux"),
-)
-"""Days ago, person, address and browser. The addresses are reserved for documentation."""
-WRONG_PASSWORDS = ((5.61, "user", "192.0.2.23", "Firefox on Windows"),)
+SECOND, SWEPT_AFTER, ADOPTED_AFTER = timedelta(seconds=1), timedelta(minutes=15), timedelta(hours=1)
+SIGNED_IN_BEFORE = timedelta(minutes=4)
+COLLEAGUES = [f"{name}@{DOMAIN}" for name in ("priya.raman", "jonas.weiss", "mei.tanaka")]
+"""People who use the portal, too, so that the keys have more owners. They have the same password."""
+ADOPTED = {"Team directory widget", "Campaign credentials", "Press team credentials", "Hackathon project"}
+"""Keys that Users made in Cerby's web app, because Users generate none here. An admin adopted them."""
+ADOPTER = "admin"
+BROWSERS = {
+    "owner": ("203.0.113.5", "Safari on macOS"),
+    "super-admin": ("198.51.100.7", "Firefox on Linux"),
+    "admin": ("198.51.100.14", "Chrome on macOS"),
+    "user": ("192.0.2.23", "Firefox on Windows"),
+    "guest": ("192.0.2.80", "Edge on Windows"),
+    "priya.raman": ("198.51.100.21", "Chrome on Windows"),
+    "jonas.weiss": ("198.51.100.33", "Firefox on Linux"),
+    "mei.tanaka": ("203.0.113.77", "Safari on macOS"),
+}
+"""Each person's address and browser. The addresses are reserved for documentation."""
+WRONG_PASSWORDS = ((6.3, "user"),)
 REFUSALS = (
     (26.5, "guest", Action.SEE_INVENTORY),
-    (5.5, "user", Action.GENERATE_KEY),
-    (5.4, "user", Action.EXPORT_INVENTORY),
-    (1.2, "admin", Action.END_QUARANTINE),
+    (6.2, "user", Action.GENERATE_KEY),
+    (6.1, "user", Action.EXPORT_INVENTORY),
+    (4.2, "admin", Action.END_QUARANTINE),
 )
 """Days ago, person, and what their role does not allow."""
 
@@ -76,17 +85,17 @@ def _add_people_and_keys(password: str) -> None:
     create_unknown_users(cerby.connect().people())
     is_new, now = not ApiKey.objects.exists(), timezone.now()
     with _clock_at(now - BEGINNING if is_new else now):
-        for email in PEOPLE:
+        for email in (*PEOPLE, *COLLEAGUES):
             add_person(email)
         _set_passwords(password)
-    User.objects.filter(email__in=PEOPLE).update(role_checked_at=now)
+    User.objects.filter(email__in=(*PEOPLE, *COLLEAGUES)).update(role_checked_at=now)
     if is_new:
         _add_keys()
 
 
 def _set_passwords(password: str) -> None:
     stored = make_password(password)  # one hash for all, because it is slow
-    for person in User.objects.filter(email__in=PEOPLE):
+    for person in User.objects.filter(email__in=(*PEOPLE, *COLLEAGUES)):
         person.password = stored
         with transaction.atomic():
             person.save(update_fields=["password"])
@@ -103,10 +112,11 @@ def _add_keys() -> None:
     ]
     with transaction.atomic():
         ApiKey.objects.bulk_create(keys)
-        story = [*_people_story(), *(step for key in keys for step in _key_story(key))]
-        for at, tell in sorted(story, key=lambda step: step[0]):
-            with _clock_at(at):
-                tell()
+        people = {user.email.partition("@")[0]: user for user in owners.values()}
+        story = [*_people_story(people), *(step for key in keys for step in _key_story(key, people))]
+        for step in sorted([*story, *_sign_ins(story)], key=lambda step: step.at):
+            with _clock_at(step.at):
+                step.tell()
 
 
 def _sandbox() -> cerby.CerbyClient:
@@ -124,7 +134,12 @@ def _sign_in_table(password: str) -> str:
     return "\n".join([f"{'Role':<12}  {'Email':<36}  Password", *rows])
 
 
-Step = tuple[datetime, Callable[[], object]]
+class Step(NamedTuple):
+    """Something that happened ``at`` a time. ``person`` did it, if it was not the portal itself."""
+
+    at: datetime
+    tell: Callable[[], object]
+    person: User | None = None
 
 
 @contextmanager
@@ -142,12 +157,41 @@ def _clock_at(moment: datetime) -> Iterator[None]:
         timezone.now, time.time = now, seconds
 
 
-def _key_story(key: ApiKey) -> Iterator[Step]:
+def _sign_ins(story: list[Step]) -> Iterator[Step]:
+    """Yield a sign-in of each person before the first thing that they did on a day."""
+    first: dict[tuple[int, date], Step] = {}
+    for step in sorted(story, key=lambda step: step.at):
+        if step.person is not None:
+            first.setdefault((step.person.pk, step.at.date()), step)
+    for step in first.values():
+        assert step.person is not None
+        at = step.at - SIGNED_IN_BEFORE
+        User.objects.filter(pk=step.person.pk).update(last_login=at)
+        ip, browser = BROWSERS[_name(step.person)]
+        yield Step(at, partial(sign_in.record, step.person, ip=ip, browser=browser))
+
+
+def _name(person: User) -> str:
+    return person.email.partition("@")[0]
+
+
+def _acting(person: User) -> Actor:
+    ip, browser = BROWSERS[_name(person)]
+    return person.as_actor(ip=ip, browser=browser)
+
+
+def _key_story(key: ApiKey, people: dict[str, User]) -> Iterator[Step]:
     """Yield the events that explain the key's state, so that its history is complete."""
-    owner, at = key.owner.as_actor(), key.created_at
+    owner, at = key.owner, key.created_at
     if key.origin == ApiKey.Origin.DISCOVERED:
         found_at = min(at + SWEPT_AFTER, timezone.now())
-        yield found_at, partial(log.append, Event.KEY_DISCOVERED, actor=None, key=key, **_values(key))
+        found = _values(key)
+        yield Step(found_at, partial(log.append, Event.KEY_DISCOVERED, actor=None, key=key, **found))
+        if key.name in ADOPTED:
+            adopter, answers = people[ADOPTER], {"id": str(owner.pk), "email": owner.email}
+            details: dict[str, Any] = {"purpose": key.purpose, "accountable": answers}
+            adopt = partial(log.append, Event.KEY_ADOPTED, actor=_acting(adopter), key=key, **details)
+            yield Step(at + ADOPTED_AFTER, adopt, adopter)
     else:
         asked = {
             "scopes": key.scopes,
@@ -167,11 +211,14 @@ def _key_story(key: ApiKey) -> Iterator[Step]:
         if key.state != State.CLAIMED:
             steps.append((Event.KEY_STORED, {"how": "confirmed by its owner"}))
         for number, (event, details) in enumerate(steps):
-            yield at + number * SECOND, partial(log.append, event, actor=owner, key=key, **details)
+            tell = partial(log.append, event, actor=_acting(owner), key=key, **details)
+            yield Step(at + number * SECOND, tell, owner)
     if key.state == State.REVOKED and key.removed_at is not None:
+        deleter = owner if _name(owner) in BROWSERS else people[ADOPTER]
         start, done = Event.KEY_DELETION_STARTED, Event.KEY_DELETED
-        yield key.removed_at - SECOND, partial(log.append, start, actor=owner, key=key, from_state=State.HELD)
-        yield key.removed_at, partial(log.append, done, actor=owner, key=key)
+        begin = partial(log.append, start, actor=_acting(deleter), key=key, from_state=State.HELD)
+        yield Step(key.removed_at - SECOND, begin, deleter)
+        yield Step(key.removed_at, partial(log.append, done, actor=_acting(deleter), key=key), deleter)
 
 
 def _values(key: ApiKey, *names: str) -> dict[str, Any]:
@@ -185,40 +232,39 @@ def _values(key: ApiKey, *names: str) -> dict[str, Any]:
     return {name: values[name] for name in names or values}
 
 
-def _people_story() -> Iterator[Step]:
-    """Yield sign-ins, wrong passwords and refused attempts of the last weeks."""
+def _people_story(people: dict[str, User]) -> Iterator[Step]:
+    """Yield wrong passwords and refused attempts of the last weeks."""
     now = timezone.now()
-    people = {user.email.split("@")[0]: user for user in User.objects.all()}
-    for days, name, ip, browser in SIGN_INS:
-        at = now - timedelta(days=days)
-        yield at, partial(sign_in.record, people[name], ip=ip, browser=browser)
-    for days, name, ip, browser in WRONG_PASSWORDS:
-        at, email = now - timedelta(days=days), people[name].email
-        yield at, partial(sign_in.record_failure, email, ip=ip, browser=browser)
+    for days, name in WRONG_PASSWORDS:
+        at, (ip, browser) = at_work(now - timedelta(days=days), now), BROWSERS[name]
+        yield Step(at, partial(sign_in.record_failure, people[name].email, ip=ip, browser=browser))
     for days, name, action in REFUSALS:
-        yield now - timedelta(days=days), partial(_try, people[name], action)
+        yield Step(
+            at_work(now - timedelta(days=days), now), partial(_try, people[name], action), people[name]
+        )
 
 
 def _try(person: User, action: Action) -> None:
     with suppress(NotAllowed):
-        authorize(person.as_actor(ip="192.0.2.23", browser="Firefox on Windows"), action)
+        authorize(_acting(person), action)
 
 
 def _row(key: cerby.UpstreamKey, expires_at: datetime, owner: User, number: int) -> ApiKey:
     state = State.REVOKED if key.status == "removed" else State.HELD
     if state is State.HELD and key.external_id and number % UNCONFIRMED_EVERY == 0:
         state = State.CLAIMED
+    is_known = key.external_id is not None or key.name in ADOPTED
     return ApiKey(
         id=key.external_id or uuid.uuid4(),
         cerby_id=key.id,
         name=key.name,
-        purpose=f"{key.name}, for {owner.name}." if key.external_id else "",
+        purpose=f"{key.name}, for {owner.name}." if is_known else "",
         origin=ApiKey.Origin.GENERATED if key.external_id else ApiKey.Origin.DISCOVERED,
         owner=owner,
         owner_name=owner.name,
         owner_email=owner.email,
         owner_left_at=owner.left_at,
-        **ApiKey.accountable_columns(owner if key.external_id else None),
+        **ApiKey.accountable_columns(owner if is_known else None),
         scopes=in_order(key.scopes),
         state=state,
         created_at=key.created_at,

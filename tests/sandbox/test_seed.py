@@ -138,3 +138,11 @@ def test_seeding_is_deterministic_and_done_once(demo, tmp_path):
     seed_demo(demo, vaults=1)
     assert [len(listed(demo, "vaults")), listed(demo, "vaults")[0]["id"]] == [5, vault]
     assert len(listed(demo, "users")) == 18
+
+
+def test_keys_are_made_and_removed_at_work_but_for_the_last_two_days(keys):
+    moments = [key[name] for key in keys for name in ("createdAt", "removedAt") if key[name]]
+    earlier = [moment(text) for text in moments if moment(text) < NOON - timedelta(days=3)]
+    assert len(earlier) > 60
+    assert {at.weekday() for at in earlier} <= {0, 1, 2, 3, 4}
+    assert {at.hour for at in earlier} <= set(range(8, 17))
