@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from django.core.wsgi import get_wsgi_application
 
 from benchmarks.databases import using
-from keys.models import User
+from keys.models import SessionStore, User
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -120,6 +120,8 @@ urlpatterns = [
     # Your account
     path("account/", account.account, name="account"),
     path("account/time-zone/", account.time_zone, name="account-time-zone"),
+    path("account/sessions/<uuid:handle>/end/", account.end_session, name="account-session-end"),
+    path("account/sessions/end-others/", account.end_other_sessions, name="account-sessions-end"),
     # Workspace Configuration
     path("settings/", settings_page.settings, name="settings"),
     path("settings/health/", health.health, name="health"),

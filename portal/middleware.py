@@ -1,8 +1,7 @@
-"""Handle cross-cutting concerns of requests: outages, sessions, HTMX, pasted keys, time zone, errors."""
+"""Handle cross-cutting concerns of requests: outages, HTMX, pasted keys, time zone, errors."""
 
 from __future__ import annotations
 
-import time
 import zoneinfo
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,8 +13,8 @@ from urllib.parse import urlsplit
 import structlog
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import SESSION_KEY, logout
 from django.contrib.messages.storage.base import BaseStorage, Message
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.db import Error, connection
 from django.http import (
     HttpRequest,
@@ -100,39 +99,6 @@ class JoinMiddleware:
         with suppress(Error, OSError):  # the view reports it
             join_if_new()
         return self.get_response(request)
-
-
-STARTED, SEEN = "started_at", "seen_at"
-SEEN_RESOLUTION = 60
-"""Seconds between two saves of a session in use: the precision of idle time. Most requests save nothing."""
-
-
-class SessionLifetimeMiddleware:
-    """End sessions 30 minutes after their last use and 8 hours after sign-in (see the settings).
-
-    The session of a person who was disabled, removed or deleted ends too: it does not come back with them.
-    """
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        user_id = request.session.get(SESSION_KEY)  # the next line may flush it
-        if request.user.is_authenticated:
-            self._end_or_extend(request)
-        elif user_id is not None:
-            request.ended_user_id = int(user_id)  # type: ignore[attr-defined]
-            request.session.flush()
-        return self.get_response(request)
-
-    def _end_or_extend(self, request: HttpRequest) -> None:
-        now = int(time.time())
-        started = request.session.setdefault(STARTED, now)
-        if now - started > settings.SESSION_MAX_AGE:
-            request.ended_user_id = request.user.pk  # type: ignore[attr-defined]
-            logout(request)
-        elif now - request.session.get(SEEN, 0) > SEEN_RESOLUTION:
-            request.session[SEEN] = now
 
 
 class ResponseHeadersMiddleware:
@@ -271,6 +237,8 @@ class DomainErrorMiddleware:
             return self._ask_to_sign_in_again(request, error)
         if isinstance(error, PortalError):
             return self._explain(request, error)
+        if isinstance(error, SessionInterrupted):
+            return redirect_page(request, _login_url(_page_of(request)))
         return None
 
     def _ask_to_sign_in_again(self, request: HtmxHttpRequest, error: SignInAgain) -> HttpResponse:

@@ -25,7 +25,6 @@ INSTALLED_APPS = [
     "allauth.account",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.humanize",
     "django.contrib.staticfiles",
@@ -46,7 +45,7 @@ MIDDLEWARE = [
     "portal.sessions.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "portal.middleware.SessionLifetimeMiddleware",
+    "portal.sessions.SessionLifetimeMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "portal.middleware.ResponseHeadersMiddleware",
     "portal.middleware.VisibleTextMiddleware",
@@ -189,7 +188,7 @@ ALLAUTH_TRUSTED_PROXY_COUNT = CONFIG.proxies
 # Sessions end after 30 minutes idle (the lifetime of cookie and row since the last save) and after 8 hours.
 SESSION_COOKIE_AGE = 30 * 60
 SESSION_MAX_AGE = 8 * 60 * 60
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "keys.models.session"
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_NAME = "__Host-portal" if CONFIG.https else "portal"
 SESSION_COOKIE_SECURE = CONFIG.https

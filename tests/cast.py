@@ -10,14 +10,13 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from django.test import Client
 from django.utils import timezone
 
 from keys.audit import log
 from keys.audit.results import seal_of
 from keys.crypto.password_hash import digest_of_hash
-from keys.models import ApiKey, AuditEvent, SelectedKey, Selection, User, Verification
+from keys.models import ApiKey, AuditEvent, SelectedKey, Selection, SessionStore, User, Verification
 from keys.rules.events import Event
 from keys.rules.formatting import utc_microseconds
 from keys.rules.lifecycle import State

@@ -8,7 +8,6 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.contrib.sessions.models import Session
 from django.utils import timezone
 from django_tasks import task
 from django_tasks_db.models import DBTaskResult
@@ -30,7 +29,7 @@ from keys.jobs.deletions import tell_of_deletions
 from keys.jobs.figures import keep_figures
 from keys.jobs.mails import mail_together
 from keys.jobs.reminders import remind_owners
-from keys.models import PeriodicJob, Verification
+from keys.models import PeriodicJob, Session, Verification
 from keys.rules.errors import PortalError
 from keys.selectors.bulk.selection import running_lists
 from keys.selectors.inventory.freshness import NOTHING_TO_COMPARE

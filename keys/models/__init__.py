@@ -17,6 +17,7 @@ from keys.models.saved_view import SavedView
 from keys.models.scope_change import ScopeChange
 from keys.models.search import KeyScope, KeyTag, SearchDocument, SearchIndex
 from keys.models.selection import SelectedKey, Selection
+from keys.models.session import Session, SessionStore
 from keys.models.sso import SsoLink, SsoRequest
 from keys.models.throttle import Throttle
 from keys.models.tree import Checkpoint, Sealed, TreeHead, TreeNode, Unsealed
@@ -56,6 +57,8 @@ __all__ = [
     "SearchIndex",
     "SelectedKey",
     "Selection",
+    "Session",
+    "SessionStore",
     "SiemTarget",
     "SsoLink",
     "SsoRequest",

@@ -61,6 +61,7 @@ class Event(enum.StrEnum):
     SIGNED_IN = "session:start"
     SIGNED_OUT = "session:end"
     SESSIONS_ENDED = "session:revoke"
+    SESSIONS_CLOSED = "session:close"
     IDENTITY_CONFIRMED = "session:confirm"
     PASSWORD_CHANGED = "password:change"  # noqa: S105 - the name of an event
     PASSWORD_RESET = "password:reset"  # noqa: S105 - the name of an event
@@ -141,6 +142,7 @@ _LABELS = {
     Event.SIGNED_IN: "Signed in",
     Event.SIGNED_OUT: "Signed out",
     Event.SESSIONS_ENDED: "Sessions ended by an admin",
+    Event.SESSIONS_CLOSED: "Signed out in other browsers",
     Event.IDENTITY_CONFIRMED: "Identity confirmed",
     Event.PASSWORD_CHANGED: "Password changed",
     Event.PASSWORD_RESET: "Password set by link",
@@ -234,8 +236,11 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.VIEW_CHANGED: frozenset({"view", "page", "name", "before", "after"}),
     Event.VIEW_DELETED: frozenset({"view", "page", "name", "filter"}),
     Event.ATTEMPT_REFUSED: frozenset({"action", "further_refusals"}),
-    Event.SIGNED_IN: frozenset({"method", "provider", "email", "password_digest", "further_refusals"}),
+    Event.SIGNED_IN: frozenset(
+        {"method", "provider", "email", "password_digest", "new_browser", "further_refusals"}
+    ),
     Event.SESSIONS_ENDED: frozenset({"person", "email"}),
+    Event.SESSIONS_CLOSED: frozenset({"count"}),
     Event.IDENTITY_CONFIRMED: frozenset({"method", "provider", "further_refusals"}),
     Event.PASSWORD_CHANGED: frozenset({"password_digest", "further_refusals"}),
     Event.PASSWORD_RESET: frozenset({"password_digest"}),
@@ -289,6 +294,7 @@ URGENT = frozenset(
         Event.PASSWORD_CHANGED,
         Event.PASSWORD_RESET,
         Event.SESSIONS_ENDED,
+        Event.SESSIONS_CLOSED,
         Event.SSO_LINKED,
         Event.SSO_UNLINKED,
         Event.PERSON_ADDED,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from django.conf import settings
 from django.db.models import Count, Q
@@ -16,6 +15,7 @@ from keys.rules.errors import NotFound
 from keys.rules.events import Event
 from keys.rules.lifecycle import Status, status
 from keys.rules.policy import HIGHEST, Action, Actor, KeyManagement, OwnKey, Role, Rule, matrix, refusal
+from keys.selectors.account.sessions import LiveSession, live_sessions
 from keys.selectors.activity.acts import Shown
 from keys.selectors.activity.filters import by_owner
 from keys.selectors.activity.table import newest
@@ -119,7 +119,7 @@ class PersonPage:
 
     person: User
     role: str
-    sessions: str
+    sessions: list[LiveSession]
     may_add: bool
     why_not_remove: str
     why_not_end: str
@@ -155,16 +155,6 @@ def _known(user_id: int) -> User:
     return person
 
 
-def _sessions(person: User) -> str:
-    """Return whether the person may be signed in now. A session ends by itself after ``SESSION_MAX_AGE``."""
-    since, ended = person.last_login, person.signed_out_at
-    if since is None or not person.is_active or (ended is not None and ended >= since):
-        return "None"
-    if timezone.now() - since > timedelta(seconds=settings.SESSION_MAX_AGE):
-        return "None: all have ended by themselves"
-    return "Signed in since the last sign-in, unless they signed out"
-
-
 def person_page(actor: Actor, user_id: int) -> PersonPage:
     """Raise ``NotAllowed`` or ``NotFound``."""
     authorize(actor, Action.SEE_ACTIVITY)
@@ -174,7 +164,7 @@ def person_page(actor: Actor, user_id: int) -> PersonPage:
     return PersonPage(
         person=person,
         role=person.role_in_words,
-        sessions=_sessions(person),
+        sessions=live_sessions(person),
         may_add=person.added_at is None
         and person.left_at is None
         and actor.may(Action.ADD_PERSON, person=person),

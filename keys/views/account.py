@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
@@ -13,15 +14,16 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from keys.actions.people.choose_time_zone import choose_time_zone
+from keys.actions.people.sign_out_elsewhere import sign_out_elsewhere
 from keys.forms.account import TimeZoneForm
 from keys.rules.time_zones import known_zone
 from keys.selectors.account.page import Account, account_page
-from keys.views.people import actor_of
+from keys.views.people import actor_of, session_row
 
 
 @require_safe
 def account(request: HttpRequest) -> HttpResponse:
-    page = account_page(actor_of(request))
+    page = account_page(actor_of(request), here=session_row(request))
     form = TimeZoneForm(browser=_browsers_zone(request), initial={"time_zone": page.person.time_zone})
     return _page(request, page, form)
 
@@ -30,12 +32,28 @@ def account(request: HttpRequest) -> HttpResponse:
 def time_zone(request: HttpRequest) -> HttpResponse:
     form = TimeZoneForm(request.POST, browser=_browsers_zone(request))
     if not form.is_valid():
-        return _page(request, account_page(actor_of(request)), form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+        page = account_page(actor_of(request), here=session_row(request))
+        return _page(request, page, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     name = form.cleaned_data["time_zone"]
     choose_time_zone(actor_of(request), name)
     messages.success(
         request, f"Times are shown in {f'the time zone {name}' if name else 'the time zone of your browser'}."
     )
+    return HttpResponseRedirect(reverse("keys:account"))
+
+
+@require_POST
+def end_session(request: HttpRequest, handle: UUID) -> HttpResponse:
+    count = sign_out_elsewhere(actor_of(request), here=session_row(request), only=handle)
+    messages.success(request, "That session has ended." if count else "That session had ended already.")
+    return HttpResponseRedirect(reverse("keys:account"))
+
+
+@require_POST
+def end_other_sessions(request: HttpRequest) -> HttpResponse:
+    count = sign_out_elsewhere(actor_of(request), here=session_row(request))
+    ended = "1 other session has ended." if count == 1 else f"{count} other sessions have ended."
+    messages.success(request, ended if count else "There was no other session.")
     return HttpResponseRedirect(reverse("keys:account"))
 
 

@@ -67,9 +67,14 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return cast("HttpResponse | None", super().pre_login(request, user, **kwargs))
 
     def login(self, request: HttpRequest, user: User) -> None:
+        is_new = user.last_login is not None and not known_browser(request, user.email)
         super().login(request, user)
-        how = {"method": "sso", "provider": settings.PORTAL_OIDC_ISSUER} if _is_by_sso(request, user) else {}
+        how: dict[str, Any] = {"new_browser": True} if is_new else {}
+        if _is_by_sso(request, user):
+            how |= {"method": "sso", "provider": settings.PORTAL_OIDC_ISSUER}
         sign_in.record(user, ip=ip_of(request), browser=browser_of(request), **how)
+        if is_new:
+            self.send_notification_mail("account/email/new_browser", user)
 
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
         response = super().post_login(request, user, **kwargs)

@@ -14,15 +14,14 @@ from uuid import UUID
 from allauth.account.forms import LoginForm, ReauthenticateForm
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import SESSION_KEY
-from django.contrib.sessions.models import Session
 from django.core import signing
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.html import format_html
 from django.views.decorators.debug import sensitive_variables
 
-from keys.models import Selection
+from keys.models import Selection, Session
+from keys.models.session import hash_of
 from keys.rules import key_text
 
 FIELD = "kept"
@@ -84,8 +83,8 @@ def keep_input(request: HttpRequest, user_id: int) -> str:
 def _user_of_expired_session(request: HttpRequest) -> int:
     """Return the id of the person whose session has expired, or 0 if its row is gone."""
     cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
-    row = Session.objects.filter(pk=cookie).first()
-    return int(row.get_decoded().get(SESSION_KEY, 0)) if row else 0
+    row = Session.objects.filter(pk=hash_of(cookie)).first()
+    return (row.user_id if row else None) or 0
 
 
 def _deletes(request: HttpRequest) -> bool:

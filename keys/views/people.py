@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
 from keys.models import User
+from keys.models.session import hash_of
 from keys.rules import formatting
 from keys.rules.errors import SignInAgain
 from keys.rules.policy import Actor
@@ -48,6 +49,11 @@ def session_of(request: HttpRequest) -> str:
     mark: str | None = request.session.get(SESSION_MARK)
     key = request.session.session_key or ""
     return mark or salted_hmac("keys.claim", key, algorithm="sha256").hexdigest()
+
+
+def session_row(request: HttpRequest) -> str:
+    """Return the key of the session's row."""
+    return hash_of(request.session.session_key or "")
 
 
 def keep_session_mark(request: HttpRequest) -> None:

@@ -101,6 +101,9 @@ def sign_person_out(request: HttpRequest, user_id: int) -> HttpResponse:
     form = ReasonForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         ended = end_sessions(actor_of(request), user_id, reason=form.cleaned_data["reason"])
+        if ended.pk != request.user.pk:
+            mail = mails.rendered("account/email/sessions_ended", {"user": ended})
+            mails.mail_notice.enqueue(ended.pk, *mail)
         messages.success(request, f"All sessions of {ended.name} have ended. They may sign in again.")
         return HttpResponseRedirect(reverse("keys:person", args=[user_id]))
     return _ask(request, "keys/person_sign_out.html", {"person": subject, "form": form})

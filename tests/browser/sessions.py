@@ -10,6 +10,7 @@ from django.contrib.sessions.serializers import JSONSerializer
 from django.core import signing
 from playwright.sync_api import BrowserContext, Page
 
+from keys.models.session import hash_of
 from tests.browser import steps
 from tests.browser.portal_process import PASSWORD, Portal
 
@@ -34,10 +35,10 @@ def age(portal: Portal, page: Page, *, seconds: int) -> None:
     """Make the sign-in older by this time."""
     [cookie] = [cookie for cookie in page.context.cookies() if cookie["name"] == "portal"]
     secret = (portal.data / "secret-key").read_text()
-    sql = "SELECT session_data FROM django_session WHERE session_key = ?"
-    [(data,)] = portal.rows(sql, cookie["value"])
+    key = hash_of(cookie["value"])
+    [(data,)] = portal.rows("SELECT session_data FROM django_session WHERE session_key = ?", key)
     session = signing.loads(data, key=secret, salt=_SALT, serializer=JSONSerializer)
     for record in session["account_authentication_methods"]:
         record["at"] = time.time() - seconds
     data = signing.dumps(session, key=secret, salt=_SALT, serializer=JSONSerializer, compress=True)
-    portal.change("UPDATE django_session SET session_data = ? WHERE session_key = ?", data, cookie["value"])
+    portal.change("UPDATE django_session SET session_data = ? WHERE session_key = ?", data, key)

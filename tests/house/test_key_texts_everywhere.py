@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 from django import forms
 from django.apps import apps
-from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from keys.audit import log
-from keys.models import AuditEvent
+from keys.models import AuditEvent, Session
 from tests.house.test_urls import prepare, send
 from tests.house.url_table import TABLE
 

@@ -157,6 +157,8 @@ def _address(name: str, key: ApiKey, asker: User) -> str:
         person.save()
         return reverse(name, kwargs={"user_id": person.pk})
     about: dict[str, Any] = {"user_id": key.owner_id} if name == "keys:person" else {}
+    if name == "keys:account-session-end":
+        about = {"handle": uuid.uuid4()}
     if name.startswith("keys:bulk") and name not in {"keys:bulk-select", "keys:bulk-count"}:
         about = {"selection_id": a_selection(asker, key).pk}
     return reverse(name, kwargs=about | ({"key_id": key.pk} if name in WITH_KEY else {}))

@@ -43,10 +43,16 @@ LOOKED_UP_BY_NAME = {
     "500.html": "Django",
     "429.html": "allauth",
     "503.html": "portal/outage.py",
-    "account/email/person_added_message.txt": "keys/jobs/mails.py",
-    "account/email/person_added_subject.txt": "keys/jobs/mails.py",
-    "account/email/sso_linked_message.txt": "keys/views/sso.py",
-    "account/email/sso_linked_subject.txt": "keys/views/sso.py",
+    **{
+        f"account/email/{mail}_{part}.txt": sender
+        for part in ("message", "subject")
+        for mail, sender in {
+            "person_added": "keys/jobs/mails.py",
+            "sso_linked": "keys/views/sso.py",
+            "new_browser": "keys/views/accounts.py",
+            "sessions_ended": "keys/views/person.py",
+        }.items()
+    },
 }
 ALLAUTH_TEMPLATES = Path(allauth.__file__).parent / "templates"
 LONGEST = 400  # lines

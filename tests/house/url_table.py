@@ -36,6 +36,7 @@ CHANGED_BY_ADMINS = who(302, 403)
 CHANGED_BY_THE_HIGHEST = CHANGED_BY_ADMINS | {"admin": 403}
 KEY_READ, KEY_CHANGED = who(200, 404, key_owner=200), who(302, 404, key_owner=302)
 REGISTERED = {"GET HEAD": who(200, 404, key_owner=403), "POST": who(302, 404, key_owner=403)}
+ACCOUNT_ACTS = ("time-zone", "session-end", "sessions-end")
 VIEW_ACTS = ("save", "store", "edit", "forget")
 SHOWN = {"GET HEAD OPTIONS": everybody(200)}
 
@@ -98,7 +99,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:person-remove": {"GET HEAD": ADMINS, "POST": CHANGED_BY_ADMINS},
     "keys:person-sign-out": {"GET HEAD": ADMINS, "POST": CHANGED_BY_ADMINS},
     "keys:account": {"GET HEAD": signed_in(200, outsider=302)},
-    "keys:account-time-zone": {"POST": everybody(302)},
+    **{f"keys:account-{act}": {"POST": everybody(302)} for act in ACCOUNT_ACTS},
     "keys:settings": {"GET HEAD": ADMINS},
     "keys:health": {"GET HEAD": ADMINS},
     "keys:health-release": {"POST": CHANGED_BY_THE_HIGHEST},

@@ -5,11 +5,10 @@ from __future__ import annotations
 import uuid
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import get_resolver, reverse
 
-from keys.models import User
+from keys.models import Session, User
 from tests.cast import PASSWORD, email_of
 from tests.pages.helpers import text
 
@@ -17,6 +16,7 @@ SESSION, TOKEN = "portal", "portal-csrf"
 WITH_FORMS = ("/accounts/login/", "/accounts/password/reset/")
 SAMPLES = {
     "key_id": uuid.UUID(int=1),
+    "handle": uuid.UUID(int=4),
     "uid": uuid.UUID(int=2),
     "selection_id": uuid.UUID(int=3),
     "user_id": 1,

@@ -6,9 +6,9 @@ import itertools
 import time
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.test import Client
 
+from keys.models import Session
 from tests.cast import CHROME, PASSWORD, email_of
 from tests.pages.helpers import events, text
 from tests.support.post_office import deliver

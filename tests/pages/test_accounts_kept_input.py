@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.core import signing
 from django.utils import timezone
 
-from keys.models import ApiKey, User
+from keys.models import ApiKey, Session, User
 from keys.views.kept_input import SALT
 from tests.cast import PASSWORD, a_key, a_live_key, email_of, signed_in
 from tests.pages.helpers import Response, attribute, elements, messages_of, text, the, words

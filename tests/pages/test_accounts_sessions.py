@@ -6,9 +6,9 @@ import time
 from datetime import timedelta
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.utils import timezone
 
+from keys.models import Session
 from tests.pages.helpers import HTMX, events
 
 HALF_AN_HOUR = timedelta(minutes=30)

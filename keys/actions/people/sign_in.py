@@ -69,7 +69,7 @@ def _record_forged_password(user: User) -> None:
 def record(user: User, *, ip: str, browser: str, **how: Any) -> None:
     """Record a sign-in. Store a new hash of the password if ``check_password`` made one.
 
-    ``how``: the method and the provider, unless it was a password.
+    ``how``: the method and the provider, unless it was a password, and whether the browser is new.
     """
     details: dict[str, Any] = {**how}
     with transaction.atomic():

@@ -8,6 +8,7 @@ from datetime import datetime
 from keys.models import AuditEvent, User
 from keys.rules.events import Event
 from keys.rules.policy import Actor
+from keys.selectors.account.sessions import LiveSession, live_sessions
 
 
 @dataclass(frozen=True)
@@ -18,16 +19,18 @@ class Account:
     role: str
     has_password: bool
     password_changed_at: datetime | None
+    sessions: list[LiveSession]
 
 
-def account_page(actor: Actor) -> Account:
-    """Everybody may see their own account."""
+def account_page(actor: Actor, *, here: str) -> Account:
+    """Everybody may see their own account. ``here`` is the key of the row of the present session."""
     person = User.objects.get(pk=actor.user_id)
     return Account(
         person=person,
         role=person.role_in_words,
         has_password=person.has_usable_password(),
         password_changed_at=_password_changed_at(person),
+        sessions=live_sessions(person, this=here),
     )
 
 

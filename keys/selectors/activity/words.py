@@ -46,6 +46,7 @@ _LABELS = {
     "losing": "people who would lose access",
     "method": "confirmed with",
     "part_of": "number of the act",
+    "new_browser": "first sign-in with this browser",
     "not_checkable": "scopes that could not be checked",
     "not_granted": "scopes that Cerby did not grant",
     "owner_id": "owner's number in the portal",
@@ -66,6 +67,7 @@ _LABELS = {
     "whole_table": "the whole table was pasted",
 }
 _LABELS_OF: dict[tuple[str, str], str] = {
+    (Event.SESSIONS_CLOSED, "count"): "number of sessions",
     (Event.BULK_STARTED, "count"): "number of keys",
     (Event.BULK_STOPPED, "count"): "number of keys",
     (Event.INVENTORY_COMPARED, "count"): "number of keys",

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
@@ -28,6 +27,7 @@ from keys.models import (
     RevealGrant,
     Sealed,
     SearchDocument,
+    Session,
     TreeHead,
     Unsealed,
     User,
@@ -134,13 +134,13 @@ def test_a_database_that_contains_rows_is_refused(source, target):
 
 def test_another_version_is_refused(source, target):
     with own_database.using(target), connection.cursor() as cursor:
-        cursor.execute("UPDATE django_migrations SET name = name || 'x' WHERE app = 'sessions'")
+        cursor.execute("UPDATE django_migrations SET name = name || 'x' WHERE app = 'contenttypes'")
     try:
         with pytest.raises(CommandError, match="have different versions"):
             move(target)
     finally:
         with own_database.using(target), connection.cursor() as cursor:
-            cursor.execute("UPDATE django_migrations SET name = rtrim(name, 'x') WHERE app = 'sessions'")
+            cursor.execute("UPDATE django_migrations SET name = rtrim(name, 'x') WHERE app = 'contenttypes'")
 
 
 @pytest.mark.parametrize("what", ["a row is lost", "a value is changed", "somebody writes"])

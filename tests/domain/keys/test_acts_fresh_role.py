@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from keys.models import ApiKey, AuditEvent, User
 from keys.rules.errors import NotAllowed
-from tests.domain.keys.test_acts import DONE, scene
+from tests.domain.keys.acts import DONE
+from tests.domain.keys.test_acts import scene
 
 __all__ = ["scene"]
 

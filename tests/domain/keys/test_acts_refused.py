@@ -18,7 +18,8 @@ from keys.actions.people.refresh_all import refresh_everyone
 from keys.models import AuditEvent
 from keys.rules.errors import Conflict, Gone, NotAllowed, NotFound
 from tests import cast as people
-from tests.domain.keys.test_acts import Act, Staged, in_doubt, on, scene
+from tests.domain.keys.acts import Act, Staged, in_doubt, on
+from tests.domain.keys.test_acts import scene
 from tests.support.scene import Scene
 
 __all__ = ["scene"]

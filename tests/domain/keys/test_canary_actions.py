@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from django.conf import settings as portal
-from django.contrib.sessions.models import Session
 from django.core import mail
 from django.http import QueryDict
 from django.utils import timezone
@@ -25,7 +24,7 @@ from keys.actions.keys.issue import issue_key
 from keys.actions.keys.rescope import rescope_key
 from keys.actions.keys.save_in_cerby import save_in_cerby
 from keys.crypto import fingerprint
-from keys.models import ApiKey, AuditEvent, RevealGrant, User
+from keys.models import ApiKey, AuditEvent, RevealGrant, Session, User
 from keys.rules.errors import CerbyInDoubt, CerbyRefused, Conflict, Gone, Invalid, PortalError
 from keys.rules.lifecycle import State
 from keys.rules.policy import Actor

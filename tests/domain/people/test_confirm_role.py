@@ -8,11 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from keys.actions.people.confirm_role import authorize_now
-from keys.models import AuditEvent, User
+from keys.models import AuditEvent, Session, User
 from keys.rules.errors import NotAllowed, RoleNotConfirmed
 from keys.rules.policy import MATRIX, Action, Role
 from tests.cast import a_key, actor, signed_in
