@@ -1,9 +1,15 @@
-"""Clear the cache, because throttling counts there and the cache outlives a test's database."""
+"""Clear the cache, because throttling counts there and the cache outlives a test's database; and start a provider."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.core.cache import cache
+
+from keys.oidc import provider as known
+from tests.cast import Cast
+from tests.support import odd_provider
+from tests.support.odd_provider import OddProvider
 
 
 @pytest.fixture(autouse=True)
@@ -11,3 +17,15 @@ def _nothing_counted_yet() -> Iterator[None]:
     cache.clear()
     yield
     cache.clear()
+
+
+@pytest.fixture
+def sso(settings: Any, cast: Cast) -> Iterator[OddProvider]:
+    """Start a sign-in provider, and point the portal at it."""
+    known.forget()
+    with odd_provider.serving() as provider:
+        settings.PORTAL_OIDC_ISSUER = provider.issuer
+        settings.PORTAL_OIDC_CLIENT_ID = odd_provider.CLIENT
+        settings.PORTAL_OIDC_CLIENT_SECRET = odd_provider.SECRET
+        yield provider
+    known.forget()

@@ -31,19 +31,6 @@ ADMIN = {"sub": "id-of-admin", "email": email_of("admin"), "email_verified": Tru
 
 
 @pytest.fixture
-def sso(settings, cast):
-    known.forget()
-    with odd_provider.serving() as provider:
-        settings.PORTAL_OIDC_ISSUER = provider.issuer
-        settings.PORTAL_OIDC_CLIENT_ID, settings.PORTAL_OIDC_CLIENT_SECRET = (
-            odd_provider.CLIENT,
-            odd_provider.SECRET,
-        )
-        yield provider
-    known.forget()
-
-
-@pytest.fixture
 def browser() -> Client:
     return Client(headers={"user-agent": CHROME})
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -77,7 +77,7 @@ class OddProvider:
             "aud": CLIENT,
             "exp": now + 300,
             "iat": now,
-            "nonce": asked["nonce"],
+            "nonce": asked.get("nonce"),
             **({"auth_time": now} if "max_age" in asked else {}),
             **claims,
         }
@@ -89,13 +89,13 @@ class OddProvider:
 
     def redeem(self, form: dict[str, list[str]], authorization: str) -> tuple[int, dict[str, Any]]:
         """Check the client and PKCE, as a real provider does, and return the tokens once."""
-        pair = f"{CLIENT}:{SECRET}".replace(" ", "%20").encode()
+        pairs = [f"{CLIENT}:{secret}".encode() for secret in (quote(SECRET), SECRET)]
         granted = self.codes.pop(form.get("code", [""])[0], None)
-        if authorization != f"Basic {base64.b64encode(pair).decode()}":
+        if authorization not in [f"Basic {base64.b64encode(pair).decode()}" for pair in pairs]:
             return 401, {"error": "invalid_client"}
         digest = hashlib.sha256(form.get("code_verifier", [""])[0].encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-        if granted is None or granted["asked"]["code_challenge"] != challenge:
+        if granted is None or granted["asked"].get("code_challenge", challenge) != challenge:
             return 400, {"error": "invalid_grant"}
         claims = granted["claims"]
         return 200, {
@@ -139,6 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(503 if provider.down else status)
         if 300 <= status < 400:
             self.send_header("Location", body.decode())
+        self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
