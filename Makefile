@@ -9,14 +9,14 @@ unexport PYTHONDONTWRITEBYTECODE # otherwise each of many processes would compil
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 14
 
-run: ## set up, then run the portal with a Cerby sandbox until Ctrl-C (PORT, PORTAL_DATA_DIR, DEMO_PASSWORD, DEMO_VAULTS, CHAOS=1, DATABASE_URL)
-	@.ci/venv $(needed) && exec $(python) -m sandbox.launcher.run --parent $$PPID
+run: ## set up, then run the portal with a Cerby sandbox until Ctrl-C (PORT, PORTAL_DATA_DIR, DEMO_PASSWORD, DEMO_VAULTS, OIDC=1, CHAOS=1, DATABASE_URL)
+	@.ci/venv $(needed) && $(if $(filter 1,$(OIDC)),{ .ci/provider || true; } &&) exec $(python) -m sandbox.launcher.run --parent $$PPID
 
 test: ## run every test; ARGS goes to pytest
-	@.ci/venv requirements-dev.txt && .ci/browser && exec $(python) -m pytest $(ARGS)
+	@.ci/venv requirements-dev.txt && .ci/browser && .ci/provider && exec $(python) -m pytest $(ARGS)
 
 nightly: ## run every test on both databases; ARGS goes to pytest
-	@.ci/venv requirements-dev.txt && .ci/browser && exec $(python) -m pytest --every-database $(ARGS)
+	@.ci/venv requirements-dev.txt && .ci/browser && .ci/provider && exec $(python) -m pytest --every-database $(ARGS)
 
 crashwalk: ## kill the portal at each step of an action, under each fault; ARGS goes to python -m tests.crashwalk
 	@.ci/venv requirements-dev.txt && exec $(python) -m tests.crashwalk $(ARGS)

@@ -148,7 +148,7 @@ def _finish_step_up(
         confirm_with_provider(found, oidc.redeem(state, answer), actor)
     except PortalError as error:
         refuse.refuse_step_up(actor, error.sentence)
-        return _refused(request, error)
+        return _refused(request, error, next_path=found.next_path if found else "")
     keep_session_mark(request)
     request.session.cycle_key()
     record_authentication(request, user, method="sso", reauthenticated=True)
@@ -174,14 +174,14 @@ def _hash(mark: str) -> str:
     return salted_hmac("keys.sso-browser", mark, algorithm="sha256").hexdigest()
 
 
-def _refused(request: HttpRequest, error: PortalError) -> HttpResponse:
+def _refused(request: HttpRequest, error: PortalError, *, next_path: str = "") -> HttpResponse:
     is_signed_in = request.user.is_authenticated
     title = (
         "Your identity was not confirmed"
         if is_signed_in and error.status < HTTPStatus.INTERNAL_SERVER_ERROR
         else error.title
     )
-    said = {"title": title, "sentence": error.sentence}
+    said = {"title": title, "sentence": error.sentence, "next_path": next_path}
     response = render(request, "account/sso_refused.html", said, status=error.status)
     response["Cache-Control"] = "no-store, private"
     return response

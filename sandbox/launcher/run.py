@@ -1,6 +1,6 @@
 """``make run``: run the portal, its worker and a Cerby sandbox as separate processes until Ctrl-C.
 
-Reads PORT, PORTAL_DATA_DIR, DEMO_PASSWORD, DEMO_VAULTS, CHAOS and CHAOS_SEED from the environment. If
+Reads PORT, PORTAL_DATA_DIR, DEMO_PASSWORD, DEMO_VAULTS, OIDC, CHAOS and CHAOS_SEED from the environment. If
 CERBY_BASE_URL is set, the portal connects to that workspace instead: no sandbox and no demo people are
 started, and all settings are passed on.
 """
@@ -28,6 +28,7 @@ from urllib.parse import SplitResult, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from portal import conf
+from sandbox.launcher import provider
 from sandbox.launcher.processes import Processes, RunError, end_with_parent
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,6 +47,7 @@ class Options:
     demo_password: str
     uses_real_workspace: bool
     chaos: tuple[str, ...]
+    oidc: bool
 
     @classmethod
     def from_environment(cls) -> Options:
@@ -56,6 +58,7 @@ class Options:
             demo_password=os.environ.get("DEMO_PASSWORD") or _new_password(),
             uses_real_workspace=bool(os.environ.get("CERBY_BASE_URL")),
             chaos=_chaos(),
+            oidc=_whole_number("OIDC", default=0, lowest=0, highest=1) == 1,
         )
 
 
@@ -78,12 +81,16 @@ def main() -> int:
 def run(options: Options) -> Never:
     """Start everything and watch it. Raises KeyboardInterrupt after a signal, RunError if a child ends."""
     _check_that_port_is_free(options.port)
+    if options.oidc and options.uses_real_workspace:
+        raise RunError("OIDC=1 works only with the sandbox. Set PORTAL_OIDC_ISSUER to your own provider.")
     with _data_dir(options.data), Processes(options.data / "log") as processes:
         print("Starting ...", flush=True)
         env = _environment(options)
         _check_settings(env)
         if not options.uses_real_workspace:
             _start_sandbox(processes, options, env)
+        if options.oidc and "PORTAL_OIDC_ISSUER" in env:
+            provider.start(processes, options.data, env)
         sign_in_table = _prepare(processes, options, env)
         _start_portal(processes, options, env)
         _announce(options, env, sign_in_table)
@@ -186,15 +193,29 @@ def _with_sandbox(env: dict[str, str], options: Options) -> dict[str, str]:
     """
     dropped = {name for name in env if name.startswith("CERBY_")} - {"CERBY_ISSUE_MODE"}
     kept = {name: value for name, value in env.items() if name not in dropped}
-    port = _sandbox_port(options.data / "sandbox-port", options.port + 1)
-    return kept | {
-        "PORTAL_ENV": "demo",
-        "CERBY_BASE_URL": f"http://{HOST}:{port}",
-        "CERBY_WORKSPACE": "contenzilla",
-    }
+    port = _free_port(options.data / "sandbox-port", options.port + 1)
+    return (
+        kept
+        | _with_provider(options)
+        | {
+            "PORTAL_ENV": "demo",
+            "CERBY_BASE_URL": f"http://{HOST}:{port}",
+            "CERBY_WORKSPACE": "contenzilla",
+        }
+    )
 
 
-def _sandbox_port(path: Path, preferred: int) -> int:
+def _with_provider(options: Options) -> dict[str, str]:
+    """Return the settings for the demo's sign-in provider, or say what it needs."""
+    if not options.oidc:
+        return {}
+    if sentence := provider.missing():
+        print(sentence, file=sys.stderr)
+        return {}
+    return provider.settings_for(_free_port(options.data / "provider-port", options.port + 2))
+
+
+def _free_port(path: Path, preferred: int) -> int:
     """Return a free port: that of an earlier run, else ``preferred``, else any. Store it in ``path``."""
     earlier = path.read_text() if path.exists() else ""
     for candidate in (earlier, preferred, 0):
@@ -202,7 +223,7 @@ def _sandbox_port(path: Path, preferred: int) -> int:
             port = _bind(int(candidate))
             path.write_text(str(port))
             return port
-    raise RunError("No port is free for the sandbox.")
+    raise RunError("No port is free for the sandbox or the sign-in provider.")
 
 
 def _check_settings(env: dict[str, str]) -> None:
@@ -278,6 +299,8 @@ def _announce(options: Options, env: dict[str, str], sign_in_table: str) -> None
     cerby = "Cerby" if options.uses_real_workspace else "Cerby sandbox"
     print(f"\nCerby Key Portal: {env['PORTAL_URL']}/")
     print(f"{cerby}: {env['CERBY_BASE_URL']}")
+    if options.oidc and "PORTAL_OIDC_ISSUER" in env:
+        print(f"Sign-in provider: {env['PORTAL_OIDC_ISSUER']} (choose “Sign in with SSO”)")
     print(f"Data and logs: {options.data}\n")
     if sign_in_table:
         print(f"{sign_in_table}\n")

@@ -56,7 +56,7 @@ function page(uid) {
   );
   return `<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>Demo sign-in provider</title>
-<style>body{font:1rem/1.5 system-ui;max-width:26rem;margin:3rem auto;padding:0 1rem;color-scheme:light dark}
+<style>html{color-scheme:light dark}body{font:1rem/1.5 system-ui;max-width:26rem;margin:3rem auto;padding:0 1rem}
 button{display:block;width:100%;margin:.5rem 0;padding:.5rem 1rem;font:inherit;text-align:left}</style>
 <h1>Demo sign-in provider</h1><p>Who are you? A real provider asks for a password.</p>
 <form method="post" action="/interaction/${uid}">${buttons.join("")}</form></html>`;

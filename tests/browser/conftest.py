@@ -22,6 +22,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from sandbox.launcher import provider
 from tests.browser import sessions
 from tests.browser.browsers import ARGUMENTS, CHROMIUM, PATIENCE, Browsers
 from tests.browser.portal_process import Portal
@@ -34,7 +35,9 @@ Open = Callable[..., Page]
 
 @pytest.fixture(scope="package")
 def portal(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Iterator[Portal]:
-    with Portal(tmp_path_factory.mktemp("portal") / "data", migrated=migrated_sqlite) as portal:
+    """Start the portal with a real sign-in provider, which takes a quarter of a second."""
+    assert provider.missing() == "", "Run .ci/provider."
+    with Portal(tmp_path_factory.mktemp("portal") / "data", migrated=migrated_sqlite, OIDC="1") as portal:
         yield portal
 
 
