@@ -110,6 +110,10 @@ class SignIns:
         sessions.sign_in(context, who)
         self._cookies[who] = signed_in_at, context.cookies()
 
+    def forget(self, who: str) -> None:
+        """Sign ``who`` in anew next time: their sessions have ended."""
+        self._cookies.pop(who, None)
+
 
 @pytest.fixture(scope="package")
 def sign_ins(portal: Portal) -> SignIns:

@@ -45,7 +45,9 @@ def _check(response) -> None:
     assert rules["frame-ancestors"] == "'none'"
     assert rules["base-uri"] == "'none'"
     assert "unsafe-" not in policy
-    assert "http:" not in policy
+    provider = rules.pop("form-action").removeprefix("'self' ")
+    assert provider.startswith("http://127.0.0.1:")  # of the demo; the only foreign origin, and only here
+    assert "http:" not in " ".join(rules.values())
     assert "*" not in policy
     assert response.headers["x-content-type-options"] == "nosniff"
 

@@ -31,16 +31,17 @@ def disabled(portal: Portal, name: str) -> Iterator[None]:
     own_database.write(workspace, set_status, "live", email, patience=20)
 
 
-def test_a_person_signs_in_is_linked_confirms_and_signs_out(portal, open_browser, complaints):
+def test_a_person_signs_in_is_linked_confirms_and_signs_out(portal, open_browser, sign_ins, complaints):
     complaints.expect_status(403)
     page = open_browser(once=True)
-    with disabled(portal, "guest"):
-        for name, why in (("priya.raman", "does not know you"), ("guest", "Not a live member")):
+    with disabled(portal, "login-only"):
+        for name, why in (("priya.raman", "does not know you"), ("login-only", "Not a live member")):
             page.goto("/keys/")
             page.get_by_role("button", name="Sign in with SSO").click()
             choose(page, name)
             expect(page.get_by_role("alert")).to_contain_text(why)
             page.context.clear_cookies()
+    sign_ins.forget("login-only")
     page.goto("/keys/new/")
     page.get_by_role("button", name="Sign in with SSO").click()
     choose(page, "super-admin")
