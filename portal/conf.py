@@ -35,6 +35,7 @@ NAMES = frozenset(
         "PORTAL_AUDIT_ORIGIN",
         "PORTAL_AUDIT_SIGNING_KEY",
         "PORTAL_AUDIT_FORMER_VKEYS",
+        "PORTAL_DATABASE_ADMINS",
         "PORTAL_AUDIT_ANCHOR_FILE",
         "PORTAL_AUDIT_ANCHOR_SYSLOG",
         "PORTAL_AUDIT_ANCHOR_WEBHOOK",
@@ -104,6 +105,7 @@ class Config:
     audit_origin: str
     audit_signing_key: bytes = field(repr=False)
     audit_former_vkeys: tuple[str, ...]
+    database_admins: tuple[str, ...]
     anchor_file: Path | None
     anchor_syslog: str
     anchor_webhook: str = field(repr=False)  # its path may contain a secret
@@ -195,6 +197,7 @@ def read() -> Config:
         audit_origin=env.origin("PORTAL_AUDIT_ORIGIN", f"{urlsplit(url).netloc}/audit"),
         audit_signing_key=env.signing_key("PORTAL_AUDIT_SIGNING_KEY", demo_file("audit-signing-key")),
         audit_former_vkeys=env.words("PORTAL_AUDIT_FORMER_VKEYS"),
+        database_admins=env.words("PORTAL_DATABASE_ADMINS"),
         anchor_file=env.path("PORTAL_AUDIT_ANCHOR_FILE"),
         anchor_syslog=env.syslog_url("PORTAL_AUDIT_ANCHOR_SYSLOG"),
         anchor_webhook=env.https_url("PORTAL_AUDIT_ANCHOR_WEBHOOK"),

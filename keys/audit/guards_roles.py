@@ -1,6 +1,7 @@
-"""Find PostgreSQL roles and settings that let the portal's role do more than ``audit_roles`` allows.
+"""Find PostgreSQL roles and settings that let a role do more than ``audit_roles`` allows.
 
-Nothing here applies if the portal connects as the owner of the tables, which may do everything anyway.
+If the portal connects as the owner of the tables, which may do everything anyway, only the settings and the
+roles that may act as the owner are compared.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 
 POWERFUL = (
@@ -17,6 +19,9 @@ POWERFUL = (
 """Roles that come with PostgreSQL and may do more than read tables."""
 HARMFUL_SETTINGS = ("role", "session_preload_libraries", "local_preload_libraries", "event_triggers")
 """Settings of a role or database that change who the portal is, or what runs in its sessions."""
+
+SET_OPTION_SINCE = 160_000
+"""The version of PostgreSQL from which a membership can be without SET ROLE."""
 
 _LOG = """
     log AS (SELECT c.relowner AS owner, c.relnamespace AS schema FROM pg_class c
@@ -41,12 +46,29 @@ _RIGHTS = f"""
             WHERE p.rolname = ANY(%s) AND pg_has_role(r.oid, p.oid, 'MEMBER'))
     FROM pg_roles r, log WHERE r.oid = ANY(%s)
 """  # noqa: S608
+# Roles that may act as the owner or one of the writers, and how: they have its rights, may change to it with
+# SET ROLE, or may grant it to themselves. Before PostgreSQL 16, CREATEROLE was enough to grant any role.
+# Superusers may do everything anyway.
 _MEMBERS = f"""
+    WITH {_LOG}, targets AS (
+        SELECT r.oid, r.rolname, r.oid = log.owner AS is_owner FROM pg_roles r, log
+        WHERE r.oid = log.owner OR r.oid = ANY(%s)
+    )
+    SELECT m.rolname, t.rolname, t.is_owner,
+        CASE WHEN pg_has_role(m.oid, t.oid, 'USAGE') THEN 'has its rights'
+             WHEN pg_has_role(m.oid, t.oid, %s) THEN 'SET ROLE'
+             ELSE 'may grant itself the role' END
+    FROM pg_roles m, targets t
+    WHERE NOT m.rolsuper AND m.oid NOT IN (SELECT oid FROM targets) AND m.rolname <> ALL(%s)
+        AND (pg_has_role(m.oid, t.oid, 'MEMBER') OR (%s AND m.rolcreaterole))
+    ORDER BY m.rolname, NOT t.is_owner, t.rolname
+"""  # noqa: S608
+# The owner of a schema may drop everything in it. That of the schema "public" is usually the database's.
+_SCHEMA_OWNERS = f"""
     WITH {_LOG}
-    SELECT m.rolname, r.rolname FROM log, pg_auth_members a
-    JOIN pg_roles m ON m.oid = a.member JOIN pg_roles r ON r.oid = a.roleid
-    WHERE a.roleid = ANY(%s) AND NOT a.admin_option AND NOT m.rolsuper AND a.member <> log.owner
-        AND a.member <> ALL(%s)
+    SELECT DISTINCT r.rolname FROM log, pg_namespace n, pg_database d, pg_roles r
+    WHERE n.oid = log.schema AND d.datname = current_database() AND NOT r.rolsuper AND r.oid <> log.owner
+        AND r.oid IN (n.nspowner, d.datdba) AND r.rolname <> 'pg_database_owner' AND r.rolname <> ALL(%s)
 """  # noqa: S608
 _OWNERS = f"""
     WITH {_LOG}
@@ -80,6 +102,7 @@ def excess_rights(tables: Sequence[str]) -> Iterator[str]:
     yield from (f"{name} has another owner" for (name,) in _rows(_OWNERS))
     yield from _settings()
     writers = dict(_rows(_WRITERS, list(tables)))
+    yield from _members(list(writers))
     if not writers:
         return
     yield from _too_much(list(writers))
@@ -87,10 +110,28 @@ def excess_rights(tables: Sequence[str]) -> Iterator[str]:
     others = sorted(set(writers.values()) - {current})
     if len(writers) > 1:
         yield from (f"another role, {name}, may write to the log" for name in others)
-    for member, role in _rows(_MEMBERS, list(writers), list(writers)):
-        yield f"another role, {member}, may act as {role}"
     yield from (f"function {name} acts with the owner's rights" for (name,) in _rows(_BORROWED))
     yield from (f"new tables give a role the right to {right}" for (right,) in _rows(_DEFAULTS))
+
+
+def _members(writers: list[int]) -> Iterator[str]:
+    """Yield each role that may act as the owner or as a writer, unless PORTAL_DATABASE_ADMINS names it.
+
+    A role that may act as the owner is named once, even if it may act as a writer as well.
+    """
+    is_new = connection.pg_version >= SET_OPTION_SINCE  # type: ignore[attr-defined]
+    seen = set[str]()
+    admins = list(settings.PORTAL_DATABASE_ADMINS)
+    for (name,) in _rows(_SCHEMA_OWNERS, admins):
+        yield f"the database or its schema belongs to another role, {name}"
+    for member, role, is_owner, how in _rows(
+        _MEMBERS, writers, "SET" if is_new else "MEMBER", admins, not is_new
+    ):
+        if member not in seen:
+            whom = "the owner of the tables" if is_owner else role
+            yield f"another role, {member}, may act as {whom} ({how})"
+        if is_owner:
+            seen.add(member)
 
 
 def _too_much(roles: list[int]) -> Iterator[str]:

@@ -138,6 +138,7 @@ def test_every_name_may_be_given_as_a_file(environment, tmp_path, name):
         "CERBY_CA_FILE": certifi.where(),
         "PORTAL_AUDIT_ORIGIN": "log.example.com/audit",
         "PORTAL_AUDIT_FORMER_VKEYS": "log.example.com/audit+00000000+AQ",
+        "PORTAL_DATABASE_ADMINS": "dba",
         "PORTAL_AUDIT_ANCHOR_FILE": "/var/lib/anchors/key-portal.jsonl",
         "PORTAL_AUDIT_ANCHOR_SYSLOG": "tcp://logs.example.com:6514",
         "PORTAL_AUDIT_ANCHOR_WEBHOOK": "https://hooks.example.com/CANARY-anchor",

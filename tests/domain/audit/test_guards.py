@@ -26,7 +26,22 @@ ROLES = {
     "CREATE ROLE thief LOGIN; GRANT INSERT ON keys_checkpoint TO thief": (
         "another role, thief, may write to the log"
     ),
-    "CREATE ROLE thief LOGIN; GRANT app TO thief": "another role, thief, may act as app",
+    "CREATE ROLE thief LOGIN; GRANT app TO thief": "another role, thief, may act as app (has its rights)",
+    "CREATE ROLE thief LOGIN; GRANT app TO thief WITH ADMIN TRUE, INHERIT FALSE, SET FALSE": (
+        "another role, thief, may act as app (may grant itself the role)"
+    ),
+    "CREATE ROLE thief LOGIN; GRANT portal TO thief": (
+        "another role, thief, may act as the owner of the tables (has its rights)"
+    ),
+    "CREATE ROLE thief LOGIN; GRANT portal TO thief WITH INHERIT FALSE": (
+        "another role, thief, may act as the owner of the tables (SET ROLE)"
+    ),
+    "CREATE ROLE thief LOGIN; GRANT portal TO thief WITH ADMIN TRUE, INHERIT FALSE, SET FALSE": (
+        "another role, thief, may act as the owner of the tables (may grant itself the role)"
+    ),
+    "CREATE ROLE band; CREATE ROLE thief LOGIN NOINHERIT; GRANT portal TO band; GRANT band TO thief": (
+        "another role, thief, may act as the owner of the tables (SET ROLE)"
+    ),
     "ALTER DEFAULT PRIVILEGES GRANT DELETE ON TABLES TO app": "new tables give a role the right to DELETE",
     "CREATE FUNCTION tidy() RETURNS void LANGUAGE sql SECURITY DEFINER AS 'DELETE FROM keys_unsealed'": (
         "function tidy acts with the owner's rights"
@@ -184,6 +199,14 @@ ATTACKS: dict[str, list[tuple[str, str]]] = {
         ),
         ("ALTER ROLE ALL SET role = postgres", "the setting role of a role or the database was changed"),
         ("CREATE ROLE app; ALTER TABLE keys_apikey OWNER TO app", "keys_apikey has another owner"),
+        (
+            "CREATE ROLE app; ALTER SCHEMA public OWNER TO app",
+            "the database or its schema belongs to another role, app",
+        ),
+        (
+            "CREATE ROLE thief LOGIN; GRANT portal TO thief",  # although the portal connects as the owner
+            "another role, thief, may act as the owner of the tables (has its rights)",
+        ),
         ("GRANT DELETE ON keys_node TO PUBLIC", "a role may DELETE keys_node"),
         ("SET LOCAL session_replication_role = replica", "session_replication_role turns the triggers off"),
     ],
@@ -223,6 +246,14 @@ def test_a_change_is_found_by_health_and_by_every_verification(db, number, audit
     assert words in broken_guards()
     assert Kind.GUARDS in check().found
     assert Client().get("/readyz").json()["audit"] == "unguarded"
+
+
+def test_the_roles_of_the_setting_may_act_as_the_owner(db, settings):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no roles")
+    execute_one("CREATE ROLE dba LOGIN; GRANT portal TO dba")
+    settings.PORTAL_DATABASE_ADMINS = ("dba",)
+    assert broken_guards() == []
 
 
 def test_an_index_without_an_event_is_found_by_every_verification(kept):
