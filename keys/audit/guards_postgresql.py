@@ -163,7 +163,7 @@ def _references(models: Sequence[type[Model]]) -> int:
 
 
 def _functions(statements: Sequence[str]) -> Iterator[str]:
-    pattern = r"CREATE FUNCTION (\w+)\([^)]*\).*?AS \$\$(.*?)\$\$"
+    pattern = r"CREATE (?:OR REPLACE )?FUNCTION (\w+)\([^)]*\).*?AS \$\$(.*?)\$\$"
     expected = dict(re.findall(pattern, "\n".join(statements), re.DOTALL))
     found = {name: rest for name, *rest in _rows(_FUNCTIONS.format(schema=_HERE))}
     for name, body in expected.items():

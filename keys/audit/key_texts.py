@@ -12,6 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 from keys.crypto import fingerprint
 from keys.models import ApiKey
 from keys.rules import key_text
+from keys.rules.scope_lists import is_rest
 
 STRUCTURED = frozenset(
     {
@@ -73,7 +74,13 @@ def _texts(value: Any, name: str = "") -> Iterator[str]:
             yield from _texts(part, member)
     elif isinstance(value, list | tuple):
         for part in value:
-            yield from _texts(part, name)
+            if not _is_digest(part):
+                yield from _texts(part, name)
+
+
+def _is_digest(part: Any) -> bool:
+    """Return whether this item of a list is the portal's own digest of scopes."""
+    return isinstance(part, str) and is_rest(part)
 
 
 @sensitive_variables()
@@ -85,7 +92,7 @@ def _replaced(value: Any, known: list[str], name: str = "") -> Any:
     if isinstance(value, Mapping):
         return {member: _replaced(part, known, member) for member, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_replaced(part, known, name) for part in value]
+        return [part if _is_digest(part) else _replaced(part, known, name) for part in value]
     return value
 
 

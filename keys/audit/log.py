@@ -12,6 +12,7 @@ from django.utils import timezone
 from keys.audit import chain
 from keys.audit.key_texts import without_key_texts
 from keys.models import ApiKey, AuditEvent
+from keys.rules import scope_lists
 from keys.rules.events import DETAILS, DONE, IN_ANY_EVENT, OUTCOMES, Event
 from keys.rules.formatting import utc_microseconds
 from keys.rules.policy import Actor
@@ -61,7 +62,7 @@ def append(
         "actor": _actor_fields(actor),
         "key": {"id": str(key.id), "name": key.name} if key else None,
         "reason": reason[:LONGEST_REASON],
-        "details": details,
+        "details": scope_lists.with_room(details),
     }
     new = row(without_key_texts(event_in_clear))
     with transaction.atomic(savepoint=False):  # so that it is not sealed before it is checked

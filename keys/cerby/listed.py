@@ -11,7 +11,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from keys.cerby import values
 from keys.cerby.values import WireError
-from keys.cerby.wire import API_KEY_TYPE, UpstreamKey, key_status, upstream_key
+from keys.cerby.wire import API_KEY_TYPE, UpstreamKey, key_status, scopes, upstream_key
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ class UnreadableKey:
 
 _REQUIRED: dict[str, Callable[[object], object]] = {
     "name": values.text,
-    "scopes": values.texts,
+    "scopes": scopes,
     "status": key_status,
     "ownerId": values.uuid,
     "ownerEmail": values.text,

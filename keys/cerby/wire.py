@@ -31,6 +31,7 @@ _LOCAL_SCHEME = "local_encryption_key"
 
 _MAX_KEY_LENGTH = 4096
 _MAX_ROLE_LENGTH = 100
+_MAX_SCOPES, _MAX_SCOPE_LENGTH = 2000, 100
 _MAX_ITEMS = 1000  # of a page; the portal asks for a hundred
 _ROUNDING = timedelta(seconds=1)
 
@@ -315,7 +316,7 @@ def upstream_key(resource: object) -> UpstreamKey:
     return UpstreamKey(
         id=fields.id,
         name=fields.required("name", values.text),
-        scopes=fields.required("scopes", values.texts),
+        scopes=fields.required("scopes", scopes),
         status=fields.required("status", key_status),
         owner_id=fields.required("ownerId", values.uuid),
         owner_email=fields.required("ownerEmail", values.text),
@@ -344,7 +345,7 @@ def issued_key(resource: object, request: IssueRequest) -> IssuedKey | UUID:
         id=fields.id,
         secret=plain,
         name=fields.required("name", values.text),
-        scopes=fields.required("scopes", values.texts),
+        scopes=fields.required("scopes", scopes),
         owner_id=fields.required("ownerId", values.uuid),
         created_at=fields.required("createdAt", values.time),
         expires_at=fields.required("expiresAt", values.time),
@@ -357,6 +358,13 @@ def issued_key(resource: object, request: IssueRequest) -> IssuedKey | UUID:
     if key.expires_at - request.expires_at > _ROUNDING:  # a workspace may shorten it
         raise WireError("expiresAt is later than the time that was sent")
     return key
+
+
+def scopes(value: object) -> tuple[str, ...]:
+    found = values.texts(value)
+    if len(found) > _MAX_SCOPES or any(len(scope) > _MAX_SCOPE_LENGTH for scope in found):
+        raise WireError("has too many or too long scopes")
+    return found
 
 
 def key_status(value: object) -> KeyStatus:

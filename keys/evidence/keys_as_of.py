@@ -18,6 +18,7 @@ from keys.models import ApiKey, AuditEvent, User
 from keys.rules.events import OWNERSHIP, Event
 from keys.rules.formatting import utc, utc_if_known
 from keys.rules.lifecycle import CAVEAT, PHASE, Phase, State, status
+from keys.rules.scope_lists import are_same
 from keys.tlog.leaf import ERASED, readable
 from keys.verifier.verify_bundle import states_after
 
@@ -198,7 +199,7 @@ def _key_at(
         name=facts["name"],
         owner_id=str(key.owner.cerby_id) if "owner_email" not in facts else "",
         owner_email=facts.get("owner_email", emails.get(key.owner_id, key.owner_email)),
-        scopes=list(facts["scopes"]),
+        scopes=key.scopes if are_same(facts["scopes"], key.scopes) else list(facts["scopes"]),
         created_at=_created(key, before, as_of),
         expires_at=expires_at,
         status=status(phase, expires_at, as_of).label,

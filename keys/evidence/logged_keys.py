@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from keys.models import ApiKey, AuditEvent, RevealGrant
+from keys.rules import scope_lists
 from keys.rules.events import BEGINS, Event
 from keys.rules.lifecycle import State
 from keys.tlog.leaf import readable
@@ -82,7 +83,8 @@ class KeyEvent:
 class LoggedKey:
     """A key according to its events, oldest first.
 
-    ``values``: as far as the events record them; scopes are sorted. ``states``: those that the key can have;
+    ``values``: as far as the events record them; scopes are sorted, and may be cut (keys.rules.scope_lists).
+    ``states``: those that the key can have;
     none if the events contradict each other.
     """
 
@@ -118,7 +120,7 @@ class LoggedKey:
         return {
             name: (row[name], self.values[name])
             for name in COMPARED
-            if name in self.values and self.values[name] != row[name]
+            if name in self.values and not _agree(name, self.values[name], row[name])
         }
 
     def has_wrong_state(self, key: ApiKey) -> bool:
@@ -224,6 +226,10 @@ def _set_by(event: KeyEvent) -> dict[str, Any]:
     if "owner_id" in details:
         values["owner"] = int(details["owner_id"])
     return values
+
+
+def _agree(name: str, logged: Any, row: Any) -> bool:
+    return scope_lists.are_same(logged, row) if name == "scopes" else bool(logged == row)
 
 
 def _reading(event: KeyEvent) -> dict[str, Any]:

@@ -142,10 +142,10 @@ def scope_list(scopes: Iterable[str]) -> str:
     return ", ".join(label(scope) for scope in scopes)
 
 
-def scope_summary(scopes: list[str]) -> str:
-    """Return the first two labels and the number of the others: ``Read users, Read items +2``."""
-    shown = scope_list(scopes[:SHOWN_SCOPES])
-    more = len(scopes) - SHOWN_SCOPES
+def scope_summary(scopes: list[str], shown_scopes: int = SHOWN_SCOPES) -> str:
+    """Return the first labels and the number of the others: ``Read users, Read items +2``."""
+    shown = scope_list(scopes[:shown_scopes])
+    more = len(scopes) - shown_scopes
     if not scopes:
         return NOT_KNOWN
     return f"{shown} +{more}" if more > 0 else shown

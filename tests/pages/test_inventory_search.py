@@ -169,3 +169,29 @@ def test_the_migration_folds_and_indexes_the_keys_that_exist(cast):
     assert sorted(SearchDocument.objects.filter(text__contains="fin").values_list("key_id", flat=True)) == [
         second.pk
     ]
+
+
+@in_one_test(
+    "letters, length",
+    [("ab ", 402), ("กขa ", 1), ("กขa ", 199), ("中文 b", 200), ("\N{GRINNING FACE}é ", 401)],
+)
+def test_a_long_text_is_indexed_as_before(cast, letters, length):
+    """Migration 0029 computes the texts and trigrams of migration 0017 in another way."""
+    name = (letters * length)[:length]
+    key = a_key(cast.owner, name="K", scopes=[name, "read:users"])
+    before = import_module("keys.migrations.0017_search_text")
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute(f"SELECT {before.sqlite_text('keys_apikey')} FROM keys_apikey")
+            [(text,)] = cursor.fetchall()
+        else:
+            cursor.execute(before.POSTGRESQL_TEXT.replace("keys_search_text", "earlier_text"))
+            call = before.postgresql_text("keys_apikey").replace("keys_search_text", "earlier_text")
+            cursor.execute(
+                f"SELECT {call}, keys_trigrams(text) = ARRAY(SELECT DISTINCT substr(text, place, 3) "
+                "FROM generate_series(1, length(text) - 2) AS place ORDER BY 1) "
+                "FROM keys_apikey JOIN keys_search_document ON key_id = keys_apikey.id"
+            )
+            [(text, has_all_trigrams)] = cursor.fetchall()
+            assert has_all_trigrams
+    assert SearchDocument.objects.get(key=key).text == text

@@ -22,6 +22,7 @@ from keys.evidence.logged_keys import LoggedKey, logged_keys
 from keys.models import ApiKey, AuditEvent, RevealGrant, User, fold
 from keys.rules.events import OWNERSHIP, Event
 from keys.rules.lifecycle import State, due_at
+from keys.rules.scope_lists import is_cut
 from keys.rules.scopes import in_order
 
 UNREPAIRABLE = (
@@ -95,9 +96,11 @@ def _restore(key: ApiKey, logged: LoggedKey) -> bool:
 
 
 def _columns(key: ApiKey, logged: LoggedKey) -> dict[str, Any] | None:
-    """Return the columns to change, or None if the log gives no single state or no owner."""
+    """Return the columns to change, or None if the log gives no single state, no owner or not all scopes."""
     columns = {name: right for name, (_, right) in logged.wrong_values(key).items()}
     if "scopes" in columns:
+        if is_cut(columns["scopes"]):
+            return None
         columns["scopes"] = in_order(columns["scopes"])
     if "name" in columns:
         columns["name_order"] = fold(columns["name"])

@@ -17,7 +17,7 @@ from keys.audit import log
 from keys.models import ApiKey, ScopeChange
 from keys.rules.errors import CerbyError, CerbyInDoubt, Conflict
 from keys.rules.events import Event
-from keys.rules.formatting import scope_list
+from keys.rules.formatting import scope_summary
 from keys.rules.lifecycle import Status, status
 from keys.rules.policy import Action, Actor
 from keys.rules.scopes import in_order, widens
@@ -27,6 +27,8 @@ from keys.validation import new_key
 WAITS_FOR = 5.0
 """Seconds to wait for another change of the same key, which takes well under one if Cerby answers."""
 LOOKS_AGAIN_AFTER = 0.1
+SAID = 20
+"""Scopes that a message names."""
 A_PERSON_WAITS = 5.0
 """Seconds that a person waits for Cerby to confirm the present scopes."""
 
@@ -114,8 +116,8 @@ def _check_is_current(actor: Actor, change: ScopeChange) -> None:
     if set(found) == set(key.scopes):
         return
     sentence = (
-        f"This key has other scopes in Cerby than in the inventory: {scope_list(found)}. Nothing was changed "
-        "in Cerby, and the inventory shows them now. Reload the page and try again."
+        f"This key has other scopes in Cerby than in the inventory: {scope_summary(found, SAID)}. "
+        "Nothing was changed in Cerby, and the inventory shows them now. Reload the page and try again."
     )
     repair_keys([key])  # the row may be wrong, not Cerby
     with transaction.atomic():
@@ -157,8 +159,8 @@ class _OtherScopesError(CerbyInDoubt):
 
     def __init__(self, wanted: list[str], found: list[str]) -> None:
         super().__init__(
-            f"Cerby did not set the requested scopes ({scope_list(wanted)}). "
-            f"According to Cerby, the key has: {scope_list(found)}. Reload the page."
+            f"Cerby did not set the requested scopes ({scope_summary(wanted, SAID)}). "
+            f"According to Cerby, the key has: {scope_summary(found, SAID)}. Reload the page."
         )
         self.found = found
 

@@ -11,6 +11,7 @@ from keys.actions.keys.repair import repair_keys
 from keys.audit import log
 from keys.models import ApiKey, AuditEvent, ScopeChange
 from keys.rules.events import Event
+from keys.rules.scope_lists import are_same
 from keys.rules.scopes import in_order
 
 logger = structlog.get_logger(__name__)
@@ -65,7 +66,7 @@ def _was_asked_for(change: ScopeChange) -> bool:
     """Return whether the log says so. Somebody with the database could name another person in the row."""
     started = AuditEvent.objects.filter(key_id=change.key_id, type=Event.KEY_RESCOPE_STARTED)
     asked = started.filter(actor_id=change.actor_id).values_list("details", flat=True)
-    if any(details.get("after") == change.after for details in asked):
+    if any(are_same(details.get("after", ()), change.after) for details in asked):
         return True
     logger.error("scope_change_not_in_log", key_id=str(change.key_id))
     return False

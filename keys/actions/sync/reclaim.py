@@ -26,6 +26,7 @@ from keys.evidence.logged_keys import SEEN, LoggedKey, logged_keys
 from keys.models import ApiKey, AuditEvent, LoggedCerbyId, User
 from keys.rules.events import BEGINS, Event
 from keys.rules.lifecycle import PHASE, Phase, State
+from keys.rules.scope_lists import are_same, is_cut
 from keys.rules.scopes import in_order
 from keys.tlog.leaf import TooLarge
 
@@ -94,6 +95,11 @@ def _row(
     owner = User.objects.filter(pk=values.get("owner") or 0).first() or owners.get(upstream.owner_id)
     if owner is None or len(logged.states) != 1:
         return None
+    scopes = values.get("scopes", upstream.scopes)
+    if is_cut(scopes):
+        if not are_same(scopes, upstream.scopes):
+            return None
+        scopes = upstream.scopes
     [name] = logged.states
     state = State(name)
     origin = values.get("origin", ApiKey.Origin.DISCOVERED)
@@ -107,7 +113,7 @@ def _row(
         purpose=values.get("purpose", ""),
         owner=owner,
         owner_left_at=owner.left_at,
-        scopes=in_order(values.get("scopes", upstream.scopes)),
+        scopes=in_order(scopes),
         created_at=values.get("created_at", upstream.created_at),
         created_known=values.get("created_known", True),
         expires_at=values.get("expires_at", upstream.expires_at),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from keys.rules.scope_lists import is_rest
 from keys.rules.scopes import label
 from keys.selectors.activity.words import attribute, text_of
 
@@ -44,8 +45,8 @@ def changes_in_words(details: dict[str, Any]) -> list[tuple[str, str]]:
 def _change(name: str, before: Any, after: Any) -> Change:
     if isinstance(before, list) and isinstance(after, list):
         removed, added = (
-            [one for one in before if one not in after],
-            [one for one in after if one not in before],
+            [one for one in before if one not in after and not is_rest(one)],
+            [one for one in after if one not in before and not is_rest(one)],
         )
         return Change(attribute(name), _each(name, removed), _each(name, added))
     return Change(attribute(name), _values(name, before), _values(name, after))

@@ -12,6 +12,7 @@ from keys.rules import formatting
 from keys.rules.events import OWNERSHIP, Event
 from keys.rules.lifecycle import State
 from keys.rules.policy import Action
+from keys.rules.scope_lists import rest_in_words
 from keys.rules.scopes import label
 from keys.selectors.activity.filter_words import filter_in_words
 from keys.selectors.compare.matching import Group
@@ -200,7 +201,7 @@ def text_of(name: str, value: Any) -> str:
     if name in _MOMENTS and isinstance(value, str):
         return _moment(value)
     if name in _SCOPES and isinstance(value, list):
-        return ", ".join(label(scope) for scope in value) or "none"
+        return ", ".join(label(rest_in_words(scope)) for scope in value) or "none"
     return _plain(value)
 
 
