@@ -20,6 +20,7 @@ from keys.forms.new_key import ScopesForm
 from keys.rules import formatting, visible
 from keys.rules.lifecycle import EXPIRY_NOT_KNOWN
 from keys.selectors.activity.acts import PARTLY
+from keys.selectors.activity.filter_words import filter_in_words
 
 register = template.Library()
 
@@ -57,6 +58,12 @@ def callout(content: str, tone: str, title: str = "", **attributes: str) -> Safe
         format_html("<b>{}</b>", title) if title else "",
         content,
     )
+
+
+@register.filter
+def in_words(filter_said: str) -> str:
+    """Return a filter such as ``q=Payroll, status=active`` in the words of the form's labels."""
+    return filter_in_words(filter_said)
 
 
 _OUTCOME_ICONS = {"done": "circle-check", "refused": "shield-alert", "failed": "circle-x", PARTLY: "circle-x"}

@@ -258,3 +258,9 @@ def test_it_works_without_javascript(admin, some_keys):
 def test_common_text_is_found_in_any_case_as_rare_text_is(admin, cast, typed):
     many_keys(cast.owner, 510, name="Übung")
     assert len(names(admin.get(f"/keys/?q={typed}"))) == 50
+
+
+def test_the_filter_that_no_key_matches_is_told_in_words(browser_of, cast):
+    a_key(cast.user)
+    page = browser_of("admin").get("/keys/?q=Nowhere&status=pending&needs=orphan")
+    assert "matches “search: Nowhere, status: Pending, needs attention: Nobody answers for it”" in text(page)

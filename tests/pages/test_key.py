@@ -310,3 +310,11 @@ def test_an_unknown_creation_date_is_said_everywhere(browser_of, cast):
     assert known.as_json()["created_at"] == "not known"
     assert ',"not known",' in key_line(known)
     assert wrong_keys() == []
+
+
+def test_a_key_that_has_expired_says_expired(browser_of, cast):
+    day = timedelta(days=1)
+    key = a_key(cast.user, created_at=timezone.now() - 9 * day, expires_at=timezone.now() - day)
+    terms = [words(term) for term in elements(browser_of("admin").get(f"/keys/{key.pk}/"), "dt")]
+    assert "Expired" in terms
+    assert "Expires" not in terms
