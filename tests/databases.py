@@ -26,6 +26,8 @@ SQLITE_ONLY = {
     "tests/domain/people/test_confirm_role.py": "Refusals by a role that Cerby gives, decided in Python.",
     "tests/domain/people/test_refresh.py": "Copies Cerby's answers to one row, by its id.",
     "tests/domain/keys/test_bulk_kills.py": "Kills between statements; test_bulk_race.py uses both databases.",
+    "tests/domain/audit/test_tampering.py": "One verifier, in Python; test_tampering_columns.py runs it on both.",
+    "tests/cerby": "Answers of Cerby; the database has only the people, and what the portal says about Cerby.",
     "tests/pages": "Pages render the results of actions and selectors, whose own tests run on both.",
 }
 """Each path with the reason why one database is enough."""
@@ -33,6 +35,10 @@ SQLITE_ONLY = {
 POSTGRESQL_ONLY = {
     "tests/domain/jobs/test_worker.py": "Stops the database server, or lets workers compete for tasks.",
     "tests/domain/jobs/test_schedule.py": "Kills a worker, and its locks end with its connection.",
+    "tests/domain/audit/test_rows.py": "Compares rows with the log in Python; PostgreSQL has the stricter types.",
+    "tests/domain/sync/test_repair.py": "Restores rows by id; PostgreSQL has the stricter types.",
+    "tests/domain/audit/test_forgeries_on_nodes.py": "Several machines share one database.",
+    "tests/domain/safeguards/test_nodes.py": "Several machines share one database.",
     "tests/domain/audit/test_sealing_killed.py": "Kills a sequencer, and its transaction ends with its connection.",
 }
 """Modules that take long, with the reason why PostgreSQL is the harder case."""

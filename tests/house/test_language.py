@@ -14,6 +14,7 @@ import io
 import re
 import tokenize
 from collections import Counter
+from functools import cache
 
 import pytest
 
@@ -57,6 +58,7 @@ def comments(text: str) -> list[str]:
     return [token.string.lstrip("#") for token in tokens if token.type == tokenize.COMMENT]
 
 
+@cache
 def prose(path: str, text: str) -> str:
     return text if path.endswith(".md") else "\n".join([*docstrings(text), *comments(text)])
 

@@ -13,6 +13,7 @@ CORES_FOR_TWO_BROWSERS = 4
 IN_ONE_WORKER = {
     "tests/domain/audit/test_roles.py",
     "tests/house/test_imports.py",
+    "tests/house/test_language.py",
     "tests/house/test_sbom.py",
 }
 """Modules whose tests share what takes seconds to prepare, which each worker would repeat."""

@@ -23,7 +23,8 @@ from tests.support.postgresql_server import Server, serving
 from tests.support.prepared import MIGRATED
 from tests.support.workers import PATIENCE, Workers, due_again, noted, wait_until
 
-OUTAGE = 5.0  # seconds; longer than the worker waits for one connection
+OUTAGE = 5.0  # seconds; longer than the pauses of the worker's threads, so that each of them notices it
+PROMPTLY, UNNOTICED = 14.0, 40.0  # seconds; a task may be running when an outage begins
 
 
 # ---- PostgreSQL is stopped
@@ -42,7 +43,9 @@ def workers(server, settings, tmp_path) -> Workers:
     return Workers(tmp_path, server.url("portal"), settings)
 
 
-def test_it_survives_a_database_outage_and_restarts_the_interrupted_task(server, workers, sandbox, tmp_path):
+def test_it_survives_a_database_outage_restarts_the_interrupted_task_and_stops_in_the_next_outage(
+    server, workers, sandbox, tmp_path
+):
     sandbox.faults.set([{"fault": "hang-uncommitted", "route": "GET /api/v1/api-keys", "seconds": 3}])
     with workers.one() as worker:
         with own_database.using(server.url("portal")):
@@ -63,24 +66,13 @@ def test_it_survives_a_database_outage_and_restarts_the_interrupted_task(server,
             "database_away",
             "database_back",
         ]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "promptly"),
-    [(0.0, 40.0), (OUTAGE, 14.0)],  # before it can notice the outage, when a task may be running; and after
-)
-def test_it_stops_while_the_database_is_away(server, workers, seconds, promptly):
-    with workers.one() as worker:
-        with own_database.using(server.url("portal")):
-            wait_until(noted("tidy", finished_at__isnull=False))
         server.stop()
-        time.sleep(seconds)
+        wait_until(lambda: workers.said().count("database_away") == 2)
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(promptly) == 0
-    server.start()
+        assert worker.wait(PROMPTLY) == 0
 
 
-def test_it_can_start_before_its_database(server, workers):
+def test_it_can_start_before_its_database_and_stops_before_it_notices_an_outage(server, workers):
     server.stop(signal.SIGINT)  # in good order, because the tests' server can lose its last commits otherwise
     with workers.one() as worker:
         wait_until(lambda: "database_away" in workers.said())
@@ -88,6 +80,10 @@ def test_it_can_start_before_its_database(server, workers):
         server.start()
         with own_database.using(server.url("portal")):
             wait_until(noted("reconcile", succeeded=True))
+            wait_until(noted("tidy", finished_at__isnull=False))
+        server.stop()
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(UNNOTICED) == 0
 
 
 # ---- Other servers are slow
