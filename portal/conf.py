@@ -49,6 +49,8 @@ NAMES = frozenset(
         "PORTAL_KEY_MANAGEMENT",
         "PORTAL_EXTRA_SCOPES",
         "PORTAL_MAX_LIFETIME_DAYS",
+        "PORTAL_MFA_REQUIRED",
+        "PORTAL_MFA_GRACE_DAYS",
         "PORTAL_COMPARE_EVERY_DAYS",
         "PORTAL_PROXIES",
         "PORTAL_OIDC_ISSUER",
@@ -119,6 +121,8 @@ class Config:
     key_management: str
     extra_scopes: bool
     max_lifetime_days: int
+    mfa_required: str
+    mfa_grace_days: int
     compare_every_days: int
     proxies: int
     oidc_issuer: str
@@ -213,6 +217,8 @@ def read() -> Config:
         extra_scopes=env.flag("PORTAL_EXTRA_SCOPES", is_loopback(urlsplit(base_url).hostname or ""))
         or issue_mode == "assisted",
         max_lifetime_days=env.whole_number("PORTAL_MAX_LIFETIME_DAYS", 366),
+        mfa_required=env.choice("PORTAL_MFA_REQUIRED", ["nobody", "admins", "everybody"], "nobody"),
+        mfa_grace_days=env.whole_number("PORTAL_MFA_GRACE_DAYS", 7),
         compare_every_days=env.whole_number(
             "PORTAL_COMPARE_EVERY_DAYS", COMPARE_EVERY_DAYS if issue_mode == "assisted" else 0
         ),

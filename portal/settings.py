@@ -23,6 +23,7 @@ INSTALLED_APPS = [
     "keys",  # before allauth, so that our templates and commands take precedence
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
@@ -54,6 +55,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "portal.second_factor.SecondFactorMiddleware",
     "portal.middleware.PastedKeyMiddleware",
     "portal.middleware.ReaderTimeZoneMiddleware",
     "portal.middleware.DomainErrorMiddleware",
@@ -185,6 +187,16 @@ ACCOUNT_RATE_LIMITS = {
 }
 ALLAUTH_TRUSTED_PROXY_COUNT = CONFIG.proxies
 
+# Second factors
+MFA_ADAPTER = "keys.views.factor_adapter.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
+MFA_TOTP_ISSUER = "Cerby Key Portal"
+MFA_TOTP_TOLERANCE = 1  # periods of 30 seconds, for clocks that differ
+MFA_RECOVERY_CODE_COUNT = 10
+MFA_RECOVERY_CODE_DIGITS = 10
+
 # Sessions end after 30 minutes idle (the lifetime of cookie and row since the last save) and after 8 hours.
 SESSION_COOKIE_AGE = 30 * 60
 SESSION_MAX_AGE = 8 * 60 * 60
@@ -285,6 +297,8 @@ PORTAL_SIEM_TOKEN = CONFIG.siem_token
 PORTAL_KEY_MANAGEMENT = CONFIG.key_management
 PORTAL_EXTRA_SCOPES = CONFIG.extra_scopes
 PORTAL_MAX_LIFETIME_DAYS = CONFIG.max_lifetime_days
+PORTAL_MFA_REQUIRED = CONFIG.mfa_required
+PORTAL_MFA_GRACE_DAYS = CONFIG.mfa_grace_days
 PORTAL_COMPARE_EVERY_DAYS = CONFIG.compare_every_days
 PORTAL_OIDC_ISSUER = CONFIG.oidc_issuer
 PORTAL_OIDC_CLIENT_ID = CONFIG.oidc_client_id

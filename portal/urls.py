@@ -8,6 +8,7 @@ from django.urls import include, path, re_path
 from keys.views import sso
 from keys.views.accounts import log_in, reauthenticate, sign_out
 from keys.views.passwords import password_from_link
+from keys.views.second_factor import passkey_login, passkey_options, second_factor
 
 handler500 = "portal.outage.handler500"
 handler429 = "keys.views.accounts.too_many_requests"  # django-allauth looks it up in the root URLconf
@@ -16,6 +17,9 @@ urlpatterns = [
     path("", include("keys.urls")),
     # Sign-in: only the allauth views that the portal uses
     path("accounts/login/", log_in, name="account_login"),
+    path("accounts/login/second-factor/", second_factor, name="mfa_authenticate"),
+    path("accounts/login/passkey/", passkey_login, name="mfa_login_webauthn"),
+    path("accounts/passkey/options/", passkey_options, name="passkey_options"),
     path("accounts/logout/", sign_out, name="account_logout"),
     path("accounts/sso/", sso.sign_in, name="account_sso"),
     path("accounts/sso/confirm/", sso.step_up, name="account_sso_confirm"),

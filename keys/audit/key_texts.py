@@ -29,6 +29,8 @@ STRUCTURED = frozenset(
         "thumbprint",
         "fingerprint_digest",
         "password_digest",
+        "factor",
+        "factor_digest",
         "list_digest",
         "removed_at",
     }

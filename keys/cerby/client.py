@@ -111,8 +111,8 @@ class CerbyClient:
         return self._readable(replace(_EVERYBODY, query=query, within=within), wire.person)
 
     def all_people(self) -> Iterator[Person | UnreadableItem]:
-        """Return everybody, also the people whose id cannot be read."""
-        return self._walk(_EVERYBODY, or_unreadable(wire.person))
+        """Return everybody, also people whose id cannot be read, and who uses multi-factor authentication."""
+        return self._walk(replace(_EVERYBODY, query={"mfaStatus": "true"}), or_unreadable(wire.person))
 
     def vaults(self, *, within: float = math.inf) -> list[Vault]:
         """Return the vaults that can take a secret over the API: the enabled ones in the cloud.

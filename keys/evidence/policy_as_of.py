@@ -23,6 +23,8 @@ def in_force() -> Policy:
         "settings": {
             "PORTAL_KEY_MANAGEMENT": management.value,
             "PORTAL_MAX_LIFETIME_DAYS": settings.PORTAL_MAX_LIFETIME_DAYS,
+            "PORTAL_MFA_REQUIRED": settings.PORTAL_MFA_REQUIRED,
+            "PORTAL_MFA_GRACE_DAYS": settings.PORTAL_MFA_GRACE_DAYS,
             "PORTAL_EXTRA_SCOPES": settings.PORTAL_EXTRA_SCOPES,
             "CERBY_ISSUE_MODE": settings.CERBY_ISSUE_MODE,
         },

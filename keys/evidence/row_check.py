@@ -1,4 +1,4 @@
-"""Find rows of keys, people, links and grants that contradict the audit log.
+"""Find rows of keys, people, links, second factors and grants that contradict the audit log.
 
 Each action changes a row and appends its event in one transaction, so replaying the events gives the row.
 A difference means that somebody changed the database without the portal. Values that no event has, because
@@ -15,6 +15,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef
 
 from keys.evidence.contradiction import Contradiction
+from keys.evidence.factor_rows import changed_factors
 from keys.evidence.logged_facts import lacks_fingerprint, wrong_facts
 from keys.evidence.logged_keys import LoggedKey, logged_keys
 from keys.evidence.logged_links import changed_links
@@ -57,6 +58,7 @@ def contradictions(partly: Counter[str] | None = None) -> Iterator[Contradiction
     yield from _changed_keys(Counter() if partly is None else partly)
     yield from changed_people()
     yield from changed_links()
+    yield from changed_factors()
     yield from _changed_quarantine()
 
 

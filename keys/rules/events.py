@@ -67,6 +67,13 @@ class Event(enum.StrEnum):
     PASSWORD_RESET = "password:reset"  # noqa: S105 - the name of an event
     SSO_LINKED = "sso:link"
     SSO_UNLINKED = "sso:unlink"
+    FACTOR_ADDED = "factor:add"
+    FACTOR_RENAMED = "factor:rename"
+    FACTOR_REMOVED = "factor:remove"
+    FACTORS_RESET = "factor:reset"
+    FACTOR_ASKED = "factor:ask"
+    RECOVERY_CODES_MADE = "factor:make-codes"
+    RECOVERY_CODE_USED = "factor:use-code"
     PERSON_ADDED = "person:add"
     PERSON_REMOVED = "person:remove"
     PERSON_CHANGED = "person:change"
@@ -148,6 +155,13 @@ _LABELS = {
     Event.PASSWORD_RESET: "Password set by link",
     Event.SSO_LINKED: "Linked with SSO",
     Event.SSO_UNLINKED: "Unlinked from SSO",
+    Event.FACTOR_ADDED: "Second factor added",
+    Event.FACTOR_RENAMED: "Passkey renamed",
+    Event.FACTOR_REMOVED: "Second factor removed",
+    Event.FACTORS_RESET: "Second factors removed by an admin",
+    Event.FACTOR_ASKED: "Asked to add a second factor",
+    Event.RECOVERY_CODES_MADE: "Recovery codes generated",
+    Event.RECOVERY_CODE_USED: "Recovery code used",
     Event.PERSON_ADDED: "Person added",
     Event.PERSON_REMOVED: "Person removed from the portal",
     Event.PERSON_CHANGED: "Person changed in Cerby",
@@ -246,6 +260,13 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.PASSWORD_RESET: frozenset({"password_digest"}),
     Event.SSO_LINKED: frozenset({"person", "email", "provider", "subject"}),
     Event.SSO_UNLINKED: frozenset({"person", "email", "provider"}),
+    Event.FACTOR_ADDED: frozenset({"method", "factor_digest"}),
+    Event.FACTOR_RENAMED: frozenset({"method", "factor"}),
+    Event.FACTOR_REMOVED: frozenset({"method", "factor"}),
+    Event.FACTORS_RESET: frozenset({"person", "email", "count"}),
+    Event.FACTOR_ASKED: frozenset({"until"}),
+    Event.RECOVERY_CODES_MADE: frozenset({"count", "factor_digest"}),
+    Event.RECOVERY_CODE_USED: frozenset({"factor", "remaining"}),
     Event.PERSON_ADDED: frozenset({"person", "email", "role", "link"}),
     Event.PERSON_REMOVED: frozenset({"person", "email", "before", "after"}),
     Event.PERSON_CHANGED: frozenset({"person", "email", "before", "after"}),
@@ -297,6 +318,11 @@ URGENT = frozenset(
         Event.SESSIONS_CLOSED,
         Event.SSO_LINKED,
         Event.SSO_UNLINKED,
+        Event.FACTOR_ADDED,
+        Event.FACTOR_REMOVED,
+        Event.FACTORS_RESET,
+        Event.RECOVERY_CODES_MADE,
+        Event.RECOVERY_CODE_USED,
         Event.PERSON_ADDED,
         Event.PERSON_REMOVED,
         Event.PERSON_CHANGED,

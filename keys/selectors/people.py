@@ -19,6 +19,7 @@ from keys.selectors.account.sessions import LiveSession, live_sessions
 from keys.selectors.activity.acts import Shown
 from keys.selectors.activity.filters import by_owner
 from keys.selectors.activity.table import newest
+from keys.selectors.factors.page import Factors, factors_of
 
 SHOWN = 5
 SHOWN_ROLES = 10
@@ -28,6 +29,7 @@ _ROLE_EVENTS = (
     Event.PERSON_REMOVED.value,
     Event.PERSON_CHANGED.value,
     Event.SESSIONS_ENDED.value,
+    Event.FACTORS_RESET.value,
 )
 
 
@@ -123,6 +125,8 @@ class PersonPage:
     may_add: bool
     why_not_remove: str
     why_not_end: str
+    factors: Factors
+    may_reset: bool
     keys: list[tuple[ApiKey, Status]]
     more_keys: bool
     history: list[Shown]
@@ -159,7 +163,7 @@ def person_page(actor: Actor, user_id: int) -> PersonPage:
     """Raise ``NotAllowed`` or ``NotFound``."""
     authorize(actor, Action.SEE_ACTIVITY)
     person = _known(user_id)
-    events = AuditEvent.objects.all()
+    events, factors = AuditEvent.objects.all(), factors_of(person.pk)
     owned = list(ApiKey.objects.filter(LISTED, owner=person).order_by("-created_at", "-id")[: SHOWN_KEYS + 1])
     return PersonPage(
         person=person,
@@ -170,6 +174,8 @@ def person_page(actor: Actor, user_id: int) -> PersonPage:
         and actor.may(Action.ADD_PERSON, person=person),
         why_not_remove=refusal(actor, Action.REMOVE_PERSON, person=person) or "",
         why_not_end=refusal(actor, Action.END_SESSIONS, person=person) or "",
+        factors=factors,
+        may_reset=factors.exist and actor.may(Action.RESET_FACTORS, person=person),
         keys=_with_status(owned[:SHOWN_KEYS]),
         more_keys=len(owned) > SHOWN_KEYS,
         history=newest(events.filter(Q(type__in=_ROLE_EVENTS) & _about(person)), SHOWN_EVENTS),

@@ -32,6 +32,9 @@ CLASSES: dict[str, tuple[int, int]] = {
     Event.PASSWORD_CHANGED: (ACCOUNT_CHANGE, PASSWORD_CHANGE),
     Event.PASSWORD_RESET: (ACCOUNT_CHANGE, PASSWORD_RESET),
     **dict.fromkeys((Event.SSO_LINKED, Event.SSO_UNLINKED), (ACCOUNT_CHANGE, OTHER)),
+    **dict.fromkeys((Event.FACTOR_ADDED, Event.FACTOR_RENAMED), (ACCOUNT_CHANGE, OTHER)),
+    **dict.fromkeys((Event.FACTOR_REMOVED, Event.FACTORS_RESET, Event.FACTOR_ASKED), (ACCOUNT_CHANGE, OTHER)),
+    **dict.fromkeys((Event.RECOVERY_CODES_MADE, Event.RECOVERY_CODE_USED), (ACCOUNT_CHANGE, OTHER)),
     Event.PERSON_ADDED: (ACCOUNT_CHANGE, ACCOUNT_CREATE),
     Event.PERSON_REMOVED: (ACCOUNT_CHANGE, DISABLE),
     Event.PERSON_CHANGED: (ACCOUNT_CHANGE, OTHER),
@@ -55,6 +58,15 @@ CLASSES: dict[str, tuple[int, int]] = {
     **dict.fromkeys((Event.KEY_REMOVAL_CONFIRMED, Event.KEY_REMOVAL_DECLARED), (ENTITY_MANAGEMENT, DELETE)),
 }
 """Class and activity. Other events are updates of their key, or "other" API activity if they have no key."""
+
+
+OF_ONESELF = frozenset(
+    {
+        *(Event.PASSWORD_CHANGED, Event.PASSWORD_RESET, Event.FACTOR_ADDED, Event.FACTOR_RENAMED),
+        *(Event.FACTOR_REMOVED, Event.RECOVERY_CODES_MADE, Event.RECOVERY_CODE_USED, Event.FACTOR_ASKED),
+    }
+)
+"""Changes of an account by its person, who is the actor."""
 
 
 def ocsf(index: int, event: dict[str, Any]) -> dict[str, Any]:
@@ -97,7 +109,7 @@ def _of_class(class_uid: int, event: dict[str, Any]) -> dict[str, Any]:
         user = _subject(event["details"]) if event["type"] == Event.SESSIONS_ENDED else _actor(event)
         return {"user": user, "service": {"name": PRODUCT["name"]}}
     if class_uid == ACCOUNT_CHANGE:
-        if event["type"] in {Event.PASSWORD_CHANGED, Event.PASSWORD_RESET}:
+        if event["type"] in OF_ONESELF:
             return {"user": _actor(event)}
         return {"user": _subject(event["details"])}
     return {"api": {"operation": event["type"]}, **({"resources": [key]} if event["key_id"] else {})}

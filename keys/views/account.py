@@ -18,6 +18,7 @@ from keys.actions.people.sign_out_elsewhere import sign_out_elsewhere
 from keys.forms.account import TimeZoneForm
 from keys.rules.time_zones import known_zone
 from keys.selectors.account.page import Account, account_page
+from keys.selectors.factors.page import factors_of
 from keys.views.people import actor_of, session_row
 
 
@@ -61,6 +62,7 @@ def _page(
     request: HttpRequest, page: Account, form: TimeZoneForm, status: HTTPStatus = HTTPStatus.OK
 ) -> HttpResponse:
     context = {"section": "account", "account": page, "form": form, "now": timezone.now()}
+    context["factors"] = factors_of(page.person.pk)
     return render(request, "keys/account.html", context, status=status)
 
 

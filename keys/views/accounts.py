@@ -25,10 +25,19 @@ from keys.actions.people.change_password import change_password
 from keys.actions.sso.refuse import refuse_sign_in
 from keys.jobs import mails
 from keys.models import User
+from keys.models.factor import has_factor
 from keys.rules.events import Event
 from keys.views.kept_input import confirm_without_password, resume
 from keys.views.known_browser import known_browser, remember_browser
-from keys.views.people import actor_of, browser_of, ip_of, keep_session_mark, must_use_provider
+from keys.views.people import (
+    actor_of,
+    browser_of,
+    ip_of,
+    keep_session_mark,
+    must_use_provider,
+    sign_in_method,
+)
+from keys.views.second_factor import asked_with_kept_input, confirm_with_factor
 
 EVENTS = {
     "account_reauthenticate": Event.IDENTITY_CONFIRMED,
@@ -58,7 +67,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
         """Refresh the role from Cerby. Refuse a person who is disabled there, or whose hash is forged."""
         by_sso = _is_by_sso(request, user)
-        reason = sign_in.why_refused(user, with_password=not by_sso)
+        reason = sign_in.why_refused(user, with_password=_has_used(request, user, "password"))
         if reason:
             record = refuse_sign_in if by_sso else sign_in.record_refused
             record(user, reason, ip=ip_of(request), browser=browser_of(request))
@@ -69,9 +78,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def login(self, request: HttpRequest, user: User) -> None:
         is_new = user.last_login is not None and not known_browser(request, user.email)
         super().login(request, user)
-        how: dict[str, Any] = {"new_browser": True} if is_new else {}
-        if _is_by_sso(request, user):
-            how |= {"method": "sso", "provider": settings.PORTAL_OIDC_ISSUER}
+        how: dict[str, Any] = {"method": sign_in_method(request, user)}
+        how |= {"new_browser": True} if is_new else {}
+        if _has_used(request, user, "sso"):
+            how["provider"] = settings.PORTAL_OIDC_ISSUER
         sign_in.record(user, ip=ip_of(request), browser=browser_of(request), **how)
         if is_new:
             self.send_notification_mail("account/email/new_browser", user)
@@ -147,16 +157,22 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 @sensitive_post_parameters()
 def log_in(request: HttpRequest) -> HttpResponseBase:
     """Sign in, and offer the form that was sent after the session had ended."""
-    return resume(request, allauth_views.login(request))
+    response = allauth_views.login(request)
+    return resume(request, asked_with_kept_input(request, response))
 
 
 @sensitive_post_parameters()
 def reauthenticate(request: HttpRequest) -> HttpResponseBase:
-    """Confirm the password, and offer the form that needed that.
+    """Confirm a second factor, or the password of a person without one. Offer the form that needed that.
 
-    A person without a password confirms their identity at the sign-in provider.
+    A person without either confirms their identity at the sign-in provider.
     """
-    if must_use_provider(request) or not get_adapter().get_reauthentication_methods(request.user):
+    user = request.user
+    if must_use_provider(request):
+        return confirm_without_password(request)
+    if isinstance(user, User) and has_factor(user.pk):
+        return confirm_with_factor(request, user)
+    if not get_adapter().get_reauthentication_methods(user):
         return confirm_without_password(request)
     return resume(request, allauth_views.reauthenticate(request))
 
@@ -191,6 +207,10 @@ def record_wrong_password(request: HttpRequest, email: str) -> None:
 def _is_by_sso(request: HttpRequest, user: User) -> bool:
     records = get_authentication_records(request, user)
     return bool(records) and records[-1]["method"] == "sso"
+
+
+def _has_used(request: HttpRequest, user: User, method: str) -> bool:
+    return any(record["method"] == method for record in get_authentication_records(request, user))
 
 
 def _event(request: HttpRequest) -> Event:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpResponse, QueryDict, StreamingHttpResponse
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from keys.actions.audit.export_csv import export_activity
@@ -11,7 +12,7 @@ from keys.models import SavedView
 from keys.selectors.activity.table import EXPORT_HEADER, activity_page
 from keys.views.exports import csv_response
 from keys.views.htmx import HtmxHttpRequest
-from keys.views.people import actor_of
+from keys.views.people import actor_of, require_fresh_sign_in
 from keys.views.saved_views import (
     edit_opened,
     forget_view,
@@ -38,6 +39,7 @@ def list_events(request: HtmxHttpRequest, params: QueryDict, **forms: SavedViewF
 
 @require_safe
 def export_activity_csv(request: HtmxHttpRequest) -> StreamingHttpResponse:
+    require_fresh_sign_in(request, reverse("keys:activity", query=request.GET))
     events = export_activity(actor_of(request), request.GET)
     return csv_response("activity", EXPORT_HEADER, events)
 

@@ -123,6 +123,7 @@ def again(request: HttpRequest, selection_id: UUID) -> HttpResponse:
 
 @require_safe
 def export(request: HttpRequest, selection_id: UUID) -> StreamingHttpResponse:
+    require_fresh_sign_in(request, reverse("keys:bulk", args=[selection_id]))
     return csv_response("selected-api-keys", EXPORT_HEADER, export_selection(actor_of(request), selection_id))
 
 

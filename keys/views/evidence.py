@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from keys.actions.audit.export_evidence import export_evidence
@@ -14,7 +15,7 @@ from keys.forms.audit import EvidenceForm
 from keys.forms.existing_key import refuse
 from keys.rules.errors import Invalid
 from keys.rules.policy import Action
-from keys.views.people import actor_of
+from keys.views.people import actor_of, require_fresh_sign_in
 
 
 @require_safe
@@ -27,6 +28,7 @@ def evidence(request: HttpRequest) -> HttpResponse:
 def download(request: HttpRequest) -> HttpResponseBase:
     form = EvidenceForm(request.POST)
     authorize(actor_of(request), Action.EXPORT_EVIDENCE)
+    require_fresh_sign_in(request, reverse("keys:evidence"))
     if not form.is_valid():
         return _page(request, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     try:

@@ -17,7 +17,7 @@ from keys.forms.existing_key import LARGEST_IMPORT, ImportForm, refuse
 from keys.rules.errors import CerbyError, Invalid
 from keys.rules.policy import Action, Actor
 from keys.selectors.key.imports import plan
-from keys.views.people import actor_of
+from keys.views.people import actor_of, require_fresh_sign_in
 from portal.uploads import accepts_upload
 
 
@@ -40,6 +40,7 @@ def import_now(request: HttpRequest) -> HttpResponse:
     """Import the text that the dry run has checked. The page sends it back."""
     actor = actor_of(request)
     authorize(actor, Action.REGISTER_KEY)
+    require_fresh_sign_in(request, reverse("keys:imports"))
     text = request.POST.get("text", "")
     try:
         count = import_keys(actor, text)

@@ -17,7 +17,7 @@ from keys.selectors.inventory.freshness import freshness
 from keys.selectors.inventory.table import EXPORT_HEADER
 from keys.views.exports import csv_response
 from keys.views.htmx import HtmxHttpRequest
-from keys.views.people import actor_of
+from keys.views.people import actor_of, require_fresh_sign_in
 from keys.views.saved_views import (
     edit_opened,
     forget_view,
@@ -74,6 +74,7 @@ def _with(params: QueryDict, columns: str) -> QueryDict:
 
 @require_safe
 def export_inventory_csv(request: HtmxHttpRequest) -> StreamingHttpResponse:
+    require_fresh_sign_in(request, reverse("keys:inventory", query=request.GET))
     keys = export_inventory(actor_of(request), request.GET)
     return csv_response("api-keys", EXPORT_HEADER, keys)
 

@@ -20,9 +20,11 @@ from django.shortcuts import render
 from django.utils.html import format_html
 from django.views.decorators.debug import sensitive_variables
 
-from keys.models import Selection, Session
+from keys.forms.factors import CodeForm
+from keys.models import Selection, Session, User
 from keys.models.session import hash_of
 from keys.rules import key_text
+from keys.selectors.factors.page import factors_of
 
 FIELD = "kept"
 SALT = "keys.kept-input"
@@ -34,7 +36,9 @@ WITH_A_KEY = frozenset({"find", "paste", "store-claim", "store-save", "store-don
 """Names of URLs whose forms may have a key in them."""
 SEEN_AGAIN = frozenset({"key-delete", "key-keep", "removal-confirm", "health-release"})
 """Names of URLs whose forms have no input, and whose page a person should see again before they act."""
-SECRET_FIELDS = frozenset({"csrfmiddlewaretoken", "api_key", "tab_key", "password", FIELD})
+SECRET_FIELDS = frozenset(
+    {"csrfmiddlewaretoken", "api_key", "tab_key", "password", "code", "credential", "box", FIELD}
+)
 ENDED = "Your session has ended. Sign in to go on where you were."
 
 
@@ -117,10 +121,10 @@ def sign_in_page(request: HttpRequest, next_path: str, kept: str) -> HttpRespons
 
 
 def confirm_page(request: HttpRequest, next_path: str, kept: str) -> HttpResponse:
-    """Ask for the password in response to a form that needs a fresh sign-in."""
-    return _page(
-        request, "account/reauthenticate.html", ReauthenticateForm(user=request.user), next_path, kept
-    )
+    """Ask for the password, or the second factor, in response to a form that needs a fresh sign-in."""
+    factors = factors_of(cast("User", request.user).pk)
+    form = CodeForm() if factors.exist else ReauthenticateForm(user=request.user)
+    return _page(request, "account/reauthenticate.html", form, next_path, kept, factors=factors)
 
 
 def confirm_without_password(request: HttpRequest) -> HttpResponse:
@@ -129,9 +133,12 @@ def confirm_without_password(request: HttpRequest) -> HttpResponse:
     return _page(request, "account/reauthenticate.html", None, wanted, request.POST.get(FIELD, ""))
 
 
-def _page(request: HttpRequest, template: str, form: Any, next_path: str, kept: str) -> HttpResponse:
+def _page(
+    request: HttpRequest, template: str, form: Any, next_path: str, kept: str, **more: Any
+) -> HttpResponse:
     hidden = format_html('<input type="hidden" name="next" value="{}">', next_path)
-    response = render(request, template, {"form": form, "redirect_field": hidden, "kept": kept})
+    context = {"form": form, "code_form": form, "redirect_field": hidden, "kept": kept, **more}
+    response = render(request, template, context)
     response["Cache-Control"] = "no-store, private"
     return response
 

@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from keys.actions.audit.view_past import export_past, view_past
@@ -13,7 +14,7 @@ from keys.evidence.parts import KEY_HEADER
 from keys.rules import formatting
 from keys.views.exports import csv_response
 from keys.views.htmx import HtmxHttpRequest
-from keys.views.people import actor_of
+from keys.views.people import actor_of, require_fresh_sign_in
 
 
 @require_safe
@@ -27,5 +28,6 @@ def past(request: HtmxHttpRequest) -> HttpResponse:
 
 @require_safe
 def export_past_csv(request: HtmxHttpRequest) -> StreamingHttpResponse:
+    require_fresh_sign_in(request, reverse("keys:past", query=request.GET))
     keys = export_past(actor_of(request), request.GET)
     return csv_response("api-keys", KEY_HEADER, keys)

@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
 from keys.models import User
+from keys.models.factor import APP, CODES, METHODS, PASSKEY, has_factor
 from keys.models.session import hash_of
 from keys.rules import formatting
 from keys.rules.errors import SignInAgain
@@ -61,18 +62,24 @@ def keep_session_mark(request: HttpRequest) -> None:
     request.session[SESSION_MARK] = session_of(request)
 
 
-def require_fresh_sign_in(request: HttpRequest, next_path: str) -> None:
+def require_fresh_sign_in(request: HttpRequest, next_path: str, *, for_factors: bool = False) -> None:
     """Raise ``SignInAgain`` unless the person proved who they are within the last 5 minutes.
 
-    PORTAL_STEP_UP says whether the sign-in provider, the portal, or either of them must have asked.
+    PORTAL_STEP_UP says whether the sign-in provider, the portal, or either of them must have asked. If the
+    portal asked a person with a second factor, they must have used it. A recovery code counts only for a
+    change of the factors (``for_factors``), so that a person can replace a lost factor.
     """
     records = get_authentication_records(request, request.user)
     if settings.PORTAL_STEP_UP == "portal":
         records = [one for one in records if one["method"] != "sso"]
     elif must_use_provider(request):
         records = [one for one in records if one["method"] == "sso"]
-    latest = max((one["at"] for one in records), default=0)
-    if time.time() - latest > settings.ACCOUNT_REAUTHENTICATION_TIMEOUT:
+    since = time.time() - settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+    fresh = [one for one in records if one["at"] >= since]
+    if fresh and has_factor(cast("User", request.user).pk):
+        factors = {APP, PASSKEY, CODES} if for_factors else {APP, PASSKEY}
+        fresh = [one for one in fresh if one["method"] == "sso" or one.get("type") in factors]
+    if not fresh:
         raise SignInAgain(next_path)
 
 
@@ -87,3 +94,10 @@ def offers_provider(request: HttpRequest) -> bool:
     if settings.PORTAL_STEP_UP == "portal" or not request.user.is_authenticated:
         return False
     return sso_link_of(request.user.pk) is not None and provider_tells_auth_time()
+
+
+def sign_in_method(request: HttpRequest, user: User) -> str:
+    """Return the ways in which ``user`` has just signed in, such as "password and app"."""
+    used = get_authentication_records(request, user)
+    names = [METHODS.get(record.get("type", ""), record["method"]) for record in used]
+    return " and ".join(dict.fromkeys(names))

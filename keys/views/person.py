@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
+from keys.actions.factors.reset import reset_factors
 from keys.actions.people.add import add_person
 from keys.actions.people.end_sessions import end_sessions
 from keys.actions.people.password_link import password_link
@@ -24,6 +25,7 @@ from keys.rules.errors import Conflict, Invalid, NotFound
 from keys.rules.policy import Action
 from keys.selectors.people import person_for, person_page
 from keys.selectors.people_list import people_page
+from keys.views.factor_mails import mail_reset
 from keys.views.htmx import HtmxHttpRequest, render_part
 from keys.views.people import actor_of, require_fresh_sign_in
 from keys.views.secrecy import secret_page
@@ -107,6 +109,23 @@ def sign_person_out(request: HttpRequest, user_id: int) -> HttpResponse:
         messages.success(request, f"All sessions of {ended.name} have ended. They may sign in again.")
         return HttpResponseRedirect(reverse("keys:person", args=[user_id]))
     return _ask(request, "keys/person_sign_out.html", {"person": subject, "form": form})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def reset_factors_of(request: HttpRequest, user_id: int) -> HttpResponse:
+    """Ask "Reset the second factors?" (GET), or reset them (POST), and tell the person by mail."""
+    actor = actor_of(request)
+    subject = person_for(actor, user_id, Action.RESET_FACTORS)
+    require_fresh_sign_in(request, reverse("keys:person-reset-factors", args=[user_id]))
+    form = ReasonForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        reason = form.cleaned_data["reason"]
+        mail_reset(request, reset_factors(actor, user_id, reason=reason), actor, reason)
+        messages.success(
+            request, f"The second factors of {subject.name} were removed, and their sessions have ended."
+        )
+        return HttpResponseRedirect(reverse("keys:person", args=[user_id]))
+    return _ask(request, "keys/person_reset_factors.html", {"person": subject, "form": form})
 
 
 def _ask(request: HttpRequest, template: str, context: dict[str, object]) -> HttpResponse:

@@ -17,7 +17,7 @@ from keys.forms.existing_key import RegisterForm, refuse
 from keys.models import ApiKey
 from keys.rules.errors import CerbyError, Conflict, Invalid
 from keys.rules.policy import Action
-from keys.views.people import actor_of
+from keys.views.people import actor_of, require_fresh_sign_in
 from keys.views.secrecy import secret_page
 
 
@@ -28,6 +28,7 @@ from keys.views.secrecy import secret_page
 def register(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     authorize(actor, Action.REGISTER_KEY)
+    require_fresh_sign_in(request, reverse("keys:register"))
     if request.method != "POST":
         return _page(request, RegisterForm(initial={"owner": actor.email}))
     form = RegisterForm(request.POST)

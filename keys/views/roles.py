@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from keys.actions.people.refresh_all import refresh_everyone
 from keys.rules.policy import Action
+from keys.selectors.factors.people import factors_of_admins
 from keys.selectors.people import role_matrix, role_names, unknown_roles, whom_to_ask
 from keys.views.people import actor_of
 
@@ -23,6 +24,7 @@ def roles(request: HttpRequest) -> HttpResponse:
         "ask": whom_to_ask(),
         "unknown_roles": unknown_roles(),
         "role_names": role_names(),
+        "factors": factors_of_admins(actor_of(request)),
         "may_refresh": actor_of(request).may(Action.REFRESH_ROLES),
     }
     return render(request, "keys/roles.html", context)

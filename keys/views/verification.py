@@ -11,13 +11,15 @@ from django.views.decorators.http import require_POST, require_safe
 
 from keys.actions.audit.explain_damage import explain_damage
 from keys.actions.audit.verify import request_verification
+from keys.audit.guard import authorize
 from keys.forms.audit import ExplanationForm
 from keys.forms.existing_key import refuse
 from keys.jobs import tasks
 from keys.rules.errors import Conflict, Invalid
+from keys.rules.policy import Action
 from keys.selectors.health.verification import verifications
 from keys.views.htmx import HtmxHttpRequest, render_part
-from keys.views.people import actor_of
+from keys.views.people import actor_of, require_fresh_sign_in
 
 
 @require_safe
@@ -33,6 +35,8 @@ def start(request: HtmxHttpRequest) -> HttpResponse:
 
 @require_POST
 def explain(request: HtmxHttpRequest) -> HttpResponse:
+    authorize(actor_of(request), Action.EXPLAIN_DAMAGE)
+    require_fresh_sign_in(request, reverse("keys:verification"))
     form = ExplanationForm(request.POST)
     if not form.is_valid():
         return _page(request, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)

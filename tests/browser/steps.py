@@ -25,7 +25,7 @@ def new_name(what: str = "Nightly report") -> str:
 def fill_in_sign_in(page: Page, who: str) -> None:
     page.get_by_label("Email").fill(email_of(who))
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
 
 
 def confirm_that_it_is_you(page: Page) -> None:

@@ -240,7 +240,7 @@ def test_pages_without_sign_in(open_browser):
     look_over(page)
     page.get_by_label("Email").fill("nobody@contenzilla.example")
     page.get_by_label("Password").fill("wrong")
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("alert")).to_be_visible()
     look_over(page)
 

@@ -110,7 +110,7 @@ def test_the_whole_life_of_a_key_without_javascript(by_hand, open_browser):
 def _fill_in_sign_in(page: Page) -> Locator:
     page.get_by_label("Email").fill(steps.email_of("owner"))
     page.get_by_label("Password").fill(PASSWORD)
-    return page.get_by_role("button", name="Sign in")
+    return page.get_by_role("button", name="Sign in", exact=True)
 
 
 def _ask_for_a_key(page: Page, name: str) -> str:

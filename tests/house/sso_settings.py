@@ -1,4 +1,4 @@
-"""Values of the settings for SSO: usual ones, and ones that are an error."""
+"""Values of the settings for SSO and second factors: usual ones, and ones that are an error."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ USUAL = {
     "PORTAL_OIDC_PRIVATE": "true",
     "PORTAL_OIDC_FORM_ACTION": "https://adfs.example.com",
     "PORTAL_STEP_UP": "idp",
+    "PORTAL_MFA_REQUIRED": "admins",
+    "PORTAL_MFA_GRACE_DAYS": "3",
 }
 WRONG = {
     "PORTAL_OIDC_ISSUER": [
@@ -28,4 +30,6 @@ WRONG = {
     "PORTAL_OIDC_ADMIT": ["everybody"],
     "PORTAL_OIDC_CA_FILE": ["/etc/hostname"],
     "PORTAL_STEP_UP": ["nowhere"],
+    "PORTAL_MFA_REQUIRED": ["", "owners", "true"],
+    "PORTAL_MFA_GRACE_DAYS": ["", "-1", "a week"],
 }

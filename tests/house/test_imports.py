@@ -273,6 +273,7 @@ def test_the_portal_imports_from_keys_only_where_it_serves_pages():
     foreign = {m: {n for n in own_imports(m) if within(n, "keys")} for m in users}
     assert {module for module, names in foreign.items() if names} <= {
         "portal.middleware",
+        "portal.second_factor",  # it is middleware
         "portal.sessions",  # it has middleware, too
         "portal.urls",
         "portal.wsgi",  # it runs the checks

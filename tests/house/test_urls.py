@@ -36,7 +36,7 @@ BY_HAND = {
 QUARANTINED = {"keys:key-keep", "keys:health-release"}
 HELP = {"keys:help-page": "audit", "keys:help-image": "inventory.png"}
 OF_A_VIEW = {f"keys:{page}-{act}" for page in ("inventory", "activity") for act in VIEW_ACTS}
-ABOUT_A_PERSON = {"keys:person-remove", "keys:person-sign-out"}
+ABOUT_A_PERSON = {"keys:person-remove", "keys:person-sign-out", "keys:person-reset-factors"}
 ABOUT_AN_EVENT = {"keys:event", "keys:event-proof"}
 AFTER_THE_VIEW = {"keys:store-save", "keys:store-done"}
 
@@ -160,6 +160,8 @@ def _address(name: str, key: ApiKey, asker: User) -> str:
     about: dict[str, Any] = {"user_id": key.owner_id} if name == "keys:person" else {}
     if name == "keys:account-session-end":
         about = {"handle": uuid.uuid4()}
+    if name in {"keys:passkey-rename", "keys:passkey-remove"}:
+        about = {"passkey_id": 1}
     if name.startswith("keys:bulk") and name not in {"keys:bulk-select", "keys:bulk-count"}:
         about = {"selection_id": a_selection(asker, key).pk}
     return reverse(name, kwargs=about | ({"key_id": key.pk} if name in WITH_KEY else {}))

@@ -27,16 +27,25 @@ PARTS_OF_A_VIEW = {
     "context": "the context of every template",
     "csrf": "the response to an invalid CSRF token",
     "exports": "the response of both downloads",
+    "factor_adapter": "configures allauth.mfa",
+    "factor_mails": "the mails about second factors",
     "htmx": "the response to htmx",
     "kept_input": "the input of a form that was sent after the session had ended",
     "known_browser": "the cookie of a browser in which somebody has signed in",
     "passwords": "the forms and the view with which people set a password, for allauth",
+    "passkeys": "the challenges for passkeys, and their verification",
     "pasted_key": "the response to a search for an API key",
     "people": "the signed-in person",
+    "qr_code": "the QR code for an authenticator app",
     "saved_views": "the saved views of the inventory and the activity",
     "sso": "the addresses below accounts/ for the sign-in provider, beside those of allauth",
+    "second_factor": "the second step of a sign-in, in templates/account",
     "secrecy": "the headers of pages that show a secret",
 }
+FACTOR_MAILS = (
+    *("factor_added", "factor_removed", "factors_reset", "recovery_codes_made", "recovery_code_used"),
+    "wrong_code",
+)
 LOOKED_UP_BY_NAME = {
     "403.html": "Django",
     "404.html": "Django",
@@ -51,6 +60,7 @@ LOOKED_UP_BY_NAME = {
             "sso_linked": "keys/views/sso.py",
             "new_browser": "keys/views/accounts.py",
             "sessions_ended": "keys/views/person.py",
+            **dict.fromkeys(FACTOR_MAILS, "keys/views/factor_mails.py"),
         }.items()
     },
 }

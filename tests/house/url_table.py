@@ -38,6 +38,7 @@ KEY_READ, KEY_CHANGED = who(200, 404, key_owner=200), who(302, 404, key_owner=30
 REGISTERED = {"GET HEAD": who(200, 404, key_owner=403), "POST": who(302, 404, key_owner=403)}
 ACCOUNT_ACTS = ("time-zone", "session-end", "sessions-end")
 VIEW_ACTS = ("save", "store", "edit", "forget")
+OF_A_FACTOR = ("keys:passkey-rename", "keys:passkey-remove", "keys:authenticator-remove")
 SHOWN = {"GET HEAD OPTIONS": everybody(200)}
 
 TABLE: dict[str, dict[str, dict[str, int]]] = {
@@ -98,8 +99,28 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:person": {"GET HEAD": ADMINS},
     "keys:person-remove": {"GET HEAD": ADMINS, "POST": CHANGED_BY_ADMINS},
     "keys:person-sign-out": {"GET HEAD": ADMINS, "POST": CHANGED_BY_ADMINS},
+    "keys:person-reset-factors": {  # the person has none
+        "GET HEAD": ADMINS | {"admin": 403},
+        "POST": who(409, 403) | {"admin": 403},
+    },
     "keys:account": {"GET HEAD": signed_in(200, outsider=302)},
     **{f"keys:account-{act}": {"POST": everybody(302)} for act in ACCOUNT_ACTS},
+    # Nobody in this table has a second factor, or must have one.
+    "keys:enrol": {"GET HEAD": signed_in(200, outsider=302)},
+    "keys:passkey-add": {
+        "GET HEAD": signed_in(200, outsider=302),
+        "POST": signed_in(422, outsider=302),
+    },
+    "keys:passkey-options": {"POST": signed_in(200, outsider=302)},
+    **{key: {"GET HEAD POST": signed_in(404, outsider=302)} for key in OF_A_FACTOR},
+    "keys:authenticator-add": {
+        "GET HEAD": signed_in(200, outsider=302),
+        "POST": signed_in(422, outsider=302),
+    },
+    "keys:recovery": {"GET HEAD POST": signed_in(409, outsider=302)},
+    "mfa_authenticate": {METHODS: everybody(302)},
+    "mfa_login_webauthn": {"POST": signed_in(302, outsider=422)},
+    "passkey_options": {"POST": everybody(200)},
     "keys:settings": {"GET HEAD": ADMINS},
     "keys:health": {"GET HEAD": ADMINS},
     "keys:health-release": {"POST": CHANGED_BY_THE_HIGHEST},

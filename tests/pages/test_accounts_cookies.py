@@ -21,6 +21,7 @@ SAMPLES = {
     "selection_id": uuid.UUID(int=3),
     "user_id": 1,
     "view_id": 1,
+    "passkey_id": 1,
     "uidb36": "1",
     "key": "set-password",
     "name": "audit",

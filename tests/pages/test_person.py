@@ -5,13 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from allauth.mfa.models import Authenticator
+from django.core import mail
 from django.utils import timezone
 
 from keys.actions.keys.rescope import rescope_key
 from keys.actions.people.refresh import refresh_person
 from keys.models import AuditEvent
-from tests.cast import a_key, a_live_key, actor, an_event
-from tests.pages.helpers import elements, links, many_keys, queries, text, the, words
+from tests.cast import a_key, a_live_key, actor, an_event, signed_in
+from tests.pages.helpers import elements, events, links, many_keys, queries, text, the, words
+from tests.support.authenticators import ORIGIN, add_app
+from tests.support.post_office import deliver
 
 
 @pytest.fixture
@@ -88,3 +92,33 @@ def test_fifty_events_cost_as_many_queries_as_one(admin, cast):
     AuditEvent.objects.bulk_create(an_event(at=now - timedelta(seconds=n), **event) for n in range(60))
     many_keys(cast.user, 30)
     assert queries(admin, f"/people/{cast.user.pk}/") == one
+
+
+def test_the_owner_resets_the_factors_of_a_person_who_lost_them(cast, settings):
+    settings.PORTAL_URL = ORIGIN
+    theirs = signed_in(cast.admin)
+    add_app(theirs)
+    owner, url = signed_in(cast.owner), f"/people/{cast.admin.pk}/reset-factors/"
+    assert "Authenticator app" in text(owner.get(f"/people/{cast.admin.pk}/"))
+    assert owner.post(url, {"reason": ""}).status_code == 422
+    assert owner.post(url, {"reason": "A lost phone."}).status_code == 302
+    assert not Authenticator.objects.exists()
+    assert theirs.get("/account/").status_code == 302, "the sessions have ended"
+    [reset] = events(type="factor:reset")
+    assert (reset.reason, reset.details["count"]) == ("A lost phone.", 1)
+    deliver()
+    assert "Owner Person (Owner) removed all second factors" in mail.outbox[-1].body
+    assert mail.outbox[-1].to == [cast.admin.email]
+    assert owner.post(url, {"reason": "Again."}).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("by", "of"), [("owner", "owner"), ("super_admin", "owner"), ("admin", "user"), ("user", "guest")]
+)
+def test_nobody_else_resets_them(cast, settings, by, of):
+    settings.PORTAL_URL = ORIGIN
+    add_app(signed_in(cast[of]))
+    url = f"/people/{cast[of].pk}/reset-factors/"
+    answer = signed_in(cast[by]).post(url, {"reason": "Mine."})
+    assert answer.status_code == 403
+    assert Authenticator.objects.exists()

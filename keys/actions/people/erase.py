@@ -17,6 +17,7 @@ from django.db.models.functions import Cast
 from django.http import QueryDict
 
 from keys.actions.people.confirm_role import authorize_now
+from keys.actions.people.forget_factors import forget_factors
 from keys.actions.people.unlink_sso import unlink_person
 from keys.audit import refusals
 from keys.audit.erasures import append_erasure, list_earlier_erasures
@@ -48,6 +49,7 @@ def erase_person(actor: Actor | None, email: str) -> int:
     with transaction.atomic():
         refusals.record_all_of(person)  # the counts have an address and a browser
         unlink_person(person, actor)
+        forget_factors(actor, person, reason="The person was erased.")
         mentioned = set(_events_mentioning(addresses))
         mentioned |= set(_events_with_personal_data().filter(actor_id=person.pk).values_list("pk", flat=True))
         list_earlier_erasures()

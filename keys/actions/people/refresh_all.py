@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -35,13 +36,17 @@ logger = structlog.get_logger(__name__)
 
 @dataclass
 class Reading:
-    """Cerby's list compared with our rows, before anything is changed. ``seen`` and ``same`` are row ids."""
+    """Cerby's list compared with our rows, before anything is changed. ``seen`` and ``same`` are row ids.
+
+    ``mfa``: the ids of rows that differ from Cerby in whether the person has a second factor there.
+    """
 
     seen: set[int] = field(default_factory=set)
     same: list[int] = field(default_factory=list)
     dropped: Dropped = field(default_factory=lambda: Dropped(PERSON))
     differing: list[tuple[User, cerby.Person]] = field(default_factory=list)
     missing: list[User] = field(default_factory=list)
+    mfa: dict[bool | None, list[int]] = field(default_factory=lambda: defaultdict(list))
 
 
 def refresh_everyone(actor: Actor) -> int:
@@ -70,6 +75,9 @@ def read_everyone(*, limited: bool = True) -> int:
     for user, person in reading.differing:
         apply_upstream(person, user, asked_at=started)
     _mark_checked(reading.same, started)
+    for mfa, ids in reading.mfa.items():
+        for some in batches(ids, PAGE):
+            User.objects.filter(pk__in=some).update(cerby_mfa=mfa)
     _read_one_by_one(reading.missing[:MAX_SINGLE_REQUESTS])
     update_left_at()
     return len(reading.seen)
@@ -104,6 +112,9 @@ def _read() -> Reading:
         for user in User.objects.filter(cerby_id__in=people):
             person = people[user.cerby_id]
             reading.seen.add(user.pk)
+            mfa = person.mfa.enabled if person.mfa else None
+            if user.cerby_mfa != mfa:
+                reading.mfa[mfa].append(user.pk)
             if all(getattr(user, name) == value for name, value in columns_for(person, user).items()):
                 reading.same += [user.pk] if person.confirms_role else []
             else:

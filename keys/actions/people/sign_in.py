@@ -24,6 +24,7 @@ FORGED = (
     "The stored password is not the one that the audit log recorded: somebody changed the database without "
     "the portal. The person can set a new one with “Forgot your password?”."
 )
+WRONG = {"password": "Wrong password.", "app": "Wrong code.", "passkey": "Wrong passkey."}
 REPEATED_AFTER = timedelta(hours=24)
 """A forged password is recorded once in this time."""
 
@@ -66,16 +67,17 @@ def _record_forged_password(user: User) -> None:
         )
 
 
-def record(user: User, *, ip: str, browser: str, **how: Any) -> None:
-    """Record a sign-in. Store a new hash of the password if ``check_password`` made one.
+def record(user: User, *, ip: str, browser: str, method: str = "password", **how: Any) -> None:
+    """Record a sign-in with ``method``, such as "password and app". ``how``: the provider of SSO.
 
-    ``how``: the method and the provider, unless it was a password, and whether the browser is new.
+    ``how``: the provider of SSO, and whether the browser is new. Store a new hash of the password if
+    ``check_password`` made one.
     """
-    details: dict[str, Any] = {**how}
+    details: dict[str, Any] = {"method": method, **how}
     with transaction.atomic():
         rows = User.objects.filter(pk=user.pk, password=user.former_hash)
         if user.former_hash and rows.update(password=user.password) == 1:
-            details |= {"password_digest": digest_of_hash(user.password)}
+            details["password_digest"] = digest_of_hash(user.password)
         log.append(Event.SIGNED_IN, actor=user.as_actor(ip=ip, browser=browser), **details)
 
 
@@ -88,11 +90,13 @@ def record_confirmation(actor: Actor, *, method: str, **how: Any) -> None:
     log.append(Event.IDENTITY_CONFIRMED, actor=actor, method=method, **how)
 
 
-def record_failure(email: str, event: Event = Event.SIGNED_IN, *, ip: str, browser: str) -> None:
-    """Record a wrong password for a known person. For an unknown email nothing is stored."""
+def record_failure(
+    email: str, event: Event = Event.SIGNED_IN, *, ip: str, browser: str, method: str = "password"
+) -> None:
+    """Record a wrong password, code or passkey for a known person. For an unknown email nothing is stored."""
     user = User.objects.filter(email=email.lower()).first()
     if user is not None:
-        _refuse(user, "Wrong password.", event, ip=ip, browser=browser)
+        _refuse(user, WRONG[method], event, ip=ip, browser=browser, method=method)
 
 
 def record_refused(user: User, reason: str, *, ip: str, browser: str) -> None:
@@ -100,18 +104,31 @@ def record_refused(user: User, reason: str, *, ip: str, browser: str) -> None:
     _refuse(user, reason, Event.SIGNED_IN, ip=ip, browser=browser)
 
 
-def record_throttled(email: str, event: Event = Event.SIGNED_IN, *, ip: str, browser: str) -> None:
+def record_throttled(
+    email: str, event: Event = Event.SIGNED_IN, *, ip: str, browser: str, method: str = "password"
+) -> None:
     """Record a throttled attempt, at most once a minute per account and IP address.
 
     For an unknown email nothing is stored.
     """
     user = User.objects.filter(email=email.lower()).first()
     if user is not None:
-        _refuse(user, "Too many attempts.", event, ip=ip, browser=browser, once=f"throttled {ip}")
+        where = {"ip": ip, "browser": browser}
+        _refuse(user, "Too many attempts.", event, method=method, once=f"throttled {ip}", **where)
 
 
-def _refuse(user: User, reason: str, event: Event, *, ip: str, browser: str, once: str = "") -> None:
+def _refuse(
+    user: User,
+    reason: str,
+    event: Event,
+    *,
+    ip: str,
+    browser: str,
+    method: str = "password",
+    once: str = "",
+) -> None:
     """Record a refused attempt. keys.audit.refusals limits the events, so that nobody can fill the log."""
     actor = user.as_actor(ip=ip, browser=browser)
-    method: dict[str, Any] = {"method": "password"} if event == Event.IDENTITY_CONFIRMED else {}
-    refusals.record_or_count(Refusal(event, actor, reason, once=once, details=method))
+    has_method = event in {Event.SIGNED_IN, Event.IDENTITY_CONFIRMED}
+    details = {"method": method} if has_method else {}
+    refusals.record_or_count(Refusal(event, actor, reason, once=once, details=details))

@@ -18,6 +18,11 @@ ACCOUNT = Budget(100, 1, patience=4)
 ADDRESS = Budget(100, 0.5, patience=4)
 CONFIRMATION = Budget(10, 60)
 """Wrong passwords of a person who is signed in already."""
+CODES_AND_ADDRESS = Budget(5, 60)
+CODES = Budget(20, 60)
+"""Wrong codes of one person whose password was right, in all browsers that are not known: at most one in
+330,000 guesses a minute is right, and a known browser has its own budget."""
+MAILS_ABOUT_CODES = Budget(1, 60 * 60)
 LINKS = Budget(3, 20 * 60)
 """Links to set a password, for one account. Earlier links keep working, so nobody needs more."""
 SSO = Budget(60, 2)
@@ -60,6 +65,29 @@ def admit_sign_in(email: str, ip: str, known_browser: str) -> Attempt | None:
 def admit_confirmation(user_id: int) -> Attempt | None:
     """Return an attempt of a signed-in person to enter their password, or None after too many wrong ones."""
     return _admit([(_name("confirmation", str(user_id)), CONFIRMATION)])
+
+
+def admit_code(user_id: int, ip: str, known_browser: str) -> Attempt | None:
+    """Return an attempt to enter the code of a second factor after the right password, or None."""
+    person = str(user_id)
+    if known_browser:
+        return _admit([(_name("code", person, known_browser), KNOWN_BROWSER)])
+    return _admit(
+        [
+            (_name("code at", person, _network(ip)), CODES_AND_ADDRESS),
+            (_name("code", person), CODES),
+        ]
+    )
+
+
+def is_first_answer(challenge: str, seconds: float) -> bool:
+    """Return whether nobody has answered this challenge of a passkey, and let nobody do so again."""
+    return Throttle.objects.lease(_name("challenge", challenge), seconds) is not None
+
+
+def admit_mail_about_code(user_id: int) -> bool:
+    """Return whether a mail about wrong codes may be sent to the person now."""
+    return _admit([(_name("code mail", str(user_id)), MAILS_ABOUT_CODES)]) is not None
 
 
 def admit_link(email: str) -> bool:

@@ -19,7 +19,7 @@ from keys.selectors.compare.matching import Group
 
 NOT_SHOWN = {
     *("thumbprint", "leaves", "created_known", "fingerprint_digest", "password_digest", "list_digest"),
-    "view",
+    *("view", "factor", "factor_digest"),
 }
 """Details for programs. The event's own page has them in its exact bytes."""
 _LABELS = {
@@ -45,7 +45,7 @@ _LABELS = {
     "last_used_at": "last used",
     "link": "link to set a password",
     "losing": "people who would lose access",
-    "method": "confirmed with",
+    "method": "with",
     "part_of": "number of the act",
     "new_browser": "first sign-in with this browser",
     "not_checkable": "scopes that could not be checked",
@@ -56,6 +56,7 @@ _LABELS = {
     "provider": "sign-in provider",
     "read_at": "read on",
     "review_on": "review on",
+    "remaining": "codes left",
     "removed_at": "removed on",
     "revocations": "keys to delete",
     "rows": "lines pasted",
@@ -130,6 +131,8 @@ _GROUPS = {
 _SETTINGS = {
     "PORTAL_KEY_MANAGEMENT": "who manages keys",
     "PORTAL_MAX_LIFETIME_DAYS": "longest lifetime in days",
+    "PORTAL_MFA_REQUIRED": "who must have a second factor",
+    "PORTAL_MFA_GRACE_DAYS": "days to add a second factor",
     "PORTAL_EXTRA_SCOPES": "extra scopes",
     "CERBY_ISSUE_MODE": "how keys are created",
 }

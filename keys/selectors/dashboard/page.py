@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from keys.audit.guard import authorize
+from keys.models import User
 from keys.rules.policy import Action, Actor
 from keys.selectors.activity.acts import Shown
 from keys.selectors.activity.table import newest_activity
@@ -17,6 +18,7 @@ from keys.selectors.counts import count_label
 from keys.selectors.dashboard.charts import Charts, charts
 from keys.selectors.dashboard.figures import counted_figures
 from keys.selectors.dashboard.to_do import Line, count_keys, lines
+from keys.selectors.factors.people import owners_with_a_password_alone
 from keys.selectors.health.audit_log import AuditHealth
 from keys.selectors.health.health_lines import HealthLine, health_lines
 from keys.selectors.inventory.filters import default_sort, with_status
@@ -62,6 +64,7 @@ class Dashboard:
     charts: Charts | None
     as_of: datetime | None
     newest: list[Shown]
+    owners_with_a_password_alone: list[User]
 
 
 def dashboard_page(actor: Actor, audit: AuditHealth, late_jobs: Sequence[str]) -> Dashboard:
@@ -91,6 +94,7 @@ def dashboard_page(actor: Actor, audit: AuditHealth, late_jobs: Sequence[str]) -
         charts=charts(counted) if counted else None,
         as_of=counted.as_of if counted else None,
         newest=newest_activity(actor, NEWEST_EVENTS),
+        owners_with_a_password_alone=owners_with_a_password_alone(),
     )
 
 

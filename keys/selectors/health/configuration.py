@@ -32,5 +32,13 @@ def configuration(actor: Actor) -> list[tuple[str, str]]:
             "Scopes offered",
             "All known scopes" if settings.PORTAL_EXTRA_SCOPES else "The nine published by Cerby",
         ),
+        ("Second factor required", _second_factor()),
         ("A sign-in lasts", "8 hours at most, 30 minutes without use"),
     ]
+
+
+def _second_factor() -> str:
+    who = {"nobody": "No", "admins": "For Owners, Super Admins and Admins", "everybody": "For everybody"}
+    words = who[settings.PORTAL_MFA_REQUIRED]
+    days = settings.PORTAL_MFA_GRACE_DAYS
+    return words if words == "No" else f"{words}, {days} days after the portal asks for it"

@@ -62,6 +62,7 @@ from keys.validation.existing_key import Registration
 from keys.validation.ownership import Ownership
 from tests import cast as people
 from tests.cast import a_key, with_a_life
+from tests.domain.keys import factor_acts
 from tests.support.scene import Scene
 
 CORRECTION = Correction("Right", people.email_of("owner"), datetime(2099, 1, 1, tzinfo=UTC), "A typo.")
@@ -320,6 +321,7 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
     "saved_views/edit_view": (on(edit_view.edit_view, Scene.view, "New", shared=True), ["view:change"]),
     "saved_views/store_state": (on(store_state.store_state, Scene.view, ACTIVE), ["view:change"]),
     "saved_views/delete_view": (on(delete_view.delete_view, Scene.view), ["view:delete"]),
+    **factor_acts.DONE,
     "people/sign_in: end": (lambda scene: lambda: sign_in.record_end(scene.me), ["session:end"]),
 }
 NO_ACT_OF_ITS_OWN = {
@@ -333,6 +335,7 @@ NO_ACT_OF_ITS_OWN = {
         "steps of a visit to the sign-in provider, and the end of its link: test_sso.py",
     ),
     "people/choose_time_zone": "changes nothing but the person's own pages: test_account.py",
+    "people/forget_factors": "a part of a reset and of an erasure: test_factors.py",
     "people/password_link": "makes a link and changes nothing: test_accounts_passwords.py",
     "people/throttle": "counts attempts that the views record: test_throttle.py",
     "circuit_breaker": "records that a run was stopped: test_sweep.py, test_refresh_all.py",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.db import IntegrityError
 
 from keys import actions
@@ -57,12 +58,13 @@ def test_each_action_records_its_events_or_changes_nothing(scene, fill_the_disk,
 
 def everything() -> list[list[dict[str, Any]]]:
     """Return the portal's rows, without the time at which a role was read and Cerby's word for it."""
+    models: tuple[Any, ...] = (User, ApiKey, RevealGrant, Session, Authenticator)
     return [
         [
             {**row, "role_checked_at": None, "cerby_role": None}
             for row in model.objects.order_by("pk").values()
         ]
-        for model in (User, ApiKey, RevealGrant, Session)
+        for model in models
     ]
 
 

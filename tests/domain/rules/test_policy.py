@@ -60,6 +60,7 @@ WORKSPACE = {
     Action.ADD_PERSON: ADMINS,
     Action.REMOVE_PERSON: ADMINS,
     Action.END_SESSIONS: ADMINS,
+    Action.RESET_FACTORS: HIGHEST,
     Action.ERASE_PERSON: "O",
     Action.KEEP_KEY: HIGHEST,
     Action.REMIND_OWNER: ADMINS,
@@ -99,6 +100,7 @@ NEEDS_A_FRESH_ROLE = {
     Action.ADD_PERSON,
     Action.REMOVE_PERSON,
     Action.END_SESSIONS,
+    Action.RESET_FACTORS,
     Action.ERASE_PERSON,
 }
 
@@ -194,8 +196,14 @@ def test_nobody_acts_on_a_person_with_a_higher_role(action, letter, allowed):
     assert may == allowed
 
 
-def test_nobody_removes_themselves():
-    assert not actor(Role.OWNER).may(Action.REMOVE_PERSON, None, Person(1, "Me", Role.OWNER))
+def test_nobody_removes_themselves_or_their_factors():
+    for action in (Action.REMOVE_PERSON, Action.RESET_FACTORS):
+        assert not actor(Role.OWNER).may(action, None, Person(1, "Me", Role.OWNER))
+
+
+def test_a_super_admin_does_not_reset_the_factors_of_the_owner():
+    assert actor(Role.SUPER_ADMIN).may(Action.RESET_FACTORS, None, Person(2, "Else", Role.SUPER_ADMIN))
+    assert not actor(Role.SUPER_ADMIN).may(Action.RESET_FACTORS, None, Person(2, "Else", Role.OWNER))
 
 
 def test_nobody_widens_a_key_whose_owners_role_is_unknown():

@@ -1,0 +1,33 @@
+"""Remove all second factors of another person, who has lost them."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils import timezone
+
+from keys.actions.people.confirm_role import authorize_now
+from keys.actions.people.forget_factors import forget_factors
+from keys.models import User
+from keys.rules.errors import Conflict, NotFound
+from keys.rules.policy import Action, Actor
+from keys.validation.text import check_reason
+
+
+def reset_factors(actor: Actor, user_id: int, *, reason: str) -> User:
+    """Remove the factors and the recovery codes of a person, and end their sessions.
+
+    Their password alone signs them in then. Raises ``NotFound`` if the portal does not know the person, and
+    ``Conflict`` if they have no second factor.
+    """
+    person = User.objects.filter(pk=user_id).first()
+    actor = authorize_now(actor, Action.RESET_FACTORS, person=person)
+    check_reason(reason)
+    with transaction.atomic():
+        user = User.objects.select_for_update().filter(pk=user_id).first()
+        if user is None:
+            raise NotFound("The portal does not know this person.")
+        if not forget_factors(actor, user, reason=reason):
+            raise Conflict(f"{user.name} has no second factor.")
+        user.signed_out_at = timezone.now()
+        user.save(update_fields=["signed_out_at"])
+    return user

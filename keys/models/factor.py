@@ -1,0 +1,30 @@
+"""Name the kinds of second factors, which allauth.mfa stores in ``Authenticator``.
+
+Beside allauth's own values, ``data`` has ``event``: the id of the audit event that added the factor, and
+
+- for an app: ``last_counter``, the period of the last accepted code, so that no code is accepted twice;
+- for recovery codes: ``count``, how many there were.
+"""
+
+from __future__ import annotations
+
+from allauth.mfa.models import Authenticator
+
+APP, PASSKEY, CODES = (
+    Authenticator.Type.TOTP,
+    Authenticator.Type.WEBAUTHN,
+    Authenticator.Type.RECOVERY_CODES,
+)
+METHODS: dict[str, str] = {APP: "app", PASSKEY: "passkey", CODES: "recovery code"}
+"""The names in audit events."""
+
+
+def has_factor(user_id: int) -> bool:
+    """Return whether the person has a passkey or an authenticator app. Recovery codes alone do not count."""
+    return bool(Authenticator.objects.filter(user_id=user_id, type__in=[APP, PASSKEY]).exists())
+
+
+def codes_left(codes: Authenticator) -> int:
+    """Return how many of the recovery codes are unused, without decrypting them."""
+    used: int = codes.data["used_mask"]
+    return int(codes.data["count"]) - used.bit_count()
