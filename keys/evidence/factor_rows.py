@@ -11,8 +11,8 @@ from allauth.mfa.utils import decrypt
 
 from keys.crypto.factor_box import CannotDecryptError, digest_of_factor
 from keys.evidence.contradiction import Contradiction
-from keys.models import AuditEvent
-from keys.models.factor import APP, CODES, METHODS, PASSKEY, codes_left
+from keys.models import AuditEvent, LoggedEmail, User
+from keys.models.factor import APP, CODES, METHODS, PASSKEY, codes_left, has_factor
 from keys.rules.events import Event
 
 PAGE = 500
@@ -50,6 +50,22 @@ def is_recorded(row: Authenticator) -> bool:
     added = AuditEvent.objects.filter(uid=row.data.get("event"), type__in=ADDS, actor_id=row.user_id)
     details = added.values_list("details", flat=True).first()
     return details is not None and details["factor_digest"] == digest_of_row(row)
+
+
+def lacks_factors(user: User) -> bool:
+    """Return whether ``user`` has no factor although the events about their present email gave them one.
+
+    Somebody who can write to the database may delete the row, so that the password alone signs them in.
+    """
+    if has_factor(user.pk):
+        return False
+    done = AuditEvent.objects.filter(outcome="done")
+    resets = done.filter(type=Event.FACTORS_RESET).alias(about=LoggedEmail()).filter(about=user.email)
+    since = resets.order_by("-id").values_list("id", flat=True).first() or 0
+    own = done.filter(actor_email=user.email, actor_id=user.pk, id__gt=since)
+    added = own.filter(type=Event.FACTOR_ADDED).values_list("uid", flat=True)
+    removed = own.filter(type=Event.FACTOR_REMOVED).values_list("details__factor", flat=True)
+    return not {str(uid) for uid in added} <= set(removed)
 
 
 def changed_factors() -> Iterator[Contradiction]:

@@ -15,9 +15,10 @@ from tests.pages.factors import (
     STEP,
     a_browser,
     after_password,
+    is_in,
     outcomes,
 )
-from tests.pages.helpers import text
+from tests.pages.helpers import events, text
 from tests.support.authenticators import (
     ORIGIN,
     add_app,
@@ -155,3 +156,20 @@ def test_every_act_that_needs_a_fresh_sign_in_needs_the_factor(cast, sandbox):
         if answer.get("Location", "").startswith(CONFIRM) or "Use your second factor" in text(answer)
     }
     assert answers.keys() - asked == set()
+
+
+def test_a_deleted_factor_does_not_open_the_door(cast):
+    """Somebody who can write to the database deletes the factor of a person whose password they know."""
+    add_app(signed_in(cast.admin))
+    Authenticator.objects.all().delete()
+    browser = a_browser()
+    refused = after_password(browser)
+    assert "Location" not in refused
+    assert not is_in(browser)
+    [event] = events(type="person:repair")
+    assert "second factors" in event.reason
+    owner = signed_in(cast.owner)
+    url = f"/people/{cast.admin.pk}/reset-factors/"
+    assert owner.post(url, {"reason": "The row was deleted."}).status_code == 302
+    after_password(browser)
+    assert is_in(browser)

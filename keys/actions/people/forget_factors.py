@@ -7,6 +7,7 @@ from typing import Any
 from allauth.mfa.models import Authenticator
 
 from keys.audit import log
+from keys.evidence.factor_rows import lacks_factors
 from keys.models import User
 from keys.models.factor import CODES
 from keys.rules.events import Event
@@ -14,9 +15,9 @@ from keys.rules.policy import Actor
 
 
 def forget_factors(actor: Actor | None, user: User, *, reason: str) -> bool:
-    """Remove them in the caller's transaction, and return whether there were any."""
+    """Remove them in the caller's transaction. Return whether there were any, by the rows or by the log."""
     theirs = Authenticator.objects.filter(user=user)
-    if not theirs.exists():
+    if not theirs.exists() and not lacks_factors(user):
         return False
     count = theirs.exclude(type=CODES).count()
     theirs.delete()

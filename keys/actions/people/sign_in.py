@@ -13,6 +13,7 @@ from keys.actions.people.refresh import A_PERSON_WAITS, refresh_person
 from keys.audit import log, refusals
 from keys.audit.refusals import Refusal
 from keys.crypto.password_hash import digest_of_hash
+from keys.evidence.factor_rows import lacks_factors
 from keys.evidence.logged_people import has_other_password
 from keys.models import AuditEvent, LoggedEmail, User
 from keys.rules.errors import CerbyError
@@ -24,9 +25,13 @@ FORGED = (
     "The stored password is not the one that the audit log recorded: somebody changed the database without "
     "the portal. The person can set a new one with “Forgot your password?”."
 )
+LOST_FACTORS = (
+    "The second factors that the audit log recorded are gone: somebody changed the database without the "
+    "portal. An Owner or Super Admin can reset the person's second factors."
+)
 WRONG = {"password": "Wrong password.", "app": "Wrong code.", "passkey": "Wrong passkey."}
 REPEATED_AFTER = timedelta(hours=24)
-"""A forged password is recorded once in this time."""
+"""A contradiction of one kind about one person is recorded once in this time."""
 
 logger = structlog.get_logger(__name__)
 
@@ -44,22 +49,28 @@ def why_refused(user: User, *, with_password: bool = True) -> str:
     if not confirm(user):
         return NOT_LIVE
     if with_password and has_other_password(user):
-        _record_forged_password(user)
+        _record_contradiction(user, FORGED)
         return FORGED
+    if with_password and lacks_factors(user):
+        _record_contradiction(user, LOST_FACTORS)
+        return LOST_FACTORS
     return ""
 
 
-def _record_forged_password(user: User) -> None:
+def _record_contradiction(user: User, reason: str) -> None:
     logger.error("row_contradicts_log", user_id=user.pk)
     lately = AuditEvent.objects.filter(
-        type=Event.PERSON_REPAIRED, outcome=log.Outcome.FAILED, at__gt=timezone.now() - REPEATED_AFTER
+        type=Event.PERSON_REPAIRED,
+        outcome=log.Outcome.FAILED,
+        reason=reason,
+        at__gt=timezone.now() - REPEATED_AFTER,
     )
     if not lately.alias(about=LoggedEmail()).filter(about=user.email).exists():
         log.append(
             Event.PERSON_REPAIRED,
             actor=None,
             outcome=log.Outcome.FAILED,
-            reason=FORGED,
+            reason=reason,
             person=str(user.pk),
             email=user.email,
             before={},
