@@ -108,4 +108,4 @@ def test_roles_show_who_has_one_in_cerby(cast, settings):
     admin = signed_in(cast.admin)
     assert "In Cerby" not in text(admin.get("/roles/"))
     admin.post("/roles/refresh/")
-    assert "Owner Person Owner None No" in text(admin.get("/roles/"))
+    assert "Owner Person Owner None In Cerby: no" in text(admin.get("/roles/"))

@@ -61,7 +61,7 @@ def everything() -> list[list[dict[str, Any]]]:
     models: tuple[Any, ...] = (User, ApiKey, RevealGrant, Session, Authenticator)
     return [
         [
-            {**row, "role_checked_at": None, "cerby_role": None}
+            {**row, "role_checked_at": None, "cerby_role": None, "cerby_mfa": None}
             for row in model.objects.order_by("pk").values()
         ]
         for model in models
