@@ -9,7 +9,6 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from keys.audit.guard import authorize
-from keys.evidence.factor_rows import lacks_factors
 from keys.models import LISTED, ApiKey, AuditEvent, User
 from keys.rules.cerby_roles import ROLES, role_in_words
 from keys.rules.errors import NotFound
@@ -176,7 +175,7 @@ def person_page(actor: Actor, user_id: int) -> PersonPage:
         why_not_remove=refusal(actor, Action.REMOVE_PERSON, person=person) or "",
         why_not_end=refusal(actor, Action.END_SESSIONS, person=person) or "",
         factors=factors,
-        may_reset=(factors.exist or lacks_factors(person)) and actor.may(Action.RESET_FACTORS, person=person),
+        may_reset=actor.may(Action.RESET_FACTORS, person=person),
         keys=_with_status(owned[:SHOWN_KEYS]),
         more_keys=len(owned) > SHOWN_KEYS,
         history=newest(events.filter(Q(type__in=_ROLE_EVENTS) & _about(person)), SHOWN_EVENTS),

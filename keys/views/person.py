@@ -18,6 +18,7 @@ from keys.actions.people.end_sessions import end_sessions
 from keys.actions.people.password_link import password_link
 from keys.actions.people.remove import remove_person
 from keys.audit.guard import authorize
+from keys.evidence.factor_rows import lacks_factors
 from keys.forms.people import AddPersonForm, ReasonForm
 from keys.jobs import mails
 from keys.models import User
@@ -42,7 +43,9 @@ def people(request: HtmxHttpRequest) -> HttpResponse:
 @require_safe
 def person(request: HttpRequest, user_id: int) -> HttpResponse:
     page = person_page(actor_of(request), user_id)
-    return render(request, "keys/person.html", {"section": "people", "page": page})
+    may_reset = page.may_reset and (page.factors.exist or lacks_factors(page.person))
+    context = {"section": "people", "page": page, "may_reset": may_reset}
+    return render(request, "keys/person.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
