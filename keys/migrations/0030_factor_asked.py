@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("keys", "0028_sessions")]
+    dependencies = [("keys", "0029_long_search_texts")]
 
     operations = [
         migrations.AddField(
