@@ -340,4 +340,4 @@ def test_the_sentence_about_keys_that_nobody_confirmed_leads_to_them(admin, cast
     line = links(admin.get("/"))
     [address] = {url for words, url in line.items() if words.startswith("2 Not confirmed against")}
     assert sorted(names(admin.get(address))) == ["Long ago", "Never"]
-    assert links(admin.get("/keys/"))["Show the others"] == address
+    assert links(admin.get("/keys/"))["Show those to confirm"] == address

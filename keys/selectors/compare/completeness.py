@@ -33,6 +33,8 @@ class Completeness:
     oldest: datetime | None
 
     def sentence(self, now: datetime) -> str:
+        if not self.active:
+            return "There is no active key to confirm against Cerby's web app."
         if self.active > COUNT_LIMIT:
             keys = f"the {COUNT_LIMIT:,} active keys that expire first"
         else:

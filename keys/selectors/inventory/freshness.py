@@ -21,7 +21,8 @@ class Freshness:
 
     ``compared_at``: when a comparison with Cerby last succeeded, or None.
 
-    ``by_hand``: how many keys people have confirmed against Cerby's web app, or an empty string.
+    ``by_hand``: how many keys people have confirmed against Cerby's web app, or an empty string. ``is_due``:
+    some must be confirmed again, which a filter lists.
     ``result`` is its result in words. If a later one failed, ``problem`` says why and ``result`` is empty.
     """
 
@@ -30,28 +31,29 @@ class Freshness:
     problem: str
     is_possible: bool = True
     by_hand: str = ""
-
-    @property
-    def has_filter(self) -> bool:
-        """Return whether the inventory has a filter for the keys that nobody has confirmed lately."""
-        return bool(self.by_hand and settings.PORTAL_COMPARE_EVERY_DAYS)
+    is_due: bool = False
 
 
 def freshness() -> Freshness:
+    by_hand, is_due = _by_hand()
     if settings.CERBY_ISSUE_MODE == "assisted":
-        return Freshness(None, "", "", is_possible=False, by_hand=_by_hand())
+        return Freshness(None, "", "", is_possible=False, by_hand=by_hand, is_due=is_due)
     last = PeriodicJob.objects.filter(name="sweep").exclude(summary=NOTHING_TO_COMPARE).first()
     if last is None:
-        return Freshness(None, "", "", by_hand=_by_hand())
+        return Freshness(None, "", "", by_hand=by_hand, is_due=is_due)
     failed = last.succeeded is False
     return Freshness(
         compared_at=last.succeeded_at,
         result="" if failed else last.summary,
         problem=last.summary if failed else "",
-        by_hand=_by_hand(),
+        by_hand=by_hand,
+        is_due=is_due,
     )
 
 
-def _by_hand() -> str:
+def _by_hand() -> tuple[str, bool]:
+    if not is_compared_by_hand():
+        return "", False
     now = timezone.now()
-    return completeness(now).sentence(now) if is_compared_by_hand() else ""
+    found = completeness(now)
+    return found.sentence(now), bool(found.due and settings.PORTAL_COMPARE_EVERY_DAYS)

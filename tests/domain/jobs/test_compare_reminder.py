@@ -30,7 +30,7 @@ def seen(owner, days_ago: float, **columns) -> ApiKey:
 
 def test_the_sentence_counts_active_keys(cast):
     now = timezone.now()
-    assert completeness(now).sentence(now).startswith("None of 0 active keys was confirmed")
+    assert completeness(now).sentence(now).startswith("There is no active key")
     seen(cast.admin, 2)
     seen(cast.admin, 40)
     seen(cast.admin, 1, state="revoked", removed_at=now)
