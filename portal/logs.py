@@ -116,6 +116,7 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
+        "fido2": {"level": "WARNING"},  # logs the id of each passkey that is used
         "django_tasks": {"level": "WARNING"},  # logs each task's start and end, but not its name
         "urllib3": {"level": "ERROR"},  # its warnings contain URLs
         "psycopg.pool": {"level": "ERROR"},  # warns about each attempt

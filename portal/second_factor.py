@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_htmx.http import HttpResponseClientRedirect
 
-from keys.actions.factors.ask import ask_for_factor
+from keys.actions.factors.ask import ask_for_factor, grace_ends
 from keys.models import User
 from keys.models.factor import has_factor
 from keys.rules.factors import Required, must_have_factor
@@ -49,7 +49,8 @@ class SecondFactorMiddleware:
         user = request.user
         if not isinstance(user, User) or not must_add_factor(request, user):
             return None
-        until = ask_for_factor(actor_of(request))
+        asked_at = user.factor_asked_at
+        until = grace_ends(asked_at) if asked_at else ask_for_factor(actor_of(request))
         request.factor_until = until  # type: ignore[attr-defined]
         match = request.resolver_match
         if timezone.now() < until or (match and match.view_name in OPEN):

@@ -14,7 +14,7 @@ from django.utils.crypto import salted_hmac
 
 from keys.models import User
 from keys.models.factor import APP, CODES, METHODS, PASSKEY, has_factor
-from keys.models.session import hash_of
+from keys.models.session import STARTED, hash_of
 from keys.rules import formatting
 from keys.rules.errors import SignInAgain
 from keys.rules.policy import Actor
@@ -79,8 +79,21 @@ def require_fresh_sign_in(request: HttpRequest, next_path: str, *, for_factors: 
     if fresh and has_factor(cast("User", request.user).pk):
         factors = {APP, PASSKEY, CODES} if for_factors else {APP, PASSKEY}
         fresh = [one for one in fresh if one["method"] == "sso" or one.get("type") in factors]
-    if not fresh:
+    if not fresh and not (for_factors and _may_add_first_factor(request)):
         raise SignInAgain(next_path)
+
+
+def _may_add_first_factor(request: HttpRequest) -> bool:
+    """Return whether the person has nothing else to confirm with, and has just signed in with SSO.
+
+    They have neither a password nor a factor, and their provider cannot ask them again.
+    """
+    user = cast("User", request.user)
+    used = get_authentication_records(request, user)
+    since = time.time() - settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+    is_recent = request.session.get(STARTED, 0) >= since and any(one["method"] == "sso" for one in used)
+    has_another_way = user.has_usable_password() or offers_provider(request) or has_factor(user.pk)
+    return is_recent and not has_another_way
 
 
 def must_use_provider(request: HttpRequest) -> bool:

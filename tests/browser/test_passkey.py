@@ -29,7 +29,8 @@ def plug_in_a_device(page: Page) -> None:
 def test_a_passkey_is_added_used_and_removed(portal, open_browser):
     page = open_browser("guest", once=True)
     plug_in_a_device(page)
-    page.goto("/account/")
+    page.goto("/account/second-factor/")
+    look_over(page)
     page.get_by_role("link", name="Add a passkey").click()
     look_over(page)
     page.get_by_label("Name").fill("Test device")

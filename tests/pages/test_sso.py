@@ -74,6 +74,26 @@ def test_the_first_sign_in_links_by_a_verified_email_and_later_ones_by_the_id(ss
     assert [told.subject for told in deliver()] == ["Sign-in with a new browser"]
 
 
+def test_a_person_with_nothing_else_to_confirm_with_adds_a_factor_after_a_new_sign_in(
+    sso, browser, cast, settings, monkeypatch
+):
+    """Otherwise they could never do what needs a fresh sign-in, if the provider cannot ask them again."""
+    settings.PORTAL_STEP_UP = "portal"
+    come_back(browser, sso, **ADMIN)
+    add = "/account/authenticator/add/"
+    assert browser.get(add).status_code == 302, "they have a password"
+    cast.admin.set_unusable_password()
+    cast.admin.save()
+    other = Client()
+    come_back(other, sso, **ADMIN)
+    assert other.get("/keys/new/").status_code == 302
+    assert other.get(add).status_code == 200
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 301)
+    assert other.get(add).status_code == 302
+    assert "sign in with SSO again" in text(other.get("/accounts/reauthenticate/"))
+
+
 def test_a_sign_in_with_sso_is_not_fresh(sso, browser, cast):
     come_back(browser, sso, **ADMIN, auth_time=int(time.time()))
     assert "/accounts/reauthenticate/" in browser.get("/keys/new/")["Location"]

@@ -25,9 +25,9 @@ def ask_for_factor(actor: Actor) -> datetime:
         if user.factor_asked_at is None:
             user.factor_asked_at = timezone.now()
             user.save(update_fields=["factor_asked_at"])
-            log.append(Event.FACTOR_ASKED, actor=actor, until=utc(_until(user.factor_asked_at)))
-        return _until(user.factor_asked_at)
+            log.append(Event.FACTOR_ASKED, actor=actor, until=utc(grace_ends(user.factor_asked_at)))
+        return grace_ends(user.factor_asked_at)
 
 
-def _until(asked_at: datetime) -> datetime:
+def grace_ends(asked_at: datetime) -> datetime:
     return asked_at + timedelta(days=settings.PORTAL_MFA_GRACE_DAYS)
