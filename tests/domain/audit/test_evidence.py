@@ -24,6 +24,7 @@ from keys.models import ApiKey, AuditEvent, Sealed, User
 from keys.rules.errors import Conflict
 from keys.verifier.verify_bundle import Kind
 from tests.cast import actor, an_event
+from tests.support.cases import in_one_test
 from tests.support.packs import A_DAY, sheet, since_yesterday, unpacked, verify
 from tests.support.sealed_log import add_events
 from tests.support.signed_record import Kept, seal_and_sign, without_triggers
@@ -172,7 +173,7 @@ LIES = {
 }
 
 
-@pytest.mark.parametrize("words", LIES)
+@in_one_test("words", LIES)
 def test_changes_to_a_pack_are_found(pack, words):
     LIES[words](pack)
     code, said = verify(pack)

@@ -28,6 +28,7 @@ from keys.tlog.state_files import path_of
 from keys.verifier.verify_bundle import Kind, bundle_at, known_keys, verify
 from tests.cast import actor, record_people
 from tests.domain.audit.test_merkle import naive
+from tests.support.cases import in_one_test
 from tests.support.sealed_log import add_events, is_whole, without_triggers
 
 ME = uuid.UUID(int=1)
@@ -86,7 +87,7 @@ def test_a_forged_event_is_an_event_itself_sealed_with_it():
     is_whole()
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "pardon",
     [
         "forged = NULL, forged_times = NULL",

@@ -31,6 +31,7 @@ from keys.models import AuditEvent, Checkpoint, User
 from keys.rules.events import Event
 from tests import cast as people
 from tests.cast import a_key
+from tests.support.cases import in_one_test
 from tests.support.postgresql_server import serving
 from tests.support.sealed_log import add_events, is_whole, let_the_lease_end
 
@@ -107,8 +108,8 @@ def test_the_portal_works_with_the_role(as_the_portal):
     assert Checkpoint.objects.exists()
 
 
-@pytest.mark.parametrize("table", LOG)
-@pytest.mark.parametrize(
+@in_one_test("table", LOG)
+@in_one_test(
     "sql",
     [
         "TRUNCATE {} CASCADE",
@@ -124,7 +125,7 @@ def test_the_role_may_not_change_tables(as_the_portal, table, sql):
         run(sql.format(f"keys_{table}"))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "sql",
     [
         "DELETE FROM keys_auditevent",

@@ -159,7 +159,7 @@ BEFORE_SEALING: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("what", BEFORE_SEALING)
+@in_one_test("what", BEFORE_SEALING)
 def test_changes_before_sealing_are_found(signed_here, what):
     add_events(1)
     seal_all(ME)
@@ -242,7 +242,7 @@ def run(sql: str) -> None:
         cursor.execute(sql)
 
 
-@pytest.mark.parametrize("sql", ATTACKS)
+@in_one_test("sql", ATTACKS)
 def test_the_database_refuses_to_change_the_tree(a_signed_log, sql):
     is_refused(sql.format(zero=ZERO[connection.vendor]))
 

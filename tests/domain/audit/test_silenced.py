@@ -25,6 +25,7 @@ from keys.siem.stream import stream
 from keys.tlog.state_files import path_of
 from keys.verifier.verify_bundle import Kind
 from tests.domain.audit.test_erasures import blank
+from tests.support.cases import in_one_test
 from tests.support.sealed_log import add_events, without_triggers
 
 ME = uuid.UUID(int=1)
@@ -66,7 +67,7 @@ SILENCING = [
 ]
 
 
-@pytest.mark.parametrize("sql", SILENCING)
+@in_one_test("sql", SILENCING)
 @pytest.mark.usefixtures("damaged")
 def test_a_changed_result_is_an_alarm(sql):
     execute(sql)

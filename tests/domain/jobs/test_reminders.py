@@ -16,6 +16,7 @@ from keys.models import ApiKey, Reminder, User
 from keys.rules.lifecycle import State
 from tests.cast import a_key, an_event, email_of
 from tests.support.bad_server import closed_port
+from tests.support.cases import in_one_test
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
@@ -51,8 +52,8 @@ def test_each_owner_gets_one_mail_with_keys_times_and_links(cast):
     assert f"http://testserver/keys/{first.pk}/" in letter.body
 
 
-@pytest.mark.parametrize(
-    ("life", "told_at"),
+@in_one_test(
+    "life, told_at",
     [(90 * DAY, [30, 7, 1]), (20 * DAY, [7, 1]), (5 * DAY, [1]), (DAY, []), (HOUR, [])],
 )
 def test_a_key_is_reminded_of_at_30_7_and_1_days_if_it_lives_longer(cast, life, told_at):

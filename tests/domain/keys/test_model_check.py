@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from keys.rules.lifecycle import ENDED, PHASE, TRANSITIONS, Phase, State, Transition
+from tests.support.cases import in_one_test
 
 LEASED, LEASE_OVER, SETTLED = range(3)
 BY_HAND = {State.AWAITED, State.WITHDRAWN}
@@ -265,7 +266,7 @@ GUARDS = {
 }
 
 
-@pytest.mark.parametrize(("guard", "wrong"), GUARDS.items())
+@in_one_test("guard, wrong", GUARDS.items())
 def test_the_check_notices_each_missing_guard(guard, wrong):
     _, _, wrongs = walk(without=guard)
     assert wrong in wrongs

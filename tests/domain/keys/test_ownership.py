@@ -21,6 +21,7 @@ from tests import cast as people
 from tests.cast import a_key, said_by
 from tests.pages.helpers import events
 from tests.support.asking import a_request
+from tests.support.cases import in_one_test
 from tests.support.row_check import wrong_keys
 
 
@@ -78,8 +79,8 @@ def test_nobody_answers_for_a_key_who_is_unknown_or_has_left(cast, sandbox):
             assert "active member" in refused.value.fields[field]
 
 
-@pytest.mark.parametrize(
-    ("wrong", "field"),
+@in_one_test(
+    "wrong, field",
     [
         ({"tags": tuple(f"t{number}" for number in range(11))}, "tags"),
         ({"tags": ("x" * 41,)}, "tags"),
@@ -137,7 +138,7 @@ def test_a_withdrawn_key_can_be_registered_again(me, cast):
     assert withdrawn.reason == "It belongs to another person."
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "columns",
     [
         {"origin": "pasted", "cerby_id": None, "fingerprint": b"f" * 32, "pepper_id": "p1"},
