@@ -26,14 +26,6 @@ def _expect_used_up(page: Page) -> None:
     expect(page.get_by_role("button", name="Show")).to_have_count(0)
 
 
-def test_a_reload_does_not_use_the_view(open_browser, name):
-    page = open_browser("owner")
-    steps.generate(page, name)
-    page.reload()
-    expect(page.locator("#time-left")).to_contain_text("once. 14:")
-    steps.show(page)
-
-
 @pytest.mark.parametrize("minutes", [20, -120])
 def test_the_time_that_is_left_follows_the_servers_clock(open_browser, name, minutes):
     page = open_browser("owner", once=True)
@@ -65,9 +57,13 @@ def _http_date(*, minutes: int) -> str:
     return format_datetime(_in(minutes=minutes), usegmt=True)
 
 
-def test_after_the_view_a_reload_shows_time_and_browser_and_offers_deletion(open_browser, name):
+def test_a_reload_does_not_use_the_view_and_after_it_shows_time_and_browser_and_offers_deletion(
+    open_browser, name
+):
     page = open_browser("owner")
     steps.generate(page, name)
+    page.reload()
+    expect(page.locator("#time-left")).to_contain_text("once. 14:")
     key = steps.show(page)
     page.reload()
     _expect_used_up(page)
@@ -87,7 +83,9 @@ def test_delete_this_key_instead(portal, open_browser, name):
     assert portal.rows("SELECT state, sealed FROM keys_revealgrant WHERE key_id IN (SELECT id FROM keys_apikey WHERE name = ?)", name) == [("gone", None)]  # fmt: skip
 
 
-def test_leaving_without_storing_warns_and_after_done_does_not(open_browser, name):
+def test_leaving_without_storing_warns_and_after_done_neither_warns_nor_shows_the_key_again(
+    open_browser, name
+):
     page = open_browser("owner")
     dialogs = []
 
@@ -102,18 +100,11 @@ def test_leaving_without_storing_warns_and_after_done_does_not(open_browser, nam
     expect(page.locator("#key-mask")).to_have_text(key)  # the person chose to stay on the page
     assert dialogs == ["beforeunload"]
     steps.tick_and_finish(page)
-    page.goto("/")
-    assert dialogs == ["beforeunload"]
-
-
-def test_going_back_after_done_shows_no_key(open_browser, name):
-    page = open_browser("owner")
-    steps.generate(page, name)
-    key = steps.show(page)
-    steps.tick_and_finish(page)
     page.go_back()
     _expect_used_up(page)
     assert key not in page.content()
+    page.goto("/")
+    assert dialogs == ["beforeunload"]
 
 
 def test_of_two_tabs_one_gets_the_key_and_the_other_is_told(open_browser, complaints, name):
@@ -130,9 +121,15 @@ def test_of_two_tabs_one_gets_the_key_and_the_other_is_told(open_browser, compla
     _expect_used_up(first)
 
 
-def test_another_browser_of_the_same_person_does_not_use_the_view(open_browser, name):
+def test_another_browser_of_the_same_person_does_not_use_the_view_and_another_person_is_refused(
+    open_browser, complaints, name
+):
+    complaints.expect_status(403)
     here = open_browser("owner")
     steps.generate(here, name)
+    other = open_browser("admin")
+    assert other.goto(here.url).status == 403
+    expect(other.get_by_role("main")).to_contain_text("Only the key's owner may view")
     elsewhere = open_browser("owner")
     elsewhere.goto(here.url)
     expect(elsewhere.get_by_role("alert")).to_contain_text(
@@ -140,15 +137,6 @@ def test_another_browser_of_the_same_person_does_not_use_the_view(open_browser, 
     )
     expect(elsewhere.get_by_role("button", name="Show")).to_be_disabled()
     steps.show(here)
-
-
-def test_another_person_is_refused(open_browser, complaints, name):
-    complaints.expect_status(403)
-    page = open_browser("owner")
-    steps.generate(page, name)
-    other = open_browser("admin")
-    assert other.goto(page.url).status == 403
-    expect(other.get_by_role("main")).to_contain_text("Only the key's owner may view")
 
 
 def test_a_session_that_ends_before_the_view_does_not_use_it(open_browser, name):

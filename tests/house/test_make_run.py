@@ -77,7 +77,13 @@ class Run:
         return [int(entry.name) for entry in processes if mark in environ_of(entry)]
 
     def sandbox_pids(self) -> list[int]:
-        return [pid for pid in self.pids() if b"-m\0sandbox\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return self._pids_of(b"-m\0sandbox\0")
+
+    def worker_pids(self) -> list[int]:
+        return self._pids_of(b"manage.py\0worker\0")
+
+    def _pids_of(self, command: bytes) -> list[int]:
+        return [pid for pid in self.pids() if command in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
     def wait_until_no_process_is_left(self) -> None:
         deadline = time.monotonic() + STOP_SECONDS
@@ -162,7 +168,7 @@ def expect_a_story(run: Run) -> None:
     assert [outcome for _, outcome, _ in events].count("refused") >= 4
 
 
-def test_a_first_run_serves_and_stops_and_a_second_keeps_the_data(start):
+def test_a_first_run_serves_and_stops_and_a_second_keeps_the_data_and_its_port(start):
     first = start(DEMO_PASSWORD="correct horse battery")
     first.wait_until_up()
     for role in ("owner", "super-admin", "admin", "user", "login-only", "guest"):
@@ -189,6 +195,16 @@ def test_a_first_run_serves_and_stops_and_a_second_keeps_the_data(start):
     open_to_others = [p for p in second.data.iterdir() if stat.S_IMODE(p.stat().st_mode) & 0o077]
     assert open_to_others == []
 
+    same_port = start("elsewhere", PORT=second.port)
+    assert same_port.wait_until_ended() == 1
+    assert same_port.printed.startswith(f"Port {second.port} is in use. ")
+    assert same_port.printed.count("\n") == 1
+
+    same_data = start()
+    assert same_data.wait_until_ended() == 1
+    assert "already running" in same_data.printed
+    assert same_data.printed.count("\n") == 1
+
     # A killed launcher leaves no process.
     assert len(second.pids()) >= 3  # the launcher, the sandbox, the portal
     second.process.kill()
@@ -203,34 +219,21 @@ def migrated(tmp_path, migrated_sqlite):
     shutil.copy(migrated_sqlite, tmp_path / "data/portal.sqlite3")
 
 
-def test_a_port_or_data_directory_in_use_is_reported_and_if_a_child_dies_the_others_end(start, migrated):
-    run = start()
-    run.wait_until_up()
-
-    same_port = start("elsewhere", PORT=run.port)
-    assert same_port.wait_until_ended() == 1
-    assert same_port.printed.startswith(f"Port {run.port} is in use. ")
-    assert same_port.printed.count("\n") == 1
-
-    same_data = start()
-    assert same_data.wait_until_ended() == 1
-    assert "already running" in same_data.printed
-    assert same_data.printed.count("\n") == 1
-
-    for pid in run.sandbox_pids():
-        os.kill(pid, signal.SIGKILL)
-    assert run.wait_until_ended() == 1
-    assert "The sandbox ended unexpectedly (signal SIGKILL)." in run.printed
-    assert run.pids() == []
-
-
-def test_with_a_real_workspace_there_is_no_sandbox_and_no_demo_people(start, migrated):
+def test_with_a_real_workspace_there_is_no_sandbox_and_no_demo_people_and_if_a_child_dies_the_others_end(
+    start, migrated
+):
     run = start(CERBY_BASE_URL="https://contenzilla.cerby.com", CERBY_WORKSPACE="contenzilla")
     run.wait_until_up()
     assert "manage.py add_person YOUR-EMAIL" in run.printed
     assert "contenzilla.example" not in run.printed
     assert people(run) == set()
     assert run.sandbox_pids() == []
+
+    for pid in run.worker_pids():
+        os.kill(pid, signal.SIGKILL)
+    assert run.wait_until_ended() == 1
+    assert "The worker ended unexpectedly (signal SIGKILL)." in run.printed
+    assert run.pids() == []
 
 
 @pytest.mark.parametrize(
