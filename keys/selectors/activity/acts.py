@@ -91,6 +91,11 @@ class Shown(NamedTuple):
     def is_folded(self) -> bool:
         return len(self.steps) > 1
 
+    @property
+    def tag(self) -> str:
+        """Return the outcome if it is not done and the words do not say it."""
+        return self.row.tag if self.what == self.row.label else "" if self.outcome == "done" else self.outcome
+
 
 @dataclass(frozen=True)
 class Around:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from keys.rules import formatting
-from keys.rules.events import Event
+from keys.rules.events import DONE, OUTCOMES, Event
 from keys.selectors.activity.changes import Change, changes_in
 from keys.selectors.activity.words import details_in_words
 from keys.tlog.leaf import ERASED, readable
@@ -51,6 +51,13 @@ class EventRow(NamedTuple):
     details: list[tuple[str, str]]
     uid: UUID
     changes: list[Change]
+
+    @property
+    def tag(self) -> str:
+        """Return the outcome if it is not done and the label does not say it, as "Deletion failed" does."""
+        event = Event(self.type)
+        says_it = self.label != event.label or not DONE <= OUTCOMES.get(event, DONE)
+        return "" if self.outcome == "done" or says_it else self.outcome
 
 
 def row_of(values: tuple[Any, ...]) -> EventRow:
