@@ -56,7 +56,7 @@ class EventRow(NamedTuple):
     def tag(self) -> str:
         """Return the outcome if it is not done and the label does not say it, as "Deletion failed" does."""
         event = Event(self.type)
-        says_it = self.label != event.label or not DONE <= OUTCOMES.get(event, DONE)
+        says_it = self.label != event.label or "done" not in OUTCOMES.get(event, DONE)
         return "" if self.outcome == "done" or says_it else self.outcome
 
 
