@@ -60,8 +60,12 @@ class NotDelivered(PortalError):
 
 @dataclass(frozen=True)
 class Answer:
+    """``location`` and ``date`` are headers, or ""."""
+
     status: int
     body: bytes
+    location: str = ""
+    date: str = ""
 
 
 class _Pinned(DeadlineAdapter):
@@ -157,7 +161,9 @@ def exchange(
                 allow_redirects=False,
                 stream=True,
             ) as answer:
-                return Answer(answer.status_code, _body(answer, host, largest))
+                body = _body(answer, host, largest)
+                named = (answer.headers.get(name, "") for name in ("Location", "Date"))
+                return Answer(answer.status_code, body, *named)
     except (requests.RequestException, OSError, HTTPError) as error:
         raise NotDelivered(_unanswered_sentence(host, error)) from error
 

@@ -88,6 +88,17 @@ def _with_email(at: Provider, claims: Claims, access_token: str) -> Claims:
 
 
 def _tokens(at: Provider, code: str, state: str) -> dict[str, object]:
+    form, headers = token_request(at, code, state)
+    status, tokens = send(at.address("token_endpoint"), form=form, headers=headers)
+    if status >= 500:  # noqa: PLR2004 - a failure of the server
+        raise ProviderDown(f"The sign-in provider answers {status}. Try again later, or sign in another way.")
+    if status != OK:
+        raise ProviderRefused(f"The sign-in provider refused: {_error(str(tokens.get('error', '')))}.")
+    return tokens
+
+
+def token_request(at: Provider, code: str, state: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the form and the headers that redeem ``code``, which contain the client's secret."""
     client, secret = settings.PORTAL_OIDC_CLIENT_ID, settings.PORTAL_OIDC_CLIENT_SECRET
     form = {
         "grant_type": "authorization_code",
@@ -95,18 +106,10 @@ def _tokens(at: Provider, code: str, state: str) -> dict[str, object]:
         "redirect_uri": redirect_address(),
         "code_verifier": _verifier(state),
     }
-    headers = {}
     if secret and at.lists("token_endpoint_auth_methods_supported", "client_secret_basic") is not False:
         pair = f"{quote(client, safe='')}:{quote(secret, safe='')}"
-        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
-    else:
-        form |= {"client_id": client} | ({"client_secret": secret} if secret else {})
-    status, tokens = send(at.address("token_endpoint"), form=form, headers=headers)
-    if status >= 500:  # noqa: PLR2004 - a failure of the server
-        raise ProviderDown(f"The sign-in provider answers {status}. Try again later, or sign in another way.")
-    if status != OK:
-        raise ProviderRefused(f"The sign-in provider refused: {_error(str(tokens.get('error', '')))}.")
-    return tokens
+        return form, {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+    return form | {"client_id": client} | ({"client_secret": secret} if secret else {}), {}
 
 
 _ERRORS = {

@@ -1,4 +1,4 @@
-"""Read what the sign-in provider publishes about itself: its addresses and its public keys.
+"""Read the addresses and the public keys that the sign-in provider publishes.
 
 Both stay in the memory of the process, not in the database: a person who can write to the database must not
 be able to replace a public key.
@@ -65,7 +65,7 @@ class Provider:
 
     @property
     def sends_auth_time(self) -> bool | None:
-        """Return what the provider says about ``auth_time``, or None if it lists no claims."""
+        """Return whether the provider lists ``auth_time``, or None if it lists no claims."""
         return self.lists("claims_supported", "auth_time")
 
     def key(self, kid: str | None, algorithm: str) -> jwt.PyJWK:
@@ -91,6 +91,12 @@ class Provider:
             return jwt.PyJWK(dict(found), algorithm=algorithm)
         except jwt.PyJWTError as error:
             raise ProviderRefused("The sign-in provider publishes a key that cannot be read.") from error
+
+    def usable_keys(self) -> int:
+        """Read the public keys, and return how many can check a signature."""
+        with self._lock:
+            self._read_keys(time.monotonic())
+        return sum(any(_fits(key, algorithm) for algorithm in ALGORITHMS) for key in self._keys)
 
     def _read_keys(self, now: float) -> None:
         listed = read_json(self.address("jwks_uri")).get("keys")
@@ -141,8 +147,13 @@ def forget() -> None:
     _known.clear()
 
 
+def description_of(issuer: str) -> str:
+    """Return the address of the description (OpenID Connect Discovery 1.0, section 4)."""
+    return f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+
+
 def _read(issuer: str) -> Provider:
-    facts = read_json(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+    facts = read_json(description_of(issuer))
     if facts.get("issuer") != issuer:
         raise ProviderRefused(
             f"The provider calls itself {str(facts.get('issuer'))[:200]!r}, but PORTAL_OIDC_ISSUER is "
@@ -163,8 +174,16 @@ def send(
     url: str, *, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
 ) -> tuple[int, dict[str, Any]]:
     """Send a request to the provider, and return the status and the JSON object. Raises ``ProviderDown``."""
+    answer = ask(url, form=form, headers=headers)
+    return answer.status, _object(answer)
+
+
+def ask(
+    url: str, *, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+) -> Answer:
+    """Send a request to the provider, and return the answer, whatever its status. Raises ``ProviderDown``."""
     try:
-        answer = exchange(
+        return exchange(
             url,
             seconds=SECONDS,
             largest=LARGEST,
@@ -176,10 +195,9 @@ def send(
         )
     except NotDelivered as error:
         raise ProviderDown(
-            f"The sign-in provider cannot be reached. {error.sentence} Try again later, or sign in "
-            "another way."
+            f"The sign-in provider cannot be reached. {error.sentence} Try again later, or sign in another "
+            "way."
         ) from error
-    return answer.status, _object(answer)
 
 
 def _object(answer: Answer) -> dict[str, Any]:

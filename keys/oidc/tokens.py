@@ -1,4 +1,4 @@
-"""Check an ID token, and return what it says about the person."""
+"""Check an ID token, and return its claims about the person."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ from keys.rules.errors import ProviderRefused
 SKEW = 5
 """Seconds by which the provider's clock may differ from ours."""
 OLDEST = 10 * 60
+NO_AUTH_TIME = (
+    "The sign-in provider does not say when you signed in there (auth_time), so it cannot confirm your "
+    "identity. "
+    "Confirm it in another way."
+)
 LONGEST_SUBJECT = 255
 """Characters (OpenID Connect Core 1.0, section 2)."""
 

@@ -21,6 +21,8 @@ KNOWN_HOSTS = {
     "localhost": "this machine",
     "testserver": "Django's test client",
     "www.w3.org": "the names of XML vocabularies",
+    "login.microsoftonline.com": "the issuer of Entra ID",
+    "accounts.google.com": "the issuer of Google",
     "semver.org": "the rules for version numbers",
     "w": "the workspace of a test",
     "a": "the workspace of a test",

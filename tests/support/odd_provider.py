@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
@@ -25,7 +26,7 @@ CLIENT, SECRET = "portal", "a secret of the client"
 class OddProvider:
     """``port`` is the listener's. ``down`` makes every answer a 503. ``facts`` change the discovery document.
 
-    ``requests`` counts the requests for each path.
+    ``requests`` counts the requests for each path. ``clock``: by how many seconds it is wrong.
     """
 
     port: int
@@ -36,6 +37,8 @@ class OddProvider:
     codes: dict[str, dict[str, Any]] = field(default_factory=dict)
     key: Any = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
     kid: str = "k1"
+    redirects: tuple[str, ...] = ("http://testserver/accounts/sso/callback/",)
+    clock: float = 0
     algorithm: str = "ES256"
 
     @property
@@ -126,6 +129,13 @@ class _Handler(BaseHTTPRequestHandler):
             "/jwks": provider.jwks,
             "/userinfo": lambda: provider.facts.get("about", {"sub": "id-of-admin"}),
         }
+        if self.path.startswith("/authorize?"):  # nobody is there to be asked
+            asked = dict(parse_qsl(urlsplit(self.path).query))
+            known = asked["redirect_uri"] in provider.redirects
+            self._send(
+                *((302, f"{asked['redirect_uri']}?error=login_required".encode()) if known else (400, b""))
+            )
+            return
         self._send(*(provider.pages.get(self.path) or (200, json.dumps(pages[self.path]()).encode())))
 
     def do_POST(self) -> None:
@@ -136,10 +146,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, status: int, body: bytes) -> None:
         provider = self.server.provider
         provider.requests[self.path] = provider.requests.get(self.path, 0) + 1
-        self.send_response(503 if provider.down else status)
+        self.send_response_only(503 if provider.down else status)
         if 300 <= status < 400:
             self.send_header("Location", body.decode())
         self.send_header("Content-Type", "application/json")
+        self.send_header("Date", formatdate(time.time() + provider.clock, usegmt=True))
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

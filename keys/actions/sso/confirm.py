@@ -11,17 +11,12 @@ from keys.actions.people.sign_in import record_confirmation
 from keys.evidence.logged_links import is_forged_link
 from keys.models import SsoRequest
 from keys.oidc import Claims
-from keys.oidc.tokens import SKEW
+from keys.oidc.tokens import NO_AUTH_TIME, SKEW
 from keys.rules.errors import ProviderRefused
 from keys.rules.policy import Actor
 
 OTHER_PERSON = (
     "Somebody else signed in at the sign-in provider. You are still signed in to the portal as before."
-)
-NO_AUTH_TIME = (
-    "The sign-in provider does not say when you signed in there (auth_time), so it cannot confirm your "
-    "identity. "
-    "Confirm it in another way."
 )
 NOT_ASKED = "The sign-in provider did not ask you to sign in again."
 FROM_THE_FUTURE = "The sign-in provider says that you will sign in later. Check both clocks."

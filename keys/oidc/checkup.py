@@ -1,0 +1,143 @@
+"""Ask the sign-in provider harmless questions, to find out whether the settings fit it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple
+from urllib.parse import urlencode, urlsplit
+
+from django.conf import settings
+
+from keys.oidc.client import redirect_address, token_request
+from keys.oidc.provider import ALGORITHMS, Provider, ask, current_provider, description_of, forget, send
+from keys.oidc.tokens import SKEW
+from keys.rules.errors import ProviderError
+
+
+class Finding(NamedTuple):
+    """``ok``: None if nobody can tell from here. ``words``: what was found, and what to do."""
+
+    ok: bool | None
+    name: str
+    words: str
+
+
+def check_up() -> Iterator[Finding]:
+    """Yield one finding after the other. After a failure that the others depend on, there are no more."""
+    missing = [
+        name for name in ("PORTAL_OIDC_ISSUER", "PORTAL_OIDC_CLIENT_ID") if not getattr(settings, name)
+    ]
+    if missing:
+        yield Finding(False, "settings", f"{' and '.join(missing)} must be set.")
+        return
+    forget()
+    try:
+        at = current_provider()
+        yield Finding(True, "discovery", f"{at.issuer} describes itself.")
+        yield from (check(at) for check in (_clock, _keys, _pkce, _origin, _redirect, _secret, _scopes, _acr))
+    except ProviderError as error:
+        yield Finding(False, "provider", error.sentence)
+
+
+def _clock(at: Provider) -> Finding:
+    date = ask(description_of(at.issuer)).date
+    try:
+        ahead = round(time.time() - parsedate_to_datetime(date).timestamp())
+    except ValueError:
+        return Finding(None, "clock", "The provider does not say what time it is.")
+    if abs(ahead) > SKEW:
+        words = (
+            f"The clocks differ by {abs(ahead)} s, and {SKEW} s are allowed. Synchronise this machine's "
+            "(NTP)."
+        )
+        return Finding(False, "clock", words)
+    return Finding(True, "clock", "It agrees with the provider's.")
+
+
+def _keys(at: Provider) -> Finding:
+    count = at.usable_keys()
+    algorithms = at.facts.get("id_token_signing_alg_values_supported", [])
+    allowed = [name for name in ALGORITHMS if name in algorithms]
+    if not count or (algorithms and not allowed):
+        words = f"No published key fits. Let the provider sign ID tokens with one of {', '.join(ALGORITHMS)}."
+        return Finding(False, "keys", words)
+    return Finding(True, "keys", f"{count} can check the signature of an ID token.")
+
+
+def _pkce(at: Provider) -> Finding:
+    listed = at.lists("code_challenge_methods_supported", "S256")
+    if listed is None:
+        return Finding(
+            None, "PKCE", "The provider does not say whether it checks S256. The portal sends it anyway."
+        )
+    words = "The provider checks it (S256)." if listed else "The provider does not support S256."
+    return Finding(listed, "PKCE", words)
+
+
+def _origin(at: Provider) -> Finding:
+    parts = urlsplit(at.address("authorization_endpoint"))
+    origin = f"{parts.scheme}://{parts.netloc}"
+    allowed = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]["form-action"]
+    if origin not in allowed:
+        return Finding(False, "sign-in page", f"It is at {origin}. Add it to PORTAL_OIDC_FORM_ACTION.")
+    return Finding(True, "sign-in page", f"It is at {origin}.")
+
+
+def _redirect(at: Provider) -> Finding:
+    """Ask without a person. A provider that knows the redirect address sends the refusal there."""
+    asked = {
+        "response_type": "code",
+        "client_id": settings.PORTAL_OIDC_CLIENT_ID,
+        "redirect_uri": redirect_address(),
+        "scope": settings.PORTAL_OIDC_SCOPES,
+        "state": "check",
+        "nonce": "check",
+        "prompt": "none",
+        "code_challenge": secrets.token_urlsafe(32),
+        "code_challenge_method": "S256",
+    }
+    address = at.address("authorization_endpoint")
+    answer = ask(f"{address}{'&' if '?' in address else '?'}{urlencode(asked)}")
+    if answer.location.startswith(f"{redirect_address()}?"):
+        return Finding(True, "redirect address", f"The provider accepts {redirect_address()}.")
+    if answer.status >= 400:  # noqa: PLR2004 - an error of the request
+        words = f"The provider does not accept it. Register exactly {redirect_address()} for this client id."
+        return Finding(False, "redirect address", words)
+    words = f"The provider shows a page instead of an answer. Check that {redirect_address()} is registered."
+    return Finding(None, "redirect address", words)
+
+
+def _secret(at: Provider) -> Finding:
+    """Redeem a code that does not exist. A provider checks the client first."""
+    form, headers = token_request(at, secrets.token_urlsafe(24), secrets.token_urlsafe(24))
+    status, answer = send(at.address("token_endpoint"), form=form, headers=headers)
+    error = answer.get("error")
+    if error in {"invalid_client", "unauthorized_client"}:
+        words = "The provider refuses the client. Check PORTAL_OIDC_CLIENT_ID and PORTAL_OIDC_CLIENT_SECRET."
+        return Finding(False, "client", words)
+    if error == "invalid_grant":
+        return Finding(True, "client", "The provider accepts id and secret.")
+    return Finding(
+        None, "client", f"The provider answers {status}, which does not say whether id and secret fit."
+    )
+
+
+def _scopes(at: Provider) -> Finding:
+    missing = [
+        name for name in settings.PORTAL_OIDC_SCOPES.split() if at.lists("scopes_supported", name) is False
+    ]
+    if "openid" not in settings.PORTAL_OIDC_SCOPES.split():
+        return Finding(False, "scopes", "PORTAL_OIDC_SCOPES must contain openid.")
+    if missing:
+        return Finding(None, "scopes", f"The provider does not list {', '.join(missing)}.")
+    return Finding(True, "scopes", settings.PORTAL_OIDC_SCOPES)
+
+
+def _acr(at: Provider) -> Finding:
+    unknown = [name for name in settings.PORTAL_OIDC_ACR if at.lists("acr_values_supported", name) is False]
+    if unknown:
+        return Finding(False, "acr", f"The provider does not list {', '.join(unknown)} of PORTAL_OIDC_ACR.")
+    return Finding(True, "acr", " ".join(settings.PORTAL_OIDC_ACR) or "Any is accepted (PORTAL_OIDC_ACR).")
