@@ -15,13 +15,12 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
 from keys.actions.people.unlink_sso import unlink_person
 from keys.actions.sso.link import link_person
-from keys.models import ApiKey, SsoLink, SsoRequest
+from keys.models import ApiKey, Session, SessionStore, SsoLink, SsoRequest
 from keys.oidc import Claims
 from keys.oidc import provider as known
 from tests.cast import PASSWORD, a_live_key, email_of, signed_in
@@ -71,7 +70,7 @@ def test_a_success_makes_the_session_fresh_gives_it_a_new_id_and_leads_back(sso,
     back = browser.get(sso.answer(address, sub=OWN, acr=STRONG))
     assert back["Location"] == "/keys/new/"
     assert is_fresh(browser)
-    assert not Session.objects.filter(pk=before).exists()
+    assert not SessionStore().exists(before)
     [event] = events(type="session:confirm")
     assert (event.outcome, event.actor_email) == ("done", email_of("admin"))
     assert event.details == {"method": "sso", "provider": sso.issuer}
