@@ -7,9 +7,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register, run_checks
+from django.core.checks import CheckMessage, Error, Tags, Warning, register, run_checks  # noqa: A004
+from django.db import Error as DatabaseError
 
 from keys import cerby
+from keys.rules.password_sign_in import PasswordSignIn
+from keys.selectors.people import unknown_emails
 from portal.conf import Environment
 
 SHORTEST_SECRET_KEY = 50
@@ -90,3 +93,52 @@ def production_is_configured(**_: Any) -> list[CheckMessage]:
             )
         )
     return errors
+
+
+@register(Tags.security)
+def somebody_can_sign_in(**_: Any) -> list[CheckMessage]:
+    """Report a mode of passwords that locks everybody out, or an emergency for which nobody is named."""
+    mode, named = settings.PORTAL_PASSWORD_SIGN_IN, settings.PORTAL_BREAK_GLASS_EMAILS
+    if mode == PasswordSignIn.BREAK_GLASS:
+        return _break_glass(named)
+    if mode == PasswordSignIn.ON or settings.PORTAL_OIDC_ISSUER:
+        return []
+    if "webauthn" not in getattr(settings, "MFA_SUPPORTED_TYPES", ()):
+        return [
+            Error(
+                "PORTAL_PASSWORD_SIGN_IN is off, but there is no other way to sign in.",
+                hint="Set PORTAL_OIDC_ISSUER, or PORTAL_PASSWORD_SIGN_IN=on.",
+                id="keys.E007",
+            )
+        ]
+    return [
+        Warning(
+            "PORTAL_PASSWORD_SIGN_IN is off and there is no sign-in provider, so only people who have a "
+            "passkey already can sign in, and nobody who is new.",
+            hint="Set PORTAL_OIDC_ISSUER, or PORTAL_PASSWORD_SIGN_IN=break-glass.",
+            id="keys.W001",
+        )
+    ]
+
+
+def _break_glass(named: tuple[str, ...]) -> list[CheckMessage]:
+    if not named:
+        return [
+            Error(
+                "PORTAL_PASSWORD_SIGN_IN is break-glass, but PORTAL_BREAK_GLASS_EMAILS names nobody.",
+                id="keys.E008",
+            )
+        ]
+    try:
+        unknown = unknown_emails(named)
+    except DatabaseError:  # it is away, or not migrated yet
+        return []
+    if not unknown:
+        return []
+    return [
+        Error(
+            f"PORTAL_BREAK_GLASS_EMAILS names {', '.join(unknown)}, whom the portal does not know.",
+            hint="Check the spelling, or add them with PORTAL_PASSWORD_SIGN_IN=on first.",
+            id="keys.E009",
+        )
+    ]

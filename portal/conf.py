@@ -65,6 +65,8 @@ NAMES = frozenset(
         "PORTAL_OIDC_PRIVATE",
         "PORTAL_OIDC_FORM_ACTION",
         "PORTAL_STEP_UP",
+        "PORTAL_PASSWORD_SIGN_IN",
+        "PORTAL_BREAK_GLASS_EMAILS",
         "PORTAL_ALLOW_SANDBOX",
         "PORTAL_EMAIL_URL",
         "PORTAL_EMAIL_FROM",
@@ -137,6 +139,8 @@ class Config:
     oidc_private: bool
     oidc_form_action: tuple[str, ...]
     step_up: str
+    password_sign_in: str
+    break_glass_emails: tuple[str, ...]
     allow_sandbox: bool
     email: Mapping[str, object] = field(repr=False)
     email_from: str
@@ -235,6 +239,8 @@ def read() -> Config:
         oidc_private=env.flag("PORTAL_OIDC_PRIVATE", False),
         oidc_form_action=env.words("PORTAL_OIDC_FORM_ACTION"),
         step_up=env.choice("PORTAL_STEP_UP", ["idp", "portal", "either"], "either"),
+        password_sign_in=env.choice("PORTAL_PASSWORD_SIGN_IN", ["on", "off", "break-glass"], "on"),
+        break_glass_emails=tuple(each.lower() for each in env.list_of_emails("PORTAL_BREAK_GLASS_EMAILS")),
         allow_sandbox=env.flag("PORTAL_ALLOW_SANDBOX", demo),
         email=env.email_server("PORTAL_EMAIL_URL", "consolemail://"),
         email_from=env.text("PORTAL_EMAIL_FROM", "Cerby Key Portal <portal@localhost>"),

@@ -7,7 +7,7 @@ from django.urls import include, path, re_path
 
 from keys.views import sso
 from keys.views.accounts import log_in, reauthenticate, sign_out
-from keys.views.passwords import password_from_link
+from keys.views.passwords import password_change, password_from_link, reset_password
 from keys.views.second_factor import passkey_login, passkey_options, second_factor
 
 handler500 = "portal.outage.handler500"
@@ -27,8 +27,8 @@ urlpatterns = [
     path("accounts/inactive/", accounts.account_inactive, name="account_inactive"),
     path("accounts/signup/", accounts.signup, name="account_signup"),  # closed by the adapter
     path("accounts/reauthenticate/", reauthenticate, name="account_reauthenticate"),
-    path("accounts/password/change/", accounts.password_change, name="account_change_password"),
-    path("accounts/password/reset/", accounts.password_reset, name="account_reset_password"),
+    path("accounts/password/change/", password_change, name="account_change_password"),
+    path("accounts/password/reset/", reset_password, name="account_reset_password"),
     path("accounts/password/reset/done/", accounts.password_reset_done, name="account_reset_password_done"),
     re_path(
         r"^accounts/password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",

@@ -14,6 +14,7 @@ import structlog
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone
 from django_tasks import task
 
@@ -31,9 +32,9 @@ logger = structlog.get_logger(__name__)
 
 @task(queue_name=MAIL)
 def mail_password_link(user_id: int, tries: int = 1) -> None:
-    """Mail a link to set a password, if there is such a person and they may sign in."""
+    """Mail a link to set a password, if there is such a person and they may sign in with a password."""
     user = User.objects.filter(pk=user_id, is_active=True).first()
-    if user is not None:
+    if user is not None and user.may_use_password:
         text = {"password_reset_url": password_link(user), "user": user}
         if not send_mail([user.email], *rendered("account/email/password_reset_key", text)):
             _later(mail_password_link, tries, user_id)
@@ -41,12 +42,26 @@ def mail_password_link(user_id: int, tries: int = 1) -> None:
 
 @task(queue_name=MAIL)
 def mail_first_link(user_id: int, tries: int = 1) -> None:
-    """Mail a person who was added to the portal a link to set their password, if they may still sign in."""
+    """Mail a person who was added to the portal how to sign in, if they still may.
+
+    If they may use a password, the mail has a link to set it.
+    """
     user = User.objects.filter(pk=user_id, is_active=True).first()
-    if user is not None:
-        text = {"link": password_link(user), "user": user}
-        if not send_mail([user.email], *rendered("account/email/person_added", text)):
-            _later(mail_first_link, tries, user_id)
+    if user is not None and not send_mail([user.email], *first_mail(user)):
+        _later(mail_first_link, tries, user_id)
+
+
+def first_mail(user: User) -> tuple[str, str]:
+    link = password_link(user) if user.may_use_password else ""
+    return rendered("account/email/person_added", {"link": link, "user": user, "how": how_to_sign_in()})
+
+
+def how_to_sign_in() -> str:
+    """Return how people without a password sign in, as a sentence."""
+    if settings.PORTAL_OIDC_ISSUER:
+        page = f"{settings.PORTAL_URL}{reverse('account_login')}"
+        return f"Choose “{settings.PORTAL_OIDC_NAME}” on the sign-in page: {page}"
+    return "Ask the person who runs the portal how to sign in: it uses no passwords."
 
 
 @task(queue_name=MAIL)

@@ -14,6 +14,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from keys.rules.cerby_roles import role_in_words
+from keys.rules.password_sign_in import PasswordSignIn
 from keys.rules.policy import Actor, KeyManagement, Role, is_stale
 
 
@@ -82,11 +83,24 @@ class User(AbstractBaseUser):
     def is_erased(self) -> bool:
         return self.email == self.email_if_erased
 
+    @property
+    def may_use_password(self) -> bool:
+        """Return whether PORTAL_PASSWORD_SIGN_IN lets the person use a password."""
+        mode = PasswordSignIn(settings.PORTAL_PASSWORD_SIGN_IN)
+        return mode.lets(self.email, settings.PORTAL_BREAK_GLASS_EMAILS)
+
+    def has_usable_password(self) -> bool:
+        return self.may_use_password and super().has_usable_password()
+
     def check_password(self, raw_password: str | None) -> bool:
         """Return whether the password is right. If its hash has old parameters, make a new one.
 
         Unlike Django, do not store it: a change of the row needs an event (keys.actions.people.sign_in).
+        A person who may not use a password has no right one, which takes as long to find out.
         """
+        if not self.may_use_password:
+            make_password(raw_password or "")
+            return False
 
         def hash_anew(password: str) -> None:
             self.former_hash, self.password = self.password, make_password(password)

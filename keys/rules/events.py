@@ -63,6 +63,7 @@ class Event(enum.StrEnum):
     SESSIONS_ENDED = "session:revoke"
     SESSIONS_CLOSED = "session:close"
     IDENTITY_CONFIRMED = "session:confirm"
+    BREAK_GLASS_USED = "session:break-glass"
     PASSWORD_CHANGED = "password:change"  # noqa: S105 - the name of an event
     PASSWORD_RESET = "password:reset"  # noqa: S105 - the name of an event
     SSO_LINKED = "sso:link"
@@ -151,6 +152,7 @@ _LABELS = {
     Event.SESSIONS_ENDED: "Sessions ended by an admin",
     Event.SESSIONS_CLOSED: "Signed out in other browsers",
     Event.IDENTITY_CONFIRMED: "Identity confirmed",
+    Event.BREAK_GLASS_USED: "Password used in an emergency",
     Event.PASSWORD_CHANGED: "Password changed",
     Event.PASSWORD_RESET: "Password set by link",
     Event.SSO_LINKED: "Linked with SSO",
@@ -316,6 +318,7 @@ URGENT = frozenset(
         Event.PASSWORD_RESET,
         Event.SESSIONS_ENDED,
         Event.SESSIONS_CLOSED,
+        Event.BREAK_GLASS_USED,
         Event.SSO_LINKED,
         Event.SSO_UNLINKED,
         Event.FACTOR_ADDED,

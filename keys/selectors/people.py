@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -45,6 +46,19 @@ def recipients() -> list[str]:
         return list(settings.PORTAL_ALERT_EMAILS)
     people = User.objects.filter(is_active=True, role__in=HIGHEST).order_by("email")
     return list(people.values_list("email", flat=True))
+
+
+def owners() -> list[str]:
+    """Return the emails of the Owners who may sign in."""
+    people = User.objects.filter(is_active=True, role=Role.OWNER).order_by("email")
+    return list(people.values_list("email", flat=True))
+
+
+def unknown_emails(emails: Collection[str]) -> list[str]:
+    """Return those of ``emails`` that nobody has who was ever added. None, while the portal has no people."""
+    added = User.objects.exclude(added_at=None)
+    known = set(added.filter(email__in=emails).values_list("email", flat=True))
+    return sorted(set(emails) - known) if added.exists() else []
 
 
 def owns_keys(user_id: int) -> bool:

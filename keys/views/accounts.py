@@ -27,6 +27,8 @@ from keys.jobs import mails
 from keys.models import User
 from keys.models.factor import has_factor
 from keys.rules.events import Event
+from keys.rules.password_sign_in import PasswordSignIn
+from keys.selectors.people import owners
 from keys.views.kept_input import confirm_without_password, resume
 from keys.views.known_browser import known_browser, remember_browser
 from keys.views.people import (
@@ -85,6 +87,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         sign_in.record(user, ip=ip_of(request), browser=browser_of(request), **how)
         if is_new:
             self.send_notification_mail("account/email/new_browser", user)
+        if _signed_in_with_password(request, user):
+            self._warn_of_password(user)
 
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
         response = super().post_login(request, user, **kwargs)
@@ -127,7 +131,18 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         keep_session_mark(self.request)
         update_session_auth_hash(self.request, user)
         sign_in.record_confirmation(actor_of(self.request), method="password")
+        if not _signed_in_with_password(self.request, user):
+            self._warn_of_password(user)
         return True
+
+    def _warn_of_password(self, user: User) -> None:
+        """Record that a password for emergencies was used, and tell the Owners."""
+        if settings.PORTAL_PASSWORD_SIGN_IN != PasswordSignIn.BREAK_GLASS:
+            return
+        how = {"at": timezone.now(), "ip": ip_of(self.request), "browser": browser_of(self.request)}
+        sign_in.record_break_glass(user.as_actor(ip=ip_of(self.request), browser=browser_of(self.request)))
+        mail = mails.rendered("account/email/break_glass", how | {"user": user})
+        mails.mail_together.enqueue(owners(), *mail)
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:  # noqa: ARG002 - allauth's signature
         return reverse("keys:account")
@@ -157,6 +172,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 @sensitive_post_parameters()
 def log_in(request: HttpRequest) -> HttpResponseBase:
     """Sign in, and offer the form that was sent after the session had ended."""
+    if settings.PORTAL_PASSWORD_SIGN_IN == PasswordSignIn.OFF and request.method == "POST":
+        return no_passwords(request)
     response = allauth_views.login(request)
     return resume(request, asked_with_kept_input(request, response))
 
@@ -175,6 +192,11 @@ def reauthenticate(request: HttpRequest) -> HttpResponseBase:
     if not get_adapter().get_reauthentication_methods(user):
         return confirm_without_password(request)
     return resume(request, allauth_views.reauthenticate(request))
+
+
+def no_passwords(request: HttpRequest) -> HttpResponse:
+    """Say that nobody, or not this person, may use a password."""
+    return render(request, "account/password_off.html", status=HTTPStatus.FORBIDDEN)
 
 
 @login_not_required
@@ -211,6 +233,11 @@ def _is_by_sso(request: HttpRequest, user: User) -> bool:
 
 def _has_used(request: HttpRequest, user: User, method: str) -> bool:
     return any(record["method"] == method for record in get_authentication_records(request, user))
+
+
+def _signed_in_with_password(request: HttpRequest, user: User) -> bool:
+    records = get_authentication_records(request, user)
+    return any(one["method"] == "password" and not one.get("reauthenticated") for one in records)
 
 
 def _event(request: HttpRequest) -> Event:

@@ -23,6 +23,7 @@ def portal(request: HttpRequest) -> dict[str, Any]:
         "portal": {
             "sandbox": settings.PORTAL_IS_SANDBOX,
             "workspace": settings.CERBY_WORKSPACE,
+            "passwords": settings.PORTAL_PASSWORD_SIGN_IN,
             "sso": settings.PORTAL_OIDC_NAME if settings.PORTAL_OIDC_ISSUER else "",
             "assisted": settings.CERBY_ISSUE_MODE == "assisted",
         },

@@ -25,6 +25,7 @@ from keys.models import Selection, Session, User
 from keys.models.session import hash_of
 from keys.rules import key_text
 from keys.selectors.factors.page import factors_of
+from keys.selectors.people import whom_to_ask
 
 FIELD = "kept"
 SALT = "keys.kept-input"
@@ -137,7 +138,14 @@ def _page(
     request: HttpRequest, template: str, form: Any, next_path: str, kept: str, **more: Any
 ) -> HttpResponse:
     hidden = format_html('<input type="hidden" name="next" value="{}">', next_path)
-    context = {"form": form, "code_form": form, "redirect_field": hidden, "kept": kept, **more}
+    context = {
+        "form": form,
+        "code_form": form,
+        "redirect_field": hidden,
+        "kept": kept,
+        "ask": whom_to_ask,
+        **more,
+    }
     response = render(request, template, context)
     response["Cache-Control"] = "no-store, private"
     return response

@@ -10,8 +10,9 @@ from allauth.account.forms import ChangePasswordForm as AllauthChangePasswordFor
 from allauth.account.forms import ResetPasswordForm as AllauthResetPasswordForm
 from allauth.account.forms import ResetPasswordKeyForm as AllauthSetPasswordForm
 from allauth.account.forms import UserTokenForm
-from allauth.account.internal.decorators import login_not_required
 from allauth.core import context
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
@@ -20,7 +21,8 @@ from django.views.generic.edit import FormView
 from keys.actions.people import throttle
 from keys.jobs import mails
 from keys.models import User
-from keys.views.accounts import record_throttled, record_wrong_password
+from keys.rules.password_sign_in import PasswordSignIn
+from keys.views.accounts import no_passwords, record_throttled, record_wrong_password
 from keys.views.known_browser import remember_browser
 
 
@@ -67,7 +69,8 @@ class ResetPasswordForm(AllauthResetPasswordForm):  # type: ignore[misc]
         """
         email = str(self.cleaned_data["email"])
         if throttle.admit_link(email):
-            mails.mail_password_link.enqueue(self.users[0].pk if self.users else 0)
+            users = [user.pk for user in self.users if user.may_use_password]
+            mails.mail_password_link.enqueue(users[0] if users else 0)
         return email
 
 
@@ -82,11 +85,15 @@ class PasswordFromLink(allauth_views.PasswordResetFromKeyView):  # type: ignore[
 
     def dispatch(self, request: HttpRequest, uidb36: str, key: str, **kwargs: Any) -> HttpResponseBase:
         self.request, self.key = request, key
+        if settings.PORTAL_PASSWORD_SIGN_IN == PasswordSignIn.OFF:
+            return no_passwords(request)
         token_form = UserTokenForm(data={"uidb36": uidb36, "key": key})
         if not token_form.is_valid():
             self.reset_user = None
             return cast("HttpResponse", self.render_to_response(self.get_context_data(token_fail=True)))
         self.reset_user = token_form.reset_user
+        if not self.reset_user.may_use_password:
+            return no_passwords(request)
         return FormView.dispatch(self, request, uidb36, key, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
@@ -97,3 +104,16 @@ class PasswordFromLink(allauth_views.PasswordResetFromKeyView):  # type: ignore[
 
 
 password_from_link = PasswordFromLink.as_view()
+
+
+@login_not_required
+def reset_password(request: HttpRequest) -> HttpResponseBase:
+    if settings.PORTAL_PASSWORD_SIGN_IN == PasswordSignIn.OFF:
+        return no_passwords(request)
+    return cast("HttpResponseBase", allauth_views.password_reset(request))
+
+
+def password_change(request: HttpRequest) -> HttpResponseBase:
+    if not cast("User", request.user).may_use_password:
+        return no_passwords(request)
+    return cast("HttpResponseBase", allauth_views.password_change(request))

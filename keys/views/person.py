@@ -66,7 +66,8 @@ def add(request: HttpRequest) -> HttpResponse:
         except (Conflict, Invalid, NotFound) as error:
             form.add_error("email", error.sentence)
         else:
-            if not settings.PORTAL_SENDS_MAIL and not added.has_usable_password():
+            needs_link = added.may_use_password and not added.has_usable_password()
+            if needs_link and not settings.PORTAL_SENDS_MAIL:
                 context |= {"added": added, "link": password_link(added)}
                 return render(request, "keys/person_add.html", context)
             messages.success(request, f"{added.name} may sign in. {_how_to_sign_in(added)}")
@@ -79,7 +80,11 @@ def _how_to_sign_in(added: User) -> str:
     """Mail a link to set a password, unless the person has one: a link would let its reader replace it."""
     if added.has_usable_password():
         return "Their earlier password works again."
+    if not added.may_use_password and not settings.PORTAL_SENDS_MAIL:
+        return f"Tell them: {mails.how_to_sign_in()}"
     mails.mail_first_link.enqueue(added.pk)
+    if not added.may_use_password:
+        return "A mail that says how is on its way to them."
     return "A link to set a password is on its way to them by mail."
 
 

@@ -18,6 +18,8 @@ USUAL = {
     "PORTAL_STEP_UP": "idp",
     "PORTAL_MFA_REQUIRED": "admins",
     "PORTAL_MFA_GRACE_DAYS": "3",
+    "PORTAL_PASSWORD_SIGN_IN": "break-glass",
+    "PORTAL_BREAK_GLASS_EMAILS": "owner@example.com",
 }
 WRONG = {
     "PORTAL_OIDC_ISSUER": [
@@ -32,4 +34,6 @@ WRONG = {
     "PORTAL_STEP_UP": ["nowhere"],
     "PORTAL_MFA_REQUIRED": ["", "owners", "true"],
     "PORTAL_MFA_GRACE_DAYS": ["", "-1", "a week"],
+    "PORTAL_PASSWORD_SIGN_IN": ["never"],
+    "PORTAL_BREAK_GLASS_EMAILS": ["owner"],
 }

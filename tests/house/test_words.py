@@ -59,6 +59,7 @@ LOOKED_UP_BY_NAME = {
             "person_added": "keys/jobs/mails.py",
             "sso_linked": "keys/views/sso.py",
             "new_browser": "keys/views/accounts.py",
+            "break_glass": "keys/views/accounts.py",
             "sessions_ended": "keys/views/person.py",
             **dict.fromkeys(FACTOR_MAILS, "keys/views/factor_mails.py"),
         }.items()

@@ -171,14 +171,14 @@ def test_an_admin_sees_the_sessions_and_the_person_is_told_when_they_end(cast, t
 
 def test_a_person_is_told_of_a_sign_in_with_a_new_browser(cast, here):
     assert deliver() == []  # their first sign-in
-    assert [said_by(event) for event in events(type="session:start")] == [{}]
+    assert [said_by(event) for event in events(type="session:start")] == [{"method": "password"}]
     signing_in(FIREFOX, "192.0.2.99")
     [letter] = deliver()
     assert letter.to == [cast.user.email]
     assert letter.subject == "Sign-in with a new browser"
     assert "Firefox on Windows" in str(letter.body)
     assert "192.0.2.99" in str(letter.body)
-    assert said_by(events(type="session:start")[-1]) == {"new_browser": True}
+    assert said_by(events(type="session:start")[-1]) == {"method": "password", "new_browser": True}
 
     here.post("/accounts/logout/")
     here.post("/accounts/login/", {"login": email_of("user"), "password": PASSWORD})

@@ -39,7 +39,8 @@ def add_person(email: str, actor: Actor | None = None, *, link: str = "", reason
         if added.added_at is None:
             added.added_at = timezone.now()
             added.save(update_fields=["added_at"])
-            _record(actor, added, "" if added.has_usable_password() else link, reason)
+            needs_link = added.may_use_password and not added.has_usable_password()
+            _record(actor, added, link if needs_link else "", reason)
         elif actor is not None:
             raise Conflict(
                 f"{added.email} was added already. If they lost their password, they choose "

@@ -30,6 +30,7 @@ LOST_FACTORS = (
     "portal. An Owner or Super Admin can reset the person's second factors."
 )
 WRONG = {"password": "Wrong password.", "app": "Wrong code.", "passkey": "Wrong passkey."}
+NO_PASSWORDS = "This person may not use a password (PORTAL_PASSWORD_SIGN_IN)."
 REPEATED_AFTER = timedelta(hours=24)
 """A contradiction of one kind about one person is recorded once in this time."""
 
@@ -92,6 +93,11 @@ def record(user: User, *, ip: str, browser: str, method: str = "password", **how
         log.append(Event.SIGNED_IN, actor=user.as_actor(ip=ip, browser=browser), **details)
 
 
+def record_break_glass(actor: Actor) -> None:
+    """Record that a person used their password while passwords are for emergencies alone."""
+    log.append(Event.BREAK_GLASS_USED, actor=actor)
+
+
 def record_end(actor: Actor) -> None:
     log.append(Event.SIGNED_OUT, actor=actor)
 
@@ -107,7 +113,9 @@ def record_failure(
     """Record a wrong password, code or passkey for a known person. For an unknown email nothing is stored."""
     user = User.objects.filter(email=email.lower()).first()
     if user is not None:
-        _refuse(user, WRONG[method], event, ip=ip, browser=browser, method=method)
+        forbidden = method == "password" and not user.may_use_password
+        reason = NO_PASSWORDS if forbidden else WRONG[method]
+        _refuse(user, reason, event, ip=ip, browser=browser, method=method)
 
 
 def record_refused(user: User, reason: str, *, ip: str, browser: str) -> None:

@@ -27,11 +27,12 @@ class Command(CommandForPeople):
             user = add_person(email)
         except PortalError as error:
             raise CommandError(error.sentence) from error
-        link = password_link(user)
         self.stdout.write(f"{user.name} may sign in as {user.role_in_words}.")
+        what = "A link to set a password" if user.may_use_password else "A mail that says how to sign in"
         if mail:
-            subject, text = mails.rendered("account/email/person_added", {"link": link, "user": user})
-            send_mail(subject, text, None, [user.email])
-            self.stdout.write(f"A link to set a password was sent to {user.email}.")
+            send_mail(*mails.first_mail(user), None, [user.email])
+            self.stdout.write(f"{what} was sent to {user.email}.")
+        elif user.may_use_password:
+            self.stdout.write(f"Give them this link to set a password:\n{password_link(user)}")
         else:
-            self.stdout.write(f"Give them this link to set a password:\n{link}")
+            self.stdout.write(f"Nobody sets a password here. Tell them: {mails.how_to_sign_in()}")

@@ -11,6 +11,7 @@ class AlertKind(enum.StrEnum):
     SWEEP_STOPPED = "sweep-stopped"
     PEOPLE_STOPPED = "people-stopped"
     SECOND_VIEW = "second-view"
+    BREAK_GLASS = "break-glass"
     REMOVAL_STUCK = "removal-stuck"
     CERBY_AWAY = "cerby-away"
     WORKER_AWAY = "worker-away"
@@ -36,6 +37,7 @@ _HEADINGS = {
     AlertKind.SWEEP_STOPPED: "The sweep stopped",
     AlertKind.PEOPLE_STOPPED: "Reading roles from Cerby stopped",
     AlertKind.SECOND_VIEW: "Somebody else tried to view an API key",
+    AlertKind.BREAK_GLASS: "Somebody used a password for emergencies",
     AlertKind.REMOVAL_STUCK: "A removed API key may still work",
     AlertKind.CERBY_AWAY: "The portal cannot read from Cerby",
     AlertKind.WORKER_AWAY: "The worker is not running",

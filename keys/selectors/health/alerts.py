@@ -15,6 +15,7 @@ from keys.audit.guard import authorize
 from keys.models import Alert, ApiKey, AuditEvent, PeriodicJob, Quarantine
 from keys.rules.events import ASKED_ELSEWHERE, Event
 from keys.rules.lifecycle import QUICK_RETRIES, State
+from keys.rules.password_sign_in import PasswordSignIn
 from keys.rules.policy import Action, Actor
 from keys.rules.visible import named
 from keys.selectors.health.alert_kinds import ActiveAlert, AlertKind
@@ -28,6 +29,8 @@ from keys.selectors.health.worker import WorkerState, in_words, overdue_jobs, wo
 MOST_PER_KIND = 20
 SECOND_VIEW_SHOWN_FOR = timedelta(hours=24)
 """A second view is an event without an end, so its alert ends after a day."""
+BREAK_GLASS_SHOWN_FOR = timedelta(hours=24)
+"""A use of a password is an event without an end, so its alert ends after a day."""
 REPAIR_SHOWN_FOR = timedelta(hours=24)
 """A repair is an event without an end, so its alert ends after a day."""
 
@@ -66,6 +69,7 @@ def active_alerts(now: datetime, audit: AuditHealth) -> list[ActiveAlert]:
         *_quarantine(),
         *_people_stopped(jobs.get("people")),
         *_second_views(now),
+        *_break_glass(now),
         *_stuck_removals(),
         *_cerby_away(jobs, of_cerby),
         *of_cerby,
@@ -117,6 +121,20 @@ def _second_views(now: datetime) -> Iterator[ActiveAlert]:
             words=f"“{named(event.key_name)}” had been viewed, and another session tried to view it again.",
             advice="Ask its owner whether they made both attempts. If not, delete the key now.",
             path=reverse("keys:key", args=[event.key_id]),
+        )
+
+
+def _break_glass(now: datetime) -> Iterator[ActiveAlert]:
+    if settings.PORTAL_PASSWORD_SIGN_IN != PasswordSignIn.BREAK_GLASS:
+        return
+    uses = AuditEvent.objects.filter(type=Event.BREAK_GLASS_USED, at__gte=now - BREAK_GLASS_SHOWN_FOR)
+    for event in uses.order_by("-at", "-id")[:MOST_PER_KIND]:
+        yield ActiveAlert(
+            kind=AlertKind.BREAK_GLASS,
+            subject=str(event.uid),
+            words=f"{event.actor_name} used their password, which is for emergencies.",
+            advice="Ask them why. If it was not them, end their sessions and let them set a new password.",
+            path=reverse("keys:event", args=[event.uid]),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 
 from keys.audit.guard import authorize
+from keys.rules.password_sign_in import PasswordSignIn
 from keys.rules.policy import Action, Actor, KeyManagement
 
 _MANAGEMENT = {
@@ -13,6 +14,11 @@ _MANAGEMENT = {
 }
 
 
+_PASSWORDS = {
+    PasswordSignIn.ON: "Yes",
+    PasswordSignIn.OFF: "No",
+    PasswordSignIn.BREAK_GLASS: "Only in emergencies, and only those whom PORTAL_BREAK_GLASS_EMAILS names",
+}
 _ISSUE_MODES = {
     "direct": "By Cerby, on the portal's request",
     "assisted": "By hand in Cerby's web app, and pasted here once",
@@ -33,6 +39,7 @@ def configuration(actor: Actor) -> list[tuple[str, str]]:
             "All known scopes" if settings.PORTAL_EXTRA_SCOPES else "The nine published by Cerby",
         ),
         ("Second factor required", _second_factor()),
+        ("People sign in with a password", _PASSWORDS[PasswordSignIn(settings.PORTAL_PASSWORD_SIGN_IN)]),
         ("A sign-in lasts", "8 hours at most, 30 minutes without use"),
     ]
 
