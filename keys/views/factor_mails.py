@@ -37,7 +37,7 @@ def mail_reset(request: HttpRequest, user: User, by: Actor, reason: str) -> None
 
 
 def mail_wrong_code(request: HttpRequest, user: User) -> None:
-    """Send at most one mail an hour: somebody knows the password, and guesses the second factor."""
+    """Send at most one mail an hour: somebody knows the password or has the browser, but not the factor."""
     if throttle.admit_mail_about_code(user.pk):
         _mail("wrong_code", request, user)
 

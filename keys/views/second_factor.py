@@ -164,6 +164,7 @@ def _proven(request: HttpRequest, user: User, form: Any, event: Event) -> Authen
         if passkey is not None and use_passkey(passkey):
             return passkey
         sign_in.record_failure(user.email, event, method=METHODS[PASSKEY], **where)
+        mail_wrong_code(request, user)
         form.add_error(None, WRONG_PASSKEY)
         return None
     attempt = (

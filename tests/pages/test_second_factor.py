@@ -43,7 +43,7 @@ def test_guessing_is_slowed_down_and_mailed_once(cast):
     assert ("refused", "app") in outcomes("session:start")
     deliver()
     assert [sent.subject for sent in mail.outbox].count(
-        "Wrong codes for your account in the Cerby Key Portal"
+        "A second factor of your account in the Cerby Key Portal was refused"
     ) == 1
 
 
