@@ -12,6 +12,7 @@ from django.db import Error as DatabaseError
 
 from keys import cerby
 from keys.rules.password_sign_in import PasswordSignIn
+from keys.rules.sso import issuer
 from keys.selectors.people import unknown_emails
 from portal.conf import Environment
 
@@ -101,13 +102,13 @@ def somebody_can_sign_in(**_: Any) -> list[CheckMessage]:
     mode, named = settings.PORTAL_PASSWORD_SIGN_IN, settings.PORTAL_BREAK_GLASS_EMAILS
     if mode == PasswordSignIn.BREAK_GLASS:
         return _break_glass(named)
-    if mode == PasswordSignIn.ON or settings.PORTAL_OIDC_ISSUER:
+    if mode == PasswordSignIn.ON or issuer():
         return []
     if "webauthn" not in getattr(settings, "MFA_SUPPORTED_TYPES", ()):
         return [
             Error(
                 "PORTAL_PASSWORD_SIGN_IN is off, but there is no other way to sign in.",
-                hint="Set PORTAL_OIDC_ISSUER, or PORTAL_PASSWORD_SIGN_IN=on.",
+                hint="Set PORTAL_OIDC_ISSUER or PORTAL_SAML_ISSUER, or PORTAL_PASSWORD_SIGN_IN=on.",
                 id="keys.E007",
             )
         ]
@@ -115,7 +116,7 @@ def somebody_can_sign_in(**_: Any) -> list[CheckMessage]:
         Warning(
             "PORTAL_PASSWORD_SIGN_IN is off and there is no sign-in provider, so only people who have a "
             "passkey already can sign in, and nobody who is new.",
-            hint="Set PORTAL_OIDC_ISSUER, or PORTAL_PASSWORD_SIGN_IN=break-glass.",
+            hint="Set PORTAL_OIDC_ISSUER or PORTAL_SAML_ISSUER, or PORTAL_PASSWORD_SIGN_IN=break-glass.",
             id="keys.W001",
         )
     ]

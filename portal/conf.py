@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -64,6 +65,20 @@ NAMES = frozenset(
         "PORTAL_OIDC_CA_FILE",
         "PORTAL_OIDC_PRIVATE",
         "PORTAL_OIDC_FORM_ACTION",
+        "PORTAL_SAML_ISSUER",
+        "PORTAL_SAML_METADATA_URL",
+        "PORTAL_SAML_METADATA_FILE",
+        "PORTAL_SAML_ENTITY_ID",
+        "PORTAL_SAML_NAME_ID_FORMAT",
+        "PORTAL_SAML_EMAIL_ATTRIBUTE",
+        "PORTAL_SAML_ACR",
+        "PORTAL_SAML_NAME",
+        "PORTAL_SAML_EMAILS_VERIFIED",
+        "PORTAL_SAML_ADMIT",
+        "PORTAL_SAML_KEY",
+        "PORTAL_SAML_CERTIFICATE",
+        "PORTAL_SAML_CA_FILE",
+        "PORTAL_SAML_PRIVATE",
         "PORTAL_STEP_UP",
         "PORTAL_PASSWORD_SIGN_IN",
         "PORTAL_BREAK_GLASS_EMAILS",
@@ -138,6 +153,20 @@ class Config:
     oidc_ca_file: str
     oidc_private: bool
     oidc_form_action: tuple[str, ...]
+    saml_issuer: str
+    saml_metadata_url: str
+    saml_metadata_file: Path | None
+    saml_entity_id: str
+    saml_name_id_format: str
+    saml_email_attribute: str
+    saml_acr: tuple[str, ...]
+    saml_name: str
+    saml_emails_verified: bool
+    saml_admit: str
+    saml_key: str = field(repr=False)
+    saml_certificate: str
+    saml_ca_file: str
+    saml_private: bool
     step_up: str
     password_sign_in: str
     break_glass_emails: tuple[str, ...]
@@ -194,7 +223,7 @@ def read() -> Config:
     def demo_file(name: str) -> Path | None:
         return data_dir / name if demo else None
 
-    return Config(
+    config = Config(
         env=Environment(kind),
         data_dir=data_dir,
         database=env.database("DATABASE_URL"),
@@ -238,6 +267,22 @@ def read() -> Config:
         oidc_ca_file=env.ca_file("PORTAL_OIDC_CA_FILE"),
         oidc_private=env.flag("PORTAL_OIDC_PRIVATE", False),
         oidc_form_action=env.words("PORTAL_OIDC_FORM_ACTION"),
+        saml_issuer=env.text("PORTAL_SAML_ISSUER"),
+        saml_metadata_url=env.issuer("PORTAL_SAML_METADATA_URL", loopback=demo, query=True),
+        saml_metadata_file=env.path("PORTAL_SAML_METADATA_FILE"),
+        saml_entity_id=env.text("PORTAL_SAML_ENTITY_ID"),
+        saml_name_id_format=env.choice(
+            "PORTAL_SAML_NAME_ID_FORMAT", ["persistent", "emailAddress", "unspecified"], "persistent"
+        ),
+        saml_email_attribute=env.text("PORTAL_SAML_EMAIL_ATTRIBUTE"),
+        saml_acr=env.words("PORTAL_SAML_ACR"),
+        saml_name=env.text("PORTAL_SAML_NAME", "Sign in with SSO"),
+        saml_emails_verified=env.flag("PORTAL_SAML_EMAILS_VERIFIED", False),
+        saml_admit=env.choice("PORTAL_SAML_ADMIT", ["added", "admins", "users"], "added"),
+        saml_key=env.text("PORTAL_SAML_KEY"),
+        saml_certificate=env.text("PORTAL_SAML_CERTIFICATE"),
+        saml_ca_file=env.ca_file("PORTAL_SAML_CA_FILE"),
+        saml_private=env.flag("PORTAL_SAML_PRIVATE", False),
         step_up=env.choice("PORTAL_STEP_UP", ["idp", "portal", "either"], "either"),
         password_sign_in=env.choice("PORTAL_PASSWORD_SIGN_IN", ["on", "off", "break-glass"], "on"),
         break_glass_emails=tuple(each.lower() for each in env.list_of_emails("PORTAL_BREAK_GLASS_EMAILS")),
@@ -257,6 +302,30 @@ def read() -> Config:
         cerby_issue_mode=issue_mode,
         cerby_keys_path=env.text("CERBY_KEYS_PATH", KEYS_PATH),
     )
+    _refuse_half_of_saml(config)
+    return config
+
+
+def _refuse_half_of_saml(config: Config) -> None:
+    sources = [config.saml_metadata_url, config.saml_metadata_file]
+    if not config.saml_issuer and not any(sources):
+        return
+    if not config.saml_issuer or sum(map(bool, sources)) != 1:
+        raise ImproperlyConfigured(
+            "For SAML, set PORTAL_SAML_ISSUER and either PORTAL_SAML_METADATA_URL or "
+            "PORTAL_SAML_METADATA_FILE."
+        )
+    if config.oidc_issuer:
+        raise ImproperlyConfigured(
+            "PORTAL_OIDC_ISSUER and PORTAL_SAML_ISSUER are both set; a portal has one sign-in provider."
+        )
+    if bool(config.saml_key) != bool(config.saml_certificate):
+        raise ImproperlyConfigured("Set both PORTAL_SAML_KEY and PORTAL_SAML_CERTIFICATE, or neither.")
+    if find_spec("onelogin") is None:
+        raise ImproperlyConfigured(
+            "PORTAL_SAML_ISSUER is set, but the packages for SAML are not installed: run "
+            ".ci/venv requirements-saml.txt."
+        )
 
 
 def _sandbox_url(data_dir: Path) -> str:

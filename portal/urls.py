@@ -5,7 +5,7 @@ from __future__ import annotations
 from allauth.account import views as accounts
 from django.urls import include, path, re_path
 
-from keys.views import sso
+from keys.views import saml, sso
 from keys.views.accounts import log_in, reauthenticate, sign_out
 from keys.views.passwords import password_change, password_from_link, reset_password
 from keys.views.second_factor import passkey_login, passkey_options, second_factor
@@ -24,6 +24,9 @@ urlpatterns = [
     path("accounts/sso/", sso.sign_in, name="account_sso"),
     path("accounts/sso/confirm/", sso.step_up, name="account_sso_confirm"),
     path("accounts/sso/callback/", sso.callback, name="account_sso_callback"),  # portal.middleware repeats it
+    path("accounts/saml/acs/", saml.acs, name="account_saml_acs"),
+    path("accounts/saml/finish/", saml.finish, name="account_saml_finish"),
+    path("accounts/saml/metadata/", saml.metadata, name="account_saml_metadata"),
     path("accounts/inactive/", accounts.account_inactive, name="account_inactive"),
     path("accounts/signup/", accounts.signup, name="account_signup"),  # closed by the adapter
     path("accounts/reauthenticate/", reauthenticate, name="account_reauthenticate"),

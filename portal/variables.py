@@ -142,13 +142,13 @@ class Variables:
             )
         return value
 
-    def issuer(self, name: str, *, loopback: bool) -> str:
+    def issuer(self, name: str, *, loopback: bool, query: bool = False) -> str:
         """Return the address of a sign-in provider. If ``loopback``, http:// on this machine is allowed."""
         value = self.text(name)
         parts = urlsplit(value)
         local = loopback and parts.scheme == "http" and is_loopback(parts.hostname or "")
         is_https = parts.scheme == "https" and bool(parts.hostname)
-        if value and (not (local or is_https) or parts.query or parts.fragment):
+        if value and (not (local or is_https) or (parts.query and not query) or parts.fragment):
             raise ImproperlyConfigured(
                 f"{name} is {value!r}; it must be an https:// address without a query, exactly as the "
                 "provider "

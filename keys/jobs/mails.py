@@ -20,6 +20,7 @@ from django_tasks import task
 
 from keys.actions.people.password_link import password_link
 from keys.models import User
+from keys.rules.sso import button
 from keys.rules.visible import visible
 
 MAIL = "mail"
@@ -58,9 +59,9 @@ def first_mail(user: User) -> tuple[str, str]:
 
 def how_to_sign_in() -> str:
     """Return how people without a password sign in, as a sentence."""
-    if settings.PORTAL_OIDC_ISSUER:
+    if button():
         page = f"{settings.PORTAL_URL}{reverse('account_login')}"
-        return f"Choose “{settings.PORTAL_OIDC_NAME}” on the sign-in page: {page}"
+        return f"Choose “{button()}” on the sign-in page: {page}"
     return "Ask the person who runs the portal how to sign in: it uses no passwords."
 
 

@@ -6,9 +6,8 @@ from django.conf import settings
 
 from keys.oidc.client import Answer, redeem, sign_in_url
 from keys.oidc.provider import Provider, current_provider
-from keys.oidc.tokens import Claims
 
-__all__ = ["Answer", "Claims", "Provider", "current_provider", "is_configured", "redeem", "sign_in_url"]
+__all__ = ["Answer", "Provider", "current_provider", "is_configured", "redeem", "sign_in_url"]
 
 
 def is_configured() -> bool:

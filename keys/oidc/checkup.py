@@ -13,8 +13,8 @@ from django.conf import settings
 
 from keys.oidc.client import redirect_address, token_request
 from keys.oidc.provider import ALGORITHMS, Provider, ask, current_provider, description_of, forget, send
-from keys.oidc.tokens import SKEW
 from keys.rules.errors import ProviderError
+from keys.rules.sso import SKEW
 
 
 class Finding(NamedTuple):

@@ -13,8 +13,9 @@ from django.urls import reverse
 from django.utils.crypto import salted_hmac
 
 from keys.oidc.provider import OK, Provider, current_provider, read_json, send
-from keys.oidc.tokens import Claims, read_id_token
+from keys.oidc.tokens import read_id_token, with_email
 from keys.rules.errors import ProviderDown, ProviderRefused
+from keys.rules.sso import Claims
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def _with_email(at: Provider, claims: Claims, access_token: str) -> Claims:
     facts = read_json(at.address("userinfo_endpoint"), {"Authorization": f"Bearer {access_token}"})
     if facts.get("sub") != claims.subject:
         raise ProviderRefused("The sign-in provider answers about another person.")
-    return claims.with_email(facts)
+    return with_email(claims, facts)
 
 
 def _tokens(at: Provider, code: str, state: str) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -13,35 +13,20 @@ from django.conf import settings
 
 from keys.oidc.provider import Provider
 from keys.rules.errors import ProviderRefused
+from keys.rules.sso import LONGEST_SUBJECT, SKEW, Claims
 
-SKEW = 5
-"""Seconds by which the provider's clock may differ from ours."""
 OLDEST = 10 * 60
 NO_AUTH_TIME = (
     "The sign-in provider does not say when you signed in there (auth_time), so it cannot confirm your "
     "identity. "
     "Confirm it in another way."
 )
-LONGEST_SUBJECT = 255
-"""Characters (OpenID Connect Core 1.0, section 2)."""
 
 
-@dataclass(frozen=True)
-class Claims:
-    """Who signed in: ``subject`` at ``issuer``. ``auth_time``: when they last proved it there, if it says
-    so.
-    """
-
-    issuer: str
-    subject: str
-    email: str
-    email_verified: bool
-    auth_time: int | None
-    acr: str
-
-    def with_email(self, facts: Mapping[str, Any]) -> Claims:
-        """Return these claims with the email of ``facts``, the answer about the same person."""
-        return Claims(self.issuer, self.subject, *_email(facts), self.auth_time, self.acr)
+def with_email(claims: Claims, facts: Mapping[str, Any]) -> Claims:
+    """Return ``claims`` with the email of ``facts``, the answer about the same person."""
+    email, verified = _email(facts)
+    return replace(claims, email=email, email_verified=verified)
 
 
 def read_id_token(token: str, provider: Provider, *, nonce: str) -> Claims:

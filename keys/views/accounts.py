@@ -28,6 +28,7 @@ from keys.models import User
 from keys.models.factor import has_factor
 from keys.rules.events import Event
 from keys.rules.password_sign_in import PasswordSignIn
+from keys.rules.sso import issuer
 from keys.selectors.people import owners
 from keys.views.kept_input import confirm_without_password, resume
 from keys.views.known_browser import known_browser, remember_browser
@@ -83,7 +84,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         how: dict[str, Any] = {"method": sign_in_method(request, user)}
         how |= {"new_browser": True} if is_new else {}
         if _has_used(request, user, "sso"):
-            how["provider"] = settings.PORTAL_OIDC_ISSUER
+            how["provider"] = issuer()
         sign_in.record(user, ip=ip_of(request), browser=browser_of(request), **how)
         if is_new:
             self.send_notification_mail("account/email/new_browser", user)

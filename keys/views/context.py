@@ -9,6 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from keys.rules.policy import Action
+from keys.rules.sso import button
 from keys.selectors.mine.page import has_keys
 from keys.selectors.people import owns_keys
 from keys.views.people import actor_of, must_use_provider, offers_provider
@@ -24,7 +25,7 @@ def portal(request: HttpRequest) -> dict[str, Any]:
             "sandbox": settings.PORTAL_IS_SANDBOX,
             "workspace": settings.CERBY_WORKSPACE,
             "passwords": settings.PORTAL_PASSWORD_SIGN_IN,
-            "sso": settings.PORTAL_OIDC_NAME if settings.PORTAL_OIDC_ISSUER else "",
+            "sso": button(),
             "assisted": settings.CERBY_ISSUE_MODE == "assisted",
         },
         "actor": actor,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import cast
 
@@ -18,7 +20,7 @@ from django.utils.crypto import salted_hmac
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
-from keys import oidc
+from keys import oidc, saml
 from keys.actions.people import throttle
 from keys.actions.sso import refuse
 from keys.actions.sso.begin import begin_sign_in, begin_step_up
@@ -28,10 +30,12 @@ from keys.actions.sso.take import take_request
 from keys.crypto.kept_text import unlock
 from keys.models import SsoRequest, User
 from keys.rules.errors import Conflict, PortalError, ProviderDown, ProviderRefused, TooOften
+from keys.rules.sso import Claims, issuer, uses_saml
 from keys.selectors.sso.link import sso_link_of
 from keys.views.kept_input import FIELD, resume_text
 from keys.views.people import actor_of, browser_of, ip_of, keep_session_mark, session_of
 
+Redeem = Callable[[], Claims]
 COOKIE_LASTS = 10 * 60
 STALE = (
     "This sign-in was used already, took longer than ten minutes, was started in another browser, or was "
@@ -49,13 +53,13 @@ def sign_in(request: HttpRequest) -> HttpResponseBase:
     if not throttle.admit_sso(ip_of(request)):
         raise TooOften("Too many sign-ins were started from your network. Try again in a minute.")
     try:
-        oidc.current_provider()
+        _meet_provider()
         mark = request.COOKIES.get(_cookie(), "") or secrets.token_urlsafe(32)
         kept = request.POST.get(FIELD, "")
         state = begin_sign_in(_hash(mark), next_path=_next_path(request), kept=kept)
-        response = HttpResponseRedirect(oidc.sign_in_url(state, step_up=False))
+        response = _lead_to(request, _address(state, step_up=False))
     except PortalError as error:
-        return _refused(request, error)
+        return refused(request, error)
     response.set_cookie(
         _cookie(),
         mark,
@@ -77,12 +81,12 @@ def step_up(request: HttpRequest) -> HttpResponseBase:
     if not throttle.admit_sso(f"person {request.user.pk}"):
         raise TooOften("You started too many confirmations. Try again in a minute.")
     try:
-        oidc.current_provider()
+        _meet_provider()
         kept, next_path = request.POST.get(FIELD, ""), _next_path(request)
         state = begin_step_up(link, session_of(request), next_path=next_path, kept=kept)
-        return HttpResponseRedirect(oidc.sign_in_url(state, step_up=True))
+        return _lead_to(request, _address(state, step_up=True))
     except PortalError as error:
-        return _refused(request, error)
+        return refused(request, error)
 
 
 @login_not_required
@@ -93,6 +97,13 @@ def callback(request: HttpRequest) -> HttpResponseBase:
     _check_is_configured()
     state = request.GET.get("state", "")
     answer = oidc.Answer(*(request.GET.get(name, "") for name in ("code", "iss", "error")))
+    wants_email = None if request.user.is_authenticated else needs_email
+    return come_back(request, state, partial(oidc.redeem, state, answer, wants_email=wants_email))
+
+
+@sensitive_variables()
+def come_back(request: HttpRequest, state: str, redeem: Redeem) -> HttpResponse:
+    """Finish a sign-in or a step-up. ``redeem`` returns who signed in, or raises ``ProviderError``."""
     is_signed_in = request.user.is_authenticated
     mark = request.COOKIES.get(_cookie(), "")
     sessions = [_hash(mark)] if mark else []
@@ -100,31 +111,31 @@ def callback(request: HttpRequest) -> HttpResponseBase:
     if is_signed_in:
         if found is not None and found.purpose == SsoRequest.Purpose.SIGN_IN:
             return HttpResponseRedirect(found.next_path or resolve_url(settings.LOGIN_REDIRECT_URL))
-        return _finish_step_up(request, found, state, answer)
+        return _finish_step_up(request, found, state, redeem)
     if found is None:
-        return _refused(request, ProviderRefused(STALE))
-    response = _finish_sign_in(request, found, state, answer)
+        return refused(request, ProviderRefused(STALE))
+    response = _finish_sign_in(request, found, state, redeem)
     response.delete_cookie(_cookie(), samesite="Lax")
     return response
 
 
 @sensitive_variables()
-def _finish_sign_in(request: HttpRequest, found: SsoRequest, state: str, answer: oidc.Answer) -> HttpResponse:
+def _finish_sign_in(request: HttpRequest, found: SsoRequest, state: str, redeem: Redeem) -> HttpResponse:
     ip, browser = ip_of(request), browser_of(request)
     email = ""
     try:
-        claims = oidc.redeem(state, answer, wants_email=needs_email)
+        claims = redeem()
         email = claims.email
         user, is_new = find_person(claims, ip=ip, browser=browser)
     except ProviderDown as error:
-        return _refused(request, error)
+        return refused(request, error)
     except (ProviderRefused, Conflict) as error:
         known = error.user if isinstance(error, Refused) else None
         if known is not None:
             refuse.refuse_sign_in(known, error.sentence, ip=ip, browser=browser)
         else:
             refuse.refuse_stranger(email, error.sentence)
-        return _refused(request, error)
+        return refused(request, error)
     # The provider may not have asked for anything, so this is no fresh sign-in.
     record_authentication(request, user, method="sso", at=0.0)
     try:
@@ -138,17 +149,17 @@ def _finish_sign_in(request: HttpRequest, found: SsoRequest, state: str, answer:
 
 @sensitive_variables()
 def _finish_step_up(
-    request: HttpRequest, found: SsoRequest | None, state: str, answer: oidc.Answer
+    request: HttpRequest, found: SsoRequest | None, state: str, redeem: Redeem
 ) -> HttpResponse:
     """Make the sign-in fresh, or leave the session as it is and say why."""
     actor, user = actor_of(request), cast("User", request.user)
     try:
         if found is None:
             raise ProviderRefused(STALE)
-        confirm_with_provider(found, oidc.redeem(state, answer), actor)
+        confirm_with_provider(found, redeem(), actor)
     except PortalError as error:
         refuse.refuse_step_up(actor, error.sentence)
-        return _refused(request, error, next_path=found.next_path if found else "")
+        return refused(request, error, next_path=found.next_path if found else "")
     keep_session_mark(request)
     request.session.cycle_key()
     record_authentication(request, user, method="sso", reauthenticated=True)
@@ -156,8 +167,35 @@ def _finish_step_up(
     return resume_text(request, response, unlock(found.kept, state))
 
 
+def _meet_provider() -> None:
+    """Raise ``ProviderError`` if the provider cannot be used, before a row is stored."""
+    if uses_saml():
+        saml.saml_provider()
+    else:
+        oidc.current_provider()
+
+
+def _address(state: str, *, step_up: bool) -> str:
+    return (
+        saml.request_url(state, step_up=step_up) if uses_saml() else oidc.sign_in_url(state, step_up=step_up)
+    )
+
+
+def _lead_to(request: HttpRequest, url: str) -> HttpResponse:
+    """Lead the browser to the provider.
+
+    With SAML, only its metadata says at which address that is, and our Content-Security-Policy does not. It
+    limits where a form leads, so a page leads there.
+    """
+    if uses_saml():
+        response = render(request, "account/sso_away.html", {"url": url})
+        response["Cache-Control"] = "no-store, private"
+        return response
+    return HttpResponseRedirect(url)
+
+
 def _check_is_configured() -> None:
-    if not oidc.is_configured():
+    if not issuer():
         raise Http404
 
 
@@ -174,7 +212,7 @@ def _hash(mark: str) -> str:
     return salted_hmac("keys.sso-browser", mark, algorithm="sha256").hexdigest()
 
 
-def _refused(request: HttpRequest, error: PortalError, *, next_path: str = "") -> HttpResponse:
+def refused(request: HttpRequest, error: PortalError, *, next_path: str = "") -> HttpResponse:
     is_signed_in = request.user.is_authenticated
     title = (
         "Your identity was not confirmed"

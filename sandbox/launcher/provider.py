@@ -12,7 +12,7 @@ from sandbox.demo import PEOPLE
 from sandbox.launcher.processes import Processes
 
 FOLDER = Path(__file__).resolve().parents[1] / "provider"
-SHOWN = ("owner", "super-admin", "admin", "user", "login-only", "guest", "former.admin", "priya.raman")
+SHOWN = ("owner", "super-admin", "admin", "user", "login-only", "guest", "former.admin", "daniel.kim")
 """The demo people who may sign in, one who is disabled in Cerby, and one who was not added to the portal."""
 CLIENT = "cerby-key-portal"
 READY_SECONDS = 60

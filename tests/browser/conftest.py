@@ -26,6 +26,8 @@ from sandbox.launcher import provider
 from tests.browser import sessions
 from tests.browser.browsers import ARGUMENTS, CHROMIUM, PATIENCE, Browsers
 from tests.browser.portal_process import Portal
+from tests.support.ports import free_port
+from tests.support.saml_provider import ENTITY_ID
 
 FRESH_SECONDS = 120  # of the 300 seconds for which a sign-in is fresh
 WIDE: ViewportSize = {"width": 1360, "height": 850}
@@ -38,6 +40,27 @@ def portal(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> I
     """Start the portal with a real sign-in provider, which takes a quarter of a second."""
     assert provider.missing() == "", "Run .ci/provider."
     with Portal(tmp_path_factory.mktemp("portal") / "data", migrated=migrated_sqlite, OIDC="1") as portal:
+        yield portal
+
+
+@pytest.fixture(scope="package")
+def saml_port() -> int:
+    """Return the port at which ``by_hand`` expects a SAML provider, as test_saml.py starts one."""
+    return free_port()
+
+
+@pytest.fixture(scope="package")
+def by_hand(
+    tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path, saml_port: int
+) -> Iterator[Portal]:
+    """Start a portal in assisted mode, and with SAML."""
+    data = tmp_path_factory.mktemp("assisted") / "data"
+    saml = {
+        "PORTAL_SAML_ISSUER": ENTITY_ID,
+        "PORTAL_SAML_METADATA_URL": f"http://127.0.0.1:{saml_port}/metadata",
+        "PORTAL_SAML_EMAILS_VERIFIED": "true",
+    }
+    with Portal(data, migrated=migrated_sqlite, vaults=2, CERBY_ISSUE_MODE="assisted", **saml) as portal:
         yield portal
 
 

@@ -19,13 +19,6 @@ pytestmark = pytest.mark.browser
 ADDRESSES = ("/", "/keys/", "/activity/", "/settings/", "/keys/find/")
 
 
-@pytest.fixture(scope="module")
-def by_hand(tmp_path_factory, migrated_sqlite):
-    data = tmp_path_factory.mktemp("assisted") / "data"
-    with Portal(data, migrated=migrated_sqlite, CERBY_ISSUE_MODE="assisted") as portal:
-        yield portal
-
-
 @pytest.fixture
 def page(by_hand, open_browser):
     page = open_browser(once=True, base_url=by_hand.url)

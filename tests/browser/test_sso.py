@@ -35,7 +35,7 @@ def test_a_person_signs_in_is_linked_confirms_and_signs_out(portal, open_browser
     complaints.expect_status(403)
     page = open_browser(once=True)
     with disabled(portal, "login-only"):
-        for name, why in (("priya.raman", "does not know you"), ("login-only", "Not a live member")):
+        for name, why in (("daniel.kim", "does not know you"), ("login-only", "Not a live member")):
             page.goto("/keys/")
             page.get_by_role("button", name="Sign in with SSO").click()
             choose(page, name)

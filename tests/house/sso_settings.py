@@ -37,3 +37,20 @@ WRONG = {
     "PORTAL_PASSWORD_SIGN_IN": ["never"],
     "PORTAL_BREAK_GLASS_EMAILS": ["owner"],
 }
+SAML = {
+    "PORTAL_SAML_ISSUER": "https://idp.example.com/saml",
+    "PORTAL_SAML_METADATA_URL": "https://idp.example.com/metadata?app=portal",
+    "PORTAL_SAML_METADATA_FILE": "/etc/key-portal/metadata.xml",
+    "PORTAL_SAML_ENTITY_ID": "urn:example:portal",
+    "PORTAL_SAML_NAME_ID_FORMAT": "emailAddress",
+    "PORTAL_SAML_EMAIL_ATTRIBUTE": "mail",
+    "PORTAL_SAML_ACR": "urn:example:strong urn:example:phr",
+    "PORTAL_SAML_NAME": "Sign in with Example",
+    "PORTAL_SAML_EMAILS_VERIFIED": "true",
+    "PORTAL_SAML_ADMIT": "users",
+    "PORTAL_SAML_KEY": "CANARY-key",
+    "PORTAL_SAML_CERTIFICATE": "a certificate",
+    "PORTAL_SAML_CA_FILE": certifi.where(),
+    "PORTAL_SAML_PRIVATE": "true",
+}
+"""test_configuration_saml.py tests these: a portal has one provider."""

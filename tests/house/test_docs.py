@@ -20,6 +20,7 @@ TRACKED = [path.relative_to(ROOT) for path in files()]
 KNOWN_HOSTS = {
     "localhost": "this machine",
     "testserver": "Django's test client",
+    "schemas.xmlsoap.org": "the names of SAML attributes, as Entra ID writes them",
     "www.w3.org": "the names of XML vocabularies",
     "login.microsoftonline.com": "the issuer of Entra ID",
     "accounts.google.com": "the issuer of Google",

@@ -27,7 +27,7 @@ LAYERS = [
     {"keys.actions"},
     {"keys.selectors", "keys.forms", "keys.evidence"},
     {"keys.audit", "keys.siem", "keys.validation"},
-    {"keys.cerby", "keys.oidc"},
+    {"keys.cerby", "keys.oidc", "keys.saml"},
     {"keys.delivery"},
     {"keys.models", "keys.crypto"},
     {"keys.rules", "keys.tlog", "keys.verifier"},
@@ -44,6 +44,7 @@ IMPORT_NOTHING_OF_KEYS = (
 ONLY_IMPORTERS = {
     "requests": ("keys.cerby", "keys.delivery"),
     "jwt": ("keys.oidc",),
+    "onelogin": ("keys.saml",),
     "urllib3": ("keys.cerby", "keys.delivery"),
     "cryptography": ("keys.crypto", "keys.tlog", "keys.verifier"),
 }

@@ -38,6 +38,7 @@ PARTS_OF_A_VIEW = {
     "people": "the signed-in person",
     "qr_code": "the QR code for an authenticator app",
     "saved_views": "the saved views of the inventory and the activity",
+    "saml": "the addresses below accounts/ to which a provider sends its answers by SAML",
     "sso": "the addresses below accounts/ for the sign-in provider, beside those of allauth",
     "second_factor": "the second step of a sign-in, in templates/account",
     "secrecy": "the headers of pages that show a secret",

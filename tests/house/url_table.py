@@ -144,6 +144,10 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "account_sso": {"POST": everybody(404)},
     "account_sso_confirm": {"POST": signed_in(404, outsider=302)},
     "account_sso_callback": {"GET": everybody(404)},
+    # Without PORTAL_SAML_ISSUER. tests/pages/test_saml.py uses these pages with it.
+    "account_saml_acs": {"POST": everybody(404)},
+    "account_saml_finish": {"GET": everybody(404)},
+    "account_saml_metadata": {"GET HEAD": everybody(404)},
     "account_inactive": SHOWN,
     "account_signup": {METHODS: signed_in(302, outsider=200)},  # a page that says who adds people
     "account_reauthenticate": {

@@ -21,8 +21,8 @@ from django.utils import timezone
 from keys.actions.people.unlink_sso import unlink_person
 from keys.actions.sso.link import link_person
 from keys.models import ApiKey, Session, SessionStore, SsoLink, SsoRequest
-from keys.oidc import Claims
 from keys.oidc import provider as known
+from keys.rules.sso import Claims
 from tests.cast import PASSWORD, a_live_key, email_of, signed_in
 from tests.pages.helpers import attribute, elements, events, text, words
 from tests.support.odd_provider import OddProvider

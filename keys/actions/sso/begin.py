@@ -6,12 +6,12 @@ import hashlib
 import secrets
 from datetime import timedelta
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from keys.crypto.kept_text import lock
 from keys.models import SsoLink, SsoRequest
+from keys.rules.sso import issuer
 
 LASTS = timedelta(minutes=10)
 LONGEST_PATH = 4000
@@ -38,7 +38,7 @@ def _begin(new: SsoRequest, *, kept: str) -> str:
     """Store the request instead of an earlier one of the same session, and return its state."""
     state = secrets.token_urlsafe(32)
     new.name, new.kept = name_of(state), lock(kept, state)
-    new.issuer, new.started_at = settings.PORTAL_OIDC_ISSUER, timezone.now()
+    new.issuer, new.started_at = issuer(), timezone.now()
     new.next_path = new.next_path if len(new.next_path) <= LONGEST_PATH else ""
     with transaction.atomic():
         SsoRequest.objects.filter(session=new.session).delete()

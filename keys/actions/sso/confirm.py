@@ -5,15 +5,13 @@ from __future__ import annotations
 import hmac
 import time
 
-from django.conf import settings
-
 from keys.actions.people.sign_in import record_confirmation
 from keys.evidence.logged_links import is_forged_link
 from keys.models import SsoRequest
-from keys.oidc import Claims
-from keys.oidc.tokens import NO_AUTH_TIME, SKEW
+from keys.oidc.tokens import NO_AUTH_TIME
 from keys.rules.errors import ProviderRefused
 from keys.rules.policy import Actor
+from keys.rules.sso import SKEW, Claims, contexts
 
 OTHER_PERSON = (
     "Somebody else signed in at the sign-in provider. You are still signed in to the portal as before."
@@ -44,6 +42,6 @@ def confirm_with_provider(request: SsoRequest, claims: Claims, actor: Actor) -> 
         raise ProviderRefused(NOT_ASKED)
     if claims.auth_time > time.time() + SKEW:
         raise ProviderRefused(FROM_THE_FUTURE)
-    if settings.PORTAL_OIDC_ACR and claims.acr not in settings.PORTAL_OIDC_ACR:
+    if contexts() and claims.acr not in contexts():
         raise ProviderRefused(TOO_WEAK)
     record_confirmation(actor, method="sso", provider=claims.issuer)

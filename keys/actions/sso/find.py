@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from django.conf import settings
-
 from keys import cerby
 from keys.actions.people.add import add_person
 from keys.actions.people.sign_in import NOT_LIVE, confirm
 from keys.actions.sso.link import link_person
 from keys.evidence.logged_links import is_forged_link, was_removed
 from keys.models import SsoLink, User
-from keys.oidc import Claims
 from keys.rules.errors import CerbyError, Invalid, NotFound, ProviderRefused
 from keys.rules.policy import ADMINS, MEMBERS
+from keys.rules.sso import Claims, admits, emails_verified, setting_name
 
 STRANGER = (
     "The portal does not know you. Ask an Owner, Super Admin or Admin of your workspace to add you on "
@@ -33,7 +31,7 @@ CERBY_AWAY = (
     "Cerby does not answer, so the portal cannot tell whether you may sign in. Try again in a minute."
 )
 ROLES = {"added": frozenset(), "admins": ADMINS, "users": MEMBERS}
-"""The roles that PORTAL_OIDC_ADMIT admits without ``add_person``."""
+"""The roles that PORTAL_OIDC_ADMIT or PORTAL_SAML_ADMIT admits without ``add_person``."""
 
 
 class Refused(ProviderRefused):
@@ -71,7 +69,7 @@ def find_person(claims: Claims, *, ip: str, browser: str) -> tuple[User, bool]:
 def _by_email(claims: Claims) -> User:
     if not claims.email:
         raise Refused(NO_EMAIL)
-    if not (claims.email_verified or settings.PORTAL_OIDC_EMAILS_VERIFIED):
+    if not (claims.email_verified or emails_verified()):
         raise Refused(NOT_VERIFIED)
     user = User.objects.filter(email=claims.email).first()
     if user is None or user.added_at is None:
@@ -81,14 +79,14 @@ def _by_email(claims: Claims) -> User:
 
 def _admitted(email: str, user: User | None) -> User:
     """Add a person whom Cerby lists with a suitable role, unless an admin has removed them."""
-    suitable = ROLES[settings.PORTAL_OIDC_ADMIT]
+    suitable = ROLES[admits()]
     if not suitable or (user is not None and was_removed(user)):
         raise Refused(STRANGER, user)
     try:
         person = cerby.connect().person_by_email(email)
         if person is None or person.role not in suitable:
             raise Refused(STRANGER, user)
-        return add_person(email, reason="Signed in with SSO (PORTAL_OIDC_ADMIT).")
+        return add_person(email, reason=f"Signed in with SSO ({setting_name('ADMIT')}).")
     except (NotFound, Invalid) as error:
         raise Refused(STRANGER, user) from error
     except CerbyError as error:

@@ -7,9 +7,9 @@ from django.utils import timezone
 
 from keys.audit import log
 from keys.models import SsoLink, User
-from keys.oidc import Claims
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
+from keys.rules.sso import Claims
 
 
 def link_person(user: User, claims: Claims, *, ip: str, browser: str) -> SsoLink:

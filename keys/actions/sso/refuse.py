@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
-
 from keys.audit import log, refusals
 from keys.audit.refusals import SEVERAL, Refusal
 from keys.models import Throttle, User
 from keys.models.throttle import throttle_name
 from keys.rules.events import Event
 from keys.rules.policy import Actor
+from keys.rules.sso import issuer
 
 
 def refuse_step_up(actor: Actor, reason: str) -> None:
@@ -25,10 +24,10 @@ def refuse_sign_in(user: User, reason: str, *, ip: str, browser: str) -> None:
 
 def refuse_stranger(email: str, reason: str) -> None:
     """Record a person of the provider whom the portal does not know. All of them share one limit."""
-    if Throttle.objects.take(throttle_name("stranger", settings.PORTAL_OIDC_ISSUER), SEVERAL) is not None:
+    if Throttle.objects.take(throttle_name("stranger", issuer()), SEVERAL) is not None:
         details = _details() | ({"email": email[:254]} if email else {})
         log.append(Event.SIGNED_IN, actor=None, outcome=log.Outcome.REFUSED, reason=reason, **details)
 
 
 def _details() -> dict[str, Any]:
-    return {"method": "sso", "provider": settings.PORTAL_OIDC_ISSUER}
+    return {"method": "sso", "provider": issuer()}

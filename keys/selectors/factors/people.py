@@ -6,12 +6,12 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from allauth.mfa.models import Authenticator
-from django.conf import settings
 from django.db.models import Exists, OuterRef
 
 from keys.models import User
 from keys.models.factor import APP, PASSKEY
 from keys.rules.policy import ADMINS, Action, Actor, Role
+from keys.rules.sso import issuer
 from keys.selectors.factors.page import words_for
 
 SHOWN = 100
@@ -55,7 +55,7 @@ def factors_of_admins(actor: Actor) -> FactorList | None:
 
 def owners_with_a_password_alone() -> list[User]:
     """Return Owners without a second factor, or nobody if a sign-in provider is set up, which has its own."""
-    if settings.PORTAL_OIDC_ISSUER:
+    if issuer():
         return []
     factors = Authenticator.objects.filter(user=OuterRef("pk"), type__in=[APP, PASSKEY])
     owners = User.objects.filter(role=Role.OWNER, is_active=True).exclude(Exists(factors))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.conf import settings
-
 from keys.models import AuditEvent, SsoLink
 from keys.oidc.provider import provider_if_known
 from keys.oidc.tokens import NO_AUTH_TIME
 from keys.rules.events import Event
+from keys.rules.sso import issuer, uses_saml
 
 MOST_EVENTS = 1000
 """How many of the newest confirmations are searched for one at the provider."""
@@ -17,13 +16,14 @@ MOST_EVENTS = 1000
 
 def sso_link_of(user_id: int) -> SsoLink | None:
     """Return the person's link with the provider of the settings. The other providers' links do nothing."""
-    issuer = settings.PORTAL_OIDC_ISSUER
-    links = SsoLink.objects.select_related("user").filter(user=user_id, issuer=issuer)
-    return links.first() if issuer else None
+    links = SsoLink.objects.select_related("user").filter(user=user_id, issuer=issuer())
+    return links.first() if issuer() else None
 
 
 def provider_tells_auth_time() -> bool:
     """Return whether a step-up at the provider may work, as far as this process knows."""
+    if uses_saml():
+        return True
     known = provider_if_known()
     return known is None or known.sends_auth_time is not False
 
@@ -38,7 +38,7 @@ def newest_step_up() -> tuple[datetime, bool] | None:
     for at, outcome, reason, details in events.values_list("at", "outcome", "reason", "details")[
         :MOST_EVENTS
     ]:
-        from_here = details.get("provider") == settings.PORTAL_OIDC_ISSUER
+        from_here = details.get("provider") == issuer()
         if from_here and (outcome == AuditEvent.Outcome.DONE or reason == NO_AUTH_TIME):
             return at, reason == NO_AUTH_TIME
     return None

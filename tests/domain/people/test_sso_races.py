@@ -13,8 +13,8 @@ from keys.actions.sso.begin import begin_sign_in, name_of
 from keys.actions.sso.find import find_person
 from keys.actions.sso.link import link_person
 from keys.models import AuditEvent, SsoLink, SsoRequest
-from keys.oidc import Claims
 from keys.rules.errors import Conflict
+from keys.rules.sso import Claims
 from tests.cast import email_of
 
 BROWSER = "b" * 64
