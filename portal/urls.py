@@ -10,6 +10,7 @@ from keys.views.accounts import log_in, reauthenticate, sign_out
 from keys.views.passwords import password_change, password_from_link, reset_password
 from keys.views.second_factor import passkey_login, passkey_options, second_factor
 
+handler400 = "keys.views.bad_request.bad_request"
 handler500 = "portal.outage.handler500"
 handler429 = "keys.views.accounts.too_many_requests"  # django-allauth looks it up in the root URLconf
 

@@ -25,6 +25,7 @@ PARTS_OF_A_VIEW = {
     "accounts": "configures allauth, whose pages are in templates/account",
     "back": "the list from which a person opened a key",
     "context": "the context of every template",
+    "bad_request": "Django calls it for a request that it refuses (handler400).",
     "csrf": "the response to an invalid CSRF token",
     "exports": "the response of both downloads",
     "factor_adapter": "configures allauth.mfa",
