@@ -11,6 +11,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
+from keys.actions.keys import import_keys
 from keys.evidence.row_check import contradictions
 from keys.models import ApiKey, User
 from keys.rules.lifecycle import EXPIRY_NOT_KNOWN, State
@@ -325,6 +326,16 @@ def test_somebody_who_was_created_again_in_cerby_under_the_same_email_gets_the_k
     key = ApiKey.objects.select_related("owner").get()
     assert (key.owner_id != cast.user.pk, key.owner.left_at) == (True, None)
     assert (key.owner.email, key.accountable_id) == (cast.user.email, key.owner_id)
+
+
+def test_others_can_write_during_a_large_import(admin, monkeypatch):
+    """On SQLite, one transaction for all lines kept everybody else from writing for twenty seconds."""
+    monkeypatch.setattr(import_keys, "AT_ONCE", 2)
+    written = []
+    monkeypatch.setattr("time.sleep", lambda _: written.append(ApiKey.objects.count()))
+    confirm(admin, dry_run(admin, *(GOOD.replace("Nightly export", f"Key {number}") for number in range(5))))
+    assert (written, ApiKey.objects.count()) == ([2, 4], 5)
+    assert ApiKey.objects.values("imported_in").distinct().count() == 1
 
 
 def test_changes_since_the_dry_run_are_checked_again(admin, cast):

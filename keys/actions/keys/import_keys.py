@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -19,31 +20,48 @@ from keys.rules.policy import Action, Actor
 from keys.selectors.key.imports import Line, plan
 from keys.validation import existing_key
 
+AT_ONCE = 100
+"""Keys in one transaction. On SQLite, nobody else can write meanwhile."""
+ATTEMPTS = 2
+PAUSE = 0.1
+"""Seconds between two transactions: a writer that waits for SQLite looks that often if it is its turn."""
+
 
 def import_keys(actor: Actor, text: str) -> int:
-    """Add a key for each valid line of ``text`` in one transaction, and return how many were added.
+    """Add a key for each valid line of ``text``, and return how many were added.
 
     The lines are validated again, because the inventory may have changed since the preview. Imports and
-    registrations take turns, so that two at the same time add no key twice.
+    registrations take turns after each ``AT_ONCE`` keys, so that two at the same time add no key twice. If an
+    import breaks off, the same file imports the rest.
     """
     actor = authorize_now(actor, Action.REGISTER_KEY)
-    planned = plan(actor, text).good
-    try:
-        return _import(actor, planned)
-    except IntegrityError as error:
-        if not existing_key.is_taken(error):
-            raise
-        raise Invalid(
-            file="The inventory changed during the import. Nothing was imported. Look at the reasons below."
-        ) from error
+    import_id = uuid4()
+    actor = replace(actor, part_of=str(import_id))
+    count = 0
+    for number, lines in enumerate(batches(plan(actor, text).good, AT_ONCE)):
+        if number:
+            time.sleep(PAUSE)
+        count += _import_or_leave_out(actor, lines, import_id)
+    if not count:
+        raise Invalid(file="No line of the file can be imported any more. Look at the reasons below.")
+    return count
 
 
-def _import(actor: Actor, planned: list[Line]) -> int:
+def _import_or_leave_out(actor: Actor, lines: list[Line], import_id: UUID) -> int:
+    """Return how many keys were added: none if somebody adds one of them without taking turns."""
+    for _ in range(ATTEMPTS):
+        try:
+            return _import(actor, lines, import_id)
+        except IntegrityError as error:
+            if not existing_key.is_taken(error):
+                raise
+    return 0
+
+
+def _import(actor: Actor, planned: list[Line], import_id: UUID) -> int:
     with transaction.atomic():
         wait_for_other_declarations()
         lines = _not_declared_since(planned)
-        if not lines:
-            raise Invalid(file="No line of the file can be imported any more. Look at the reasons below.")
         named = [person for line in lines for person in (line.owner, *line.answering) if person is not None]
         create_unknown_users(person for person in named if isinstance(person, cerby.Person))
         emails = {person.email.lower() for person in named}
@@ -52,8 +70,6 @@ def _import(actor: Actor, planned: list[Line]) -> int:
             for batch in batches(emails, existing_key.NAMES_AT_ONCE)
             for user in User.objects.filter(email__in=batch)
         }
-        import_id = uuid4()
-        actor = replace(actor, part_of=str(import_id))
         add_keys(actor, [_unsaved(line, people, import_id) for line in lines])
     return len(lines)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,6 +20,10 @@ from keys.selectors.key.page import key_for
 from keys.selectors.key.withdraw import withdrawable
 from keys.validation.ownership import REASON_LENGTH
 from keys.validation.text import check_text
+
+AT_ONCE = 100
+"""Keys in one transaction, as in an import."""
+PAUSE = 0.1
 
 
 def withdraw_key(actor: Actor, key_id: UUID, *, reason: str) -> ApiKey:
@@ -40,19 +45,29 @@ def withdraw_key(actor: Actor, key_id: UUID, *, reason: str) -> ApiKey:
 
 
 def withdraw_import(actor: Actor, import_id: UUID, *, reason: str) -> int:
-    """Withdraw all keys of an import that can still be withdrawn, and return how many. One transaction.
+    """Withdraw all keys of an import that can still be withdrawn, and return how many.
 
-    Raises ``Conflict`` if there is none, or if one was changed meanwhile.
+    Raises ``Conflict`` if there is none. One transaction withdraws ``AT_ONCE`` keys: others can write then.
     """
     actor = authorize_now(actor, Action.WITHDRAW_KEY)
     check_text("reason", "The reason", reason, REASON_LENGTH)
     actor = replace(actor, part_of=str(uuid4()))
+    count = 0
+    while done := _withdraw_some(actor, import_id, reason):
+        count += done
+        if done < AT_ONCE:
+            break
+        time.sleep(PAUSE)
+    if not count:
+        raise Conflict("No key of this import can be withdrawn any more.")
+    return count
+
+
+def _withdraw_some(actor: Actor, import_id: UUID, reason: str) -> int:
     with transaction.atomic():
-        keys = list(withdrawable(import_id).order_by("pk"))
+        keys = list(withdrawable(import_id).select_for_update(of=("self",)).order_by("pk")[:AT_ONCE])
         for key in keys:
             _withdraw(actor, key, reason, **{"import": str(import_id)})
-    if not keys:
-        raise Conflict("No key of this import can be withdrawn any more.")
     return len(keys)
 
 
