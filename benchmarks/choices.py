@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 SMALL, LARGE = 1_000, 1_000_000
-SQLITE_ONLY = {"sync", "sealing", "silence"}
+SQLITE_ONLY = {"sync", "sealing", "silence", "sign-in"}
 
 
 def _read() -> argparse.Namespace:
@@ -14,7 +14,7 @@ def _read() -> argparse.Namespace:
         description="What a page costs with 1,000 keys and with 1,000,000, beside an empty page.",
     )
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
-    only = "one of evidence, pages, writes, sync, sealing, silence, or a group of pages such as sort"
+    only = "one of evidence, pages, writes, sync, sealing, silence, sign-in, or a group of pages such as sort"
     parser.add_argument("--only", default="", help=only)
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--size", type=int, default=LARGE, help="keys in the large database")

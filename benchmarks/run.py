@@ -11,7 +11,7 @@ from pathlib import Path
 import django
 from django.core.management import call_command
 
-from benchmarks import cases, evidence, plans, sealing, silence, sync, writes
+from benchmarks import cases, evidence, plans, sealing, sign_in, silence, sync, writes
 from benchmarks.choices import CHOSEN, SMALL, SQLITE_ONLY
 from benchmarks.databases import connect, kept
 from benchmarks.dataset import database_of
@@ -77,6 +77,7 @@ _PARTS = {
     "sync": sync.show,
     "sealing": sealing.show,
     "silence": silence.show,
+    "sign-in": sign_in.show,
 }
 
 

@@ -15,7 +15,8 @@ from keys.audit.refusals import Refusal
 from keys.crypto.password_hash import digest_of_hash
 from keys.evidence.factor_rows import lacks_factors
 from keys.evidence.logged_people import has_other_password
-from keys.models import AuditEvent, LoggedEmail, User
+from keys.models import AuditEvent, LoggedEmail, Throttle, User
+from keys.models.throttle import Budget, throttle_name
 from keys.rules.errors import CerbyError
 from keys.rules.events import Event
 from keys.rules.policy import Actor
@@ -31,6 +32,7 @@ LOST_FACTORS = (
 )
 WRONG = {"password": "Wrong password.", "app": "Wrong code.", "passkey": "Wrong passkey."}
 NO_PASSWORDS = "This person may not use a password (PORTAL_PASSWORD_SIGN_IN)."
+NOBODY = Budget(1, 1)
 REPEATED_AFTER = timedelta(hours=24)
 """A contradiction of one kind about one person is recorded once in this time."""
 
@@ -110,9 +112,16 @@ def record_confirmation(actor: Actor, *, method: str, **how: Any) -> None:
 def record_failure(
     email: str, event: Event = Event.SIGNED_IN, *, ip: str, browser: str, method: str = "password"
 ) -> None:
-    """Record a wrong password, code or passkey for a known person. For an unknown email nothing is stored."""
+    """Record a wrong password, code or passkey for a known person. For an unknown email nothing is stored.
+
+    Then a count, which limits nothing, takes about as long as the event: the time does not tell who is known.
+    """
     user = User.objects.filter(email=email.lower()).first()
-    if user is not None:
+    if user is None:
+        with transaction.atomic():
+            for name in ("nobody", "nobody once"):
+                Throttle.objects.take(throttle_name(name, email), NOBODY)
+    else:
         forbidden = method == "password" and not user.may_use_password
         reason = NO_PASSWORDS if forbidden else WRONG[method]
         _refuse(user, reason, event, ip=ip, browser=browser, method=method)
