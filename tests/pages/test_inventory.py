@@ -214,3 +214,7 @@ def test_a_key_that_never_expires_breaks_no_page(admin, cast, page):
     key = a_key(cast.admin, cerby_id=None, origin="declared", expires_at=never, last_used_at=never)
     admin.cookies["portal-tz"] = "Asia/Tokyo"
     assert admin.get(page.format(key.pk)).status_code == 200
+
+
+def test_a_scope_that_no_database_can_store_is_refused(admin):
+    assert admin.get("/keys/?scope=%00").status_code == 422

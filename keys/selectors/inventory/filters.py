@@ -223,7 +223,8 @@ class InventoryForm(forms.Form):
         any_write = (conditions.ANY_WRITE, "Any write scope")
         scope.choices = [any_write, *((scope.id, scope.label) for scope in offered)]
         listed = {scope.id for scope in offered}
-        if others := {each for each in params.getlist("scope") if each} - listed - {conditions.ANY_WRITE}:
+        asked = {each for each in params.getlist("scope") if each and each.isprintable()}  # a NUL is no text
+        if others := asked - listed - {conditions.ANY_WRITE}:
             held = [
                 each for each in sorted(others)[:MOST_OWNERS] if KeyScope.objects.filter(scope=each).exists()
             ]

@@ -30,7 +30,7 @@ from tests.support.postgresql_server import Server
 from tests.support.workers import Workers, due_again, wait_until
 
 FAST = ("-m", "tests.support.fast_epochs")
-EPOCHS = 4
+EPOCHS = 2
 
 
 @pytest.fixture
