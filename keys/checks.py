@@ -58,6 +58,17 @@ def cerby_can_be_asked(**_: Any) -> list[CheckMessage]:
 
 
 @register(Tags.security)
+def provider_is_configured(**_: Any) -> list[CheckMessage]:
+    """Report settings of the sign-in provider with which nobody can sign in or confirm their identity."""
+    if settings.PORTAL_OIDC_ISSUER and not settings.PORTAL_OIDC_CLIENT_ID:
+        hint = "Register the portal at the provider: docs/sign-in.md."
+        return [
+            Error("PORTAL_OIDC_ISSUER is set, but PORTAL_OIDC_CLIENT_ID is not.", hint=hint, id="keys.E008")
+        ]
+    return []
+
+
+@register(Tags.security)
 def production_is_configured(**_: Any) -> list[CheckMessage]:
     if settings.PORTAL_ENV == Environment.DEMO:
         return []

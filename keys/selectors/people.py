@@ -30,6 +30,8 @@ _ROLE_EVENTS = (
     Event.PERSON_REMOVED.value,
     Event.PERSON_CHANGED.value,
     Event.SESSIONS_ENDED.value,
+    Event.SSO_LINKED.value,
+    Event.SSO_UNLINKED.value,
     Event.FACTORS_RESET.value,
 )
 

@@ -16,10 +16,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.test import Client
 from django.utils import timezone
 
+from keys.actions.people.erase import erase_person
 from keys.actions.people.remove import remove_person
+from keys.checks import provider_is_configured
 from keys.evidence.logged_links import changed_links
 from keys.evidence.row_check import contradictions
-from keys.models import Session, SsoLink, SsoRequest
+from keys.models import AuditEvent, Session, SsoLink, SsoRequest, User
 from keys.oidc import provider as known
 from tests.cast import CHROME, PASSWORD, actor, email_of, signed_in
 from tests.pages.helpers import attribute, elements, events, text
@@ -332,6 +334,25 @@ def test_without_a_provider_there_is_nothing(browser, cast):
     assert browser.post("/accounts/sso/").status_code == 404
     assert browser.get("/accounts/sso/callback/").status_code == 404
     assert "SSO" not in text(browser.get("/accounts/login/"))
+
+
+def test_erasing_a_person_ends_the_link_without_a_contradiction(sso, browser, cast):
+    come_back(browser, sso, **ADMIN)
+    User.objects.filter(pk=cast.admin.pk).update(is_active=False)
+    erase_person(None, email_of("admin"))
+    assert (SsoLink.objects.count(), list(changed_links())) == (0, [])
+    assert "id-of-admin" not in str(list(AuditEvent.objects.values_list("details", "personal", "leaf")))
+
+
+def test_the_history_of_a_person_tells_of_the_link(sso, browser, browser_of, cast):
+    come_back(browser, sso, **ADMIN)
+    page = browser_of("owner").get(f"/people/{cast.admin.pk}/")
+    assert "Linked with SSO" in text(page)
+
+
+def test_the_check_refuses_a_provider_without_a_client_id(settings):
+    settings.PORTAL_OIDC_ISSUER, settings.PORTAL_OIDC_CLIENT_ID = "https://login.example.com", ""
+    assert [found.id for found in provider_is_configured()] == ["keys.E008"]
 
 
 def test_the_verification_finds_links_that_no_event_explains(sso, browser, cast):
