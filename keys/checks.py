@@ -138,7 +138,7 @@ def _break_glass(named: tuple[str, ...]) -> list[CheckMessage]:
         return [
             Error(
                 "PORTAL_PASSWORD_SIGN_IN is break-glass, but PORTAL_BREAK_GLASS_EMAILS names nobody.",
-                id="keys.E008",
+                id="keys.E010",
             )
         ]
     try:

@@ -182,7 +182,7 @@ def test_such_a_person_is_told_whom_to_ask(off, cast):
         ({"PORTAL_PASSWORD_SIGN_IN": "off", "MFA_SUPPORTED_TYPES": ["totp"]}, ["keys.E007"]),
         ({"PORTAL_PASSWORD_SIGN_IN": "off", "MFA_SUPPORTED_TYPES": ["totp", "webauthn"]}, ["keys.W001"]),
         ({"PORTAL_PASSWORD_SIGN_IN": "off", "PORTAL_OIDC_ISSUER": "https://login.example.com"}, []),
-        ({"PORTAL_PASSWORD_SIGN_IN": "break-glass"}, ["keys.E008"]),
+        ({"PORTAL_PASSWORD_SIGN_IN": "break-glass"}, ["keys.E010"]),
         (
             {
                 "PORTAL_PASSWORD_SIGN_IN": "break-glass",
