@@ -29,7 +29,7 @@ Events = QuerySet[AuditEvent]
 GROUPS = {
     "API keys": ("key", "bulk"),
     "Inventory and reports": ("inventory", "activity", "view", "evidence"),
-    "Sign-in and refusals": ("session", "password", "factor", "attempt"),
+    "Sign-in and refusals": ("session", "password", "factor", "sso", "attempt"),
     "People and roles": ("person", "roles", "policy"),
     "Safeguards": ("sweep", "pause", "quarantine"),
     "Audit log": ("record",),
