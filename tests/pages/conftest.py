@@ -1,4 +1,4 @@
-"""Clear the cache, because throttling counts there and the cache outlives a test's database; and start a provider."""
+"""Clear the cache, because throttling counts there and the cache outlives a test's database; set up sign-in."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +9,7 @@ from django.core.cache import cache
 from keys.oidc import provider as known
 from tests.cast import Cast
 from tests.support import odd_provider
+from tests.support.authenticators import ORIGIN
 from tests.support.odd_provider import OddProvider
 
 
@@ -29,3 +30,9 @@ def sso(settings: Any, cast: Cast) -> Iterator[OddProvider]:
         settings.PORTAL_OIDC_CLIENT_SECRET = odd_provider.SECRET
         yield provider
     known.forget()
+
+
+@pytest.fixture
+def at_an_address_for_passkeys(settings: Any) -> None:
+    """Give the portal the address of which the tests' passkeys know."""
+    settings.PORTAL_URL = ORIGIN

@@ -21,17 +21,13 @@ from tests.pages.factors import (
 )
 from tests.pages.helpers import text
 from tests.support.authenticators import (
-    ORIGIN,
     add_app,
     code_of,
     codes_in,
 )
 from tests.support.post_office import deliver
 
-
-@pytest.fixture(autouse=True)
-def _at_an_address_for_passkeys(cast, settings):
-    settings.PORTAL_URL = ORIGIN
+pytestmark = pytest.mark.usefixtures("at_an_address_for_passkeys")
 
 
 def test_an_app_signs_in_as_the_second_step(cast):

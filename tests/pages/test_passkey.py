@@ -21,7 +21,6 @@ from tests.pages.factors import (
 )
 from tests.pages.helpers import events, text
 from tests.support.authenticators import (
-    ORIGIN,
     add_passkey,
     codes_in,
     handle_of,
@@ -29,10 +28,7 @@ from tests.support.authenticators import (
     use_passkey,
 )
 
-
-@pytest.fixture(autouse=True)
-def _at_an_address_for_passkeys(cast, settings):
-    settings.PORTAL_URL = ORIGIN
+pytestmark = pytest.mark.usefixtures("at_an_address_for_passkeys")
 
 
 def test_a_passkey_signs_in_alone(cast):

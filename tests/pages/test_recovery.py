@@ -21,16 +21,12 @@ from tests.pages.factors import (
 )
 from tests.pages.helpers import events, text
 from tests.support.authenticators import (
-    ORIGIN,
     add_app,
     codes_in,
 )
 from tests.support.post_office import deliver
 
-
-@pytest.fixture(autouse=True)
-def _at_an_address_for_passkeys(cast, settings):
-    settings.PORTAL_URL = ORIGIN
+pytestmark = pytest.mark.usefixtures("at_an_address_for_passkeys")
 
 
 def test_recovery_codes_sign_in_once_each_and_say_how_many_are_left(cast):

@@ -20,17 +20,13 @@ from tests.pages.factors import (
 )
 from tests.pages.helpers import events, text
 from tests.support.authenticators import (
-    ORIGIN,
     add_app,
     add_passkey,
     code_of,
 )
 from tests.support.post_office import deliver
 
-
-@pytest.fixture(autouse=True)
-def _at_an_address_for_passkeys(cast, settings):
-    settings.PORTAL_URL = ORIGIN
+pytestmark = pytest.mark.usefixtures("at_an_address_for_passkeys")
 
 
 def test_guessing_is_slowed_down_and_mailed_once(cast):
