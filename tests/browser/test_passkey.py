@@ -69,4 +69,4 @@ def test_a_passkey_is_added_used_and_removed(portal, open_browser):
     page.get_by_role("link", name="Remove Test device").click()
     look_over(page)
     page.get_by_role("button", name="Remove").click()
-    expect(page.get_by_text("You sign in with your password alone.")).to_be_visible()
+    expect(page.get_by_text("Your password alone signs you in.")).to_be_visible()
