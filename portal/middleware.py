@@ -11,6 +11,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 import structlog
+from allauth.account.internal.stagekit import LOGIN_SESSION_KEY
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.messages.storage.base import BaseStorage, Message
@@ -37,7 +38,7 @@ from keys.rules.errors import NotAllowed, PortalError, SignInAgain
 from keys.rules.time_zones import known_zone
 from keys.rules.visible import visible_page
 from keys.selectors.people import owns_keys, whom_to_ask
-from keys.views.htmx import HtmxHttpRequest, redirect_page
+from keys.views.htmx import HtmxHttpRequest, redirect_page, split_address
 from keys.views.kept_input import ENDED, confirm_page, keep_input, sign_in_page
 from keys.views.pasted_key import has_pasted_key, refuse_pasted_key
 from portal import outage
@@ -114,14 +115,16 @@ class ResponseHeadersMiddleware:
             return response  # perhaps the database is away, and the person cannot be read
         if request.user.is_authenticated and "Cache-Control" not in response:
             add_never_cache_headers(response)
-        if _is_redirect_to_login(response):
+        goes_back = request.path == reverse("mfa_authenticate")  # from the second step of a sign-in
+        if _is_redirect_to_login(response) and not goes_back:
             return _sign_in_first(request, response)
         return response
 
 
 def _sign_in_first(request: HtmxHttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Lead to the sign-in page. If the session has ended, say so, and keep the input of a form."""
-    has_ended = settings.SESSION_COOKIE_NAME in request.COOKIES
+    is_between_steps = LOGIN_SESSION_KEY in request.session
+    has_ended = settings.SESSION_COOKIE_NAME in request.COOKIES and not is_between_steps
     if request.htmx:
         response = HttpResponseClientRedirect(_login_url(_page_of(request)))
     elif request.method == "POST":
@@ -167,13 +170,21 @@ def _page_of(request: HtmxHttpRequest) -> str:
     The URL of the request itself may not be a page. If it is that of the page with another query string, such
     as another filter, return it.
     """
-    current: str | None = request.htmx.current_url_abs_path
-    if current and request.method == "GET" and urlsplit(current).path == request.path:
+    current = _address_of_htmx(request)
+    if current and request.method == "GET" and split_address(current).path == request.path:
         return request.get_full_path()
-    referrer = urlsplit(request.headers.get("Referer", ""))
+    referrer = split_address(request.headers.get("Referer", ""))
     if not current and referrer.netloc == request.get_host():
         current = referrer._replace(scheme="", netloc="").geturl()
     return current or resolve_url(settings.LOGIN_REDIRECT_URL)
+
+
+def _address_of_htmx(request: HtmxHttpRequest) -> str | None:
+    try:
+        address: str | None = request.htmx.current_url_abs_path
+    except ValueError:  # django-htmx does not expect a damaged header
+        return None
+    return address
 
 
 SSO_CALLBACK = "/accounts/sso/callback/"

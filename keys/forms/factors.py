@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
+from django.core.exceptions import ValidationError
 
 CODE = forms.TextInput(
     attrs={"autocomplete": "one-time-code", "autocapitalize": "off", "spellcheck": "false", "maxlength": 40}
@@ -40,10 +43,20 @@ class RecoveryCodeForm(forms.Form):
     )
 
 
+class _AnswerField(forms.JSONField):
+    """JSON from a browser. Django's field lets errors about deep nesting and long numbers through."""
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            return super().to_python(value)
+        except (ValueError, RecursionError) as error:
+            raise ValidationError(self.error_messages["invalid"], code="invalid") from error
+
+
 class PasskeyForm(forms.Form):
     """The answer of the browser, as JSON that static/passkey.js makes."""
 
-    credential = forms.JSONField(widget=forms.HiddenInput)
+    credential = _AnswerField(widget=forms.HiddenInput)
 
 
 class NameForm(forms.Form):

@@ -40,7 +40,7 @@ from keys.views.people import (
     must_use_provider,
     sign_in_method,
 )
-from keys.views.second_factor import asked_with_kept_input, confirm_with_factor
+from keys.views.second_factor import BEGUN, asked_with_kept_input, begin_sign_in, confirm_with_factor
 
 EVENTS = {
     "account_reauthenticate": Event.IDENTITY_CONFIRMED,
@@ -76,10 +76,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             record(user, reason, ip=ip_of(request), browser=browser_of(request))
             request.session.flush()  # allauth has noted in it that the password was right
             raise ImmediateHttpResponse(self.respond_user_inactive(request, user))
+        begin_sign_in(request, user)
         return cast("HttpResponse | None", super().pre_login(request, user, **kwargs))
 
     def login(self, request: HttpRequest, user: User) -> None:
         is_new = user.last_login is not None and not known_browser(request, user.email)
+        request.session.pop(BEGUN, None)
         super().login(request, user)
         how: dict[str, Any] = {"method": sign_in_method(request, user)}
         how |= {"new_browser": True} if is_new else {}

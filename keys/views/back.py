@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from django.http import HttpRequest
 from django.urls import Resolver404, resolve, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from keys.rules.key_text import may_contain_a_key
+from keys.views.htmx import split_address
 
 LISTS = frozenset(
     {"keys:inventory", "keys:mine", "keys:past", "keys:dashboard", "keys:person", "keys:health"}
@@ -26,7 +27,7 @@ def list_behind(request: HttpRequest) -> str:
         return given if _is_list(given) else ""
     if request.method not in {"GET", "HEAD"}:
         return ""
-    before = urlsplit(request.headers.get("Referer", ""))
+    before = split_address(request.headers.get("Referer", ""))
     address = before._replace(scheme="", netloc="").geturl()
     return address if before.netloc == request.get_host() and _is_list(address) else ""
 
@@ -39,7 +40,7 @@ def with_back(name: str, key_id: object, back: str) -> str:
 def _is_list(address: str) -> bool:
     if len(address) > LONGEST or not url_has_allowed_host_and_scheme(address, allowed_hosts=None):
         return False
-    parts = urlsplit(address)
+    parts = split_address(address)
     if any(may_contain_a_key(value) for _, value in parse_qsl(parts.query)):
         return False
     try:

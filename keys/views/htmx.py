@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -14,6 +15,14 @@ class HtmxHttpRequest(HttpRequest):
     """A request after django-htmx's middleware. For annotations only; Django makes the requests."""
 
     htmx: HtmxDetails
+
+
+def split_address(address: str) -> SplitResult:
+    """Return the parts of an address that a browser sent, or of an empty one if it cannot be read."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
 
 
 def render_part(

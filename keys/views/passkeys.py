@@ -25,7 +25,8 @@ from keys.models import User
 LASTS = 5 * 60
 """Seconds after which a challenge is no longer accepted."""
 SALT = "keys.passkey-challenge"
-REFUSED = (ValidationError, ValueError, TypeError, KeyError, AttributeError)
+REFUSED = (ValidationError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
+"""What fido2 and the parsers raise for a damaged answer."""
 
 
 def creation_answer(user: User) -> HttpResponse:

@@ -18,6 +18,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.crypto import constant_time_compare
 from django.utils.html import format_html
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -38,6 +39,9 @@ from keys.views.people import actor_of, browser_of, ip_of, keep_session_mark
 
 WRONG_CODE = "This code is wrong, or was used already. Enter the newest one."
 WRONG_PASSKEY = "This passkey was not accepted. Try again, or use another way."
+ENDED = "This sign-in has ended, because the account was changed in the meantime. Sign in again."
+BEGUN = "sign_in_begun"
+"""The name, in the session, of the hash that the person had when their sign-in began."""
 TOO_MANY = "There were too many wrong codes. Wait five minutes, then try again."
 
 
@@ -49,6 +53,10 @@ def second_factor(request: HttpRequest) -> HttpResponseBase:
     if "cancel" in request.POST:
         aborted: HttpResponse = stage.abort()
         return aborted
+    if not _goes_on(request, stage.login.user):
+        ended: HttpResponse = stage.abort()
+        messages.error(request, ENDED)
+        return ended
     form = _form_of(request, stage.login.user, recovery=True)
     if request.method == "POST":
         proven = _proven(request, stage.login.user, form, Event.SIGNED_IN)
@@ -56,6 +64,17 @@ def second_factor(request: HttpRequest) -> HttpResponseBase:
             _record(request, stage.login.user, proven)
             return resume(request, stage.exit())
     return second_factor_page(request, stage.login.user, form)
+
+
+def begin_sign_in(request: HttpRequest, user: User) -> None:
+    """Note the hash that all sessions of ``user`` have now, for the second step of their sign-in."""
+    request.session[BEGUN] = user.get_session_auth_hash()
+
+
+def _goes_on(request: HttpRequest, user: User) -> bool:
+    """Return whether nothing has ended the person's sessions, or their access, since the sign-in began."""
+    same = constant_time_compare(request.session.get(BEGUN, ""), user.get_session_auth_hash())
+    return same and user.is_active
 
 
 def asked_with_kept_input(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.core import signing
+from django.test import Client
 from django.utils import timezone
 
 from keys.models import ApiKey, Session, User
@@ -151,3 +152,12 @@ def test_a_deletion_is_not_offered_without_its_page(ended, cast, where):
     address = f"/keys/{key.pk}/delete/" if where == "key" else f"/keys/bulk/{key.pk}/start/"
     asked = ended.post(address, {"act": "delete", "typed": "12"})
     assert asked["Location"].startswith("/accounts/login/")
+
+
+@pytest.mark.parametrize("header", ["HX-Current-URL", "Referer"])
+def test_a_damaged_address_in_a_header_leads_to_the_sign_in_page(cast, header):
+    headers = {header: "http://[::1", "HX-Request": "true"}
+    response = Client(raise_request_exception=False).get("/keys/", headers=headers)
+    assert response["HX-Redirect"].startswith("/accounts/login/")
+    insider = signed_in(cast.admin)
+    assert insider.get(f"/keys/{a_key(cast.admin).id}/", headers={header: "http://["}).status_code == 200

@@ -6,8 +6,12 @@ import pytest
 from allauth.mfa.models import Authenticator
 from django.core import mail
 
+from keys.actions.factors.reset import reset_factors
+from keys.actions.people.change_password import change_password
+from keys.actions.people.end_sessions import end_sessions
+from keys.actions.people.remove import remove_person
 from keys.models import Session
-from tests.cast import a_live_key, a_selection, signed_in
+from tests.cast import a_live_key, a_selection, actor, signed_in
 from tests.pages.factors import (
     CODES,
     CONFIRM,
@@ -27,6 +31,53 @@ from tests.support.authenticators import (
 from tests.support.post_office import deliver
 
 pytestmark = pytest.mark.usefixtures("at_an_address_for_passkeys")
+
+
+def ended_by(cast, how):
+    """Do something that ends the sessions of the admin."""
+    admin = cast.admin
+    if how == "a new password":
+        change_password(admin, "nine green bottles hang", by_link=True, ip="192.0.2.7", browser="")
+    elif how == "the Owner":
+        end_sessions(actor(cast.owner), admin.pk, reason="A stolen laptop.")
+    elif how == "a reset":
+        reset_factors(actor(cast.owner), admin.pk, reason="A lost phone.")
+    else:
+        remove_person(admin.email)
+
+
+@pytest.mark.parametrize("how", ["a new password", "the Owner", "a reset", "removal"])
+def test_what_ends_sessions_ends_a_sign_in_between_its_steps(cast, how):
+    secret, _ = add_app(signed_in(cast.admin))
+    browser = a_browser()
+    after_password(browser)
+    ended_by(cast, how)
+    assert browser.post(STEP, {"code": code_of(secret)})["Location"] == LOGIN
+    assert not is_in(browser)
+    assert "This sign-in has ended" in text(browser.get(LOGIN))
+    assert outcomes("session:start") == []
+
+
+def test_cancelling_is_no_ended_session(cast):
+    add_app(signed_in(cast.admin))
+    browser = a_browser()
+    after_password(browser)
+    assert "Your session has ended" not in text(browser.get("/keys/", follow=True))
+    assert browser.post(STEP, {"cancel": "1"})["Location"] == LOGIN
+    assert "Your session has ended" not in text(browser.get(LOGIN))
+
+
+DEEP, LONG = "[" * 2000 + "]" * 2000, "1" * 5000
+
+
+def test_a_damaged_answer_of_a_browser_is_refused(cast):
+    insider, browser = signed_in(cast.admin), a_browser()
+    add_app(insider)
+    for damaged in (DEEP, LONG):
+        assert browser.post("/accounts/login/passkey/", {"credential": damaged}).status_code == 422
+        after_password(browser)
+        assert browser.post(STEP, {"credential": damaged}).status_code == 422
+    assert insider.post("/account/recovery-codes/", {"replaces": "9" * 5000}).status_code == 409
 
 
 def test_guessing_is_slowed_down_and_mailed_once(cast):
