@@ -17,6 +17,8 @@ from keys.models.user import User
 
 STARTED, SEEN, ADDRESS, BROWSER = "started_at", "seen_at", "ip", "browser"
 """Names in a session's data."""
+BEGUN = "sign_in_begun"
+"""The person who has yet to show a second factor, and the hash that their sessions had at the first step."""
 HANDLE = "handle"
 """The session's name on pages. It stays the same when the session gets a new id."""
 
@@ -24,7 +26,7 @@ HANDLE = "handle"
 class Session(AbstractBaseSession):
     """A browser's session. ``session_key`` is a hash, so nobody can use a session with a copy of its row.
 
-    ``user`` and ``handle`` are empty until the person is signed in.
+    ``user`` is empty until a person has given their password, and ``handle`` until they are signed in.
     """
 
     user = models.ForeignKey(User, null=True, on_delete=models.CASCADE, db_index=False)
@@ -71,7 +73,7 @@ class SessionStore(DatabaseStore):
             session_key=hash_of(self._get_or_create_session_key()),  # type: ignore[attr-defined]
             session_data=self.encode(data),
             expire_date=self.get_expiry_date(),
-            user_id=data.get(SESSION_KEY),
+            user_id=data.get(SESSION_KEY) or data.get(BEGUN, {}).get("user"),
             handle=data.get(HANDLE),
         )
 

@@ -26,6 +26,7 @@ from keys.actions.sso.refuse import refuse_sign_in
 from keys.jobs import mails
 from keys.models import User
 from keys.models.factor import has_factor
+from keys.models.session import BEGUN
 from keys.rules.events import Event
 from keys.rules.password_sign_in import PasswordSignIn
 from keys.rules.sso import issuer
@@ -40,7 +41,7 @@ from keys.views.people import (
     must_use_provider,
     sign_in_method,
 )
-from keys.views.second_factor import BEGUN, asked_with_kept_input, begin_sign_in, confirm_with_factor
+from keys.views.second_factor import asked_with_kept_input, begin_sign_in, confirm_with_factor
 
 EVENTS = {
     "account_reauthenticate": Event.IDENTITY_CONFIRMED,

@@ -29,6 +29,7 @@ from keys.actions.people import sign_in, throttle
 from keys.forms.factors import AnyCodeForm, CodeForm, PasskeyForm, RecoveryCodeForm
 from keys.models import User
 from keys.models.factor import CODES, METHODS, PASSKEY
+from keys.models.session import BEGUN
 from keys.rules.events import Event
 from keys.selectors.factors.page import factors_of
 from keys.views.factor_mails import mail_recovery_code_used, mail_wrong_code
@@ -40,8 +41,6 @@ from keys.views.people import actor_of, browser_of, ip_of, keep_session_mark
 WRONG_CODE = "This code is wrong, or was used already. Enter the newest one."
 WRONG_PASSKEY = "This passkey was not accepted. Try again, or use another way."
 ENDED = "This sign-in has ended, because the account was changed in the meantime. Sign in again."
-BEGUN = "sign_in_begun"
-"""The name, in the session, of the hash that the person had when their sign-in began."""
 TOO_MANY = "There were too many wrong codes. Wait five minutes, then try again."
 
 
@@ -50,13 +49,13 @@ TOO_MANY = "There were too many wrong codes. Wait five minutes, then try again."
 def second_factor(request: HttpRequest) -> HttpResponseBase:
     """Ask a person whose password was right for their second factor, then sign them in."""
     stage: LoginStage = request._login_stage  # type: ignore[attr-defined]  # noqa: SLF001 - allauth's way
-    if "cancel" in request.POST:
+    goes_on = _goes_on(request, stage.login.user)
+    if "cancel" in request.POST or not goes_on:
+        request.session.pop(BEGUN, None)
+        if not goes_on:
+            messages.error(request, ENDED)
         aborted: HttpResponse = stage.abort()
         return aborted
-    if not _goes_on(request, stage.login.user):
-        ended: HttpResponse = stage.abort()
-        messages.error(request, ENDED)
-        return ended
     form = _form_of(request, stage.login.user, recovery=True)
     if request.method == "POST":
         proven = _proven(request, stage.login.user, form, Event.SIGNED_IN)
@@ -67,14 +66,14 @@ def second_factor(request: HttpRequest) -> HttpResponseBase:
 
 
 def begin_sign_in(request: HttpRequest, user: User) -> None:
-    """Note the hash that all sessions of ``user`` have now, for the second step of their sign-in."""
-    request.session[BEGUN] = user.get_session_auth_hash()
+    """Note whose second step comes next. What ends the sessions of ``user`` then ends this sign-in, too."""
+    request.session[BEGUN] = {"user": user.pk, "hash": user.get_session_auth_hash()}
 
 
 def _goes_on(request: HttpRequest, user: User) -> bool:
     """Return whether nothing has ended the person's sessions, or their access, since the sign-in began."""
-    same = constant_time_compare(request.session.get(BEGUN, ""), user.get_session_auth_hash())
-    return same and user.is_active
+    begun = request.session.get(BEGUN, {}).get("hash", "")
+    return user.is_active and constant_time_compare(begun, user.get_session_auth_hash())
 
 
 def asked_with_kept_input(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

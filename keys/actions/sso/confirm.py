@@ -13,9 +13,7 @@ from keys.rules.errors import ProviderRefused
 from keys.rules.policy import Actor
 from keys.rules.sso import SKEW, Claims, contexts
 
-OTHER_PERSON = (
-    "Somebody else signed in at the sign-in provider. You are still signed in to the portal as before."
-)
+OTHER_PERSON = "Somebody else signed in at the sign-in provider."
 NOT_ASKED = "The sign-in provider did not ask you to sign in again."
 FROM_THE_FUTURE = "The sign-in provider says that you will sign in later. Check both clocks."
 TOO_WEAK = "The sign-in provider did not check your identity as strongly as the portal requires."
