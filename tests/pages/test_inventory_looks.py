@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from tests.cast import a_key, an_event, said_by, signed_in
-from tests.pages.helpers import HTMX, events, many_keys
+from tests.pages.helpers import HTMX, events, many_keys, walk_pages
 
 
 @pytest.fixture
@@ -22,8 +22,10 @@ def looks() -> list[tuple[str, dict]]:
 
 
 def test_paging_sorting_and_reloading_are_one_view(admin, cast):
-    keys = many_keys(cast.owner, 60)
-    for query in ("", "?sort=name", f"?after={keys[3].pk}", ""):
+    many_keys(cast.owner, 60)
+    pages = list(walk_pages(admin, "/keys/"))
+    assert len(pages) == 2
+    for query in ("?sort=name", ""):
         assert admin.get(f"/keys/{query}").status_code == 200
     assert looks() == [("inventory:view", {})]
     [event] = events(type="inventory:view")

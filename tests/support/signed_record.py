@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,8 @@ def write(kept: Kept, workspace: Workspace, url: str) -> None:
         # No event says that the cast was added, so it may not sign in any more.
         cast = User.objects.exclude(email="new@contenzilla.example")
         cast.update(added_at=None, is_active=False, password="!")
+        # A test may use this record long after it was written.
+        User.objects.update(role_checked_at=timezone.now() - timedelta(hours=1))
 
 
 def _live(workspace: Workspace) -> None:

@@ -38,7 +38,8 @@ def test_a_worker_that_writes_meanwhile_does_not_fail_a_download(kept, monkeypat
     monkeypatch.setattr(exports, "ROWS_AT_ONCE", 2)  # the statement has more rows than were read
     monkeypatch.setattr(export_csv, "activity_export", read_then_let_others_write)
     before = AuditEvent.objects.count()
-    User.objects.update(added_at=timezone.now(), is_active=True)
+    now = timezone.now()
+    User.objects.update(added_at=now, role_checked_at=now, is_active=True)
     actor = User.objects.get(email="admin@contenzilla.example").as_actor()
     export = export_csv.export_activity(actor, QueryDict())
     assert len(list(export.rows)) == export.count == before
