@@ -106,6 +106,16 @@ def vendor(request: pytest.FixtureRequest) -> str | None:
     return getattr(request, "param", None)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _held_clock() -> Iterator[None]:
+    """Stop the clock by which this process computes the codes of authenticator apps."""
+    from tests.support.authenticators import hold_clock
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        hold_clock(monkeypatch)
+        yield
+
+
 @pytest.fixture(scope="session")
 def _folder_of_all(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder that all workers of pytest-xdist share."""

@@ -55,8 +55,19 @@ def _generate(page: Page, name: str) -> None:
     pytest.fail("no attempt was carried out")
 
 
+def _load_with_vaults(page: Page) -> None:
+    """Load the store page until Cerby has listed its vaults. Until then the page says why it offers none."""
+    for _ in range(ATTEMPTS):
+        if page.get_by_role("button", name="Save in Cerby").count():
+            return
+        expect(page.get_by_text("The portal cannot list your Cerby vaults right now")).to_be_visible()
+        page.reload()
+    pytest.fail("Cerby listed no vaults")
+
+
 def _save(page: Page) -> None:
     """Save the key in Cerby, with repeats. Until then the key stays in the tab."""
+    _load_with_vaults(page)
     key = steps.show(page)
     page.get_by_role("button", name="Save in Cerby").click()
     dialog = page.get_by_role("dialog", name="Save your API key in Cerby?")

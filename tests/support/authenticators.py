@@ -8,12 +8,13 @@ import json
 import re
 import secrets
 import struct
-import time
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from allauth.account.utils import user_pk_to_url_str
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from allauth.mfa.totp.internal import auth
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.test import Client
@@ -99,9 +100,18 @@ def options_of(browser: Client, url: str) -> dict[str, Any]:
     return response.json()["publicKey"]
 
 
+def hold_clock(monkeypatch: pytest.MonkeyPatch, *, periods: int = 0) -> None:
+    """Stop the clock of codes in the middle of this period, or ``periods`` of 30 seconds later.
+
+    Otherwise a period may end between two steps of a test.
+    """
+    middle = (int(auth.time.time()) // 30 + periods) * 30 + 15
+    monkeypatch.setattr(auth, "time", SimpleNamespace(time=lambda: middle))
+
+
 def code_of(secret: str, *, periods: int = 0) -> str:
     """Return the code that an app shows now, or ``periods`` of 30 seconds later."""
-    return format_hotp_value(hotp_value(secret, int(time.time()) // 30 + periods))
+    return auth.format_hotp_value(auth.hotp_value(secret, int(auth.time.time()) // 30 + periods))
 
 
 def add_passkey(browser: Client, name: str = "Laptop", **wrong: Any) -> tuple[Passkey, Any]:
