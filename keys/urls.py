@@ -93,6 +93,7 @@ urlpatterns = [
     path("keys/<uuid:key_id>/withdraw/", withdraw.withdraw, name="withdraw"),
     path("keys/<uuid:key_id>/edit/", edit.edit, name="edit"),
     path("keys/<uuid:key_id>/adopt/", key.adopt, name="key-adopt"),
+    path("keys/<uuid:key_id>/accept-reach/", key.accept_grown_reach, name="key-accept-reach"),
     path("keys/<uuid:key_id>/keep/", key.keep, name="key-keep"),
     path("keys/<uuid:key_id>/rescope/", key.rescope, name="key-rescope"),
     path("keys/<uuid:key_id>/delete/", key.delete, name="key-delete"),

@@ -150,7 +150,7 @@ USE_I18N = False
 TASKS = {
     "default": {
         "BACKEND": "django_tasks_db.DatabaseBackend",
-        "QUEUES": ["default", "mail", "slow", "bulk", "verification"],
+        "QUEUES": ["default", "mail", "slow", "bulk", "verification", "reach"],
     }
 }
 

@@ -183,9 +183,12 @@ ACCOUNTS = (
 )
 
 RECORDS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("team", {"name": "Marketing"}),
-    ("team", {"name": "IT"}),
-    ("team", {"name": "Security"}),
+    ("team", {"name": "Marketing", "members": ("mei.tanaka", "user", "grace.abiola", "luca.ferrari")}),
+    ("team", {"name": "IT", "members": ("admin", "jonas.weiss", "super-admin")}),
+    ("team", {"name": "Security", "members": ("owner", "super-admin", "priya.raman", "jonas.weiss")}),
+    ("collection", {"name": "Ads", "createdBy": "mei.tanaka"}),
+    ("collection", {"name": "Infrastructure", "createdBy": "jonas.weiss"}),
+    ("collection", {"name": "Press", "createdBy": "owner"}),
     ("integration", {"name": "Okta"}),
     ("integration", {"name": "Slack"}),
     ("integration", {"name": "Workday", "status": "disabled"}),
@@ -204,4 +207,15 @@ JOBS = (
     DemoJob("Video channel", "mfa_enrollment", "failed"),
 )
 
-SECRETS = ("Office Wi-Fi", "Domain transfer code", "Recovery codes of the registrar", "Press server login")
+SECRETS = (
+    ("Office Wi-Fi", "owner"),
+    ("Domain transfer code", "owner"),
+    ("Recovery codes of the registrar", "owner"),
+    ("Press server login", "owner"),
+    ("Deploy key of the web shop", "jonas.weiss"),
+    ("Signing certificate of the CI", "jonas.weiss"),
+    ("Staging database", "jonas.weiss"),
+    ("Ad account recovery codes", "mei.tanaka"),
+    ("Backup encryption phrase", "super-admin"),
+)
+"""The title and the owner of each secret."""

@@ -1,4 +1,4 @@
-"""Vaults, accounts, teams, integrations and jobs: their storage and endpoints."""
+"""Vaults, accounts, collections, teams, integrations and jobs: their storage and endpoints."""
 
 from __future__ import annotations
 
@@ -59,6 +59,16 @@ def vault_takes_secrets(db: sqlite3.Connection, vault_id: str) -> bool | None:
         return None
     attributes = _resource(row, None)["attributes"]
     return bool(attributes["state"] == "enabled" and attributes["scheme"] != LOCAL_SCHEME)
+
+
+def owned_by(db: sqlite3.Connection, type_name: str, person_id: str) -> list[Json]:
+    """Return the accounts or collections that this person owns, or the teams that they are in."""
+    owner = people.owner_id(db)
+    rows = db.execute(_ALL, [type_name]).fetchall()
+    if type_name == "team":
+        rows = [row for row in rows if person_id in json.loads(row["attributes"]).get("members", ())]
+    found = [_resource(row, owner) for row in rows]
+    return [one for one in found if type_name == "team" or one["attributes"]["createdBy"] == person_id]
 
 
 def list_endpoint(type_name: str) -> Handler:
@@ -145,6 +155,8 @@ def _resource(row: sqlite3.Row, owner: str | None) -> Json:
         type_name, attributes = "vault", _vault(given, made)
     elif row["type"] == "team":
         type_name, attributes = "team", _team(given, made)
+    elif row["type"] == "collection":
+        type_name, attributes = "collections", {"name": given["name"], **made}
     elif row["type"] == "job":
         type_name, attributes = "job", _job(given, made)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sandbox import api_keys, people, records, secret_members, stored_secrets
+from sandbox import api_keys, owned_items, people, records, secret_members, stored_secrets
 from sandbox.auth import Access
 from sandbox.messages import Handler
 from sandbox.problems import method_not_allowed, not_found
@@ -42,14 +42,22 @@ _ACCOUNTS = _any_of("read:items", "read:items:accounts")
 _SECRETS = _any_of("read:items", "read:items:secrets")
 _NEW_SECRET = _all_of("read:items:secrets", "write:items:secrets")
 _SHARE = _any_of("write:items:secrets")
+_SECRETS_OF = _for_admins("read:items", "read:items:secrets")
+_ACCOUNTS_OF = _for_admins("read:items", "read:items:accounts")
+_COLLECTIONS_OF = _for_admins("read:items")
 _INTEGRATIONS = _any_of("read:integrations")
 _JOBS = _for_admins("read:automations")
 _KEY_MANAGEMENT = Access(roles=ADMINS, people_only=True)
 
-# Cerby publishes the scopes and the roles. Key management is our contract.
+# Cerby publishes the scopes and the roles. Key management is our contract, and so is who may read the lists
+# of a person's items, of which Cerby publishes only that they exist.
 ROUTES = (
     Route("GET", "users", people.list_users, _USERS),
     Route("GET", "users/*", people.get_user, _USERS),
+    Route("GET", "users/*/teams", owned_items.list_endpoint("teams"), _TEAMS),
+    Route("GET", "users/*/secrets", owned_items.list_endpoint("secrets"), _SECRETS_OF),
+    Route("GET", "users/*/accounts", owned_items.list_endpoint("accounts"), _ACCOUNTS_OF),
+    Route("GET", "users/*/collections", owned_items.list_endpoint("collections"), _COLLECTIONS_OF),
     Route("GET", "vaults", records.list_endpoint("vault"), _VAULTS),
     Route("GET", "secrets", stored_secrets.list_secrets, _SECRETS),
     Route("GET", "secrets/*", stored_secrets.get_secret, _SECRETS),

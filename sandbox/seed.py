@@ -90,7 +90,7 @@ def _add_records(db: sqlite3.Connection, now: datetime, vaults: int) -> None:
             record_id=_id(type_name, name),
             created_at=stamp(now - _WORKSPACE_AGE + timedelta(days=number)),
         )
-    for number, title in enumerate(SECRETS):
+    for number, (title, owner) in enumerate(SECRETS):
         stored_secrets.add(
             db,
             secret_id=_id("secret", title),
@@ -99,7 +99,7 @@ def _add_records(db: sqlite3.Connection, now: datetime, vaults: int) -> None:
             body=auth.new_key(),
             vault_id=_id("vault", VAULTS[0]),
             created_at=stamp(now - timedelta(days=300 - number)),
-            created_by=_id("person", "owner"),
+            created_by=_id("person", owner),
         )
 
 
@@ -118,7 +118,7 @@ def _records(now: datetime, vaults: int) -> list[tuple[str, str, dict[str, Any]]
             "lastLoginDate": optional_stamp(_before(now, account.last_login)),
         }
         found.append(("account", attributes))
-    found += RECORDS
+    found += [(type_name, _with_ids(attributes)) for type_name, attributes in RECORDS]
     named = [(type_name, str(attributes["name"]), attributes) for type_name, attributes in found]
     for job in JOBS:
         account_of_job = {
@@ -129,6 +129,16 @@ def _records(now: datetime, vaults: int) -> list[tuple[str, str, dict[str, Any]]
         details = {"account": account_of_job, "workflowType": job.workflow_type, "status": job.status}
         named.append(("job", f"{job.workflow_type}:{job.account}", details))
     return named
+
+
+def _with_ids(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes with the ids of the people whom they name."""
+    ids: dict[str, Any] = {}
+    if "createdBy" in attributes:
+        ids["createdBy"] = _id("person", attributes["createdBy"])
+    if "members" in attributes:
+        ids["members"] = [_id("person", name) for name in attributes["members"]]
+    return attributes | ids
 
 
 def _id(kind: str, name: str) -> str:

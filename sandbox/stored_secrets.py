@@ -23,6 +23,11 @@ _LONGEST_BODY = 100_000
 _ALL = "SELECT * FROM secrets ORDER BY created_at, rowid"
 _ONE = "SELECT * FROM secrets WHERE id = ?"
 
+_OWNED = (
+    "SELECT secrets.* FROM secrets JOIN secret_members ON secret_id = secrets.id"
+    " WHERE kind = 'users' AND member_id = ? AND role = ? ORDER BY secrets.created_at, secrets.rowid"
+)
+
 _LISTING = Listing({"category": choice(SECRET_CATEGORIES)}, frozenset({"title", "createdAt", "updatedAt"}))
 
 
@@ -78,6 +83,11 @@ def every(db: sqlite3.Connection) -> list[Json]:
     requires_identity_challenge.
     """
     return [dict(row) for row in db.execute(_ALL)]
+
+
+def owned_by(db: sqlite3.Connection, person_id: str) -> list[Json]:
+    """Return the secrets of which this person is an owner."""
+    return [_resource(row) for row in db.execute(_OWNED, [person_id, secret_members.OWNER])]
 
 
 def list_secrets(call: Call) -> Response:

@@ -166,7 +166,7 @@ class Workspace:
         return self.add_record("vault", {"name": name, "state": state, "scheme": scheme})
 
     def add_record(self, type_name: str, attributes: dict[str, Any]) -> str:
-        """Add a ``vault``, ``account``, ``team``, ``integration`` or ``job`` and return its id."""
+        """Add a vault, account, collection, team, integration or job, and return its id."""
         with self.store.transaction() as db:
             return records.add(db, type_name, attributes, created_at=stamp(self.clock()))
 

@@ -44,7 +44,8 @@ class Call:
     ``doing`` completes "Cerby refused to …". ``ok``: the statuses of success. ``manages_keys``: the call
     needs the bearer token. ``conflict_is_doubt``: a 409 does not prove that nothing was done. ``quotes``:
     Cerby's message may be shown to a person. ``within``: seconds for the call, if fewer than usual, because a
-    person waits and can do without the answer. ``largest``: bytes of the answer.
+    person waits and can do without the answer. ``largest``: bytes of the answer. ``is_extra``: the portal can
+    do without the call, so a 401 raises no alert: the credential may lack this scope on purpose.
     """
 
     doing: str
@@ -58,6 +59,7 @@ class Call:
     quotes: bool = True
     within: float = math.inf
     largest: int = LARGEST_RESOURCE
+    is_extra: bool = False
 
     @property
     def writes(self) -> bool:

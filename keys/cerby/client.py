@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from http import HTTPStatus
+from itertools import islice
 from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID, uuid5
@@ -22,6 +23,7 @@ from keys.cerby.listed import UnreadableItem, UnreadableKey, listed_key, or_unre
 from keys.cerby.values import WireError
 from keys.cerby.wire import IssuedKey, IssueRequest, Person, Secret, UpstreamKey, Vault
 from keys.rules.errors import CerbyError, CerbyInDoubt, CerbyKeyWithoutSecret, CerbyRefused
+from keys.rules.reach import Items
 from portal.conf import without_api_path
 from portal.variables import is_loopback
 
@@ -126,6 +128,15 @@ class CerbyClient:
         """Return the secrets with this title that the API key's user can see."""
         listed = self._readable(self._soon(Call("list the secrets", "GET", wire.SECRETS)), wire.secret)
         return [secret for secret in listed if secret.title == title]
+
+    def items_of(self, person_id: UUID, items: Items, *, most: int) -> list[UUID]:
+        """Return the ids of at most ``most`` secrets, accounts, collections or teams of a person.
+
+        Cerby publishes that these lists exist, but nothing of their items, of which only the id is read.
+        """
+        path = wire.items_of(person_id, items.value)
+        call = Call(f"list the {items.value} of a person", "GET", path, is_extra=True)
+        return [item.id for item in islice(self._readable(self._soon(call), wire.member), most)]
 
     def share_secret(self, secret_id: UUID, *, with_person: UUID, message: str) -> None:
         """Make a person an owner of the secret, or do nothing if it is shared with them already."""
@@ -318,7 +329,7 @@ class CerbyClient:
         outcome = self._exchange.carry_out(call)
         if isinstance(outcome, Answer) and calls.is_web_page(outcome) and not call.manages_keys:
             raise calls.web_page(call, outcome.status)
-        if isinstance(outcome, Answer):
+        if isinstance(outcome, Answer) and not call.is_extra:
             self._on_answer(self._exchange.credential_name(call), call.doing, outcome.status)
         if isinstance(outcome, Answer) and outcome.status in call.ok:
             return outcome

@@ -211,6 +211,14 @@ def members_of(secret_id: UUID) -> str:
     return f"{SECRETS}/{secret_id}/members/users"
 
 
+def items_of(person_id: UUID, items: str) -> str:
+    """Return the path of a person's teams, secrets, accounts or collections.
+
+    Cerby's changelog names these lists; their paths are our assumption.
+    """
+    return f"{USERS}/{person_id}/{items}"
+
+
 def member_request(person_id: UUID, *, message: str) -> object:
     """Return the body of a request that makes a person an owner of a secret (Cerby, published)."""
     attributes = {"role": "secret_owner", "message": message}
@@ -299,7 +307,7 @@ def secret(resource: object) -> Secret:
 
 @dataclass(frozen=True)
 class Member:
-    """A person with whom a secret is shared."""
+    """A person with whom a secret is shared, or an item of a person: only the id is read."""
 
     id: UUID
 

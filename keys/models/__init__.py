@@ -10,6 +10,7 @@ from keys.models.figures import DashboardFigures
 from keys.models.folding import fold
 from keys.models.job import PeriodicJob
 from keys.models.node import MacChain, Node
+from keys.models.reach import Reach
 from keys.models.refusal import RefusalCount
 from keys.models.reveal import RevealGrant
 from keys.models.safeguards import HeldBack, Pause, Quarantine
@@ -47,6 +48,7 @@ __all__ = [
     "Pause",
     "PeriodicJob",
     "Quarantine",
+    "Reach",
     "RefusalCount",
     "Reminder",
     "RevealGrant",

@@ -54,6 +54,9 @@ class ApiKey(OwnershipColumns):
 
     ``holds_name``: 1 if no other key that people register may have the same owner and name while this one is
     in use, else NULL. Cerby allows several keys with one name, so only the first of them holds it.
+
+    ``reach_since``: the first count of the owner's items after the key was made, or the one that a person
+    accepted. ``reach_grew_at``: when the portal found that the key can open more items than then.
     """
 
     class Origin(models.TextChoices):
@@ -168,6 +171,9 @@ class ApiKey(OwnershipColumns):
 
     holds_name = models.PositiveSmallIntegerField(null=True)
 
+    reach_since = models.DateTimeField(null=True)
+    reach_grew_at = models.DateTimeField(null=True)
+
     objects = FoldingQuerySet["ApiKey"].as_manager()
 
     class Meta(OwnershipColumns.Meta):
@@ -270,6 +276,7 @@ class ApiKey(OwnershipColumns):
                     ("unadopted", "unadopted"),
                     ("owner_left", "owner_left_at"),
                     ("orphan", "orphan"),
+                    ("reach_grew", "reach_grew_at"),
                 )
             ),
             models.Index(

@@ -41,6 +41,8 @@ class Event(enum.StrEnum):
     KEY_CHANGED = "key:change"
     KEY_MISSING = "key:miss"
     KEY_REMINDED = "key:remind"
+    KEY_REACH_GREW = "key:reach-grow"
+    KEY_REACH_ACCEPTED = "key:reach-accept"
     BULK_STARTED = "bulk:start"
     BULK_STOPPED = "bulk:stop"
     KEY_REPAIRED = "key:repair"
@@ -130,6 +132,8 @@ _LABELS = {
     Event.KEY_CHANGED: "API key changed in Cerby",
     Event.KEY_MISSING: "API key missing in Cerby",
     Event.KEY_REMINDED: "Owner reminded by a person",
+    Event.KEY_REACH_GREW: "Reach of an API key grew",
+    Event.KEY_REACH_ACCEPTED: "Grown reach of an API key accepted",
     Event.BULK_STARTED: "Bulk action started",
     Event.BULK_STOPPED: "Bulk action stopped",
     Event.KEY_REPAIRED: "Inventory row restored from the audit log",
@@ -237,6 +241,8 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.KEY_WITHDRAWN: frozenset({"import"}),
     Event.KEY_CHANGED: frozenset({"before", "after", "owner_id", "removed_at"}),
     Event.KEY_REPAIRED: frozenset({"before", "after", "owner_id"}),
+    Event.KEY_REACH_GREW: frozenset({"grown", "reach", "since"}),
+    Event.KEY_REACH_ACCEPTED: frozenset({"reach"}),
     Event.BULK_STARTED: frozenset({"act", "count", "list_digest"}),
     Event.BULK_STOPPED: frozenset({"act", "count"}),
     Event.SWEEP_STOPPED: frozenset({"revocations", "keys"}),

@@ -77,6 +77,7 @@ class Action(enum.StrEnum):
     ERASE_PERSON = "person:erase"
     KEEP_KEY = "key:keep"
     REMIND_OWNER = "key:remind"
+    ACCEPT_REACH = "key:reach-accept"
     END_QUARANTINE = "quarantine:end"
 
     @property
@@ -120,6 +121,7 @@ _ACTION_WORDS = {
     Action.KEEP_KEY: "keep an API key that is held back by the quarantine",
     Action.END_QUARANTINE: "end the quarantine",
     Action.REMIND_OWNER: "remind the owner of an API key",
+    Action.ACCEPT_REACH: "accept that the reach of an API key has grown",
 }
 
 
@@ -198,6 +200,7 @@ MATRIX: dict[Action, Rule] = {
     Action.KEEP_KEY: Rule(HIGHEST, fresh_role=True),
     Action.END_QUARANTINE: Rule(HIGHEST, fresh_role=True),
     Action.REMIND_OWNER: Rule(ADMINS, fresh_role=True),
+    Action.ACCEPT_REACH: Rule(ADMINS, fresh_role=True, accountable=True),
 }
 
 OWNER_ONLY_MATRIX: dict[Action, Rule] = MATRIX | {

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from keys.actions.keys.adopt import adopt_key
 from keys.actions.keys.delete import delete_key
 from keys.actions.keys.rescope import needs, rescope_key
+from keys.actions.reach.accept import accept_reach
 from keys.actions.safeguards.keep import keep_key
 from keys.forms.new_key import AdoptForm
 from keys.models import ApiKey
@@ -44,6 +45,14 @@ def adopt(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
     adopt_key(actor, key_id, purpose=form.cleaned_data["purpose"])
     messages.success(request, "The key is adopted: its purpose is recorded.")
     return HttpResponseRedirect(back or reverse("keys:key", args=[key_id]))
+
+
+@require_POST
+def accept_grown_reach(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
+    """Accept that the key can open more than before."""
+    accept_reach(actor_of(request), key_id)
+    messages.success(request, "Accepted. The portal compares the reach of this key with the present count.")
+    return HttpResponseRedirect(reverse("keys:key", args=[key_id]))
 
 
 @require_POST

@@ -24,6 +24,10 @@ def world(tmp_path: Path) -> Iterator[World]:
 ENDPOINTS = {
     "GET users": [{"read:users"}],
     "GET users/*": [{"read:users"}],
+    "GET users/*/teams": [{"read:users"}, {"read:teams"}],
+    "GET users/*/secrets": [{"read:items"}, {"read:items:secrets"}],
+    "GET users/*/accounts": [{"read:items"}, {"read:items:accounts"}],
+    "GET users/*/collections": [{"read:items"}],
     "GET vaults": [{"read:vaults"}],
     "GET secrets": [{"read:items"}, {"read:items:secrets"}],
     "GET secrets/*": [{"read:items"}, {"read:items:secrets"}],
@@ -55,7 +59,7 @@ def call(world: World, endpoint: str, **credential: str):
         target = world.issue().json()["data"]["id"]
     elif kind == "secret" and "*" in path:
         target = create_secret(world, token=world.token()).json()["data"]["id"]
-    elif path == "users/*":
+    elif path.startswith("users/*"):
         target = world.people["user"]
     else:
         target = world.records.get(kind, "")

@@ -38,6 +38,23 @@ def emails(response) -> list[str]:
     return [user["attributes"]["email"].partition("@")[0] for user in response.json()["data"]]
 
 
+def test_the_lists_of_a_person_have_what_they_own_and_their_teams(world, token):
+    sandbox, person = world.sandbox, world.people["user"]
+    other = world.people["admin"]
+    sandbox.add_record("account", {"name": "Ads", "createdBy": person})
+    sandbox.add_record("collection", {"name": "Press", "createdBy": person})
+    sandbox.add_record("collection", {"name": "Another's", "createdBy": other})
+    sandbox.add_record("team", {"name": "Marketing", "members": [person]})
+    key = world.key("read:items:secrets", "write:items:secrets", owner="user")
+    made = world.call("POST", "secrets", json=world.new_secret(), key=key).json()["data"]["id"]
+    assert labels(world.get(f"users/{person}/accounts", token=token)) == ["Ads"]
+    assert names(world.get(f"users/{person}/collections", token=token)) == ["Press"]
+    assert names(world.get(f"users/{person}/teams", token=token)) == ["Marketing"]
+    assert [one["id"] for one in world.get(f"users/{person}/secrets", token=token).json()["data"]] == [made]
+    assert world.get(f"users/{other}/secrets", token=token).json()["data"] == []
+    assert world.get(f"users/{world.vault}/teams", token=token).status_code == 404
+
+
 def test_a_list_has_data_links_and_meta(world, token):
     answer = world.get("users?page[size]=1&sort=email", token=token)
     assert answer.status_code == 200

@@ -92,6 +92,12 @@ def _lines(now: datetime) -> list[Line | None]:
         _needing(
             "warning", "review-due", "Check whether they are still needed, then set the next date.", now
         ),
+        _needing(
+            "warning",
+            "reach-grew",
+            "Their owners own more in Cerby than before. Not confirmed with a live workspace.",
+            now,
+        ),
         _needing("warning", "unconfirmed", "Nobody has confirmed yet that these keys are stored.", now),
         _needing(
             "warning",

@@ -27,6 +27,7 @@ JOB_WORDS = {
     "anchor": "Copies signed checkpoints to the anchors",
     "siem": "Sends events to the SIEM",
     "people": "Reads roles and departures from Cerby",
+    "reach": "Counts what people own in Cerby",
     "figures": "Counts the figures of the dashboard's charts",
     "alerts": "Records problems and mails alerts",
     "reminders": "Reminds people of their keys by mail",

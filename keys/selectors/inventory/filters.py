@@ -45,6 +45,7 @@ NEEDS = [
     ("owner-left", "Owner disabled or left"),
     ("orphan", "Nobody answers for it"),
     ("review-due", "Review date has come"),
+    ("reach-grew", "Reach has grown"),
     ("removal-stuck", "Removal stuck"),
     ("waiting", "Waiting to be resolved or deleted"),
     ("not-seen", "Not confirmed by hand for long"),
@@ -95,6 +96,7 @@ _NEEDING: dict[str, Callable[[datetime], Condition]] = {
     "owner-left": lambda now: conditions.marked_active("owner_left_at", now),
     "orphan": lambda now: conditions.marked_active("orphan", now),
     "review-due": lambda now: conditions.review_due(timezone.localdate(now), now),
+    "reach-grew": lambda now: conditions.marked_active("reach_grew_at", now),
     "removal-stuck": lambda _: conditions.marked("removal_stuck"),
     "waiting": conditions.waiting,
     "not-seen": lambda now: conditions.not_seen(unseen_since(now), now),
@@ -103,7 +105,7 @@ _NEEDING: dict[str, Callable[[datetime], Condition]] = {
     "never-used": conditions.never_used,
 }
 _SORT_OF_NEED = {
-    **dict.fromkeys(("not-adopted", "missing", "owner-left", "orphan", "not-seen"), "expires"),
+    **dict.fromkeys(("not-adopted", "missing", "owner-left", "orphan", "not-seen", "reach-grew"), "expires"),
     **dict.fromkeys(("unused-90", "unused-45"), "-last-used"),
     "review-due": "review",
 }

@@ -15,9 +15,10 @@ from keys.audit.guard import authorize
 from keys.models import ApiKey, Selection
 from keys.rules import formatting
 from keys.rules.errors import Invalid
-from keys.rules.lifecycle import CAVEAT, State, Status, status
+from keys.rules.lifecycle import CAVEAT, Phase, State, Status, status
 from keys.rules.policy import Action, Actor
-from keys.rules.readings import counts
+from keys.rules.reach import Items, amounts, lists_opened
+from keys.rules.readings import counts as reading_counts
 from keys.rules.visible import named
 from keys.selectors.inventory.columns import ALL, DEFAULT, Shown, shown
 from keys.selectors.inventory.conditions import Condition, of_owner
@@ -60,7 +61,8 @@ COLUMNS = (
 EXPORT_COLUMNS = (
     *COLUMNS[:-1],
     *("backup__email", "team", "system", "kind", "environment", "review_on", "tags", "note"),
-    "cerby_id",
+    *("owner__reach__secrets", "owner__reach__accounts", "owner__reach__collections"),
+    *("owner__reach__counted_at", "reach_grew_at", "cerby_id"),
 )
 
 
@@ -230,8 +232,8 @@ def _by_people(others: Sequence[Any]) -> _ByPeople:
     seen_at, seen_by, use_at, use_by, expiry_at, expiry_by, confirmed_at = others[6:13]
     return _ByPeople(
         seen=formatting.confirmed(seen_by, seen_at) if seen_at else "",
-        last_used=formatting.reading(use_by, use_at) if counts(use_at, confirmed_at) else "",
-        expires=formatting.reading(expiry_by, expiry_at) if counts(expiry_at, confirmed_at) else "",
+        last_used=formatting.reading(use_by, use_at) if reading_counts(use_at, confirmed_at) else "",
+        expires=formatting.reading(expiry_by, expiry_at) if reading_counts(expiry_at, confirmed_at) else "",
     )
 
 
@@ -262,7 +264,8 @@ EXPORT_HEADER = [
     "Last used (UTC)", "Status", "Note", "Purpose", "Stored at (UTC)", "Stored in", "Origin",
     "Seen in Cerby's web app (UTC)", "Seen by", "Last used: source", "Expires: source",
     "Accountable person", "Accountable person's email", "Backup's email", "Team", "System", "Kind",
-    "Environment", "Review date", "Tags", "Note by people",
+    "Environment", "Review date", "Tags", "Note by people", "Reach", "Reach counted (UTC)",
+    "Reach grew (UTC)",
 ]  # fmt: skip
 
 
@@ -299,14 +302,22 @@ def _export_row(values: tuple[Any, ...], now: datetime) -> list[str]:
         used_utc, current.label, _caveat(current, state, others),
         purpose, formatting.utc(stored), where, ApiKey.Origin(origin).label,
         formatting.utc(others[6]), others[7] or "", by_people.last_used, by_people.expires,
-        *_ownership(others),
+        *_ownership(others[13:25]), *_reach(scopes, phase, others[25:30]),
     ]  # fmt: skip
 
 
 def _ownership(others: Sequence[Any]) -> list[str]:
-    name, email, _, _, backup, team, system, kind, environment, review_on, tags, note, _ = others[13:]
+    name, email, *_, backup, team, system, kind, environment, review_on, tags, note = others
     review = review_on.isoformat() if review_on else ""
     return [name, email, backup or "", team, system, kind, environment, review, ", ".join(tags), note]
+
+
+def _reach(scopes: Sequence[str], phase: int, others: Sequence[Any]) -> list[str]:
+    """Return the reach of a live key, when it was counted, and when the portal found that it grew."""
+    secrets, accounts, collections, counted_at, grew_at = others
+    counts = {Items.SECRETS: secrets, Items.ACCOUNTS: accounts, Items.COLLECTIONS: collections}
+    lists = lists_opened(scopes) if phase == Phase.LIVE else []
+    return [amounts(lists, counts), formatting.utc(counted_at) if lists else "", formatting.utc(grew_at)]
 
 
 def _used_utc(used: datetime | None, others: Sequence[Any]) -> str:

@@ -20,6 +20,7 @@ from keys.rules.policy import Action, Actor, Role
 from keys.rules.readings import counts
 from keys.selectors.activity.acts import Shown
 from keys.selectors.activity.table import story_of
+from keys.selectors.key.reach import ReachOfKey, reach_of
 
 PEOPLE = ("owner", "seen_by", "use_read_by", "expiry_read_by")
 
@@ -96,6 +97,8 @@ class KeyPage:
     expires_note: str
     expires_today: bool
     is_explained: bool
+    reach: ReachOfKey | None
+    may_accept_reach: bool
 
 
 def key_page(actor: Actor, key_id: UUID) -> KeyPage:
@@ -129,6 +132,8 @@ def key_page(actor: Actor, key_id: UUID) -> KeyPage:
         and formatting.in_local_time(key.expires_at).date() == timezone.localdate(),
         is_explained=AuditEvent.objects.filter(key_id=key.pk, type__in=BEGINS).exists(),
         keys_path=settings.CERBY_KEYS_PATH,
+        reach=reach_of(key),
+        may_accept_reach=key.reach_grew_at is not None and actor.may(Action.ACCEPT_REACH, key),
     )
 
 

@@ -20,6 +20,7 @@ from keys.rules.lifecycle import ENDED, State, Status, status
 from keys.rules.policy import Action, Actor
 from keys.rules.scopes import reach
 from keys.selectors.key.page import grant_of, key_for
+from keys.selectors.key.reach import ReachOfKey, reach_of
 
 _A_PAGE_WAITS = 3  # seconds
 _CAN_BE_ACKNOWLEDGED = {State.READY, State.CLAIMED}
@@ -66,6 +67,7 @@ class StorePage:
     can_save: bool
     read_at: datetime
     example: str
+    reach: ReachOfKey | None
 
     @property
     def was_pasted(self) -> bool:
@@ -105,6 +107,7 @@ def store_page(actor: Actor, key_id: UUID) -> StorePage:
         can_save=bool(vaults),
         read_at=timezone.now(),
         example=_example(key) if stage in {StoreStage.VIEW, StoreStage.PASTED} else "",
+        reach=reach_of(key),
     )
 
 
