@@ -77,7 +77,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:correct": REGISTERED,
     "keys:withdraw": REGISTERED,
     "keys:key-adopt": {"POST": KEY_CHANGED | {"key_owner": 403}},
-    "keys:key-accept-reach": {"POST": who(409, 404, key_owner=403)},
+    "keys:key-accept-reach": {"POST": who(409, 404, key_owner=409)},
     "keys:key-keep": {"POST": CHANGED_BY_THE_HIGHEST},
     "keys:key-rescope": {  # GET without a scope: its sender may add one, or not
         "GET HEAD": who(422, 404, key_owner=403) | {"admin": 403},

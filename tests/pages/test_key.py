@@ -8,18 +8,21 @@ from urllib.parse import quote
 import pytest
 from django.utils import timezone
 
+from keys.actions.reach.count import count_reach
 from keys.evidence.keys_as_of import keys_as_of
 from keys.evidence.parts import key_line
-from keys.models import ApiKey, AuditEvent
+from keys.models import ApiKey, AuditEvent, Reach
 from keys.rules.lifecycle import State
 from tests.cast import a_key, a_live_key, an_event, with_a_life
 from tests.pages.helpers import (
     HTMX,
     attribute,
+    csv_rows,
     elements,
     events,
     links,
     messages_of,
+    names,
     queries,
     rows,
     text,
@@ -318,3 +321,23 @@ def test_a_key_that_has_expired_says_expired(browser_of, cast):
     terms = [words(term) for term in elements(browser_of("admin").get(f"/keys/{key.pk}/"), "dt")]
     assert "Expired" in terms
     assert "Expires" not in terms
+
+
+def test_the_page_says_what_the_key_can_open_and_a_person_accepts_that_it_grew(admin, cast, workspace):
+    key = a_key(cast.user, scopes=["read:items:accounts"])
+    before = text(admin.get(f"/keys/{key.pk}/"))
+    assert "With Read accounts, as User Person: accounts not known" in before
+    assert "Not counted yet" in before
+    count_reach()
+    workspace.sandbox.add_record("account", {"name": "Ads", "createdBy": workspace.ids["user"]})
+    Reach.objects.update(due_at=NOW)
+    count_reach()
+    said = admin.get(f"/keys/{key.pk}/")
+    assert "up to 1 account" in text(said)
+    assert "Not confirmed with a live workspace" in text(said)
+    assert names(admin.get("/keys/?needs=reach-grew")) == [key.name]
+    [header, line] = csv_rows(admin.get("/keys/export/?needs=reach-grew"))
+    assert line[header.index("Reach")] == "up to 1 account"
+    answer = admin.post(f"/keys/{key.pk}/accept-reach/", follow=True)
+    assert "Accepted." in messages_of(answer)
+    assert not names(admin.get("/keys/?needs=reach-grew"))
