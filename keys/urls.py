@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import URLPattern, path
 
+from keys.models import SavedView
 from keys.views import (
     account,
     activity,
@@ -31,6 +32,7 @@ from keys.views import (
     register,
     removal,
     roles,
+    saved_views,
     store,
     verification,
     withdraw,
@@ -41,17 +43,25 @@ from keys.views import settings as settings_page
 
 app_name = "keys"
 
+
+def _saved_views(address: str, page: SavedView.Page) -> list[URLPattern]:
+    """Return the addresses that save, store, edit and delete the saved views of the list ``page``."""
+    one, listed = f"{address}/views/<int:view_id>", {"page": page}
+    return [
+        path(f"{address}/views/", saved_views.save_list, listed, name=f"{page}-save"),
+        path(f"{one}/store/", saved_views.store_list, listed, name=f"{page}-store"),
+        path(f"{one}/edit/", saved_views.change_view, listed, name=f"{page}-edit"),
+        path(f"{one}/delete/", saved_views.forget_view, listed, name=f"{page}-forget"),
+    ]
+
+
 urlpatterns = [
     # Dashboard
     path("", dashboard.dashboard, name="dashboard"),
     # Inventory
     path("keys/", inventory.inventory, name="inventory"),
     path("keys/export/", inventory.export_inventory_csv, name="inventory-export"),
-    # Saved views of the inventory
-    path("keys/views/", inventory.save_inventory_view, name="inventory-save"),
-    path("keys/views/<int:view_id>/store/", inventory.store_inventory_view, name="inventory-store"),
-    path("keys/views/<int:view_id>/edit/", inventory.edit_inventory_view, name="inventory-edit"),
-    path("keys/views/<int:view_id>/delete/", inventory.forget_inventory_view, name="inventory-forget"),
+    *_saved_views("keys", SavedView.Page.INVENTORY),
     # The inventory as of a past time
     path("keys/past/", past.past, name="past"),
     path("keys/past/export/", past.export_past_csv, name="past-export"),
@@ -111,11 +121,7 @@ urlpatterns = [
     # An event and its proof
     path("activity/<uuid:uid>/", event.event, name="event"),
     path("activity/<uuid:uid>/proof/", event.proof, name="event-proof"),
-    # Saved views of the activity
-    path("activity/views/", activity.save_activity_view, name="activity-save"),
-    path("activity/views/<int:view_id>/store/", activity.store_activity_view, name="activity-store"),
-    path("activity/views/<int:view_id>/edit/", activity.edit_activity_view, name="activity-edit"),
-    path("activity/views/<int:view_id>/delete/", activity.forget_activity_view, name="activity-forget"),
+    *_saved_views("activity", SavedView.Page.ACTIVITY),
     # People
     path("people/", person.people, name="people"),
     path("people/add/", person.add, name="person-add"),

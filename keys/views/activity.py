@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from keys.actions.audit.export_csv import export_activity
 from keys.forms.saved_view import SavedViewForm
@@ -12,15 +12,8 @@ from keys.models import SavedView
 from keys.selectors.activity.table import EXPORT_HEADER, activity_page
 from keys.views.exports import csv_response
 from keys.views.htmx import HtmxHttpRequest
+from keys.views.list_page import opened_view, render_list
 from keys.views.people import actor_of, require_fresh_sign_in
-from keys.views.saved_views import (
-    edit_opened,
-    forget_view,
-    opened_view,
-    render_list,
-    save_new,
-    store_page,
-)
 
 PAGE = SavedView.Page.ACTIVITY
 
@@ -42,23 +35,3 @@ def export_activity_csv(request: HtmxHttpRequest) -> StreamingHttpResponse:
     require_fresh_sign_in(request, reverse("keys:activity", query=request.GET))
     events = export_activity(actor_of(request), request.GET)
     return csv_response("activity", EXPORT_HEADER, events)
-
-
-@require_POST
-def save_activity_view(request: HtmxHttpRequest) -> HttpResponse:
-    return save_new(request, PAGE, list_events)
-
-
-@require_POST
-def store_activity_view(request: HtmxHttpRequest, view_id: int) -> HttpResponse:
-    return store_page(request, PAGE, view_id)
-
-
-@require_POST
-def edit_activity_view(request: HtmxHttpRequest, view_id: int) -> HttpResponse:
-    return edit_opened(request, PAGE, view_id, list_events)
-
-
-@require_POST
-def forget_activity_view(request: HtmxHttpRequest, view_id: int) -> HttpResponse:
-    return forget_view(request, PAGE, view_id)

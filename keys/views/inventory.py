@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from django.http import HttpResponse, HttpResponseRedirect, QueryDict, StreamingHttpResponse
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from keys.actions.audit.export_csv import export_inventory
 from keys.actions.audit.view_inventory import view_inventory
@@ -17,15 +17,8 @@ from keys.selectors.inventory.freshness import freshness
 from keys.selectors.inventory.table import EXPORT_HEADER
 from keys.views.exports import csv_response
 from keys.views.htmx import HtmxHttpRequest
+from keys.views.list_page import opened_view, render_list
 from keys.views.people import actor_of, require_fresh_sign_in
-from keys.views.saved_views import (
-    edit_opened,
-    forget_view,
-    opened_view,
-    render_list,
-    save_new,
-    store_page,
-)
 
 PAGE = SavedView.Page.INVENTORY
 
@@ -77,23 +70,3 @@ def export_inventory_csv(request: HtmxHttpRequest) -> StreamingHttpResponse:
     require_fresh_sign_in(request, reverse("keys:inventory", query=request.GET))
     keys = export_inventory(actor_of(request), request.GET)
     return csv_response("api-keys", EXPORT_HEADER, keys)
-
-
-@require_POST
-def save_inventory_view(request: HtmxHttpRequest) -> HttpResponse:
-    return save_new(request, PAGE, list_keys)
-
-
-@require_POST
-def store_inventory_view(request: HtmxHttpRequest, view_id: int) -> HttpResponse:
-    return store_page(request, PAGE, view_id)
-
-
-@require_POST
-def edit_inventory_view(request: HtmxHttpRequest, view_id: int) -> HttpResponse:
-    return edit_opened(request, PAGE, view_id, list_keys)
-
-
-@require_POST
-def forget_inventory_view(request: HtmxHttpRequest, view_id: int) -> HttpResponse:
-    return forget_view(request, PAGE, view_id)

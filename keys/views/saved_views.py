@@ -1,15 +1,15 @@
-"""Show the saved views of a list as tabs above it, and save, change and delete them."""
+"""Saved views of the inventory and of the activity: save, change and delete them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import ValidationError
 from django.http import HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import render
 from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
 
 from keys.actions.saved_views.delete_view import delete_view
 from keys.actions.saved_views.edit_view import edit_view
@@ -18,82 +18,36 @@ from keys.actions.saved_views.store_state import store_state
 from keys.forms.existing_key import refuse
 from keys.forms.saved_view import SavedViewForm
 from keys.models import SavedView
-from keys.rules.errors import Invalid, NotFound
+from keys.rules.errors import Invalid
 from keys.rules.policy import Action
-from keys.selectors.inventory.widgets import ViewField
-from keys.selectors.saved_views.page import Filter, SavedViews, params_of, saved_view_for, saved_views
-from keys.views.htmx import HtmxHttpRequest, render_part
+from keys.selectors.saved_views.deletion import deletion_page
+from keys.selectors.saved_views.page import params_of, saved_view_for
+from keys.views.activity import list_events
+from keys.views.htmx import HtmxHttpRequest
+from keys.views.inventory import list_keys
 from keys.views.people import actor_of
 
-Listing = Callable[..., HttpResponse]
-"""The view of a list, which takes the query string and, if it has errors, the form of a saved view."""
+Page = SavedView.Page
+LISTS: dict[str, Callable[..., HttpResponse]] = {Page.INVENTORY: list_keys, Page.ACTIVITY: list_events}
+"""The view of each list, which takes the query string and, if it has errors, the form of a saved view."""
 
 
-def opened_view(request: HtmxHttpRequest, page: SavedView.Page) -> HttpResponse | None:
-    """Redirect an address that has only the number of a view to the page as the view has it now."""
-    if request.GET.keys() != {"view"}:
-        return None
-    try:
-        view = saved_view_for(actor_of(request), ViewField().clean(request.GET["view"]) or 0, page)
-    except (NotFound, ValidationError):
-        return None
-    return HttpResponseRedirect(reverse(f"keys:{page}", query=params_of(view)))
-
-
-def render_list(
-    request: HtmxHttpRequest,
-    template: str,
-    page: SavedView.Page,
-    wanted: Filter,
-    context: dict[str, Any],
-    *,
-    new: SavedViewForm | None = None,
-    edited: SavedViewForm | None = None,
-) -> HttpResponse:
-    """Render the list of ``page``, filtered by ``wanted``, with its saved views.
-
-    ``new`` and ``edited``: the form of a new view, or of the view that is open, if it has errors.
-    """
-    views = saved_views(actor_of(request), page, wanted)
-    context |= {
-        "views": views,
-        "tabs": [(view, params_of(view).urlencode()) for view in views.views],
-        "list_url": reverse(f"keys:{page}"),
-        "page_url": reverse(f"keys:{page}") if request.method == "POST" else "",
-        "save_url": reverse(f"keys:{page}-save"),
-        "new_view": new or SavedViewForm(may_share=views.may_share),
-        "edited_view": edited or _form_of(views),
-    }
-    if views.current is not None:
-        verbs = ("store", "edit", "forget")
-        context |= {f"{verb}_url": reverse(f"keys:{page}-{verb}", args=[views.current.pk]) for verb in verbs}
-    failed = new or edited or not views.is_valid
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if failed else HTTPStatus.OK
-    return render_part(request, template, "table", context, status=status)
-
-
-def _form_of(views: SavedViews) -> SavedViewForm | None:
-    view = views.current
-    if view is None or not views.may_change:
-        return None
-    given = {"name": view.name, "shared": view.shared}
-    return SavedViewForm(initial=given, may_share=views.may_share, ids="edit")
-
-
-def save_new(request: HtmxHttpRequest, page: SavedView.Page, listing: Listing) -> HttpResponse:
-    """Save the page as a view."""
+@require_POST
+def save_list(request: HtmxHttpRequest, page: Page) -> HttpResponse:
+    """Save the list as a view."""
     form, params = _form(request), _params(request)
     try:
         view = save_view(actor_of(request), page, params, **_sent(form))
     except Invalid as invalid:
         refuse(form, invalid)
-        return listing(request, params, new=form)
+        return LISTS[page](request, params, new=form)
     messages.success(request, f"The view “{view.name}” is saved.")
     return HttpResponseRedirect(reverse(f"keys:{page}", query=params_of(view)))
 
 
-def store_page(request: HtmxHttpRequest, page: SavedView.Page, view_id: int) -> HttpResponse:
-    """Store the page in the view that is open."""
+@require_POST
+def store_list(request: HtmxHttpRequest, page: Page, view_id: int) -> HttpResponse:
+    """Store the list in the view that is open."""
     params = _params(request)
     saved_view_for(actor_of(request), view_id, page)
     try:
@@ -105,9 +59,8 @@ def store_page(request: HtmxHttpRequest, page: SavedView.Page, view_id: int) -> 
     return HttpResponseRedirect(reverse(f"keys:{page}", query=params_of(view)))
 
 
-def edit_opened(
-    request: HtmxHttpRequest, page: SavedView.Page, view_id: int, listing: Listing
-) -> HttpResponse:
+@require_POST
+def change_view(request: HtmxHttpRequest, page: Page, view_id: int) -> HttpResponse:
     """Rename the view, or change who sees it."""
     form, params = _form(request, ids="edit"), _params(request)
     saved_view_for(actor_of(request), view_id, page)
@@ -116,12 +69,22 @@ def edit_opened(
     except Invalid as invalid:
         refuse(form, invalid)
         params["view"] = str(view_id)
-        return listing(request, params, edited=form)
+        return LISTS[page](request, params, edited=form)
     messages.success(request, f"The view “{view.name}” is changed.")
     return HttpResponseRedirect(reverse(f"keys:{page}", query=params))
 
 
-def forget_view(request: HtmxHttpRequest, page: SavedView.Page, view_id: int) -> HttpResponse:
+@require_http_methods(["GET", "HEAD", "POST"])
+def forget_view(request: HtmxHttpRequest, page: Page, view_id: int) -> HttpResponse:
+    """Ask (GET), then delete the view (POST)."""
+    if request.method != "POST":
+        context = {
+            "section": "activity" if page == Page.ACTIVITY else "keys",
+            "page": deletion_page(actor_of(request), view_id, page),
+            "delete_url": reverse(f"keys:{page}-forget", args=[view_id]),
+            "back": reverse(f"keys:{page}", query={"view": view_id}),
+        }
+        return render(request, "keys/saved_views.html", context)
     saved_view_for(actor_of(request), view_id, page)
     view = delete_view(actor_of(request), view_id)
     messages.success(request, f"The view “{view.name}” is deleted.")

@@ -11,13 +11,20 @@ from django.urls import resolve, reverse
 
 from keys import urls
 from tests.house.project import ROOT, texts
+from tests.house.url_table import VIEW_ACTS
 from tests.support.cases import in_one_test
 
 NAMES = sorted(str(pattern.name) for pattern in urls.urlpatterns)
-WORD_OF = {"livez": "health", "readyz": "health", "people": "person"}
+WORD_OF = {
+    "livez": "health",
+    "readyz": "health",
+    "people": "person",
+    **{f"{page}-{verb}": "saved_views" for page in ("inventory", "activity") for verb in VIEW_ACTS},
+}
 """The word of each URL name that doesn't begin with its word.
 
-Orchestrators expect the names of the probes. keys.views.people is about the signed-in person.
+Orchestrators expect the names of the probes. keys.views.people is about the signed-in person. The inventory
+and the activity share the views with which people save views of them.
 """
 
 WITHOUT_TEMPLATE: dict[str, str] = {}
@@ -33,12 +40,12 @@ PARTS_OF_A_VIEW = {
     "htmx": "the response to htmx",
     "kept_input": "the input of a form that was sent after the session had ended",
     "known_browser": "the cookie of a browser in which somebody has signed in",
+    "list_page": "the inventory or the activity, with its saved views as tabs",
     "passwords": "the forms and the view with which people set a password, for allauth",
     "passkeys": "the challenges for passkeys, and their verification",
     "pasted_key": "the response to a search for an API key",
     "people": "the signed-in person",
     "qr_code": "the QR code for an authenticator app",
-    "saved_views": "the saved views of the inventory and the activity",
     "saml": "the addresses below accounts/ to which a provider sends its answers by SAML",
     "sso": "the addresses below accounts/ for the sign-in provider, beside those of allauth",
     "second_factor": "the second step of a sign-in, in templates/account",

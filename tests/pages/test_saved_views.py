@@ -125,6 +125,27 @@ def test_renaming_and_deleting(admin, cast):
     assert not events(type__startswith="view:")
 
 
+def test_deleting_asks_first_and_says_who_else_loses_the_view(admin, browser_of, cast):
+    view = saved(cast.admin, "Trouble")
+    opened = admin.get(f"/keys/?view={view.pk}", follow=True)
+    page = admin.get(links(opened)["Delete the view…"])
+    assert "Only you see this view." in text(page)
+    assert admin.get(links(page)["Cancel"], follow=True).redirect_chain[-1][0].endswith(f"view={view.pk}")
+    assert SavedView.objects.filter(pk=view.pk).exists(), "asking deletes nothing"
+    SavedView.objects.update(shared=True)
+    page = admin.get(f"/keys/views/{view.pk}/delete/")
+    assert "You share it. These people lose it as well: Owner Person, Super Person." in text(page)
+    assert "So do people who see only their own keys." in text(page)
+    assert "Admin Person shares it." in text(browser_of("owner").get(f"/keys/views/{view.pk}/delete/"))
+    SavedView.objects.update(query="owner=ada@contenzilla.example")
+    assert "only their own keys" not in text(admin.get(f"/keys/views/{view.pk}/delete/"))
+    SavedView.objects.update(user=cast.owner)
+    assert admin.get(f"/keys/views/{view.pk}/delete/").status_code == 403
+    SavedView.objects.update(shared=False)
+    assert admin.get(f"/keys/views/{view.pk}/delete/").status_code == 404
+    assert not elements(browser_of("owner").get("/keys/"), "form", action=f"/keys/views/{view.pk}/delete/")
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
