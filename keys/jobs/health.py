@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
 from django.utils import timezone
 
 from keys.audit.guard import authorize
-from keys.jobs.schedule import JOBS, Job
+from keys.jobs.schedule import JOBS
 from keys.models import ApiKey, PeriodicJob
 from keys.rules.policy import Action, Actor
 from keys.selectors.counts import bounded_count
-from keys.selectors.health.worker import JOB_WORDS, is_overdue
+from keys.selectors.health.worker import JOB_WORDS, JobState, job_rows, job_states
 
 
 @dataclass(frozen=True)
 class JobHealth:
-    """A job's last run. ``late``: no run has finished for three periods."""
+    """A job's last run. ``not_yet``: it waits for a worker that has just started."""
 
     name: str
     words: str
@@ -27,6 +27,7 @@ class JobHealth:
     outcome: str
     summary: str
     late: bool
+    not_yet: bool
 
 
 @dataclass(frozen=True)
@@ -38,20 +39,14 @@ class Health:
 def jobs_health(actor: Actor) -> Health:
     authorize(actor, Action.SEE_CONFIGURATION)
     now = timezone.now()
-    rows = {row.name: row for row in PeriodicJob.objects.all()}
-    jobs = [_job(name, job, rows.get(name), now) for name, job in JOBS.items()]
+    rows = job_rows()
+    states = job_states(rows, now)
+    jobs = [_job(name, rows.get(name), states[name]) for name in JOBS]
     backlog = bounded_count(ApiKey.objects.filter(due_at__lte=now).order_by())
     return Health(jobs, backlog)
 
 
-def late_jobs() -> list[str]:
-    """Return the names of the jobs that are late, for /readyz."""
-    now = timezone.now()
-    rows = {row.name: row for row in PeriodicJob.objects.all()}
-    return [name for name, job in JOBS.items() if _is_late(rows.get(name), job.every, now)]
-
-
-def _job(name: str, job: Job, row: PeriodicJob | None, now: datetime) -> JobHealth:
+def _job(name: str, row: PeriodicJob | None, state: JobState) -> JobHealth:
     finished, started = (row.finished_at, row.started_at) if row else (None, None)
     seconds = (finished - started).total_seconds() if finished and started and finished >= started else None
     return JobHealth(
@@ -61,7 +56,8 @@ def _job(name: str, job: Job, row: PeriodicJob | None, now: datetime) -> JobHeal
         seconds=seconds,
         outcome={True: "done", False: "failed", None: ""}[row.succeeded if row else None],
         summary=row.summary if row else "",
-        late=_is_late(row, job.every, now),
+        late=state is JobState.LATE,
+        not_yet=state is JobState.NOT_YET,
     )
 
 
@@ -69,7 +65,3 @@ def _words(name: str) -> str:
     if name == "sweep" and settings.CERBY_ISSUE_MODE == "assisted":
         return "Looks for a restored database, but compares nothing with Cerby"
     return JOB_WORDS[name]
-
-
-def _is_late(row: PeriodicJob | None, every: timedelta, now: datetime) -> bool:
-    return row is None or row.finished_at is None or is_overdue(row.finished_at, every, now)

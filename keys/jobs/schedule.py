@@ -7,13 +7,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Max, Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from keys.jobs import tasks
 from keys.models import PeriodicJob
 
 CLOCKS_DIFFER_BY = timedelta(minutes=5)
+LONG_STOP = timedelta(minutes=10)
+"""If no worker has enqueued a job for so long, all were stopped, and did not just end and start again."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,14 @@ JOBS: dict[str, Job] = {
 
 
 def make_rows() -> None:
-    """Create a row for each job that has none, due at once."""
+    """Create a row for each job that has none, due at once.
+
+    After a long stop, forget since when the jobs wait, because nothing could do them.
+    """
     now = timezone.now()
+    newest = PeriodicJob.objects.aggregate(at=Max(F("due_at") - F("every")))["at"]
+    if newest is not None and newest < now - LONG_STOP:
+        PeriodicJob.objects.update(waiting_since=None)
     rows = [PeriodicJob(name=name, due_at=now, every=job.every) for name, job in JOBS.items()]
     PeriodicJob.objects.bulk_create(rows, ignore_conflicts=True)
 
@@ -63,7 +72,8 @@ def _enqueue_if_due(name: str, job: Job, now: datetime) -> bool:
         # A time further away than one period was not set by the portal, or before the clock was set back.
         far = now + job.every + CLOCKS_DIFFER_BY
         due = PeriodicJob.objects.filter(Q(due_at__lte=now) | Q(due_at__gt=far), name=name)
-        claimed = due.update(due_at=now + job.every, every=job.every) == 1
+        since = Coalesce(F("waiting_since"), now)
+        claimed = due.update(due_at=now + job.every, every=job.every, waiting_since=since) == 1
         if claimed:
             job.task.enqueue()
     return claimed

@@ -174,6 +174,6 @@ def _run(name: str, job: Callable[[], str]) -> None:
         logger.exception("job_failed", job=name)
     finally:
         now = timezone.now()
-        rows.update(finished_at=now, succeeded=succeeded, summary=summary[:500])
+        rows.update(finished_at=now, succeeded=succeeded, summary=summary[:500], waiting_since=None)
         if succeeded:
             rows.update(succeeded_at=now)

@@ -6,7 +6,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from keys.jobs.health import late_jobs
 from keys.rules.policy import Action
 from keys.selectors.dashboard.page import dashboard_page
 from keys.selectors.health.alerts import alerts_shown
@@ -21,5 +20,5 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     if not actor.may(Action.SEE_INVENTORY):
         return redirect("keys:mine" if has_keys(actor.user_id) else "keys:roles")
     audit = audit_health()
-    shown = {"board": dashboard_page(actor, audit, late_jobs()), "alerts": alerts_shown(actor, audit)}
+    shown = {"board": dashboard_page(actor, audit), "alerts": alerts_shown(actor, audit)}
     return render(request, "keys/dashboard.html", {"section": "dashboard", **shown})

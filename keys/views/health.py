@@ -8,11 +8,12 @@ from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from keys.actions.safeguards.quarantine import end_quarantine
-from keys.jobs.health import jobs_health, late_jobs
+from keys.jobs.health import jobs_health
 from keys.selectors.health.alerts import SHOWN_IN_SECTIONS, alerts_shown
 from keys.selectors.health.anchors import anchors_health
 from keys.selectors.health.audit_log import audit_health
@@ -21,6 +22,7 @@ from keys.selectors.health.peppers import peppers
 from keys.selectors.health.readiness import held_back_by, not_ready
 from keys.selectors.health.safeguards import safeguards
 from keys.selectors.health.siem import siem_health
+from keys.selectors.health.worker import late_jobs
 from keys.views.people import actor_of, require_fresh_sign_in
 
 
@@ -72,4 +74,6 @@ def readyz(_request: HttpRequest) -> JsonResponse:
     if sentence := not_ready():
         return JsonResponse({"status": sentence}, status=503)
     status = held_back_by() or "ok"
-    return JsonResponse({"status": status, "late_jobs": late_jobs(), "audit": audit_health().status})
+    return JsonResponse(
+        {"status": status, "late_jobs": late_jobs(timezone.now()), "audit": audit_health().status}
+    )

@@ -10,7 +10,7 @@ import pytest
 from django.test.html import Element
 from django.utils import timezone
 
-from keys.jobs.schedule import JOBS, make_rows
+from keys.jobs.schedule import JOBS, enqueue_due, make_rows
 from keys.jobs.tasks import figures, sweep
 from keys.models import AuditEvent, DashboardFigures, Node, PeriodicJob, User
 from keys.rules.lifecycle import State
@@ -247,10 +247,51 @@ def test_late_jobs_of_a_running_worker_are_one_alert_in_words(admin, cast, all_w
     assert "Sends events to the SIEM" in words(*alerts(admin.get("/")))
 
 
-def test_a_worker_that_has_just_started_is_no_alert(admin, cast, all_well):
+def late_anywhere(admin) -> tuple[bool, bool, set[str], set[str]]:
+    """Return whether the verdict and the alerts name late jobs, then the tags on Health, and /readyz's names."""
+    board, health = admin.get("/"), admin.get("/settings/health/")
+    tags = {words(tag) for row in elements(health, "tr") for tag in within(row, "span", class_="tag")}
+    late = set(admin.get("/readyz").json()["late_jobs"])
+    return "Background jobs" in verdict_words(board), bool(alerted(board)), tags, late
+
+
+def verdict_words(response) -> str:
+    [section] = elements(response, "section", aria_labelledby="verdict")
+    return words(within(section, "p")[0])
+
+
+def alerted(response) -> list[Element]:
+    return elements(response, "section", aria_labelledby="alerts")
+
+
+def test_jobs_of_a_worker_that_has_just_started_are_not_late_but_not_done_yet(admin, cast):
+    assert late_anywhere(admin) == (True, False, {"late"}, set(JOBS)), "no worker has ever started"
+    node = Node.objects.create(name="one")
+    make_rows()
+    enqueue_due()
+    assert late_anywhere(admin) == (False, False, {"not yet"}, set())
+    assert "The worker has just started. Not every job has run yet." in text(admin.get("/"))
+    PeriodicJob.objects.update(waiting_since=NOW - timedelta(hours=2))
+    make_rows()  # the worker ends and starts again and again
+    enqueue_due()
+    assert late_anywhere(admin) == (True, True, {"late"}, set(JOBS))
+    PeriodicJob.objects.filter(name="sweep").update(waiting_since=NOW - timedelta(minutes=30))
+    assert set(JOBS) - late_anywhere(admin)[3] == {"sweep"}
+    PeriodicJob.objects.update(waiting_since=NOW)
+    PeriodicJob.objects.filter(name="tidy").update(finished_at=NOW - timedelta(days=1))
+    Node.objects.filter(pk=node.pk).update(last_seen=NOW - timedelta(hours=1))
+    assert late_anywhere(admin) == (True, True, {"late"}, set(JOBS)), "the worker has stopped"
+
+
+def test_jobs_are_not_late_after_a_long_stop(admin, cast, all_well):
+    long_ago = NOW - timedelta(days=9)
+    PeriodicJob.objects.update(finished_at=long_ago, waiting_since=long_ago, due_at=long_ago)
     Node.objects.create(name="one")
-    PeriodicJob.objects.update(finished_at=NOW - timedelta(days=9))
-    assert elements(admin.get("/"), "section", aria_labelledby="alerts") == []
+    make_rows()
+    enqueue_due()
+    assert late_anywhere(admin) == (False, False, {"not yet"}, set())
+    figures.func()
+    assert PeriodicJob.objects.get(name="figures").waiting_since is None
 
 
 def test_each_job_is_described():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -67,13 +66,13 @@ class Dashboard:
     owners_with_a_password_alone: list[User]
 
 
-def dashboard_page(actor: Actor, audit: AuditHealth, late_jobs: Sequence[str]) -> Dashboard:
-    """``late_jobs``: the names of the background jobs that are overdue. Raise ``NotAllowed``."""
+def dashboard_page(actor: Actor, audit: AuditHealth) -> Dashboard:
+    """Raise ``NotAllowed``."""
     authorize(actor, Action.SEE_INVENTORY)
     now = timezone.now()
     found = lines(now)
     to_do = [line for line in found if line.is_to_do]
-    health = health_lines(now, audit, late_jobs)
+    health = health_lines(now, audit)
     counts = {status: _with_status(status, now) for status in ("active", "pending", "expired", "removed")}
     counted = counted_figures()
     if counted and counts["active"] and not counted.figures["active"]:

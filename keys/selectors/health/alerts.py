@@ -24,7 +24,15 @@ from keys.selectors.health.audit_log import AuditHealth
 from keys.selectors.health.cerby_alerts import cerby_alerts
 from keys.selectors.health.safeguards import active_quarantine
 from keys.selectors.health.siem import siem_health
-from keys.selectors.health.worker import WorkerState, in_words, overdue_jobs, worker_state
+from keys.selectors.health.worker import (
+    JobState,
+    WorkerState,
+    in_words,
+    job_rows,
+    job_states,
+    missed_jobs,
+    worker_state,
+)
 
 MOST_PER_KIND = 20
 SECOND_VIEW_SHOWN_FOR = timedelta(hours=24)
@@ -59,9 +67,10 @@ def alerts_shown(
 
 
 def active_alerts(now: datetime, audit: AuditHealth) -> list[ActiveAlert]:
-    jobs = {row.name: row for row in PeriodicJob.objects.all()}
-    late = overdue_jobs(jobs.values(), now)
-    worker = worker_state() if late else WorkerState.RUNNING
+    jobs = job_rows()
+    states = job_states(jobs, now)
+    worker = WorkerState.RUNNING if {*states.values()} == {JobState.ON_TIME} else worker_state()
+    missed = missed_jobs(jobs, states, worker)
     of_cerby = cerby_alerts(now)
     return [
         *_record(audit),
@@ -73,8 +82,8 @@ def active_alerts(now: datetime, audit: AuditHealth) -> list[ActiveAlert]:
         *_stuck_removals(),
         *_cerby_away(jobs, of_cerby),
         *of_cerby,
-        *_late(late, worker),
-        *_audit_log(audit, worker),
+        *_late(missed, worker),
+        *_audit_log(audit, worker if missed or worker is WorkerState.STARTING else WorkerState.RUNNING),
         *_anchors(),
         *_siem(),
     ]
@@ -249,7 +258,7 @@ def _siem() -> Iterator[ActiveAlert]:
 
 def _late(names: Sequence[str], worker: WorkerState) -> Iterator[ActiveAlert]:
     """Yield one alert for all late jobs, because one cause delays them."""
-    if worker is WorkerState.AWAY:
+    if names and worker is WorkerState.AWAY:
         yield ActiveAlert(
             kind=AlertKind.WORKER_AWAY,
             subject="",
@@ -258,7 +267,7 @@ def _late(names: Sequence[str], worker: WorkerState) -> Iterator[ActiveAlert]:
             advice="Start it with “manage.py worker”. If it ends again, look at its log.",
             path=reverse("keys:health"),
         )
-    elif names and worker is WorkerState.RUNNING:
+    elif names:
         yield ActiveAlert(
             kind=AlertKind.JOB_LATE,
             subject="",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -14,7 +13,15 @@ from keys.rules import formatting
 from keys.selectors.compare.completeness import completeness, is_compared_by_hand
 from keys.selectors.health.audit_log import AuditHealth
 from keys.selectors.health.safeguards import active_quarantine
-from keys.selectors.health.worker import AWAY, WorkerState, in_words, worker_state
+from keys.selectors.health.worker import (
+    AWAY,
+    JobState,
+    WorkerState,
+    in_words,
+    job_rows,
+    job_states,
+    worker_state,
+)
 from keys.selectors.inventory.freshness import freshness
 
 
@@ -27,11 +34,11 @@ class HealthLine(NamedTuple):
     url: str
 
 
-def health_lines(now: datetime, audit: AuditHealth, late_jobs: Sequence[str]) -> list[HealthLine]:
+def health_lines(now: datetime, audit: AuditHealth) -> list[HealthLine]:
     return [
         cerby_line(now),
         *web_app_lines(now),
-        jobs_line(late_jobs),
+        jobs_line(now),
         deletion_line(),
         audit_log_line(audit, now),
     ]
@@ -77,12 +84,17 @@ def web_app_lines(now: datetime) -> list[HealthLine]:
     return [HealthLine("Cerby's web app", found.sentence(now), tone, url)]
 
 
-def jobs_line(late_jobs: Sequence[str]) -> HealthLine:
-    """``late_jobs`` are the names of overdue jobs."""
-    words = f"Late: {in_words(late_jobs)}." if late_jobs else "Every job ran on time."
-    if late_jobs and worker_state() is WorkerState.AWAY:
-        words = f"{AWAY}. Start it with “manage.py worker”."
-    return HealthLine("Background jobs", words, "danger" if late_jobs else "ok", reverse("keys:health"))
+def jobs_line(now: datetime) -> HealthLine:
+    states = job_states(job_rows(), now)
+    late = [name for name, state in states.items() if state is JobState.LATE]
+    words, tone = "Every job ran on time.", "ok"
+    if late:
+        words, tone = f"Late: {in_words(late)}.", "danger"
+        if worker_state() is WorkerState.AWAY:
+            words = f"{AWAY}. Start it with “manage.py worker”."
+    elif JobState.NOT_YET in states.values():
+        words, tone = "The worker has just started. Not every job has run yet.", "warning"
+    return HealthLine("Background jobs", words, tone, reverse("keys:health"))
 
 
 def deletion_line() -> HealthLine:
@@ -98,6 +110,12 @@ def audit_log_line(audit: AuditHealth, now: datetime) -> HealthLine:
     signed = f", signed {formatting.relative(audit.signed_at, now)}" if audit.signed_at else ""
     verified = f", verified {formatting.relative(audit.verified_at, now)}" if audit.verified_at else ""
     words, tone = f"{audit.sealed:,} events sealed{signed}{verified}.", "ok"
-    if audit.problem:
+    is_waiting = audit.status in {"late", "unsigned"} and settings.PORTAL_AUDIT_SIGNING_KEY
+    if is_waiting and worker_state() is WorkerState.STARTING:
+        words, tone = (
+            "The worker has just started. Events that waited for it are being sealed and signed.",
+            "warning",
+        )
+    elif audit.problem:
         words, tone = audit.problem, "danger"
     return HealthLine("Audit log", words, tone, reverse("keys:verification"))

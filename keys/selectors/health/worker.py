@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from django.db.models.functions import Now
@@ -18,6 +18,8 @@ SEEN_WITHIN = timedelta(seconds=30)
 """A running worker writes a heartbeat every second."""
 STARTS_WITHIN = timedelta(minutes=2)
 """How long a worker that was away may need for the jobs that waited."""
+LONGEST_WAIT = timedelta(hours=1)
+"""How long a job may wait for its first run after a stop, even if three of its periods are longer."""
 
 JOB_WORDS = {
     "reconcile": "Reconciles requests, views and deletions",
@@ -53,20 +55,63 @@ def worker_state() -> WorkerState:
     return WorkerState.RUNNING if settled else WorkerState.STARTING
 
 
-def is_overdue(finished_at: datetime, every: timedelta, now: datetime) -> bool:
-    """Return whether no run of a job has finished for three of its periods. A future time counts as none."""
-    return not -CLOCKS_DIFFER_BY <= now - finished_at <= every * LATE_AFTER_PERIODS
+class JobState(enum.Enum):
+    ON_TIME = enum.auto()
+    NOT_YET = enum.auto()
+    LATE = enum.auto()
 
 
-def overdue_jobs(jobs: Iterable[PeriodicJob], now: datetime) -> list[str]:
-    """Return the names of late jobs, without those that have nothing to do because they are not set up."""
+def job_rows() -> dict[str, PeriodicJob]:
+    return {row.name: row for row in PeriodicJob.objects.all()}
+
+
+def job_states(rows: Mapping[str, PeriodicJob], now: datetime) -> dict[str, JobState]:
+    """Return the state of each job. A job is late if no run has finished for three of its periods.
+
+    If a worker has just returned from a stop, or runs for the first time, its jobs are not late as long as
+    they have waited for less than that since then.
+    """
+    overdue = {name for name in JOB_WORDS if not _has_run(rows.get(name), now)}
+    waiting = {name for name in overdue if _has_just_begun_to_wait(rows.get(name), now)}
+    if waiting and worker_state() is WorkerState.AWAY:
+        waiting = set()
+    of_overdue = {name: JobState.NOT_YET if name in waiting else JobState.LATE for name in overdue}
+    return {name: of_overdue.get(name, JobState.ON_TIME) for name in JOB_WORDS}
+
+
+def late_jobs(now: datetime) -> list[str]:
+    return [name for name, state in job_states(job_rows(), now).items() if state is JobState.LATE]
+
+
+def missed_jobs(
+    rows: Mapping[str, PeriodicJob], states: Mapping[str, JobState], worker: WorkerState
+) -> list[str]:
+    """Return the names of the late jobs of which people are alerted.
+
+    A job that is not set up has nothing to do. If no worker runs, jobs that never ran don't count, because
+    the portal may just be installed.
+    """
     idle = {"siem": not configured_targets(), "anchor": not configured_anchors()}
     return [
-        row.name
-        for row in jobs
-        if row.every and row.finished_at and not idle.get(row.name)
-        if is_overdue(row.finished_at, row.every, now)
+        name
+        for name, state in states.items()
+        if state is JobState.LATE and not idle.get(name)
+        if worker is not WorkerState.AWAY or (name in rows and rows[name].finished_at)
     ]
+
+
+def _has_run(row: PeriodicJob | None, now: datetime) -> bool:
+    """Return whether a run has finished within three periods. A future time counts as none."""
+    if row is None or row.finished_at is None or row.every is None:
+        return False
+    return -CLOCKS_DIFFER_BY <= now - row.finished_at <= row.every * LATE_AFTER_PERIODS
+
+
+def _has_just_begun_to_wait(row: PeriodicJob | None, now: datetime) -> bool:
+    if row is None or row.waiting_since is None or row.every is None:
+        return False
+    allowed = max(STARTS_WITHIN, min(row.every * LATE_AFTER_PERIODS, LONGEST_WAIT))
+    return -CLOCKS_DIFFER_BY <= now - row.waiting_since <= allowed
 
 
 def in_words(names: Iterable[str]) -> str:

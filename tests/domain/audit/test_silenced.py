@@ -16,11 +16,11 @@ from keys.audit import anchors
 from keys.audit.self_check import check
 from keys.audit.signer import sign
 from keys.jobs import schedule
-from keys.jobs.health import late_jobs
 from keys.jobs.sealing import seal_all
 from keys.models import Anchor, Checkpoint, PeriodicJob, SiemTarget, Verification
 from keys.selectors.health.audit_log import audit_health
 from keys.selectors.health.verification import running
+from keys.selectors.health.worker import late_jobs
 from keys.siem.stream import stream
 from keys.tlog.state_files import path_of
 from keys.verifier.verify_bundle import Kind
@@ -82,7 +82,7 @@ def test_a_job_with_a_future_time_is_late_or_due(db, column):
     PeriodicJob.objects.update(finished_at=timezone.now(), due_at=timezone.now() + timedelta(seconds=5))
     execute(f"UPDATE keys_periodicjob SET {column} = %s WHERE name = 'verify'", FAR)
     if column == "finished_at":
-        assert late_jobs() == ["verify"]
+        assert late_jobs(timezone.now()) == ["verify"]
     else:
         assert schedule.enqueue_due() == ["verify"]
 
