@@ -26,7 +26,8 @@ from benchmarks.loading import Row, filling
 from benchmarks.people import SMALL, add_people, weights
 from keys import migrations
 from keys.jobs.figures import keep_figures
-from keys.models import User, fold
+from keys.models import User
+from keys.rules.folded_text import fold
 from keys.rules.lifecycle import State
 
 KEPT_FOR = 7

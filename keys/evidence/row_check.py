@@ -22,8 +22,8 @@ from keys.evidence.logged_links import changed_links
 from keys.evidence.logged_people import former_values
 from keys.evidence.people_rows import changed_people, count_unbound_passwords
 from keys.models import ApiKey, AuditEvent, Quarantine, Sealed
-from keys.models.folding import fold
 from keys.rules.events import BEGINS, Event
+from keys.rules.folded_text import fold, foldings
 from keys.verifier.verify_bundle import Kind, Report
 
 _EVENTS_ARE_MISSING = frozenset({Kind.EMPTY, Kind.MISSING, Kind.TRUNCATED, Kind.ROLLED_BACK, Kind.FORK})
@@ -139,7 +139,8 @@ def _wrong_copies(key: ApiKey) -> Iterator[tuple[str, str, str]]:
     """
     for name in ("name", "owner_name", "accountable_name", "team", "system"):
         column, right = f"{name.removesuffix('_name')}_order", fold(getattr(key, name))
-        if getattr(key, column) != right:
+        accepted = foldings(key.name) if name == "name" else {right}
+        if getattr(key, column) not in accepted:
             yield column, getattr(key, column), right
     for role, person in (("owner", key.owner), ("accountable", key.accountable)):
         for name in ("name", "email"):

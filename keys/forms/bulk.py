@@ -13,6 +13,7 @@ from django import forms
 from keys.forms.existing_key import ImportForm
 from keys.forms.ownership import OWNERSHIP_FIELDS, OwnershipForm
 from keys.models import ApiKey, Selection
+from keys.rules.folded_text import fold
 
 PURPOSE, NAME, KEY_ID = "purpose", "name", ("key id", "id")
 _DELIMITERS = ",;\t"
@@ -113,7 +114,7 @@ def _keys_of(selection: Selection) -> tuple[dict[str, UUID], dict[str, list[UUID
     by_name: dict[str, list[UUID]] = {}
     for key_id, name in ApiKey.objects.filter(pk__in=selection.items.values("key")).values_list("pk", "name"):
         by_id[str(key_id)] = key_id
-        by_name.setdefault(name.casefold(), []).append(key_id)
+        by_name.setdefault(fold(name), []).append(key_id)
     return by_id, by_name
 
 
@@ -124,7 +125,7 @@ def _key_of(
     if wanted in by_id:
         return by_id[wanted]
     name = cells.get(NAME, "")
-    named = [] if wanted else by_name.get(name.casefold(), [])
+    named = [] if wanted else by_name.get(fold(name), [])
     if len(named) == 1:
         return named[0]
     problem = (

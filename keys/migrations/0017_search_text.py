@@ -9,7 +9,8 @@ from typing import Any
 from django.db import migrations
 
 from keys.migrations._vendor import AddColumn, SqlOn
-from keys.models.folding import Folded, fold
+from keys.models.folding import Folded
+from keys.rules.folded_text import fold
 
 FOLDED = {
     "name_order": "name",

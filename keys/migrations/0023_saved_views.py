@@ -7,7 +7,8 @@ from django.conf import settings
 from django.db import migrations, models
 from django.db.models import Q
 
-from keys.models.folding import Folded, fold
+from keys.models.folding import Folded
+from keys.rules.folded_text import fold
 
 LONGEST_NAME = 60
 

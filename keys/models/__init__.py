@@ -7,7 +7,6 @@ from keys.models.comparison import Comparison
 from keys.models.delivery_target import Anchor, BackoffTarget, DeliveryTarget, SiemTarget
 from keys.models.event import AuditEvent, LoggedCerbyId, LoggedEmail
 from keys.models.figures import DashboardFigures
-from keys.models.folding import fold
 from keys.models.job import PeriodicJob
 from keys.models.node import MacChain, Node
 from keys.models.reach import Reach
@@ -70,5 +69,4 @@ __all__ = [
     "Unsealed",
     "User",
     "Verification",
-    "fold",
 ]

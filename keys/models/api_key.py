@@ -11,9 +11,10 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Case, F, Func, Q, Value, When
 
-from keys.models.folding import Folded, FoldingQuerySet, fold
+from keys.models.folding import Folded, FoldingQuerySet
 from keys.models.ownership import INDEXES, OwnershipColumns
 from keys.models.user import User
+from keys.rules.folded_text import fold
 from keys.rules.lifecycle import HOLDS_ITS_NAME, PHASE, QUICK_RETRIES, Phase, State
 from keys.rules.policy import Actor, Answering, Role
 from keys.rules.visible import named

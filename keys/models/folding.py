@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+from keys.rules.folded_text import fold
 
 if TYPE_CHECKING:
     _Text = models.CharField[str, str]
 else:
     _Text = models.CharField
 
-Row = TypeVar("Row", bound=models.Model)
 
-LONGEST_FOLDING = 3
-"""A folded text has at most this many times as many characters. Columns for folded text provide the room."""
-_VARIATION_SELECTORS = range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0)
+Row = TypeVar("Row", bound=models.Model)
 
 
 class Folded(_Text):
@@ -54,22 +52,3 @@ class FoldingQuerySet(models.QuerySet[Row, Row]):
             if isinstance(field, Folded) and isinstance(columns.get(field.source), str):
                 columns.setdefault(field.attname, fold(columns[field.source]))
         return super().update(**columns)
-
-
-def fold(text: str) -> str:
-    """Return ``text`` so that two texts that people read as the same become equal.
-
-    The result ignores case, as in ß and SS, composed and decomposed forms, full and half width, and invisible
-    characters. This is Unicode's compatibility caseless match (definition D146, composed).
-    """
-    folded = unicodedata.normalize("NFD", text).casefold()
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKD", folded).casefold())
-    if not folded.isascii():
-        folded = "".join(character for character in folded if not _is_ignored(character))
-    return folded[: LONGEST_FOLDING * len(text)]
-
-
-def _is_ignored(character: str) -> bool:
-    """Return whether ``character`` only joins, separates or varies its neighbours."""
-    is_selector = any(ord(character) in selectors for selectors in _VARIATION_SELECTORS)
-    return is_selector or unicodedata.category(character) == "Cf"

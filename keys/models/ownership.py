@@ -8,8 +8,9 @@ from typing import Any
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
 
-from keys.models.folding import Folded, fold
+from keys.models.folding import Folded
 from keys.models.user import User
+from keys.rules.folded_text import fold
 
 NO_REVIEW = date(9999, 12, 31)
 """The day that sorts keys without a review date after all others."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import re
-import unicodedata
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -94,12 +93,6 @@ class Record:
 def clean(text: str) -> str:
     """Return ``text`` with plain line breaks and spaces, and without invisible characters."""
     return _SPACES.sub(" ", _BREAKS.sub("\n", text).translate(_UNSEEN))
-
-
-def comparable(text: str) -> str:
-    """Return ``text`` so that names that look the same are equal: width, case, accents' form and spaces."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return " ".join("".join(c for c in folded if unicodedata.category(c) != "Cf").split())
 
 
 def status_of(text: str) -> RowStatus | None:

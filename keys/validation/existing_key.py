@@ -13,10 +13,11 @@ from uuid import UUID
 
 from django.db import IntegrityError
 
-from keys.models import ApiKey, fold
+from keys.models import ApiKey
 from keys.rules import scopes as catalogue
 from keys.rules.batches import batches
 from keys.rules.errors import Invalid, Taken
+from keys.rules.folded_text import fold
 from keys.rules.lifecycle import EXPIRY_NOT_KNOWN, Phase
 from keys.validation import new_key
 from keys.validation.new_key import NAME_LENGTH

@@ -9,9 +9,10 @@ from uuid import UUID
 
 from django.conf import settings
 
-from keys.models import ApiKey, fold
+from keys.models import ApiKey
 from keys.rules import scopes as catalogue
 from keys.rules.errors import Invalid
+from keys.rules.folded_text import foldings
 from keys.rules.lifecycle import HOLDS_ITS_NAME
 from keys.validation.ownership import Ownership, check_ownership
 from keys.validation.text import check_text
@@ -49,7 +50,7 @@ def check_request(request: KeyRequest, now: datetime) -> None:
 def check_name(name: str, own_id: UUID | None = None) -> None:
     """Ignore the key with ``own_id``, which already exists if the form was submitted twice."""
     check_text("name", "The name", name, NAME_LENGTH)
-    in_use = ApiKey.objects.filter(name_order=fold(name), state__in=HOLDS_ITS_NAME)
+    in_use = ApiKey.objects.filter(name_order__in=foldings(name), state__in=HOLDS_ITS_NAME)
     if own_id is not None:
         in_use = in_use.exclude(pk=own_id)
     if in_use.exists():

@@ -8,8 +8,9 @@ from datetime import date, timedelta
 
 from django.utils import timezone
 
-from keys.models import ApiKey, fold
+from keys.models import ApiKey
 from keys.rules.errors import Invalid
+from keys.rules.folded_text import fold
 from keys.validation.text import check_text, tidy
 
 TEAM_LENGTH = SYSTEM_LENGTH = 100

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.http import QueryDict
 
-from keys.models import SavedView, fold
+from keys.models import SavedView
 from keys.rules import key_text
 from keys.rules.errors import Invalid
+from keys.rules.folded_text import fold
 from keys.validation.text import check_text
 
 NAME_LENGTH = 60

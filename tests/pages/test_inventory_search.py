@@ -10,7 +10,8 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
-from keys.models import ApiKey, KeyScope, SearchDocument, fold
+from keys.models import ApiKey, KeyScope, SearchDocument
+from keys.rules.folded_text import fold
 from keys.rules.lifecycle import State
 from tests.cast import a_key
 from tests.pages.helpers import many_keys, names
@@ -136,6 +137,9 @@ def test_the_search_follows_every_text_of_a_key(admin, cast):
         ("❤\N{VARIATION SELECTOR-16}", "❤"),
         ("ΣΑΣ", "σας"),
         ("İ", "i\N{COMBINING DOT ABOVE}"),
+        (" Nightly   export\t", "nightly export"),
+        ("Nightly\N{IDEOGRAPHIC SPACE}\N{ZERO WIDTH SPACE} export", "Nightly export"),
+        ("Nightly\N{BRAILLE PATTERN BLANK}ex\N{HANGUL FILLER}port", "Nightly export"),
     ],
 )
 def test_texts_that_people_read_as_the_same_are_equal(one, other):

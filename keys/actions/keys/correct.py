@@ -14,9 +14,10 @@ from keys.actions.keys.register import wait_for_other_declarations
 from keys.actions.people.accountable import known_person
 from keys.actions.people.confirm_role import authorize_now
 from keys.audit import log
-from keys.models import ApiKey, User, fold
+from keys.models import ApiKey, User
 from keys.rules.errors import Conflict, Invalid
 from keys.rules.events import Event
+from keys.rules.folded_text import fold
 from keys.rules.lifecycle import Phase, State
 from keys.rules.policy import Action, Actor
 from keys.selectors.key.page import key_for

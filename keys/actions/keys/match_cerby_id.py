@@ -14,9 +14,10 @@ from django.utils import timezone
 from keys import cerby
 from keys.actions.keys.repair import repair_keys
 from keys.audit import log
-from keys.models import LISTED, ApiKey, fold
+from keys.models import LISTED, ApiKey
 from keys.rules.errors import CerbyError
 from keys.rules.events import Event
+from keys.rules.folded_text import fold, foldings
 from keys.rules.lifecycle import State
 from keys.rules.policy import Actor
 
@@ -37,7 +38,7 @@ def match_cerby_ids(strangers: list[cerby.UpstreamKey]) -> dict[UUID, ApiKey]:
         cerby_id__isnull=True,
         state__in=MATCHABLE,
         owner__cerby_id__in={upstream.owner_id for upstream in strangers},
-        name_order__in={fold(upstream.name) for upstream in strangers},
+        name_order__in={each for upstream in strangers for each in foldings(upstream.name)},
     )
     waiting = list(rows)
     found = {}
@@ -59,7 +60,7 @@ def match_cerby_id(key: ApiKey, actor: Actor | None) -> None:
 
 
 def _matches(key: ApiKey, upstream: cerby.UpstreamKey) -> bool:
-    if key.owner_cerby_id != upstream.owner_id or key.name_order != fold(upstream.name):
+    if key.owner_cerby_id != upstream.owner_id or fold(key.name) != fold(upstream.name):
         return False
     was_requested_here = key.origin == ApiKey.Origin.PASTED
     return not was_requested_here or upstream.created_at >= key.created_at - CLOCK_TOLERANCE

@@ -19,8 +19,9 @@ from django.utils import timezone
 
 from keys.audit import log
 from keys.evidence.logged_keys import LoggedKey, logged_keys
-from keys.models import ApiKey, AuditEvent, RevealGrant, User, fold
+from keys.models import ApiKey, AuditEvent, RevealGrant, User
 from keys.rules.events import OWNERSHIP, Event
+from keys.rules.folded_text import fold
 from keys.rules.lifecycle import State, due_at
 from keys.rules.scope_lists import is_cut
 from keys.rules.scopes import in_order

@@ -7,8 +7,9 @@ from typing import Any
 
 from keys import cerby
 from keys.actions.people.refresh import create_unknown_users
-from keys.models import ApiKey, User, fold
+from keys.models import ApiKey, User
 from keys.rules.errors import CerbyError, Invalid
+from keys.rules.folded_text import fold
 from keys.validation.ownership import Ownership, check_ownership
 
 

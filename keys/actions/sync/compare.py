@@ -25,9 +25,10 @@ from keys.actions.sync.owners import Owners
 from keys.actions.sync.reclaim import reclaim
 from keys.actions.transition import transition
 from keys.audit import log
-from keys.models import ApiKey, AuditEvent, RevealGrant, ScopeChange, User, fold
+from keys.models import ApiKey, AuditEvent, RevealGrant, ScopeChange, User
 from keys.rules.errors import CerbyNotFound, Conflict
 from keys.rules.events import Event
+from keys.rules.folded_text import fold
 from keys.rules.lifecycle import Phase, State, Transition
 from keys.rules.scopes import in_order
 from keys.tlog.leaf import TooLarge

@@ -15,8 +15,9 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 
-from keys.models import ApiKey, AuditEvent, fold
+from keys.models import ApiKey, AuditEvent
 from keys.rules.events import Event
+from keys.rules.folded_text import fold
 from keys.selectors.activity.addresses import addresses_of
 from keys.selectors.counts import has_at_most
 from keys.selectors.inventory import search

@@ -17,8 +17,9 @@ from uuid import UUID
 
 from keys.models import ApiKey
 from keys.rules import formatting
+from keys.rules.folded_text import fold
 from keys.rules.lifecycle import Phase, State
-from keys.rules.pasted_cells import RowStatus, comparable
+from keys.rules.pasted_cells import RowStatus
 from keys.rules.pasted_table import Row
 
 _DATE_IS_CERBYS = {ApiKey.Origin.GENERATED, ApiKey.Origin.PASTED, ApiKey.Origin.DISCOVERED}
@@ -93,10 +94,10 @@ def match(rows: Iterable[Row], keys: Sequence[KeyFacts], now: datetime) -> Match
     """Return every row and every live key in exactly one group, or counted as settled."""
     by_name: defaultdict[str, list[KeyFacts]] = defaultdict(list)
     for key in keys:
-        by_name[comparable(key.name)].append(key)
+        by_name[fold(key.name)].append(key)
     rows_by_name: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        names = [comparable(name) for name in (row.name, *row.other_names)]
+        names = [fold(name) for name in (row.name, *row.other_names)]
         rows_by_name[next((name for name in names if name in by_name), names[0])].append(row)
     found = Matches()
     for name in [*rows_by_name, *(name for name in by_name if name not in rows_by_name)]:
@@ -234,12 +235,12 @@ def _fits(row: Row, key: KeyFacts) -> bool:
 
 
 def _has_name(row: Row, name: str) -> bool:
-    return names_person(row.by, comparable(name))
+    return names_person(row.by, fold(name))
 
 
 def names_person(by: Sequence[str], name: str) -> bool:
-    """Return whether the lines ``by`` name a person, perhaps beside initials. ``name`` is comparable."""
-    lines = [comparable(line) for line in by]
+    """Return whether the lines ``by`` name a person, perhaps beside initials. ``name`` is folded."""
+    lines = [fold(line) for line in by]
     joined = " ".join(lines)
     if name in {*lines, joined}:
         return True

@@ -10,7 +10,7 @@ from keys import cerby
 from keys.models import User
 from keys.rules.batches import batches
 from keys.rules.errors import CerbyError
-from keys.rules.pasted_cells import comparable
+from keys.rules.folded_text import fold
 from keys.rules.pasted_table import Row
 
 AT_ONCE = 500
@@ -24,7 +24,7 @@ Person = User | cerby.Person
 
 @dataclass
 class Directory:
-    """People by email in lower case and by comparable name. ``problem``: why Cerby could not be asked."""
+    """People by email in lower case and by folded name. ``problem``: why Cerby could not be asked."""
 
     by_email: dict[str, Person] = field(default_factory=dict)
     by_name: defaultdict[str, dict[str, Person]] = field(default_factory=lambda: defaultdict(dict))
@@ -36,9 +36,9 @@ class Directory:
         earlier = self.by_email.get(email)
         if earlier is None or _is_successor(person, earlier):
             if earlier is not None:
-                self.by_name[comparable(earlier.name)].pop(email, None)
+                self.by_name[fold(earlier.name)].pop(email, None)
             self.by_email[email] = person
-            self.by_name[comparable(person.name)][email] = person
+            self.by_name[fold(person.name)][email] = person
 
     def find(self, row: Row) -> tuple[Person | None, str]:
         """Return the person whom ``row`` names, or None and the reason."""
@@ -61,9 +61,9 @@ class Directory:
 
     def _named(self, row: Row) -> list[Person]:
         for line in (*row.by, " ".join(row.by)):
-            if exact := self.by_name.get(comparable(line)):
+            if exact := self.by_name.get(fold(line)):
                 return list(exact.values())
-        words = comparable(" ".join(row.by)).split()[:MOST_WORDS]
+        words = fold(" ".join(row.by)).split()[:MOST_WORDS]
         parts = {" ".join(words[a:b]) for a in range(len(words)) for b in range(a + 1, len(words) + 1)}
         named = {email: person for part in parts for email, person in self.by_name.get(part, {}).items()}
         return list(named.values())

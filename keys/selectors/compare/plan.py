@@ -14,12 +14,13 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from keys.audit.guard import authorize
-from keys.models import LISTED, ApiKey, fold
+from keys.models import LISTED, ApiKey
 from keys.rules.batches import batches
 from keys.rules.errors import Invalid
+from keys.rules.folded_text import fold
 from keys.rules.key_text import WITHHELD, redacted, without_keys
 from keys.rules.lifecycle import Phase
-from keys.rules.pasted_cells import clean, comparable
+from keys.rules.pasted_cells import clean
 from keys.rules.pasted_dates import DayOrder
 from keys.rules.pasted_table import Row, Table, Unreadable, read_table
 from keys.rules.policy import Action, Actor
@@ -159,7 +160,7 @@ def plan_with(table: Table, people: Directory, *, whole: bool, now: datetime) ->
 
 def _without_unread(items: list[Item], unreadable: list[Unreadable]) -> list[Item]:
     """Leave out keys that may be in the table after all: in an unread line, or with a withheld name."""
-    lines = [comparable(line.text) for line in unreadable]
+    lines = [fold(line.text) for line in unreadable]
     return [
         replace(item, problem=item.problem or _maybe_there(item.pair.key, lines)) if item.pair.key else item
         for item in items
@@ -169,7 +170,7 @@ def _without_unread(items: list[Item], unreadable: list[Unreadable]) -> list[Ite
 def _maybe_there(key: KeyFacts, lines: list[str]) -> str:
     if _without_keys(key.name) != key.name:
         return LOOKS_LIKE_A_KEY
-    name = comparable(key.name)
+    name = fold(key.name)
     return IN_AN_UNREAD_LINE if any(name in line for line in lines) else ""
 
 

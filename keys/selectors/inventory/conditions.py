@@ -17,6 +17,7 @@ from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet
 from django.db.models.lookups import Exact, In, IsNull, LessThanOrEqual
 
 from keys.models import ApiKey, KeyScope, KeyTag, User
+from keys.rules.folded_text import fold, foldings
 from keys.rules.lifecycle import Phase
 from keys.selectors.counts import COUNT_LIMIT, has_at_most
 from keys.selectors.inventory.keyset import Order, Unindexed, Window
@@ -290,6 +291,14 @@ def not_seen(since: datetime, now: datetime) -> Condition:
 
 def with_scope(scope: str) -> Condition:
     return _in_table(KeyScope.objects.filter(scope=scope), "held", scope=scope)
+
+
+def stored_tag(text: str) -> str:
+    """Return the tag that ``text`` means: folded, unless keys have it as it was folded earlier."""
+    folded = fold(text)
+    earlier = foldings(text) - {folded}
+    known = KeyTag.objects.filter(tag__in=earlier).values_list("tag", flat=True).first() if earlier else None
+    return known or folded
 
 
 def with_tag(tag: str) -> Condition:

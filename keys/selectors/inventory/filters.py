@@ -13,9 +13,10 @@ from django.db.models import F
 from django.http import QueryDict
 from django.utils import timezone
 
-from keys.models import LISTED, ApiKey, KeyScope, fold
+from keys.models import LISTED, ApiKey, KeyScope
 from keys.rules import key_text
 from keys.rules import scopes as catalogue
+from keys.rules.folded_text import fold
 from keys.rules.lifecycle import Phase
 from keys.rules.policy import Role
 from keys.selectors.compare.completeness import unseen_since
@@ -270,7 +271,7 @@ def _equal(column: str) -> Callable[[str, datetime], Condition]:
 _CONDITIONS: dict[str, Callable[[str, datetime], Condition]] = {
     "q": lambda text, _: search.containing(text),
     "scope": lambda scope, _: conditions.with_scope(scope),
-    "tag": lambda tag, _: conditions.with_tag(fold(tag)),
+    "tag": lambda tag, _: conditions.with_tag(conditions.stored_tag(tag)),
     "owner": _of_person("owner_id"),
     "accountable": _of_person("accountable_id"),
     "backup": _of_person("backup_id"),

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from keys.models import ApiKey, User, fold
+from keys.models import ApiKey, User
+from keys.rules.folded_text import fold
 from keys.selectors.inventory import conditions
 from keys.selectors.inventory.conditions import Condition
 
@@ -23,7 +24,7 @@ def missing_values(chosen: dict[str, Any], visible: Sequence[Condition]) -> list
     texts = {
         "team": ("team", conditions.equal("team_order", fold(chosen["team"]))),
         "system": ("system", conditions.equal("system_order", fold(chosen["system"]))),
-        "tag": ("tag", conditions.with_tag(fold(chosen["tag"]))),
+        "tag": ("tag", conditions.with_tag(conditions.stored_tag(chosen["tag"]))),
     }
     unused = [
         f"No key has the {label} “{chosen[name]}”."

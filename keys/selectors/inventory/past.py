@@ -11,7 +11,8 @@ from django.core.validators import MinValueValidator
 from django.http import QueryDict
 from django.utils import timezone
 
-from keys.models import ApiKey, fold
+from keys.models import ApiKey
+from keys.rules.folded_text import fold
 from keys.rules.lifecycle import CAVEAT, State, Status
 from keys.rules.policy import Role
 from keys.selectors.inventory.conditions import ANY_WRITE

@@ -14,7 +14,8 @@ from django.db.models import Exists, F, Lookup, OuterRef, Q, QuerySet, Subquery,
 from django.db.models.functions import StrIndex
 from django.db.models.lookups import GreaterThan
 
-from keys.models import ApiKey, SearchDocument, SearchIndex, fold
+from keys.models import ApiKey, SearchDocument, SearchIndex
+from keys.rules.folded_text import fold
 from keys.selectors.inventory.conditions import Condition, Keys, Walk
 from keys.selectors.inventory.keyset import Order
 

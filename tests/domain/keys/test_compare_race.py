@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from keys.actions.compare import confirm_group as module
 from keys.actions.compare.confirm_group import AnswerChanged, Confirmation, confirm_group
-from keys.models import ApiKey, AuditEvent, User, fold
+from keys.models import ApiKey, AuditEvent, User
+from keys.rules.folded_text import fold
 from keys.rules.policy import Actor
 from keys.selectors.compare.matching import Group
 from keys.selectors.compare.plan import Paste, comparison
