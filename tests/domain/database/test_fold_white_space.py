@@ -74,7 +74,7 @@ def test_names_that_become_equal_break_no_constraint(cast, capsys):
     assert set(ApiKey.objects.filter(holds_name=1)) == {kept}
     assert f"/keys/{double.pk}/" in capsys.readouterr().out
     for name in ("MADE HERE", "Made  here"):
-        with pytest.raises(Invalid, match="already a key"):
+        with pytest.raises(Invalid):
             new_key.check_name(name)
 
 
