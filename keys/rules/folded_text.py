@@ -27,7 +27,7 @@ def fold(text: str) -> str:
 def foldings(text: str) -> set[str]:
     """Return the foldings that a stored text may have: ``fold``, and the earlier one, which kept white space.
 
-    Tags have it, and the name of a generated key if another key in use had the new one (migration 0032).
+    Tags have it, and the name of a generated key if another key in use had the new one (migration 0033).
     """
     return {fold(text), _fold(text)}
 

@@ -22,7 +22,7 @@ from keys.validation import new_key
 from keys.validation.existing_key import Registration
 from tests.cast import a_key, actor, with_a_life
 
-migration = import_module("keys.migrations.0032_fold_white_space")
+migration = import_module("keys.migrations.0033_fold_white_space")
 BY_HAND: dict[str, Any] = {"cerby_id": None, "origin": "declared", "holds_name": 1}
 
 

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("keys", "0030_factor_asked")]
+    dependencies = [("keys", "0031_reach")]
 
     operations = [
         migrations.AddField("periodicjob", "waiting_since", models.DateTimeField(null=True)),

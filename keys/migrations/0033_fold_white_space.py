@@ -94,7 +94,7 @@ def fold_views(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("keys", "0031_waiting_jobs")]
+    dependencies = [("keys", "0032_waiting_jobs")]
 
     operations = [
         migrations.RunPython(fold_keys, migrations.RunPython.noop),
