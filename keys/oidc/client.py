@@ -32,12 +32,12 @@ def redirect_address() -> str:
     return f"{settings.PORTAL_URL}{reverse('account_sso_callback')}"
 
 
-def sign_in_url(state: str, *, step_up: bool) -> str:
+def sign_in_url(state: str, *, step_up: bool, other_account: bool = False) -> str:
     """Return the provider's address for the request ``state``. Raises ``ProviderDown`` and
     ``ProviderRefused``.
 
     Nothing of it comes from the query string of one of our addresses. ``step_up`` asks the provider to ask
-    the person again, which its answer must prove.
+    the person again, which its answer must prove. ``other_account`` asks it to let the person choose.
     """
     at = current_provider()
     asked = {
@@ -54,6 +54,9 @@ def sign_in_url(state: str, *, step_up: bool) -> str:
         asked |= {"prompt": "login", "max_age": "0"}
         if settings.PORTAL_OIDC_ACR:
             asked["acr_values"] = " ".join(settings.PORTAL_OIDC_ACR)
+    elif other_account:  # many providers refuse a prompt that they do not know, but all know "login"
+        offers_choice = at.lists("prompt_values_supported", "select_account")
+        asked["prompt"] = "select_account" if offers_choice else "login"
     address = at.address("authorization_endpoint")
     return f"{address}{'&' if '?' in address else '?'}{urlencode(asked)}"
 

@@ -17,7 +17,7 @@ import jwt
 from django.conf import settings
 
 from keys.delivery.https import Answer, NotDelivered, exchange
-from keys.rules.errors import ProviderDown, ProviderRefused
+from keys.rules.errors import ProviderDown, ProviderError, ProviderRefused
 from portal.conf import Environment
 
 OK = 200
@@ -26,6 +26,8 @@ SECONDS = 5.0
 LARGEST = 512 * 1024
 KEPT_FOR = 60 * 60
 """Seconds after which the addresses and keys are read again."""
+PAUSE = 10
+"""Seconds after a failure in which nobody else waits for the provider's description."""
 REREAD_AFTER = 60
 """Seconds between two readings of the keys because a token names an unknown one."""
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
@@ -120,21 +122,38 @@ def _fits(key: Mapping[str, Any], algorithm: str) -> bool:
 
 
 _known: dict[str, Provider] = {}
+_failed: dict[str, tuple[float, ProviderError]] = {}
 _known_lock = threading.Lock()
 
 
 def current_provider() -> Provider:
     """Return the provider of the settings, read at most an hour ago.
 
-    Raises ``ProviderDown`` if it does not answer, and ``ProviderRefused`` if it is another one.
+    Raises ``ProviderDown`` if it does not answer, and ``ProviderRefused`` if it is another one. One thread
+    asks it, and the others get the same answer: people who wait must not occupy the web server.
     """
     issuer = settings.PORTAL_OIDC_ISSUER
+    known = _if_fresh(issuer)
+    if known is not None:
+        return known
+    with _known_lock:
+        known = _if_fresh(issuer)
+        if known is not None:
+            return known
+        failed_at, former = _failed.get(issuer, (float("-inf"), None))
+        if former is not None and time.monotonic() - failed_at < PAUSE:
+            raise type(former)(former.sentence) from former
+        try:
+            _known[issuer] = known = _read(issuer)
+        except ProviderError as error:
+            _failed[issuer] = (time.monotonic(), error)
+            raise
+        return known
+
+
+def _if_fresh(issuer: str) -> Provider | None:
     known = _known.get(issuer)
-    if known is None or time.monotonic() - known.read_at > KEPT_FOR:
-        known = _read(issuer)
-        with _known_lock:
-            _known[issuer] = known
-    return known
+    return known if known is not None and time.monotonic() - known.read_at <= KEPT_FOR else None
 
 
 def provider_if_known() -> Provider | None:
@@ -145,6 +164,7 @@ def provider_if_known() -> Provider | None:
 def forget() -> None:
     """Read the provider again next time."""
     _known.clear()
+    _failed.clear()
 
 
 def description_of(issuer: str) -> str:

@@ -90,6 +90,11 @@ def saml_provider(*, at_least: float | None = None) -> Provider:
         return _cache.provider
 
 
+def sign_in_url_if_known() -> str:
+    """Return the provider's address if this process has read it, else "", without asking the provider."""
+    return _cache.provider.sign_in_url if _cache.provider else ""
+
+
 def forget_metadata() -> None:
     """Read the metadata again when it is needed next."""
     with _cache.lock:

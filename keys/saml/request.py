@@ -41,16 +41,16 @@ class _NamedRequest(AuthnRequest):  # type: ignore[misc]
         return self._name
 
 
-def request_url(state: str, *, step_up: bool) -> str:
+def request_url(state: str, *, step_up: bool, other_account: bool = False) -> str:
     """Return the provider's address for the request ``state``.
 
-    ``step_up`` asks the provider to ask the person again, which its answer must prove.
-    Raises ``ProviderDown``.
+    ``step_up`` asks the provider to ask the person again, which its answer must prove. ``other_account`` asks
+    for the same, so that the person can choose. Raises ``ProviderDown``.
     """
     at = saml_provider()
     auth = Auth(request_data(), configuration(at, contexts=settings.PORTAL_SAML_ACR if step_up else ()))
     auth.authn_request_class = partial(_NamedRequest, request_id(state))
-    return str(auth.login(return_to=state, force_authn=step_up))
+    return str(auth.login(return_to=state, force_authn=step_up or other_account))
 
 
 def request_id(state: str) -> str:

@@ -31,6 +31,7 @@ from keys.rules.events import Event
 from keys.rules.password_sign_in import PasswordSignIn
 from keys.rules.sso import issuer
 from keys.selectors.people import owners
+from keys.selectors.sso.link import provider_place
 from keys.views.kept_input import confirm_without_password, resume
 from keys.views.known_browser import known_browser, remember_browser
 from keys.views.people import (
@@ -207,9 +208,13 @@ def no_passwords(request: HttpRequest) -> HttpResponse:
 def sign_out(request: HttpRequest) -> HttpResponseBase:
     """Sign out, and let the browser delete what the portal stored in it, except cookies.
 
-    The session's cookie is deleted anyway; the others keep the time zone and the known browser.
+    The session's cookie is deleted anyway; the others keep the time zone and the known browser. A person who
+    was at the sign-in provider is told that they are still signed in there.
     """
+    was_at_provider = isinstance(request.user, User) and _has_used(request, request.user, "sso")
     response: HttpResponseBase = allauth_views.logout(request)
+    if request.method == "POST" and was_at_provider and issuer():
+        response = render(request, "account/signed_out.html", {"place": provider_place()})
     if request.method == "POST":
         response["Clear-Site-Data"] = '"cache", "storage"'
     return response

@@ -19,7 +19,8 @@ from keys.actions.sso.take import is_awaited
 from keys.crypto.kept_text import lock, unlock
 from keys.rules.errors import ProviderDown, ProviderError, ProviderRefused
 from keys.rules.sso import Claims, uses_saml
-from keys.views.sso import STALE, come_back, refused
+from keys.views.sso import STALE, come_back
+from keys.views.sso_refused import refused
 
 UNASKED = (
     "The portal accepts an answer of the sign-in provider only to a sign-in that was started here, once, "
@@ -44,7 +45,7 @@ def acs(request: HttpRequest) -> HttpResponseBase:
     _check_is_configured()
     state = request.POST.get("RelayState", "")
     if not is_awaited(state):
-        return refused(request, ProviderRefused(UNASKED))
+        return refused(request, ProviderRefused(UNASKED), posted_elsewhere=True)
     result: dict[str, Any] = {"state": state}
     try:
         result["claims"] = asdict(saml.read_response(request.POST.get("SAMLResponse", ""), state))

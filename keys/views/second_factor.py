@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from allauth.account.forms import LoginForm
 from allauth.account.internal.decorators import login_stage_required
@@ -78,17 +78,22 @@ def _goes_on(request: HttpRequest, user: User) -> bool:
 
 def asked_with_kept_input(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Ask for the second factor on a page with the kept input, instead of the redirect ``response``."""
-    if not request.POST.get("kept") or response.get("Location") != reverse("mfa_authenticate"):
+    return asked_after_sso(request, cast("HttpResponse", response), request.POST.get("kept", ""))
+
+
+def asked_after_sso(request: HttpRequest, response: HttpResponse, kept: str) -> HttpResponse:
+    """Do the same with the input ``kept``, which the person had before they went to the sign-in provider."""
+    if not kept or response.get("Location") != reverse("mfa_authenticate"):
         return response
     stage = LoginStageController.enter(request, AuthenticateStage.key)
     if stage is None:
         return response
     user = stage.login.user
-    return second_factor_page(request, user, _form(user, None, recovery=True))
+    return second_factor_page(request, user, _form(user, None, recovery=True), kept=kept)
 
 
-def second_factor_page(request: HttpRequest, user: User, form: Any) -> HttpResponse:
-    context = _context(user, form, recovery=True)
+def second_factor_page(request: HttpRequest, user: User, form: Any, *, kept: str = "") -> HttpResponse:
+    context = _context(user, form, recovery=True) | {"kept": kept}
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.is_bound else HTTPStatus.OK
     response = render(request, "account/second_factor.html", context, status=status)
     response["Cache-Control"] = "no-store, private"

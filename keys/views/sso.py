@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from functools import partial
-from http import HTTPStatus
 from typing import cast
 
 from allauth.account.adapter import get_adapter
@@ -22,6 +21,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from keys import oidc, saml
 from keys.actions.people import throttle
+from keys.actions.people.sign_in import NOT_LIVE
 from keys.actions.sso import refuse
 from keys.actions.sso.begin import begin_sign_in, begin_step_up
 from keys.actions.sso.confirm import confirm_with_provider
@@ -34,6 +34,8 @@ from keys.rules.sso import Claims, issuer, uses_saml
 from keys.selectors.sso.link import sso_link_of
 from keys.views.kept_input import FIELD, resume_text
 from keys.views.people import actor_of, browser_of, ip_of, keep_session_mark, session_of
+from keys.views.second_factor import asked_after_sso
+from keys.views.sso_refused import refused
 
 Redeem = Callable[[], Claims]
 COOKIE_LASTS = 10 * 60
@@ -46,20 +48,23 @@ STALE = (
 @login_not_required
 @require_POST
 def sign_in(request: HttpRequest) -> HttpResponseBase:
-    """Send a person who is not signed in to the provider. Parameters in the address are ignored."""
+    """Send a person who is not signed in to the provider. Parameters in the address are ignored.
+
+    A form with "other" asks the provider to let the person choose another account.
+    """
     _check_is_configured()
     if request.user.is_authenticated:
         return HttpResponseRedirect(resolve_url(settings.LOGIN_REDIRECT_URL))
     if not throttle.admit_sso(ip_of(request)):
         raise TooOften("Too many sign-ins were started from your network. Try again in a minute.")
+    kept, next_path = request.POST.get(FIELD, ""), _next_path(request)
     try:
         _meet_provider()
         mark = request.COOKIES.get(_cookie(), "") or secrets.token_urlsafe(32)
-        kept = request.POST.get(FIELD, "")
-        state = begin_sign_in(_hash(mark), next_path=_next_path(request), kept=kept)
-        response = _lead_to(request, _address(state, step_up=False))
+        state = begin_sign_in(_hash(mark), next_path=next_path, kept=kept)
+        response = _lead_to(request, _address(state, step_up=False, other_account="other" in request.POST))
     except PortalError as error:
-        return refused(request, error)
+        return refused(request, error, next_path=next_path, kept=kept)
     response.set_cookie(
         _cookie(),
         mark,
@@ -80,13 +85,13 @@ def step_up(request: HttpRequest) -> HttpResponseBase:
         raise ProviderRefused("You confirm your identity in the portal, not at the sign-in provider.")
     if not throttle.admit_sso(f"person {request.user.pk}"):
         raise TooOften("You started too many confirmations. Try again in a minute.")
+    kept, next_path = request.POST.get(FIELD, ""), _next_path(request)
     try:
         _meet_provider()
-        kept, next_path = request.POST.get(FIELD, ""), _next_path(request)
         state = begin_step_up(link, session_of(request), next_path=next_path, kept=kept)
         return _lead_to(request, _address(state, step_up=True))
     except PortalError as error:
-        return refused(request, error)
+        return refused(request, error, next_path=next_path, kept=kept)
 
 
 @login_not_required
@@ -122,29 +127,30 @@ def come_back(request: HttpRequest, state: str, redeem: Redeem) -> HttpResponse:
 @sensitive_variables()
 def _finish_sign_in(request: HttpRequest, found: SsoRequest, state: str, redeem: Redeem) -> HttpResponse:
     ip, browser = ip_of(request), browser_of(request)
-    email = ""
+    email, kept = "", unlock(found.kept, state)
+    refused_here = partial(refused, request, next_path=found.next_path, kept=kept)
     try:
         claims = redeem()
         email = claims.email
         user, is_new = find_person(claims, ip=ip, browser=browser)
     except ProviderDown as error:
-        return refused(request, error)
+        return refused_here(error)
     except (ProviderRefused, Conflict) as error:
         known = error.user if isinstance(error, Refused) else None
         if known is not None:
             refuse.refuse_sign_in(known, error.sentence, ip=ip, browser=browser)
         else:
             refuse.refuse_stranger(email, error.sentence)
-        return refused(request, error)
+        return refused_here(error, email=email)
     # The provider may not have asked for anything, so this is no fresh sign-in.
     record_authentication(request, user, method="sso", at=0.0)
     try:
         response = perform_login(request, Login(user=user, redirect_url=found.next_path or None))
-    except ImmediateHttpResponse as refusal:
-        response = refusal.response
+    except ImmediateHttpResponse:  # the adapter has recorded it
+        return refused_here(ProviderRefused(NOT_LIVE), email=user.email)
     if is_new:
         get_adapter(request).send_notification_mail("account/email/sso_linked", user)
-    return resume_text(request, response, unlock(found.kept, state))
+    return resume_text(request, asked_after_sso(request, response, kept), kept)
 
 
 @sensitive_variables()
@@ -153,13 +159,19 @@ def _finish_step_up(
 ) -> HttpResponse:
     """Make the sign-in fresh, or leave the session as it is and say why."""
     actor, user = actor_of(request), cast("User", request.user)
+    email = ""
     try:
         if found is None:
             raise ProviderRefused(STALE)
-        confirm_with_provider(found, redeem(), actor)
+        claims = redeem()
+        email = claims.email
+        confirm_with_provider(found, claims, actor)
     except PortalError as error:
         refuse.refuse_step_up(actor, error.sentence)
-        return refused(request, error, next_path=found.next_path if found else "")
+        if found is None:
+            return refused(request, error)
+        kept = unlock(found.kept, state)
+        return refused(request, error, email=email, next_path=found.next_path, kept=kept)
     keep_session_mark(request)
     request.session.cycle_key()
     record_authentication(request, user, method="sso", reauthenticated=True)
@@ -175,10 +187,9 @@ def _meet_provider() -> None:
         oidc.current_provider()
 
 
-def _address(state: str, *, step_up: bool) -> str:
-    return (
-        saml.request_url(state, step_up=step_up) if uses_saml() else oidc.sign_in_url(state, step_up=step_up)
-    )
+def _address(state: str, *, step_up: bool, other_account: bool = False) -> str:
+    make = saml.request_url if uses_saml() else oidc.sign_in_url
+    return make(state, step_up=step_up, other_account=other_account)
 
 
 def _lead_to(request: HttpRequest, url: str) -> HttpResponse:
@@ -210,16 +221,3 @@ def _cookie() -> str:
 
 def _hash(mark: str) -> str:
     return salted_hmac("keys.sso-browser", mark, algorithm="sha256").hexdigest()
-
-
-def refused(request: HttpRequest, error: PortalError, *, next_path: str = "") -> HttpResponse:
-    is_signed_in = request.user.is_authenticated
-    title = (
-        "Your identity was not confirmed"
-        if is_signed_in and error.status < HTTPStatus.INTERNAL_SERVER_ERROR
-        else error.title
-    )
-    said = {"title": title, "sentence": error.sentence, "next_path": next_path}
-    response = render(request, "account/sso_refused.html", said, status=error.status)
-    response["Cache-Control"] = "no-store, private"
-    return response

@@ -48,6 +48,7 @@ PARTS_OF_A_VIEW = {
     "qr_code": "the QR code for an authenticator app",
     "saml": "the addresses below accounts/ to which a provider sends its answers by SAML",
     "sso": "the addresses below accounts/ for the sign-in provider, beside those of allauth",
+    "sso_refused": "the page if one of them did not work",
     "second_factor": "the second step of a sign-in, in templates/account",
     "secrecy": "the headers of pages that show a secret",
 }

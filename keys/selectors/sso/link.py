@@ -1,14 +1,20 @@
-"""Find whom the sign-in provider can confirm."""
+"""Find whom the sign-in provider can confirm, and where it is."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlencode, urlsplit
+
+from django.conf import settings
 
 from keys.models import AuditEvent, SsoLink
 from keys.oidc.provider import provider_if_known
 from keys.oidc.tokens import NO_AUTH_TIME
 from keys.rules.events import Event
 from keys.rules.sso import issuer, uses_saml
+from keys.saml.metadata import sign_in_url_if_known as saml_sign_in_url
+from portal.variables import is_loopback
 
 MOST_EVENTS = 1000
 """How many of the newest confirmations are searched for one at the provider."""
@@ -26,6 +32,37 @@ def provider_tells_auth_time() -> bool:
         return True
     known = provider_if_known()
     return known is None or known.sends_auth_time is not False
+
+
+@dataclass(frozen=True)
+class Place:
+    """``name``: the provider's host, or its name in the settings. ``url``: where people sign out there."""
+
+    name: str
+    url: str
+
+
+def provider_place() -> Place:
+    """Return where the provider of the settings is, as far as this process knows. Nobody is asked.
+
+    A provider of OpenID Connect may announce the page on which people sign out. Otherwise the link leads to
+    its start page.
+    """
+    known = None if uses_saml() else provider_if_known()
+    page = str(known.facts.get("end_session_endpoint") or "") if known else ""
+    if _may_lead_to(page):
+        sign = "&" if "?" in page else "?"
+        url = f"{page}{sign}{urlencode({'client_id': settings.PORTAL_OIDC_CLIENT_ID})}"
+    else:
+        address = saml_sign_in_url() if uses_saml() else issuer()
+        url = urlsplit(address)._replace(path="/", query="", fragment="").geturl()
+    return Place(urlsplit(issuer()).hostname or issuer(), url if _may_lead_to(url) else "")
+
+
+def _may_lead_to(url: str) -> bool:
+    parts = urlsplit(url)
+    is_here = parts.scheme == "http" and is_loopback(parts.hostname or "")
+    return bool(parts.hostname) and (parts.scheme == "https" or is_here)
 
 
 def newest_step_up() -> tuple[datetime, bool] | None:
