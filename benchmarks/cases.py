@@ -88,6 +88,8 @@ def inventory() -> Iterator[Case]:
         "owner of 60 keys": _owned(SMALL),
         "accountable for 30 % of the keys": _of("accountable", BIG),
         "accountable for 60 keys": _of("accountable", SMALL),
+        "backup of 30 % of the keys": _of("backup", BIG),
+        "backup of 60 keys": _of("backup", SMALL),
         "team of a ninth of the keys": _keys({"team": "Billing"}),
         "team of 10 keys": _keys({"team": RARE_TEAM}),
         "tag of 30 % of the keys": _keys({"tag": "nightly"}),
@@ -110,6 +112,8 @@ def inventory() -> Iterator[Case]:
         "scope of half the keys",
         "owner of 30 % of the keys",
         "three common scopes",
+        *("accountable for 30 % of the keys", "backup of 30 % of the keys", "team of a ninth of the keys"),
+        *("tag of 30 % of the keys", "system of all keys", "kind workload", "environment production"),
     ):
         yield Case("filter", f"{name}, deep", _deep(filters[name]))
     for sort in (f"{sign}{name}" for name in SORTS for sign in ("", "-")):
