@@ -1,4 +1,4 @@
-"""Change a key's state and record the change, both in one transaction."""
+"""Change a key's state and record the change, both in one transaction. A rotation of the key follows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from keys.actions.lineage.advance import follow_key
 from keys.audit import log
 from keys.models import ApiKey
 from keys.rules.errors import Conflict
@@ -56,5 +57,7 @@ def transition(
         if rows.update(**columns) != 1:
             raise Conflict("This key has just been changed. Reload the page and try again.")
         log.append(event, actor=actor, key=key, outcome=outcome, reason=reason, **details)
+        if key.lineage is not None:
+            follow_key(key)
     for name, value in columns.items():
         setattr(key, name, value)

@@ -16,6 +16,7 @@ from keys.actions.audit.verify import carry_out, verify_daily
 from keys.actions.bulk.carry_out import carry_out_bulk
 from keys.actions.bulk.freeze import forget_old_selections
 from keys.actions.keys.reconcile import reconcile_due
+from keys.actions.lineage.advance import advance_all, advance_due
 from keys.actions.people.refresh_all import read_everyone
 from keys.actions.people.throttle import forget_old
 from keys.actions.reach.count import count_reach
@@ -125,7 +126,7 @@ def figures() -> None:
 
 def _reconcile() -> str:
     check_for_rollback()
-    return f"Keys checked: {reconcile_due()}"
+    return f"Keys checked: {reconcile_due()}; steps of rotations: {advance_due()}"
 
 
 def _sweep() -> str:
@@ -133,8 +134,11 @@ def _sweep() -> str:
     check_for_rollback()
     if settings.CERBY_ISSUE_MODE == "assisted":
         end_silence(silent_since())
+        advance_all()
         return NOTHING_TO_COMPARE
-    return str(compare_with_cerby())
+    result = str(compare_with_cerby())
+    advance_all()
+    return result
 
 
 def _continue_bulk() -> str:

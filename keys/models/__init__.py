@@ -12,6 +12,7 @@ from keys.models.node import MacChain, Node
 from keys.models.reach import Reach
 from keys.models.refusal import RefusalCount
 from keys.models.reveal import RevealGrant
+from keys.models.rotation import Rotation
 from keys.models.safeguards import HeldBack, Pause, Quarantine
 from keys.models.saved_view import SavedView
 from keys.models.scope_change import ScopeChange
@@ -51,6 +52,7 @@ __all__ = [
     "RefusalCount",
     "Reminder",
     "RevealGrant",
+    "Rotation",
     "SavedView",
     "ScopeChange",
     "Sealed",

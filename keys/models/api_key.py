@@ -10,6 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import models
 from django.db.models import Case, F, Func, Q, Value, When
+from django.db.models.functions import Coalesce
 
 from keys.models.folding import Folded, FoldingQuerySet
 from keys.models.ownership import INDEXES, OwnershipColumns
@@ -17,6 +18,7 @@ from keys.models.user import User
 from keys.rules.folded_text import fold
 from keys.rules.lifecycle import HOLDS_ITS_NAME, PHASE, QUICK_RETRIES, Phase, State
 from keys.rules.policy import Actor, Answering, Role
+from keys.rules.readings import Gaps, gaps_after
 from keys.rules.visible import named
 
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
@@ -58,6 +60,10 @@ class ApiKey(OwnershipColumns):
 
     ``reach_since``: the first count of the owner's items after the key was made, or the one that a person
     accepted. ``reach_grew_at``: when the portal found that the key can open more items than then.
+    ``lineage``: the id of the first key of a series in which each key replaced the one before, or NULL if the
+    key was never rotated. ``generation``: the key's place in it, from 1. At most two keys of a lineage are in
+    use. ``gap_since``, ``longest_gap`` and ``gap_before``: since when the longest time without a use is
+    counted, that time, and that of the period before, in seconds (keys.rules.readings).
     """
 
     class Origin(models.TextChoices):
@@ -145,9 +151,7 @@ class ApiKey(OwnershipColumns):
     expires_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True)
     last_used_order = models.GeneratedField(
-        expression=models.functions.Coalesce(
-            F("last_used_at"), Value(NEVER, output_field=models.DateTimeField())
-        ),
+        expression=Coalesce(F("last_used_at"), Value(NEVER, output_field=models.DateTimeField())),
         output_field=models.DateTimeField(),
         db_persist=True,
     )
@@ -171,6 +175,11 @@ class ApiKey(OwnershipColumns):
     )
 
     holds_name = models.PositiveSmallIntegerField(null=True)
+    lineage = models.UUIDField(null=True)
+    generation = models.PositiveSmallIntegerField(null=True)
+    gap_since = models.DateTimeField(null=True)
+    longest_gap = models.PositiveIntegerField(null=True)
+    gap_before = models.PositiveIntegerField(null=True)
 
     reach_since = models.DateTimeField(null=True)
     reach_grew_at = models.DateTimeField(null=True)
@@ -229,6 +238,13 @@ class ApiKey(OwnershipColumns):
                 fields=["owner", "name_order"],
                 name="key_registered_once",
                 condition=Q(holds_name__isnull=False, state__in=["claimed", "held", "ready"]),
+            ),
+            # Neighbours in a lineage have odd and even generations, so a third key in use has no place.
+            models.UniqueConstraint(
+                F("lineage"),
+                Coalesce(F("generation"), 0).bitand(1),
+                name="key_two_of_a_lineage",
+                condition=Q(lineage__isnull=False, state__in=sorted(state.value for state in HOLDS_ITS_NAME)),
             ),
         )
         # One index per sort order, for the keys that are listed by default; then one index per filter, in its
@@ -334,6 +350,20 @@ class ApiKey(OwnershipColumns):
         """Return whether people entered the row's values, and Cerby does not confirm them."""
         registered = self.origin in {ApiKey.Origin.REGISTERED, ApiKey.Origin.DECLARED}
         return registered and self.state == State.HELD and self.cerby_id is None
+
+    @property
+    def gaps(self) -> Gaps:
+        return Gaps(self.gap_since, self.longest_gap or 0, self.gap_before or 0)
+
+    def use_columns(self, last_used_at: datetime | None) -> dict[str, Any]:
+        """Return the columns to store when the key turns out to be last used at ``last_used_at``."""
+        gaps = gaps_after(self.gaps, self.last_used_at, last_used_at)
+        return {
+            "last_used_at": last_used_at,
+            "gap_since": gaps.since,
+            "longest_gap": gaps.longest,
+            "gap_before": gaps.before,
+        }
 
     @staticmethod
     def owner_columns(owner: User | Actor) -> dict[str, str]:

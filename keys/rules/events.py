@@ -43,6 +43,14 @@ class Event(enum.StrEnum):
     KEY_REMINDED = "key:remind"
     KEY_REACH_GREW = "key:reach-grow"
     KEY_REACH_ACCEPTED = "key:reach-accept"
+    ROTATION_STARTED = "rotation:start"
+    ROTATION_ADVANCED = "rotation:advance"
+    ROTATION_USED_AGAIN = "rotation:use-again"
+    ROTATION_MISSED = "rotation:miss"
+    ROTATION_EXTENDED = "rotation:extend"
+    ROTATION_RETIRED = "rotation:retire"
+    ROTATION_KILLED = "rotation:kill"
+    ROTATION_CALLED_OFF = "rotation:call-off"
     BULK_STARTED = "bulk:start"
     BULK_STOPPED = "bulk:stop"
     KEY_REPAIRED = "key:repair"
@@ -134,6 +142,14 @@ _LABELS = {
     Event.KEY_REMINDED: "Owner reminded by a person",
     Event.KEY_REACH_GREW: "Reach of an API key grew",
     Event.KEY_REACH_ACCEPTED: "Grown reach of an API key accepted",
+    Event.ROTATION_STARTED: "Rotation started",
+    Event.ROTATION_ADVANCED: "Rotation went on",
+    Event.ROTATION_USED_AGAIN: "Old key used again during a rotation",
+    Event.ROTATION_MISSED: "Rotation overdue",
+    Event.ROTATION_EXTENDED: "Overlap of a rotation extended",
+    Event.ROTATION_RETIRED: "Old key of a rotation retired",
+    Event.ROTATION_KILLED: "Old key of a rotation killed",
+    Event.ROTATION_CALLED_OFF: "Rotation called off",
     Event.BULK_STARTED: "Bulk action started",
     Event.BULK_STOPPED: "Bulk action stopped",
     Event.KEY_REPAIRED: "Inventory row restored from the audit log",
@@ -202,6 +218,9 @@ _LABELS_UNLESS_DONE = {
 OWNERSHIP = frozenset({"accountable", "backup", "team", "system", "kind", "environment", "review_on", "tags"})
 """Details that say who answers for a key and what it is for."""
 
+ROTATION = frozenset({"rotation", "new_key", "before", "after"})
+"""Details of every event about a rotation, which names the old key as its key."""
+
 IN_ANY_EVENT = frozenset({"part_of"})
 """Details that every event may have: the id of the act on several keys that the event is a part of."""
 
@@ -243,6 +262,13 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.KEY_REPAIRED: frozenset({"before", "after", "owner_id"}),
     Event.KEY_REACH_GREW: frozenset({"grown", "reach", "since"}),
     Event.KEY_REACH_ACCEPTED: frozenset({"reach"}),
+    Event.ROTATION_STARTED: ROTATION | {"because", "overlap", "until"},
+    Event.ROTATION_ADVANCED: ROTATION | {"until", "used_at", "as_of"},
+    Event.ROTATION_USED_AGAIN: ROTATION | {"used_at", "as_of"},
+    Event.ROTATION_MISSED: ROTATION,
+    Event.ROTATION_EXTENDED: ROTATION | {"until", "former_until"},
+    **dict.fromkeys((Event.ROTATION_RETIRED, Event.ROTATION_KILLED), ROTATION | {"proof"}),
+    Event.ROTATION_CALLED_OFF: ROTATION,
     Event.BULK_STARTED: frozenset({"act", "count", "list_digest"}),
     Event.BULK_STOPPED: frozenset({"act", "count"}),
     Event.SWEEP_STOPPED: frozenset({"revocations", "keys"}),
@@ -318,6 +344,8 @@ URGENT = frozenset(
         Event.KEY_REVEALED,
         Event.KEY_DELETION_STARTED,
         Event.KEY_DELETED,
+        Event.ROTATION_RETIRED,
+        Event.ROTATION_KILLED,
         Event.QUARANTINE_STARTED,
         Event.QUARANTINE_ENDED,
         Event.PASSWORD_CHANGED,

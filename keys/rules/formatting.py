@@ -92,6 +92,13 @@ def clock(moment: datetime) -> str:
     return f"{in_local_time(rounded):%H:%M %Z}"
 
 
+def duration(amount: timedelta) -> str:
+    """Write ``amount`` in whole days or hours, such as "7 days"."""
+    hours = round(amount.total_seconds() / 3600)
+    count, unit = (hours // 24, "day") if hours >= 48 and hours % 24 == 0 else (hours, "hour")  # noqa: PLR2004
+    return f"{count} {unit}{'' if count == 1 else 's'}" if count else "none"
+
+
 def in_minutes(moment: datetime, now: datetime) -> str:
     """Return ``in 3 minutes``, rounded up so that ``moment`` has passed by then."""
     count = int((moment - now).total_seconds() // 60) + 1

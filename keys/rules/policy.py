@@ -64,6 +64,9 @@ class Action(enum.StrEnum):
     WIDEN_KEY = "key:widen"
     DELETE_KEY = "key:delete"
     REVEAL_KEY = "key:reveal"
+    ROTATE_KEY = "key:rotate"
+    CHANGE_ROTATION = "rotation:change"
+    RETIRE_KEY = "rotation:retire"
     ADOPT_KEY = "key:adopt"
     ENTER_READING = "key:reading"
     EDIT_KEY = "key:edit"
@@ -107,6 +110,9 @@ _ACTION_WORDS = {
     Action.WIDEN_KEY: "add scopes to an API key",
     Action.DELETE_KEY: "delete an API key",
     Action.REVEAL_KEY: "view a newly generated API key",
+    Action.ROTATE_KEY: "rotate an API key",
+    Action.CHANGE_ROTATION: "extend the overlap of a rotation, or call it off",
+    Action.RETIRE_KEY: "retire or kill the old API key of a rotation",
     Action.ADOPT_KEY: "adopt an API key that was discovered in Cerby",
     Action.ENTER_READING: "enter the last use or the expiry of an API key",
     Action.EDIT_KEY: "edit who answers for an API key and what it is for",
@@ -185,6 +191,9 @@ MATRIX: dict[Action, Rule] = {
     Action.NARROW_KEY: Rule(ADMINS, OwnKey.SUFFICES),
     Action.WIDEN_KEY: Rule(ADMINS, at_least_key_owner=True, fresh_role=True),
     Action.DELETE_KEY: Rule(ADMINS, OwnKey.SUFFICES, fresh_role=True),
+    Action.ROTATE_KEY: Rule(ADMINS, fresh_role=True),  # the new key acts as the person who generates it
+    Action.CHANGE_ROTATION: Rule(ADMINS, OwnKey.SUFFICES, fresh_role=True),
+    Action.RETIRE_KEY: Rule(ADMINS, OwnKey.SUFFICES, fresh_role=True),
     Action.ADOPT_KEY: Rule(ADMINS, fresh_role=True),
     Action.ENTER_READING: Rule(ADMINS, OwnKey.SUFFICES),
     Action.EDIT_KEY: Rule(ADMINS, OwnKey.SUFFICES, fresh_role=True, accountable=True),
@@ -209,6 +218,9 @@ OWNER_ONLY_MATRIX: dict[Action, Rule] = MATRIX | {
     Action.NARROW_KEY: Rule(EVERYONE, OwnKey.IS_REQUIRED),
     Action.WIDEN_KEY: Rule(ADMINS, OwnKey.IS_REQUIRED, at_least_key_owner=True, fresh_role=True),
     Action.DELETE_KEY: Rule(EVERYONE, OwnKey.IS_REQUIRED, fresh_role=True),
+    Action.ROTATE_KEY: Rule(ADMINS, OwnKey.IS_REQUIRED, fresh_role=True),
+    Action.CHANGE_ROTATION: Rule(EVERYONE, OwnKey.IS_REQUIRED, fresh_role=True),
+    Action.RETIRE_KEY: Rule(EVERYONE, OwnKey.IS_REQUIRED, fresh_role=True),
     Action.ENTER_READING: Rule(EVERYONE, OwnKey.IS_REQUIRED),
 }
 

@@ -14,6 +14,7 @@ from keys.rules import scopes as catalogue
 from keys.rules.errors import Invalid
 from keys.rules.folded_text import foldings
 from keys.rules.lifecycle import HOLDS_ITS_NAME
+from keys.rules.rotation import Rotating
 from keys.validation.ownership import Ownership, check_ownership
 from keys.validation.text import check_text
 
@@ -27,7 +28,10 @@ SHORTEST_LIFETIME = timedelta(minutes=30)
 
 @dataclass(frozen=True)
 class KeyRequest:
-    """``id`` comes from the wizard. ``tab_key`` is the browser tab's public key, 65 bytes, or NO_TAB_KEY."""
+    """``id`` comes from the wizard. ``tab_key`` is the browser tab's public key, 65 bytes, or NO_TAB_KEY.
+
+    ``rotates``: which key the new one replaces, if it does.
+    """
 
     id: UUID
     name: str
@@ -36,6 +40,7 @@ class KeyRequest:
     scopes: tuple[str, ...]
     tab_key: bytes
     ownership: Ownership = field(default_factory=Ownership)
+    rotates: Rotating | None = None
 
 
 def check_request(request: KeyRequest, now: datetime) -> None:

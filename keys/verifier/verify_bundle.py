@@ -106,12 +106,38 @@ any                                  > =          key:reach-accept:done
 any                                  > =          attempt:refuse:refused key:reveal:refused
 any                                  > =          key:edit:done key:repair:done key:repair:failed
 new                                  > =          key:repair:failed
+any                                  > =          rotation:advance:done rotation:use-again:done
+any                                  > =          rotation:miss:done rotation:extend:done rotation:kill:done
+any                                  > =          rotation:retire:done rotation:call-off:done
+claimed held                         > =          rotation:start:done
 """
-STEPS = [
-    (set(sources.split()), state, events)
-    for sources, _, then in (line.partition(">") for line in LIFE.strip().splitlines())
-    for state, *events in [then.split()]
-]
+# The same for a rotation, whose events have the states in their details and the old key as their key.
+ROTATION = """
+new                                  > preparing  rotation:start:done
+preparing                            > overlap    rotation:advance:done
+overlap                              > cut_over   rotation:advance:done
+cut_over                             > quiet      rotation:advance:done
+cut_over quiet                       > overlap    rotation:use-again:done
+overlap cut_over quiet               > overdue    rotation:miss:done
+overlap cut_over quiet               > =          rotation:extend:done
+overdue                              > overlap    rotation:extend:done
+overdue                              > =          rotation:advance:done rotation:use-again:done
+any                                  > retired    rotation:retire:done rotation:kill:done
+any                                  > called_off rotation:call-off:done
+"""
+OVER = {"retired", "called_off"}
+
+
+def steps_of(grammar: str) -> list[tuple[set[str], str, list[str]]]:
+    lines = (line.partition(">") for line in grammar.strip().splitlines())
+    return [
+        (set(sources.split()), state, events)
+        for sources, _, then in lines
+        for state, *events in [then.split()]
+    ]
+
+
+STEPS, ROTATION_STEPS = steps_of(LIFE), steps_of(ROTATION)
 
 Line = dict[str, Any]
 Record = Mapping[str, Iterable[Line]]  # "events", "unsealed", "checkpoints" and "anchors"
@@ -277,6 +303,15 @@ def states_after(states: frozenset[str], event: str, details: Line) -> frozenset
     return _states_after(states, event)
 
 
+def rotation_states_after(states: frozenset[str], event: str) -> frozenset[str]:
+    return frozenset(
+        state if to == "=" else to
+        for sources, to, events in ROTATION_STEPS
+        for state in states
+        if event in events and (state in sources or ("any" in sources and state not in {"new", *OVER}))
+    )
+
+
 @functools.lru_cache(1024)  # also lets keys in the same states share one set, which saves memory
 def _states_after(states: frozenset[str], event: str) -> frozenset[str]:
     after: set[str] = set()
@@ -435,10 +470,20 @@ class Verifier:
         """Check that the event is possible after the earlier events of its key."""
         if leaf["key"] is None:
             return ""
+        if leaf["type"].startswith("rotation:") and not self.is_next(leaf["type"], leaf["details"]):
+            return f"{leaf['type']} does not follow for the rotation {leaf['details']['rotation']}."
         key, before = leaf["key"]["id"], self.key_states.get(leaf["key"]["id"], frozenset({"new"}))
         after = states_after(before, leaf["type"], leaf["details"])
         self.key_states[key] = after or before
         return "" if after else f"{leaf['type']} for the key {key} in state {' or '.join(sorted(before))}."
+
+    def is_next(self, event: str, details: Line) -> bool:
+        """Return whether the event is possible after the earlier ones of its rotation."""
+        known = self.key_states.get(details["rotation"], frozenset({"new"}))
+        said = details.get("before", {}).get("state", "new")
+        after = frozenset({details["after"]["state"]})
+        self.key_states[details["rotation"]] = after
+        return {said} == known and said not in OVER and after <= rotation_states_after(known, event)
 
     def note_forgeries(self, leaf: Line) -> None:
         """Report the events whose MAC was wrong when the portal sealed them, as it recorded then."""

@@ -47,6 +47,9 @@ class PartVerifier(bundle.Verifier):
     def life_error(self, leaf: dict[str, Any]) -> str:
         if leaf["key"] is not None:
             self.key_states.setdefault(leaf["key"]["id"], ANY_STATE)
+            before = leaf["details"].get("before", {})
+            if leaf["type"].startswith("rotation:") and "state" in before:
+                self.key_states.setdefault(leaf["details"]["rotation"], frozenset({before["state"]}))
         return super().life_error(leaf)
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from keys.actions.lineage.advance import follow_key
 from keys.actions.people.confirm_role import authorize_now
 from keys.audit import log
 from keys.models import ApiKey
@@ -46,7 +47,7 @@ def enter_reading(actor: Actor, key_id: UUID, reading: Reading) -> ApiKey:
     details: dict[str, Any] = {}
     if reading.last_used_at or reading.never_used:
         at = reading.last_used_at
-        columns |= {"last_used_at": at, "use_read_at": now, "use_read_by_id": actor.user_id}
+        columns |= {**key.use_columns(at), "use_read_at": now, "use_read_by_id": actor.user_id}
         details["last_used_at"] = utc_microseconds(at) if at else "never"
     if reading.expires_at:
         columns |= {"expires_at": reading.expires_at, "expiry_read_at": now}
@@ -58,6 +59,8 @@ def enter_reading(actor: Actor, key_id: UUID, reading: Reading) -> ApiKey:
         if same.update(**columns) != 1:
             raise Conflict("This key has just been changed. Reload the page and try again.")
         log.append(Event.KEY_READ, actor=actor, key=key, read_at=utc_microseconds(now), **details)
+        if key.lineage is not None:
+            follow_key(key)
     return key
 
 

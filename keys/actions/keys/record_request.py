@@ -8,6 +8,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from keys.actions.lineage.begin import begin_rotation
 from keys.audit import log
 from keys.models import ApiKey, AuditEvent
 from keys.rules.errors import Conflict, RequestUsed
@@ -26,7 +27,8 @@ def record_request(actor: Actor, request: KeyRequest, **columns: Any) -> tuple[A
     among them those of ``ownership_columns``.
 
     The caller has checked the policy. Raises ``Invalid`` if the request breaks a rule, ``Conflict`` if its id
-    belongs to another person, and ``RequestUsed`` if its id belongs to a key that differs from it.
+    belongs to another person, and ``RequestUsed`` if its id belongs to a key that differs from it. If it
+    rotates a key, the rotation begins in the same transaction (keys.actions.lineage.begin).
     """
     earlier = _earlier(actor, request)
     if earlier is not None:
@@ -88,6 +90,8 @@ def _record(actor: Actor, request: KeyRequest, columns: dict[str, Any]) -> ApiKe
             purpose=request.purpose,
             **key.ownership_details(),
         )
+        if request.rotates is not None:
+            begin_rotation(actor, key, request.rotates)
     return key
 
 

@@ -85,7 +85,9 @@ def _restore(key: ApiKey, logged: LoggedKey) -> bool:
     before = {name: getattr(key, name) for name in columns}
     if "owner" in columns:
         before |= ApiKey.owner_columns(key.owner)
-    # Another key may hold the name since. The log does not say which key holds it.
+    # Other keys may hold the name, and the place in the lineage, since. The log does not say which.
+    if "state" in columns:
+        columns |= {"lineage": None, "generation": None}
     ApiKey.objects.filter(pk=key.pk).update(holds_name=None, **columns)
     if logged.was_viewed:
         RevealGrant.withdraw(key)

@@ -56,7 +56,8 @@ def _active_in_cerby(key: ApiKey) -> cerby.UpstreamKey:
 def _store(actor: Actor, key: ApiKey, upstream: cerby.UpstreamKey) -> None:
     now, id_, from_state = timezone.now(), str(upstream.id), key.state
     changes = {"cerby_id": upstream.id, "stored_at": now, "removed_at": None, "failure": ""}
-    changes |= {"holds_name": None}  # another key may hold it since; Cerby allows both
+    # Other keys may hold its name and its place in the lineage since; Cerby allows all of them.
+    changes |= {"holds_name": None, "lineage": None, "generation": None}
     with transaction.atomic():
         transition(
             key, Transition.KEEP, Event.KEY_KEPT, actor, changes=changes, cerby_id=id_, from_state=from_state

@@ -38,6 +38,7 @@ CLOCKS_DIFFER_BY = timedelta(minutes=5)
 LISTING_MAY_BE_OLD = timedelta(minutes=2)
 """Cerby's list may lag behind by this long, so it proves nothing about a more recent change."""
 
+USE_COLUMNS = ("last_used_at", "gap_since", "longest_gap", "gap_before")
 NEVER_VIEWED = (State.REQUESTED, State.CALLING, State.IN_DOUBT, State.READY, State.REFUSED, State.ABSENT)
 ENDED_HERE = (State.ABSENT, State.REFUSED, State.REVOKED)
 
@@ -175,7 +176,7 @@ def _compare_known(pairs: list[Pair], people: Mapping[uuid.UUID, User], result: 
             _mark_removed(key, upstream, result)
     result.to_revoke += [(key.pk, upstream.id) for key, upstream in found.orphans]
     if found.used:
-        ApiKey.objects.bulk_update(found.used, ["last_used_at"])
+        ApiKey.objects.bulk_update(found.used, USE_COLUMNS)
     if found.changed:
         _copy_changes(found.changed, people, result)
 
@@ -192,7 +193,8 @@ def _differences(pairs: list[Pair], people: Mapping[uuid.UUID, User], result: Sw
         elif key.phase == Phase.LIVE:
             names = _changed_columns(key, _columns(upstream, people.get(upstream.owner_id) or key.owner))
             if names == {"last_used_at"}:
-                key.last_used_at = upstream.last_used_at
+                for name, value in key.use_columns(upstream.last_used_at).items():
+                    setattr(key, name, value)
                 found.used.append(key)
             elif names:
                 found.changed.append((key, upstream))
@@ -296,6 +298,8 @@ def _copy_change(key: ApiKey, columns: dict[str, Any], result: SweepResult, *, u
         return
     unchanged = ApiKey.objects.filter(pk=key.pk, state=key.state, scopes=key.scopes)
     stored = {name: columns[name] for name in names}
+    if "last_used_at" in names:
+        stored |= key.use_columns(columns["last_used_at"])
     if names & {"name_order", "owner"}:
         stored["holds_name"] = None  # Cerby allows several keys with one name
     with transaction.atomic():

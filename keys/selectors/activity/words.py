@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from keys.audit.explanations import damage_in_words
@@ -12,6 +12,7 @@ from keys.rules import formatting
 from keys.rules.events import OWNERSHIP, Event
 from keys.rules.lifecycle import State
 from keys.rules.policy import Action
+from keys.rules.rotation import Because, Proof
 from keys.rules.scope_lists import rest_in_words
 from keys.rules.scopes import label
 from keys.selectors.activity.filter_words import filter_in_words
@@ -19,12 +20,13 @@ from keys.selectors.compare.matching import Group
 
 NOT_SHOWN = {
     *("thumbprint", "leaves", "created_known", "fingerprint_digest", "password_digest", "list_digest"),
-    *("view", "factor", "factor_digest"),
+    *("view", "factor", "factor_digest", "rotation", "new_key"),
 }
 """Details for programs. The event's own page has them in its exact bytes."""
 _LABELS = {
     "act": "action",
     "as_of": "as of",
+    "because": "reason for the rotation",
     "candidates": "words compared",
     "cerby_id": "id in Cerby",
     "count": "number",
@@ -32,6 +34,7 @@ _LABELS = {
     "damage": "places with damage",
     "events": "number of events",
     "expires_at": "expires",
+    "former_until": "end of the overlap before",
     "former_expires_at": "expiry before",
     "found": "found in Cerby",
     "from_state": "before that",
@@ -69,6 +72,8 @@ _LABELS = {
     "whole_table": "the whole table was pasted",
 }
 _LABELS_OF: dict[tuple[str, str], str] = {
+    **{(event, "until"): "end of the overlap" for event in (Event.ROTATION_STARTED, Event.ROTATION_ADVANCED)},
+    (Event.ROTATION_EXTENDED, "until"): "end of the overlap",
     (Event.SESSIONS_CLOSED, "count"): "number of sessions",
     (Event.BULK_STARTED, "count"): "number of keys",
     (Event.BULK_STOPPED, "count"): "number of keys",
@@ -115,6 +120,11 @@ _STATES = {
     State.REVOKED: "deleted",
     State.WITHDRAWN: "withdrawn",
 }
+_PROOFS = {
+    Proof.NONE: "none",
+    Proof.NEW_USED: "the new key was used",
+    Proof.QUIET: "the new key was used, and the old one was quiet",
+}
 _ACTS = {
     Selection.Act.DELETE: "delete keys",
     Selection.Act.ADOPT: "adopt keys",
@@ -139,7 +149,7 @@ _SETTINGS = {
 _MOMENTS = {
     *("as_of", "created_at", "expires_at", "expiry_read_at", "former_expires_at", "last_used_at"),
     *("missing_since", "read_at", "removed_at", "review_on", "seen_at", "since", "stored_at", "until"),
-    "use_read_at",
+    *("use_read_at", "used_at", "former_until"),
 }
 _SCOPES = {"scopes", "before", "after", "not_granted", "not_checkable"}
 _WORDS: dict[str, Callable[[Any], str]] = {
@@ -151,6 +161,9 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "page": lambda value: _of(dict(SavedView.Page.choices), value),
     "kind": lambda value: _of(dict(ApiKey.Kind.choices), value).lower(),
     "environment": lambda value: _of(dict(ApiKey.Environment.choices), value).lower(),
+    "because": lambda value: _of({each.value: each.label for each in Because}, value).lower(),
+    "overlap": lambda value: formatting.duration(timedelta(seconds=value)),
+    "proof": lambda value: _of(_PROOFS, value),
     "origin": lambda value: _of(dict(ApiKey.Origin.choices), value),
     "action": lambda value: _of({action.value: action.words for action in Action}, value),
     "link": lambda value: _of({"mailed": "mailed to the person", "shown": "shown to the admin"}, value),

@@ -13,6 +13,8 @@ class AlertKind(enum.StrEnum):
     SECOND_VIEW = "second-view"
     BREAK_GLASS = "break-glass"
     REMOVAL_STUCK = "removal-stuck"
+    ROTATION_OVERDUE = "rotation-overdue"
+    ROTATION_USED_AGAIN = "rotation-used-again"
     CERBY_AWAY = "cerby-away"
     WORKER_AWAY = "worker-away"
     JOB_LATE = "job-late"
@@ -39,6 +41,8 @@ _HEADINGS = {
     AlertKind.SECOND_VIEW: "Somebody else tried to view an API key",
     AlertKind.BREAK_GLASS: "Somebody used a password for emergencies",
     AlertKind.REMOVAL_STUCK: "A removed API key may still work",
+    AlertKind.ROTATION_OVERDUE: "A rotation is overdue",
+    AlertKind.ROTATION_USED_AGAIN: "An old API key is used again",
     AlertKind.CERBY_AWAY: "The portal cannot read from Cerby",
     AlertKind.WORKER_AWAY: "The worker is not running",
     AlertKind.JOB_LATE: "Background jobs are late",

@@ -22,6 +22,7 @@ from keys.selectors.health.alert_kinds import ActiveAlert, AlertKind
 from keys.selectors.health.anchors import anchors_health
 from keys.selectors.health.audit_log import AuditHealth
 from keys.selectors.health.cerby_alerts import cerby_alerts
+from keys.selectors.health.rotation_alerts import rotation_alerts
 from keys.selectors.health.safeguards import active_quarantine
 from keys.selectors.health.siem import siem_health
 from keys.selectors.health.worker import (
@@ -80,6 +81,7 @@ def active_alerts(now: datetime, audit: AuditHealth) -> list[ActiveAlert]:
         *_second_views(now),
         *_break_glass(now),
         *_stuck_removals(),
+        *rotation_alerts(),
         *_cerby_away(jobs, of_cerby),
         *of_cerby,
         *_late(missed, worker),

@@ -39,6 +39,7 @@ from keys.models import (
 )
 from keys.rules.lifecycle import State
 from tests.cast import Cast, a_key, an_event
+from tests.domain.rotation.steps import a_rotation
 from tests.support.cases import in_one_test
 from tests.support.sealed_log import without_triggers
 
@@ -187,6 +188,25 @@ def two_changes_of_scopes_at_once(cast: Cast) -> None:
         ScopeChange.objects.create(key=key, actor=cast.admin, after=["read:users"], until=timezone.now())
 
 
+def rotation(**columns: object) -> Wrong:
+    return lambda cast: a_rotation(a_key(cast.admin), a_key(cast.admin), **columns)
+
+
+def a_rotation_to_the_same_key(cast: Cast) -> None:
+    a_rotation(key := a_key(cast.admin), key)
+
+
+def two_rotations_of_one_key(cast: Cast) -> None:
+    key = a_key(cast.admin)
+    for _ in range(2):
+        a_rotation(key, a_key(cast.admin))
+
+
+def three_keys_in_use_of_one_lineage(cast: Cast) -> None:
+    for generation in (1, 2, 3):
+        a_key(cast.admin, lineage=uuid.UUID(int=1), generation=generation)
+
+
 def view(**columns: object) -> SavedView:
     facts = {"page": "activity", "name": "Trouble", "query": "outcome=refused"}
     return SavedView.objects.create(**facts | columns)
@@ -223,6 +243,12 @@ def selected(*each: dict[str, object], twice_in_a_list: bool = False) -> Wrong:
 WORKING = {"outcome": "working", "working_until": timezone.now()}
 
 WRONG: dict[str, list[Wrong]] = {
+    "key_two_of_a_lineage": [three_keys_in_use_of_one_lineage],
+    "rotation_state_is_known": [rotation(state="turning", ended_at=timezone.now())],
+    "rotation_reason_is_known": [rotation(because="boredom")],
+    "rotation_has_an_end_if_over": [rotation(state="retired"), rotation(ended_at=timezone.now())],
+    "rotation_changes_the_key": [a_rotation_to_the_same_key],
+    "rotation_once_at_a_time": [two_rotations_of_one_key],
     "selection_started_with_an_act": [selection(act="delete"), selection(started_at=timezone.now())],
     "selection_ends_after_its_start": [
         selection(stopped_at=timezone.now()),
@@ -328,6 +354,8 @@ WRONG: dict[str, list[Wrong]] = {
 
 SAID_ANOTHER_WAY_BY_SQLITE = {
     "scope_change_one_at_a_time": "UNIQUE constraint failed: keys_scopechange.key_id",
+    "key_two_of_a_lineage": "UNIQUE constraint failed: index 'key_two_of_a_lineage'",
+    "rotation_once_at_a_time": "UNIQUE constraint failed: keys_rotation.old_id",
     "key_name_is_unique_while_in_use": "UNIQUE constraint failed: keys_apikey.name_order",
     "key_registered_once": "UNIQUE constraint failed: keys_apikey.owner_id, keys_apikey.name_order",
     "key_fingerprint_once": "UNIQUE constraint failed: keys_apikey.fingerprint",

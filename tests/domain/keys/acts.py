@@ -62,7 +62,7 @@ from keys.validation.existing_key import Registration
 from keys.validation.ownership import Ownership
 from tests import cast as people
 from tests.cast import a_key, with_a_life
-from tests.domain.keys import factor_acts
+from tests.domain.keys import factor_acts, rotation_acts
 from tests.support.scene import Scene
 
 CORRECTION = Correction("Right", people.email_of("owner"), datetime(2099, 1, 1, tzinfo=UTC), "A typo.")
@@ -301,6 +301,7 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
         on(withdraw_import, imported, reason="The wrong file."),
         ["key:withdraw", "key:withdraw"],
     ),
+    **rotation_acts.DONE,
     "safeguards/keep": (on(keep_key, held_back), ["key:keep"]),
     "safeguards/quarantine: start": (
         lambda _: lambda: start_quarantine(Cause.OPERATOR, "Why"),
@@ -349,6 +350,9 @@ NO_ACT_OF_ITS_OWN = {
     "sync/owners": "a step of the sweep; reads people, and makes rows for those who are new",
     "people/confirm_role": "checks the policy for other acts: test_confirm_role.py",
     **dict.fromkeys(("saved_views/turn", "saved_views/record"), "parts of the acts beside them"),
+    **dict.fromkeys(
+        ("lineage/begin", "lineage/step", "rotation/end"), "parts of the acts beside them: test_life.py"
+    ),
     "keys/record_request": "the first step of issue and of await_key",
     "people/accountable": "finds the people whom other acts record: test_ownership.py",
     "keys/prove": "a step of paste and of register; it changes nothing",

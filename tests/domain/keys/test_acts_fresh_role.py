@@ -19,6 +19,7 @@ NEEDS_A_FRESH_ROLE = [
     *("keys/register: with its value", "keys/register: declared", "keys/confirm_removal", "keys/delete"),
     *("keys/edit", "keys/correct", "keys/withdraw", "keys/withdraw: an import"),
     *("audit/export_csv: inventory", "audit/export_csv: activity", "audit/export_evidence"),
+    *("rotation/start", "rotation/retire", "rotation/kill", "rotation/extend", "rotation/call_off"),
     *("audit/explain_damage", "people/refresh_all", "safeguards/keep"),
 ]
 
