@@ -86,9 +86,8 @@ def _restore(key: ApiKey, logged: LoggedKey) -> bool:
     if "owner" in columns:
         before |= ApiKey.owner_columns(key.owner)
     # Other keys may hold the name, and the place in the lineage, since. The log does not say which.
-    if "state" in columns:
-        columns |= {"lineage": None, "generation": None}
-    ApiKey.objects.filter(pk=key.pk).update(holds_name=None, **columns)
+    freed = {"holds_name": None} | ({"lineage": None, "generation": None} if "state" in columns else {})
+    ApiKey.objects.filter(pk=key.pk).update(**freed, **columns)
     if logged.was_viewed:
         RevealGrant.withdraw(key)
     details = details_of(before, columns)

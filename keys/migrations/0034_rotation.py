@@ -13,7 +13,7 @@ IS_OPEN = Q(("state__in", OPEN))
 
 
 class Migration(migrations.Migration):
-    dependencies = [("keys", "0030_factor_asked")]
+    dependencies = [("keys", "0033_fold_white_space")]
 
     operations = [
         migrations.AddField("apikey", "lineage", models.UUIDField(null=True)),
