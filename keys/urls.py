@@ -34,6 +34,7 @@ from keys.views import (
     roles,
     saved_views,
     store,
+    unlink,
     verification,
     withdraw,
     wizard,
@@ -129,11 +130,13 @@ urlpatterns = [
     path("people/<int:user_id>/remove/", person.remove, name="person-remove"),
     path("people/<int:user_id>/sign-out/", person.sign_person_out, name="person-sign-out"),
     path("people/<int:user_id>/reset-factors/", person.reset_factors_of, name="person-reset-factors"),
+    path("people/<int:user_id>/unlink/", unlink.unlink_person, name="person-unlink"),
     # Your account
     path("account/", account.account, name="account"),
     path("account/time-zone/", account.time_zone, name="account-time-zone"),
     path("account/sessions/<uuid:handle>/end/", account.end_session, name="account-session-end"),
     path("account/sessions/end-others/", account.end_other_sessions, name="account-sessions-end"),
+    path("account/unlink/", unlink.unlink_own, name="unlink"),
     # Second factors
     path("account/second-factor/", enrol.enrol, name="enrol"),
     path("account/passkeys/add/", passkey.add_own_passkey, name="passkey-add"),

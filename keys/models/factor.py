@@ -24,6 +24,10 @@ def has_factor(user_id: int) -> bool:
     return bool(Authenticator.objects.filter(user_id=user_id, type__in=[APP, PASSKEY]).exists())
 
 
+def has_passkey(user_id: int) -> bool:
+    return bool(Authenticator.objects.filter(user_id=user_id, type=PASSKEY).exists())
+
+
 def codes_left(codes: Authenticator) -> int:
     """Return how many of the recovery codes are unused, without decrypting them."""
     used: int = codes.data["used_mask"]

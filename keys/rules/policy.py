@@ -77,6 +77,7 @@ class Action(enum.StrEnum):
     REMOVE_PERSON = "person:remove"
     END_SESSIONS = "session:revoke"
     RESET_FACTORS = "factor:reset"
+    UNLINK_SSO = "sso:unlink"
     ERASE_PERSON = "person:erase"
     KEEP_KEY = "key:keep"
     REMIND_OWNER = "key:remind"
@@ -123,6 +124,7 @@ _ACTION_WORDS = {
     Action.REMOVE_PERSON: "remove a person from the portal",
     Action.END_SESSIONS: "end the sessions of a person",
     Action.RESET_FACTORS: "reset the second factors of a person",
+    Action.UNLINK_SSO: "unlink a person from SSO",
     Action.ERASE_PERSON: "erase a person who has left",
     Action.KEEP_KEY: "keep an API key that is held back by the quarantine",
     Action.END_QUARANTINE: "end the quarantine",
@@ -205,6 +207,7 @@ MATRIX: dict[Action, Rule] = {
     Action.REMOVE_PERSON: Rule(ADMINS, at_least_person=True, not_oneself=True, fresh_role=True),
     Action.END_SESSIONS: Rule(ADMINS, at_least_person=True, fresh_role=True),
     Action.RESET_FACTORS: Rule(HIGHEST, at_least_person=True, not_oneself=True, fresh_role=True),
+    Action.UNLINK_SSO: Rule(HIGHEST, at_least_person=True, not_oneself=True, fresh_role=True),
     Action.ERASE_PERSON: Rule(frozenset({Role.OWNER}), fresh_role=True),
     Action.KEEP_KEY: Rule(HIGHEST, fresh_role=True),
     Action.END_QUARANTINE: Rule(HIGHEST, fresh_role=True),

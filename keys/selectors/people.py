@@ -10,7 +10,7 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from keys.audit.guard import authorize
-from keys.models import LISTED, ApiKey, AuditEvent, User
+from keys.models import LISTED, ApiKey, AuditEvent, SsoLink, User
 from keys.rules.cerby_roles import ROLES, role_in_words
 from keys.rules.errors import NotFound
 from keys.rules.events import Event
@@ -21,6 +21,7 @@ from keys.selectors.activity.acts import Shown
 from keys.selectors.activity.filters import by_owner
 from keys.selectors.activity.table import newest
 from keys.selectors.factors.page import Factors, factors_of
+from keys.selectors.sso.link import sso_links_of
 
 SHOWN = 5
 SHOWN_ROLES = 10
@@ -143,6 +144,8 @@ class PersonPage:
     why_not_end: str
     factors: Factors
     may_reset: bool
+    sso_links: list[SsoLink]
+    may_unlink: bool
     keys: list[tuple[ApiKey, Status]]
     more_keys: bool
     history: list[Shown]
@@ -192,6 +195,8 @@ def person_page(actor: Actor, user_id: int) -> PersonPage:
         why_not_end=refusal(actor, Action.END_SESSIONS, person=person) or "",
         factors=factors,
         may_reset=actor.may(Action.RESET_FACTORS, person=person),
+        sso_links=sso_links_of(person.pk),
+        may_unlink=actor.may(Action.UNLINK_SSO, person=person),
         keys=_with_status(owned[:SHOWN_KEYS]),
         more_keys=len(owned) > SHOWN_KEYS,
         history=newest(events.filter(Q(type__in=_ROLE_EVENTS) & _about(person)), SHOWN_EVENTS),

@@ -36,7 +36,7 @@ BY_HAND = {
 QUARANTINED = {"keys:key-keep", "keys:health-release"}
 HELP = {"keys:help-page": "audit", "keys:help-image": "inventory.png"}
 OF_A_VIEW = {f"keys:{page}-{act}" for page in ("inventory", "activity") for act in VIEW_ACTS}
-ABOUT_A_PERSON = {"keys:person-remove", "keys:person-sign-out", "keys:person-reset-factors"}
+ABOUT_A_PERSON = {f"keys:person-{act}" for act in ("remove", "sign-out", "reset-factors", "unlink")}
 ABOUT_AN_EVENT = {"keys:event", "keys:event-proof"}
 AFTER_THE_VIEW = {"keys:store-save", "keys:store-done"}
 

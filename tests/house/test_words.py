@@ -19,11 +19,12 @@ WORD_OF = {
     "livez": "health",
     "readyz": "health",
     "people": "person",
+    "person-unlink": "unlink",
     **{f"{page}-{verb}": "saved_views" for page in ("inventory", "activity") for verb in VIEW_ACTS},
 }
 """The word of each URL name that doesn't begin with its word.
 
-Orchestrators expect the names of the probes. keys.views.people is about the signed-in person. The inventory
+Orchestrators expect the names of the probes. People unlink themselves and others with one page. keys.views.people is about the signed-in person. The inventory
 and the activity share the views with which people save views of them.
 """
 
@@ -68,6 +69,7 @@ LOOKED_UP_BY_NAME = {
         for mail, sender in {
             "person_added": "keys/jobs/mails.py",
             "sso_linked": "keys/views/sso.py",
+            **dict.fromkeys(("sso_unlinked", "sso_unlinked_by_admin"), "keys/views/unlink.py"),
             "new_browser": "keys/views/accounts.py",
             "break_glass": "keys/views/accounts.py",
             "sessions_ended": "keys/views/person.py",

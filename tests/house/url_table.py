@@ -106,9 +106,11 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
         "GET HEAD": ADMINS | {"admin": 403},
         "POST": who(409, 403) | {"admin": 403},
     },
+    "keys:person-unlink": {"GET HEAD": ADMINS | {"admin": 403}, "POST": who(409, 403) | {"admin": 403}},
     "keys:account": {"GET HEAD": signed_in(200, outsider=302)},
     **{f"keys:account-{act}": {"POST": everybody(302)} for act in ACCOUNT_ACTS},
-    # Nobody in this table has a second factor, or must have one.
+    "keys:unlink": {"GET HEAD": signed_in(200, outsider=302), "POST": signed_in(409, outsider=302)},
+    # Nobody in this table has a second factor, or must have one, or is linked with SSO.
     "keys:enrol": {"GET HEAD": signed_in(200, outsider=302)},
     "keys:passkey-add": {
         "GET HEAD": signed_in(200, outsider=302),

@@ -19,9 +19,8 @@ STRANGER = (
 NO_EMAIL = "The sign-in provider did not say which email you have, so the portal cannot tell who you are."
 NOT_VERIFIED = "The sign-in provider does not say that your email belongs to you."
 OTHER_ACCOUNT = (
-    "Your person in the portal is linked with another account of the sign-in provider. An admin can "
-    "remove you from "
-    "the portal and add you again; then you can sign in with this one."
+    "Your person in the portal is linked with another account of the sign-in provider. An Owner or Super "
+    "Admin can unlink it on your page in the portal; then you can sign in with this one."
 )
 FORGED = (
     "The stored link with the sign-in provider is not one that the audit log recorded: somebody changed the "

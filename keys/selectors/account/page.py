@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from keys.models import AuditEvent, User
+from keys.models import AuditEvent, SsoLink, User
 from keys.rules.events import Event
 from keys.rules.policy import Actor
 from keys.selectors.account.sessions import LiveSession, live_sessions
+from keys.selectors.sso.link import sso_links_of, why_not_unlink_own
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Account:
     has_password: bool
     password_changed_at: datetime | None
     sessions: list[LiveSession]
+    sso_links: list[SsoLink]
+    why_not_unlink: str
 
 
 def account_page(actor: Actor, *, here: str) -> Account:
@@ -31,6 +34,8 @@ def account_page(actor: Actor, *, here: str) -> Account:
         has_password=person.has_usable_password(),
         password_changed_at=_password_changed_at(person),
         sessions=live_sessions(person, this=here),
+        sso_links=sso_links_of(person.pk),
+        why_not_unlink=why_not_unlink_own(person),
     )
 
 

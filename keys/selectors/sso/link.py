@@ -8,10 +8,12 @@ from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 
-from keys.models import AuditEvent, SsoLink
+from keys.models import AuditEvent, SsoLink, User
+from keys.models.factor import has_passkey
 from keys.oidc.provider import provider_if_known
 from keys.oidc.tokens import NO_AUTH_TIME
 from keys.rules.events import Event
+from keys.rules.password_sign_in import PasswordSignIn
 from keys.rules.sso import issuer, uses_saml
 from keys.saml.metadata import sign_in_url_if_known as saml_sign_in_url
 from portal.variables import is_loopback
@@ -24,6 +26,25 @@ def sso_link_of(user_id: int) -> SsoLink | None:
     """Return the person's link with the provider of the settings. The other providers' links do nothing."""
     links = SsoLink.objects.select_related("user").filter(user=user_id, issuer=issuer())
     return links.first() if issuer() else None
+
+
+def sso_links_of(user_id: int) -> list[SsoLink]:
+    """Return all links of a person, also those with a provider that the settings no longer name."""
+    return list(SsoLink.objects.filter(user=user_id).order_by("issuer"))
+
+
+def why_not_unlink_own(user: User) -> str:
+    """Return why ``user`` may not unlink themselves, or "" if they may.
+
+    A password for emergencies is no way to sign in every day.
+    """
+    ask = "Ask an Owner or Super Admin to unlink you."
+    if settings.PORTAL_STEP_UP == "idp":
+        return f"You have to confirm your identity at the provider (PORTAL_STEP_UP). {ask}"
+    with_password = settings.PORTAL_PASSWORD_SIGN_IN == PasswordSignIn.ON and user.has_usable_password()
+    if with_password or has_passkey(user.pk):
+        return ""
+    return f"You could no longer sign in: you have neither a password nor a passkey of the portal. {ask}"
 
 
 def provider_tells_auth_time() -> bool:

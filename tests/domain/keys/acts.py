@@ -47,21 +47,24 @@ from keys.actions.people.refresh import refresh_person
 from keys.actions.people.refresh_all import refresh_everyone
 from keys.actions.people.remove import remove_person
 from keys.actions.people.sign_out_elsewhere import sign_out_elsewhere
+from keys.actions.people.unlink_sso import unlink_sso
 from keys.actions.safeguards.keep import keep_key
 from keys.actions.safeguards.pause import begin_pause
 from keys.actions.safeguards.quarantine import Cause, end_quarantine, start_quarantine
 from keys.actions.saved_views import delete_view, edit_view, save_view, store_state
+from keys.actions.sso.link import link_person
 from keys.audit import log
 from keys.models import ApiKey, HeldBack, Quarantine, ScopeChange, Selection, User
 from keys.rules.events import Event
 from keys.rules.lifecycle import SETTLED_AFTER, State
 from keys.rules.policy import Role
+from keys.rules.sso import Claims
 from keys.selectors.compare.matching import Group
 from keys.selectors.compare.plan import Paste, comparison
 from keys.validation.existing_key import Registration
 from keys.validation.ownership import Ownership
 from tests import cast as people
-from tests.cast import a_key, with_a_life
+from tests.cast import a_key, actor, with_a_life
 from tests.domain.keys import factor_acts, rotation_acts
 from tests.support.scene import Scene
 
@@ -196,6 +199,13 @@ def elsewhere(scene: Scene) -> Act:
     return lambda: sign_out_elsewhere(scene.me, here="")
 
 
+def unlinking(scene: Scene) -> Callable[[], Any]:
+    guest, owner = scene.cast.guest, actor(scene.cast.owner)
+    claims = Claims("https://login.example.com", "id-of-guest", "", False, None, "")
+    link_person(guest, claims, ip="", browser="")
+    return lambda: unlink_sso(owner, guest.pk, reason="A new account.")
+
+
 def erasing(scene: Scene) -> Act:
     User.objects.filter(pk=scene.cast.guest.pk).update(is_active=False)
     return lambda: erase_person(None, scene.cast.guest.email)
@@ -287,6 +297,7 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
         ["password:change"],
     ),
     "people/erase": (erasing, ["person:erase"]),
+    "people/unlink_sso": (unlinking, ["sso:unlink"]),
     "keys/adopt": (
         on(adopt_key, lambda scene: scene.key(origin="discovered", purpose=""), purpose="Exports."),
         ["key:adopt"],
@@ -329,11 +340,8 @@ NO_ACT_OF_ITS_OWN = {
     **dict.fromkeys(("bulk/freeze", "bulk/as_started", "bulk/carry_out", "bulk/one_key"), "test_bulk.py"),
     "dropped": "remembers what could not be read, for an alert: tests/cerby/test_published.py",
     **dict.fromkeys(
-        (
-            "people/unlink_sso",
-            *(f"sso/{step}" for step in ("begin", "confirm", "find", "link", "refuse", "take")),
-        ),
-        "steps of a visit to the sign-in provider, and the end of its link: test_sso.py",
+        tuple(f"sso/{step}" for step in ("begin", "confirm", "find", "link", "refuse", "take")),
+        "steps of a visit to the sign-in provider: test_sso.py",
     ),
     "people/choose_time_zone": "changes nothing but the person's own pages: test_account.py",
     "people/forget_factors": "a part of a reset and of an erasure: test_factors.py",

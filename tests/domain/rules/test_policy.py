@@ -61,6 +61,7 @@ WORKSPACE = {
     Action.REMOVE_PERSON: ADMINS,
     Action.END_SESSIONS: ADMINS,
     Action.RESET_FACTORS: HIGHEST,
+    Action.UNLINK_SSO: HIGHEST,
     Action.ERASE_PERSON: "O",
     Action.KEEP_KEY: HIGHEST,
     Action.REMIND_OWNER: ADMINS,
@@ -107,6 +108,7 @@ NEEDS_A_FRESH_ROLE = {
     Action.REMOVE_PERSON,
     Action.END_SESSIONS,
     Action.RESET_FACTORS,
+    Action.UNLINK_SSO,
     Action.ERASE_PERSON,
 }
 
@@ -203,7 +205,7 @@ def test_nobody_acts_on_a_person_with_a_higher_role(action, letter, allowed):
 
 
 def test_nobody_removes_themselves_or_their_factors():
-    for action in (Action.REMOVE_PERSON, Action.RESET_FACTORS):
+    for action in (Action.REMOVE_PERSON, Action.RESET_FACTORS, Action.UNLINK_SSO):
         assert not actor(Role.OWNER).may(action, None, Person(1, "Me", Role.OWNER))
 
 
