@@ -1,10 +1,16 @@
-"""List the time zones that a person can choose, by their region."""
+"""List the time zones that a person can choose, by their region.
+
+A zone can have several names, such as Asia/Kolkata and Asia/Calcutta. The list has the one in zone.tab of the
+time zone database, and the others mean the same.
+"""
 
 from __future__ import annotations
 
+import importlib.resources
 import zoneinfo
 from functools import cache
 from itertools import groupby
+from pathlib import Path
 
 _REGIONS = (
     "Africa",
@@ -22,9 +28,31 @@ _REGIONS = (
 
 @cache
 def zones() -> tuple[str, ...]:
-    """Return the names of places and UTC, without abbreviations such as EST, and in order."""
-    places = (name for name in zoneinfo.available_timezones() if name.partition("/")[0] in _REGIONS)
+    """Return UTC and the names of places, each place once, in order."""
+    known = zoneinfo.available_timezones()
+    rows = (line.split("\t") for line in _lines("zone.tab") if not line.startswith("#"))
+    listed = {row[2] for row in rows if len(row) > 2} & known  # noqa: PLR2004 - country, coordinates, name
+    places = (name for name in listed or known - _aliases().keys() if name.partition("/")[0] in _REGIONS)
     return ("UTC", *sorted(name for name in places if "/" in name))
+
+
+@cache
+def _aliases() -> dict[str, str]:
+    """Return the other names of zones, each with the zone's present name."""
+    rows = (line.split() for line in _lines("tzdata.zi") if line.startswith("L "))
+    return {alias: name for _, name, alias in rows}
+
+
+def _lines(name: str) -> list[str]:
+    """Return the lines of a file of the time zone database, or none if it is not installed."""
+    for folder in zoneinfo.TZPATH:
+        path = Path(folder, name)
+        if path.is_file():
+            return path.read_text(encoding="utf-8").splitlines()
+    try:
+        return importlib.resources.files("tzdata.zoneinfo").joinpath(name).read_text("utf-8").splitlines()
+    except (ModuleNotFoundError, FileNotFoundError):
+        return []
 
 
 def by_region() -> list[tuple[str, list[tuple[str, str]]]]:
@@ -36,7 +64,9 @@ def by_region() -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 def known_zone(name: str) -> zoneinfo.ZoneInfo | None:
-    """Return the time zone ``name``, or None. A browser may send ``Etc/Unknown``."""
+    """Return the time zone ``name``, under its present name, or None. A browser may send ``Etc/Unknown``."""
+    if name not in zones():
+        name = _aliases().get(name, name)
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
