@@ -13,6 +13,7 @@ from django.db import Error as DatabaseError
 from keys import cerby
 from keys.rules.password_sign_in import PasswordSignIn
 from keys.rules.sso import issuer
+from keys.selectors.factors.people import somebody_has_a_passkey
 from keys.selectors.people import unknown_emails
 from portal.conf import Environment
 
@@ -115,11 +116,13 @@ def somebody_can_sign_in(**_: Any) -> list[CheckMessage]:
         return _break_glass(named)
     if mode == PasswordSignIn.ON or issuer():
         return []
-    if "webauthn" not in getattr(settings, "MFA_SUPPORTED_TYPES", ()):
+    if "webauthn" not in getattr(settings, "MFA_SUPPORTED_TYPES", ()) or not _somebody_has_a_passkey():
         return [
             Error(
-                "PORTAL_PASSWORD_SIGN_IN is off, but there is no other way to sign in.",
-                hint="Set PORTAL_OIDC_ISSUER or PORTAL_SAML_ISSUER, or PORTAL_PASSWORD_SIGN_IN=on.",
+                "PORTAL_PASSWORD_SIGN_IN is off, but there is no other way to sign in: there is no sign-in "
+                "provider, and no Owner or Super Admin who may sign in has a passkey.",
+                hint="Set PORTAL_OIDC_ISSUER or PORTAL_SAML_ISSUER, or add a passkey with "
+                "PORTAL_PASSWORD_SIGN_IN=on first.",
                 id="keys.E007",
             )
         ]
@@ -131,6 +134,14 @@ def somebody_can_sign_in(**_: Any) -> list[CheckMessage]:
             id="keys.W001",
         )
     ]
+
+
+def _somebody_has_a_passkey() -> bool:
+    """Return whether an Owner or Super Admin can sign in with a passkey, or the database cannot say."""
+    try:
+        return somebody_has_a_passkey()
+    except DatabaseError:  # it is away, or not migrated yet
+        return True
 
 
 def _break_glass(named: tuple[str, ...]) -> list[CheckMessage]:

@@ -10,13 +10,14 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
+from keys.actions.factors.add import add_passkey
 from keys.actions.people.password_link import password_link
 from keys.checks import somebody_can_sign_in
 from keys.models import ApiKey, User
 from keys.rules.password_sign_in import PasswordSignIn
 from keys.selectors.health.alerts import active_alerts
 from keys.selectors.health.audit_log import audit_health
-from tests.cast import CHROME, PASSWORD, email_of, said_by, signed_in
+from tests.cast import CHROME, PASSWORD, actor, email_of, said_by, signed_in
 from tests.house.test_urls import prepare, send
 from tests.pages.helpers import details, elements, events, links, text
 from tests.support.post_office import deliver
@@ -29,14 +30,18 @@ NEW = {"oldpassword": PASSWORD, "password1": "another long password", "password2
 NOBODY = "People sign in to this portal without a password"
 PROTECTED = (
     *("keys:wizard", "keys:wizard-generate", "keys:store-claim", "keys:key-delete", "keys:bulk-start"),
-    *(
-        "keys:key-keep",
-        "keys:health-release",
-        "keys:person-add",
-        "keys:person-remove",
-        "keys:person-sign-out",
-    ),
+    *("keys:key-keep", "keys:health-release", "keys:person-add", "keys:person-remove"),
+    *("keys:person-sign-out", "keys:person-reset-factors", "keys:register", "keys:imports-confirm"),
+    *("keys:inventory-export", "keys:past-export", "keys:activity-export", "keys:bulk-export"),
+    *("keys:evidence-download", "keys:verification-explain", "keys:key-rescope"),
 )
+
+
+NEEDS_IT = {
+    "keys:bulk-start": {"act": "delete"},
+    "keys:key-rescope": {"scope": "write:users", "on": "true"},
+}
+"""What to send, so that it is the kind of act that needs a fresh sign-in."""
 
 
 @pytest.fixture
@@ -159,8 +164,8 @@ def test_without_a_password_and_a_factor_nobody_can_do_a_protected_act(off, prep
     person.save()
     browser = signed_in(person, seconds_ago=3600)
     before = (list(ApiKey.objects.order_by("pk").values()), User.objects.count(), len(events()))
-    for method in ("GET", "POST"):
-        send(browser, method, address, body | ({"act": "delete"} if name == "keys:bulk-start" else {}))
+    assert send(browser, "GET", address, {}) in {302, 405, 422}
+    send(browser, "POST", address, body | NEEDS_IT.get(name, {}))
     assert (list(ApiKey.objects.order_by("pk").values()), User.objects.count(), len(events())) == before
 
 
@@ -180,7 +185,7 @@ def test_such_a_person_is_told_whom_to_ask(off, cast):
     [
         ({"PORTAL_PASSWORD_SIGN_IN": "on"}, []),
         ({"PORTAL_PASSWORD_SIGN_IN": "off", "MFA_SUPPORTED_TYPES": ["totp"]}, ["keys.E007"]),
-        ({"PORTAL_PASSWORD_SIGN_IN": "off", "MFA_SUPPORTED_TYPES": ["totp", "webauthn"]}, ["keys.W001"]),
+        ({"PORTAL_PASSWORD_SIGN_IN": "off"}, ["keys.E007"]),  # nobody has a passkey
         ({"PORTAL_PASSWORD_SIGN_IN": "off", "PORTAL_OIDC_ISSUER": "https://login.example.com"}, []),
         ({"PORTAL_PASSWORD_SIGN_IN": "break-glass"}, ["keys.E010"]),
         (
@@ -202,6 +207,16 @@ def test_the_portal_does_not_start_if_nobody_could_sign_in(cast, settings, value
         setattr(settings, name, value)
     assert [message.id for message in somebody_can_sign_in()] == found
     assert all("x@y.z" in message.msg for message in somebody_can_sign_in() if message.id == "keys.E009")
+
+
+def test_without_a_provider_the_portal_starts_only_if_a_passkey_opens_it(cast, settings):
+    settings.PORTAL_PASSWORD_SIGN_IN = "off"
+    add_passkey(actor(cast.admin), "Laptop", {"id": "a credential"})
+    assert [message.id for message in somebody_can_sign_in()] == ["keys.E007"], "an Admin lets nobody in"
+    add_passkey(actor(cast.super_admin), "Laptop", {"id": "another credential"})
+    assert [message.id for message in somebody_can_sign_in()] == ["keys.W001"]
+    User.objects.filter(pk=cast.super_admin.pk).update(is_active=False)
+    assert [message.id for message in somebody_can_sign_in()] == ["keys.E007"]
 
 
 def test_before_the_first_person_is_added_emergencies_name_unknown_people(db, settings):

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef
 
 from keys.models import User
 from keys.models.factor import APP, PASSKEY
-from keys.rules.policy import ADMINS, Action, Actor, Role
+from keys.rules.policy import ADMINS, HIGHEST, Action, Actor, Role
 from keys.rules.sso import issuer
 from keys.selectors.factors.page import words_for
 
@@ -51,6 +51,12 @@ def factors_of_admins(actor: Actor) -> FactorList | None:
         AdminFactors(person, person.role_in_words, words_for(kinds[person.pk])) for person in people[:SHOWN]
     ]
     return FactorList(shown, more=len(people) > SHOWN)
+
+
+def somebody_has_a_passkey() -> bool:
+    """Return whether an Owner or Super Admin who may sign in has a passkey."""
+    people = Authenticator.objects.filter(user__is_active=True, user__role__in=HIGHEST)
+    return bool(people.filter(type=PASSKEY).exists())
 
 
 def owners_with_a_password_alone() -> list[User]:
