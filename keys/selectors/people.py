@@ -43,6 +43,11 @@ def whom_to_ask() -> list[User]:
     return list(asked.order_by("-role", "name")[:SHOWN])
 
 
+def who_may_reset(person: User) -> list[User]:
+    """Return people of ``whom_to_ask`` who may reset the second factors of ``person``."""
+    return [one for one in whom_to_ask() if one.pk != person.pk and one.role >= person.role]
+
+
 def recipients() -> list[str]:
     """Return PORTAL_ALERT_EMAILS, or the Owner and the Super Admins who may sign in if it is not set."""
     if settings.PORTAL_ALERT_EMAILS:
@@ -143,7 +148,7 @@ class PersonPage:
     why_not_remove: str
     why_not_end: str
     factors: Factors
-    may_reset: bool
+    why_not_reset: str
     sso_links: list[SsoLink]
     may_unlink: bool
     keys: list[tuple[ApiKey, Status]]
@@ -194,7 +199,7 @@ def person_page(actor: Actor, user_id: int) -> PersonPage:
         why_not_remove=refusal(actor, Action.REMOVE_PERSON, person=person) or "",
         why_not_end=refusal(actor, Action.END_SESSIONS, person=person) or "",
         factors=factors,
-        may_reset=actor.may(Action.RESET_FACTORS, person=person),
+        why_not_reset=refusal(actor, Action.RESET_FACTORS, person=person) or "",
         sso_links=sso_links_of(person.pk),
         may_unlink=actor.may(Action.UNLINK_SSO, person=person),
         keys=_with_status(owned[:SHOWN_KEYS]),

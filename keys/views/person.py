@@ -24,7 +24,7 @@ from keys.jobs import mails
 from keys.models import User
 from keys.rules.errors import Conflict, Invalid, NotFound
 from keys.rules.policy import Action
-from keys.selectors.people import person_for, person_page
+from keys.selectors.people import person_for, person_page, who_may_reset
 from keys.selectors.people_list import people_page
 from keys.views.factor_mails import mail_reset
 from keys.views.htmx import HtmxHttpRequest, render_part
@@ -43,8 +43,10 @@ def people(request: HtmxHttpRequest) -> HttpResponse:
 @require_safe
 def person(request: HttpRequest, user_id: int) -> HttpResponse:
     page = person_page(actor_of(request), user_id)
-    may_reset = page.may_reset and (page.factors.exist or lacks_factors(page.person))
-    context = {"section": "people", "page": page, "may_reset": may_reset}
+    has_factors = page.factors.exist or lacks_factors(page.person)
+    context = {"section": "people", "page": page, "may_reset": has_factors and not page.why_not_reset}
+    if has_factors and page.why_not_reset:
+        context["ask_to_reset"] = who_may_reset(page.person)
     return render(request, "keys/person.html", context)
 
 

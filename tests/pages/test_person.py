@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from io import StringIO
 
 import pytest
 from allauth.mfa.models import Authenticator
 from django.core import mail
+from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from keys.actions.keys.rescope import rescope_key
@@ -112,6 +115,21 @@ def test_the_owner_resets_the_factors_of_a_person_who_lost_them(cast, settings):
     assert owner.post(url, {"reason": "Again."}).status_code == 409
 
 
+def test_the_operator_resets_the_factors_of_the_only_owner(cast, settings):
+    settings.PORTAL_URL = ORIGIN
+    add_app(signed_in(cast.owner))
+    call_command("reset_factors", cast.owner.email, "--reason", "Lost in a fire.", stdout=StringIO())
+    assert not Authenticator.objects.exists()
+    [reset] = events(type="factor:reset")
+    assert (reset.reason, reset.actor_email) == ("Lost in a fire.", "")
+    deliver()
+    assert "The operator of the portal removed all second factors" in mail.outbox[-1].body
+    with pytest.raises(CommandError, match="has no second factor"):
+        call_command("reset_factors", cast.owner.email, "--reason", "Again.")
+    with pytest.raises(CommandError, match="does not know"):
+        call_command("reset_factors", "nobody@contenzilla.example", "--reason", "Again.")
+
+
 @pytest.mark.parametrize(
     ("by", "of"), [("owner", "owner"), ("super_admin", "owner"), ("admin", "user"), ("user", "guest")]
 )
@@ -119,6 +137,14 @@ def test_nobody_else_resets_them(cast, settings, by, of):
     settings.PORTAL_URL = ORIGIN
     add_app(signed_in(cast[of]))
     url = f"/people/{cast[of].pk}/reset-factors/"
-    answer = signed_in(cast[by]).post(url, {"reason": "Mine."})
+    browser = signed_in(cast[by])
+    answer = browser.post(url, {"reason": "Mine."})
     assert answer.status_code == 403
+    said = text(browser.get(f"/people/{cast[of].pk}/")).partition("loses a second factor, ")[2]
+    owner, super_admin = (f"{one.name} ( {one.email} )" for one in (cast.owner, cast.super_admin))
+    expected = {"admin": f"these people can reset it: {owner}, {super_admin}.", "user": ""}.get(
+        by, "only the operator of the portal can reset it."
+    )
+    assert said.startswith(expected)
+    assert bool(said) is (by != "user")
     assert Authenticator.objects.exists()
