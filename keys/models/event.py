@@ -100,6 +100,8 @@ class AuditEvent(models.Model):
             models.Index("key_id", "at", "id", name="event_by_key"),
             models.Index("type", "at", "id", name="event_by_type"),
             models.Index("actor_email", "at", "id", name="event_by_actor"),
+            # The last of one kind, such as a sign-in, is found at once however much the person has done.
+            models.Index("actor_email", "type", "outcome", "at", name="event_by_actor_and_type"),
             # With the type, to tell refused views from other refusals without reading the rows.
             models.Index("outcome", "at", "id", "type", name="event_by_outcome"),
             models.Index("ip", "at", "id", name="event_by_ip"),

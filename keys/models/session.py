@@ -19,6 +19,8 @@ STARTED, SEEN, ADDRESS, BROWSER = "started_at", "seen_at", "ip", "browser"
 """Names in a session's data."""
 BEGUN = "sign_in_begun"
 """The person who has yet to show a second factor, and the hash that their sessions had at the first step."""
+BEFORE = "sign_in_before"
+"""The person's sign-in before the one of this session, and how many attempts failed in between."""
 HANDLE = "handle"
 """The session's name on pages. It stays the same when the session gets a new id."""
 

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from keys.actions.people.choose_time_zone import choose_time_zone
 from keys.actions.people.sign_out_elsewhere import sign_out_elsewhere
 from keys.forms.account import TimeZoneForm
+from keys.models.session import BEFORE
 from keys.rules.time_zones import known_zone
 from keys.selectors.account.page import Account, account_page
 from keys.selectors.factors.page import factors_of
@@ -24,8 +25,9 @@ from keys.views.people import actor_of, session_row
 
 @require_safe
 def account(request: HttpRequest) -> HttpResponse:
-    page = account_page(actor_of(request), here=session_row(request))
-    form = TimeZoneForm(browser=_browsers_zone(request), initial={"time_zone": page.person.time_zone})
+    page = _account(request)
+    chosen = known_zone(page.person.time_zone)
+    form = TimeZoneForm(browser=_browsers_zone(request), initial={"time_zone": chosen.key if chosen else ""})
     return _page(request, page, form)
 
 
@@ -33,7 +35,7 @@ def account(request: HttpRequest) -> HttpResponse:
 def time_zone(request: HttpRequest) -> HttpResponse:
     form = TimeZoneForm(request.POST, browser=_browsers_zone(request))
     if not form.is_valid():
-        page = account_page(actor_of(request), here=session_row(request))
+        page = _account(request)
         return _page(request, page, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     name = form.cleaned_data["time_zone"]
     choose_time_zone(actor_of(request), name)
@@ -58,6 +60,10 @@ def end_other_sessions(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(reverse("keys:account"))
 
 
+def _account(request: HttpRequest) -> Account:
+    return account_page(actor_of(request), here=session_row(request), before=request.session.get(BEFORE))
+
+
 def _page(
     request: HttpRequest, page: Account, form: TimeZoneForm, status: HTTPStatus = HTTPStatus.OK
 ) -> HttpResponse:
@@ -68,5 +74,5 @@ def _page(
 
 def _browsers_zone(request: HttpRequest) -> str:
     """Return the zone that the browser reports, or "" if it reports none that the portal knows."""
-    name = request.COOKIES.get(settings.TIME_ZONE_COOKIE_NAME, "")
-    return name if known_zone(name) else ""
+    zone = known_zone(request.COOKIES.get(settings.TIME_ZONE_COOKIE_NAME, ""))
+    return zone.key if zone else ""

@@ -10,6 +10,7 @@ from allauth.account.adapter import DefaultAccountAdapter, get_adapter
 from allauth.account.authentication import get_authentication_records
 from allauth.core.exceptions import ImmediateHttpResponse
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.hashers import check_password
@@ -17,6 +18,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
 
@@ -26,10 +28,11 @@ from keys.actions.sso.refuse import refuse_sign_in
 from keys.jobs import mails
 from keys.models import User
 from keys.models.factor import has_factor
-from keys.models.session import BEGUN
+from keys.models.session import BEFORE, BEGUN
 from keys.rules.events import Event
 from keys.rules.password_sign_in import PasswordSignIn
 from keys.rules.sso import issuer
+from keys.selectors.account.sign_ins import sign_in_before
 from keys.selectors.people import owners
 from keys.selectors.sso.link import provider_place
 from keys.views.kept_input import confirm_without_password, resume
@@ -57,8 +60,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         "incorrect_password": "This password is wrong.",
         "enter_current_password": "This is not your current password.",
         "too_many_login_attempts": (
-            "There were too many wrong passwords. Wait five minutes, or choose “Forgot your password?” "
-            "to set a new one."
+            "There were too many wrong passwords. Wait a minute before each further one, or choose “Forgot "
+            "your password?” to set a new one."
         ),
     }
 
@@ -83,8 +86,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def login(self, request: HttpRequest, user: User) -> None:
         is_new = user.last_login is not None and not known_browser(request, user.email)
+        before = sign_in_before(user)
         request.session.pop(BEGUN, None)
         super().login(request, user)
+        request.session[BEFORE] = before
+        if before and before["failures"]:
+            _tell_of_failures(request, before["failures"])
         how: dict[str, Any] = {"method": sign_in_method(request, user)}
         how |= {"new_browser": True} if is_new else {}
         if _has_used(request, user, "sso"):
@@ -247,6 +254,12 @@ def _has_used(request: HttpRequest, user: User, method: str) -> bool:
 def _signed_in_with_password(request: HttpRequest, user: User) -> bool:
     records = get_authentication_records(request, user)
     return any(one["method"] == "password" and not one.get("reauthenticated") for one in records)
+
+
+def _tell_of_failures(request: HttpRequest, count: int) -> None:
+    tried = "1 attempt to sign in as you has" if count == 1 else f"{count} attempts to sign in as you have"
+    text = '<p>{} failed since your last sign-in. <a href="{}">Your account</a></p>'
+    messages.info(request, format_html(text, tried, reverse("keys:account")))
 
 
 def _event(request: HttpRequest) -> Event:

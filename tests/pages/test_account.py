@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from django.test import Client
 
-from tests.cast import PASSWORD, record_people, signed_in
+from keys.models import AuditEvent, User
+from tests.cast import CHROME, PASSWORD, record_people, signed_in
 from tests.pages.helpers import attribute, details, elements, links, reason_beside, text, the, within, words
 
 
@@ -44,6 +46,34 @@ def test_a_person_without_a_password_is_not_offered_to_change_it(cast, guest):
     assert "Change password" not in links(page)
 
 
+def test_it_says_when_the_person_last_signed_in_and_what_has_failed_since(cast):
+    def sign_in(password: str = PASSWORD, ip: str = "203.0.113.5"):
+        browser = Client(headers={"user-agent": CHROME}, REMOTE_ADDR=ip)
+        sent = {"login": cast.guest.email, "password": password}
+        return browser, browser.post("/accounts/login/", sent, follow=True)
+
+    browser, landed = sign_in()
+    assert "Sign-in before this one" not in details(browser.get("/account/"))
+    for _ in range(3):
+        sign_in("a wrong password", ip="198.51.100.9")
+    sign_in("a wrong password")
+    browser, landed = sign_in()
+    assert "4 attempts to sign in as you have failed since your last sign-in." in text(landed)
+    shown = details(browser.get("/account/"))
+    assert "With password, Chrome on Linux, IP address 203.0.113.5" in shown["Sign-in before this one"]
+    assert shown["Failed attempts since then"].startswith("4 ")
+    browser, landed = sign_in()
+    assert "failed since" not in text(landed)
+    assert details(browser.get("/account/"))["Failed attempts since then"] == "None"
+
+
+def test_it_finds_old_events_of_a_person_with_an_index(cast):
+    """However much the person has done since: the queries name all columns of one index before the time."""
+    for kind in ("session:start", "password:change"):
+        own = AuditEvent.objects.filter(actor_email="a@contenzilla.example", type=kind, outcome="done")
+        assert "event_by_actor_and_type" in own.order_by("-at")[:1].explain()
+
+
 def chosen(page) -> str:
     select = the(page, "select", name="time_zone")
     return words(within(select, "option", selected="")[0])
@@ -64,6 +94,23 @@ def test_times_are_in_the_zone_that_a_person_chooses_in_every_browser(cast, gues
     response = elsewhere.post("/account/time-zone/", {"time_zone": ""}, follow=True)
     assert "Times are shown in the time zone of your browser." in text(response)
     assert "Pages show times in Europe/Berlin." in text(guest.get("/account/"))
+
+
+@pytest.mark.parametrize(
+    ("former", "present", "words_of_it"),
+    [("Asia/Calcutta", "Asia/Kolkata", "Kolkata"), ("Europe/Kiev", "Europe/Kyiv", "Kyiv")],
+)
+def test_a_zone_stands_in_the_list_once_and_its_former_name_still_counts(
+    cast, guest, former, present, words_of_it
+):
+    guest.cookies["portal-tz"] = former  # as Chromium says
+    page = guest.get("/account/")
+    assert chosen(page) == f"That of the browser: {present}"
+    assert f"Pages show times in {present}." in text(page)
+    assert not elements(page, "option", value=former)
+    assert len(elements(page, "option", value=present)) == 1
+    User.objects.filter(pk=cast.guest.pk).update(time_zone=former)  # chosen from an earlier list
+    assert chosen(guest.get("/account/")) == words_of_it
 
 
 def test_the_wizard_reads_an_expiry_in_the_chosen_zone(cast):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
 from keys.models import AuditEvent, SsoLink, User
 from keys.rules.events import Event
 from keys.rules.policy import Actor
 from keys.selectors.account.sessions import LiveSession, live_sessions
+from keys.selectors.account.sign_ins import MOST
 from keys.selectors.sso.link import sso_links_of, why_not_unlink_own
 
 
@@ -23,10 +25,26 @@ class Account:
     sessions: list[LiveSession]
     sso_links: list[SsoLink]
     why_not_unlink: str
+    before: Before | None
 
 
-def account_page(actor: Actor, *, here: str) -> Account:
-    """Everybody may see their own account. ``here`` is the key of the row of the present session."""
+@dataclass(frozen=True)
+class Before:
+    """The sign-in before the present one. ``failures``: attempts since then, ``most`` or more if so many."""
+
+    at: datetime
+    ip: str
+    browser: str
+    method: str
+    failures: int
+    most: int = MOST
+
+
+def account_page(actor: Actor, *, here: str, before: dict[str, Any] | None = None) -> Account:
+    """Everybody may see their own account. ``here`` is the key of the row of the present session.
+
+    ``before`` is what the session stores of the sign-in before it, if that is wanted.
+    """
     person = User.objects.get(pk=actor.user_id)
     return Account(
         person=person,
@@ -36,12 +54,15 @@ def account_page(actor: Actor, *, here: str) -> Account:
         sessions=live_sessions(person, this=here),
         sso_links=sso_links_of(person.pk),
         why_not_unlink=why_not_unlink_own(person),
+        before=Before(**before | {"at": datetime.fromtimestamp(before["at"], tz=UTC)}) if before else None,
     )
 
 
 def _password_changed_at(person: User) -> datetime | None:
     """Return when the person last changed their password or set it with a link."""
-    kinds = [Event.PASSWORD_CHANGED.value, Event.PASSWORD_RESET.value]
     own = AuditEvent.objects.filter(actor_email=person.email, actor_id=person.pk)
-    done = own.filter(type__in=kinds, outcome=AuditEvent.Outcome.DONE)
-    return done.order_by("-at", "-id").values_list("at", flat=True).first()
+    done = own.filter(outcome=AuditEvent.Outcome.DONE)
+    # One query for each type, because then an index leads to the newest event.
+    kinds = (done.filter(type=kind) for kind in (Event.PASSWORD_CHANGED, Event.PASSWORD_RESET))
+    newest = (found.order_by("-at").values_list("at", flat=True).first() for found in kinds)
+    return max(filter(None, newest), default=None)
