@@ -34,7 +34,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from keys.audit.chain import join_if_new
 from keys.models import User
-from keys.rules.errors import NotAllowed, PortalError, SignInAgain
+from keys.rules.errors import NotAllowed, PortalError, ShownOnce, SignInAgain
 from keys.rules.time_zones import known_zone
 from keys.rules.visible import visible_page
 from keys.selectors.people import owns_keys, whom_to_ask
@@ -269,6 +269,7 @@ class DomainErrorMiddleware:
             return JsonResponse(said, status=error.status)
         server_error = error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
         context: dict[str, object] = {**said, "tone": "danger" if server_error else "warning"}
+        context["is_about_codes"] = isinstance(error, ShownOnce)
         if isinstance(error, NotAllowed):
             own_keys = request.user.pk is not None and owns_keys(request.user.pk)
             context |= {"allowed": error.allowed, "ask": whom_to_ask(), "own_keys": own_keys}

@@ -17,6 +17,8 @@ APP, PASSKEY, CODES = (
 )
 METHODS: dict[str, str] = {APP: "app", PASSKEY: "passkey", CODES: "recovery code"}
 """The names in audit events."""
+FEW_CODES = 3
+"""With so many unused recovery codes, or fewer, a person should generate new ones."""
 
 
 def has_factor(user_id: int) -> bool:

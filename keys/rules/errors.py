@@ -6,7 +6,8 @@ PortalError
 ├── Invalid             422  the input is not valid; names the field and the reason
 │   └── Taken               another key has the name; says which one
 ├── Conflict            409  another person or process changed it first
-│   └── RequestUsed         the request's id already belongs to a key that was asked for differently
+│   ├── RequestUsed         the request's id already belongs to a key that was asked for differently
+│   └── ShownOnce           the page that showed recovery codes is loaded again
 ├── Gone                410  the one view has been used, or it has expired
 ├── TooOften            429  too many requests by this person; says when to try again
 ├── Busy                503  this process has too much to do; says when to try again
@@ -111,6 +112,18 @@ class RequestUsed(Conflict):
     """A duplicated browser tab sends its request under the id that the other tab has used."""
 
     title = "Another tab has used this request"
+
+
+class ShownOnce(Conflict):
+    """A page that showed recovery codes is loaded again. ``what`` happened when they were shown."""
+
+    title = "Recovery codes are shown once"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} The recovery codes were shown once, and are not shown again. If nobody wrote them down, "
+            "generate new ones on the page Your account."
+        )
 
 
 class Gone(PortalError):

@@ -258,8 +258,12 @@ def _signed_in_with_password(request: HttpRequest, user: User) -> bool:
 
 def _tell_of_failures(request: HttpRequest, count: int) -> None:
     tried = "1 attempt to sign in as you has" if count == 1 else f"{count} attempts to sign in as you have"
-    text = '<p>{} failed since your last sign-in. <a href="{}">Your account</a></p>'
-    messages.info(request, format_html(text, tried, reverse("keys:account")))
+    message = format_html(
+        '<p>{} failed since your last sign-in. <a href="{}">Your account</a></p>',
+        tried,
+        reverse("keys:account"),
+    )
+    messages.info(request, message)
 
 
 def _event(request: HttpRequest) -> Event:

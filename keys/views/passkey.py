@@ -17,10 +17,10 @@ from keys.actions.factors.rename_passkey import rename_passkey
 from keys.forms.factors import NameForm, NewPasskeyForm
 from keys.models import User
 from keys.models.factor import PASSKEY
-from keys.rules.errors import NotFound
+from keys.rules.errors import NotFound, ShownOnce
 from keys.selectors.factors.page import Passkey, factors_of
 from keys.views.factor_mails import mail_added, mail_removed
-from keys.views.passkeys import creation_answer, is_new_passkey
+from keys.views.passkeys import creation_answer, is_new_passkey, is_own_passkey
 from keys.views.people import actor_of, require_fresh_sign_in
 from keys.views.recovery import added_page
 from keys.views.second_factor import WRONG_PASSKEY, record_new_factor
@@ -31,11 +31,13 @@ from keys.views.secrecy import secret_page
 @secret_page
 def add_own_passkey(request: HttpRequest) -> HttpResponse:
     """Add a passkey. The first factor comes with recovery codes, which the answer shows once."""
-    require_fresh_sign_in(request, reverse("keys:passkey-add"), for_factors=True)
+    require_fresh_sign_in(request, reverse("keys:passkey-add"), to_add_factor=True)
     user = cast("User", request.user)
     form = NewPasskeyForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         name, credential = form.cleaned_data["name"], form.cleaned_data["credential"]
+        if is_own_passkey(credential, user):
+            raise ShownOnce("This passkey was added already.")
         if is_new_passkey(request, credential, user):
             codes = add_passkey(actor_of(request), name, credential)
             record_new_factor(request, PASSKEY)
@@ -51,15 +53,15 @@ def add_own_passkey(request: HttpRequest) -> HttpResponse:
 @require_POST
 def new_challenge(request: HttpRequest) -> HttpResponse:
     """Return a challenge for ``navigator.credentials.create``."""
-    require_fresh_sign_in(request, reverse("keys:passkey-add"), for_factors=True)
-    return creation_answer(cast("User", request.user))
+    require_fresh_sign_in(request, reverse("keys:passkey-add"), to_add_factor=True)
+    return creation_answer(request, cast("User", request.user))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def rename(request: HttpRequest, passkey_id: int) -> HttpResponse:
     passkey = _own(request, passkey_id)
     here = reverse("keys:passkey-rename", args=[passkey_id])
-    require_fresh_sign_in(request, here, for_factors=True)
+    require_fresh_sign_in(request, here)
     form = NameForm(request.POST if request.method == "POST" else None, initial={"name": passkey.name})
     if form.is_valid():
         rename_passkey(actor_of(request), passkey_id, form.cleaned_data["name"])
@@ -75,7 +77,7 @@ def remove_own_passkey(request: HttpRequest, passkey_id: int) -> HttpResponse:
     """Ask "Remove the passkey?" (GET), or remove it (POST)."""
     passkey = _own(request, passkey_id)
     here = reverse("keys:passkey-remove", args=[passkey_id])
-    require_fresh_sign_in(request, here, for_factors=True)
+    require_fresh_sign_in(request, here)
     user = cast("User", request.user)
     if request.method == "POST":
         mail_removed(request, user, remove_factor(actor_of(request), passkey_id))

@@ -1,11 +1,13 @@
 """Ask browsers for passkeys (WebAuthn), and verify the answers with allauth.mfa and python-fido2.
 
-The challenge is in a signed cookie, so that visitors need no session, and is used once. User verification
-is required. Beside what fido2 verifies, the answer must come from a page of PORTAL_URL.
+The challenge is in a signed cookie, so that visitors need no session. It is good for one purpose, in the
+session that asked for it, and is used once. User verification is required. Beside what fido2 verifies, the
+answer must come from a page of PORTAL_URL.
 """
 
 from __future__ import annotations
 
+import enum
 import json
 from base64 import urlsafe_b64decode
 from typing import Any
@@ -17,10 +19,11 @@ from django.conf import settings
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from fido2.webauthn import ResidentKeyRequirement, UserVerificationRequirement
+from fido2.webauthn import RegistrationResponse, ResidentKeyRequirement, UserVerificationRequirement
 
 from keys.actions.people import throttle
 from keys.models import User
+from keys.views.people import session_of
 
 LASTS = 5 * 60
 """Seconds after which a challenge is no longer accepted."""
@@ -29,7 +32,16 @@ REFUSED = (ValidationError, ValueError, TypeError, LookupError, AttributeError, 
 """What fido2 and the parsers raise for a damaged answer."""
 
 
-def creation_answer(user: User) -> HttpResponse:
+class Purpose(enum.StrEnum):
+    """The purpose of a challenge. ``SIGN_IN``: a passkey alone; ``SECOND_STEP``: after the password."""
+
+    SIGN_IN = "sign-in"
+    SECOND_STEP = "second-step"
+    STEP_UP = "step-up"
+    ADD = "add"
+
+
+def creation_answer(request: HttpRequest, user: User) -> HttpResponse:
     """Return the options for ``navigator.credentials.create``, for a passkey that can sign ``user`` in."""
     options, state = auth.get_server().register_begin(
         user=auth.build_user_payload(user),
@@ -38,33 +50,44 @@ def creation_answer(user: User) -> HttpResponse:
         user_verification=UserVerificationRequirement.REQUIRED,
         extensions=auth.EXTENSIONS,
     )
-    return _asked(dict(options), state, user)
+    return _asked(request, dict(options), state, Purpose.ADD, user)
 
 
-def request_answer(user: User | None) -> HttpResponse:
+def request_answer(request: HttpRequest, purpose: Purpose, user: User | None) -> HttpResponse:
     """Return the options for ``navigator.credentials.get``. ``user`` is None if nobody is known yet."""
     options, state = auth.get_server().authenticate_begin(
         credentials=auth.get_credentials(user) if user else [],
         user_verification=UserVerificationRequirement.REQUIRED,
     )
-    return _asked(dict(options), state, user)
+    return _asked(request, dict(options), state, purpose, user)
 
 
 def is_new_passkey(request: HttpRequest, credential: Any, user: User) -> bool:
     """Return whether ``credential`` answers the challenge of ``creation_answer``."""
-    state = _state(request, credential, user)
+    state = _state(request, credential, Purpose.ADD, user)
     try:
         return bool(state and auth.get_server().register_complete(state, credential).is_user_verified())
     except REFUSED:
         return False
 
 
-def passkey_of(request: HttpRequest, credential: Any, user: User | None) -> Authenticator | None:
+def is_own_passkey(credential: Any, user: User) -> bool:
+    """Return whether ``user`` has this passkey, for example because they sent the form twice."""
+    try:
+        answer = RegistrationResponse.from_dict(credential)
+        return bool(auth.get_authenticator_by_credential_id(user, answer.raw_id))
+    except REFUSED:
+        return False
+
+
+def passkey_of(
+    request: HttpRequest, credential: Any, purpose: Purpose, user: User | None
+) -> Authenticator | None:
     """Return the passkey whose answer ``credential`` is, or None if it is not accepted.
 
     ``user``: whose it must be. If it is None, the passkey says whose it is.
     """
-    state = _state(request, credential, user)
+    state = _state(request, credential, purpose, user)
     try:
         if state is None:
             return None
@@ -80,11 +103,13 @@ def cookie_of_challenge() -> str:
     return f"{settings.SESSION_COOKIE_NAME}-passkey"
 
 
-def _asked(options: dict[str, Any], state: dict[str, Any], user: User | None) -> HttpResponse:
+def _asked(
+    request: HttpRequest, options: dict[str, Any], state: dict[str, Any], purpose: Purpose, user: User | None
+) -> HttpResponse:
     response = JsonResponse(options)
     response.set_cookie(
         cookie_of_challenge(),
-        signing.dumps([user.pk if user else 0, state], salt=SALT),
+        signing.dumps([*_bound_to(request, purpose, user), state], salt=SALT),
         max_age=LASTS,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
@@ -93,16 +118,22 @@ def _asked(options: dict[str, Any], state: dict[str, Any], user: User | None) ->
     return response
 
 
-def _state(request: HttpRequest, credential: Any, user: User | None) -> dict[str, Any] | None:
-    """Return the state of the challenge that ``user`` was given, the first time that it is answered."""
+def _bound_to(request: HttpRequest, purpose: Purpose, user: User | None) -> list[str | int]:
+    return [purpose.value, session_of(request), user.pk if user else 0]
+
+
+def _state(
+    request: HttpRequest, credential: Any, purpose: Purpose, user: User | None
+) -> dict[str, Any] | None:
+    """Return the state of the challenge that this session got for ``purpose``, at its first answer."""
     sent = request.COOKIES.get(cookie_of_challenge(), "")
     try:
-        user_id, state = signing.loads(sent, salt=SALT, max_age=LASTS)
+        *bound_to, state = signing.loads(sent, salt=SALT, max_age=LASTS)
     except signing.BadSignature:
         return None
-    if user_id != (user.pk if user else 0) or not _is_ours(credential):
+    if bound_to != _bound_to(request, purpose, user) or not _is_ours(credential):
         return None
-    return state if throttle.is_first_answer(state["challenge"], LASTS) else None
+    return state if throttle.is_first_use(state["challenge"], LASTS) else None
 
 
 def _is_ours(credential: Any) -> bool:

@@ -14,6 +14,7 @@ from allauth.core import context
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.generic.edit import FormView
@@ -21,9 +22,11 @@ from django.views.generic.edit import FormView
 from keys.actions.people import throttle
 from keys.jobs import mails
 from keys.models import User
+from keys.models.factor import has_factor
 from keys.rules.password_sign_in import PasswordSignIn
 from keys.views.accounts import no_passwords, record_throttled, record_wrong_password
 from keys.views.known_browser import remember_browser
+from keys.views.people import require_fresh_sign_in
 
 
 def _in_sentence_case(form: Any) -> None:
@@ -114,6 +117,10 @@ def reset_password(request: HttpRequest) -> HttpResponseBase:
 
 
 def password_change(request: HttpRequest) -> HttpResponseBase:
-    if not cast("User", request.user).may_use_password:
+    """Change the password. A person with a second factor shows it first: a recovery code is not enough."""
+    user = cast("User", request.user)
+    if not user.may_use_password:
         return no_passwords(request)
+    if has_factor(user.pk):
+        require_fresh_sign_in(request, reverse("account_change_password"))
     return cast("HttpResponseBase", allauth_views.password_change(request))

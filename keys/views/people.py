@@ -62,12 +62,12 @@ def keep_session_mark(request: HttpRequest) -> None:
     request.session[SESSION_MARK] = session_of(request)
 
 
-def require_fresh_sign_in(request: HttpRequest, next_path: str, *, for_factors: bool = False) -> None:
+def require_fresh_sign_in(request: HttpRequest, next_path: str, *, to_add_factor: bool = False) -> None:
     """Raise ``SignInAgain`` unless the person proved who they are within the last 5 minutes.
 
     PORTAL_STEP_UP says whether the sign-in provider, the portal, or either of them must have asked. If the
-    portal asked a person with a second factor, they must have used it. A recovery code counts only for a
-    change of the factors (``for_factors``), so that a person can replace a lost factor.
+    portal asked a person with a second factor, they must have used it. A recovery code counts only if the
+    person wants another factor or new codes (``to_add_factor``), so that they can replace a lost factor.
     """
     records = get_authentication_records(request, request.user)
     if settings.PORTAL_STEP_UP == "portal":
@@ -77,9 +77,9 @@ def require_fresh_sign_in(request: HttpRequest, next_path: str, *, for_factors: 
     since = time.time() - settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
     fresh = [one for one in records if one["at"] >= since]
     if fresh and has_factor(cast("User", request.user).pk):
-        factors = {APP, PASSKEY, CODES} if for_factors else {APP, PASSKEY}
+        factors = {APP, PASSKEY, CODES} if to_add_factor else {APP, PASSKEY}
         fresh = [one for one in fresh if one["method"] == "sso" or one.get("type") in factors]
-    if not fresh and not (for_factors and _may_add_first_factor(request)):
+    if not fresh and not (to_add_factor and _may_add_first_factor(request)):
         raise SignInAgain(next_path)
 
 

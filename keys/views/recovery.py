@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
@@ -32,7 +33,7 @@ def recovery(request: HttpRequest) -> HttpResponse:
 
     The form names the codes that it replaces, so sending it again shows nothing and changes nothing.
     """
-    require_fresh_sign_in(request, reverse("keys:recovery"), for_factors=True)
+    require_fresh_sign_in(request, reverse("keys:recovery"), to_add_factor=True)
     user = cast("User", request.user)
     factors = factors_of(user.pk)
     if not factors.exist:
@@ -60,5 +61,5 @@ def added_page(request: HttpRequest, sentence: str, codes: list[str]) -> HttpRes
 @sensitive_variables()
 def _shown(request: HttpRequest, heading: str, codes: list[str]) -> HttpResponse:
     shown = [f"{code[:5]} {code[5:]}" for code in codes]
-    context = {"section": "account", "codes": shown, "said": heading}
+    context = {"section": "account", "codes": shown, "said": heading, "now": timezone.now()}
     return render(request, "keys/recovery.html", context, status=HTTPStatus.OK)

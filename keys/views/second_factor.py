@@ -28,20 +28,20 @@ from keys.actions.factors.use import use_code, use_passkey
 from keys.actions.people import sign_in, throttle
 from keys.forms.factors import AnyCodeForm, CodeForm, PasskeyForm, RecoveryCodeForm
 from keys.models import User
-from keys.models.factor import CODES, METHODS, PASSKEY
+from keys.models.factor import CODES, FEW_CODES, METHODS, PASSKEY, codes_left
 from keys.models.session import BEGUN
 from keys.rules.events import Event
 from keys.selectors.factors.page import factors_of
 from keys.views.factor_mails import mail_recovery_code_used, mail_wrong_code
 from keys.views.kept_input import resume
 from keys.views.known_browser import known_browser
-from keys.views.passkeys import passkey_of, request_answer
+from keys.views.passkeys import Purpose, passkey_of, request_answer
 from keys.views.people import actor_of, browser_of, ip_of, keep_session_mark
 
 WRONG_CODE = "This code is wrong, or was used already. Enter the newest one."
 WRONG_PASSKEY = "This passkey was not accepted. Try again, or use another way."
 ENDED = "This sign-in has ended, because the account was changed in the meantime. Sign in again."
-TOO_MANY = "There were too many wrong codes. Wait five minutes, then try again."
+TOO_MANY = "There were too many wrong codes. Wait a minute before each further one."
 
 
 @login_stage_required(stage=AuthenticateStage.key, redirect_urlname="account_login")  # type: ignore[untyped-decorator]
@@ -61,8 +61,26 @@ def second_factor(request: HttpRequest) -> HttpResponseBase:
         proven = _proven(request, stage.login.user, form, Event.SIGNED_IN)
         if proven is not None:
             _record(request, stage.login.user, proven)
-            return resume(request, stage.exit())
+            response = stage.exit()
+            if proven.type == CODES and request.user.is_authenticated:
+                _tell_of_codes(request, proven)
+            return resume(request, response)
     return second_factor_page(request, stage.login.user, form)
+
+
+def _tell_of_codes(request: HttpRequest, codes: Authenticator) -> None:
+    """Say how many recovery codes are left, and lead to what replaces a lost factor or the codes."""
+    left = codes_left(codes)
+    message = format_html(
+        "<p>You signed in with a recovery code. {} If you have lost your second factor, add a new one within "
+        'five minutes: <a href="{}">a passkey</a> or <a href="{}">an authenticator app</a>. '
+        '<a href="{}">Generate new recovery codes</a></p>',
+        f"{left or 'None'} of {codes.data['count']} {'is' if left <= 1 else 'are'} left.",
+        reverse("keys:passkey-add"),
+        reverse("keys:authenticator-add"),
+        reverse("keys:recovery"),
+    )
+    messages.add_message(request, messages.WARNING if left <= FEW_CODES else messages.INFO, message)
 
 
 def begin_sign_in(request: HttpRequest, user: User) -> None:
@@ -108,7 +126,9 @@ def passkey_login(request: HttpRequest) -> HttpResponseBase:
     if request.user.is_authenticated:
         return HttpResponseRedirect(reverse("keys:dashboard"))
     form = PasskeyForm(request.POST)
-    passkey = passkey_of(request, form.cleaned_data["credential"], None) if form.is_valid() else None
+    passkey = None
+    if form.is_valid():
+        passkey = passkey_of(request, form.cleaned_data["credential"], Purpose.SIGN_IN, None)
     if passkey is None or not passkey.user.is_active or not use_passkey(passkey):
         if passkey is not None:
             sign_in.record_failure(
@@ -126,13 +146,18 @@ def passkey_login(request: HttpRequest) -> HttpResponseBase:
 @never_cache
 @require_POST
 def passkey_options(request: HttpRequest) -> HttpResponse:
-    """Return a challenge for ``navigator.credentials.get``: to sign in, or to confirm who it is."""
+    """Return a challenge for ``navigator.credentials.get``: to sign in, or to confirm who it is.
+
+    With ``for=sign-in`` it is good for a sign-in with a passkey alone, even if another one has begun.
+    """
+    if request.GET.get("for") == Purpose.SIGN_IN:
+        return request_answer(request, Purpose.SIGN_IN, None)
     if isinstance(request.user, User):
-        user: User | None = request.user
-    else:
-        stage = LoginStageController.enter(request, AuthenticateStage.key)
-        user = stage.login.user if stage else None
-    return request_answer(user)
+        return request_answer(request, Purpose.STEP_UP, request.user)
+    stage = LoginStageController.enter(request, AuthenticateStage.key)
+    if stage is None:
+        return request_answer(request, Purpose.SIGN_IN, None)
+    return request_answer(request, Purpose.SECOND_STEP, stage.login.user)
 
 
 def confirm_with_factor(request: HttpRequest, user: User) -> HttpResponseBase:
@@ -183,7 +208,8 @@ def _proven(request: HttpRequest, user: User, form: Any, event: Event) -> Authen
     at_sign_in = event is Event.SIGNED_IN
     where = {"ip": ip_of(request), "browser": browser_of(request)}
     if isinstance(form, PasskeyForm):
-        passkey = passkey_of(request, form.cleaned_data["credential"], user)
+        purpose = Purpose.SECOND_STEP if at_sign_in else Purpose.STEP_UP
+        passkey = passkey_of(request, form.cleaned_data["credential"], purpose, user)
         if passkey is not None and use_passkey(passkey):
             return passkey
         sign_in.record_failure(user.email, event, method=METHODS[PASSKEY], **where)

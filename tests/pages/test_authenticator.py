@@ -8,8 +8,9 @@ import pytest
 from allauth.mfa.models import Authenticator
 from django.core import mail
 
-from keys.models import AuditEvent, Session
-from tests.cast import PASSWORD, signed_in
+from keys.actions.factors.reset import reset_factors
+from keys.models import AuditEvent, Session, User
+from tests.cast import PASSWORD, actor, signed_in
 from tests.pages.factors import (
     CONFIRM,
     STEP,
@@ -24,10 +25,13 @@ from tests.support.authenticators import (
     add_app,
     code_of,
     codes_in,
+    form_of,
 )
 from tests.support.post_office import deliver
 
 pytestmark = pytest.mark.usefixtures("at_an_address_for_passkeys")
+
+ADD = "/account/authenticator/add/"
 
 
 def test_an_app_signs_in_as_the_second_step(cast):
@@ -51,6 +55,63 @@ def test_an_app_accepts_a_code_once(cast):
     after_password(other)
     assert WRONG in text(other.post(STEP, {"code": code_of(secret, periods=1)}))
     assert not is_in(other)
+
+
+def test_an_app_accepts_a_code_once_at_the_sign_in_and_the_confirmation_together(cast):
+    secret, _ = add_app(signed_in(cast.admin))
+    code, next_code = code_of(secret), code_of(secret, periods=1)
+    browser = a_browser()
+    after_password(browser)
+    assert browser.post(STEP, {"code": code}).status_code == 302
+    assert WRONG in text(browser.post(CONFIRM, {"code": code}))
+    assert browser.post(CONFIRM, {"code": next_code}).status_code == 302
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced", "reset"])
+def test_an_app_that_is_gone_cannot_be_added_again_with_its_form(cast, how):
+    """Its codes could be used a second time otherwise."""
+    browser = signed_in(cast.admin)
+    sent = form_of(browser, periods=-1)
+    assert browser.post(ADD, sent).status_code == 200
+    again = browser.post(ADD, sent)
+    assert (again.status_code, codes_in(again)) == (409, [])
+    assert "The recovery codes were shown once" in text(again)
+    if how == "removed":
+        browser.post("/account/authenticator/remove/")
+    elif how == "replaced":
+        add_app(browser)
+    else:
+        reset_factors(actor(cast.owner), cast.admin.pk, reason="A lost phone.")
+        browser = signed_in(User.objects.get(pk=cast.admin.pk))
+    secret = sent.pop("secret")
+    for periods in (-1, 0, 1):
+        answer = browser.post(ADD, sent | {"code": code_of(secret, periods=periods)})
+        assert answer.status_code in {409, 422}
+    assert Authenticator.objects.filter(type="totp").count() == (1 if how == "replaced" else 0)
+    assert outcomes("factor:add").count(("done", "app")) == (2 if how == "replaced" else 1)
+
+
+def test_an_app_is_replaced_only_when_the_new_one_has_shown_a_code(cast):
+    browser = signed_in(cast.admin)
+    former, _ = add_app(browser)
+    assert "Replace the authenticator app" in text(browser.get(ADD))
+    wrong = browser.post(ADD, form_of(browser) | {"code": "000000"})
+    assert "This code is wrong" in text(wrong)
+    former_next = code_of(former, periods=1)
+    later = signed_in(cast.admin, seconds_ago=600)
+    assert later.post(CONFIRM, {"code": code_of(former)}).status_code == 302
+    secret, answer = add_app(browser)
+    assert answer["Location"] == "/account/", "the recovery codes stay"
+    assert WRONG in text(later.post(CONFIRM, {"code": former_next}))
+    assert later.post(CONFIRM, {"code": code_of(secret)}).status_code == 302
+    assert outcomes("factor:remove") == [("done", "app")]
+    deliver()
+    assert [sent.subject.partition(" your account")[0] for sent in mail.outbox] == [
+        "A second factor was added to",
+        "A second factor was removed from",
+        "A second factor was added to",
+        "A second factor of",  # the code of the former one was refused
+    ]
 
 
 def test_an_app_has_no_secret_in_clear_anywhere(cast):

@@ -19,8 +19,10 @@ from tests.pages.factors import (
     is_in,
     outcomes,
 )
-from tests.pages.helpers import events, text
+from tests.pages.helpers import events, links, text
 from tests.support.authenticators import (
+    ORIGIN,
+    Passkey,
     add_passkey,
     codes_in,
     handle_of,
@@ -29,6 +31,8 @@ from tests.support.authenticators import (
 )
 
 pytestmark = pytest.mark.usefixtures("at_an_address_for_passkeys")
+
+ADD, ADDING, OPTIONS = "/account/passkeys/add/", "/account/passkeys/options/", "/accounts/passkey/options/"
 
 
 def test_a_passkey_signs_in_alone(cast):
@@ -70,6 +74,9 @@ def test_a_passkey_of_another_person_confirms_nothing(cast):
         {"origin": "http://localhost:8001"},
         {"rp_id": "evil.example"},
         {"flags": 1},  # the device did not check who uses it
+        {"flags": 0x81},  # the same, and extensions are announced, but missing
+        {"origin": [ORIGIN]},
+        {"origin": {"x": ORIGIN}},
     ],
 )
 def test_a_passkey_with_wrong_facts_is_refused(cast, wrong):
@@ -97,6 +104,69 @@ def test_a_passkey_answers_a_challenge_once_and_soon(cast, monkeypatch):
     again.cookies["portal-passkey"] = challenge
     assert again.post(PASSKEY_LOGIN, sent).status_code == 422
     assert not is_in(again)
+
+
+@pytest.mark.parametrize(
+    ("challenge", "used", "before"),
+    [
+        (ADDING, CONFIRM, None),
+        (OPTIONS, ADD, None),
+        (OPTIONS, PASSKEY_LOGIN, after_password),
+        (f"{OPTIONS}?for=sign-in", STEP, after_password),
+    ],
+)
+def test_a_passkey_answers_only_a_challenge_for_the_same_purpose(cast, challenge, used, before):
+    insider = signed_in(cast.admin)
+    passkey, _ = add_passkey(insider)
+    browser = insider
+    if before:
+        browser = a_browser()
+        before(browser)
+    options = options_of(browser, challenge) | {"user": {"id": passkey.handle}}
+    answer = Passkey().create(options) if used == ADD else passkey.get(options)
+    sent = {"credential": json.dumps(answer), "name": "Another"}
+    assert browser.post(used, sent).status_code == 422
+    assert Authenticator.objects.filter(type="webauthn").count() == 1
+    assert outcomes("session:confirm") == ([("refused", "passkey")] if used == CONFIRM else [])
+
+
+@pytest.mark.parametrize("where", [CONFIRM, STEP, ADD])
+def test_a_passkey_answers_only_a_challenge_of_the_same_session(cast, where):
+    """Both sessions are of one person, and somebody moves the cookie and the answer to the other."""
+    insider = signed_in(cast.admin)
+    passkey, _ = add_passkey(insider)
+    one, other = a_browser(), a_browser()
+    for browser in (one, other):
+        after_password(browser)
+        if where != STEP:
+            assert use_passkey(browser, passkey, STEP).status_code == 302
+    options = options_of(one, ADDING if where == ADD else OPTIONS)
+    answer = Passkey().create(options) if where == ADD else passkey.get(options)
+    other.cookies["portal-passkey"] = one.cookies["portal-passkey"].value
+    sent = {"credential": json.dumps(answer), "name": "Another"}
+    assert other.post(where, sent).status_code == 422
+    assert one.post(where, sent).status_code in {200, 302}, "it is still good where it belongs"
+
+
+def test_a_passkey_signs_in_alone_although_a_password_was_entered_before(cast):
+    """For example, the person goes back from the page for the second factor."""
+    passkey, _ = add_passkey(signed_in(cast.admin))
+    browser = a_browser()
+    after_password(browser)
+    sent = {"credential": json.dumps(passkey.get(options_of(browser, f"{OPTIONS}?for=sign-in")))}
+    assert browser.post(PASSKEY_LOGIN, sent).status_code == 302
+    assert is_in(browser)
+
+
+def test_a_passkey_that_is_sent_again_says_that_the_codes_were_shown_once(cast):
+    browser = signed_in(cast.admin)
+    passkey = Passkey()
+    sent = {"name": "Laptop", "credential": json.dumps(passkey.create(options_of(browser, ADDING)))}
+    assert len(codes_in(browser.post(ADD, sent))) == 10
+    again = browser.post(ADD, sent)
+    assert (again.status_code, codes_in(again)) == (409, [])
+    assert "The recovery codes were shown once" in text(again)
+    assert links(again)["Your account"] == "/account/"
 
 
 def test_a_passkey_answers_only_the_challenge_of_its_browser(cast):

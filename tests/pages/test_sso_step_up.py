@@ -18,19 +18,22 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from keys.actions.factors.add import add_app
 from keys.actions.people.unlink_sso import unlink_person
 from keys.actions.sso.link import link_person
 from keys.models import ApiKey, Session, SessionStore, SsoLink, SsoRequest
 from keys.oidc import provider as known
 from keys.rules.sso import Claims
-from tests.cast import PASSWORD, a_live_key, email_of, signed_in
+from tests.cast import PASSWORD, a_live_key, actor, email_of, signed_in
 from tests.pages.helpers import attribute, elements, events, text, words
+from tests.support.authenticators import code_of
 from tests.support.odd_provider import OddProvider
 from tests.support.script import ROOT
 
 STARTS = "/accounts/sso/confirm/"
 OWN, OTHER = "id-of-admin", "id-of-owner"
 STRONG = "urn:example:strong"
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
 @pytest.fixture
@@ -256,6 +259,20 @@ def test_a_setting_says_where_people_confirm_their_identity(sso, browser, settin
     if where != "portal":
         again.get(sso.answer(started["Location"], sub=OWN))
     assert is_fresh(again) is (where != "portal")
+
+
+def test_a_person_with_a_second_factor_chooses_between_it_and_the_provider(sso, browser, cast, settings):
+    add_app(actor(cast.admin), SECRET, code_of(SECRET, periods=-1))
+    page = browser.get("/accounts/reauthenticate/")
+    assert "Use your second factor to continue" in text(page)
+    assert "Confirm with SSO" in text(page)
+    browser.get(sso.answer(start(browser), sub=OWN))
+    assert is_fresh(browser)
+    settings.PORTAL_STEP_UP = "portal"
+    assert not is_fresh(browser)
+    assert "Confirm with SSO" not in text(browser.get("/accounts/reauthenticate/"))
+    browser.post("/accounts/reauthenticate/", {"code": code_of(SECRET)})
+    assert is_fresh(browser)
 
 
 def test_a_provider_that_lists_no_auth_time_is_not_offered(sso, browser):

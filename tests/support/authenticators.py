@@ -125,13 +125,18 @@ def use_passkey(browser: Client, passkey: Passkey, url: str, **more: str) -> Any
     return browser.post(url, {"credential": json.dumps(answer), **more})
 
 
-def add_app(browser: Client, *, periods: int = -1) -> tuple[str, Any]:
-    """Add an app with the code of the period before. Return its secret, and the answer."""
+def form_of(browser: Client, *, periods: int = -1) -> dict[str, str]:
+    """Return the form that adds an app with the code of the period before, and the secret."""
     page = browser.get("/account/authenticator/add/").content.decode()
     secret = re.search(r'class="secret">([A-Z2-7 ]+)<', page)[1].replace(" ", "")
     box = re.search(r'name="box" value="([^"]+)"', page)[1]
-    sent = {"box": box, "code": code_of(secret, periods=periods)}
-    return secret, browser.post("/account/authenticator/add/", sent)
+    return {"box": box, "code": code_of(secret, periods=periods), "secret": secret}
+
+
+def add_app(browser: Client, *, periods: int = -1) -> tuple[str, Any]:
+    """Add an app with the code of the period before. Return its secret, and the answer."""
+    form = form_of(browser, periods=periods)
+    return form["secret"], browser.post("/account/authenticator/add/", form)
 
 
 def codes_in(response: Any) -> list[str]:

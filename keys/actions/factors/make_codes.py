@@ -12,7 +12,7 @@ from keys.audit import log
 from keys.evidence.factor_rows import digest_of_row
 from keys.models import User
 from keys.models.factor import CODES, has_factor
-from keys.rules.errors import Conflict
+from keys.rules.errors import Conflict, ShownOnce
 from keys.rules.events import Event
 from keys.rules.policy import Actor
 
@@ -27,10 +27,7 @@ def make_codes(actor: Actor, *, replaces: int) -> list[str]:
         User.objects.select_for_update().get(pk=actor.user_id)
         present = Authenticator.objects.filter(user_id=actor.user_id, type=CODES).first()
         if (present.pk if present else 0) != replaces:
-            raise Conflict(
-                "Recovery codes were generated in the meantime. They were shown once, and are not shown "
-                "again. If nobody wrote them down, generate new ones on the page Your account."
-            )
+            raise ShownOnce("Recovery codes were generated in the meantime.")
         if not has_factor(actor.user_id):
             raise Conflict("Recovery codes stand in for a second factor. Add a passkey or an app first.")
         return replace_codes(actor)

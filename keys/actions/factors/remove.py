@@ -24,14 +24,15 @@ def remove_factor(actor: Actor, pk: int) -> Authenticator:
         row = theirs.filter(pk=pk, type__in=[APP, PASSKEY]).first()
         if row is None:
             raise NotFound("You have no such second factor. It may have been removed in another tab.")
-        _remove(actor, row)
+        remove_row(actor, row)
         codes = theirs.filter(type=CODES).first()
         if codes is not None and not has_factor(actor.user_id):
-            _remove(actor, codes)
+            remove_row(actor, codes)
     return row
 
 
-def _remove(actor: Actor, row: Authenticator) -> None:
+def remove_row(actor: Actor, row: Authenticator) -> None:
+    """Remove it in the caller's transaction, which holds the lock on the person's row."""
     log.append(
         Event.FACTOR_REMOVED, actor=actor, method=METHODS[row.type], factor=str(row.data.get("event", ""))
     )

@@ -38,6 +38,15 @@ def period_of(secret: str, code: str, *, after: int = 0) -> int | None:
 
 
 @sensitive_variables()
+def secret_of(row: Authenticator) -> str:
+    """Return the secret of an app, or "" if no key opens it."""
+    try:
+        return str(decrypt(row.data["secret"]))
+    except CannotDecryptError:
+        return ""
+
+
+@sensitive_variables()
 def use_code(actor: Actor, code: str, *, recovery: bool) -> Authenticator | None:
     """Return the app, or the recovery codes, whose ``code`` this is, or None. No code is accepted twice.
 

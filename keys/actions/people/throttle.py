@@ -80,9 +80,9 @@ def admit_code(user_id: int, ip: str, known_browser: str) -> Attempt | None:
     )
 
 
-def is_first_answer(challenge: str, seconds: float) -> bool:
-    """Return whether nobody has answered this challenge of a passkey, and let nobody do so again."""
-    return Throttle.objects.lease(_name("challenge", challenge), seconds) is not None
+def is_first_use(text: str, seconds: float) -> bool:
+    """Return whether nobody has used this challenge or secret, and let nobody use it for ``seconds``."""
+    return Throttle.objects.lease(_name("used once", text), seconds) is not None
 
 
 def admit_mail_about_code(user_id: int) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from allauth.mfa.models import Authenticator
 
-from keys.models.factor import APP, CODES, PASSKEY, codes_left
+from keys.models.factor import APP, CODES, FEW_CODES, PASSKEY, codes_left
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,11 @@ class Factors:
     @property
     def exist(self) -> bool:
         return self.count > 0
+
+    @property
+    def lack_codes(self) -> bool:
+        """Return whether the person has a factor, and few recovery codes or none in case they lose it."""
+        return self.exist and (self.codes_left or 0) <= FEW_CODES
 
     @property
     def in_words(self) -> str:
