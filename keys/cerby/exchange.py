@@ -264,8 +264,10 @@ _CERTIFICATE = {
 
 def _why_not_trusting(ca_file: str) -> str:
     """Return why the file of authorities, which the start has checked, can no longer be used, or ""."""
+    if not ca_file:
+        return ""
     try:
-        ssl.create_default_context(cafile=ca_file or None)
+        ssl.create_default_context(cafile=ca_file)
     except OSError:  # ssl.SSLError is one
         return "the file CERBY_CA_FILE is missing or holds no certificate in PEM form"
     return ""
