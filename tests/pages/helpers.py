@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection
 from django.test import Client
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
-from django.test.html import Element, parse_html
+from django.test.html import Element, normalize_attributes
 from django.test.utils import CaptureQueriesContext
+from lxml import etree
 
 from keys.models import ApiKey, AuditEvent, User
 from tests.cast import a_key
@@ -36,8 +37,28 @@ def elements(response: Response, tag: str = "", /, **attributes: str | None) -> 
 
 @lru_cache(maxsize=4)
 def _parsed(content: bytes) -> Element:
-    """Parse a page once for many queries."""
-    return parse_html(content.decode())
+    """Parse a page once for many queries. Fail if a tag is not closed, or closed without being open.
+
+    libxml2 takes a fifth of the time of Django's parser. It doesn't know the tags of HTML 5.
+    """
+    parser = etree.HTMLParser(encoding="utf-8", recover=True)
+    page = etree.HTML(content, parser)
+    errors = [str(one) for one in parser.error_log if one.type != etree.ErrorTypes.HTML_UNKNOWN_TAG]
+    assert errors == []
+    root = _copied(page if b"<html" in content else page[0])
+    root.finalize()
+    is_part = root.name == "body" and len(root.children) == 1
+    return root.children[0] if is_part else root
+
+
+def _copied(node: etree._Element) -> Element:
+    element = Element(node.tag, normalize_attributes(node.items()))
+    element.append(node.text or "")
+    for child in node:
+        if isinstance(child.tag, str):  # not a comment
+            element.append(_copied(child))
+        element.append(child.tail or "")
+    return element
 
 
 def within(element: Element, tag: str = "", /, **attributes: str | None) -> list[Element]:
