@@ -22,10 +22,12 @@ from tests.sandbox.server import serve
 from tests.support import own_database, prepared, scheduling
 from tests.support.postgresql_server import Server, serving
 
-hypothesis.settings.register_profile(
-    "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)  # a loaded machine is slow
-hypothesis.settings.load_profile("suite")
+nightly_profile = hypothesis.settings(
+    deadline=None,  # a loaded machine is slow
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.register_profile("nightly", nightly_profile)
+hypothesis.settings.register_profile("suite", nightly_profile, derandomize=True)
 
 # CPython 3.11 to 3.14 keep the frames of Python functions in pieces of 16 KB. If a loop calls functions at the end of
 # such a piece, each call maps the next piece and unmaps it again, and the loop takes up to six times as long.
@@ -40,6 +42,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--every-database", action="store_true", help="run every test on both databases, with all its cases"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let only ``make nightly`` look for new examples. Another run must not fail by chance."""
+    hypothesis.settings.load_profile("nightly" if config.getoption("every_database") else "suite")
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """Import the test modules, starting in each worker with others.
+
+    In a fresh checkout, pytest rewrites the assertions of each module, which takes seconds. Each worker
+    finds on disk those that another has rewritten.
+    """
+    scheduling.import_tests(session.config)
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest also runs without pytest-xdist

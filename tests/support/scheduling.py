@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import zlib
+from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
+import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 LEAST_WORKERS = 3  # two cores bear three, because many tests wait
@@ -25,6 +28,22 @@ def cores() -> int:
 
 def workers() -> int:
     return max(LEAST_WORKERS, cores() + 1)
+
+
+def import_tests(config: pytest.Config) -> None:
+    """Import all test modules in this worker, starting with its share of them. Collecting reports an error."""
+    worker = getattr(config, "workerinput", None)
+    if worker is None or config.args != config.getini("testpaths"):
+        return
+    modules = [
+        ".".join(file.relative_to(config.rootpath).with_suffix("").parts)
+        for folder in config.args
+        for file in sorted((config.rootpath / folder).rglob("test_*.py"))
+    ]
+    first = len(modules) * int(worker["workerid"].removeprefix("gw")) // worker["workercount"]
+    for module in modules[first:] + modules[:first]:
+        with suppress(Exception):
+            import_module(module)
 
 
 class BrowserScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
