@@ -127,6 +127,7 @@ def _describe(key: ApiKey, kind: str) -> str:
         entered = ", as entered in the portal" if key.is_deleted_by_hand else ""
         text = (
             f"“{key}” expires on {key.expires_at:%d %B %Y, %H:%M} UTC{entered}. Software that uses it "
-            "then stops working: generate a new key, replace this one with it, and delete this one."
+            "then stops working. Rotate the key: a new one replaces it, and both work for a while."
         )
+        url = f"{url}\n{settings.PORTAL_URL}{reverse('keys:rotate', args=[key.pk])}"
     return f"{text}\n{url}"

@@ -63,6 +63,7 @@ class Rotation(models.Model):
             models.Index("old", "started_at", name="rotation_by_old"),
             models.Index("started_at", "id", name="rotation_by_start"),
             models.Index("state", "started_at", "id", name="rotation_by_state"),
+            models.Index("because", "state", "started_at", "id", name="rotation_by_reason"),
             models.Index("id", name="rotation_open", condition=IS_OPEN),
             models.Index("overlap_until", name="rotation_by_deadline", condition=IS_OPEN),
             models.Index(

@@ -23,6 +23,7 @@ from keys.rules.errors import CerbyError, Conflict
 from keys.rules.lifecycle import State
 from keys.rules.policy import Action
 from keys.selectors.key.page import key_for, key_page, widening
+from keys.selectors.rotation.page import open_card
 from keys.views.back import list_behind, with_back
 from keys.views.htmx import HtmxHttpRequest, redirect_page, render_part
 from keys.views.people import actor_of, require_fresh_sign_in
@@ -32,6 +33,7 @@ from keys.views.people import actor_of, require_fresh_sign_in
 def key(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
     page = key_page(actor_of(request), key_id)
     context = {"section": "keys", "page": page, "adopt": AdoptForm(), "back": list_behind(request)}
+    context["card"] = open_card(actor_of(request), page.key)
     return render(request, "keys/key.html", context)
 
 

@@ -21,11 +21,13 @@ from keys.actions.keys.paste import paste_key
 from keys.actions.keys.reconcile import reconcile_due
 from keys.actions.keys.rescope import rescope_key
 from keys.actions.keys.save_in_cerby import save_in_cerby
+from keys.actions.rotation.start import start_rotation
 from keys.actions.sync.sweep import sweep
 from keys.crypto import seal
 from keys.models import ApiKey, RevealGrant, User
 from keys.rules.lifecycle import State
 from keys.rules.policy import Actor
+from keys.rules.rotation import Because, Rotating
 from tests import cast as people
 from tests.support.asking import TAB, TAB_KEY, a_request
 
@@ -100,6 +102,22 @@ def _a_held_key(stage: Stage) -> Facts:
     key, _ = people.a_live_key(stage.sandbox, stage.cast.admin)
     people.with_a_life(key)
     return {"key": key.pk}
+
+
+def _rotate(facts: Facts, tell: Tell) -> None:
+    """Rotate a key. The old one must stay in use, wherever the process dies."""
+    tell("held", facts["key"])
+    me = _me()
+    request = a_request(id=facts["new"], name="Its successor", scopes=("read:users",))
+    start_rotation(me, request, Rotating(facts["key"], Because.SCHEDULED, 7 * DAY))
+    claim_key(me, facts["new"], session="tab")
+    tell("revealed", facts["new"])
+    acknowledge_key(me, facts["new"])
+    tell("held", facts["new"])
+
+
+def _a_key_to_rotate(stage: Stage) -> Facts:
+    return _a_held_key(stage) | {"new": uuid.uuid4()}
 
 
 def _delete(facts: Facts, tell: Tell) -> None:
@@ -206,6 +224,7 @@ def _sweep(_facts: Facts, _tell: Tell) -> None:
 JOBS: dict[str, Job] = {
     "issue-save": Job(_issue_and_save, _a_new_key),
     "issue-acknowledge": Job(_issue_and_acknowledge, _a_new_key, first_of_its_own=11),
+    "rotate": Job(_rotate, _a_key_to_rotate),
     "delete": Job(_delete, _a_held_key),
     "rescope": Job(_rescope, _a_held_key),
     "paste": Job(_await_and_paste, _made_by_hand),

@@ -13,9 +13,10 @@ from uuid import UUID
 from django.utils import timezone
 
 from keys.actions.keys.claim import claim_key
-from keys.models import ApiKey, AuditEvent, RevealGrant, User
+from keys.models import ApiKey, AuditEvent, RevealGrant, Rotation, User
 from keys.rules.errors import PortalError
 from keys.rules.lifecycle import PHASE, Phase, State
+from keys.rules.rotation import next_step
 from tests import cast as people
 from tests.crashwalk.life import Life
 from tests.crashwalk.story import scopes_told, told
@@ -74,7 +75,7 @@ def wrong_at_any_moment(before: Before, upstream: Upstream, lives: Iterable[Life
 
 def wrong_at_rest(upstream: Upstream, lives: Iterable[Life]) -> list[str]:
     """Return the problems that must not remain after the recovery."""
-    return [*_inventory(upstream), *_unrest(), *_promises(lives)]
+    return [*_inventory(upstream), *_unrest(), *_promises(lives), *_rotations()]
 
 
 def _ghosts(upstream: Upstream) -> Iterator[str]:
@@ -174,6 +175,17 @@ def _unrest() -> Iterator[str]:
         is_timed = key.state in WAITING and (key.due_at is not None or is_for_a_person)
         if not is_timed and not (key.state == State.REVOKING and is_for_a_person):
             yield f"rests in state {key.state}, due at {key.due_at}"
+
+
+def _rotations() -> Iterator[str]:
+    """Find rotations that do not say what became of their keys."""
+    for rotation in Rotation.objects.select_related("old", "new"):
+        if step := next_step(rotation.sight(), timezone.now()):
+            yield f"a rotation rests in {rotation.state}, before {step}"
+        if rotation.old.state != State.HELD and not _vanished(rotation.old_id):
+            yield f"a rotation lost its old key, which is {rotation.old.state}"
+        if rotation.state == "called_off" and PHASE[State(rotation.new.state)] is Phase.LIVE:
+            yield "a rotation is called off, and its new key is in use"
 
 
 def _promises(lives: Iterable[Life]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from keys import cerby
 from keys.actions.keys import issue, revoke
+from keys.actions.keys.delete import delete_key
 from keys.audit import log
 from keys.cerby.client import CerbyClient
 from keys.crypto import seal
@@ -20,6 +21,7 @@ from keys.rules.errors import CerbyInDoubt
 from keys.rules.events import Event
 from keys.rules.lifecycle import TRANSITIONS, Transition
 from keys.rules.policy import Actor
+from keys.rules.rotation import Rotating
 from keys.validation.new_key import KeyRequest
 from tests.crashwalk import jobs
 
@@ -118,6 +120,17 @@ def _belief_in_204() -> None:
     revoke._delete_and_verify = lambda _key, cerby_id: cerby.connect().delete_key(cerby_id)
 
 
+def _the_old_key_first() -> None:
+    """Delete the old key as soon as its successor is made, before anybody has stored that one."""
+    rotate = jobs.start_rotation
+
+    def naive(actor: Actor, request: KeyRequest, rotating: Rotating) -> None:
+        rotate(actor, request, rotating)
+        delete_key(actor, rotating.old)
+
+    jobs.start_rotation = naive
+
+
 GUARDS: dict[str, Missing] = {
     "a move and its event in one transaction": Missing(
         "issue-acknowledge", 5, "do not lead from", _no_transactions
@@ -135,6 +148,7 @@ GUARDS: dict[str, Missing] = {
         "delete", 0, "said to be removed, and lives", _belief_in_204, "delete-204-live"
     ),
     "the reconciler": Missing("issue-save", 5, "does not come to rest", recovery={"reconciles": False}),
+    "the old key goes last": Missing("rotate", 0, "a rotation lost its old key", _the_old_key_first),
     "the sweep": Missing(
         "issue-acknowledge",
         0,

@@ -16,17 +16,21 @@ from django.utils import timezone
 from keys.actions.safeguards.quarantine import Cause, start_quarantine
 from keys.audit.signer import sign
 from keys.jobs.sealing import seal_all
-from keys.models import ApiKey, HeldBack, SavedView, User, Verification
+from keys.models import ApiKey, HeldBack, Rotation, SavedView, User, Verification
 from keys.rules.lifecycle import State
 from keys.rules.policy import Role
 from sandbox import Sandbox
-from tests.cast import PASSWORD, a_damaged_record, a_live_key, a_selection, an_event, email_of
+from tests.cast import PASSWORD, a_damaged_record, a_key, a_live_key, a_selection, an_event, email_of
+from tests.domain.rotation.steps import a_rotation
 from tests.house.url_table import METHODS, OWNER_ONLY, SAFE, TABLE, VIEW_ACTS
 from tests.pages.helpers import encoded, text
 from tests.pages.journey import Tab, answers, claim, generate
 from tests.support.cases import in_one_test
 
-ABOUT_A_KEY = ("keys:store", "keys:key", "keys:paste", "keys:removal", "keys:reading", "keys:edit")
+ABOUT_A_KEY = (
+    *("keys:store", "keys:key", "keys:paste", "keys:removal", "keys:reading", "keys:edit"),
+    "keys:rotate",
+)
 WITH_KEY = {name for name in TABLE if name.startswith(ABOUT_A_KEY)} | {"keys:correct", "keys:withdraw"}
 BY_HAND = {
     "keys:paste": State.AWAITED,
@@ -131,6 +135,13 @@ def _new_key(maker: Client, holder: User, *, viewed: bool) -> tuple[ApiKey, str]
     return key, secret
 
 
+def _rotation(key: ApiKey) -> Rotation:
+    """Create the rotation of ``key`` to another key of the same owner."""
+    ApiKey.objects.filter(pk=key.pk).update(lineage=key.pk, generation=1)
+    new = a_key(key.owner, lineage=key.pk, generation=2, state=State.REQUESTED, cerby_id=None, stored_at=None)
+    return a_rotation(key, new)
+
+
 def _newcomer(sandbox: Sandbox) -> str:
     email = f"{uuid.uuid4().hex}@contenzilla.example"
     sandbox.add_person(email=email, first_name="New", last_name="Person", role="workspace_user")
@@ -162,6 +173,8 @@ def _address(name: str, key: ApiKey, asker: User) -> str:
         about = {"handle": uuid.uuid4()}
     if name in {"keys:passkey-rename", "keys:passkey-remove"}:
         about = {"passkey_id": 1}
+    if name.startswith("keys:rotation") and name != "keys:rotations":
+        about = {"rotation_id": _rotation(key).pk}
     if name.startswith("keys:bulk") and name not in {"keys:bulk-select", "keys:bulk-count"}:
         about = {"selection_id": a_selection(asker, key).pk}
     return reverse(name, kwargs=about | ({"key_id": key.pk} if name in WITH_KEY else {}))
@@ -184,6 +197,10 @@ def _bodies(secret: str, vault: str, damaged: int) -> dict[str, dict[str, Any]]:
         **{key: {"name": uuid.uuid4().hex, "query": "q=robot&outcome=refused"} for key in OF_A_VIEW},
         "keys:account-time-zone": {"time_zone": "Europe/Berlin"},
         "keys:bulk-start": {"act": "remind"},
+        "keys:rotate": answers() | {"because": "scheduled", "overlap": "7d"},
+        "keys:rotation-retire": {"without_proof": "on", "reason": "Nothing uses it."},
+        "keys:rotation-extend": {"overlap": "7d", "reason": "A holiday."},
+        **{f"keys:rotation-{act}": {"reason": "A leak."} for act in ("kill", "call-off")},
         "keys:evidence-download": {"since": "2026-01-01", "until": "2026-01-31"},
         **dict.fromkeys(("keys:register", "keys:correct", "keys:withdraw"), existing),
         "keys:edit": {"version": "0", "purpose": "P", "accountable": email_of("owner")},

@@ -20,6 +20,7 @@ WORD_OF = {
     "readyz": "health",
     "people": "person",
     "person-unlink": "unlink",
+    "rotations": "rotation",
     **{f"{page}-{verb}": "saved_views" for page in ("inventory", "activity") for verb in VIEW_ACTS},
 }
 """The word of each URL name that doesn't begin with its word.

@@ -54,3 +54,12 @@ def take_step(
         )
     for name, value in columns.items():
         setattr(rotation, name, value)
+
+
+def lock_as_it_is(rotation: Rotation) -> None:
+    """Lock the row until the end of the transaction, and read its state and deadline again.
+
+    So a step that is possible from every open state does not fail because the worker took another one.
+    """
+    now = Rotation.objects.select_for_update().get(pk=rotation.pk)
+    rotation.state, rotation.overlap_until = now.state, now.overlap_until

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from keys.actions.keys.delete import delete_key
 from keys.actions.keys.revoke import start_revoking
-from keys.actions.lineage.step import take_step
+from keys.actions.lineage.step import lock_as_it_is, take_step
 from keys.actions.people.confirm_role import authorize_now
 from keys.models import ApiKey, Rotation
 from keys.rules.errors import Conflict
@@ -34,6 +34,7 @@ def call_off(actor: Actor, rotation_id: UUID, *, reason: str) -> Rotation:
     _check_is_unused(rotation)
     with transaction.atomic():
         new = ApiKey.objects.select_for_update(of=("self",)).get(pk=rotation.new_id)
+        lock_as_it_is(rotation)
         take_step(rotation, Step.CALL_OFF, Event.ROTATION_CALLED_OFF, actor, reason=reason)
         if PHASE[State(new.state)] is Phase.LIVE:
             start_revoking(new, actor, reason=reason)

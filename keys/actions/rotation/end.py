@@ -6,7 +6,7 @@ from django.db import transaction
 
 from keys.actions.keys.delete import delete_key
 from keys.actions.keys.revoke import start_revoking
-from keys.actions.lineage.step import take_step
+from keys.actions.lineage.step import lock_as_it_is, take_step
 from keys.models import ApiKey, Rotation
 from keys.rules.events import Event
 from keys.rules.lifecycle import PHASE, Phase, State
@@ -22,6 +22,7 @@ def end_old_key(actor: Actor, rotation: Rotation, event: Event, proof: Proof, *,
     """
     with transaction.atomic():
         old = ApiKey.objects.select_for_update(of=("self",)).get(pk=rotation.old_id)
+        lock_as_it_is(rotation)
         changes = {"proof": proof.value}
         take_step(rotation, Step.RETIRE, event, actor, changes=changes, reason=reason, proof=proof.value)
         if PHASE[State(old.state)] is Phase.LIVE:

@@ -10,8 +10,9 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
-from keys.models import LISTED, ApiKey, AuditEvent
+from keys.models import LISTED, ApiKey, AuditEvent, Rotation
 from keys.rules.events import Event
+from keys.rules.rotation import RotationState
 from keys.selectors.compare.completeness import completeness, is_compared_by_hand
 from keys.selectors.counts import bounded_count, count_label
 from keys.selectors.inventory.conditions import Condition, narrow
@@ -98,6 +99,8 @@ def _lines(now: datetime) -> list[Line | None]:
             "Their owners own more in Cerby than before. Not confirmed with a live workspace.",
             now,
         ),
+        _rotations("warning", RotationState.OVERDUE, "Retire the old key, or extend the overlap."),
+        _rotations("warning", RotationState.QUIET, "Nothing uses the old key any more: retire it."),
         _needing("warning", "unconfirmed", "Nobody has confirmed yet that these keys are stored.", now),
         _needing(
             "warning",
@@ -133,6 +136,13 @@ def _not_seen(now: datetime) -> Line | None:
         reverse("keys:inventory", query={"needs": "not-seen"}),
         "warning",
     )
+
+
+def _rotations(tone: str, state: RotationState, advice: str) -> Line:
+    count = bounded_count(Rotation.objects.filter(state=state))
+    url = reverse("keys:rotations", query={"state": state.value})
+    label = "Rotations overdue" if state is RotationState.OVERDUE else "Rotations with a quiet old key"
+    return Line(f"rotation-{state}", count, label, advice, url, tone)
 
 
 def _needing(tone: str, need: str, advice: str, now: datetime) -> Line | None:

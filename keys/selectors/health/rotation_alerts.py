@@ -29,7 +29,7 @@ def _overdue() -> Iterator[ActiveAlert]:
             words=f"The overlap of “{rotation.old}” with its successor ended on "
             f"{formatting.to_the_minute(rotation.overlap_until)}. Both keys still work.",
             advice="Retire the old key, or extend the overlap.",
-            path=reverse("keys:key", args=[rotation.old_id]),
+            path=reverse("keys:rotation", args=[rotation.pk]),
         )
 
 
@@ -41,5 +41,5 @@ def _used_again() -> Iterator[ActiveAlert]:
             subject=str(rotation.pk),
             words=f"“{rotation.old}” was used again although its successor is in use.",
             advice="Find the software that still has the old key. Nothing was deleted.",
-            path=reverse("keys:key", args=[rotation.old_id]),
+            path=reverse("keys:rotation", args=[rotation.pk]),
         )

@@ -18,6 +18,7 @@ from keys.rules.events import BEGINS
 from keys.rules.lifecycle import CAVEAT, ENDED, Phase, State, Status, status
 from keys.rules.policy import Action, Actor, Role
 from keys.rules.readings import counts
+from keys.rules.rotation import ROTATED
 from keys.selectors.activity.acts import Shown
 from keys.selectors.activity.table import story_of
 from keys.selectors.key.reach import ReachOfKey, reach_of
@@ -99,6 +100,7 @@ class KeyPage:
     is_explained: bool
     reach: ReachOfKey | None
     may_accept_reach: bool
+    may_rotate: bool
 
 
 def key_page(actor: Actor, key_id: UUID) -> KeyPage:
@@ -131,6 +133,7 @@ def key_page(actor: Actor, key_id: UUID) -> KeyPage:
         expires_today=current is Status.ACTIVE
         and formatting.in_local_time(key.expires_at).date() == timezone.localdate(),
         is_explained=AuditEvent.objects.filter(key_id=key.pk, type__in=BEGINS).exists(),
+        may_rotate=key.state in ROTATED and current is Status.ACTIVE and actor.may(Action.ROTATE_KEY, key),
         keys_path=settings.CERBY_KEYS_PATH,
         reach=reach_of(key),
         may_accept_reach=key.reach_grew_at is not None and actor.may(Action.ACCEPT_REACH, key),

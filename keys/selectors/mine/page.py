@@ -14,6 +14,7 @@ from keys.models import ApiKey
 from keys.rules import formatting
 from keys.rules.lifecycle import CAVEAT, Phase, State, Status, status
 from keys.rules.policy import Action, Actor
+from keys.rules.rotation import ROTATED
 
 MOST = 500
 """Keys per relation. Few people have more, and the page costs the same for them."""
@@ -92,7 +93,10 @@ def _tasks(actor: Actor, key: ApiKey, now: datetime) -> Iterator[Task]:
         return
     if key.expires_at - now <= SOON:
         words = f"Expires on {formatting.spoken(key.expires_at, now)}. Replace it before then."
-        yield Task(key, words, "See the key", page, urgent=key.expires_at - now <= SOON / 4)
+        rotates = key.state in ROTATED and actor.may(Action.ROTATE_KEY, key)
+        rotate = "Rotate it", reverse("keys:rotate", args=[key.pk])
+        is_urgent = key.expires_at - now <= SOON / 4
+        yield Task(key, words, *(rotate if rotates else ("See the key", page)), urgent=is_urgent)
     may_edit = actor.may(Action.EDIT_KEY, key)
     if key.is_review_due(timezone.localdate(now)) and may_edit:
         words = "Its review date has come. If it is still needed, set the next date."

@@ -1,0 +1,86 @@
+"""Rotate a key: the values of its successor. The next page is the ordinary Store page."""
+
+from __future__ import annotations
+
+import uuid
+from http import HTTPStatus
+from typing import cast
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from keys.actions.lineage.begin import check_can_rotate
+from keys.actions.rotation.start import start_rotation
+from keys.audit.guard import authorize
+from keys.forms.existing_key import refuse
+from keys.forms.new_key import request_of
+from keys.forms.rotation import RotateForm, usual_values
+from keys.models import ApiKey, Pause, User
+from keys.rules import formatting
+from keys.rules.errors import CerbyError, Conflict, Invalid, RequestUsed
+from keys.rules.policy import Action
+from keys.selectors.key.page import key_for
+from keys.selectors.rotation.find import open_rotation_of
+from keys.views.people import actor_of, require_fresh_sign_in
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def rotate(request: HttpRequest, key_id: UUID) -> HttpResponse:
+    """Show the form (GET), or generate the new key (POST). If a rotation is under way, lead to it."""
+    actor = actor_of(request)
+    key = key_for(actor, key_id)
+    authorize(actor, Action.ROTATE_KEY, key)
+    require_fresh_sign_in(request, reverse("keys:rotate", args=[key_id]))
+    if request.method != "POST":
+        if rotation := open_rotation_of(key):
+            return HttpResponseRedirect(reverse("keys:rotation", args=[rotation.pk]))
+        zone = cast("User", request.user).time_zone
+        initial = {**usual_values(key), "id": uuid.uuid4(), "time_zone": zone}
+        return _page(request, key, RotateForm(initial=initial, old=key))
+    form = RotateForm(request.POST, old=key)
+    if not form.is_valid():
+        return _page(request, key, form, HTTPStatus.UNPROCESSABLE_ENTITY)
+    try:
+        new = start_rotation(actor, request_of(form, form), form.rotating())
+    except Invalid as invalid:
+        refuse(form, invalid)
+        return _page(request, key, form, HTTPStatus.UNPROCESSABLE_ENTITY)
+    except (CerbyError, RequestUsed, Conflict) as refusal:
+        again = _with_new_id(request, key)
+        again.add_error(None, f"{refusal.sentence} The old key was not touched.")
+        return _page(request, key, again, refusal.status)
+    page = "keys:paste" if settings.CERBY_ISSUE_MODE == "assisted" else "keys:store"
+    return HttpResponseRedirect(reverse(page, args=[new]))
+
+
+def _with_new_id(request: HttpRequest, key: ApiKey) -> RotateForm:
+    """Return the form with the same input and a new id, because each id serves only one request."""
+    data = request.POST.copy()
+    data["id"], data["tab_key"] = str(uuid.uuid4()), ""
+    form = RotateForm(data, old=key)
+    form.is_valid()
+    return form
+
+
+def _page(request: HttpRequest, key: ApiKey, form: RotateForm, status: int = HTTPStatus.OK) -> HttpResponse:
+    try:
+        check_can_rotate(key, timezone.now())
+        why_not = ""
+    except Conflict as conflict:
+        why_not = conflict.sentence
+    until = Pause.active_until() if settings.CERBY_ISSUE_MODE == "direct" else None
+    context = {
+        "section": "keys",
+        "key": key,
+        "form": form,
+        "why_not": why_not,
+        "paused": formatting.clock(until) if until else "",
+        "assisted": settings.CERBY_ISSUE_MODE == "assisted",
+        "acts_as_another": key.owner_id != request.user.pk,
+    }
+    return render(request, "keys/rotate.html", context, status=status)
