@@ -50,7 +50,8 @@ class SecondFactorMiddleware:
         if not isinstance(user, User) or not must_add_factor(request, user):
             return None
         asked_at = user.factor_asked_at
-        until = grace_ends(asked_at) if asked_at else ask_for_factor(actor_of(request))
+        is_asked = asked_at is not None and asked_at <= timezone.now()
+        until = grace_ends(asked_at) if asked_at and is_asked else ask_for_factor(actor_of(request))
         request.factor_until = until  # type: ignore[attr-defined]
         match = request.resolver_match
         if timezone.now() < until or (match and match.view_name in OPEN):
@@ -64,7 +65,8 @@ def must_add_factor(request: HttpRequest, user: User) -> bool:
     if not must_have_factor(required, Role(user.role)):
         return False
     records = get_authentication_records(request, user)
-    return not any(record["method"] == "sso" for record in records) and not has_factor(user.pk)
+    began_with_sso = any(one["method"] == "sso" and not one.get("reauthenticated") for one in records)
+    return not began_with_sso and not has_factor(user.pk)
 
 
 def _lead_to_enrolment(request: HtmxHttpRequest) -> HttpResponse:

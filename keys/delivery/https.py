@@ -60,6 +60,24 @@ class NotDelivered(PortalError):
     title = "Not delivered"
 
 
+class NotPublic(NotDelivered):
+    """The host has a private address."""
+
+
+class NotTrusted(NotDelivered):
+    """The host's certificate is from no known authority, or is not valid."""
+
+
+def remedy(error: BaseException | None, settings_prefix: str) -> str:
+    """Say which setting to change after an ``exchange`` failed, or "" if no setting helps."""
+    if isinstance(error, NotPublic):
+        return f"If it is in your own network, set {settings_prefix}_PRIVATE=true."
+    if isinstance(error, NotTrusted):
+        ca_file = f"{settings_prefix}_CA_FILE"
+        return f"If its certificate is from your own authority, set {ca_file} to a file with that authority."
+    return ""
+
+
 @dataclass(frozen=True)
 class Answer:
     """``location`` and ``date`` are headers, or ""."""
@@ -177,7 +195,8 @@ def exchange(
                 named = (answer.headers.get(name, "") for name in ("Location", "Date"))
                 return Answer(answer.status_code, body, *named)
     except (requests.RequestException, OSError, HTTPError) as error:
-        raise NotDelivered(_unanswered_sentence(host, error)) from error
+        sentence = _unanswered_sentence(host, error)
+        raise (NotTrusted if "is not trusted" in sentence else NotDelivered)(sentence) from error
 
 
 def _body(answer: requests.Response, host: str, largest: int) -> bytes:
@@ -222,7 +241,7 @@ def _resolve(host: str, port: int, *, private: bool) -> str:
     addresses = sorted(parsed, key=lambda address: (address.version, str(address)))
     internal = [address for address in addresses if not _is_public(address)]
     if internal and not private:
-        raise NotDelivered(f"{host} has the address {internal[0]}, which is not public.")
+        raise NotPublic(f"{host} has the address {internal[0]}, which is not public.")
     return str(addresses[0]).partition("%")[0]
 
 

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 
+from keys.delivery.https import NotDelivered, remedy
 from keys.oidc.client import redirect_address, token_request
-from keys.oidc.provider import ALGORITHMS, Provider, ask, current_provider, description_of, forget, send
-from keys.rules.errors import ProviderError
+from keys.oidc.provider import (
+    ALGORITHMS,
+    LATER,
+    OK,
+    Provider,
+    ask,
+    current_provider,
+    description_of,
+    forget,
+    send,
+)
+from keys.rules.errors import ProviderError, ProviderRefused
 from keys.rules.sso import SKEW
 
 
@@ -34,12 +45,46 @@ def check_up() -> Iterator[Finding]:
         yield Finding(False, "settings", f"{' and '.join(missing)} must be set.")
         return
     forget()
+    found = _discovery()
+    yield found
+    if not found.ok:
+        return
+    at = current_provider()
+    for name, check in CHECKS.items():
+        try:
+            yield check(at)
+        except ProviderError as error:
+            yield Finding(False, name, _words(error))
+
+
+def _discovery() -> Finding:
+    issuer = settings.PORTAL_OIDC_ISSUER
+    url = description_of(issuer)
     try:
-        at = current_provider()
-        yield Finding(True, "discovery", f"{at.issuer} describes itself.")
-        yield from (check(at) for check in (_clock, _keys, _pkce, _origin, _redirect, _secret, _scopes, _acr))
+        answer = ask(url)
+        if answer.status != OK:
+            moved = f", and leads to {answer.location[:200]}" if answer.location else ""
+            words = (
+                f"{url} answers {answer.status}{moved}. Set PORTAL_OIDC_ISSUER to the part of your "
+                "provider's address before /.well-known/openid-configuration, exactly as “issuer” on that "
+                "page names it."
+            )
+            return Finding(False, "discovery", words)
+        current_provider()
+    except ProviderRefused as error:
+        advice = "If that is yours, set PORTAL_OIDC_ISSUER to the former, character by character."
+        return Finding(False, "discovery", f"{error.sentence} {advice}")
     except ProviderError as error:
-        yield Finding(False, "provider", error.sentence)
+        return Finding(False, "discovery", f"{_words(error)} Check PORTAL_OIDC_ISSUER.")
+    return Finding(True, "discovery", f"{issuer} describes itself.")
+
+
+def _words(error: ProviderError) -> str:
+    """Return what went wrong, and the setting that helps, for the person who runs the portal."""
+    cause = error.__cause__
+    if isinstance(cause, NotDelivered):
+        return f"{cause.sentence} {remedy(cause, 'PORTAL_OIDC')}".strip()
+    return error.sentence.removesuffix(LATER).strip()
 
 
 def _clock(at: Provider) -> Finding:
@@ -73,7 +118,11 @@ def _pkce(at: Provider) -> Finding:
         return Finding(
             None, "PKCE", "The provider does not say whether it checks S256. The portal sends it anyway."
         )
-    words = "The provider checks it (S256)." if listed else "The provider does not support S256."
+    words = (
+        "The provider checks it (S256)."
+        if listed
+        else "The provider does not support S256, which the portal needs. Turn it on there for this client."
+    )
     return Finding(listed, "PKCE", words)
 
 
@@ -104,7 +153,10 @@ def _redirect(at: Provider) -> Finding:
     if answer.location.startswith(f"{redirect_address()}?"):
         return Finding(True, "redirect address", f"The provider accepts {redirect_address()}.")
     if answer.status >= 400:  # noqa: PLR2004 - an error of the request
-        words = f"The provider does not accept it. Register exactly {redirect_address()} for this client id."
+        words = (
+            f"The provider does not accept it. Register exactly {redirect_address()} there, and check that "
+            "PORTAL_OIDC_CLIENT_ID is the id of that registration."
+        )
         return Finding(False, "redirect address", words)
     words = f"The provider shows a page instead of an answer. Check that {redirect_address()} is registered."
     return Finding(None, "redirect address", words)
@@ -139,5 +191,19 @@ def _scopes(at: Provider) -> Finding:
 def _acr(at: Provider) -> Finding:
     unknown = [name for name in settings.PORTAL_OIDC_ACR if at.lists("acr_values_supported", name) is False]
     if unknown:
-        return Finding(False, "acr", f"The provider does not list {', '.join(unknown)} of PORTAL_OIDC_ACR.")
+        listed = ", ".join(str(name) for name in at.facts["acr_values_supported"]) or "none"
+        words = f"The provider does not list {', '.join(unknown)}."
+        return Finding(False, "acr", f"{words} Set PORTAL_OIDC_ACR to what it lists: {listed}.")
     return Finding(True, "acr", " ".join(settings.PORTAL_OIDC_ACR) or "Any is accepted (PORTAL_OIDC_ACR).")
+
+
+CHECKS: dict[str, Callable[[Provider], Finding]] = {
+    "clock": _clock,
+    "keys": _keys,
+    "PKCE": _pkce,
+    "sign-in page": _origin,
+    "redirect address": _redirect,
+    "client": _secret,
+    "scopes": _scopes,
+    "acr": _acr,
+}

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils.crypto import salted_hmac
 
-from keys.oidc.provider import OK, Provider, current_provider, read_json, send
+from keys.oidc.provider import LATER, OK, Provider, current_provider, read_json, send
 from keys.oidc.tokens import read_id_token, with_email
 from keys.rules.errors import ProviderDown, ProviderRefused
 from keys.rules.sso import Claims
@@ -95,7 +95,7 @@ def _tokens(at: Provider, code: str, state: str) -> dict[str, object]:
     form, headers = token_request(at, code, state)
     status, tokens = send(at.address("token_endpoint"), form=form, headers=headers)
     if status >= 500:  # noqa: PLR2004 - a failure of the server
-        raise ProviderDown(f"The sign-in provider answers {status}. Try again later, or sign in another way.")
+        raise ProviderDown(f"The sign-in provider answers {status}. {LATER}")
     if status != OK:
         raise ProviderRefused(f"The sign-in provider refused: {_error(str(tokens.get('error', '')))}.")
     return tokens

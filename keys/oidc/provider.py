@@ -21,6 +21,7 @@ from keys.rules.errors import ProviderDown, ProviderError, ProviderRefused
 from portal.conf import Environment
 
 OK = 200
+LATER = "Try again later, or sign in another way."
 SECONDS = 5.0
 """For each request to the provider, from looking up its name to the last byte."""
 LARGEST = 512 * 1024
@@ -186,7 +187,7 @@ def read_json(url: str, headers: Mapping[str, str] | None = None) -> dict[str, A
     """Return the JSON object at ``url``. Raises ``ProviderDown``."""
     status, value = send(url, headers=headers)
     if status != OK:
-        raise ProviderDown(f"The sign-in provider answers {status}. Try again later, or sign in another way.")
+        raise ProviderDown(f"The sign-in provider answers {status}. {LATER}")
     return value
 
 
@@ -214,10 +215,7 @@ def ask(
             ca_file=settings.PORTAL_OIDC_CA_FILE,
         )
     except NotDelivered as error:
-        raise ProviderDown(
-            f"The sign-in provider cannot be reached. {error.sentence} Try again later, or sign in another "
-            "way."
-        ) from error
+        raise ProviderDown(f"The sign-in provider cannot be reached. {error.sentence} {LATER}") from error
 
 
 def _object(answer: Answer) -> dict[str, Any]:
@@ -229,7 +227,5 @@ def _object(answer: Answer) -> dict[str, Any]:
     if not isinstance(value, dict) and answer.status != OK:
         return {}
     if not isinstance(value, dict):
-        raise ProviderDown(
-            "The sign-in provider's answer cannot be read. Try again later, or sign in another way."
-        )
+        raise ProviderDown(f"The sign-in provider's answer cannot be read. {LATER}")
     return value

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from django.conf import settings
 
 from keys.crypto.certificate import key_fits, read_certificate
+from keys.delivery.https import remedy
 from keys.rules.errors import ProviderDown
 from keys.saml.metadata import Provider, fetch, read_metadata
 from keys.saml.request import consumer_url, name_id_format, own_entity_id
@@ -33,7 +34,10 @@ def check() -> Iterator[Finding]:
         document, date = fetch()
         known = read_metadata(document)
     except ProviderDown as error:
-        yield Finding(error.sentence, is_problem=True)
+        said = f"{error.sentence} {remedy(error.__cause__, 'PORTAL_SAML')}".strip()
+        source = "URL" if settings.PORTAL_SAML_METADATA_URL else "FILE"
+        advice = "" if "PORTAL_" in said else f" Check PORTAL_SAML_METADATA_{source}."
+        yield Finding(f"{said}{advice}", is_problem=True)
         return
     yield Finding(f"The metadata of {settings.PORTAL_SAML_ISSUER} was read: {len(document):,} bytes.")
     yield Finding(f"Requests go to {known.sign_in_url}.")
@@ -92,9 +96,12 @@ def _certificates(known: Provider) -> Iterator[Finding]:
         until = f"{one.expires_at:%d %B %Y}".lstrip("0")
         said = f"Certificate of {one.subject} ({one.key}), valid until {until}."
         if one.is_weak:
-            said += " Its key is too short."
+            said += " Its key is too short: the provider must use RSA with 2,048 bits, or an elliptic curve."
         if one.expires_at < now:
-            said += " It has expired. The portal still accepts it while the metadata lists it."
+            said += (
+                " It has expired. The portal still accepts it while the metadata lists it. Let the provider "
+                "publish a new one."
+            )
         elif one.expires_at < now + SOON:
             said += (
                 " Soon, the provider must publish the next one in its metadata, where the portal finds it."
@@ -110,4 +117,5 @@ def _clock(date: str) -> Iterator[Finding]:
         return
     far = abs(seconds) > MOST_SKEW
     said = f"The provider's clock differs by {abs(seconds)} seconds from ours."
-    yield Finding(f"{said} At most {MOST_SKEW} are allowed." if far else said, is_problem=far)
+    advice = f" At most {MOST_SKEW} are allowed. Synchronise this machine's clock (NTP)."
+    yield Finding(f"{said}{advice}" if far else said, is_problem=far)

@@ -149,18 +149,21 @@ def read_metadata(document: bytes) -> Provider:
         others = ", ".join(str(name)[:200] for name in find(root, "//md:EntityDescriptor/@entityID")[:3])
         raise ProviderDown(
             f"The metadata describes {others or 'nobody'}, but PORTAL_SAML_ISSUER is "
-            f"{settings.PORTAL_SAML_ISSUER!r}."
+            f"{settings.PORTAL_SAML_ISSUER!r}. Set it to the entity ID of your provider."
         )
     descriptor = descriptors[0]
     _refuse_expired(root)
     addresses = find(descriptor, f"md:SingleSignOnService[@Binding='{REDIRECT}']/@Location")
     if not addresses:
-        raise ProviderDown("The metadata has no SingleSignOnService with the binding HTTP-Redirect.")
+        raise ProviderDown(
+            "The metadata has no SingleSignOnService with the binding HTTP-Redirect. "
+            "Turn that binding on at the provider."
+        )
     certificates = find(
         descriptor, "md:KeyDescriptor[not(@use='encryption')]/ds:KeyInfo/ds:X509Data/ds:X509Certificate"
     )
     if not certificates:
-        raise ProviderDown("The metadata has no certificate for signatures.")
+        raise ProviderDown("The metadata has no certificate for signatures. Let the provider publish one.")
     return Provider(
         sign_in_url=_checked(str(addresses[0])),
         certificates=tuple(dict.fromkeys("".join("".join(one.itertext()).split()) for one in certificates)),

@@ -81,6 +81,32 @@ def test_without_grace_it_is_needed_at_once(cast, settings):
     assert signed_in(cast.admin).get("/keys/")["Location"] == ENROL
 
 
+def test_a_clock_that_was_ahead_gives_nobody_more_time(cast):
+    browser = signed_in(cast.admin)
+    browser.get("/")
+    ahead = timezone.now() + timedelta(days=365)
+    User.objects.filter(pk=cast.admin.pk).update(factor_asked_at=ahead)
+    browser.get("/")
+    assert User.objects.get(pk=cast.admin.pk).factor_asked_at < ahead - timedelta(days=300)
+    assert len(events(type="factor:ask")) == 2
+
+
+def test_a_confirmation_with_sso_does_not_replace_a_second_factor(cast):
+    """Only a session that began with SSO is exempt."""
+    browser = after_the_grace_period(cast.admin)
+    stored = browser.session
+    records = stored["account_authentication_methods"]
+    stored["account_authentication_methods"] = [
+        *records,
+        {"method": "sso", "at": 0.0, "reauthenticated": True},
+    ]
+    stored.save()
+    assert browser.get("/keys/")["Location"] == ENROL
+    stored["account_authentication_methods"] = [{"method": "sso", "at": 0.0}]
+    stored.save()
+    assert browser.get("/keys/").status_code == 200
+
+
 def test_the_dashboard_says_that_an_owner_has_none(cast, settings):
     settings.PORTAL_MFA_REQUIRED = "nobody"
     owner, admin = signed_in(cast.owner), signed_in(cast.admin)

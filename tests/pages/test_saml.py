@@ -272,7 +272,14 @@ def test_saml_check_says_what_to_enter_and_what_is_wrong(provider, settings):
         .replace("<md:IDP", "<!-- Proper --><md:IDP")
         .replace("<md:Ent", '<!DOCTYPE r [<!ENTITY e "x">]><md:Ent', 1)
     )
-    assert "document type definition" in said_by_saml_check()
+    assert "document type definition. Check PORTAL_SAML_METADATA_FILE." in said_by_saml_check()
+    settings.PORTAL_SAML_METADATA_FILE, settings.PORTAL_SAML_METADATA_URL = (
+        None,
+        "https://localhost:9/metadata",
+    )
+    assert "which is not public. If it is in your own network, set PORTAL_SAML_PRIVATE=true." in (
+        said_by_saml_check()
+    )
     settings.PORTAL_SAML_ISSUER = ""
     assert "not configured" in said_by_saml_check()
 

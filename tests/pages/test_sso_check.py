@@ -13,6 +13,8 @@ from keys.oidc.tokens import NO_AUTH_TIME
 from tests.cast import actor
 from tests.support.odd_provider import OddProvider
 
+DESCRIPTION = "/.well-known/openid-configuration"
+
 
 @pytest.fixture
 def check(sso, settings):
@@ -59,10 +61,28 @@ def attribute(**values: Any) -> Any:
 WRONG: dict[str, tuple[Any, str]] = {
     "no client id": (set_to(PORTAL_OIDC_CLIENT_ID=""), "PORTAL_OIDC_CLIENT_ID must be set"),
     "down": (attribute(down=True), "answers 503"),
-    "another issuer": (change(issuer="https://login.example.com"), "calls itself"),
+    "another issuer": (change(issuer="https://login.example.com"), "set PORTAL_OIDC_ISSUER to the former"),
+    "moved": (
+        attribute(pages={DESCRIPTION: (302, b"https://login.example.com/x")}),
+        "leads to https://login.example.com/x. Set PORTAL_OIDC_ISSUER",
+    ),
+    "no description": (attribute(pages={DESCRIPTION: (404, b"")}), "answers 404. Set PORTAL_OIDC_ISSUER"),
+    "a page of HTML": (
+        attribute(pages={DESCRIPTION: (200, b"<html>")}),
+        "cannot be read. Check PORTAL_OIDC_ISSUER",
+    ),
+    "nobody listens": (
+        set_to(PORTAL_OIDC_ISSUER="http://127.0.0.1:9"),
+        "127.0.0.1 did not answer: ConnectionError. Check PORTAL_OIDC_ISSUER",
+    ),
+    "private": (set_to(PORTAL_OIDC_ISSUER="https://127.0.0.1:9"), "set PORTAL_OIDC_PRIVATE=true"),
+    "keys away": (attribute(pages={"/jwks": (500, b"")}), "keys: The sign-in provider answers 500."),
     "clock": (attribute(clock=60), "clocks differ by"),
     "algorithm": (change(id_token_signing_alg_values_supported=["HS256"]), "Let the provider sign"),
-    "PKCE": (change(code_challenge_methods_supported=["plain"]), "does not support S256"),
+    "PKCE": (
+        change(code_challenge_methods_supported=["plain"]),
+        "does not support S256, which the portal needs",
+    ),
     "sign-in page": (change(authorization_endpoint="https://login.example.com/a"), "PORTAL_OIDC_FORM_ACTION"),
     "redirect address": (
         attribute(redirects=()),
@@ -70,7 +90,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     ),
     "secret": (set_to(PORTAL_OIDC_CLIENT_SECRET="wrong"), "PORTAL_OIDC_CLIENT_SECRET"),
     "scopes": (set_to(PORTAL_OIDC_SCOPES="email"), "must contain openid"),
-    "acr": (set_to(PORTAL_OIDC_ACR=("x",)), "PORTAL_OIDC_ACR"),
+    "acr": (set_to(PORTAL_OIDC_ACR=("x",)), "Set PORTAL_OIDC_ACR to what it lists"),
     "no auth_time": (change(claims_supported=["sub"]), "PORTAL_STEP_UP=portal"),
 }
 

@@ -18,12 +18,14 @@ from keys.rules.policy import Actor
 def ask_for_factor(actor: Actor) -> datetime:
     """Return the time after which ``actor`` can do nothing without a second factor.
 
-    The grace period begins when the person is asked for the first time, which is recorded.
+    The grace period begins when the person is asked for the first time, which is recorded. If the clock was
+    ahead then, they are asked anew, or the period would be longer by as much.
     """
     with transaction.atomic():
         user = User.objects.select_for_update().get(pk=actor.user_id)
-        if user.factor_asked_at is None:
-            user.factor_asked_at = timezone.now()
+        now = timezone.now()
+        if user.factor_asked_at is None or user.factor_asked_at > now:
+            user.factor_asked_at = now
             user.save(update_fields=["factor_asked_at"])
             log.append(Event.FACTOR_ASKED, actor=actor, until=utc(grace_ends(user.factor_asked_at)))
         return grace_ends(user.factor_asked_at)
