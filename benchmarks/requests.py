@@ -16,6 +16,7 @@ from django.core.wsgi import get_wsgi_application
 
 from benchmarks.databases import using
 from keys.models import SessionStore, User
+from portal.frames import with_room
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +50,7 @@ class Browser:
             session.save()
         self._cookies = f"{settings.SESSION_COOKIE_NAME}={session.session_key}; portal-tz=Europe/Berlin"
 
+    @with_room  # so that the depth of the caller doesn't matter
     def get(self, address: str) -> Answer:
         """Raises RuntimeError if the status is not 200."""
         environ = self._environ(address)

@@ -15,6 +15,7 @@ from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import Client
 
+from portal.frames import with_room
 from sandbox import Sandbox
 from tests import cast as people
 from tests.databases import vendors_of
@@ -29,11 +30,9 @@ nightly_profile = hypothesis.settings(
 hypothesis.settings.register_profile("nightly", nightly_profile)
 hypothesis.settings.register_profile("suite", nightly_profile, derandomize=True)
 
-# CPython 3.11 to 3.14 keep the frames of Python functions in pieces of 16 KB. If a loop calls functions at the end of
-# such a piece, each call maps the next piece and unmaps it again, and the loop takes up to six times as long.
-# A frame that needs more gets a piece of 1 MB, in which there is room for all the frames of a test.
-protocol = runner.pytest_runtest_protocol
-protocol.__code__ = protocol.__code__.replace(co_stacksize=65_000)
+with_room(
+    runner.pytest_runtest_protocol
+)  # otherwise some tests take six times as long, depending on their depth
 
 _TOKEN_SCOPES = ["read:users", "read:vaults", "read:items", "read:items:secrets", "write:items:secrets"]
 

@@ -7,6 +7,8 @@ from django_tasks import TaskResultStatus
 from django_tasks_db.management.commands.db_worker import Worker
 from django_tasks_db.models import DBTaskResult
 
+from portal.frames import with_room
+
 POLL_SECONDS = 1.0
 
 
@@ -28,6 +30,7 @@ class QueueWorker(Worker):
             excluded_queue_names=[],
         )
 
+    @with_room
     def run(self) -> None:
         """Run until stopped. Database errors are raised; the caller may call ``run`` again."""
         self.put_back()

@@ -10,6 +10,7 @@ from keys.audit.sequencer import may_lead, seal
 from keys.audit.signer import sign
 from keys.audit.tree_store import head
 from keys.jobs.outage import OutageLoop
+from portal.frames import with_room
 
 SEAL_EVERY = 0.25
 SIGN_EVERY = 5.0
@@ -18,6 +19,7 @@ AGREE_WITHIN = 3.0
 """Seconds in which an urgent event is tried again, because the other nodes have to remember it first."""
 
 
+@with_room
 def run(loop: OutageLoop) -> None:
     """Seal and sign until stopped. After an error it tries again, so no waiting event is lost."""
     leader = uuid.uuid4()
