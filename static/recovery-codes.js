@@ -20,7 +20,7 @@ async function copy() {
 
 /* An address with the codes would stay in the list of downloads, so that of a blob is used. */
 function download() {
-  const text = `${list.dataset.heading}\n\n${codes}\n`;
+  const text = `${document.getElementById("codes-whose").textContent}\n\n${codes}\n`;
   const url = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
   const link = document.createElement("a");
   link.href = url;

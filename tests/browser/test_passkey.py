@@ -27,7 +27,7 @@ def plug_in_a_device(page: Page) -> None:
 
 
 def test_a_passkey_is_added_used_and_removed(portal, open_browser):
-    page = open_browser("guest", once=True)
+    page = open_browser("guest", once=True, permissions=["clipboard-read", "clipboard-write"])
     plug_in_a_device(page)
     page.goto("/account/second-factor/")
     look_over(page)
@@ -37,6 +37,14 @@ def test_a_passkey_is_added_used_and_removed(portal, open_browser):
     page.get_by_role("button", name="Add a passkey").press("Enter")
     expect(page.get_by_role("heading", name="Write these codes down now")).to_be_visible()
     look_over(page)
+    codes = page.locator(".codes code").all_inner_texts()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+    saved = download.value.path().read_text()
+    assert "guest@contenzilla.example" in saved
+    assert saved.splitlines()[-10:] == codes
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("status").filter(has_text="All codes are copied")).to_be_visible()
     page.go_back()
     expect(page.get_by_role("heading", name="Write these codes down now")).to_have_count(0)
     page.goto("/account/")

@@ -33,6 +33,10 @@ class Factors:
         return self.count > 0
 
     @property
+    def are_passkeys_alone(self) -> bool:
+        return self.exist and self.app is None
+
+    @property
     def lack_codes(self) -> bool:
         """Return whether the person has a factor, and few recovery codes or none in case they lose it."""
         return self.exist and (self.codes_left or 0) <= FEW_CODES
