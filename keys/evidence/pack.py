@@ -13,8 +13,9 @@ from typing import IO, Any
 
 from keys.audit import reader, tree_store
 from keys.evidence import keys_as_of, parts, people_as_of, policy_as_of
+from keys.evidence.offboarding import Offboarding
 from keys.evidence.parts import Period, as_line
-from keys.evidence.readme import README
+from keys.evidence.readme import OFFBOARDING, README
 from keys.evidence.stream import ZipStream
 from keys.models import AuditEvent, Checkpoint
 from keys.rules import csv_cells
@@ -26,8 +27,15 @@ from keys.verifier import verify_bundle
 FORMAT = "cerby-key-portal/evidence/1"
 
 
-def pack(period: Period, *, asked_by: str, asked_at: datetime, name: str) -> Generator[bytes, None, None]:
-    """Yield the bytes of the .zip. Its README calls the file ``name``.
+def pack(
+    period: Period,
+    *,
+    asked_by: str,
+    asked_at: datetime,
+    name: str,
+    offboarding: Offboarding | None = None,
+) -> Generator[bytes, None, None]:
+    """Yield the bytes of the .zip. Its README calls the file ``name``. An ``offboarding`` pack has its plans.
 
     The pack proves the events that are signed when the export starts. CSV tables are collected in temporary
     files meanwhile. Raises ``Conflict`` if the portal has no signing key.
@@ -35,19 +43,29 @@ def pack(period: Period, *, asked_by: str, asked_at: datetime, name: str) -> Gen
     key = signer()
     if key is None:
         raise Conflict("PORTAL_AUDIT_SIGNING_KEY is not set, so an evidence pack cannot be signed.")
-    return _written(key, period, {"asked_by": asked_by, "asked_at": utc_microseconds(asked_at), "name": name})
+    request = {"asked_by": asked_by, "asked_at": utc_microseconds(asked_at), "name": name}
+    return _written(key, period, request, offboarding)
 
 
-def _written(key: Signer, period: Period, request: dict[str, str]) -> Generator[bytes, None, None]:
+def _written(
+    key: Signer, period: Period, request: dict[str, str], offboarding: Offboarding | None
+) -> Generator[bytes, None, None]:
     with ZipStream() as zipped:
-        yield from _Pack(zipped, key, period, request).write()
+        yield from _Pack(zipped, key, period, request, offboarding).write()
 
 
 class _Pack:
     """One pack while it is written. The manifest is completed part by part and written last."""
 
-    def __init__(self, zipped: ZipStream, key: Signer, period: Period, request: dict[str, str]) -> None:
-        self._signer, self._period, self._zip = key, period, zipped
+    def __init__(
+        self,
+        zipped: ZipStream,
+        key: Signer,
+        period: Period,
+        request: dict[str, str],
+        offboarding: Offboarding | None,
+    ) -> None:
+        self._signer, self._period, self._zip, self._offboarding = key, period, zipped, offboarding
         self._checkpoint = Checkpoint.objects.order_by("-size").first()
         self._manifest: dict[str, Any] = {
             "format": FORMAT,
@@ -67,8 +85,17 @@ class _Pack:
         self._manifest["people"] = {"count": len(people.people), "changes_not_undone": people.unknown}
         yield from self._policy()
         yield from self._events()
+        yield from self._plans()
         yield from self._proofs()
         yield from self._end()
+
+    def _plans(self) -> Iterator[bytes]:
+        """Add the plans for the keys of a leaver, according to the events that are in the pack."""
+        if self._offboarding:
+            yield from self._zip.add("offboarding.jsonl", map(as_line, self._offboarding.rows()))
+            yield from self._zip.add("offboarding.csv", self._offboarding.lines())
+            count = len(self._offboarding.keys)
+            self._manifest["offboarding"] = {"person": self._offboarding.person, "keys": count}
 
     def _keys(self, emails: dict[int, str]) -> Iterator[bytes]:
         as_of, by_status = self._period.as_of, Counter[str]()
@@ -108,6 +135,8 @@ class _Pack:
                     if parts.is_within(event, period):
                         counts[kind] += 1
                         sheet.write(parts.event_line(event))
+                        if self._offboarding:
+                            self._offboarding.note(event)
                     yield as_line(event)
 
             signed = reader.events_between(start, end)
@@ -131,7 +160,8 @@ class _Pack:
         yield from self._zip.add("verify_pack.py", [here.with_name("verify_pack.py").read_text()])
 
     def _end(self) -> Iterator[bytes]:
-        yield from self._zip.add("README.txt", [README.format(**self._manifest)])
+        offboarding = OFFBOARDING.format(**self._manifest["offboarding"]) if self._offboarding else ""
+        yield from self._zip.add("README.txt", [README.format(**self._manifest) + offboarding])
         self._manifest["files"] = {
             name: {"sha256": file.sha256, "bytes": file.size, "lines": file.lines}
             for name, file in self._zip.written.items()

@@ -65,3 +65,12 @@ WHAT IT DOES NOT PROVE
   whole audit log (the command audit_bundle) can confirm that order: a violation is reported as TIME.
 - Erased personal values are missing here as well; their hashes stay in the leaves.
 """
+
+OFFBOARDING = """\
+
+THE LEAVER
+
+offboarding.csv and offboarding.jsonl have the API keys of the person with the number {person}: {keys} keys,
+each with the newest plan or task in events.jsonl and unsigned.jsonl. verify_pack.py compares both. A key
+without an event has no plan. Plans from before the period are not in the pack.
+"""

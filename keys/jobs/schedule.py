@@ -35,6 +35,7 @@ JOBS: dict[str, Job] = {
     "anchor": Job(tasks.anchor, timedelta(minutes=1)),
     "siem": Job(tasks.siem, timedelta(seconds=10)),
     "people": Job(tasks.people, timedelta(minutes=15)),
+    "leavers": Job(tasks.leavers, timedelta(minutes=1)),
     "reach": Job(tasks.reach, timedelta(minutes=5)),
     "figures": Job(tasks.figures, timedelta(minutes=1)),
     "alerts": Job(tasks.alerts, timedelta(minutes=1)),

@@ -17,6 +17,7 @@ from keys.actions.bulk.carry_out import carry_out_bulk
 from keys.actions.bulk.freeze import forget_old_selections
 from keys.actions.keys.reconcile import reconcile_due
 from keys.actions.lineage.advance import advance_all, advance_due
+from keys.actions.leavers.assign import assign_tasks
 from keys.actions.people.refresh_all import read_everyone
 from keys.actions.people.throttle import forget_old
 from keys.actions.reach.count import count_reach
@@ -112,6 +113,11 @@ def reminders() -> None:
 @task
 def people() -> None:
     _run("people", lambda: f"People read from Cerby: {read_everyone()}")
+
+
+@task
+def leavers() -> None:
+    _run("leavers", assign_tasks)
 
 
 @task(queue_name=REACH)

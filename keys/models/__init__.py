@@ -8,6 +8,7 @@ from keys.models.delivery_target import Anchor, BackoffTarget, DeliveryTarget, S
 from keys.models.event import AuditEvent, LoggedCerbyId, LoggedEmail
 from keys.models.figures import DashboardFigures
 from keys.models.job import PeriodicJob
+from keys.models.leaving import LeaverPlan
 from keys.models.node import MacChain, Node
 from keys.models.reach import Reach
 from keys.models.refusal import RefusalCount
@@ -41,6 +42,7 @@ __all__ = [
     "HeldBack",
     "KeyScope",
     "KeyTag",
+    "LeaverPlan",
     "LoggedCerbyId",
     "LoggedEmail",
     "MacChain",

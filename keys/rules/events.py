@@ -51,6 +51,8 @@ class Event(enum.StrEnum):
     ROTATION_RETIRED = "rotation:retire"
     ROTATION_KILLED = "rotation:kill"
     ROTATION_CALLED_OFF = "rotation:call-off"
+    KEY_OWNER_LEFT = "key:owner-leave"
+    KEY_PLANNED = "key:plan"
     BULK_STARTED = "bulk:start"
     BULK_STOPPED = "bulk:stop"
     KEY_REPAIRED = "key:repair"
@@ -150,6 +152,8 @@ _LABELS = {
     Event.ROTATION_RETIRED: "Old key of a rotation retired",
     Event.ROTATION_KILLED: "Old key of a rotation killed",
     Event.ROTATION_CALLED_OFF: "Rotation called off",
+    Event.KEY_OWNER_LEFT: "Task to decide about a leaver's API key",
+    Event.KEY_PLANNED: "Leaver's API key decided",
     Event.BULK_STARTED: "Bulk action started",
     Event.BULK_STOPPED: "Bulk action stopped",
     Event.KEY_REPAIRED: "Inventory row restored from the audit log",
@@ -269,6 +273,8 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.ROTATION_EXTENDED: ROTATION | {"until", "former_until"},
     **dict.fromkeys((Event.ROTATION_RETIRED, Event.ROTATION_KILLED), ROTATION | {"proof"}),
     Event.ROTATION_CALLED_OFF: ROTATION,
+    Event.KEY_OWNER_LEFT: frozenset({"person", "email", "assigned"}),
+    Event.KEY_PLANNED: frozenset({"person", "email", "decision", "to", "until"}),
     Event.BULK_STARTED: frozenset({"act", "count", "list_digest"}),
     Event.BULK_STOPPED: frozenset({"act", "count"}),
     Event.SWEEP_STOPPED: frozenset({"revocations", "keys"}),
@@ -313,7 +319,7 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.FORGERY_FOUND: frozenset({"events", "leaves"}),
     Event.PEOPLE_STOPPED: frozenset({"losing", "people"}),
     Event.POLICY_APPLIED: frozenset({"settings", "rules"}),
-    Event.EVIDENCE_EXPORTED: frozenset({"since", "until", "as_of"}),
+    Event.EVIDENCE_EXPORTED: frozenset({"since", "until", "as_of", "person", "email"}),
 }
 """The details that an event may have. An event that is not listed has none."""
 

@@ -82,6 +82,7 @@ class Action(enum.StrEnum):
     KEEP_KEY = "key:keep"
     REMIND_OWNER = "key:remind"
     ACCEPT_REACH = "key:reach-accept"
+    PLAN_LEAVING = "key:plan"
     END_QUARANTINE = "quarantine:end"
 
     @property
@@ -129,6 +130,7 @@ _ACTION_WORDS = {
     Action.KEEP_KEY: "keep an API key that is held back by the quarantine",
     Action.END_QUARANTINE: "end the quarantine",
     Action.REMIND_OWNER: "remind the owner of an API key",
+    Action.PLAN_LEAVING: "decide about an API key in case its owner leaves",
     Action.ACCEPT_REACH: "accept that the reach of an API key has grown",
 }
 
@@ -213,6 +215,7 @@ MATRIX: dict[Action, Rule] = {
     Action.END_QUARANTINE: Rule(HIGHEST, fresh_role=True),
     Action.REMIND_OWNER: Rule(ADMINS, fresh_role=True),
     Action.ACCEPT_REACH: Rule(ADMINS, fresh_role=True, accountable=True),
+    Action.PLAN_LEAVING: Rule(ADMINS, fresh_role=True, accountable=True, backup=True),
 }
 
 OWNER_ONLY_MATRIX: dict[Action, Rule] = MATRIX | {

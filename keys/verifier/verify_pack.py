@@ -39,6 +39,7 @@ ANY_STATE = frozenset({"new"}).union(*({state} | sources for sources, state, _ i
     "=",
 }
 CHUNK = 1 << 20
+PLANS = {"key:plan:done", "key:owner-leave:done"}
 
 
 class PartVerifier(bundle.Verifier):
@@ -131,6 +132,33 @@ class Pack:
         )
         return count
 
+    def check_plans(self) -> None:
+        """Check that offboarding.jsonl has the newest event about each key of the leaver, and no other."""
+        leaver = self.manifest.get("offboarding")
+        if leaver is None:
+            return
+        newest: dict[str, dict[str, Any]] = {}
+        for name in ("events.jsonl", "unsigned.jsonl"):
+            for line in bundle.lines_of(self.root / name):
+                leaf = json.loads(line["leaf"])
+                about = leaf["type"] in PLANS and leaf["details"].get("person") == leaver["person"]
+                if about and self._is_within(line):
+                    newest[leaf["key"]["id"]] = leaf
+        listed = 0
+        for row in bundle.lines_of(self.root / "offboarding.jsonl"):
+            listed += 1
+            self.check(
+                holds=_plan_of(row["event"]) == _plan_of_leaf(newest.pop(row["key"], None)),
+                words=f"offboarding.jsonl has another plan for {row['key']} than the events.",
+            )
+        for key in sorted(newest):
+            self.problems.append(f"offboarding.jsonl lacks {key}, about which there are events.")
+        expected = leaver["keys"]
+        self.check(
+            holds=listed == expected,
+            words=f"offboarding.jsonl has {listed} keys, and manifest.json says {expected}.",
+        )
+
     def check_events(self, escrows: Iterable[dict[str, Any]], anchors: list[Path]) -> PartVerifier:
         """Check each event, and compare all of them with the signed checkpoints and the anchors."""
         proof = json.loads(self.text("proof.json"))
@@ -220,6 +248,18 @@ class Pack:
             self.problems.append(f"The first {part.tree.size} events do not give the signed root.")
 
 
+def _plan_of(event: dict[str, Any] | None) -> tuple[Any, ...] | None:
+    if event is None:
+        return None
+    people = [(event.get(name) or {}).get("id") for name in ("to", "assigned")]
+    return event["type"], event["at"], event.get("decision"), event.get("until"), *people
+
+
+def _plan_of_leaf(leaf: dict[str, Any] | None) -> tuple[Any, ...] | None:
+    kind = leaf["type"].rpartition(":")[0] if leaf else ""
+    return _plan_of({**leaf["details"], "type": kind, "at": leaf["at"]}) if leaf else None
+
+
 def check_pack(
     path: Path, vkeys: Iterable[str], anchors: list[Path], escrows: list[dict[str, Any]]
 ) -> Iterator[str]:
@@ -230,6 +270,7 @@ def check_pack(
     pack.check_files()
     keys_found = pack.check_keys()
     part = pack.check_events(escrows, anchors)
+    pack.check_plans()
     yield part.report.macs
     yield from pack.problems
     yield from map(str, part.report.damage)

@@ -104,6 +104,8 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:people": {"GET HEAD": ADMINS},
     "keys:person-add": {"GET HEAD": ADMINS, "POST": CHANGED_BY_ADMINS},
     "keys:person": {"GET HEAD": ADMINS},
+    "keys:leaving": {"GET HEAD": ADMINS, "POST": who(422, 403)},
+    "keys:leaving-pack": {"POST": ADMINS},
     "keys:person-remove": {"GET HEAD": ADMINS, "POST": CHANGED_BY_ADMINS},
     "keys:person-sign-out": {"GET HEAD": ADMINS, "POST": CHANGED_BY_ADMINS},
     "keys:person-reset-factors": {  # the person has none

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 
 from keys.actions.people.confirm_role import authorize_now
 from keys.audit import log
+from keys.evidence.offboarding import Offboarding
 from keys.evidence.pack import pack
 from keys.evidence.parts import Period
 from keys.evidence.policy_as_of import note_policy
-from keys.models import Throttle
+from keys.models import ApiKey, LeaverPlan, Throttle, User
 from keys.models.throttle import throttle_name
-from keys.rules.errors import Invalid, TooOften
+from keys.rules.errors import Invalid, NotFound, TooOften
 from keys.rules.events import Event
 from keys.rules.formatting import utc_microseconds
+from keys.rules.lifecycle import Phase
 from keys.rules.policy import Action, Actor
 
 OPERATOR = "the operator of the portal"
 HELD_FOR = 600
 """Seconds after which an interrupted download no longer blocks a new one. A running one renews its lease."""
 RENEWED_AFTER = 60
+MOST_PLANS = 10_000
+A_DAY, MARGIN = timedelta(days=1), timedelta(minutes=1)
 
 
 class Download(Iterator[bytes]):
@@ -86,12 +90,38 @@ def export_evidence(
     _check(period, now)
     name = f"evidence-{period.since:%Y%m%d}-{period.until:%Y%m%d}-as-of-{period.as_of:%Y%m%dT%H%M%SZ}.zip"
     chunks = pack(period, asked_by=actor.name if actor else OPERATOR, asked_at=now, name=name)
-    download = Download(chunks, name, Lease(actor) if actor else None)
+    return _recorded(Download(chunks, name, Lease(actor) if actor else None), actor, period)
+
+
+def export_offboarding(actor: Actor, person_id: int) -> Download:
+    """Return an evidence pack with the plans for the keys of one person, since the oldest of these plans.
+
+    Raises ``NotFound``, and the errors of ``export_evidence``.
+    """
+    actor = authorize_now(actor, Action.EXPORT_EVIDENCE)
+    note_policy()
+    now, person = timezone.now(), User.objects.filter(pk=person_id).first()
+    if person is None:
+        raise NotFound("The portal does not know this person.")
+    plans = LeaverPlan.objects.filter(key__owner=person).values_list("decided_at", "open_since")
+    times = [moment for row in plans[:MOST_PLANS] for moment in (*row, person.left_at) if moment]
+    period = Period(min([*times, now - A_DAY]) - MARGIN, now, now)
+    live = ApiKey.objects.filter(owner=person, phase=Phase.LIVE).order_by("-created_at", "-id")
+    keys = {str(pk): name for pk, name in live.values_list("pk", "name")[:MOST_PLANS]}
+    offboarding = Offboarding(str(person.pk), person.email, keys)
+    name = f"offboarding-{person.pk}-{now:%Y%m%dT%H%M%SZ}.zip"
+    chunks = pack(period, asked_by=actor.name, asked_at=now, name=name, offboarding=offboarding)
+    about = {"person": str(person.pk), "email": person.email}
+    return _recorded(Download(chunks, name, Lease(actor)), actor, period, **about)
+
+
+def _recorded(download: Download, actor: Actor | None, period: Period, **about: Any) -> Download:
+    """Append the event, before the first byte."""
     bounds: dict[str, Any] = {
         name: utc_microseconds(getattr(period, name)) for name in ("since", "until", "as_of")
     }
     try:
-        log.append(Event.EVIDENCE_EXPORTED, actor=actor, **bounds)
+        log.append(Event.EVIDENCE_EXPORTED, actor=actor, **bounds, **about)
     except BaseException:
         download.close()
         raise

@@ -15,6 +15,7 @@ class AlertKind(enum.StrEnum):
     REMOVAL_STUCK = "removal-stuck"
     ROTATION_OVERDUE = "rotation-overdue"
     ROTATION_USED_AGAIN = "rotation-used-again"
+    LEAVER_LATE = "leaver-late"
     CERBY_AWAY = "cerby-away"
     WORKER_AWAY = "worker-away"
     JOB_LATE = "job-late"
@@ -43,6 +44,7 @@ _HEADINGS = {
     AlertKind.REMOVAL_STUCK: "A removed API key may still work",
     AlertKind.ROTATION_OVERDUE: "A rotation is overdue",
     AlertKind.ROTATION_USED_AGAIN: "An old API key is used again",
+    AlertKind.LEAVER_LATE: "Nobody has decided about keys of people who left",
     AlertKind.CERBY_AWAY: "The portal cannot read from Cerby",
     AlertKind.WORKER_AWAY: "The worker is not running",
     AlertKind.JOB_LATE: "Background jobs are late",

@@ -14,10 +14,12 @@ from keys.audit.explanations import damage_in_words
 from keys.audit.guard import authorize
 from keys.models import Alert, ApiKey, AuditEvent, PeriodicJob, Quarantine
 from keys.rules.events import ASKED_ELSEWHERE, Event
+from keys.rules.leaving import RED_AFTER
 from keys.rules.lifecycle import QUICK_RETRIES, State
 from keys.rules.password_sign_in import PasswordSignIn
 from keys.rules.policy import Action, Actor
 from keys.rules.visible import named
+from keys.selectors.counts import bounded_count, count_label
 from keys.selectors.health.alert_kinds import ActiveAlert, AlertKind
 from keys.selectors.health.anchors import anchors_health
 from keys.selectors.health.audit_log import AuditHealth
@@ -34,6 +36,7 @@ from keys.selectors.health.worker import (
     missed_jobs,
     worker_state,
 )
+from keys.selectors.leavers.page import red_plans
 
 MOST_PER_KIND = 20
 SECOND_VIEW_SHOWN_FOR = timedelta(hours=24)
@@ -82,6 +85,7 @@ def active_alerts(now: datetime, audit: AuditHealth) -> list[ActiveAlert]:
         *_break_glass(now),
         *_stuck_removals(),
         *rotation_alerts(),
+        *_late_decisions(now),
         *_cerby_away(jobs, of_cerby),
         *of_cerby,
         *_late(missed, worker),
@@ -159,6 +163,19 @@ def _stuck_removals() -> Iterator[ActiveAlert]:
             "attempts. The portal tries again every hour.",
             advice="Delete the key in Cerby's web app.",
             path=reverse("keys:key", args=[key.pk]),
+        )
+
+
+def _late_decisions(now: datetime) -> Iterator[ActiveAlert]:
+    late = red_plans(now)
+    if count := bounded_count(late):
+        keys = "An API key has" if count == 1 else f"{count_label(count)} API keys have"
+        yield ActiveAlert(
+            kind=AlertKind.LEAVER_LATE,
+            subject="",
+            words=f"{keys} waited for a decision for {RED_AFTER.days} days or more. Their owners have left.",
+            advice="Decide for each of these keys: rotate it, remove it, or keep it until a date.",
+            path=reverse("keys:inventory", query={"needs": "leaver-late"}),
         )
 
 

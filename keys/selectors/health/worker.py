@@ -29,6 +29,7 @@ JOB_WORDS = {
     "anchor": "Copies signed checkpoints to the anchors",
     "siem": "Sends events to the SIEM",
     "people": "Reads roles and departures from Cerby",
+    "leavers": "Assigns tasks for the keys of people who left",
     "reach": "Counts what people own in Cerby",
     "figures": "Counts the figures of the dashboard's charts",
     "alerts": "Records problems and mails alerts",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet
 from django.db.models.lookups import Exact, In, IsNull, LessThanOrEqual
 
-from keys.models import ApiKey, KeyScope, KeyTag, User
+from keys.models import ApiKey, KeyScope, KeyTag, LeaverPlan, User
 from keys.rules.folded_text import fold, foldings
 from keys.rules.lifecycle import Phase
 from keys.selectors.counts import COUNT_LIMIT, has_at_most
@@ -287,6 +287,18 @@ def not_seen(since: datetime, now: datetime) -> Condition:
     first = active.order_by("expires_at", "id").values("pk")[: COUNT_LIMIT + 1]
     unseen = Q(seen_at__lt=since) | Q(seen_at=None, created_at__lt=since)
     return Condition(found=Q(pk__in=first) & unseen, checked=Q(pk__in=first) & unseen, few=MANY)
+
+
+def with_open_plan(now: datetime, for_long: timedelta) -> Condition:
+    """Return the condition for active keys of leavers about which nobody has decided ``for_long``."""
+    plans = LeaverPlan.objects.filter(open_since__isnull=False, open_since__lte=now - for_long)
+    active = in_phase(Phase.LIVE, Window(low=now))
+    return Condition(
+        found=Q(pk__in=plans.values("key")) & active.checked,
+        checked=Q(Exists(plans.filter(key=OuterRef("pk")))) & active.checked,
+        counted=plans,
+        few=MANY,
+    )
 
 
 def with_scope(scope: str) -> Condition:

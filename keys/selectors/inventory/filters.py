@@ -17,6 +17,7 @@ from keys.models import LISTED, ApiKey, KeyScope
 from keys.rules import key_text
 from keys.rules import scopes as catalogue
 from keys.rules.folded_text import fold
+from keys.rules.leaving import RED_AFTER
 from keys.rules.lifecycle import Phase
 from keys.rules.policy import Role
 from keys.selectors.compare.completeness import unseen_since
@@ -44,6 +45,8 @@ NEEDS = [
     ("not-adopted", "Discovered, not adopted"),
     ("missing", "Missing in Cerby"),
     ("owner-left", "Owner disabled or left"),
+    ("leaver-undecided", "Owner left, not decided"),
+    ("leaver-late", "Owner left, not decided for a week"),
     ("orphan", "Nobody answers for it"),
     ("review-due", "Review date has come"),
     ("reach-grew", "Reach has grown"),
@@ -95,6 +98,8 @@ _NEEDING: dict[str, Callable[[datetime], Condition]] = {
     "not-adopted": lambda now: conditions.marked_active("unadopted", now),
     "missing": lambda now: conditions.marked_active("missing_since", now),
     "owner-left": lambda now: conditions.marked_active("owner_left_at", now),
+    "leaver-undecided": lambda now: conditions.with_open_plan(now, timedelta()),
+    "leaver-late": lambda now: conditions.with_open_plan(now, RED_AFTER),
     "orphan": lambda now: conditions.marked_active("orphan", now),
     "review-due": lambda now: conditions.review_due(timezone.localdate(now), now),
     "reach-grew": lambda now: conditions.marked_active("reach_grew_at", now),

@@ -12,7 +12,7 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from keys.audit.guard import authorize
-from keys.models import ApiKey, Selection
+from keys.models import ApiKey, LeaverPlan, Selection
 from keys.rules import formatting
 from keys.rules.errors import Invalid
 from keys.rules.lifecycle import CAVEAT, Phase, State, Status, status
@@ -62,7 +62,8 @@ EXPORT_COLUMNS = (
     *COLUMNS[:-1],
     *("backup__email", "team", "system", "kind", "environment", "review_on", "tags", "note"),
     *("owner__reach__secrets", "owner__reach__accounts", "owner__reach__collections"),
-    *("owner__reach__counted_at", "reach_grew_at", "cerby_id"),
+    *("owner__reach__counted_at", "reach_grew_at", "leaver_plan__decision", "leaver_plan__to__email"),
+    *("leaver_plan__until", "leaver_plan__open_since", "cerby_id"),
 )
 
 
@@ -265,7 +266,7 @@ EXPORT_HEADER = [
     "Seen in Cerby's web app (UTC)", "Seen by", "Last used: source", "Expires: source",
     "Accountable person", "Accountable person's email", "Backup's email", "Team", "System", "Kind",
     "Environment", "Review date", "Tags", "Note by people", "Reach", "Reach counted (UTC)",
-    "Reach grew (UTC)",
+    "Reach grew (UTC)", "If the owner leaves", "Next owner's email", "Keep until", "Undecided since (UTC)",
 ]  # fmt: skip
 
 
@@ -303,6 +304,7 @@ def _export_row(values: tuple[Any, ...], now: datetime) -> list[str]:
         purpose, formatting.utc(stored), where, ApiKey.Origin(origin).label,
         formatting.utc(others[6]), others[7] or "", by_people.last_used, by_people.expires,
         *_ownership(others[13:25]), *_reach(scopes, phase, others[25:30]),
+        *_plan(others[30:34]),
     ]  # fmt: skip
 
 
@@ -318,6 +320,12 @@ def _reach(scopes: Sequence[str], phase: int, others: Sequence[Any]) -> list[str
     counts = {Items.SECRETS: secrets, Items.ACCOUNTS: accounts, Items.COLLECTIONS: collections}
     lists = lists_opened(scopes) if phase == Phase.LIVE else []
     return [amounts(lists, counts), formatting.utc(counted_at) if lists else "", formatting.utc(grew_at)]
+
+
+def _plan(others: Sequence[Any]) -> list[str]:
+    decision, to, until, open_since = others
+    words = LeaverPlan.Decision(decision).label if decision else ""
+    return [words, to or "", until.isoformat() if until else "", formatting.utc(open_since)]
 
 
 def _used_utc(used: datetime | None, others: Sequence[Any]) -> str:

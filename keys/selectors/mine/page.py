@@ -10,11 +10,12 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
-from keys.models import ApiKey
+from keys.models import ApiKey, LeaverPlan
 from keys.rules import formatting
 from keys.rules.lifecycle import CAVEAT, Phase, State, Status, status
 from keys.rules.policy import Action, Actor
 from keys.rules.rotation import ROTATED
+from keys.selectors.leavers.page import tasks_of
 
 MOST = 500
 """Keys per relation. Few people have more, and the page costs the same for them."""
@@ -71,8 +72,14 @@ def my_keys(actor: Actor) -> MyKeys:
             parts.setdefault(str(key.pk), []).append(words)
     keys = sorted(found.values(), key=lambda key: (key.expires_at, key.pk))
     tasks = [task for key in keys for task in _tasks(actor, key, now)]
+    tasks += [_of_leaver(plan) for plan in tasks_of(actor)]
     tasks.sort(key=lambda task: not task.urgent)
     return MyKeys([_my_key(key, parts[str(key.pk)], now) for key in keys], tasks, more)
+
+
+def _of_leaver(plan: LeaverPlan) -> Task:
+    words = f"Its owner, {plan.person.name}, has left. Decide: rotate it, remove it, or keep it until a date."
+    return Task(plan.key, words, "Decide", reverse("keys:leaving", args=[plan.person_id]), urgent=True)
 
 
 def _my_key(key: ApiKey, parts: list[str], now: datetime) -> MyKey:

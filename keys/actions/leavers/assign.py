@@ -1,0 +1,93 @@
+"""Give somebody the task to decide about each live key whose owner has left. The leaver is never asked.
+
+A run does a bounded number of keys, and the next one continues.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from keys.audit import log
+from keys.models import ApiKey, LeaverPlan, User
+from keys.rules.events import Event
+from keys.rules.lifecycle import Phase
+
+AT_ONCE = 500
+_PEOPLE = ("owner", "accountable", "backup")
+
+
+def assign_tasks() -> str:
+    """Open the tasks that are due, and close those that nobody needs any more. Return a summary."""
+    now, opened = timezone.now(), 0
+    _close()
+    for key in _without_plan()[:AT_ONCE]:
+        opened += _open(key, now)
+    for plan in _to_decide_again()[:AT_ONCE]:
+        opened += _open(plan.key, now)
+    return f"Tasks for keys of people who left: {opened}"
+
+
+def assignee(key: ApiKey) -> User | None:
+    """Return who must decide about ``key``: the accountable person, else the backup, else None for any admin.
+
+    Only people who can sign in can decide, and the owner has left.
+    """
+    people = (key.accountable, key.backup)
+    return next((one for one in people if one and one.is_active and one.pk != key.owner_id), None)
+
+
+def _close() -> None:
+    """Close the open tasks of keys that have ended or whose owner is back."""
+    is_over = ~Q(key__phase=Phase.LIVE) | Q(key__owner_left_at=None)
+    over = LeaverPlan.objects.filter(is_over, open_since__isnull=False).values("pk")
+    LeaverPlan.objects.filter(pk__in=list(over.values_list("pk", flat=True)[:AT_ONCE])).update(
+        open_since=None, assigned=None
+    )
+
+
+def _without_plan() -> QuerySet[ApiKey]:
+    plans = LeaverPlan.objects.filter(key=OuterRef("pk"))
+    decided = plans.filter(~Q(decision="") | Q(open_since__isnull=False), person=OuterRef("owner"))
+    keys = ApiKey.objects.filter(~Exists(decided), phase=Phase.LIVE, owner_left_at__isnull=False)
+    return keys.select_related(*_PEOPLE)
+
+
+def _to_decide_again() -> QuerySet[LeaverPlan]:
+    """Return the plans whose last day has passed, and the open tasks of people who cannot sign in now."""
+    passed = Q(open_since=None, decision="keep", until__lt=timezone.localdate())
+    gone = Q(open_since__isnull=False, assigned__is_active=False)
+    plans = LeaverPlan.objects.filter(passed | gone, key__phase=Phase.LIVE, key__owner_left_at__isnull=False)
+    return plans.select_related(*(f"key__{name}" for name in _PEOPLE))
+
+
+def _open(key: ApiKey, now: datetime) -> bool:
+    """Open the task and record it, unless another process has, or somebody has decided meanwhile."""
+    person = assignee(key)
+    with transaction.atomic():
+        LeaverPlan.objects.bulk_create([LeaverPlan(key=key, person=key.owner)], ignore_conflicts=True)
+        row = LeaverPlan.objects.select_for_update().get(pk=key.pk)
+        if row.person_id == key.owner_id and row.decision and not _has_passed(row):
+            return False
+        if row.person_id == key.owner_id and row.open_since and row.assigned_id == (person and person.pk):
+            return False
+        since = row.open_since or now
+        rows = LeaverPlan.objects.filter(pk=key.pk)
+        rows.update(person=key.owner, decision="", to=None, until=None, open_since=since, assigned=person)
+        log.append(
+            Event.KEY_OWNER_LEFT,
+            actor=None,
+            key=key,
+            reason=f"The time to keep it has passed: {row.until.isoformat()}." if row.until else "",
+            person=str(key.owner_id),
+            email=key.owner.email,
+            assigned={"id": str(person.pk), "email": person.email} if person else None,
+        )
+    return True
+
+
+def _has_passed(row: LeaverPlan) -> bool:
+    return row.until is not None and row.until < timezone.localdate()

@@ -1,0 +1,31 @@
+"""Define the form that decides about keys in case their owner leaves."""
+
+from __future__ import annotations
+
+from django import forms
+
+from keys.models import LeaverPlan
+from keys.rules.leaving import Plan
+
+
+class LeavingForm(forms.Form):
+    decision = forms.ChoiceField(
+        label="Plan",
+        choices=[("", "Choose"), *LeaverPlan.Decision.choices],
+        error_messages={"required": "Choose one of the decisions."},
+    )
+    to = forms.EmailField(
+        label="Next owner",
+        required=False,
+        help_text="To rotate: the email of the person as whom the new key is to act.",
+    )
+    until = forms.DateField(
+        label="Last day",
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        help_text="To keep: within the next 30 days.",
+    )
+
+    def plan(self) -> Plan:
+        data = self.cleaned_data
+        return Plan(data["decision"], data["to"].lower(), data["until"])

@@ -1,0 +1,135 @@
+"""Return the page of a person's keys in case they leave, and the tasks of people who must decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from keys.audit.guard import authorize
+from keys.models import LISTED, ApiKey, LeaverPlan, Reach, User
+from keys.rules.errors import NotFound
+from keys.rules.leaving import RED_AFTER
+from keys.rules.lifecycle import Phase
+from keys.rules.policy import Action, Actor
+from keys.rules.reach import OPENED_BY, Items, amounts
+from keys.selectors.counts import bounded_count, count_label
+
+MOST = 200
+"""Owned keys on one page. The inventory lists the others."""
+SHOWN = 50
+"""Keys of the other lists."""
+TASKS = 100
+
+
+@dataclass(frozen=True)
+class OwnedKey:
+    """``is_red``: somebody should have decided days ago."""
+
+    key: ApiKey
+    plan: LeaverPlan | None
+    may_plan: bool
+    is_red: bool
+
+
+@dataclass(frozen=True)
+class LeavingPage:
+    """``all_of_them``: the actor sees all keys of the person, and not only those that they answer for.
+
+    The counts are words such as "3" or "1,000+". ``reach`` says what the person owns in Cerby, or is "".
+    """
+
+    person: User
+    owned: list[OwnedKey]
+    owned_count: str
+    accountable: list[ApiKey]
+    accountable_count: str
+    backup: list[ApiKey]
+    backup_count: str
+    all_of_them: bool
+    reach: str
+    teams: int | None
+    counted_at: datetime | None
+    may_export: bool
+
+    @property
+    def more(self) -> bool:
+        return len(self.owned) == MOST
+
+    @property
+    def may_plan(self) -> bool:
+        return any(one.may_plan for one in self.owned)
+
+
+def leaving_page(actor: Actor, user_id: int) -> LeavingPage:
+    """Raise ``NotAllowed``, or ``NotFound``.
+
+    Admins see all keys of the person. Others see the keys for which they answer.
+    """
+    sees_all = actor.may(Action.SEE_PEOPLE)
+    mine = Q() if sees_all else Q(accountable_id=actor.user_id) | Q(backup_id=actor.user_id)
+    owned = _live().filter(mine, owner_id=user_id)
+    if not sees_all and not owned.exists():
+        authorize(actor, Action.SEE_PEOPLE)
+    person = User.objects.filter(pk=user_id).first()
+    if person is None:
+        raise NotFound("The portal does not know this person.")
+    people = ("owner", "leaver_plan__to", "leaver_plan__assigned", "leaver_plan__decided_by")
+    rows = owned.select_related(*people).order_by("-created_at", "-id")[:MOST]
+    answers = _live() if sees_all else ApiKey.objects.none()
+    accountable, backup = answers.filter(accountable=person), answers.filter(backup=person)
+    reach = Reach.objects.filter(pk=person.pk).first()
+    return LeavingPage(
+        person=person,
+        owned=[_owned(actor, key) for key in rows],
+        owned_count=count_label(bounded_count(owned)),
+        accountable=_newest(accountable),
+        accountable_count=count_label(bounded_count(accountable)),
+        backup=_newest(backup),
+        backup_count=count_label(bounded_count(backup)),
+        all_of_them=sees_all,
+        reach=amounts(OPENED_BY, reach.counts()) if reach and reach.counted_at else "",
+        teams=reach.counts()[Items.TEAMS] if reach else None,
+        counted_at=reach.counted_at if reach else None,
+        may_export=sees_all and actor.may(Action.EXPORT_EVIDENCE),
+    )
+
+
+def _live() -> QuerySet[ApiKey]:
+    return ApiKey.objects.filter(LISTED, phase=Phase.LIVE, expires_at__gt=timezone.now())
+
+
+def _newest(keys: QuerySet[ApiKey]) -> list[ApiKey]:
+    return list(keys.order_by("-created_at", "-id")[:SHOWN])
+
+
+def _owned(actor: Actor, key: ApiKey) -> OwnedKey:
+    plan: LeaverPlan | None = getattr(key, "leaver_plan", None)
+    if plan is not None and plan.person_id != key.owner_id:
+        plan = None
+    return OwnedKey(key, plan, actor.may(Action.PLAN_LEAVING, key), plan is not None and is_red(plan))
+
+
+def is_red(plan: LeaverPlan) -> bool:
+    return plan.open_since is not None and timezone.now() - plan.open_since >= RED_AFTER
+
+
+def open_plans() -> QuerySet[LeaverPlan]:
+    """Return the tasks of keys that still work."""
+    live = Q(key__phase=Phase.LIVE, key__expires_at__gt=timezone.now())
+    return LeaverPlan.objects.filter(live, open_since__isnull=False)
+
+
+def red_plans(now: datetime) -> QuerySet[LeaverPlan]:
+    return open_plans().filter(open_since__lte=now - RED_AFTER)
+
+
+def tasks_of(actor: Actor) -> list[LeaverPlan]:
+    """Return the person's tasks, the oldest first. For admins, also those that are for any admin."""
+    mine = Q(assigned_id=actor.user_id)
+    if actor.may(Action.PLAN_LEAVING):
+        mine |= Q(assigned=None) & ~Q(person_id=actor.user_id)
+    plans = open_plans().filter(mine).select_related("key", "person")
+    return list(plans.order_by("open_since")[:TASKS])

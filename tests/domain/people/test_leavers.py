@@ -1,0 +1,196 @@
+"""When a person leaves, somebody must decide about each of their keys, and nobody waits for the leaver."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from keys.actions.leavers import assign
+from keys.actions.leavers.assign import assign_tasks
+from keys.actions.leavers.plan import plan_keys
+from keys.actions.people.refresh_all import read_everyone
+from keys.jobs.schedule import JOBS
+from keys.models import ApiKey, AuditEvent, LeaverPlan, User
+from keys.rules.errors import Conflict, Invalid, NotAllowed, NotFound
+from keys.rules.leaving import Plan
+from keys.rules.lifecycle import State
+from keys.selectors.health.alert_kinds import AlertKind
+from keys.selectors.health.alerts import active_alerts
+from keys.selectors.health.audit_log import audit_health
+from keys.selectors.leavers.page import leaving_page, tasks_of
+from tests.cast import a_key, actor, said_by
+
+A_DAY = timedelta(days=1)
+
+
+def of(person: User, role: str = "accountable") -> dict:
+    return {role: person, **(ApiKey.accountable_columns(person) if role == "accountable" else {})}
+
+
+def leaves(workspace, name: str) -> None:
+    workspace.sandbox.set_person(workspace.ids[name], status="disabled")
+    read_everyone()
+    assign_tasks()
+
+
+def plan_of(key: ApiKey) -> LeaverPlan:
+    return LeaverPlan.objects.get(pk=key.pk)
+
+
+def tasks(*people: User) -> list[int]:
+    return [len(tasks_of(actor(User.objects.get(pk=person.pk)))) for person in people]
+
+
+def days_pass(days: int) -> None:
+    for plan in LeaverPlan.objects.exclude(open_since=None):
+        LeaverPlan.objects.filter(pk=plan.pk).update(open_since=plan.open_since - timedelta(days=days))
+
+
+def test_the_task_goes_to_the_accountable_person_then_the_backup_then_any_admin(cast, workspace):
+    answered = a_key(cast.guest, **of(cast.user))
+    backed = a_key(cast.guest, **of(cast.guest), **of(cast.login_only, "backup"))
+    nobodys = a_key(cast.guest, **of(cast.guest))
+    leaves(workspace, "guest")
+    assert [plan_of(key).assigned for key in (answered, backed, nobodys)] == [
+        cast.user,
+        cast.login_only,
+        None,
+    ]
+    assert tasks(cast.user, cast.login_only, cast.admin, cast.owner, cast.guest) == [1, 1, 1, 1, 0]
+    events = AuditEvent.objects.filter(type="key:owner-leave")
+    assert {event.key_id: (said_by(event)["assigned"] or {}).get("email") for event in events} == {
+        answered.pk: cast.user.email,
+        backed.pk: cast.login_only.email,
+        nobodys.pk: None,
+    }
+    assign_tasks()
+    assert events.count() == 3, "each task is given once"
+
+
+def test_departures_are_polled_so_often_that_somebody_has_the_task_within_twenty_minutes():
+    assert JOBS["people"].every + JOBS["leavers"].every < timedelta(minutes=20)
+
+
+def test_a_plan_made_before_leaves_no_task(cast, workspace):
+    keys = [a_key(cast.guest) for _ in range(3)]
+    plans = [
+        Plan("rotate", to=cast.user.email),
+        Plan("remove"),
+        Plan("keep", until=timezone.localdate() + timedelta(days=30)),
+    ]
+    for key, plan in zip(keys, plans, strict=True):
+        assert plan_keys(actor(cast.admin), cast.guest.pk, [key.pk], plan) == 1
+        assert plan_keys(actor(cast.admin), cast.guest.pk, [key.pk], plan) == 0, "nothing is new"
+    leaves(workspace, "guest")
+    assert tasks(cast.admin, cast.owner) == [0, 0]
+    events = AuditEvent.objects.filter(type="key:plan").order_by("id")
+    assert [event.details["decision"] for event in events] == ["rotate", "remove", "keep"]
+    assert said_by(events[0])["to"] == {"id": str(cast.user.pk), "email": cast.user.email}
+
+
+def test_if_the_last_day_has_passed_somebody_must_decide_again(cast, workspace):
+    key = a_key(cast.guest, **of(cast.user))
+    plan_keys(actor(cast.admin), cast.guest.pk, [key.pk], Plan("keep", until=timezone.localdate() + A_DAY))
+    leaves(workspace, "guest")
+    assert tasks(cast.user) == [0]
+    LeaverPlan.objects.update(until=timezone.localdate() - timedelta(days=1))
+    assign_tasks()
+    assert tasks(cast.user) == [1]
+    assert "has passed" in AuditEvent.objects.get(type="key:owner-leave").reason
+
+
+def test_a_task_of_a_person_who_cannot_sign_in_any_more_goes_to_the_next(cast, workspace):
+    key = a_key(cast.guest, **of(cast.user), **of(cast.login_only, "backup"))
+    leaves(workspace, "guest")
+    since = plan_of(key).open_since
+    User.objects.filter(pk=cast.user.pk).update(is_active=False)
+    assign_tasks()
+    assert (plan_of(key).assigned, plan_of(key).open_since) == (cast.login_only, since)
+
+
+def test_a_task_ends_if_the_owner_is_back_or_the_key_has_ended(cast, workspace):
+    back, ended = a_key(cast.guest), a_key(cast.user)
+    leaves(workspace, "guest")
+    leaves(workspace, "user")
+    assert tasks(cast.admin) == [2]
+    ApiKey.objects.filter(pk=ended.pk).update(state=State.REVOKED, removed_at=timezone.now())
+    workspace.sandbox.set_person(workspace.ids["guest"], status="live")
+    read_everyone()
+    assign_tasks()
+    assert tasks(cast.admin) == [0]
+    assert plan_of(back).open_since is None
+
+
+def test_a_key_is_red_and_an_alert_after_seven_days_until_somebody_decides(cast, workspace):
+    key = a_key(cast.guest)
+    leaves(workspace, "guest")
+
+    def is_alert() -> bool:
+        found = active_alerts(timezone.now(), audit_health())
+        return AlertKind.LEAVER_LATE in [alert.kind for alert in found]
+
+    days_pass(6)
+    assert not is_alert()
+    days_pass(1)
+    assert is_alert()
+    [one] = leaving_page(actor(cast.admin), cast.guest.pk).owned
+    assert one.is_red
+    plan_keys(actor(cast.admin), cast.guest.pk, [key.pk], Plan("remove"))
+    assert not is_alert()
+
+
+def test_many_keys_get_their_tasks_in_bounded_runs(cast, workspace, monkeypatch):
+    for _ in range(5):
+        a_key(cast.guest)
+    monkeypatch.setattr(assign, "AT_ONCE", 2)
+    leaves(workspace, "guest")
+    assert LeaverPlan.objects.count() == 2
+    assign_tasks()
+    assign_tasks()
+    assert LeaverPlan.objects.count() == AuditEvent.objects.filter(type="key:owner-leave").count() == 5
+
+
+@pytest.mark.parametrize(
+    ("plan", "field"),
+    [
+        (Plan("rotate"), "to"),
+        (Plan("rotate", to="nobody@elsewhere.example"), "to"),
+        (Plan("rotate", to="guest@contenzilla.example"), "to"),
+        (Plan("keep"), "until"),
+        (Plan("keep", until=timezone.localdate() + timedelta(days=32)), "until"),
+        (Plan("keep", until=timezone.localdate() - timedelta(days=2)), "until"),
+        (Plan("forget"), "decision"),
+    ],
+)
+def test_a_plan_must_be_complete(cast, workspace, plan, field):
+    key = a_key(cast.guest)
+    with pytest.raises(Invalid) as refused:
+        plan_keys(actor(cast.admin), cast.guest.pk, [key.pk], plan)
+    assert set(refused.value.fields) == {field}
+    assert not AuditEvent.objects.filter(type="key:plan").exists()
+
+
+def test_only_admins_and_people_who_answer_for_the_key_decide(cast, workspace):
+    key = a_key(cast.guest, **of(cast.user))
+    other, removed = a_key(cast.user), a_key(cast.guest, state=State.REVOKED, removed_at=timezone.now())
+    assert plan_keys(actor(cast.user), cast.guest.pk, [key.pk], Plan("remove")) == 1
+    with pytest.raises(NotAllowed):
+        plan_keys(actor(cast.guest), cast.guest.pk, [key.pk], Plan("remove"))
+    with pytest.raises(NotFound):
+        plan_keys(actor(cast.login_only), cast.guest.pk, [key.pk], Plan("remove"))
+    with pytest.raises(NotFound):
+        plan_keys(actor(cast.admin), cast.guest.pk, [other.pk], Plan("remove"))
+    with pytest.raises(Conflict):
+        plan_keys(actor(cast.admin), cast.guest.pk, [removed.pk], Plan("remove"))
+    with pytest.raises(NotAllowed):
+        leaving_page(actor(cast.login_only), cast.guest.pk)
+    assert not leaving_page(actor(cast.user), cast.guest.pk).all_of_them
+
+
+def test_the_database_refuses_a_plan_that_is_not_complete(cast):
+    key = a_key(cast.guest)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        LeaverPlan.objects.create(key=key, person=cast.guest, decision="keep")

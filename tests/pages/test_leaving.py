@@ -1,0 +1,127 @@
+"""Test the page If … leaves: the keys, the plans, and the offboarding pack."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from keys.models import ApiKey, LeaverPlan, User
+from tests.cast import a_key, with_a_life
+from tests.pages.helpers import (
+    csv_rows,
+    events,
+    links,
+    messages_of,
+    names,
+    queries,
+    reason_beside,
+    rows,
+    text,
+)
+from tests.support.packs import unpacked, verify
+from tests.support.signed_record import seal_and_sign
+
+
+@pytest.fixture
+def admin(browser_of):
+    return browser_of("admin")
+
+
+def address(person: User) -> str:
+    return f"/people/{person.pk}/leaving/"
+
+
+def plans(response) -> dict[str, str]:
+    return {row["Name"]: row["Plan"] for row in rows(response)}
+
+
+def test_the_page_works_for_anybody_at_any_time(admin, cast):
+    a_key(cast.user, name="Owned")
+    a_key(cast.owner, name="Answered", **ApiKey.accountable_columns(cast.user))
+    a_key(cast.owner, name="Backed", backup=cast.user)
+    person = admin.get(f"/people/{cast.user.pk}/")
+    assert links(person)["If User Person leaves"] == address(cast.user)
+    page = admin.get(address(cast.user))
+    assert plans(page) == {"Owned": "None"}
+    assert {"Owned", "Answered", "Backed"} <= links(page).keys()
+    assert "Owns in Cerby Not known" in text(page)
+
+
+def test_selected_keys_are_planned_together_and_the_input_is_kept_if_it_is_wrong(admin, cast, workspace):
+    one, two, three = (a_key(cast.user, name=name) for name in ("One", "Two", "Three"))
+    wrong = {"key": [one.pk, two.pk], "decision": "keep", "until": timezone.localdate() + timedelta(days=99)}
+    refused = admin.post(address(cast.user), wrong)
+    assert refused.status_code == 422
+    assert "next 30 days" in reason_beside(refused, "id_until")
+    assert refused.content.decode().count(" checked") == 2
+    wanted = {"key": [one.pk, two.pk], "decision": "rotate", "to": cast.admin.email}
+    done = admin.post(address(cast.user), wanted, follow=True)
+    assert "recorded for 2 keys" in messages_of(done)
+    said = plans(done)
+    assert said["Three"] == "None"
+    assert said["One"].startswith("Rotate to Admin Person")
+    assert len(events(type="key:plan")) == 2
+    [header, *lines] = csv_rows(admin.get(f"/keys/export/?owner={cast.user.email}"))
+    at = header.index("If the owner leaves")
+    assert sorted(line[at] for line in lines) == ["", "Rotate to another owner", "Rotate to another owner"]
+    assert admin.post(address(cast.user), {"decision": "remove"}).status_code == 422, "no key is selected"
+    assert three.name in plans(admin.get(address(cast.user)))
+
+
+def test_an_open_task_is_on_the_dashboard_in_the_inventory_and_on_my_keys(admin, browser_of, cast):
+    key = a_key(cast.guest, owner_left_at=timezone.now(), **ApiKey.accountable_columns(cast.user))
+    since = timezone.now() - timedelta(days=8)
+    LeaverPlan.objects.create(key=key, person=cast.guest, assigned=cast.user, open_since=since)
+    assert names(admin.get("/keys/?needs=leaver-late")) == [key.name]
+    assert names(admin.get("/keys/?needs=leaver-undecided&sort=name")) == [key.name]
+    assert "Owner left, not decided for a week" in text(admin.get("/"))
+    mine = browser_of("user").get("/keys/mine/")
+    assert "Its owner, Guest Person, has left" in text(mine)
+    page = browser_of("user").get(address(cast.guest))
+    assert page.status_code == 200
+    assert "Task of User Person" in text(page)
+
+
+def test_the_page_costs_the_same_for_many_keys(admin, cast):
+    a_key(cast.user)
+    few = queries(admin, address(cast.user))
+    for _ in range(10):
+        LeaverPlan.objects.create(
+            key=a_key(cast.user), person=cast.user, decision="remove", decided_by=cast.admin
+        )
+    assert queries(admin, address(cast.user)) == few
+
+
+def test_the_offboarding_pack_verifies_and_shows_a_changed_plan(admin, cast, workspace, tmp_path):
+    key, other = with_a_life(a_key(cast.user, name="One")), with_a_life(a_key(cast.user, name="Two"))
+    admin.post(address(cast.user), {"key": [key.pk], "decision": "remove"})
+    admin.post(address(cast.user), {"key": [key.pk], "decision": "rotate", "to": cast.owner.email})
+    seal_and_sign()
+    answer = admin.post(f"{address(cast.user)}pack/")
+    pack = b"".join(answer)
+    file = tmp_path / "offboarding.zip"
+    file.write_bytes(pack)
+    status, report = verify(file)
+    assert (status, report[-1]) == (0, "No problems found."), report
+    with zipfile.ZipFile(io.BytesIO(pack)) as packed:
+        found = [json.loads(line) for line in packed.read("offboarding.jsonl").splitlines()]
+        sheet = packed.read("offboarding.csv").decode()
+    assert {row["name"]: row["event"] and row["event"]["decision"] for row in found} == {
+        "One": "rotate",
+        other.name: None,
+    }
+    assert cast.owner.email in sheet
+    [event] = events(type="evidence:export")
+    assert event.details["person"] == str(cast.user.pk)
+    folder = unpacked(pack, tmp_path / "open")
+    lines = Path(folder / "offboarding.jsonl").read_text().replace('"rotate"', '"remove"')
+    Path(folder / "offboarding.jsonl").write_text(lines)
+    status, report = verify(folder)
+    assert status == 1
+    assert f"offboarding.jsonl has another plan for {key.pk} than the events." in report
