@@ -14,6 +14,7 @@ from keys.views import (
     correct,
     dashboard,
     edit,
+    emergency,
     enrol,
     event,
     evidence,
@@ -69,6 +70,8 @@ urlpatterns = [
     # The inventory as of a past time
     path("keys/past/", past.past, name="past"),
     path("keys/past/export/", past.export_past_csv, name="past-export"),
+    # Stop all keys of a team, system, vendor or agent
+    path("keys/emergency/", emergency.emergency, name="emergency"),
     # Bulk actions on selected keys
     path("keys/bulk/select/", bulk.select, name="bulk-select"),
     path("keys/bulk/count/", bulk.count, name="bulk-count"),

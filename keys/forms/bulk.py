@@ -14,6 +14,7 @@ from keys.forms.existing_key import ImportForm
 from keys.forms.ownership import OWNERSHIP_FIELDS, OwnershipForm
 from keys.models import ApiKey, Selection
 from keys.rules.folded_text import fold
+from keys.validation.text import REASON_LENGTH
 
 PURPOSE, NAME, KEY_ID = "purpose", "name", ("key id", "id")
 _DELIMITERS = ",;\t"
@@ -42,6 +43,25 @@ class DeleteForm(forms.Form):
     def __init__(self, data: object = None, *, count: int) -> None:
         super().__init__(data)  # type: ignore[arg-type]
         self.fields["typed"].label = f"Type {count} to delete {count} keys"
+
+
+class StopForm(DeleteForm):
+    """The reason for an emergency stop, and the number of keys if there are many."""
+
+    reason = forms.CharField(
+        required=False,
+        label="Reason",
+        max_length=REASON_LENGTH,
+        help_text="It is recorded in the audit log, with your name.",
+    )
+    field_order = ("reason", "typed")
+
+    def __init__(self, data: object = None, *, count: int) -> None:
+        super().__init__(data, count=count)
+        self.fields["typed"].label = f"Type {count} to stop {count} keys"
+
+    def clean_reason(self) -> str:
+        return " ".join(self.cleaned_data["reason"].split())
 
 
 class PurposesForm(ImportForm):

@@ -18,6 +18,7 @@ from keys.rules import scopes as catalogue
 from keys.rules.errors import Invalid
 from keys.rules.time_zones import known_zone
 from keys.validation import new_key
+from keys.validation.agents import check_agent
 from keys.validation.new_key import NO_TAB_KEY, KeyRequest
 from keys.validation.text import tidy
 
@@ -116,8 +117,17 @@ class DetailsForm(OwnershipForm):
                 data["expires_at"] = self._expires_at(data)
                 check_field(new_key.check_expiry, data["expires_at"], timezone.now())
             except forms.ValidationError as error:
-                self.add_error("expires_date" if data["expiration"] == CUSTOM else "expiration", error)
+                self.add_error(self._expiry_field(data), error)
+        if "expires_at" in data and not self.errors:
+            try:
+                check_agent(self.ownership(), data["expires_at"], timezone.now())
+            except Invalid as invalid:
+                for field, sentence in invalid.fields.items():
+                    self.add_error(self._expiry_field(data) if field == "expiration" else field, sentence)
         return data
+
+    def _expiry_field(self, data: dict[str, Any]) -> str:
+        return "expires_date" if data["expiration"] == CUSTOM else "expiration"
 
     def _expires_at(self, data: dict[str, Any]) -> datetime:
         if data["expiration"] != CUSTOM:

@@ -29,6 +29,8 @@ class Selection(models.Model):
         ADOPT = "adopt", "Adopt"
         EDIT = "edit", "Edit"
         REMIND = "remind", "Remind"
+        STOP = "stop", "Stop in an emergency"
+        DRILL = "drill", "Drill"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="selections", db_index=False)

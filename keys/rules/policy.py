@@ -83,6 +83,7 @@ class Action(enum.StrEnum):
     REMIND_OWNER = "key:remind"
     ACCEPT_REACH = "key:reach-accept"
     PLAN_LEAVING = "key:plan"
+    STOP_KEYS = "key:stop"
     END_QUARANTINE = "quarantine:end"
 
     @property
@@ -130,6 +131,7 @@ _ACTION_WORDS = {
     Action.KEEP_KEY: "keep an API key that is held back by the quarantine",
     Action.END_QUARANTINE: "end the quarantine",
     Action.REMIND_OWNER: "remind the owner of an API key",
+    Action.STOP_KEYS: "stop all API keys of a team, system, vendor or agent in an emergency",
     Action.PLAN_LEAVING: "decide about an API key in case its owner leaves",
     Action.ACCEPT_REACH: "accept that the reach of an API key has grown",
 }
@@ -215,6 +217,7 @@ MATRIX: dict[Action, Rule] = {
     Action.END_QUARANTINE: Rule(HIGHEST, fresh_role=True),
     Action.REMIND_OWNER: Rule(ADMINS, fresh_role=True),
     Action.ACCEPT_REACH: Rule(ADMINS, fresh_role=True, accountable=True),
+    Action.STOP_KEYS: Rule(ADMINS, fresh_role=True),
     Action.PLAN_LEAVING: Rule(ADMINS, fresh_role=True, accountable=True, backup=True),
 }
 

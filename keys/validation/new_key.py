@@ -15,6 +15,7 @@ from keys.rules.errors import Invalid
 from keys.rules.folded_text import foldings
 from keys.rules.lifecycle import HOLDS_ITS_NAME
 from keys.rules.rotation import Rotating
+from keys.validation.agents import check_agent
 from keys.validation.ownership import Ownership, check_ownership
 from keys.validation.text import check_text
 
@@ -50,6 +51,7 @@ def check_request(request: KeyRequest, now: datetime) -> None:
     check_expiry(request.expires_at, now)
     check_scopes(request.scopes)
     check_ownership(request.ownership)
+    check_agent(request.ownership, request.expires_at, now)
 
 
 def check_name(name: str, own_id: UUID | None = None) -> None:

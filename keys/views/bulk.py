@@ -17,7 +17,7 @@ from keys.actions.audit.export_csv import export_selection
 from keys.actions.bulk.freeze import freeze_matching, freeze_ticked, select_again
 from keys.actions.bulk.start import start_bulk
 from keys.actions.bulk.stop import stop_bulk
-from keys.forms.bulk import BulkEditForm, DeleteForm, PurposesForm, ticked
+from keys.forms.bulk import BulkEditForm, DeleteForm, PurposesForm, StopForm, ticked
 from keys.forms.existing_key import LARGEST_IMPORT, refuse
 from keys.jobs import tasks
 from keys.models import Selection
@@ -31,7 +31,7 @@ from keys.views.people import actor_of, require_fresh_sign_in
 from portal.uploads import accepts_upload
 
 Act = Selection.Act
-ASK_FIRST = frozenset({Act.DELETE})
+ASK_FIRST = frozenset({Act.DELETE, Act.STOP})
 """The password is asked before these actions, as on the key's own page."""
 
 
@@ -135,6 +135,8 @@ def _form(act: str, selection: Selection, request: HttpRequest | None = None) ->
     data = request.POST if request else None
     if act == Act.DELETE:
         return DeleteForm(data, count=selection.count)
+    if act == Act.STOP:
+        return StopForm(data, count=selection.count)
     if act == Act.EDIT:
         return BulkEditForm(data)
     if act == Act.ADOPT:
@@ -147,7 +149,7 @@ def _entries(form: forms.Form | None, selection: Selection) -> dict[str, Any]:
         return {"purpose": form.cleaned_data["purpose"], "purposes": form.purposes(selection)}
     if isinstance(form, BulkEditForm):
         return {"ownership": form.ownership()}
-    return {"typed": form.cleaned_data["typed"]} if form else {}
+    return form.cleaned_data if form else {}
 
 
 def _page(

@@ -48,6 +48,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:inventory-forget": {"GET HEAD": ADMINS_AND_OWN, "POST": who(302, 403, key_owner=302)},
     **{past: {"GET HEAD": ADMINS} for past in ("keys:past", "keys:past-export")},
     **{key: {"POST": who(302, 403, key_owner=302)} for key in ("keys:bulk-select", "keys:bulk-again")},
+    "keys:emergency": {"GET HEAD": ADMINS, "POST": who(422, 403)},
     "keys:bulk-count": {"GET HEAD": signed_in(302, outsider=302)},
     "keys:bulk": {"GET HEAD": signed_in(200, outsider=302)},
     "keys:bulk-start": {"POST": who(302, 403, key_owner=409)},

@@ -41,11 +41,12 @@ class Started:
         return same and self.purposes.get(item.key_id) == item.purpose
 
 
-def record_start(selection: Selection, actor: Actor) -> None:
+def record_start(selection: Selection, actor: Actor, reason: str = "") -> None:
     """Append the event of the start. Call this in the transaction that starts the action."""
     log.append(
         Event.BULK_STARTED,
         actor=actor,
+        reason=reason,
         act=selection.act,
         count=selection.count,
         part_of=str(selection.pk),

@@ -7,6 +7,7 @@ from datetime import date
 
 import structlog
 
+from keys import cerby
 from keys.actions.keys.adopt import adopt_key
 from keys.actions.keys.delete import delete_key
 from keys.actions.keys.edit import Edit, edit_key
@@ -22,6 +23,8 @@ from keys.validation.ownership import Ownership
 from portal.outage import is_outage
 
 Act, Outcome = Selection.Act, SelectedKey.Outcome
+EMERGENCY = frozenset({Act.STOP, Act.DRILL})
+"""Acts that do not skip a key that changed after it was selected: it is still a danger."""
 
 logger = structlog.get_logger(__name__)
 
@@ -51,7 +54,7 @@ def act_on(item: SelectedKey) -> Result:
     item.key = key
     has_begun = item.outcome == Outcome.WORKING
     changed = changes(item.seen, {**vars(key), "pk": key.pk}, has_begun=has_begun)
-    if changed:
+    if changed and selection.act not in EMERGENCY:
         return Result(Outcome.SKIPPED, f"Its {changed} changed after it was selected.")
     try:
         return _ACTS[Act(selection.act)](actor, item, has_begun)
@@ -77,6 +80,18 @@ def _delete(actor: Actor, item: SelectedKey, has_begun: bool) -> Result:
     if deleted.state == State.REVOKING:
         return Result(Outcome.BY_HAND, "Delete it in Cerby's web app, then confirm that.")
     return Result(Outcome.DONE)
+
+
+def _drill(actor: Actor, item: SelectedKey, has_begun: bool) -> Result:  # noqa: ARG001
+    """Check what an emergency stop would need, and change nothing."""
+    key = item.key
+    if key.state in ENDED:
+        return Result(Outcome.SKIPPED, "There was nothing to stop.")
+    authorize_now(actor, Action.DELETE_KEY, key)
+    if key.cerby_id is None or key.is_deleted_by_hand:
+        return Result(Outcome.DONE, "A drill: a person would have to delete it in Cerby's web app.")
+    cerby.connect().key(key.cerby_id)
+    return Result(Outcome.DONE, "A drill: it would be stopped. Cerby knows it, and it still works.")
 
 
 def _adopt(actor: Actor, item: SelectedKey, has_begun: bool) -> Result:
@@ -123,4 +138,11 @@ def _remind(actor: Actor, item: SelectedKey, has_begun: bool) -> Result:  # noqa
     return Result(Outcome.DONE, f"{left}A mail goes to {', '.join(to)}.", Event.KEY_REMINDED)
 
 
-_ACTS = {Act.DELETE: _delete, Act.ADOPT: _adopt, Act.EDIT: _edit, Act.REMIND: _remind}
+_ACTS = {
+    Act.DELETE: _delete,
+    Act.ADOPT: _adopt,
+    Act.EDIT: _edit,
+    Act.REMIND: _remind,
+    Act.STOP: _delete,
+    Act.DRILL: _drill,
+}

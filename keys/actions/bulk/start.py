@@ -10,16 +10,18 @@ from django.db import transaction
 from django.utils import timezone
 
 from keys.actions.bulk.as_started import record_start
+from keys.actions.bulk.one_key import EMERGENCY
 from keys.actions.people.accountable import active_person
 from keys.actions.people.confirm_role import authorize_now
 from keys.models import SelectedKey, Selection
 from keys.rules.bulk import TYPED_ABOVE
 from keys.rules.errors import Conflict, Invalid
 from keys.rules.policy import Action, Actor
-from keys.selectors.bulk.selection import obstacle, offered, selection_for
+from keys.selectors.bulk.selection import obstacle, offered, offered_in_emergency, selection_for
 from keys.selectors.inventory.table import visible_to
 from keys.validation.new_key import check_purpose
 from keys.validation.ownership import Ownership, check_ownership
+from keys.validation.text import check_reason
 
 Act = Selection.Act
 Enqueue = Callable[[str], object]
@@ -36,17 +38,20 @@ def start_bulk(
     purpose: str = "",
     purposes: Mapping[UUID, str] | None = None,
     ownership: Ownership | None = None,
+    reason: str = "",
 ) -> Selection:
     """Start ``act`` on the list, and ``enqueue`` it by its id, both or neither.
 
     ``typed``: the number of keys that the person typed. ``purpose`` is for all adopted keys, ``purposes`` for
-    some by their id. ``ownership``: the values to set for all edited keys, and the tags to add. The policy is
-    checked again for each key. Raises ``Invalid`` if an entry is wrong, and ``Conflict`` if the list already
-    has an action or ``act`` cannot start.
+    some by their id. ``ownership``: the values to set for all edited keys, and the tags to add. ``reason``:
+    why keys are stopped in an emergency. The policy is checked again for each key. Raises ``Invalid`` if an
+    entry is wrong, and ``Conflict`` if the list already has an action or ``act`` cannot start.
     """
     visible_to(actor)
     if act is Act.ADOPT:
         actor = authorize_now(actor, Action.ADOPT_KEY)
+    if act in EMERGENCY:
+        actor = authorize_now(actor, Action.STOP_KEYS)
     selection = selection_for(actor, selection_id)
     _check(actor, selection, act, typed)
     asks: dict[str, Any] = {}
@@ -55,6 +60,8 @@ def start_bulk(
         _check_purposes(purpose, purposes or {})
     elif act is Act.EDIT:
         asks = _check_ownership(ownership or Ownership())
+    elif act is Act.STOP:
+        check_reason(reason)
     with transaction.atomic():
         started = Selection.objects.filter(pk=selection.pk, started_at=None).update(
             act=act, asks=asks, started_at=timezone.now(), ip=actor.ip, browser=actor.browser
@@ -64,18 +71,22 @@ def start_bulk(
         if purposes:
             _store(selection, purposes)
         selection.refresh_from_db()
-        record_start(selection, actor)
+        record_start(selection, actor, reason)
         enqueue(str(selection.pk))
     return selection
 
 
 def _check(actor: Actor, selection: Selection, act: Selection.Act, typed: str) -> None:
-    if act not in offered(actor):
+    if act not in {*offered(actor), *offered_in_emergency(actor)}:
         raise Conflict("You may not do this with several keys.")
     reason = obstacle(act, selection.count)
     if reason:
         raise Conflict(reason)
-    if act is Act.DELETE and selection.count > TYPED_ABOVE and typed.strip() != str(selection.count):
+    if (
+        act in {Act.DELETE, Act.STOP}
+        and selection.count > TYPED_ABOVE
+        and typed.strip() != str(selection.count)
+    ):
         raise Invalid(typed=f"Type {selection.count}, the number of keys that will be deleted.")
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
+from django.utils import timezone
 
 from keys.actions.people.accountable import ownership_columns
 from keys.actions.people.confirm_role import authorize_now
@@ -20,6 +21,7 @@ from keys.rules.events import Event
 from keys.rules.policy import Action, Actor
 from keys.selectors.key.page import key_for
 from keys.validation import new_key
+from keys.validation.agents import check_becomes_agent
 from keys.validation.ownership import NOTE_LENGTH, Ownership, check_optional
 
 ONE_EVENT = 6_000
@@ -75,6 +77,7 @@ def _store(actor: Actor, key: ApiKey, columns: dict[str, Any], changes: Changes,
 def _columns(key: ApiKey, edit: Edit) -> dict[str, Any]:
     """Return the columns to store. People who stay are not checked again, because they may have left."""
     check_optional("note", "The note", edit.note, NOTE_LENGTH)
+    check_becomes_agent(key, edit.ownership, timezone.now())
     present = {person.email: person for person in (key.accountable, key.backup) if person}
     columns = ownership_columns(edit.ownership, default=None, present=present) | {"note": edit.note}
     if edit.purpose is None:

@@ -21,6 +21,7 @@ from keys.rules.lifecycle import State
 from keys.rules.policy import Action, Actor
 from keys.rules.scopes import in_order
 from keys.validation import existing_key
+from keys.validation.agents import check_agent
 from keys.validation.existing_key import Registration
 
 Origin = ApiKey.Origin
@@ -39,6 +40,7 @@ def register_key(
     """
     actor = authorize_now(actor, Action.REGISTER_KEY)
     existing_key.check_registration(registration, timezone.now())
+    check_agent(registration.ownership, registration.expires_at, timezone.now(), field="expires_date")
     owner = _owner(registration.owner_email)
     if not secret:
         return _declare(actor, registration, owner)

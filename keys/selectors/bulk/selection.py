@@ -122,7 +122,7 @@ class BulkPage:
 
     @property
     def must_type(self) -> bool:
-        return self.act == Act.DELETE and self.selection.count > TYPED_ABOVE
+        return self.act in {Act.DELETE, Act.STOP} and self.selection.count > TYPED_ABOVE
 
     @property
     def most_keys(self) -> int:
@@ -138,19 +138,29 @@ def bulk_page(actor: Actor, selection_id: UUID, wanted: str = "") -> BulkPage:
     return BulkPage(
         selection=selection,
         act=act,
-        acts=[(each.value, each.label) for each in offered(actor)],
+        acts=[(each.value, each.label) for each in _acts(actor, act)],
         rows=rows,
         counts=dict(grouped),
         obstacle="" if selection.act else obstacle(act, selection.count),
         waits=_waits() if selection.is_running else "",
-        by_hand=act == Act.DELETE and any(row.key.is_deleted_by_hand for row in rows),
+        by_hand=act in {Act.DELETE, Act.STOP} and any(row.key.is_deleted_by_hand for row in rows),
     )
+
+
+def _acts(actor: Actor, act: str) -> list[Selection.Act]:
+    """Return the actions for the tabs: on the way from the page for emergencies, only those."""
+    return offered_in_emergency(actor) if act in {Act.STOP, Act.DRILL} else offered(actor)
+
+
+def offered_in_emergency(actor: Actor) -> list[Selection.Act]:
+    return [Act.STOP, Act.DRILL] if actor.may(Action.STOP_KEYS) else []
 
 
 def offered(actor: Actor) -> list[Selection.Act]:
     """Return the actions for which the actor may have keys. Each key is checked again."""
     if actor.may(Action.SEE_INVENTORY):
-        return [act for act in Act if act is not Act.ADOPT or actor.may(Action.ADOPT_KEY)]
+        always = (Act.DELETE, Act.EDIT, Act.REMIND)
+        return [act for act in Act if act in always or (act is Act.ADOPT and actor.may(Action.ADOPT_KEY))]
     return [Act.DELETE, Act.EDIT]
 
 

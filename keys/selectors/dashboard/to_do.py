@@ -103,6 +103,12 @@ def _lines(now: datetime) -> list[Line | None]:
         ),
         _rotations("warning", RotationState.OVERDUE, "Retire the old key, or extend the overlap."),
         _rotations("warning", RotationState.QUIET, "Nothing uses the old key any more: retire it."),
+        _needing(
+            "warning",
+            "agent-outside",
+            "An agent needs a sponsor, a key for at most 30 days, and a vault.",
+            now,
+        ),
         _needing("warning", "unconfirmed", "Nobody has confirmed yet that these keys are stored.", now),
         _needing(
             "warning",

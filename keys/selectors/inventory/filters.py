@@ -28,6 +28,7 @@ from keys.selectors.inventory.keyset import Order, Window
 from keys.selectors.inventory.periods import SINCE, days_in, offer_days, past, window_of
 from keys.selectors.inventory.totals import Total, total
 from keys.selectors.inventory.widgets import PlainChoices, PlainInput, PlainSelect, ViewField
+from keys.validation.agents import LONGEST as AGENT_LIFE
 from keys.validation.ownership import SYSTEM_LENGTH, TAG_LENGTH, TEAM_LENGTH
 
 STATUSES = [
@@ -50,6 +51,7 @@ NEEDS = [
     ("orphan", "Nobody answers for it"),
     ("review-due", "Review date has come"),
     ("reach-grew", "Reach has grown"),
+    ("agent-outside", "Agent without sponsor, vault or short life"),
     ("removal-stuck", "Removal stuck"),
     ("waiting", "Waiting to be resolved or deleted"),
     ("not-seen", "Not confirmed by hand for long"),
@@ -103,6 +105,7 @@ _NEEDING: dict[str, Callable[[datetime], Condition]] = {
     "orphan": lambda now: conditions.marked_active("orphan", now),
     "review-due": lambda now: conditions.review_due(timezone.localdate(now), now),
     "reach-grew": lambda now: conditions.marked_active("reach_grew_at", now),
+    "agent-outside": lambda now: conditions.agent_outside(AGENT_LIFE, now),
     "removal-stuck": lambda _: conditions.marked("removal_stuck"),
     "waiting": conditions.waiting,
     "not-seen": lambda now: conditions.not_seen(unseen_since(now), now),

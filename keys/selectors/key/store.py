@@ -21,6 +21,7 @@ from keys.rules.policy import Action, Actor
 from keys.rules.scopes import reach
 from keys.selectors.key.page import grant_of, key_for
 from keys.selectors.key.reach import ReachOfKey, reach_of
+from keys.validation.agents import needs_vault
 
 _A_PAGE_WAITS = 3  # seconds
 _CAN_BE_ACKNOWLEDGED = {State.READY, State.CLAIMED}
@@ -84,6 +85,11 @@ class StorePage:
     @property
     def can_generate_another(self) -> bool:
         return self.has_ended or _never_arrived(self.key, self.grant)
+
+    @property
+    def needs_vault(self) -> bool:
+        """Return whether only saving it in Cerby counts as storing this key."""
+        return needs_vault(self.key)
 
     @property
     def can_acknowledge(self) -> bool:

@@ -1,0 +1,110 @@
+"""Test the page Emergency: all keys of a team, system, vendor or agent stop, or a drill changes nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from keys.actions.bulk.carry_out import carry_out_bulk
+from keys.models import ApiKey, Selection, fold
+from keys.rules.lifecycle import State
+from tests.cast import a_live_key
+from tests.pages.helpers import events, reason_beside, text
+from tests.support.cases import in_one_test
+
+PAGE = "/keys/emergency/"
+
+
+@pytest.fixture
+def admin(browser_of):
+    return browser_of("admin")
+
+
+def live(sandbox, owner, **columns) -> ApiKey:
+    for name in ("team", "system"):
+        if name in columns:
+            columns[f"{name}_order"] = fold(columns[name])
+    return a_live_key(sandbox, owner, **columns)[0]
+
+
+def works(sandbox) -> set[str]:
+    return {row["name"] for row in sandbox.api_keys() if row["status"] == "active"} - {"Key portal"}
+
+
+def started(browser, **entries) -> Selection:
+    """Select the keys, start the act, and carry it out as the worker does."""
+    chosen = browser.post(PAGE, entries)
+    assert chosen.status_code == 302, text(chosen)
+    act = "drill" if "drill" in entries else "stop"
+    selection = Selection.objects.latest("made_at")
+    confirmed = browser.post(f"/keys/bulk/{selection.pk}/start/", {"act": act, "reason": "It went wild."})
+    assert confirmed.status_code == 302, text(confirmed)
+    carry_out_bulk(selection.pk, lambda *_: None)
+    return selection
+
+
+@in_one_test(
+    "entries, stopped",
+    [
+        ({"by": "team", "name": "payments"}, {"One"}),
+        ({"by": "system", "name": "BigQuery"}, {"Two", "Three"}),
+        ({"by": "agent"}, {"Three", "Four"}),
+        ({"by": "agent", "name": "bigquery"}, {"Three"}),
+        ({"by": "vendor"}, {"Five"}),
+    ],
+)
+def test_it_stops_every_key_of_them_and_no_other(admin, cast, workspace, entries, stopped):
+    sandbox = workspace.sandbox
+    live(sandbox, cast.owner, name="One", team="Payments")
+    live(sandbox, cast.user, name="Two", system="BigQuery")
+    live(sandbox, cast.user, name="Three", system="BigQuery", kind="agent")
+    live(sandbox, cast.user, name="Four", kind="agent")
+    live(sandbox, cast.user, name="Five", kind="vendor")
+    before = works(sandbox)
+    started(admin, **entries)
+    assert before - works(sandbox) == stopped
+    [event] = events(type="bulk:start")
+    assert (event.reason, event.details["act"]) == ("It went wild.", "stop")
+    assert len(events(type="key:delete")) == len(stopped)
+
+
+def test_a_drill_changes_nothing_and_says_what_would_happen(admin, cast, workspace):
+    key = live(workspace.sandbox, cast.user, kind="agent")
+    selection = started(admin, by="agent", drill="yes")
+    assert ApiKey.objects.get(pk=key.pk).state == State.HELD
+    assert key.name in works(workspace.sandbox)
+    assert "it would be stopped" in text(admin.get(f"/keys/bulk/{selection.pk}/"))
+    assert not events(type="key:start-delete")
+
+
+def test_more_than_fifty_keys_stop_at_once_and_their_number_is_typed(admin, cast, workspace, sandbox):
+    for number in range(51):
+        live(sandbox, cast.user, name=f"Agent {number}", kind="agent")
+    chosen = admin.post(PAGE, {"by": "agent"})
+    page = admin.get(chosen.url)
+    assert "Stop 51 API keys?" in text(page)
+    address = f"{chosen.url.partition('?')[0]}start/"
+    for wrong in ({}, {"typed": "51"}, {"reason": "It went wild."}):
+        assert admin.post(address, {"act": "stop", **wrong}).status_code == 422
+    assert admin.post(address, {"act": "stop", "typed": "51", "reason": "It went wild."}).status_code == 302
+
+
+def test_a_key_that_changed_meanwhile_is_stopped_as_well(admin, cast, workspace):
+    key = live(workspace.sandbox, cast.user, kind="agent")
+    admin.post(PAGE, {"by": "agent"})
+    selection = Selection.objects.latest("made_at")
+    ApiKey.objects.filter(pk=key.pk).update(purpose="Another one.", version=7)
+    admin.post(f"/keys/bulk/{selection.pk}/start/", {"act": "stop", "reason": "It went wild."})
+    carry_out_bulk(selection.pk, lambda *_: None)
+    assert key.name not in works(workspace.sandbox)
+
+
+def test_nothing_is_selected_by_an_empty_or_unknown_name(admin, cast):
+    assert "Enter the name" in reason_beside(admin.post(PAGE, {"by": "team"}), "id_name")
+    assert "No active key matches" in reason_beside(admin.post(PAGE, {"by": "team", "name": "X"}), "id_name")
+    assert not Selection.objects.exists()
+
+
+def test_only_admins_may_use_it(browser_of, cast):
+    assert browser_of("user").get(PAGE).status_code == 403
+    [event] = events(type="attempt:refuse")
+    assert event.details["action"] == "key:stop"
