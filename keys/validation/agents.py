@@ -18,14 +18,15 @@ def check_agent(
     """Raise ``Invalid`` if an agent's key has no sponsor or expires too late. ``field``: of the expiry."""
     if ownership.kind != AGENT:
         return
+    problems = {}
     if not ownership.accountable:
-        raise Invalid(
-            accountable="An agent needs a human sponsor. Enter the email of the person who answers for it."
+        problems["accountable"] = (
+            "An agent needs a human sponsor. Enter the email of the person who answers for it."
         )
     if expires_at - now > LONGEST:
-        raise Invalid(
-            **{field: f"The key of an agent may be valid for at most {LONGEST.days} days from now."}
-        )
+        problems[field] = f"The key of an agent may be valid for at most {LONGEST.days} days from now."
+    if problems:
+        raise Invalid(**problems)
 
 
 def check_becomes_agent(key: ApiKey, ownership: Ownership, now: datetime) -> None:
