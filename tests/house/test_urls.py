@@ -41,6 +41,7 @@ QUARANTINED = {"keys:key-keep", "keys:health-release"}
 HELP = {"keys:help-page": "audit", "keys:help-image": "inventory.png"}
 OF_A_VIEW = {f"keys:{page}-{act}" for page in ("inventory", "activity") for act in VIEW_ACTS}
 ABOUT_A_PERSON = {f"keys:person-{act}" for act in ("remove", "sign-out", "reset-factors", "unlink")}
+OF_AN_OWNER = {"keys:person", "keys:leaving", "keys:leaving-pack"}
 ABOUT_AN_EVENT = {"keys:event", "keys:event-proof"}
 AFTER_THE_VIEW = {"keys:store-save", "keys:store-done"}
 
@@ -168,7 +169,7 @@ def _address(name: str, key: ApiKey, asker: User) -> str:
         person.added_at, person.is_active = timezone.now(), True
         person.save()
         return reverse(name, kwargs={"user_id": person.pk})
-    about: dict[str, Any] = {"user_id": key.owner_id} if name == "keys:person" else {}
+    about: dict[str, Any] = {"user_id": key.owner_id} if name in OF_AN_OWNER else {}
     if name == "keys:account-session-end":
         about = {"handle": uuid.uuid4()}
     if name in {"keys:passkey-rename", "keys:passkey-remove"}:

@@ -19,6 +19,7 @@ from keys.models import (
     DroppedValue,
     KeyScope,
     KeyTag,
+    LeaverPlan,
     MacChain,
     Node,
     Pause,
@@ -260,6 +261,9 @@ WRONG: dict[str, list[Wrong]] = {
     "selected_key_works_until": [
         selected({"outcome": "working"}),
         selected({"working_until": timezone.now()}),
+    ],
+    "leaver_plan_is_complete": [
+        lambda cast: LeaverPlan.objects.create(key=a_key(cast.admin), person=cast.admin, decision="keep")
     ],
     "user_email_is_lower_case": [person(email="New@contenzilla.example")],
     "user_role_is_known": [person(role=0), person(role=41), person(role=70)],

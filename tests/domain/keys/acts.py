@@ -38,6 +38,8 @@ from keys.actions.keys.rescope import rescope_key
 from keys.actions.keys.save_in_cerby import save_in_cerby
 from keys.actions.keys.settle_scopes import settle_scopes
 from keys.actions.keys.withdraw import withdraw_import, withdraw_key
+from keys.actions.leavers.assign import assign_tasks
+from keys.actions.leavers.plan import plan_keys
 from keys.actions.people import sign_in
 from keys.actions.people.add import add_person
 from keys.actions.people.change_password import change_password
@@ -48,14 +50,16 @@ from keys.actions.people.refresh_all import refresh_everyone
 from keys.actions.people.remove import remove_person
 from keys.actions.people.sign_out_elsewhere import sign_out_elsewhere
 from keys.actions.people.unlink_sso import unlink_sso
+from keys.actions.reach.accept import accept_reach
 from keys.actions.safeguards.keep import keep_key
 from keys.actions.safeguards.pause import begin_pause
 from keys.actions.safeguards.quarantine import Cause, end_quarantine, start_quarantine
 from keys.actions.saved_views import delete_view, edit_view, save_view, store_state
 from keys.actions.sso.link import link_person
 from keys.audit import log
-from keys.models import ApiKey, HeldBack, Quarantine, ScopeChange, Selection, User
+from keys.models import ApiKey, HeldBack, Quarantine, Reach, ScopeChange, Selection, User
 from keys.rules.events import Event
+from keys.rules.leaving import Plan
 from keys.rules.lifecycle import SETTLED_AFTER, State
 from keys.rules.policy import Role
 from keys.rules.sso import Claims
@@ -194,6 +198,22 @@ def changed_without_an_answer(scene: Scene) -> Act:
     return lambda: settle_scopes(key)
 
 
+def grown(scene: Scene) -> uuid.UUID:
+    now = timezone.now()
+    Reach.objects.create(person=scene.cast.admin, counted_at=now, due_at=now, secrets=2)
+    return a_key(scene.cast.admin, reach_since=now - timedelta(days=1), reach_grew_at=now).id
+
+
+def planning(scene: Scene) -> Act:
+    key = a_key(scene.cast.guest)
+    return lambda: plan_keys(scene.me, key.owner_id, [key.pk], Plan("remove"))
+
+
+def leaving(scene: Scene) -> Act:
+    a_key(scene.cast.guest, owner_left_at=timezone.now())
+    return assign_tasks
+
+
 def elsewhere(scene: Scene) -> Act:
     people.signed_in(scene.cast.admin)
     return lambda: sign_out_elsewhere(scene.me, here="")
@@ -306,6 +326,9 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
         on(edit_key, Scene.key, Edit(Ownership(team="Data"), note="", purpose="Exports."), version=0),
         ["key:edit"],
     ),
+    "reach/accept": (on(accept_reach, grown), ["key:reach-accept"]),
+    "leavers/plan": (planning, ["key:plan"]),
+    "leavers/assign": (leaving, ["key:owner-leave"]),
     "keys/correct": (on(correct_key, declared, CORRECTION, version=0), ["key:correct"]),
     "keys/withdraw": (on(withdraw_key, declared, reason="Registered twice."), ["key:withdraw"]),
     "keys/withdraw: an import": (
@@ -338,6 +361,7 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
 }
 NO_ACT_OF_ITS_OWN = {
     **dict.fromkeys(("bulk/freeze", "bulk/as_started", "bulk/carry_out", "bulk/one_key"), "test_bulk.py"),
+    "reach/count": "counts what people own in Cerby, and records which keys can open more: test_reach.py",
     "dropped": "remembers what could not be read, for an alert: tests/cerby/test_published.py",
     **dict.fromkeys(
         tuple(f"sso/{step}" for step in ("begin", "confirm", "find", "link", "refuse", "take")),
