@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from keys.actions.bulk.carry_out import carry_out_bulk
-from keys.models import ApiKey, Selection, fold
+from keys.models import ApiKey, Selection
+from keys.rules.folded_text import fold
 from keys.rules.lifecycle import State
 from tests.cast import a_live_key
 from tests.pages.helpers import events, reason_beside, text
