@@ -16,8 +16,8 @@ from keys.actions.audit.verify import carry_out, verify_daily
 from keys.actions.bulk.carry_out import carry_out_bulk
 from keys.actions.bulk.freeze import forget_old_selections
 from keys.actions.keys.reconcile import reconcile_due
-from keys.actions.lineage.advance import advance_all, advance_due
 from keys.actions.leavers.assign import assign_tasks
+from keys.actions.lineage.advance import advance_all, advance_due
 from keys.actions.people.refresh_all import read_everyone
 from keys.actions.people.throttle import forget_old
 from keys.actions.reach.count import count_reach
