@@ -42,7 +42,7 @@ def assignee(key: ApiKey) -> User | None:
 
 def _close() -> None:
     """Close the open tasks of keys that have ended or whose owner is back."""
-    is_over = ~Q(key__phase=Phase.LIVE) | Q(key__owner_left_at=None)
+    is_over = ~Q(key__phase=Phase.LIVE) | Q(key__expires_at__lte=timezone.now()) | Q(key__owner_left_at=None)
     over = LeaverPlan.objects.filter(is_over, open_since__isnull=False).values("pk")
     LeaverPlan.objects.filter(pk__in=list(over.values_list("pk", flat=True)[:AT_ONCE])).update(
         open_since=None, assigned=None
@@ -52,7 +52,8 @@ def _close() -> None:
 def _without_plan() -> QuerySet[ApiKey]:
     plans = LeaverPlan.objects.filter(key=OuterRef("pk"))
     decided = plans.filter(~Q(decision="") | Q(open_since__isnull=False), person=OuterRef("owner"))
-    keys = ApiKey.objects.filter(~Exists(decided), phase=Phase.LIVE, owner_left_at__isnull=False)
+    live = ApiKey.objects.filter(phase=Phase.LIVE, expires_at__gt=timezone.now(), owner_left_at__isnull=False)
+    keys = live.filter(~Exists(decided))
     return keys.select_related(*_PEOPLE)
 
 
@@ -60,7 +61,8 @@ def _to_decide_again() -> QuerySet[LeaverPlan]:
     """Return the plans whose last day has passed, and the open tasks of people who cannot sign in now."""
     passed = Q(open_since=None, decision="keep", until__lt=timezone.localdate())
     gone = Q(open_since__isnull=False, assigned__is_active=False)
-    plans = LeaverPlan.objects.filter(passed | gone, key__phase=Phase.LIVE, key__owner_left_at__isnull=False)
+    live = Q(key__phase=Phase.LIVE, key__expires_at__gt=timezone.now(), key__owner_left_at__isnull=False)
+    plans = LeaverPlan.objects.filter(live, passed | gone)
     return plans.select_related(*(f"key__{name}" for name in _PEOPLE))
 
 

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from keys.audit.explanations import damage_in_words
-from keys.models import ApiKey, Quarantine, SavedView, Selection
+from keys.models import ApiKey, LeaverPlan, Quarantine, SavedView, Selection
 from keys.rules import formatting
 from keys.rules.events import OWNERSHIP, Event
 from keys.rules.lifecycle import State
@@ -26,12 +26,14 @@ NOT_SHOWN = {
 _LABELS = {
     "act": "action",
     "as_of": "as of",
+    "assigned": "task of",
     "because": "reason for the rotation",
     "candidates": "words compared",
     "cerby_id": "id in Cerby",
     "count": "number",
     "created_at": "created on",
     "damage": "places with damage",
+    "decision": "plan",
     "events": "number of events",
     "expires_at": "expires",
     "former_until": "end of the overlap before",
@@ -40,6 +42,7 @@ _LABELS = {
     "from_state": "before that",
     "further_refusals": "also refused",
     "group": "what was confirmed",
+    "grown": "new items of its owner",
     "hits": "keys found",
     "how": "stored",
     "import": "number of the import",
@@ -57,6 +60,7 @@ _LABELS = {
     "people": "people in all",
     "person": "person's number in the portal",
     "provider": "sign-in provider",
+    "reach": "items of its owner",
     "read_at": "read on",
     "review_on": "review on",
     "remaining": "codes left",
@@ -130,6 +134,8 @@ _ACTS = {
     Selection.Act.ADOPT: "adopt keys",
     Selection.Act.EDIT: "edit keys",
     Selection.Act.REMIND: "remind owners",
+    Selection.Act.STOP: "stop keys in an emergency",
+    Selection.Act.DRILL: "drill an emergency",
 }
 _GROUPS = {
     Group.CONFIRMED: "keys that Cerby shows as active",
@@ -163,6 +169,9 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "environment": lambda value: _of(dict(ApiKey.Environment.choices), value).lower(),
     "because": lambda value: _of({each.value: each.label for each in Because}, value).lower(),
     "overlap": lambda value: formatting.duration(timedelta(seconds=value)),
+    "decision": lambda value: _of(dict(LeaverPlan.Decision.choices), value).lower(),
+    "grown": lambda value: _items(value),
+    "reach": lambda value: _items(value),
     "proof": lambda value: _of(_PROOFS, value),
     "origin": lambda value: _of(dict(ApiKey.Origin.choices), value),
     "action": lambda value: _of({action.value: action.words for action in Action}, value),
@@ -176,6 +185,10 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "further_refusals": lambda value: f"{value} more time{'' if value == 1 else 's'}",
 }
 """How a value of a detail becomes words, if it is a code or a list of them."""
+
+
+def _items(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {items}" for items, count in sorted(counts.items()))
 
 
 def _of(words: Any, value: Any) -> str:

@@ -129,7 +129,7 @@ def red_plans(now: datetime) -> QuerySet[LeaverPlan]:
 def tasks_of(actor: Actor) -> list[LeaverPlan]:
     """Return the person's tasks, the oldest first. For admins, also those that are for any admin."""
     mine = Q(assigned_id=actor.user_id)
-    if actor.may(Action.PLAN_LEAVING):
+    if actor.may(Action.SEE_INVENTORY):
         mine |= Q(assigned=None) & ~Q(person_id=actor.user_id)
     plans = open_plans().filter(mine).select_related("key", "person")
     return list(plans.order_by("open_since")[:TASKS])
