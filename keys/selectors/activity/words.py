@@ -158,6 +158,12 @@ _MOMENTS = {
     *("use_read_at", "used_at", "former_until"),
 }
 _SCOPES = {"scopes", "before", "after", "not_granted", "not_checkable"}
+
+
+def _items(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {items}" for items, count in sorted(counts.items()))
+
+
 _WORDS: dict[str, Callable[[Any], str]] = {
     "from_state": lambda value: _of(_STATES, value),
     "state": lambda value: _of(_STATES, value),
@@ -170,8 +176,8 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "because": lambda value: _of({each.value: each.label for each in Because}, value).lower(),
     "overlap": lambda value: formatting.duration(timedelta(seconds=value)),
     "decision": lambda value: _of(dict(LeaverPlan.Decision.choices), value).lower(),
-    "grown": lambda value: _items(value),
-    "reach": lambda value: _items(value),
+    "grown": _items,
+    "reach": _items,
     "proof": lambda value: _of(_PROOFS, value),
     "origin": lambda value: _of(dict(ApiKey.Origin.choices), value),
     "action": lambda value: _of({action.value: action.words for action in Action}, value),
@@ -185,10 +191,6 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "further_refusals": lambda value: f"{value} more time{'' if value == 1 else 's'}",
 }
 """How a value of a detail becomes words, if it is a code or a list of them."""
-
-
-def _items(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count:,} {items}" for items, count in sorted(counts.items()))
 
 
 def _of(words: Any, value: Any) -> str:
