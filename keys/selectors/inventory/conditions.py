@@ -30,7 +30,7 @@ FEW = 1000
 MANY = 3_000
 """The limit if no index has the page's order. If more match, a walk soon finds 50, even among a million."""
 
-AGENTS = 5_000
+AGENTS = 2_000
 """Keys of agents that one condition asks."""
 
 _CREATED = (F("created_at"), F("id"))
@@ -297,8 +297,9 @@ def agent_outside(longest: timedelta, now: datetime) -> Condition:
 
     It asks only the newest keys of agents: no index has these keys together.
     """
-    active = ApiKey.objects.filter(kind="agent", listed__isnull=False, phase=Phase.LIVE, expires_at__gt=now)
-    first = active.order_by("-created_at", "-id").values("pk")[:AGENTS]
+    active = in_phase(Phase.LIVE, Window(low=now)).checked
+    agents = ApiKey.objects.filter(active, kind="agent").order_by("-created_at", "-id")
+    first = agents.values("pk")[:AGENTS]
     outside = Q(orphan__isnull=False) | Q(stored_in="") | Q(expires_at__gt=F("created_at") + longest)
     return Condition(found=Q(pk__in=first) & outside, checked=Q(pk__in=first) & outside, few=MANY)
 
