@@ -16,7 +16,16 @@ from django.utils import timezone
 from keys.audit import log
 from keys.audit.results import seal_of
 from keys.crypto.password_hash import digest_of_hash
-from keys.models import ApiKey, AuditEvent, SelectedKey, Selection, SessionStore, User, Verification
+from keys.models import (
+    ApiKey,
+    AuditEvent,
+    LeaverPlan,
+    SelectedKey,
+    Selection,
+    SessionStore,
+    User,
+    Verification,
+)
 from keys.rules.events import Event
 from keys.rules.formatting import utc_microseconds
 from keys.rules.lifecycle import State
@@ -206,6 +215,11 @@ def a_selection(owner: User, key: ApiKey) -> Selection:
     made = Selection.objects.create(user=owner, made_at=timezone.now(), count=1)
     SelectedKey.objects.create(selection=made, key=key, position=0)
     return made
+
+
+def an_endless_plan(cast: Cast) -> LeaverPlan:
+    """Try to create a plan to keep a key without a last day, which the database refuses."""
+    return LeaverPlan.objects.create(key=a_key(cast.admin), person=cast.admin, decision="keep")
 
 
 def an_event(**columns: Any) -> AuditEvent:

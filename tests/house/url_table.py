@@ -105,7 +105,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:people": {"GET HEAD": ADMINS},
     "keys:person-add": {"GET HEAD": ADMINS, "POST": CHANGED_BY_ADMINS},
     "keys:person": {"GET HEAD": ADMINS},
-    "keys:leaving": {"GET HEAD": ADMINS, "POST": who(422, 403)},
+    "keys:leaving": {"GET HEAD": ADMINS_AND_OWN, "POST": who(422, 403, key_owner=422)},  # who is accountable
     "keys:leaving-pack": {"POST": ADMINS},
     "keys:person-remove": {"GET HEAD": ADMINS, "POST": CHANGED_BY_ADMINS},
     "keys:person-sign-out": {"GET HEAD": ADMINS, "POST": CHANGED_BY_ADMINS},

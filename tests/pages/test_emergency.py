@@ -55,6 +55,7 @@ def started(browser, **entries) -> Selection:
 )
 def test_it_stops_every_key_of_them_and_no_other(admin, cast, workspace, entries, stopped):
     sandbox = workspace.sandbox
+    sandbox.restore(workspace.untouched)  # the cases share it
     live(sandbox, cast.owner, name="One", team="Payments")
     live(sandbox, cast.user, name="Two", system="BigQuery")
     live(sandbox, cast.user, name="Three", system="BigQuery", kind="agent")

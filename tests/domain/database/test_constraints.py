@@ -19,7 +19,6 @@ from keys.models import (
     DroppedValue,
     KeyScope,
     KeyTag,
-    LeaverPlan,
     MacChain,
     Node,
     Pause,
@@ -39,7 +38,7 @@ from keys.models import (
     User,
 )
 from keys.rules.lifecycle import State
-from tests.cast import Cast, a_key, an_event
+from tests.cast import Cast, a_key, an_endless_plan, an_event
 from tests.domain.rotation.steps import a_rotation
 from tests.support.cases import in_one_test
 from tests.support.sealed_log import without_triggers
@@ -262,9 +261,7 @@ WRONG: dict[str, list[Wrong]] = {
         selected({"outcome": "working"}),
         selected({"working_until": timezone.now()}),
     ],
-    "leaver_plan_is_complete": [
-        lambda cast: LeaverPlan.objects.create(key=a_key(cast.admin), person=cast.admin, decision="keep")
-    ],
+    "leaver_plan_is_complete": [an_endless_plan],
     "user_email_is_lower_case": [person(email="New@contenzilla.example")],
     "user_role_is_known": [person(role=0), person(role=41), person(role=70)],
     "user_signs_in_only_when_added": [person(is_active=True, added_at=None)],

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from keys.actions.leavers import assign
@@ -188,9 +187,3 @@ def test_only_admins_and_people_who_answer_for_the_key_decide(cast, workspace):
     with pytest.raises(NotAllowed):
         leaving_page(actor(cast.login_only), cast.guest.pk)
     assert not leaving_page(actor(cast.user), cast.guest.pk).all_of_them
-
-
-def test_the_database_refuses_a_plan_that_is_not_complete(cast):
-    key = a_key(cast.guest)
-    with pytest.raises(IntegrityError), transaction.atomic():
-        LeaverPlan.objects.create(key=key, person=cast.guest, decision="keep")
