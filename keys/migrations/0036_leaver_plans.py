@@ -17,7 +17,7 @@ def _person(related_name: str, *, null: bool = True) -> models.ForeignKey:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("keys", "0034_rotation")]
+    dependencies = [("keys", "0035_event_by_actor_and_type")]
 
     operations = [
         migrations.CreateModel(
