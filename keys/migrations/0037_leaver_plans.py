@@ -17,7 +17,7 @@ def _person(related_name: str, *, null: bool = True) -> models.ForeignKey:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("keys", "0035_event_by_actor_and_type")]
+    dependencies = [("keys", "0036_rotation_by_reason")]
 
     operations = [
         migrations.CreateModel(

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("keys", "0036_leaver_plans")]
+    dependencies = [("keys", "0037_leaver_plans")]
 
     operations = [
         migrations.AlterField(
