@@ -22,34 +22,22 @@ from keys.actions.rotation.kill import kill_old_key
 from keys.actions.rotation.retire import retire_old_key
 from keys.actions.rotation.start import start_rotation
 from keys.models import ApiKey, AuditEvent, Rotation, User
-from keys.rules.batches import batches
 from keys.rules.errors import Conflict
 from keys.rules.lifecycle import HOLDS_ITS_NAME, State
 from keys.rules.rotation import Because, Rotating
 from tests import cast as people
 from tests.cast import a_key, an_unsaved_key
 from tests.domain.rotation.steps import a_rotation, again, request_for
-from tests.support.own_database import Address
 from tests.support.racing import meet, race
 
 WHY = "To test with."
-AT_ONCE = 50
 ENDS = ("rotation:retire", "rotation:kill", "rotation:call-off")
 
 
 @pytest.fixture
 def size(nightly: bool) -> tuple[int, int]:
     """Return the numbers of processes and of rotations."""
-    return (24, 300) if nightly else (5, 3)
-
-
-def raced(database: Address, runner: str, subjects: list[Any], processes: int) -> list[list[Any]]:
-    """Race for all subjects, a few at a time, because one race may take two minutes."""
-    return [
-        told
-        for part in batches(subjects, AT_ONCE)
-        for told in race(database, f"{__name__}:{runner}", part, processes=processes)
-    ]
+    return (24, 20) if nightly else (5, 3)
 
 
 def settings_of_race() -> dict[str, Any]:
@@ -86,7 +74,7 @@ def test_of_many_who_rotate_a_key_one_succeeds(database, committed_cast, size):
         {"way": way, "key": str(a_key(committed_cast.admin).pk), "settings": settings_of_race()}
         for way in ["portal"] * rounds + ["naive"]
     ]
-    *outcomes, naive = raced(database, "start", subjects, processes)
+    *outcomes, naive = race(database, f"{__name__}:start", subjects, processes=processes)
     for subject, told in zip(subjects, outcomes, strict=False):
         assert sorted(told) == ["refused"] * (processes - 1) + ["started"]
         old = uuid.UUID(subject["key"])
@@ -140,7 +128,7 @@ def test_of_many_who_end_a_rotation_one_succeeds_and_one_key_stays(database, com
         {"way": way, "rotation": str(_overlapping(committed_cast.admin).pk), "settings": settings_of_race()}
         for way in ["portal"] * rounds + ["naive"]
     ]
-    *outcomes, _ = raced(database, "end", subjects, processes)
+    *outcomes, _ = race(database, f"{__name__}:end", subjects, processes=processes)
     for subject, told in zip(subjects, outcomes, strict=False):
         rotation = Rotation.objects.select_related("old", "new").get(pk=subject["rotation"])
         ended = [name for name in told if name in {"retire", "abandon", "kill"}]
