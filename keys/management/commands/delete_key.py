@@ -11,16 +11,21 @@ from uuid import UUID
 from django.conf import settings
 from django.core.management.base import CommandError
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from keys.actions.factors.ask import grace_ends
+from keys.actions.factors.use import use_code
 from keys.actions.keys.delete import delete_key
 from keys.actions.people import sign_in
 from keys.management.for_people import CommandForPeople
 from keys.models import ApiKey, User
+from keys.models.factor import APP, METHODS, has_factor
 from keys.rules.errors import PortalError
 from keys.rules.events import Event
+from keys.rules.factors import Required, must_have_factor
 from keys.rules.lifecycle import State
-from keys.rules.policy import Actor
+from keys.rules.policy import Actor, Role
 from keys.rules.visible import visible
 from keys.selectors.key.page import key_for
 
@@ -30,8 +35,8 @@ BROWSER = "manage.py delete_key"
 
 class Command(CommandForPeople):
     help = (
-        "Delete an API key. It asks for the password of the person who deletes it and for a confirmation. "
-        "Cerby must confirm the person's role, as on the page."
+        "Delete an API key. It asks for the password of the person who deletes it, for their second factor "
+        "if they have one, and for a confirmation. Cerby must confirm the person's role, as on the page."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -83,8 +88,31 @@ def _signed_in(email: str) -> Actor:
         sign_in.record_refused(user, reason, ip="", browser=BROWSER)
         raise CommandError("This person may not sign in to the portal. Nothing was deleted.")
     actor = user.as_actor(browser=BROWSER)
-    sign_in.record_confirmation(actor, method="password")
+    factor = _second_factor(user, actor)
+    for method in filter(None, ("password", factor)):
+        sign_in.record_confirmation(actor, method=method)
     return actor
+
+
+@sensitive_variables()
+def _second_factor(user: User, actor: Actor) -> str:
+    """Ask for the second factor, as the page does. Return its name, or an empty string if there is none."""
+    if not has_factor(user.pk):
+        is_asked = must_have_factor(Required(settings.PORTAL_MFA_REQUIRED), Role(user.role))
+        if is_asked and user.factor_asked_at and timezone.now() >= grace_ends(user.factor_asked_at):
+            raise CommandError("This person must add a second factor first. Nothing was deleted.")
+        return ""
+    code = _line("Code of the authenticator app, or a recovery code: ")
+    used = use_code(actor, code.strip(), recovery=True)
+    if used is None:
+        sign_in.record_failure(
+            user.email, Event.IDENTITY_CONFIRMED, ip="", browser=BROWSER, method=METHODS[APP]
+        )
+        raise CommandError(
+            "This code is wrong, or was used already. With a passkey alone, delete the key on its page. "
+            "Nothing was deleted."
+        )
+    return METHODS[used.type]
 
 
 def _line(prompt: str) -> str:

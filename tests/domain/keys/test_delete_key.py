@@ -11,10 +11,11 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from keys.actions.keys.revoke import revoke_key
-from keys.models import ApiKey
+from keys.models import ApiKey, User
 from keys.rules.lifecycle import State
 from tests.cast import a_key, a_live_key
 from tests.pages.helpers import events
+from tests.support.authenticators import add_app, code_of
 
 PASSWORD = "a long enough password 1"
 
@@ -63,6 +64,25 @@ def test_nothing_is_deleted_without_each_check(delete, declared, email, lines, s
         delete(str(declared.pk), email, *lines)
     declared.refresh_from_db()
     assert declared.state == State.HELD
+
+
+def test_a_person_with_a_second_factor_needs_it_here_too(delete, declared, cast, browser_of):
+    secret, _ = add_app(browser_of("admin"))
+    for lines in ([PASSWORD, "Payroll"], [PASSWORD, "000000", "Payroll"]):
+        with pytest.raises(CommandError, match="This code is wrong"):
+            delete(str(declared.pk), cast.admin.email, *lines)
+    delete(str(declared.pk), cast.admin.email, PASSWORD, code_of(secret), "Payroll")
+    declared.refresh_from_db()
+    assert declared.state == State.REVOKING
+    confirmed = events(type="session:confirm", outcome="done", browser="manage.py delete_key")
+    assert [event.details["method"] for event in confirmed] == ["password", "app"]
+
+
+def test_a_person_who_must_have_a_second_factor_adds_it_first(delete, declared, cast, settings):
+    settings.PORTAL_MFA_REQUIRED, settings.PORTAL_MFA_GRACE_DAYS = "admins", 7
+    User.objects.filter(pk=cast.admin.pk).update(factor_asked_at=timezone.now() - timedelta(days=8))
+    with pytest.raises(CommandError, match="must add a second factor"):
+        delete(str(declared.pk), cast.admin.email, PASSWORD, "Payroll")
 
 
 def test_it_asks_cerby_for_the_role_as_the_page_does(delete, declared, cast, settings, caplog):
