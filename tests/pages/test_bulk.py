@@ -155,6 +155,11 @@ def test_deleting_takes_at_most_fifty_and_the_typed_number(admin, cast):
         assert "Type 11" in text(refused)
     assert not Selection.objects.exclude(started_at=None).exists()
     started(admin, keys[:10], "delete")
+    for most, status in ((51, 409), (50, 302)):  # together with the ten, which are not done yet
+        address = select(admin, *keys[10:most], act="delete")["Location"].partition("?")[0]
+        answer = admin.post(f"{address}start/", {"act": "delete", "typed": str(most - 10)})
+        assert answer.status_code == status, most
+    assert Selection.objects.exclude(started_at=None).count() == 2
 
 
 def test_keys_that_changed_meanwhile_are_skipped_and_reported(admin, cast, workspace):

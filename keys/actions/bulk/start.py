@@ -7,14 +7,15 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Sum
 from django.utils import timezone
 
 from keys.actions.bulk.as_started import record_start
 from keys.actions.bulk.one_key import EMERGENCY
 from keys.actions.people.accountable import active_person
 from keys.actions.people.confirm_role import authorize_now
-from keys.models import SelectedKey, Selection
-from keys.rules.bulk import TYPED_ABOVE
+from keys.models import SelectedKey, Selection, User
+from keys.rules.bulk import MOST_DELETED, TYPED_ABOVE
 from keys.rules.errors import Conflict, Invalid
 from keys.rules.policy import Action, Actor
 from keys.selectors.bulk.selection import obstacle, offered, offered_in_emergency, selection_for
@@ -63,6 +64,8 @@ def start_bulk(
     elif act is Act.STOP:
         check_reason(reason)
     with transaction.atomic():
+        if act is Act.DELETE:
+            _check_other_deletions(selection)
         started = Selection.objects.filter(pk=selection.pk, started_at=None).update(
             act=act, asks=asks, started_at=timezone.now(), ip=actor.ip, browser=actor.browser
         )
@@ -88,6 +91,24 @@ def _check(actor: Actor, selection: Selection, act: Selection.Act, typed: str) -
         and typed.strip() != str(selection.count)
     ):
         raise Invalid(typed=f"Type {selection.count}, the number of keys that will be deleted.")
+
+
+def _check_other_deletions(selection: Selection) -> None:
+    """Raise ``Conflict`` if, with the person's deletions that are running, too many keys are deleted at once.
+
+    The person's deletions take turns until the transaction ends.
+    """
+    User.objects.select_for_update(no_key=True).get(pk=selection.user_id)
+    since = timezone.now() - Selection.KEPT
+    mine = Selection.objects.filter(
+        user_id=selection.user_id, act=Act.DELETE, made_at__gt=since, finished_at=None
+    )
+    running = mine.exclude(pk=selection.pk).aggregate(keys=Sum("count"))["keys"] or 0
+    if running and running + selection.count > MOST_DELETED:
+        raise Conflict(
+            f"You are deleting {running} other keys. At most {MOST_DELETED} can be deleted at once. Try "
+            "again when that is done."
+        )
 
 
 def _check_purposes(purpose: str, purposes: Mapping[UUID, str]) -> None:
