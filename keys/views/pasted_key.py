@@ -21,8 +21,9 @@ def has_pasted_key(request: HtmxHttpRequest) -> bool:
     addresses of the page after the sign-in and of the list to return to are not searched: a page with a key
     in its address leads nowhere.
     """
-    said = (values for name, values in request.GET.lists() if name not in {"next", "back"})
-    return any(may_contain_a_key(value) for values in said for value in values)
+    given = ((name, value) for name, values in request.GET.lists() for value in values)
+    said = (value for name, value in given if not (name in {"next", "back"} and value.startswith("/")))
+    return any(may_contain_a_key(value) for value in said)
 
 
 def refuse_pasted_key(request: HtmxHttpRequest) -> HttpResponse:

@@ -23,6 +23,8 @@ KEY = "sbx_Tn4xPq8Zr2Lm6Kd0Vw5Yb3Hc7Jf1Gs9A"
         *(f"/{path}/export/?{name}={KEY}" for path, name in (("keys", "q"), ("activity", "actor"))),
         f"/people/add/?email={KEY}",
         f"/?anything={KEY}",
+        f"/keys/?back={KEY}",
+        f"/accounts/reauthenticate/?next={KEY}",
     ],
 )
 def test_it_leads_to_is_this_ours_and_leaves_no_trace(browser_of, caplog, address):
