@@ -14,6 +14,7 @@ from keys.models import ApiKey, PeriodicJob
 from keys.rules.policy import Action, Actor
 from keys.selectors.counts import bounded_count
 from keys.selectors.health.worker import JOB_WORDS, JobState, job_rows, job_states
+from keys.selectors.inventory.job_results import Part, parts
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class JobHealth:
     last_run: datetime | None
     seconds: float | None
     outcome: str
-    summary: str
+    result: list[Part]
     late: bool
     not_yet: bool
 
@@ -55,7 +56,7 @@ def _job(name: str, row: PeriodicJob | None, state: JobState) -> JobHealth:
         last_run=finished,
         seconds=seconds,
         outcome={True: "done", False: "failed", None: ""}[row.succeeded if row else None],
-        summary=row.summary if row else "",
+        result=parts(name, row.summary if row else ""),
         late=state is JobState.LATE,
         not_yet=state is JobState.NOT_YET,
     )

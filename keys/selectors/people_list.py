@@ -23,6 +23,7 @@ from keys.rules.folded_text import fold
 from keys.rules.policy import Action, Actor, Role
 from keys.selectors.inventory.keyset import PAGE_SIZE, BoundedCountOf, Page
 from keys.selectors.inventory.widgets import PlainInput, PlainSelect
+from keys.selectors.people import unknown_roles
 
 MOST_CHECKED = 5000
 """Rows that one page reads at most."""
@@ -52,7 +53,17 @@ class PeopleForm(forms.Form):
     after = forms.IntegerField(required=False, min_value=0, max_value=_LARGEST_ID)
     before = forms.IntegerField(required=False, min_value=0, max_value=_LARGEST_ID)
 
+    def __init__(self, params: QueryDict) -> None:
+        super().__init__(params)
+        role = self.fields["role"]
+        assert isinstance(role, forms.ChoiceField)
+        for one in unknown_roles():
+            words = f"Not known: {one.identifier or 'not readable'}"
+            role.choices = [*role.widget.choices, (f"{UNKNOWN}{one.identifier}", words)]
 
+
+UNKNOWN = "unknown:"
+"""The start of the filter by a role of Cerby's that the portal does not know."""
 FILTERS = ("q", "role", "access", "keys", "left")
 
 
@@ -138,7 +149,10 @@ def _walk(
 
 
 def _narrowed(people: QuerySet[User], chosen: dict[str, Any]) -> QuerySet[User]:
-    if chosen["role"]:
+    if chosen["role"].startswith(UNKNOWN):
+        name = chosen["role"].removeprefix(UNKNOWN)
+        people = people.filter(role_known=False, left_at=None, cerby_role=name)
+    elif chosen["role"]:
         people = people.filter(role=int(chosen["role"]))
     if chosen["access"]:
         people = people.filter(is_active=chosen["access"] == "yes")

@@ -47,8 +47,8 @@ def _parsed(content: bytes) -> Element:
     assert errors == []
     root = _copied(page if b"<html" in content else page[0])
     root.finalize()
-    is_part = root.name == "body" and len(root.children) == 1
-    return root.children[0] if is_part else root
+    [first, *others] = root.children or [""]
+    return first if root.name == "body" and not others and isinstance(first, Element) else root
 
 
 def _copied(node: etree._Element) -> Element:

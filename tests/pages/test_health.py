@@ -167,14 +167,14 @@ def test_it_shows_how_far_the_log_is_sealed_and_signed(browser_of, own_audit_fil
         "ok",
     )
     AuditEvent.objects.bulk_create(an_event() for _ in range(3))
-    assert "Waiting 3 events, since" in told_of_the_log(admin)[0]
+    assert "Waiting 3 events , since" in told_of_the_log(admin)[0]
     seal_all(uuid.UUID(int=1))
     sign()
     an_event().save()
     said, status = told_of_the_log(admin)
-    assert "Sealed 3 events, up to" in said
-    assert "Waiting 1 event, since" in said
-    assert "Last signed 3 events," in said
+    assert "Sealed 3 events , up to" in said
+    assert "Waiting 1 event , since" in said
+    assert "Last signed 3 events ," in said
     assert status == "ok"
 
 

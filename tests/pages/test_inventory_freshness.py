@@ -35,7 +35,7 @@ def test_it_shows_the_time_and_the_number_of_confirmed_keys(admin, cast, sandbox
     sweep.func()
     said = line(admin)
     assert said.startswith("As of ")
-    assert "2 of 3 live keys confirmed, 1 discovered, 1 missing." in said
+    assert "2 of 3 live keys confirmed , 1 discovered , 1 missing ." in said, "three links"
 
 
 def test_who_sees_their_own_keys_alone_is_not_told_of_others(browser_of, cast, sandbox):

@@ -52,10 +52,10 @@ def cerby_line(now: datetime) -> HealthLine:
     if inventory.problem:
         words, tone = f"Last compared {when}. {inventory.problem}", "danger"
     elif inventory.compared_at:
-        words, tone = f"Compared {when}: {inventory.result}.", "ok"
+        words, tone = f"Compared {when}: {''.join(part.words for part in inventory.result)}.", "ok"
     else:
         words, tone = "The inventory has not been compared with Cerby yet.", "warning"
-    return HealthLine("Cerby", words, tone, reverse("keys:inventory"))
+    return HealthLine("Cerby", words, tone, reverse("keys:inventory", query={"status": "live"}))
 
 
 def _people_line(now: datetime) -> HealthLine:

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.utils import timezone
 
-from keys.models import ApiKey
+from keys.models import LISTED, ApiKey
 from keys.rules.lifecycle import Phase
 from keys.selectors.counts import bounded_count, count_label
 
 
 @dataclass(frozen=True)
 class Pepper:
-    """``keys`` and ``active`` are bounded counts. ``is_known``: configured. ``is_used``: for new keys."""
+    """``keys`` and ``active`` are bounded counts, without keys that the inventory does not list.
+
+    ``is_known``: configured. ``is_used``: for new keys.
+    """
 
     id: str
     keys: int
@@ -26,7 +29,15 @@ class Pepper:
     @property
     def in_words(self) -> str:
         """The counts as ``312 active keys, 1,000+ in all``."""
-        return f"{count_label(self.active)} active keys, {count_label(self.keys)} in all"
+        return f"{self.active_words}, {self.all_words}"
+
+    @property
+    def active_words(self) -> str:
+        return f"{count_label(self.active)} active key{'' if self.active == 1 else 's'}"
+
+    @property
+    def all_words(self) -> str:
+        return f"{count_label(self.keys)} in all"
 
     @property
     def may_go(self) -> bool:
@@ -53,7 +64,7 @@ def _in_use() -> Iterator[str]:
 
 
 def _counted(id_: str, known: list[str]) -> Pepper:
-    keys = ApiKey.objects.filter(fingerprint__isnull=False, pepper_id=id_).order_by()
+    keys = ApiKey.objects.filter(LISTED, fingerprint__isnull=False, pepper_id=id_).order_by()
     active = keys.filter(phase=Phase.LIVE, expires_at__gt=timezone.now())
     return Pepper(
         id=id_,

@@ -180,6 +180,15 @@ def removed(window: Window) -> Condition:
     )
 
 
+def with_pepper(pepper: str) -> Condition:
+    """Return the condition for keys whose fingerprint was made with ``pepper``."""
+    return Condition(
+        found=Q(pepper_id=pepper, fingerprint__isnull=False),
+        checked=Q(Exact(Unindexed(F("pepper_id")), pepper)),
+        few=MANY,
+    )
+
+
 def of_role(role: int) -> Condition:
     """Return the condition for keys whose owner has ``role``."""
     people = User.objects.filter(role=role)

@@ -35,6 +35,7 @@ STATUSES = [
     ("active", "Active"),
     ("pending", "Pending"),
     ("expired", "Expired"),
+    ("live", "Active or expired"),
     ("removed", "Removed"),
     ("failed", "Failed"),
     ("withdrawn", "Withdrawn"),
@@ -68,7 +69,7 @@ OF_OWNERSHIP = ("accountable", "backup", "team", "system", "tag", "kind", "envir
 
 MORE = (*OF_OWNERSHIP, "made", "removed", "role")
 """The filters that the page shows under "More filters"."""
-FILTERS = ("q", "status", "scope", "owner", "expires", "needs", "origin", *MORE)
+FILTERS = ("q", "status", "scope", "owner", "expires", "needs", "origin", *MORE, "pepper")
 
 MOST_OWNERS, LONGEST_EMAIL = 20, 254
 EXPIRY_WINDOWS = [("1", "in 24 hours"), ("7", "in 7 days"), ("30", "in 30 days"), ("90", "in 90 days")]
@@ -91,6 +92,7 @@ _WITH_STATUS: dict[str, Callable[[datetime], Condition]] = {
     "active": lambda now: conditions.in_phase(Phase.LIVE, Window(low=now)),
     "pending": lambda _: conditions.in_phase(Phase.PENDING),
     "expired": lambda now: conditions.in_phase(Phase.LIVE, Window(high=now)),
+    "live": lambda _: conditions.in_phase(Phase.LIVE),
     "removed": lambda _: conditions.in_phase(Phase.REMOVED),
     "failed": lambda _: conditions.in_phase(Phase.FAILED),
     "withdrawn": lambda _: conditions.in_phase(Phase.WITHDRAWN),
@@ -220,6 +222,7 @@ class InventoryForm(forms.Form):
     role = _choice(
         "Owner's role", "Any role", [(str(role.value), role.label) for role in sorted(Role, reverse=True)]
     )
+    pepper = _text("Pepper", 20)
     sort = forms.ChoiceField(required=False, label="Sorted by", choices=[("", ""), *SORT_CHOICES])
     columns = ColumnsField(required=False, label="Columns")
     view = ViewField()
@@ -293,6 +296,7 @@ _CONDITIONS: dict[str, Callable[[str, datetime], Condition]] = {
     "origin": _equal("origin"),
     "kind": _equal("kind"),
     "environment": _equal("environment"),
+    "pepper": lambda pepper, _: conditions.with_pepper(pepper),
     "status": with_status,
 }
 """Each filter's condition, those that usually match the fewest keys first."""
@@ -382,7 +386,7 @@ class InventoryFilter:
 
     def uses_ownership(self) -> bool:
         """Return whether one of the filters under "More filters" has a value or an error."""
-        return any(self.form[name].value() or self.form[name].errors for name in MORE)
+        return any(self.form[name].value() or self.form[name].errors for name in (*MORE, "pepper"))
 
     def in_words(self) -> str:
         """Return the filter as one line, for exports and audit events, which are kept.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +11,7 @@ from django.utils import timezone
 
 from keys.models import PeriodicJob
 from keys.selectors.compare.completeness import completeness, is_compared_by_hand
+from keys.selectors.inventory.job_results import Part, parts
 
 NOTHING_TO_COMPARE = "Cerby publishes no list of API keys, so nothing was compared"
 """The summary of a sweep in assisted mode."""
@@ -23,11 +25,12 @@ class Freshness:
 
     ``by_hand``: how many keys people have confirmed against Cerby's web app, or an empty string. ``is_due``:
     some must be confirmed again, which a filter lists.
-    ``result`` is its result in words. If a later one failed, ``problem`` says why and ``result`` is empty.
+    ``result`` is its result in parts, which link to the keys that they count. If a later one failed,
+    ``problem`` says why and ``result`` is empty.
     """
 
     compared_at: datetime | None
-    result: str
+    result: Sequence[Part]
     problem: str
     is_possible: bool = True
     by_hand: str = ""
@@ -37,14 +40,14 @@ class Freshness:
 def freshness() -> Freshness:
     by_hand, is_due = _by_hand()
     if settings.CERBY_ISSUE_MODE == "assisted":
-        return Freshness(None, "", "", is_possible=False, by_hand=by_hand, is_due=is_due)
+        return Freshness(None, (), "", is_possible=False, by_hand=by_hand, is_due=is_due)
     last = PeriodicJob.objects.filter(name="sweep").exclude(summary=NOTHING_TO_COMPARE).first()
     if last is None:
-        return Freshness(None, "", "", by_hand=by_hand, is_due=is_due)
+        return Freshness(None, (), "", by_hand=by_hand, is_due=is_due)
     failed = last.succeeded is False
     return Freshness(
         compared_at=last.succeeded_at,
-        result="" if failed else last.summary,
+        result=() if failed else parts("sweep", last.summary),
         problem=last.summary if failed else "",
         by_hand=by_hand,
         is_due=is_due,

@@ -81,7 +81,8 @@ class PastForm(InventoryForm):
 def meets(key: Key, chosen: dict[str, Any], people: People) -> bool:
     """Return whether a key met the filters ``chosen`` at that time."""
     current = Status(key["status"].lower())
-    if current.value != chosen["status"] if chosen["status"] else current.value in UNLISTED:
+    wanted = {"live": {"active", "expired"}}.get(chosen["status"], {chosen["status"]})
+    if current.value not in wanted if chosen["status"] else current.value in UNLISTED:
         return False
     return all(test(key, chosen[name], chosen["at"], people) for name, test in _TESTS.items() if chosen[name])
 
