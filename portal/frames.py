@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 _ROOM = 70_000
-"""Slots of 8 bytes. For a frame of this size, CPython maps 1 MB and leaves nearly half of it to the calls below.
+"""Slots of 8 bytes. For a frame of this size, CPython maps 1 MB, and leaves nearly half to the calls below.
 
 A second such frame doesn't fit into this rest, so it gets a piece as well.
 """
