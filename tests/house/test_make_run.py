@@ -158,7 +158,8 @@ def expect_a_story(run: Run) -> None:
         damaged = database.execute(
             "SELECT count(*) FROM keys_auditevent WHERE type = 'record:verify' AND outcome <> 'done'"
         )
-        assert damaged.fetchone() == (0,)
+        reports = database.execute("SELECT damage, events FROM keys_verification").fetchall()
+        assert damaged.fetchone() == (0,), reports
         unknown = database.execute(_WITHOUT_VALUES).fetchall()
         assert unknown == [], "the verification can compare owner, purpose, scopes and expiry of each key"
     assert done[0][1] == ""
