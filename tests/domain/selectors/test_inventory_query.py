@@ -24,15 +24,10 @@ TODAY = timezone.localdate(NOW)
 STATES = [
     *[State.HELD] * 4, State.CLAIMED, State.REVOKED, State.REVOKING, State.REFUSED, State.REQUESTED,
 ]  # fmt: skip
-FEW_KEYS = {"not-seen", "leaver-undecided", "leaver-late", "agent-outside"}
-"""Needs that are known from other tables or settings. The tests of their own features cover them."""
 ASKED = {
     "q": ["", "robot", "ROBOT 1", "übung", "person", "nowhere"],
     "status": ["", "active", "pending", "expired", "live", "removed", "failed"],
-    "needs": [
-        "",
-        *(need for need, _ in NEEDS if need not in FEW_KEYS),
-    ],
+    "needs": ["", *(need for need, _ in NEEDS if need != "not-seen")],
     "origin": ["", "generated", "discovered"],
     "scope": ["", "read:users", "delete:teams"],
     "owner": ["", "admin@contenzilla.example", "nobody@contenzilla.example"],
@@ -124,7 +119,6 @@ def meets(key: ApiKey, asked: dict[str, str]) -> bool:
         "reach-grew": active and key.reach_grew_at is not None,
         **dict.fromkeys(RARE, False),  # these keys have no plan, and none is an agent's
         "review-due": active and key.review_on is not None and key.review_on <= TODAY,
-        "reach-grew": active and key.reach_grew_at is not None,
         "removal-stuck": key.state == State.REVOKING and (key.attempts >= 6 or key.cerby_id is None),
         "unused-90": active and (key.last_used_at or key.created_at) <= NOW - timedelta(days=90),
         "unused-45": active and (key.last_used_at or key.created_at) <= NOW - timedelta(days=45),
