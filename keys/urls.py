@@ -10,6 +10,9 @@ from keys.views import (
     activity,
     authenticator,
     bulk,
+    calendar,
+    channel,
+    channels,
     compare,
     correct,
     dashboard,
@@ -21,6 +24,7 @@ from keys.views import (
     find,
     health,
     imports,
+    inbox,
     inventory,
     key,
     leaving,
@@ -63,6 +67,10 @@ def _saved_views(address: str, page: SavedView.Page) -> list[URLPattern]:
 urlpatterns = [
     # Dashboard
     path("", dashboard.dashboard, name="dashboard"),
+    # Inbox
+    path("inbox/", inbox.inbox, name="inbox"),
+    path("inbox/read/", inbox.all_read, name="inbox-all"),
+    path("inbox/<int:item_id>/done/", inbox.mark_done, name="inbox-done"),
     # Inventory
     path("keys/", inventory.inventory, name="inventory"),
     path("keys/export/", inventory.export_inventory_csv, name="inventory-export"),
@@ -149,6 +157,10 @@ urlpatterns = [
     path("people/<int:user_id>/unlink/", unlink.unlink_person, name="person-unlink"),
     # Your account
     path("account/", account.account, name="account"),
+    path("account/notifications/", account.notifications, name="account-notifications"),
+    path("account/calendar/make/", calendar.make, name="calendar-make"),
+    path("account/calendar/end/", calendar.end_address, name="calendar-end"),
+    path("calendar/<slug:token>.ics", calendar.calendar, name="calendar"),
     path("account/time-zone/", account.time_zone, name="account-time-zone"),
     path("account/sessions/<uuid:handle>/end/", account.end_session, name="account-session-end"),
     path("account/sessions/end-others/", account.end_other_sessions, name="account-sessions-end"),
@@ -166,6 +178,24 @@ urlpatterns = [
     path("settings/", settings_page.settings, name="settings"),
     path("settings/health/", health.health, name="health"),
     path("settings/health/release/", health.release, name="health-release"),
+    # Channels of notifications
+    path("settings/notifications/", channels.channels, name="channels"),
+    path("settings/notifications/add/", channels.add_to_channels, name="channels-add"),
+    path("settings/notifications/<int:channel_id>/", channel.channel, name="channel"),
+    path("settings/notifications/<int:channel_id>/edit/", channel.edit_one_channel, name="channel-edit"),
+    path("settings/notifications/<int:channel_id>/test/", channel.test_one_channel, name="channel-test"),
+    path("settings/notifications/<int:channel_id>/renew/", channel.renew, name="channel-renew"),
+    path("settings/notifications/<int:channel_id>/end/", channel.end_former, name="channel-end"),
+    path("settings/notifications/<int:channel_id>/disable/", channel.disable, name="channel-disable"),
+    path("settings/notifications/<int:channel_id>/enable/", channel.enable, name="channel-enable"),
+    path(
+        "settings/notifications/<int:channel_id>/remove/", channel.remove_one_channel, name="channel-remove"
+    ),
+    path(
+        "settings/notifications/<int:channel_id>/deliveries/<int:delivery_id>/again/",
+        channel.repeat,
+        name="channel-repeat",
+    ),
     path("roles/", roles.roles, name="roles"),
     path("roles/refresh/", roles.refresh, name="roles-refresh"),
     # Help

@@ -47,6 +47,7 @@ NAMES = frozenset(
         "PORTAL_SIEM_URL",
         "PORTAL_SIEM_URL_PRIVATE",
         "PORTAL_SIEM_TOKEN",
+        "PORTAL_CHANNELS_PRIVATE",
         "PORTAL_KEY_MANAGEMENT",
         "PORTAL_EXTRA_SCOPES",
         "PORTAL_MAX_LIFETIME_DAYS",
@@ -135,6 +136,7 @@ class Config:
     siem_url: str = field(repr=False)  # its path may contain a secret
     siem_url_private: bool
     siem_token: str = field(repr=False)
+    channels_private: bool
     key_management: str
     extra_scopes: bool
     max_lifetime_days: int
@@ -245,6 +247,7 @@ def read() -> Config:
         siem_url=env.https_url("PORTAL_SIEM_URL"),
         siem_url_private=env.flag("PORTAL_SIEM_URL_PRIVATE", False),
         siem_token=env.text("PORTAL_SIEM_TOKEN"),
+        channels_private=env.flag("PORTAL_CHANNELS_PRIVATE", False),
         key_management=env.choice("PORTAL_KEY_MANAGEMENT", ["admins", "owner-only"], "admins"),
         # A person selects the scopes in Cerby by their labels, so assisted mode needs no identifiers.
         extra_scopes=env.flag("PORTAL_EXTRA_SCOPES", is_loopback(urlsplit(base_url).hostname or ""))

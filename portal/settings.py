@@ -150,7 +150,7 @@ USE_I18N = False
 TASKS = {
     "default": {
         "BACKEND": "django_tasks_db.DatabaseBackend",
-        "QUEUES": ["default", "mail", "slow", "bulk", "verification", "reach"],
+        "QUEUES": ["default", "mail", "deliveries", "slow", "bulk", "verification", "reach"],
     }
 }
 
@@ -294,6 +294,7 @@ PORTAL_SIEM_SYSLOG = CONFIG.siem_syslog
 PORTAL_SIEM_URL = CONFIG.siem_url
 PORTAL_SIEM_URL_PRIVATE = CONFIG.siem_url_private
 PORTAL_SIEM_TOKEN = CONFIG.siem_token
+PORTAL_CHANNELS_PRIVATE = CONFIG.channels_private
 PORTAL_KEY_MANAGEMENT = CONFIG.key_management
 PORTAL_EXTRA_SCOPES = CONFIG.extra_scopes
 PORTAL_MAX_LIFETIME_DAYS = CONFIG.max_lifetime_days

@@ -13,12 +13,14 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.test import Client
 from django.utils import timezone
 
+from keys.actions.notifications.notify import notify
 from keys.audit import log
 from keys.audit.results import seal_of
 from keys.crypto.password_hash import digest_of_hash
 from keys.models import (
     ApiKey,
     AuditEvent,
+    InboxItem,
     LeaverPlan,
     SelectedKey,
     Selection,
@@ -29,6 +31,7 @@ from keys.models import (
 from keys.rules.events import Event
 from keys.rules.formatting import utc_microseconds
 from keys.rules.lifecycle import State
+from keys.rules.notifications import Kind
 from keys.rules.policy import Actor, Role
 from keys.tlog.leaf import readable
 from sandbox import Sandbox
@@ -220,6 +223,13 @@ def a_selection(owner: User, key: ApiKey) -> Selection:
 def an_endless_plan(cast: Cast) -> LeaverPlan:
     """Try to create a plan to keep a key without a last day, which the database refuses."""
     return LeaverPlan.objects.create(key=a_key(cast.admin), person=cast.admin, decision="keep")
+
+
+def an_inbox_item(user: User, kind: Kind = Kind.KEY_EXPIRES, words: str = "Something waits.") -> InboxItem:
+    """Create a notification in the inbox of ``user`` alone, without a mail."""
+    made = notify(kind, words=words, path="/keys/", to=[user], mail=False)
+    assert made is not None
+    return made.items.get()
 
 
 def an_event(**columns: Any) -> AuditEvent:

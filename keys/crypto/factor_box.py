@@ -1,4 +1,4 @@
-"""Encrypt the secrets of second factors, and make the digests by which audit events name a factor."""
+"""Encrypt the secrets of second factors and channels, and make the digests that name a factor in events."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.views.decorators.debug import sensitive_variables
 
-INFO = b"cerby-key-portal second factors"
+FACTORS, CHANNELS = b"cerby-key-portal second factors", b"cerby-key-portal channels"
+"""Purposes. Each has its own key, so that a text of one cannot be opened as another."""
 NONCE = 12
 VERSION = "v1:"
 
@@ -23,15 +24,15 @@ class CannotDecryptError(ValueError):
 
 
 @sensitive_variables()
-def encrypt(text: str, secret_key: str) -> str:
+def encrypt(text: str, secret_key: str, purpose: bytes = FACTORS) -> str:
     """Return ``text``, encrypted with a key that is derived from ``secret_key``."""
     nonce = secrets.token_bytes(NONCE)
-    sealed = AESGCM(_key(secret_key)).encrypt(nonce, text.encode(), INFO)
+    sealed = AESGCM(_key(secret_key, purpose)).encrypt(nonce, text.encode(), purpose)
     return VERSION + base64.b64encode(nonce + sealed).decode()
 
 
 @sensitive_variables()
-def decrypt(encrypted: str, secret_keys: Sequence[str]) -> str:
+def decrypt(encrypted: str, secret_keys: Sequence[str], purpose: bytes = FACTORS) -> str:
     """Return the text, opened with one of ``secret_keys``. Raises ``CannotDecryptError``."""
     try:
         raw = base64.b64decode(encrypted.removeprefix(VERSION), validate=True)
@@ -39,7 +40,7 @@ def decrypt(encrypted: str, secret_keys: Sequence[str]) -> str:
         raise CannotDecryptError from error
     for secret_key in secret_keys:
         try:
-            return AESGCM(_key(secret_key)).decrypt(raw[:NONCE], raw[NONCE:], INFO).decode()
+            return AESGCM(_key(secret_key, purpose)).decrypt(raw[:NONCE], raw[NONCE:], purpose).decode()
         except (InvalidTag, ValueError):
             continue
     raise CannotDecryptError
@@ -54,5 +55,5 @@ def digest_of_factor(user_id: int, method: str, secret: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _key(secret_key: str) -> bytes:
-    return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=INFO).derive(secret_key.encode())
+def _key(secret_key: str, purpose: bytes) -> bytes:
+    return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=purpose).derive(secret_key.encode())

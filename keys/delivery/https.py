@@ -57,7 +57,13 @@ CHUNK = 16_384
 
 
 class NotDelivered(PortalError):
+    """``answered``: the status of the answer, or 0 if there was none."""
+
     title = "Not delivered"
+
+    def __init__(self, sentence: str, *, answered: int = 0) -> None:
+        super().__init__(sentence)
+        self.answered = answered
 
 
 class NotPublic(NotDelivered):
@@ -115,7 +121,15 @@ def _read_authorities(ca_file: str, _file: str | None, _changed_at: int) -> ssl.
     return ssl.create_default_context(cafile=ca_file or None)  # takes 20 ms, and each delivery needs one
 
 
-def post(url: str, body: bytes, *, content_type: str, private: bool = False, token: str = "") -> None:
+def post(
+    url: str,
+    body: bytes,
+    *,
+    content_type: str,
+    private: bool = False,
+    token: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> None:
     """POST ``body`` to an HTTPS ``url``. ``token`` is a bearer token; ``private`` allows private addresses.
 
     Raises ``NotDelivered``, with the reason as a sentence, unless the answer is 2xx.
@@ -127,9 +141,9 @@ def post(url: str, body: bytes, *, content_type: str, private: bool = False, tok
     address = _resolve(host, port, private=private)
     literal = f"[{address}]" if ":" in address else address
     target = parts._replace(netloc=f"{literal}:{port}").geturl()
-    headers = {"Host": host if port == 443 else f"{host}:{port}", "Content-Type": content_type}  # noqa: PLR2004 - HTTPS
+    sent = {"Host": host if port == 443 else f"{host}:{port}", "Content-Type": content_type}  # noqa: PLR2004 - HTTPS
     if token:
-        headers["Authorization"] = f"Bearer {token}"
+        sent["Authorization"] = f"Bearer {token}"
     with requests.Session() as session:
         session.trust_env = False
         session.mount("https://", _Pinned(host))
@@ -137,13 +151,18 @@ def post(url: str, body: bytes, *, content_type: str, private: bool = False, tok
         try:
             timeout = timeouts(connect=CONNECT, response=RESPONSE, total=TOTAL)
             with session.post(
-                target, data=body, headers=headers, timeout=timeout, allow_redirects=False, stream=True
+                target,
+                data=body,
+                headers=sent | dict(headers or {}),
+                timeout=timeout,
+                allow_redirects=False,
+                stream=True,
             ) as answer:
                 status = answer.status_code  # the body is not read
         except (requests.RequestException, OSError) as error:
             raise NotDelivered(_timeout_sentence(host, began) or _failure_sentence(host, error)) from error
     if not requests.codes.ok <= status < requests.codes.multiple_choices:
-        raise NotDelivered(f"{host} answered {status}.")
+        raise NotDelivered(f"{host} answered {status}.", answered=status)
 
 
 def exchange(

@@ -12,16 +12,15 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django_tasks import task
 
 from keys.actions.people.password_link import password_link
+from keys.delivery import mail
 from keys.models import User
 from keys.rules.sso import button
-from keys.rules.visible import visible
 
 MAIL = "mail"
 """The queue of these jobs, so that no other job delays them."""
@@ -90,7 +89,7 @@ def rendered(template: str, context: dict[str, Any]) -> tuple[str, str]:
 def send_mail(to: Sequence[str], subject: str, text: str) -> bool:
     """Return whether the mail server accepted the mail. Log a failure."""
     try:
-        EmailMessage(visible(" ".join(subject.split())), visible(text), None, to).send()
+        mail.send(to, subject, text)
     except OSError:  # the base class of SMTP errors
         logger.exception("mail_not_sent")
         return False

@@ -34,6 +34,7 @@ JOBS: dict[str, Job] = {
     "verify": Job(tasks.verify, timedelta(days=1)),
     "anchor": Job(tasks.anchor, timedelta(minutes=1)),
     "siem": Job(tasks.siem, timedelta(seconds=10)),
+    "deliveries": Job(tasks.deliveries, timedelta(seconds=5)),
     "people": Job(tasks.people, timedelta(minutes=15)),
     "leavers": Job(tasks.leavers, timedelta(minutes=1)),
     "reach": Job(tasks.reach, timedelta(minutes=5)),

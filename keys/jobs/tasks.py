@@ -18,6 +18,7 @@ from keys.actions.bulk.freeze import forget_old_selections
 from keys.actions.keys.reconcile import reconcile_due
 from keys.actions.leavers.assign import assign_tasks
 from keys.actions.lineage.advance import advance_all, advance_due
+from keys.actions.notifications.deliver import deliver_due
 from keys.actions.people.refresh_all import read_everyone
 from keys.actions.people.throttle import forget_old
 from keys.actions.reach.count import count_reach
@@ -38,11 +39,12 @@ from keys.selectors.bulk.selection import running_lists
 from keys.selectors.inventory.freshness import NOTHING_TO_COMPARE
 from keys.siem.stream import stream
 
-SLOW, BULK, VERIFICATION, REACH = "slow", "bulk", "verification", "reach"
+SLOW, BULK, VERIFICATION, REACH, DELIVERIES = "slow", "bulk", "verification", "reach", "deliveries"
 """Queues beside "default", whose jobs must be quick.
 
 Other servers and long counts can delay jobs on "slow"; bulk actions and verifications take minutes, and the
-count of what people own in Cerby takes four calls for each of them.
+count of what people own in Cerby takes four calls for each of them. The receivers of notifications delay only
+each other.
 """
 RESULTS_KEPT_FOR = timedelta(hours=1)
 SESSIONS_KEPT_FOR = timedelta(days=7)
@@ -108,6 +110,11 @@ def alerts() -> None:
 @task(queue_name=SLOW)
 def reminders() -> None:
     _run("reminders", lambda: f"{remind_owners()}; {remind_admins_to_compare()}")
+
+
+@task(queue_name=DELIVERIES)
+def deliveries() -> None:
+    _run("deliveries", deliver_due)
 
 
 @task

@@ -3,6 +3,7 @@
 from keys.models.alert import Alert, Reminder
 from keys.models.api_key import LISTED, ApiKey
 from keys.models.cerby import CredentialRefusal, DroppedValue
+from keys.models.channel import Channel, Delivery
 from keys.models.comparison import Comparison
 from keys.models.delivery_target import Anchor, BackoffTarget, DeliveryTarget, SiemTarget
 from keys.models.event import AuditEvent, LoggedCerbyId, LoggedEmail
@@ -10,6 +11,7 @@ from keys.models.figures import DashboardFigures
 from keys.models.job import PeriodicJob
 from keys.models.leaving import LeaverPlan
 from keys.models.node import MacChain, Node
+from keys.models.notification import CalendarFeed, InboxItem, Notification, NotificationChoice
 from keys.models.reach import Reach
 from keys.models.refusal import RefusalCount
 from keys.models.reveal import RevealGrant
@@ -33,13 +35,17 @@ __all__ = [
     "ApiKey",
     "AuditEvent",
     "BackoffTarget",
+    "CalendarFeed",
+    "Channel",
     "Checkpoint",
     "Comparison",
     "CredentialRefusal",
     "DashboardFigures",
+    "Delivery",
     "DeliveryTarget",
     "DroppedValue",
     "HeldBack",
+    "InboxItem",
     "KeyScope",
     "KeyTag",
     "LeaverPlan",
@@ -47,6 +53,8 @@ __all__ = [
     "LoggedEmail",
     "MacChain",
     "Node",
+    "Notification",
+    "NotificationChoice",
     "Pause",
     "PeriodicJob",
     "Quarantine",

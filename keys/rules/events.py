@@ -101,6 +101,18 @@ class Event(enum.StrEnum):
     PEOPLE_STOPPED = "roles:stop"
     POLICY_APPLIED = "policy:apply"
     EVIDENCE_EXPORTED = "evidence:export"
+    CHANNEL_ADDED = "channel:add"
+    CHANNEL_CHANGED = "channel:change"
+    CHANNEL_TESTED = "channel:test"
+    CHANNEL_SECRET_RENEWED = "channel:renew-secret"  # noqa: S105 - the name of an event
+    CHANNEL_SECRET_ENDED = "channel:end-secret"  # noqa: S105 - the name of an event
+    CHANNEL_DISABLED = "channel:disable"
+    CHANNEL_ENABLED = "channel:enable"
+    CHANNEL_REMOVED = "channel:remove"
+    DELIVERY_REPEATED = "channel:repeat"
+    NOTIFICATIONS_CHOSEN = "notification:choose"
+    CALENDAR_MADE = "calendar:make"
+    CALENDAR_ENDED = "calendar:end"
 
     @property
     def label(self) -> str:
@@ -202,6 +214,18 @@ _LABELS = {
     Event.PEOPLE_STOPPED: "Reading roles stopped",
     Event.POLICY_APPLIED: "Rules in force changed",
     Event.EVIDENCE_EXPORTED: "Evidence pack downloaded",
+    Event.CHANNEL_ADDED: "Channel added",
+    Event.CHANNEL_CHANGED: "Channel changed",
+    Event.CHANNEL_TESTED: "Test sent to a channel",
+    Event.CHANNEL_SECRET_RENEWED: "Secret of a channel renewed",
+    Event.CHANNEL_SECRET_ENDED: "Former secrets of a channel ended",
+    Event.CHANNEL_DISABLED: "Channel disabled",
+    Event.CHANNEL_ENABLED: "Channel enabled",
+    Event.CHANNEL_REMOVED: "Channel removed",
+    Event.DELIVERY_REPEATED: "Notification sent to a channel again",
+    Event.NOTIFICATIONS_CHOSEN: "Chose what to be told",
+    Event.CALENDAR_MADE: "Address of the calendar made",
+    Event.CALENDAR_ENDED: "Address of the calendar ended",
 }
 
 _LABELS_UNLESS_DONE = {
@@ -320,6 +344,16 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.PEOPLE_STOPPED: frozenset({"losing", "people"}),
     Event.POLICY_APPLIED: frozenset({"settings", "rules"}),
     Event.EVIDENCE_EXPORTED: frozenset({"since", "until", "as_of", "person", "email"}),
+    Event.CHANNEL_ADDED: frozenset({"channel", "name", "sort", "host", "kinds"}),
+    Event.CHANNEL_CHANGED: frozenset({"channel", "name", "before", "after"}),
+    Event.CHANNEL_TESTED: frozenset({"channel", "name"}),
+    Event.CHANNEL_SECRET_RENEWED: frozenset({"channel", "name", "until"}),
+    Event.CHANNEL_SECRET_ENDED: frozenset({"channel", "name"}),
+    Event.CHANNEL_DISABLED: frozenset({"channel", "name"}),
+    Event.CHANNEL_ENABLED: frozenset({"channel", "name"}),
+    Event.CHANNEL_REMOVED: frozenset({"channel", "name", "sort", "host"}),
+    Event.DELIVERY_REPEATED: frozenset({"channel", "name", "notification"}),
+    Event.NOTIFICATIONS_CHOSEN: frozenset({"before", "after"}),
 }
 """The details that an event may have. An event that is not listed has none."""
 
@@ -347,36 +381,14 @@ OUTCOMES: dict[Event, frozenset[str]] = {
 
 URGENT = frozenset(
     {
-        Event.KEY_REVEALED,
-        Event.KEY_DELETION_STARTED,
-        Event.KEY_DELETED,
-        Event.ROTATION_RETIRED,
-        Event.ROTATION_KILLED,
-        Event.QUARANTINE_STARTED,
-        Event.QUARANTINE_ENDED,
-        Event.PASSWORD_CHANGED,
-        Event.PASSWORD_RESET,
-        Event.SESSIONS_ENDED,
-        Event.SESSIONS_CLOSED,
-        Event.BREAK_GLASS_USED,
-        Event.SSO_LINKED,
-        Event.SSO_UNLINKED,
-        Event.FACTOR_ADDED,
-        Event.FACTOR_REMOVED,
-        Event.FACTORS_RESET,
-        Event.RECOVERY_CODES_MADE,
-        Event.RECOVERY_CODE_USED,
-        Event.PERSON_ADDED,
-        Event.PERSON_REMOVED,
-        Event.PERSON_CHANGED,
-        Event.PERSON_REPAIRED,
-        Event.KEY_REPAIRED,
-        Event.PERSON_ERASED,
-        Event.ERASED_LISTED,
-        Event.ROLES_REFRESHED,
-        Event.POLICY_APPLIED,
-        Event.DAMAGE_EXPLAINED,
-        Event.FORGERY_FOUND,
+        *(Event.KEY_REVEALED, Event.KEY_DELETION_STARTED, Event.KEY_DELETED, Event.ROTATION_RETIRED),
+        *(Event.ROTATION_KILLED, Event.QUARANTINE_STARTED, Event.QUARANTINE_ENDED, Event.PASSWORD_CHANGED),
+        *(Event.PASSWORD_RESET, Event.SESSIONS_ENDED, Event.SESSIONS_CLOSED, Event.BREAK_GLASS_USED),
+        *(Event.SSO_LINKED, Event.SSO_UNLINKED, Event.FACTOR_ADDED, Event.FACTOR_REMOVED),
+        *(Event.FACTORS_RESET, Event.RECOVERY_CODES_MADE, Event.RECOVERY_CODE_USED, Event.PERSON_ADDED),
+        *(Event.PERSON_REMOVED, Event.PERSON_CHANGED, Event.PERSON_REPAIRED, Event.KEY_REPAIRED),
+        *(Event.PERSON_ERASED, Event.ERASED_LISTED, Event.ROLES_REFRESHED, Event.POLICY_APPLIED),
+        *(Event.DAMAGE_EXPLAINED, Event.FORGERY_FOUND),
     }
 )
 """Events after which a checkpoint is signed at once: reveals, deletions and changes of permissions."""

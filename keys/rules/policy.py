@@ -85,6 +85,7 @@ class Action(enum.StrEnum):
     PLAN_LEAVING = "key:plan"
     STOP_KEYS = "key:stop"
     END_QUARANTINE = "quarantine:end"
+    MANAGE_CHANNELS = "channel:manage"
 
     @property
     def words(self) -> str:
@@ -134,6 +135,7 @@ _ACTION_WORDS = {
     Action.STOP_KEYS: "stop all API keys of a team, system, vendor or agent in an emergency",
     Action.PLAN_LEAVING: "decide about an API key in case its owner leaves",
     Action.ACCEPT_REACH: "accept that the reach of an API key has grown",
+    Action.MANAGE_CHANNELS: "see and change where notifications go",
 }
 
 
@@ -219,6 +221,7 @@ MATRIX: dict[Action, Rule] = {
     Action.ACCEPT_REACH: Rule(ADMINS, fresh_role=True, accountable=True),
     Action.STOP_KEYS: Rule(ADMINS, fresh_role=True),
     Action.PLAN_LEAVING: Rule(ADMINS, fresh_role=True, accountable=True, backup=True),
+    Action.MANAGE_CHANNELS: Rule(HIGHEST, fresh_role=True),
 }
 
 OWNER_ONLY_MATRIX: dict[Action, Rule] = MATRIX | {

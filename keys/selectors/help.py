@@ -20,7 +20,10 @@ from markdown_it.token import Token
 from keys.rules.errors import NotFound
 
 PAGES = {
-    "For everyone": ("inventory", "rotation", "sign-in", "glossary", "assisted", "audit"),
+    "For everyone": (
+        *("inventory", "rotation", "sign-in", "notifications", "glossary"),
+        *("assisted", "audit"),
+    ),
     "For the person who runs the portal": (
         *("operations", "configuration", "security", "generate-a-key", "cerby", "gateway", "sandbox"),
         "performance",

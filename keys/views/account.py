@@ -13,13 +13,16 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from keys.actions.inbox.choose import choose_notifications
 from keys.actions.people.choose_time_zone import choose_time_zone
 from keys.actions.people.sign_out_elsewhere import sign_out_elsewhere
 from keys.forms.account import TimeZoneForm
 from keys.models.session import BEFORE
+from keys.rules.notifications import MUTABLE
 from keys.rules.time_zones import known_zone
 from keys.selectors.account.page import Account, account_page
 from keys.selectors.factors.page import factors_of
+from keys.selectors.inbox.choices import notifications_section
 from keys.views.people import actor_of, session_row
 
 
@@ -64,11 +67,20 @@ def _account(request: HttpRequest) -> Account:
     return account_page(actor_of(request), here=session_row(request), before=request.session.get(BEFORE))
 
 
+@require_POST
+def notifications(request: HttpRequest) -> HttpResponse:
+    chosen = {kind.value: request.POST[kind.value] for kind in MUTABLE if kind.value in request.POST}
+    choose_notifications(actor_of(request), chosen)
+    messages.success(request, "Your choice is saved.")
+    return HttpResponseRedirect(reverse("keys:account") + "#notifications")
+
+
 def _page(
     request: HttpRequest, page: Account, form: TimeZoneForm, status: HTTPStatus = HTTPStatus.OK
 ) -> HttpResponse:
     context = {"section": "account", "account": page, "form": form, "now": timezone.now()}
     context["factors"] = factors_of(page.person.pk)
+    context |= notifications_section(page.person.pk)
     return render(request, "keys/account.html", context, status=status)
 
 

@@ -7,9 +7,11 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
 from keys.rules.policy import Action
 from keys.rules.sso import button
+from keys.selectors.inbox.page import waiting_for
 from keys.selectors.mine.page import has_keys
 from keys.selectors.people import owns_keys
 from keys.views.people import actor_of, must_use_provider, offers_provider
@@ -29,10 +31,12 @@ def portal(request: HttpRequest) -> dict[str, Any]:
             "assisted": settings.CERBY_ISSUE_MODE == "assisted",
         },
         "actor": actor,
+        "waiting": SimpleLazyObject(lambda: waiting_for(user_id)),  # parts of a page do not ask for it
         "may_see_inventory": sees_all,
         "has_own_keys_only": actor is not None and not sees_all and owns_keys(user_id),
         "has_my_keys": sees_all or (actor is not None and has_keys(user_id)),
         "may_see_configuration": actor is not None and actor.may(Action.SEE_CONFIGURATION),
+        "may_manage_channels": actor is not None and actor.may(Action.MANAGE_CHANNELS),
         "may_generate": actor is not None and actor.may(Action.GENERATE_KEY),
         "may_register": actor is not None and actor.may(Action.REGISTER_KEY),
         "may_see_activity": actor is not None and actor.may(Action.SEE_ACTIVITY),

@@ -35,10 +35,15 @@ LARGEST = 64 * 1024
 """Characters of all values. A longer input, such as a large import, is not kept."""
 WITH_A_KEY = frozenset({"find", "paste", "store-claim", "store-save", "store-done"})
 """Names of URLs whose forms may have a key in them."""
-SEEN_AGAIN = frozenset({"key-delete", "key-keep", "removal-confirm", "health-release"})
+SEEN_AGAIN = frozenset(
+    {
+        *("key-delete", "key-keep", "removal-confirm", "health-release"),
+        *("channel-renew", "channel-disable", "channel-remove"),
+    }
+)
 """Names of URLs whose forms have no input, and whose page a person should see again before they act."""
 SECRET_FIELDS = frozenset(
-    {"csrfmiddlewaretoken", "api_key", "tab_key", "password", "code", "credential", "box", FIELD}
+    {"csrfmiddlewaretoken", "api_key", "tab_key", "password", "code", "credential", "box", "url", FIELD}
 )
 ENDED = "Your session has ended. Sign in to go on where you were."
 

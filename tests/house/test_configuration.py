@@ -147,7 +147,7 @@ def test_every_name_may_be_given_as_a_file(environment, tmp_path, name):
         "PORTAL_SIEM_FILE": "/var/log/key-portal/siem.jsonl",
         "PORTAL_SIEM_SYSLOG": "tcp://logs.example.com:6514",
         "PORTAL_SIEM_URL": "https://siem.example.com/CANARY-siem",
-        "PORTAL_SIEM_URL_PRIVATE": "true",
+        **dict.fromkeys(("PORTAL_SIEM_URL_PRIVATE", "PORTAL_CHANNELS_PRIVATE"), "true"),
         **PRODUCTION,
     }
     environment(**usual)

@@ -42,6 +42,8 @@ NAMES_OF_OTHERS = {
     "pg_restore": "PostgreSQL",
     "pg_trgm": "PostgreSQL",
     "reauthentication_required": "django-allauth",
+    "createHmac": "Node",
+    "timingSafeEqual": "Node",
     "suspend_request": "django-allauth",
     "support_js_module_import_aggregation": "Django",
 }

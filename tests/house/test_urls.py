@@ -20,12 +20,22 @@ from keys.models import ApiKey, HeldBack, Rotation, SavedView, User, Verificatio
 from keys.rules.lifecycle import State
 from keys.rules.policy import Role
 from sandbox import Sandbox
-from tests.cast import PASSWORD, a_damaged_record, a_key, a_live_key, a_selection, an_event, email_of
+from tests.cast import (
+    PASSWORD,
+    a_damaged_record,
+    a_key,
+    a_live_key,
+    a_selection,
+    an_event,
+    an_inbox_item,
+    email_of,
+)
 from tests.domain.rotation.steps import a_rotation
 from tests.house.url_table import METHODS, OWNER_ONLY, SAFE, TABLE, VIEW_ACTS
 from tests.pages.helpers import encoded, text
 from tests.pages.journey import Tab, answers, claim, generate
 from tests.support.cases import in_one_test
+from tests.support.channels import a_channel, a_delivery
 
 ABOUT_A_KEY = (
     *("keys:store", "keys:key", "keys:paste", "keys:removal", "keys:reading", "keys:edit"),
@@ -170,6 +180,7 @@ def _address(name: str, key: ApiKey, asker: User) -> str:
         person.save()
         return reverse(name, kwargs={"user_id": person.pk})
     about: dict[str, Any] = {"user_id": key.owner_id} if name in OF_AN_OWNER else {}
+    about |= _of_notifications(name, asker)
     if name == "keys:account-session-end":
         about = {"handle": uuid.uuid4()}
     if name in {"keys:passkey-rename", "keys:passkey-remove"}:
@@ -179,6 +190,18 @@ def _address(name: str, key: ApiKey, asker: User) -> str:
     if name.startswith("keys:bulk") and name not in {"keys:bulk-select", "keys:bulk-count"}:
         about = {"selection_id": a_selection(asker, key).pk}
     return reverse(name, kwargs=about | ({"key_id": key.pk} if name in WITH_KEY else {}))
+
+
+def _of_notifications(name: str, asker: User) -> dict[str, Any]:
+    if name == "keys:calendar":
+        return {"token": "unknown"}
+    if name == "keys:inbox-done":
+        return {"item_id": an_inbox_item(asker).pk}
+    if not name.startswith("keys:channel") or name.startswith("keys:channels"):
+        return {}
+    channel = a_channel()
+    of_one = {"delivery_id": a_delivery(channel).pk} if name == "keys:channel-repeat" else {}
+    return {"channel_id": channel.pk, **of_one}
 
 
 def _bodies(secret: str, vault: str, damaged: int) -> dict[str, dict[str, Any]]:
@@ -196,6 +219,13 @@ def _bodies(secret: str, vault: str, damaged: int) -> dict[str, dict[str, Any]]:
     return {
         **dict.fromkeys(("keys:wizard-details", "keys:wizard-scopes", "keys:wizard-generate"), answers()),
         **{key: {"name": uuid.uuid4().hex, "query": "q=robot&outcome=refused"} for key in OF_A_VIEW},
+        "keys:channels-add": {
+            "name": uuid.uuid4().hex,
+            "sort": "slack",
+            "url": "https://127.0.0.1:9/x",
+            "kinds": ["key.leaked"],
+        },
+        "keys:channel-edit": {"name": uuid.uuid4().hex, "kinds": ["key.leaked"]},
         "keys:account-time-zone": {"time_zone": "Europe/Berlin"},
         "keys:bulk-start": {"act": "remind"},
         "keys:rotate": answers() | {"because": "scheduled", "overlap": "7d"},

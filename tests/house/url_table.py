@@ -36,13 +36,17 @@ CHANGED_BY_ADMINS = who(302, 403)
 CHANGED_BY_THE_HIGHEST = CHANGED_BY_ADMINS | {"admin": 403}
 KEY_READ, KEY_CHANGED = who(200, 404, key_owner=200), who(302, 404, key_owner=302)
 REGISTERED = {"GET HEAD": who(200, 404, key_owner=403), "POST": who(302, 404, key_owner=403)}
-ACCOUNT_ACTS = ("time-zone", "session-end", "sessions-end")
+ACCOUNT_ACTS = ("notifications", "time-zone", "session-end", "sessions-end")
 VIEW_ACTS = ("save", "store", "edit", "forget")
+CHANNEL_ACTS = ("test", "end", "disable", "enable", "remove", "repeat")
 OF_A_FACTOR = ("keys:passkey-rename", "keys:passkey-remove", "keys:authenticator-remove")
 SHOWN = {"GET HEAD OPTIONS": everybody(200)}
 
 TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:dashboard": {"GET HEAD": who(200, 302)},
+    "keys:inbox": {"GET HEAD": signed_in(200, outsider=302)},
+    "keys:inbox-all": {"POST": everybody(302)},
+    "keys:inbox-done": {"POST": everybody(302)},  # each person's own item
     **{f"keys:{at}": {"GET HEAD": ADMINS_AND_OWN} for at in ("inventory", "inventory-export", "bulk-export")},
     **{f"keys:inventory-{act}": {"POST": who(302, 403, key_owner=302)} for act in VIEW_ACTS[:3]},
     "keys:inventory-forget": {"GET HEAD": ADMINS_AND_OWN, "POST": who(302, 403, key_owner=302)},
@@ -136,6 +140,15 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:settings": {"GET HEAD": ADMINS},
     "keys:health": {"GET HEAD": ADMINS},
     "keys:health-release": {"POST": CHANGED_BY_THE_HIGHEST},
+    "keys:calendar": {"GET HEAD": everybody(404)},  # nobody has this address
+    "keys:calendar-make": {"POST": signed_in(200, outsider=302)},
+    "keys:calendar-end": {"POST": everybody(302)},
+    "keys:channels": {"GET HEAD": ADMINS | {"admin": 403}},
+    "keys:channels-add": {"GET HEAD POST": ADMINS | {"admin": 403}},
+    "keys:channel": {"GET HEAD": ADMINS | {"admin": 403}},
+    "keys:channel-edit": {"GET HEAD": ADMINS | {"admin": 403}, "POST": CHANGED_BY_THE_HIGHEST},
+    "keys:channel-renew": {"POST": ADMINS | {"admin": 403}},
+    **{f"keys:channel-{act}": {"POST": CHANGED_BY_THE_HIGHEST} for act in CHANNEL_ACTS},
     "keys:roles": {"GET HEAD": signed_in(200, outsider=302)},
     "keys:roles-refresh": {"POST": CHANGED_BY_ADMINS},
     "keys:help": {"GET HEAD": signed_in(200, outsider=302)},

@@ -32,6 +32,7 @@ class Hook:
     location: str = ""
     taken: list[tuple[str, str, bytes]] = field(default_factory=list)
     tokens: list[str | None] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
 
 
 def certificate(folder: Path, *, address: str = "", days: int = 1) -> Path:
@@ -71,6 +72,7 @@ def serving(pem: Path) -> Iterator[Hook]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             hook.tokens.append(self.headers["Authorization"])
+            hook.headers.append({name.lower(): value for name, value in self.headers.items()})
             hook.taken.append((self.path, self.headers["Host"], body))
             self.send_response(hook.status)
             if hook.location:

@@ -28,6 +28,7 @@ JOB_WORDS = {
     "verify": "Verifies the whole audit log",
     "anchor": "Copies signed checkpoints to the anchors",
     "siem": "Sends events to the SIEM",
+    "deliveries": "Sends notifications by mail and to channels",
     "people": "Reads roles and departures from Cerby",
     "leavers": "Assigns tasks for the keys of people who left",
     "reach": "Counts what people own in Cerby",

@@ -66,6 +66,7 @@ WORKSPACE = {
     Action.KEEP_KEY: HIGHEST,
     Action.REMIND_OWNER: ADMINS,
     Action.END_QUARANTINE: HIGHEST,
+    Action.MANAGE_CHANNELS: HIGHEST,
 }
 """Who may do the action, for either setting of key management."""
 
@@ -94,6 +95,7 @@ NEEDS_A_FRESH_ROLE = {
     Action.EXPORT_EVIDENCE,
     Action.REFRESH_ROLES,
     Action.REMIND_OWNER,
+    Action.MANAGE_CHANNELS,
     Action.REGISTER_KEY,
     Action.ADOPT_KEY,
     Action.COMPARE_INVENTORY,

@@ -1,0 +1,25 @@
+"""Take tasks out of everybody's inbox, because somebody has done what they ask for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+
+from keys.models import ApiKey, InboxItem, User
+from keys.rules.notifications import Kind
+
+DONE = InboxItem.State.DONE
+
+
+def settle(*kinds: Kind, key: ApiKey | None = None, person: User | None = None) -> int:
+    """Mark the waiting items of these kinds about ``key`` or ``person`` as done, and return their number.
+
+    Call it in the transaction of the act that makes them obsolete, such as a decision about a leaver's key.
+    """
+    if key is None and person is None:
+        raise ValueError("Say which key or person the tasks are about.")
+    about: dict[str, Any] = {"notification__key": key} if key is not None else {}
+    about |= {"notification__person": person} if person is not None else {}
+    waiting = InboxItem.objects.filter(notification__kind__in=kinds, **about).exclude(state=DONE)
+    return waiting.update(state=DONE, done_at=timezone.now())

@@ -1,0 +1,123 @@
+"""List the kinds of notifications: whom they ask for something, and which of them people may mute."""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+
+class Kind(enum.StrEnum):
+    """The kinds. The value is also the ``type`` in the body of a webhook, so it never changes."""
+
+    APPROVAL_ASKED = "approval.asked"
+    KEY_LEAKED = "key.leaked"
+    KEY_EXPIRES = "key.expires"
+    KEY_UNSTORED = "key.unstored"
+    KEY_ASKED = "key.asked"
+    KEY_DELETED = "key.deleted"
+    ROTATION_DUE = "rotation.due"
+    ROTATION_MOVED = "rotation.moved"
+    PERSON_LEFT = "person.left"
+    REACH_GROWN = "reach.grown"
+    COMPARISON_DUE = "inventory.compare"
+    FACTORS_RESET = "account.factors-reset"
+    PROBLEM = "problem"
+    CHANNEL_DISABLED = "channel.disabled"
+    CHANNEL_TEST = "channel.test"
+
+    @property
+    def label(self) -> str:
+        return _TABLE[self].label
+
+    @property
+    def subject(self) -> str:
+        """The subject of a mail. It contains no name, because people choose the names of keys."""
+        return _TABLE[self].subject
+
+    @property
+    def is_task(self) -> bool:
+        """Whether it asks for something. A task stays in the inbox until it is done."""
+        return _TABLE[self].is_task
+
+    @property
+    def may_mute(self) -> bool:
+        return _TABLE[self].may_mute
+
+
+class _Row(NamedTuple):
+    label: str
+    subject: str
+    is_task: bool
+    may_mute: bool
+
+
+_TABLE: dict[Kind, _Row] = {
+    Kind.APPROVAL_ASKED: _Row("A request waits for your approval", "A request waits for you", True, False),
+    Kind.KEY_LEAKED: _Row(
+        "One of your API keys was found in a text", "An API key may have leaked", True, False
+    ),
+    Kind.KEY_EXPIRES: _Row("One of your API keys expires soon", "An API key expires soon", True, True),
+    Kind.KEY_UNSTORED: _Row(
+        "A new API key is not confirmed as stored", "An API key is not stored", True, True
+    ),
+    Kind.KEY_ASKED: _Row("An admin asks you to look at an API key", "Please look at an API key", True, True),
+    Kind.KEY_DELETED: _Row("One of your API keys was deleted", "An API key was deleted", False, True),
+    Kind.ROTATION_DUE: _Row("A rotation waits for you", "A rotation waits for you", True, True),
+    Kind.ROTATION_MOVED: _Row("A rotation takes a step", "A rotation has taken a step", False, True),
+    Kind.PERSON_LEFT: _Row(
+        "API keys of a person who left wait for a decision", "A person has left", True, True
+    ),
+    Kind.REACH_GROWN: _Row("An API key reaches more than before", "An API key reaches more", False, True),
+    Kind.COMPARISON_DUE: _Row(
+        "A comparison with Cerby's web app is due", "Compare the API keys with Cerby's web app", True, True
+    ),
+    Kind.FACTORS_RESET: _Row(
+        "An admin removed your second factors", "Your second factors were removed", False, False
+    ),
+    Kind.PROBLEM: _Row("The portal has a problem, or it is over", "A problem of the portal", False, True),
+    Kind.CHANNEL_DISABLED: _Row(
+        "The portal disabled a channel that failed", "A channel was disabled", False, False
+    ),
+    Kind.CHANNEL_TEST: _Row("A test of a channel", "A test", False, False),
+}
+
+FOR_PEOPLE = tuple(kind for kind in Kind if kind is not Kind.CHANNEL_TEST)
+MUTABLE = tuple(kind for kind in FOR_PEOPLE if kind.may_mute)
+
+
+class How(enum.StrEnum):
+    """How a person gets the notifications of one kind."""
+
+    BOTH = "both"
+    INBOX = "inbox"
+    NOTHING = "nothing"
+
+    @property
+    def label(self) -> str:
+        return _HOW_LABELS[self]
+
+
+_HOW_LABELS = {
+    How.BOTH: "In the portal and by mail",
+    How.INBOX: "In the portal only",
+    How.NOTHING: "Not at all",
+}
+
+
+class ChannelKind(enum.StrEnum):
+    """What receives the messages of a channel."""
+
+    WEBHOOK = "webhook"
+    SLACK = "slack"
+    TEAMS = "teams"
+
+    @property
+    def label(self) -> str:
+        return _CHANNEL_LABELS[self]
+
+
+_CHANNEL_LABELS = {
+    ChannelKind.WEBHOOK: "Signed webhook",
+    ChannelKind.SLACK: "Slack",
+    ChannelKind.TEAMS: "Microsoft Teams",
+}

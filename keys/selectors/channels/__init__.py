@@ -1,0 +1,1 @@
+"""The pages about channels of notifications."""

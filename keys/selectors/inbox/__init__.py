@@ -1,0 +1,1 @@
+"""The page Waiting for you: the tasks and messages of a person."""

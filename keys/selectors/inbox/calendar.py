@@ -1,0 +1,94 @@
+"""Write a person's calendar as RFC 5545 says: when their keys expire and are to be reviewed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from keys.models import ApiKey, CalendarFeed
+from keys.rules.lifecycle import EXPIRY_NOT_KNOWN, Phase
+from keys.rules.visible import named
+
+MOST = 500
+"""Keys per relation, the soonest expiry first."""
+_LONGEST_LINE = 75
+"""Octets, without the line break (RFC 5545, section 3.1)."""
+
+
+@sensitive_variables()
+def calendar_of(token: str) -> str | None:
+    """Return the calendar at the address with this secret part, or None if there is none.
+
+    Only people who may sign in have a calendar.
+    """
+    hashed = hashlib.sha256(token.encode()).hexdigest()
+    feed = CalendarFeed.objects.filter(token_hash=hashed, user__is_active=True).first()
+    if feed is None:
+        return None
+    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Cerby Key Portal//Calendar//EN"]
+    lines += [f"X-WR-CALNAME:{_escaped(f'API keys of {settings.CERBY_WORKSPACE}')}"]
+    for key in _keys_of(feed.user_id):
+        lines += _events_of(key)
+    lines += ["END:VCALENDAR"]
+    return "".join(f"{part}\r\n" for line in lines for part in _folded(line))
+
+
+def _keys_of(user_id: int) -> list[ApiKey]:
+    found: dict[object, ApiKey] = {}
+    for column in ("owner_id", "accountable_id", "backup_id"):
+        rows = ApiKey.objects.filter((column, user_id), phase=Phase.LIVE, expires_at__gt=timezone.now())
+        found |= {key.pk: key for key in rows.order_by("expires_at")[:MOST]}
+    return sorted(found.values(), key=lambda key: (key.expires_at, key.pk))
+
+
+def _events_of(key: ApiKey) -> Iterator[str]:
+    url = f"{settings.PORTAL_URL}{reverse('keys:key', args=[key.pk])}"
+    if key.expires_at < EXPIRY_NOT_KNOWN:
+        at = key.expires_at.astimezone(UTC)
+        yield from _event(key, "expires", f"DTSTART:{at:%Y%m%dT%H%M%SZ}", f"{named(key.name)} expires", url)
+    if key.review_on is not None:
+        start = f"DTSTART;VALUE=DATE:{key.review_on:%Y%m%d}"
+        yield from _event(key, "review", start, f"{named(key.name)} is to be reviewed", url)
+
+
+def _event(key: ApiKey, kind: str, start: str, summary: str, url: str) -> list[str]:
+    host = urlsplit(settings.PORTAL_URL).hostname or "localhost"
+    return [
+        "BEGIN:VEVENT",
+        f"UID:{kind}-{key.pk}@{host}",
+        f"DTSTAMP:{timezone.now():%Y%m%dT%H%M%SZ}",
+        start,
+        f"SUMMARY:{_escaped(summary)}",
+        f"URL:{url}",
+        "TRANSP:TRANSPARENT",
+        "END:VEVENT",
+    ]
+
+
+def _escaped(text: str) -> str:
+    for mark in ("\\", ";", ","):
+        text = text.replace(mark, f"\\{mark}")
+    return " ".join(text.split())
+
+
+def _folded(line: str) -> Iterator[str]:
+    """Yield the line in parts of at most 75 octets; a part never ends within a character."""
+    part = ""
+    for char in line:
+        if len((part + char).encode()) > _LONGEST_LINE:
+            yield part
+            part = " "
+        part += char
+    yield part
+
+
+def has_calendar(user_id: int) -> datetime | None:
+    """Return when the person made the address of their calendar, or None."""
+    return CalendarFeed.objects.filter(user_id=user_id).values_list("made_at", flat=True).first()
