@@ -69,8 +69,10 @@ def test_without_proof_it_needs_a_tick_and_a_reason(browser_of, rotation):
 def test_kill_now_deletes_the_old_key(browser_of, rotation):
     admin = browser_of("admin")
     assert admin.post(url(rotation, "kill/")).status_code == 422
+    ApiKey.objects.filter(pk=rotation.new_id).update(state=State.CLAIMED)
     admin.post(url(rotation, "kill/"), {"reason": "It is on a public page."})
-    assert state_of(rotation) == ("retired", State.REVOKED, State.HELD)
+    assert state_of(rotation) == ("retired", State.REVOKED, State.CLAIMED)
+    assert links(admin.get(url(rotation)))["Store the new key"] == f"/keys/{rotation.new_id}/store/"
 
 
 def test_extending_needs_a_reason(browser_of, rotation):
