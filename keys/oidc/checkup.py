@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
@@ -149,10 +150,12 @@ def _redirect(at: Provider) -> Finding:
         "code_challenge_method": "S256",
     }
     address = at.address("authorization_endpoint")
-    answer = ask(f"{address}{'&' if '?' in address else '?'}{urlencode(asked)}")
+    as_a_browser = {"Accept": "text/html"}
+    answer = ask(f"{address}{'&' if '?' in address else '?'}{urlencode(asked)}", headers=as_a_browser)
     if answer.location.startswith(f"{redirect_address()}?"):
         return Finding(True, "redirect address", f"The provider accepts {redirect_address()}.")
-    if answer.status >= 400:  # noqa: PLR2004 - an error of the request
+    asks_to_sign_in = answer.status == HTTPStatus.UNAUTHORIZED
+    if answer.status >= HTTPStatus.BAD_REQUEST and not asks_to_sign_in:
         words = (
             f"The provider does not accept it. Register exactly {redirect_address()} there, and check that "
             "PORTAL_OIDC_CLIENT_ID is the id of that registration."

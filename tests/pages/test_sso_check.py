@@ -41,6 +41,14 @@ def test_a_fitting_provider_has_no_problem(sso, check):
     assert "only a person who confirms their identity can prove it" in unknown
 
 
+def test_a_provider_that_asks_to_sign_in_instead_of_answering_is_no_problem(sso, check):
+    """LemonLDAP::NG does so with the status 401, whether or not it knows the redirect address."""
+    sso.facts["code_challenge_methods_supported"] = ["S256"]
+    sso.asks_to_sign_in = True
+    [redirect, _] = check()
+    assert redirect.startswith("unknown  redirect address: The provider shows a page instead of an answer.")
+
+
 def change(**facts: Any) -> Any:
     return lambda sso, settings: sso.facts.update(facts)
 

@@ -40,6 +40,7 @@ class OddProvider:
     redirects: tuple[str, ...] = ("http://testserver/accounts/sso/callback/",)
     clock: float = 0
     algorithm: str = "ES256"
+    asks_to_sign_in: bool = False
 
     @property
     def issuer(self) -> str:
@@ -131,6 +132,9 @@ class _Handler(BaseHTTPRequestHandler):
         }
         if self.path.startswith("/authorize?"):  # nobody is there to be asked
             asked = dict(parse_qsl(urlsplit(self.path).query))
+            if provider.asks_to_sign_in:
+                self._send(401, b"")
+                return
             known = asked["redirect_uri"] in provider.redirects
             self._send(
                 *((302, f"{asked['redirect_uri']}?error=login_required".encode()) if known else (400, b""))
