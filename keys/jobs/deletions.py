@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
 
-from keys.jobs.mails import send_mail
-from keys.jobs.reminders import BATCH, DELETED, forget_forged, note_sent
+from keys.actions.notifications.notify import notify
+from keys.jobs.reminders import BATCH, DELETED, forget_forged, mail_people, note_sent
 from keys.models import ApiKey, AuditEvent, Reminder
 from keys.rules.events import Event
 from keys.rules.lifecycle import State
+from keys.rules.notifications import Kind
 from keys.selectors.key.people_of_keys import COLUMNS, People, addresses, by_people, salutation, why_you
 
 TOLD_WITHIN = timedelta(days=2)
@@ -31,11 +33,11 @@ def tell_of_deletions() -> str:
     mails = 0
     for people, deleted in by_people((key, (key, _deletion(key))) for key in keys).items():
         others = [(key, event) for key, event in deleted if _is_news(people, event)]
-        if others and (to := addresses(people)):
-            if not _mail(people, to, others):
-                return f"deletions told: {mails}; then the mail server did not accept a mail"
-            mails += 1
-        note_sent([(key, DELETED) for key, _ in deleted], now)
+        with transaction.atomic():
+            note_sent([(key, DELETED) for key, _ in deleted], now)
+            if others and (people or addresses(people)):
+                _write(people, others)
+                mails += 1
     return f"deletions told: {mails}"
 
 
@@ -58,20 +60,28 @@ def _is_news(people: People, event: AuditEvent | None) -> bool:
     return not people or any(person.pk != deleter for person in people)
 
 
-def _mail(people: People, to: list[str], deleted: list[tuple[ApiKey, AuditEvent | None]]) -> bool:
+def _write(people: People, deleted: list[tuple[ApiKey, AuditEvent | None]]) -> None:
     parts = [salutation(people), *(_describe(key, event) for key, event in deleted), why_you(people)]
     count = f"{len(deleted)} API keys were" if len(deleted) > 1 else "An API key was"
     subject = f"[{settings.CERBY_WORKSPACE}] {count} deleted"
-    return send_mail(to, subject, "\n\n".join(filter(None, parts)) + "\n")
+    mail_people(people, [Kind.KEY_DELETED], subject, "\n\n".join(filter(None, parts)) + "\n")
+    for key, event in deleted:
+        words = f"The API key “{key}” was deleted {_by_whom(event)}."
+        path = reverse("keys:key", args=[key.pk])
+        notify(Kind.KEY_DELETED, words=words, path=path, to=people, key=key, mail=False)
 
 
 def _describe(key: ApiKey, event: AuditEvent | None) -> str:
-    who = "in Cerby, outside the portal"
-    if event is not None:
-        who = f"by {event.actor_name} ({event.actor_email})" if event.actor_id else "by the portal itself"
     assert key.removed_at is not None
     url = f"{settings.PORTAL_URL}{reverse('keys:key', args=[key.pk])}"
+    at = f"{key.removed_at:%d %B %Y, %H:%M} UTC"
     return (
-        f"Your key “{key}” was deleted {who} on {key.removed_at:%d %B %Y, %H:%M} UTC. Software that "
-        f"used it has stopped working.\n{url}"
+        f"Your key “{key}” was deleted {_by_whom(event)} on {at}. Software that used it has stopped working."
+        f"\n{url}"
     )
+
+
+def _by_whom(event: AuditEvent | None) -> str:
+    if event is None:
+        return "in Cerby, outside the portal"
+    return f"by {event.actor_name} ({event.actor_email})" if event.actor_id else "by the portal itself"

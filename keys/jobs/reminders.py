@@ -7,18 +7,20 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
+from keys.actions.notifications.notify import notify, queue_mail, without_muted
 from keys.audit.results import is_changed_reminder, seal_of_reminder
-from keys.jobs.mails import send_mail
 from keys.models import ApiKey, Reminder
 from keys.rules.batches import batches
 from keys.rules.lifecycle import UNCONFIRMED_AFTER, Phase, State
+from keys.rules.notifications import How, Kind
 from keys.selectors.key.people_of_keys import COLUMNS, People, addresses, by_people, salutation, why_you
 
-DAYS_BEFORE = (1, 7, 30)
+DAYS_BEFORE = (1, 7, 14, 30)
 UNSTORED = "unstored"
 DELETED = "deleted"
 """The kind of a notice of keys.jobs.deletions, which the limit of one mail a day does not count."""
@@ -50,11 +52,10 @@ def remind_owners() -> str:
     )
     mails = 0
     for people, due in by_people((key, (key, kind)) for key, kind in _due(now)).items():
-        if people not in reminded and (to := addresses(people)):
-            if not _mail(people, to, due, now):
-                return f"Mails sent: {mails}; then the mail server did not accept a mail"
+        if people not in reminded and (people or addresses(people)):
+            _write(people, due, now)
             mails += 1
-    return f"Mails sent: {mails}"
+    return f"Mails written: {mails}"
 
 
 def _due(now: datetime) -> Iterator[Due]:
@@ -82,16 +83,40 @@ def _without_reminder(kinds: Sequence[str]) -> QuerySet[ApiKey]:
     return ApiKey.objects.filter(~Exists(sent)).select_related(*COLUMNS)
 
 
-def _mail(people: People, to: Sequence[str], due: Sequence[Due], now: datetime) -> bool:
-    """Return whether the mail server accepted the mail. If so, record the reminders."""
+def _write(people: People, due: Sequence[Due], now: datetime) -> None:
+    """Write the mail and the tasks to the outbox, and record the reminders, all or nothing."""
     parts = [salutation(people), *(_describe(key, kind) for key, kind in due), why_you(people)]
     text = "\n\n".join(filter(None, parts)) + "\n"
     count = f"{len(due)} API keys need" if len(due) > 1 else "An API key needs"
     subject = f"[{settings.CERBY_WORKSPACE}] {count} your attention"
-    if not send_mail(to, subject, text):
-        return False
-    note_sent(due, now)
-    return True
+    with transaction.atomic():
+        note_sent(due, now)
+        for key, kind in due:
+            unstored = kind == UNSTORED
+            notify(
+                Kind.KEY_UNSTORED if unstored else Kind.KEY_EXPIRES,
+                words=_in_one_sentence(key, kind),
+                path=reverse("keys:store" if unstored else "keys:key", args=[key.pk]),
+                to=people,
+                key=key,
+                mail=False,
+            )
+        kinds = {Kind.KEY_UNSTORED if kind == UNSTORED else Kind.KEY_EXPIRES for _, kind in due}
+        mail_people(people, kinds, subject, text)
+
+
+def mail_people(people: People, kinds: Iterable[Kind], subject: str, text: str) -> None:
+    """Queue one mail to those of ``people`` who want mails of one of ``kinds``, or to admins if none."""
+    wanting = {one.pk for kind in kinds for one in without_muted(kind, people, How.INBOX, How.NOTHING)}
+    to = addresses(tuple(one for one in people if one.pk in wanting)) if wanting or not people else []
+    if to:
+        queue_mail(to, subject, text)
+
+
+def _in_one_sentence(key: ApiKey, kind: str) -> str:
+    if kind == UNSTORED:
+        return f"Nobody has confirmed that “{key}” is stored."
+    return f"“{key}” expires on {key.expires_at:%d %B %Y, %H:%M} UTC."
 
 
 def note_sent(due: Iterable[Due], now: datetime) -> None:

@@ -8,6 +8,7 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
+from keys.actions.notifications.deliver import deliver_due
 from keys.jobs.mails import send_mail
 from keys.jobs.reminders import remind_owners
 from keys.rules.lifecycle import State
@@ -76,6 +77,7 @@ def test_downloads_and_mails_show_them(browser_of, keys):
         assert SPOOF not in content
         assert "evil[U+202E]gnp" in content
     remind_owners()
+    deliver_due()
     [sent] = mail.outbox
     assert all(f"“{shown}” expires" in sent.body for shown in NAMES.values())
     assert send_mail(["a@b.example"], f"{SPOOF}\nBcc: x@y.example", SPOOF)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 
+from keys.actions.notifications.notify import notify
 from keys.actions.people.confirm_role import authorize_now
 from keys.actions.people.forget_factors import forget_factors
 from keys.models import User
 from keys.rules.errors import Conflict, NotFound
+from keys.rules.notifications import Kind
 from keys.rules.policy import Action, Actor
 from keys.validation.text import check_reason
 
@@ -31,4 +34,11 @@ def reset_factors(actor: Actor | None, user_id: int, *, reason: str) -> User:
             raise Conflict(f"{user.name} has no second factor.")
         user.signed_out_at = timezone.now()
         user.save(update_fields=["signed_out_at"])
+        notify(
+            Kind.FACTORS_RESET,
+            words=f"{actor.name if actor else 'The person who runs the portal'} removed your second factors.",
+            path=reverse("keys:account"),
+            to=[user],
+            mail=False,  # the view mails the reason, the address and the browser
+        )
     return user

@@ -10,20 +10,26 @@ from itertools import chain
 from typing import Any, Self
 from uuid import UUID
 
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from keys.actions.notifications.notify import notify
 from keys.audit import log
 from keys.audit.guard import authorize
 from keys.evidence.logged_facts import has_other_fingerprint
 from keys.evidence.logged_keys import logged_keys
-from keys.models import ApiKey, Throttle
+from keys.models import ApiKey, Throttle, User
 from keys.models.throttle import throttle_name
 from keys.rules.batches import batches
 from keys.rules.errors import Busy, TooOften
 from keys.rules.events import Event
 from keys.rules.key_text import Lately
 from keys.rules.leak_search import LeakSearch, Unread
-from keys.rules.policy import Action, Actor
+from keys.rules.notifications import Kind
+from keys.rules.policy import HIGHEST, Action, Actor
+from keys.rules.visible import named
 from keys.selectors.key.by_plain_text import keys_with_plain_text
 
 PER_MINUTE = 10
@@ -35,6 +41,8 @@ PATIENCE = 20
 """Seconds."""
 BUSY = "The portal is searching other large files at this moment. Try again in a minute."
 
+MOST_TOLD = 100
+"""Found keys about which people are told. The finder sees all of them."""
 AT_A_TIME = 500
 """Found keys whose events are read with one query."""
 
@@ -70,8 +78,26 @@ def find_leaked(actor: Actor | None, *, text: str = "", file: Any = None) -> Fou
         search = LeakSearch(before_long=turn.wait)
         counted = _Counted(chain(search.in_text(text), search.in_file(file) if file else ()), turn)
         keys = keys_with_plain_text(counted)
-    log.append(Event.KEY_SOUGHT, actor=actor, candidates=counted.count, hits=len(keys))
+    with transaction.atomic():
+        log.append(Event.KEY_SOUGHT, actor=actor, candidates=counted.count, hits=len(keys))
+        _tell(actor, keys)
     return Found(keys, _unproved(keys), search.unread, search.more_unread)
+
+
+def _tell(actor: Actor | None, keys: list[ApiKey]) -> None:
+    """Tell the people of each key, and the Owner and the Super Admins, once a day for each finder."""
+    highest = User.objects.filter(is_active=True, role__in=HIGHEST) if keys else ()
+    finder = actor.name if actor else "The person who runs the portal"
+    for key in keys[:MOST_TOLD]:
+        notify(
+            Kind.KEY_LEAKED,
+            words=f"{finder} found the API key “{named(key.name)}” in a text. It may have leaked.",
+            text="If the text was public, delete the key at once, and replace it.",
+            path=reverse("keys:key", args=[key.pk]),
+            to=[key.owner, key.accountable, key.backup, *highest],
+            key=key,
+            once=f"leak:{key.pk}:{actor.user_id if actor else 0}:{timezone.now():%Y-%m-%d}",
+        )
 
 
 def _unproved(keys: list[ApiKey]) -> frozenset[UUID]:

@@ -12,7 +12,7 @@ from urllib.parse import quote_plus
 
 from allauth.account.models import EmailAddress
 from django.db import transaction
-from django.db.models import QuerySet, TextField
+from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.http import QueryDict
 
@@ -21,7 +21,18 @@ from keys.actions.people.forget_factors import forget_factors
 from keys.actions.people.unlink_sso import unlink_person
 from keys.audit import refusals
 from keys.audit.erasures import append_erasure, list_earlier_erasures
-from keys.models import ApiKey, AuditEvent, RevealGrant, SavedView, User
+from keys.models import (
+    ApiKey,
+    AuditEvent,
+    CalendarFeed,
+    Delivery,
+    InboxItem,
+    Notification,
+    NotificationChoice,
+    RevealGrant,
+    SavedView,
+    User,
+)
 from keys.rules.batches import batches
 from keys.rules.errors import Conflict, NotFound
 from keys.rules.events import Event
@@ -45,7 +56,7 @@ def erase_person(actor: Actor | None, email: str) -> int:
     if person is None:
         raise NotFound(f"The portal knows nobody with the email {email}.")
     _check_has_left(person)
-    addresses = _known_addresses(person)
+    addresses, name = _known_addresses(person), person.name
     with transaction.atomic():
         refusals.record_all_of(person)  # the counts have an address and a browser
         unlink_person(person, actor)
@@ -56,6 +67,7 @@ def erase_person(actor: Actor | None, email: str) -> int:
         leaves = _blank(sorted(mentioned))
         _anonymize(person)
         _forget_in_views(person, addresses)
+        _forget_in_notifications(addresses | {name})
         append_erasure(actor, str(person.pk), leaves)
     return len(mentioned)
 
@@ -120,6 +132,8 @@ def _anonymize(person: User) -> None:
     ApiKey.objects.filter(accountable=person).update(**ApiKey.accountable_columns(person))
     RevealGrant.objects.filter(user=person).update(claimed_ip="", claimed_browser="")
     EmailAddress.objects.filter(user=person).delete()
+    for model in (InboxItem, NotificationChoice, CalendarFeed):
+        model.objects.filter(user=person).delete()
 
 
 def _forget_in_views(person: User, addresses: set[str]) -> None:
@@ -131,6 +145,14 @@ def _forget_in_views(person: User, addresses: set[str]) -> None:
             for name, values in params.lists():
                 params.setlist(name, [_with_address(value, address, person.email) for value in values])
             SavedView.objects.filter(pk=view.pk).update(query=params.urlencode())
+
+
+def _forget_in_notifications(texts: set[str]) -> None:
+    """Delete the notifications and the mails that mention the person. Reads all of them."""
+    for text in texts:
+        Notification.objects.filter(Q(words__icontains=text) | Q(text__icontains=text)).delete()
+        mails = Delivery.objects.annotate(all_to=Cast("to", TextField()))
+        mails.filter(Q(all_to__icontains=text) | Q(text__icontains=text)).delete()
 
 
 def _with_address(text: str, old: str, new: str) -> str:
