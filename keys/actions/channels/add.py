@@ -17,10 +17,10 @@ from keys.rules.errors import Invalid
 from keys.rules.events import Event
 from keys.rules.notifications import FOR_PEOPLE, ChannelKind
 from keys.rules.policy import Action, Actor
-from keys.validation.text import tidy
+from keys.validation.text import check_text, tidy
 
 MOST = 20
-LONGEST_URL = 2000
+LONGEST_NAME, LONGEST_URL = 60, 2000
 
 
 @sensitive_variables()
@@ -72,8 +72,7 @@ def check_url(url: str) -> None:
 
 
 def check_name(channel: Channel) -> None:
-    if not channel.name:
-        raise Invalid(name="Enter a name.")
+    check_text("name", "The name", channel.name, LONGEST_NAME)
     if Channel.objects.filter(name=channel.name).exclude(pk=channel.pk).exists():
         raise Invalid(name="Another channel has this name.")
 
