@@ -17,7 +17,7 @@ from tests.cast import PASSWORD, email_of, said_by
 from tests.pages.helpers import events, text, the, words
 from tests.support.post_office import deliver
 
-NEW_PASSWORD = "correct horse battery"
+NEW_PASSWORD = "nine green bottles hang"
 
 
 @pytest.fixture
