@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -25,6 +27,8 @@ NOTHING = "No key is selected, so nothing was done. Select at least one key firs
 LISTS_KEPT = 20
 """A person's older lists without an action are deleted."""
 AT_ONCE = 500
+PAUSE = 0.1
+"""Seconds between two transactions: a writer that waits for SQLite looks that often if it is its turn."""
 LONGEST_ADDRESS = 4000
 
 _COLUMNS = ("pk", *WATCHED)
@@ -86,8 +90,8 @@ def _freeze(
     if not rows:
         raise Invalid(NOTHING)
     kept = rows[:MOST_KEYS]
+    _make_room(actor)
     with transaction.atomic():
-        _make_room(actor)
         selection = Selection.objects.create(
             user_id=actor.user_id,
             made_at=timezone.now(),
@@ -122,12 +126,18 @@ def _address(params: QueryDict) -> str:
 def _make_room(actor: Actor) -> None:
     """Delete the person's oldest lists without an action, so that the number of rows stays bounded."""
     unused = Selection.objects.filter(user_id=actor.user_id, started_at=None).order_by("-made_at")
-    old = list(unused.values_list("pk", flat=True)[LISTS_KEPT - 1 :])
-    if old:
-        Selection.objects.filter(pk__in=old, started_at=None).delete()
+    _delete(unused[LISTS_KEPT - 1 :], Q(started_at=None))
 
 
 def forget_old_selections() -> None:
     """Delete lists that are older than a day. What was done with the keys is in the audit log."""
-    Selection.objects.filter(made_at__lt=timezone.now() - Selection.KEPT, started_at=None).delete()
-    Selection.objects.filter(made_at__lt=timezone.now() - Selection.KEPT, finished_at__isnull=False).delete()
+    not_running = Q(started_at=None) | Q(finished_at__isnull=False)
+    _delete(Selection.objects.filter(not_running, made_at__lt=timezone.now() - Selection.KEPT), not_running)
+
+
+def _delete(lists: QuerySet[Selection], still: Q) -> None:
+    """Delete the lists one by one, because on SQLite nobody else can write meanwhile."""
+    for number, pk in enumerate(list(lists.values_list("pk", flat=True))):
+        if number:
+            time.sleep(PAUSE)
+        Selection.objects.filter(still, pk=pk).delete()

@@ -12,7 +12,7 @@ from urllib.parse import quote_plus
 
 from allauth.account.models import EmailAddress
 from django.db import transaction
-from django.db.models import Q, QuerySet, TextField
+from django.db.models import Max, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.http import QueryDict
 
@@ -57,11 +57,13 @@ def erase_person(actor: Actor | None, email: str) -> int:
         raise NotFound(f"The portal knows nobody with the email {email}.")
     _check_has_left(person)
     addresses, name = _known_addresses(person), person.name
+    newest = AuditEvent.objects.aggregate(newest=Max("pk", default=0))["newest"]
+    mentioned = set(_events_mentioning(addresses))  # reads the whole log, so others may write meanwhile
     with transaction.atomic():
         refusals.record_all_of(person)  # the counts have an address and a browser
         unlink_person(person, actor)
         forget_factors(actor, person, reason="The person was erased.")
-        mentioned = set(_events_mentioning(addresses))
+        mentioned |= set(_events_mentioning(addresses, after=newest))
         mentioned |= set(_events_with_personal_data().filter(actor_id=person.pk).values_list("pk", flat=True))
         list_earlier_erasures()
         leaves = _blank(sorted(mentioned))
@@ -100,9 +102,9 @@ def _known_addresses(person: User) -> set[str]:
     return known - {""}
 
 
-def _events_mentioning(addresses: set[str]) -> Iterator[int]:
-    """Yield the ids of events whose details contain one of ``addresses``. Reads the whole log."""
-    texts = _events_with_personal_data().annotate(text=Cast("personal", TextField()))
+def _events_mentioning(addresses: set[str], *, after: int = 0) -> Iterator[int]:
+    """Yield the ids, greater than ``after``, of events whose details contain one of ``addresses``."""
+    texts = _events_with_personal_data().filter(pk__gt=after).annotate(text=Cast("personal", TextField()))
     for address in addresses:
         rows = texts.filter(text__icontains=address).values_list("pk", "personal")
         for pk, personal in rows.iterator(chunk_size=CHUNK):
@@ -114,7 +116,7 @@ def _blank(events: list[int]) -> list[bytes]:
     """Blank the events and return their leaves."""
     leaves: list[bytes] = []
     for batch in batches(events, CHUNK):
-        rows = AuditEvent.objects.filter(pk__in=batch)
+        rows = _events_with_personal_data().filter(pk__in=batch)
         leaves += [bytes(leaf) for leaf in rows.order_by("pk").values_list("leaf", flat=True)]
         AuditEvent.objects.filter(pk__in=batch).update(
             actor_name="", actor_email="", ip="", browser="", personal={}, salt=None

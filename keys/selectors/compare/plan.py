@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
@@ -70,6 +72,12 @@ class Item:
     def number(self) -> int:
         return self.pair.row.line if self.pair.row else 0
 
+    @property
+    def names(self) -> set[str]:
+        """Return the folded names that its key has or may have."""
+        row, key = self.pair.row, self.pair.key
+        return _names([row]) if row else {fold(key.name)} if key else set()
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -82,6 +90,14 @@ class Plan:
     settled: int
     whole: bool
     too_many: bool
+
+    @cached_property
+    def rows_by_name(self) -> dict[str, list[Row]]:
+        found: dict[str, list[Row]] = {}
+        for row in self.table.rows:
+            for name in _names([row]):
+                found.setdefault(name, []).append(row)
+        return found
 
     def doable(self, group: Group) -> list[Item]:
         return [item for item in self.groups[group] if not item.problem]
@@ -148,14 +164,38 @@ def comparison(actor: Actor, paste: Paste) -> Plan:
 def plan_with(table: Table, people: Directory, *, whole: bool, now: datetime) -> Plan:
     """Return the comparison with the inventory as it is now. Asks nobody but the database."""
     keys, too_many = _keys(table.rows)
-    matches = match(table.rows, keys, now)
     whole = whole and not too_many and not table.is_incomplete and not table.more_unreadable
+    groups, settled = _groups(table, people, keys, whole=whole, now=now)
+    return Plan(table, groups, settled, whole, too_many)
+
+
+def still_true(
+    plan: Plan, group: Group, items: Sequence[Item], people: Directory, now: datetime
+) -> list[Item]:
+    """Return those of ``items`` about which a comparison with the inventory as it is now says the same.
+
+    It compares only the rows and keys with their names, so it takes as long as they are many.
+    """
+    names = {name for item in items for name in item.names}
+    rows = {id(row): row for name in names for row in plan.rows_by_name.get(name, ())}
+    table = replace(plan.table, rows=sorted(rows.values(), key=lambda row: row.line))
+    keys = _named_keys(names | _names(table.rows)).values()
+    groups, _ = _groups(table, people, keys, whole=plan.whole, now=now)
+    facts = {str(_facts(item)) for item in groups[group]}
+    return [item for item in items if str(_facts(item)) in facts]
+
+
+def _groups(
+    table: Table, people: Directory, keys: Iterable[KeyFacts], *, whole: bool, now: datetime
+) -> tuple[dict[Group, list[Item]], int]:
+    in_order = sorted(keys, key=lambda key: (key.expires_at, key.id))  # the same for some names as for all
+    matches = match(table.rows, in_order, now)
     groups = {
         group: [_item(group, pair, people) for pair in pairs] for group, pairs in matches.groups.items()
     }
     missing = groups[Group.MISSING_THERE]
     groups[Group.MISSING_THERE] = _without_unread(missing, table.unreadable) if whole else []
-    return Plan(table, groups, matches.settled, whole, too_many)
+    return groups, matches.settled
 
 
 def _without_unread(items: list[Item], unreadable: list[Unreadable]) -> list[Item]:
@@ -203,11 +243,16 @@ def _keys(rows: Iterable[Row]) -> tuple[list[KeyFacts], bool]:
     first = list(live.order_by("expires_at", "id")[: MOST_KEYS + 1])
     too_many = len(first) > MOST_KEYS
     found = {} if too_many else {values[0]: KeyFacts(*values) for values in first}
-    for batch in batches(sorted(_names(rows)), AT_ONCE):
+    return list((found | _named_keys(_names(rows))).values()), too_many
+
+
+def _named_keys(names: Iterable[str]) -> dict[UUID, KeyFacts]:
+    found: dict[UUID, KeyFacts] = {}
+    for batch in batches(sorted(names), AT_ONCE):
         named = ApiKey.objects.filter(LISTED, name_order__in=batch).values_list(*_COLUMNS)
         found |= {values[0]: KeyFacts(*values) for values in named}
-    return list(found.values()), too_many
+    return found
 
 
-def _names(rows: Iterable[Row]) -> Iterator[str]:
-    return (fold(name) for name in {name for row in rows for name in (row.name, *row.other_names)})
+def _names(rows: Iterable[Row]) -> set[str]:
+    return {fold(name) for name in {name for row in rows for name in (row.name, *row.other_names)}}

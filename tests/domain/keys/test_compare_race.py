@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 
 from django.conf import settings as portal
 from django.db import transaction
@@ -16,7 +18,7 @@ from keys.models import ApiKey, AuditEvent, User
 from keys.rules.folded_text import fold
 from keys.rules.policy import Actor
 from keys.selectors.compare.matching import Group
-from keys.selectors.compare.plan import Paste, comparison
+from keys.selectors.compare.plan import Item, Paste, comparison
 from keys.validation import existing_key
 from tests import cast as people
 from tests.support.own_database import Address
@@ -41,9 +43,19 @@ def confirm(_number: int, subject: dict[str, Any]) -> str:
         if subject["round"] == NAIVE:
             return confirm_naively(subject, confirmed)
         try:
-            return str(confirm_group(me(), paste(subject), confirmed))
+            return confirm_when_both_have_compared(subject, confirmed)
         except AnswerChanged:
             return "changed"
+
+
+def confirm_when_both_have_compared(subject: dict[str, Any], confirmed: Confirmation) -> str:
+    def meet_first(items: list[Item]) -> Iterator[list[Item]]:
+        meet()
+        return together(items)
+
+    together = module._together
+    with patch.object(module, "_together", meet_first):
+        return str(confirm_group(me(), paste(subject), confirmed))
 
 
 def confirm_naively(subject: dict[str, Any], confirmed: Confirmation) -> str:
@@ -55,7 +67,8 @@ def confirm_naively(subject: dict[str, Any], confirmed: Confirmation) -> str:
     assert plan.digest(confirmed.group) == confirmed.shown
     meet()
     with transaction.atomic():
-        return str(module._carry_out(me(), confirmed, plan, timezone.now()))
+        module._adopt(me(), plan.doable(confirmed.group), confirmed, timezone.now())
+    return "1"
 
 
 def test_every_key_is_adopted_once(workspace, database: Address):

@@ -7,6 +7,7 @@ import json
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -28,7 +29,9 @@ from keys.tlog import leaf
 from tests import cast as people
 from tests.cast import Cast, a_key, said_by
 from tests.pages.helpers import attribute, elements
+from tests.support import own_database
 from tests.support.cases import in_one_test
+from tests.support.own_database import Address
 from tests.support.sealed_log import is_whole
 
 ME = uuid.UUID(int=1)
@@ -229,3 +232,23 @@ def test_a_hash_reveals_nothing_without_its_salt(cast):
     said = json.loads(bytes(event.leaf))["actor"]["email"]
     assert said == leaf.hash_personal(bytes(event.salt), "actor.email", cast.admin.email)
     assert said != leaf.hash_personal(leaf.new_salt(), "actor.email", cast.admin.email)
+
+
+def test_others_can_write_while_the_log_is_searched(database: Address):
+    """What they write about the person meanwhile is erased, too."""
+    cast = people.people_in_portal({name: str(uuid.uuid4()) for name in people.MEMBERS})
+    User.objects.filter(pk=cast.user.pk).update(is_active=False)
+    written: list[str] = []
+
+    def write(execute: Any, sql: str, *rest: Any) -> Any:
+        result = execute(sql, *rest)
+        if "LIKE" in sql and not written:
+            written.append(sql)
+            own_database.write(database, "DELETE FROM keys_throttle")
+            log.append(Event.PERSON_ADDED, actor=people.actor(cast.admin), email=cast.user.email)
+        return result
+
+    with connection.execute_wrapper(write):
+        assert erase_person(None, cast.user.email) == 1
+    assert written
+    assert cast.user.email not in everything()
