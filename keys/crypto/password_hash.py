@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import threading
+from contextlib import suppress
 from typing import Any
 
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
 AT_ONCE = 2
 """Hashes computed at the same time in one process. Others wait for their turn, so memory stays bounded."""
+
+_M_MMAP_THRESHOLD = -3  # mallopt(3)
+_GIVEN_BACK = 1024 * 1024
+"""Bytes. The process gives larger pieces of memory back when they are freed."""
 
 _turns = threading.BoundedSemaphore(AT_ONCE)
 
@@ -20,6 +26,15 @@ def digest_of_hash(encoded: str) -> str:
     The stored hash has a random salt of 128 bits, so nobody can guess the password from the digest.
     """
     return hashlib.sha256(b"cerby-key-portal password\0" + encoded.encode()).hexdigest()[:32]
+
+
+def give_memory_back() -> None:
+    """Keep glibc from raising its limit above 19 MiB. Each thread would then keep the memory of a hash."""
+    with suppress(OSError, AttributeError):  # another C library than glibc
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _GIVEN_BACK)
+
+
+give_memory_back()
 
 
 class Argon2idHasher(Argon2PasswordHasher):
