@@ -205,7 +205,7 @@ def _of_notifications(name: str, asker: User) -> dict[str, Any]:
 
 
 def _bodies(secret: str, vault: str, damaged: int) -> dict[str, dict[str, Any]]:
-    password = "another long password"
+    password = "nine green bottles hang"
     existing = {
         "name": uuid.uuid4().hex,
         "owner": email_of("owner"),

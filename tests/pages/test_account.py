@@ -31,8 +31,8 @@ def test_it_says_when_the_password_was_changed_and_changes_it(cast, guest):
     assert details(page)["Last changed"].endswith("(just now)")
     new = {
         "oldpassword": PASSWORD,
-        "password1": "another long password",
-        "password2": "another long password",
+        "password1": "nine green bottles hang",
+        "password2": "nine green bottles hang",
     }
     response = guest.post(links(page)["Change password"], new)
     assert response["Location"] == "/account/"

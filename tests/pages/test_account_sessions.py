@@ -110,7 +110,7 @@ def test_the_id_of_a_session_is_on_no_page_and_in_no_row(here, there):
 @pytest.mark.parametrize(
     "ended",
     [
-        lambda user: user.set_password("another long password"),
+        lambda user: user.set_password("nine green bottles hang"),
         lambda user: setattr(user, "is_active", False),
         lambda user: setattr(user, "signed_out_at", timezone.now()),
     ],

@@ -26,7 +26,11 @@ __all__ = ["prepare"]  # a fixture
 
 LOGIN, RESET, CHANGE = "/accounts/login/", "/accounts/password/reset/", "/accounts/password/change/"
 CONFIRM = "/accounts/reauthenticate/"
-NEW = {"oldpassword": PASSWORD, "password1": "another long password", "password2": "another long password"}
+NEW = {
+    "oldpassword": PASSWORD,
+    "password1": "nine green bottles hang",
+    "password2": "nine green bottles hang",
+}
 NOBODY = "People sign in to this portal without a password"
 PROTECTED = (
     *("keys:wizard", "keys:wizard-generate", "keys:store-claim", "keys:key-delete", "keys:bulk-start"),

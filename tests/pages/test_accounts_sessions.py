@@ -89,7 +89,7 @@ def test_a_password_change_keeps_this_session_and_ends_the_others(browser, brows
     from tests.cast import PASSWORD
 
     other = browser_of("admin")
-    new = "another long password"
+    new = "nine green bottles hang"
     changed = browser.post(
         "/accounts/password/change/", {"oldpassword": PASSWORD, "password1": new, "password2": new}
     )
