@@ -160,13 +160,15 @@ class CerbyClient:
         except CerbyError:
             return False
 
-    def save_secret(self, *, title: str, body: str, vault_id: UUID) -> Secret:
+    def save_secret(
+        self, *, title: str, body: str, vault_id: UUID, expires_at: datetime | None = None
+    ) -> Secret:
         """Store ``body`` as a text secret, which then belongs to the API key's user."""
         call = Call(
             "save the secret",
             "POST",
             wire.SECRETS,
-            body=wire.secret_request(title=title, body=body, vault_id=vault_id),
+            body=wire.secret_request(title=title, body=body, vault_id=vault_id, expires_at=expires_at),
             ok=frozenset({HTTPStatus.OK, HTTPStatus.CREATED}),
             quotes=False,  # an error message may contain the secret
         )

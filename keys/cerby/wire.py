@@ -177,12 +177,16 @@ def problem(body: bytes) -> tuple[str, str]:
     return code, message if detail.rstrip(".") in message else f"{detail} {message}"
 
 
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
 def issue_request(request: IssueRequest) -> object:
     """Return the body of a request that creates a key (our contract)."""
     attributes = {
         "name": request.name,
         "scopes": list(request.scopes),
-        "expiresAt": request.expires_at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "expiresAt": _time(request.expires_at),
         "ownerId": str(request.owner_id),
         "externalId": str(request.external_id),
     }
@@ -194,15 +198,17 @@ def scopes_request(scopes: Iterable[str]) -> object:
     return {"data": {"type": API_KEY_TYPE, "attributes": {"scopes": list(scopes)}}}
 
 
-def secret_request(*, title: str, body: str, vault_id: UUID) -> object:
+def secret_request(*, title: str, body: str, vault_id: UUID, expires_at: datetime | None = None) -> object:
     """Return the body of a request that creates a secret (Cerby, published; it has no ``type``)."""
-    attributes = {
+    attributes: dict[str, object] = {
         "vaultId": str(vault_id),
         "title": title,
         "requiresIdentityChallenge": False,
         "body": {"type": "plaintext", "value": body},
         "category": "text",
     }
+    if expires_at is not None:
+        attributes["expiresAt"] = _time(expires_at)
     return {"data": {"attributes": attributes}}
 
 

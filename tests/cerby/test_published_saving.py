@@ -14,7 +14,7 @@ from keys.actions.keys import save_in_cerby as saving
 from keys.actions.keys.save_in_cerby import save_in_cerby
 from keys.audit import log
 from keys.cerby import wire
-from keys.models import AuditEvent
+from keys.models import ApiKey, AuditEvent
 from keys.rules.errors import (
     CerbyInDoubt,
     CerbyNeverReached,
@@ -54,6 +54,7 @@ def test_a_saved_key_is_shared_with_the_person_who_owns_it(published, vault, cla
     [secret] = published.secrets
     assert secret["attributes"]["title"] == "Nightly"
     assert published.values[secret["id"]] == PLAIN
+    assert secret["attributes"]["expiresAt"] == f"{claimed.expires_at:%Y-%m-%dT%H:%M:%SZ}"
     assert {(one["id"], one["attributes"]["role"]) for one in published.members[secret["id"]]} == {
         (user_of(published, "olivia.owner@acme.example")["id"], "secret_owner"),
         (str(ada.cerby_id), "secret_owner"),
@@ -67,6 +68,12 @@ def test_a_saved_key_is_shared_with_the_person_who_owns_it(published, vault, cla
         "secret_id": secret["id"],
         "shared": "yes",
     }
+
+
+def test_a_secret_does_not_expire_if_its_key_already_has(published, vault, claimed, ada):
+    ApiKey.objects.filter(pk=claimed.pk).update(expires_at=timezone.now())
+    save_in_cerby(actor(ada), claimed.pk, secret=PLAIN, vault_id=vault)
+    assert [secret["attributes"]["expiresAt"] for secret in published.secrets] == [None]
 
 
 @pytest.mark.parametrize("offset", [0, 1], ids=["disabled", "local"])

@@ -166,7 +166,8 @@ def _save(client: cerby.CerbyClient, key: ApiKey, vault: cerby.Vault, secret: st
     """Save the key. If the answer is lost, look for the secret before the outcome counts as unknown."""
     started_at = timezone.now()
     try:
-        return client.save_secret(title=key.name, body=secret, vault_id=vault.id)
+        expires_at = key.expires_at if key.expires_at > started_at else None
+        return client.save_secret(title=key.name, body=secret, vault_id=vault.id, expires_at=expires_at)
     except CerbyInDoubt as doubt:
         try:
             made = _made_after_all(client, key, started_at)
