@@ -19,6 +19,7 @@ from keys.actions.keys.reconcile import reconcile_due
 from keys.actions.leavers.assign import assign_tasks
 from keys.actions.lineage.advance import advance_all, advance_due
 from keys.actions.notifications.deliver import deliver_due
+from keys.actions.notifications.forget_old import forget_old_notifications
 from keys.actions.people.refresh_all import read_everyone
 from keys.actions.people.throttle import forget_old
 from keys.actions.reach.count import count_reach
@@ -174,6 +175,7 @@ def _tidy() -> str:
     forget_old()
     forget_old_selections()
     forget_old_requests()
+    forget_old_notifications()
     results, _ = DBTaskResult.objects.filter(enqueued_at__lt=now - RESULTS_KEPT_FOR).delete()
     return f"Sessions removed: {sessions}; task results: {results}"
 

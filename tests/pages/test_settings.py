@@ -45,6 +45,6 @@ def test_the_sandbox_is_named_on_every_page(admin, settings):
     assert "SANDBOX" not in admin.get("/settings/").content.decode()
 
 
-def test_it_asks_the_database_for_session_and_person_only(admin, cast):
+def test_it_asks_the_database_for_session_person_and_inbox_only(admin, cast):
     many_keys(cast.owner, 50, name="Robot")
-    assert queries(admin, "/settings/") == 2
+    assert queries(admin, "/settings/") == 3

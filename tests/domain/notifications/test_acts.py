@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from keys.actions.keys.find_leaked import find_leaked
+from keys.actions.notifications.forget_old import forget_old_notifications
 from keys.actions.notifications.notify import notify, queue_mail
 from keys.actions.people.erase import erase_person
 from keys.crypto import fingerprint
@@ -51,3 +54,15 @@ def test_an_erased_person_is_in_no_notification_and_no_mail(cast):
     assert list(Notification.objects.values_list("words", flat=True)) == ["“Nightly” expires."]
     assert not InboxItem.objects.filter(user=person).exists()
     assert [one.to for one in Delivery.objects.all()] == [[email_of("admin")]]
+
+
+def test_old_notifications_and_deliveries_are_deleted(cast):
+    for days in (1, 100, 401):
+        made = notify(Kind.KEY_EXPIRES, words=f"{days}", path="/", to=[cast.admin])
+        assert made is not None
+        at = timezone.now() - timedelta(days=days)
+        Notification.objects.filter(pk=made.pk).update(at=at)
+        Delivery.objects.filter(notification=made).update(queued_at=at)
+    forget_old_notifications()
+    assert set(InboxItem.objects.values_list("notification__words", flat=True)) == {"1", "100"}
+    assert list(Delivery.objects.values_list("notification__words", flat=True)) == ["1"]
