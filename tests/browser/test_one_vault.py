@@ -13,6 +13,12 @@ from tests.browser.test_accessibility import look_over
 
 pytestmark = pytest.mark.browser
 
+REFERRING = (
+    "keys_inboxitem", "keys_delivery", "keys_notification", "keys_leaverplan", "keys_reminder", "keys_heldback",
+    "keys_keyscope",
+)  # fmt: skip
+"""The tables with rows about the demo's keys."""
+
 
 @pytest.fixture
 def new_portal(tmp_path, postgresql, migrated_postgresql):
@@ -21,7 +27,7 @@ def new_portal(tmp_path, postgresql, migrated_postgresql):
     with Portal(tmp_path / "data", vaults=1, DATABASE_URL=postgresql.url("browser")) as portal:
         assert not (portal.data / "portal.sqlite3").exists()
         _let_the_jobs_rest(portal)  # otherwise the sweep would find the demo's keys again
-        for table in ("keys_reminder", "keys_heldback", "keys_keyscope", "keys_apikey"):
+        for table in (*REFERRING, "keys_apikey"):
             portal.change(f"DELETE FROM {table}")
         yield portal
 

@@ -1,6 +1,7 @@
 """Clear the cache, because throttling counts there and the cache outlives a test's database; set up sign-in."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,3 +37,9 @@ def sso(settings: Any, cast: Cast) -> Iterator[OddProvider]:
 def at_an_address_for_passkeys(settings: Any) -> None:
     """Give the portal the address of which the tests' passkeys know."""
     settings.PORTAL_URL = ORIGIN
+
+
+@pytest.fixture
+def own_audit_files(settings: Any, tmp_path: Path) -> None:
+    """Let this test's events begin another chain of MACs and another log."""
+    settings.PORTAL_AUDIT_DIR = tmp_path / "audit"

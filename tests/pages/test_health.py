@@ -27,11 +27,6 @@ from tests.pages.helpers import elements, links, messages_of, queries, rows, tex
 HEALTH = "/settings/health/"
 
 
-@pytest.fixture
-def own_audit_files(settings, tmp_path) -> None:
-    settings.PORTAL_AUDIT_DIR = tmp_path / "audit"
-
-
 NO_ANCHOR = (
     "Anchors None: a person who controls the database and the signing key could rewrite the audit log. "
     "How to set up an anchor"

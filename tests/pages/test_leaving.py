@@ -98,6 +98,7 @@ def test_the_page_costs_the_same_for_many_keys(admin, cast):
     assert queries(admin, address(cast.user)) == few
 
 
+@pytest.mark.usefixtures("own_audit_files")
 def test_the_offboarding_pack_verifies_and_shows_a_changed_plan(admin, cast, workspace, tmp_path):
     key, other = with_a_life(a_key(cast.user, name="One")), with_a_life(a_key(cast.user, name="Two"))
     admin.post(address(cast.user), {"key": [key.pk], "decision": "remove"})

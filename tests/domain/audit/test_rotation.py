@@ -70,8 +70,8 @@ def test_an_operator_sees_when_the_old_pepper_can_go(cast, settings):
     a_key(cast.admin)
     said = command()
     assert said == [
-        "p1: 1 active keys, 2 in all. Keep it.",
-        "p2: 1 active keys, 1 in all. It is used for new fingerprints.",
+        "p1: 1 active key, 2 in all. Keep it.",
+        "p2: 1 active key, 1 in all. It is used for new fingerprints.",
     ]
     now = timezone.now()
     ApiKey.objects.filter(pk=old.pk).update(created_at=now - timedelta(days=2), expires_at=now)
@@ -94,7 +94,7 @@ def test_health_reports_keys_without_their_pepper(cast, browser_of, settings):
         == "p0: 3 active keys, 3 in all. It is not configured here, so these keys are not recognised."
     )
     said = text(browser_of("admin").get("/settings/health/"))
-    assert "p0 : 3 active keys, 3 in all. not configured The portal cannot recognise these keys" in said
+    assert "p0 : 3 active keys , 3 in all . not configured The portal cannot recognise these keys" in said
 
 
 def test_the_count_of_keys_is_bounded(cast, settings, django_assert_num_queries):
