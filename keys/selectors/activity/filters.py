@@ -28,11 +28,12 @@ from keys.selectors.inventory.widgets import PlainChoices, PlainInput, PlainSele
 Events = QuerySet[AuditEvent]
 
 GROUPS = {
-    "API keys": ("key", "bulk"),
+    "API keys": ("key", "rotation", "bulk"),
     "Inventory and reports": ("inventory", "activity", "view", "evidence"),
     "Sign-in and refusals": ("session", "password", "factor", "sso", "attempt"),
     "People and roles": ("person", "roles", "policy"),
     "Safeguards": ("sweep", "pause", "quarantine"),
+    "Notifications": ("notification", "channel", "calendar"),
     "Audit log": ("record",),
 }
 """The resources in the types of each group of events."""
