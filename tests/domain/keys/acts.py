@@ -69,7 +69,7 @@ from keys.validation.existing_key import Registration
 from keys.validation.ownership import Ownership
 from tests import cast as people
 from tests.cast import a_key, actor, with_a_life
-from tests.domain.keys import factor_acts, rotation_acts
+from tests.domain.keys import factor_acts, notification_acts, rotation_acts
 from tests.support.scene import Scene
 
 CORRECTION = Correction("Right", people.email_of("owner"), datetime(2099, 1, 1, tzinfo=UTC), "A typo.")
@@ -357,6 +357,7 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
     "saved_views/store_state": (on(store_state.store_state, Scene.view, ACTIVE), ["view:change"]),
     "saved_views/delete_view": (on(delete_view.delete_view, Scene.view), ["view:delete"]),
     **factor_acts.DONE,
+    **notification_acts.DONE,
     "people/sign_in: end": (lambda scene: lambda: sign_in.record_end(scene.me), ["session:end"]),
 }
 NO_ACT_OF_ITS_OWN = {
@@ -385,6 +386,10 @@ NO_ACT_OF_ITS_OWN = {
     **dict.fromkeys(
         ("lineage/begin", "lineage/step", "rotation/end"), "parts of the acts beside them: test_life.py"
     ),
+    "channels/one_channel": "finds the channel for the acts beside it",
+    "inbox/finish": "changes nothing but the person's own inbox: test_inbox.py",
+    "notifications/forget_old": "deletes what has been kept for long enough: notifications/test_acts.py",
+    **dict.fromkeys(("notifications/notify", "notifications/settle"), "parts of other acts: test_outbox.py"),
     "keys/record_request": "the first step of issue and of await_key",
     "people/accountable": "finds the people whom other acts record: test_ownership.py",
     "keys/prove": "a step of paste and of register; it changes nothing",

@@ -10,7 +10,20 @@ from allauth.mfa.models import Authenticator
 from django.db import IntegrityError
 
 from keys import actions
-from keys.models import ApiKey, AuditEvent, RevealGrant, Rotation, Session, User
+from keys.models import (
+    ApiKey,
+    AuditEvent,
+    CalendarFeed,
+    Channel,
+    Delivery,
+    InboxItem,
+    Notification,
+    NotificationChoice,
+    RevealGrant,
+    Rotation,
+    Session,
+    User,
+)
 from keys.rules.errors import Conflict
 from sandbox import Sandbox
 from tests import cast as people
@@ -58,7 +71,10 @@ def test_each_action_records_its_events_or_changes_nothing(scene, fill_the_disk,
 
 def everything() -> list[list[dict[str, Any]]]:
     """Return the portal's rows, without the time at which a role was read and Cerby's word for it."""
-    models: tuple[Any, ...] = (User, ApiKey, RevealGrant, Rotation, Session, Authenticator)
+    models: tuple[Any, ...] = (
+        *(User, ApiKey, RevealGrant, Rotation, Session, Authenticator),
+        *(Channel, Delivery, Notification, InboxItem, NotificationChoice, CalendarFeed),
+    )
     return [
         [
             {**row, "role_checked_at": None, "cerby_role": None, "cerby_mfa": None}

@@ -10,6 +10,7 @@ import pytest
 from django.http import QueryDict
 
 from keys.actions.audit.export_csv import export_activity, export_inventory
+from keys.actions.channels.turn_off import remove_channel
 from keys.actions.keys.acknowledge import acknowledge_key
 from keys.actions.keys.claim import claim_key
 from keys.actions.keys.delete import delete_key
@@ -20,6 +21,7 @@ from keys.rules.errors import Conflict, Gone, NotAllowed, NotFound
 from tests import cast as people
 from tests.domain.keys.acts import Act, Staged, in_doubt, on
 from tests.domain.keys.test_acts import scene
+from tests.support.channels import a_channel
 from tests.support.scene import Scene
 
 __all__ = ["scene"]
@@ -72,6 +74,11 @@ REFUSED: dict[str, tuple[Staged, type[Exception], list[tuple[str, str]]]] = {
     ),
     "read everybody's role": (
         lambda scene: lambda: refresh_everyone(people.actor(scene.cast.user)),
+        NotAllowed,
+        [("attempt:refuse", "refused")],
+    ),
+    "remove a channel": (
+        as_("admin", remove_channel, lambda _: a_channel().pk),
         NotAllowed,
         [("attempt:refuse", "refused")],
     ),
