@@ -81,7 +81,9 @@ _TABLE: dict[Kind, _Row] = {
     Kind.CHANNEL_TEST: _Row("A test of a channel", "A test", False, False),
 }
 
-FOR_PEOPLE = tuple(kind for kind in Kind if kind is not Kind.CHANNEL_TEST)
+NOT_SENT = frozenset({Kind.APPROVAL_ASKED, Kind.KEY_ASKED, Kind.COMPARISON_DUE, Kind.PROBLEM})
+"""The kinds that no act sends yet. Nobody is offered a choice about them."""
+FOR_PEOPLE = tuple(kind for kind in Kind if kind is not Kind.CHANNEL_TEST and kind not in NOT_SENT)
 MUTABLE = tuple(kind for kind in FOR_PEOPLE if kind.may_mute)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
@@ -14,7 +15,7 @@ from keys.actions.notifications.notify import notify, queue_mail
 from keys.actions.people.erase import erase_person
 from keys.crypto import fingerprint
 from keys.models import Delivery, InboxItem, Notification, User
-from keys.rules.notifications import Kind
+from keys.rules.notifications import FOR_PEOPLE, NOT_SENT, Kind
 from tests.cast import a_key, actor, email_of
 
 SECRET = "sbx_CANARY_Zq7Xw2Lp9Rt4Vb6Nm1Kc8"
@@ -42,6 +43,13 @@ def test_a_found_key_is_told_to_its_people_and_the_highest_admins_without_the_ke
 def test_a_text_without_a_key_is_told_to_nobody(cast, leaked):
     find_leaked(actor(cast.admin), text="Nothing of ours is in here.")
     assert not Notification.objects.exists()
+
+
+def test_people_choose_only_kinds_that_an_act_sends():
+    files = [file for part in ("actions", "jobs") for file in Path("keys", part).rglob("*.py")]
+    code = "".join(file.read_text() for file in files if file.name != "notify.py")
+    assert set(FOR_PEOPLE) == {kind for kind in FOR_PEOPLE if f"Kind.{kind.name}" in code}
+    assert {kind for kind in NOT_SENT if f" Kind.{kind.name}" in code} == set()
 
 
 def test_an_erased_person_is_in_no_notification_and_no_mail(cast):
