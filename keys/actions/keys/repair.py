@@ -56,7 +56,7 @@ def _contradicts(key: ApiKey, logged: LoggedKey, *, must_be_known: bool) -> bool
 def _repair(key_id: UUID, *, must_be_known: bool) -> bool | None:
     """Return whether the row was restored, or None if it does not contradict the log after all."""
     with transaction.atomic():
-        key = ApiKey.objects.select_for_update().filter(pk=key_id).first()
+        key = ApiKey.objects.select_for_update(no_key=True).filter(pk=key_id).first()
         logged = logged_keys([key_id])[key_id]  # complete: each change of the key takes this lock
         if key is None or not _contradicts(key, logged, must_be_known=must_be_known):
             return None

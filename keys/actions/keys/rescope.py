@@ -76,7 +76,11 @@ def _start(actor: Actor, allowed: Action, key_id: UUID, scope: str, *, on: bool)
     ends = time.monotonic() + WAITS_FOR
     while True:
         with transaction.atomic():
-            key = ApiKey.objects.select_for_update(of=("self",)).select_related("owner").get(pk=key_id)
+            key = (
+                ApiKey.objects.select_for_update(of=("self",), no_key=True)
+                .select_related("owner")
+                .get(pk=key_id)
+            )
             if not ScopeChange.is_running(key):
                 if needs(key, scope, on=on) not in {allowed, Action.NARROW_KEY}:
                     raise Conflict("This key has just been changed. Reload the page and try again.")
@@ -121,7 +125,7 @@ def _check_is_current(actor: Actor, change: ScopeChange) -> None:
     )
     repair_keys([key])  # the row may be wrong, not Cerby
     with transaction.atomic():
-        row = ApiKey.objects.select_for_update(of=("self",)).get(pk=key.pk)
+        row = ApiKey.objects.select_for_update(of=("self",), no_key=True).get(pk=key.pk)
         _cancel(actor, change, sentence)
         if set(row.scopes) != set(found):
             ApiKey.objects.filter(pk=key.pk).update(scopes=found)
@@ -184,7 +188,7 @@ def _store(actor: Actor, change: ScopeChange, scopes: list[str]) -> ApiKey:
     """Store the new scopes, even if the key was deleted meanwhile."""
     key = change.key
     with transaction.atomic():
-        ApiKey.objects.select_for_update(of=("self",)).get(pk=key.pk)
+        ApiKey.objects.select_for_update(of=("self",), no_key=True).get(pk=key.pk)
         in_time, _ = ScopeChange.objects.filter(pk=change.pk, lease=change.lease).delete()
         if in_time:
             ApiKey.objects.filter(pk=key.pk).update(scopes=scopes)

@@ -133,7 +133,7 @@ def _vault(client: cerby.CerbyClient, vault_id: UUID | None) -> cerby.Vault:
 def _start(actor: Actor, key: ApiKey, vault: cerby.Vault) -> _Start:
     """Record the start of a save. Two saves of a key do not overlap."""
     with transaction.atomic():
-        _check_is_claimed(ApiKey.objects.select_for_update().get(pk=key.pk))
+        _check_is_claimed(ApiKey.objects.select_for_update(no_key=True).get(pk=key.pk))
         saves = AuditEvent.objects.filter(key_id=key.pk, type__in=[Event.KEY_SAVE_STARTED, Event.KEY_STORED])
         # a refused text ends no save
         events = list(saves.exclude(outcome=log.Outcome.REFUSED).order_by("id"))
@@ -220,7 +220,7 @@ def _record_failure(actor: Actor, key: ApiKey, vault: cerby.Vault, start: _Start
     if isinstance(error, CerbyInDoubt):
         reason += f" Look in the vault “{vault.name}” before you save it again."
     with transaction.atomic():
-        ApiKey.objects.select_for_update().get(pk=key.pk)
+        ApiKey.objects.select_for_update(no_key=True).get(pk=key.pk)
         later = AuditEvent.objects.filter(key_id=key.pk, type=Event.KEY_SAVE_STARTED, pk__gt=start.event)
         if later.exists():
             return

@@ -31,7 +31,7 @@ def settle_scopes(key: ApiKey) -> None:
     if key.scopes != scopes:
         repair_keys([key])
     with transaction.atomic():
-        row = ApiKey.objects.select_for_update(of=("self",)).get(pk=key.pk)
+        row = ApiKey.objects.select_for_update(of=("self",), no_key=True).get(pk=key.pk)
         if row.scopes == scopes or ScopeChange.is_running(row):
             return
         ApiKey.objects.filter(pk=row.pk).update(scopes=scopes)

@@ -65,7 +65,9 @@ def withdraw_import(actor: Actor, import_id: UUID, *, reason: str) -> int:
 
 def _withdraw_some(actor: Actor, import_id: UUID, reason: str) -> int:
     with transaction.atomic():
-        keys = list(withdrawable(import_id).select_for_update(of=("self",)).order_by("pk")[:AT_ONCE])
+        keys = list(
+            withdrawable(import_id).select_for_update(of=("self",), no_key=True).order_by("pk")[:AT_ONCE]
+        )
         for key in keys:
             _withdraw(actor, key, reason, **{"import": str(import_id)})
     return len(keys)

@@ -23,7 +23,7 @@ def begin_rotation(actor: Actor, new: ApiKey, rotating: Rotating) -> None:
     if the new one has more scopes.
     """
     now = timezone.now()
-    old = ApiKey.objects.select_for_update(of=("self",)).get(pk=rotating.old)
+    old = ApiKey.objects.select_for_update(of=("self",), no_key=True).get(pk=rotating.old)
     check_can_rotate(old, now)
     _check_scopes(old, new)
     lineage, generation = old.lineage or old.pk, old.generation or 1

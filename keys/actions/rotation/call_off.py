@@ -33,7 +33,7 @@ def call_off(actor: Actor, rotation_id: UUID, *, reason: str) -> Rotation:
     check_reason(reason)
     _check_is_unused(rotation)
     with transaction.atomic():
-        new = ApiKey.objects.select_for_update(of=("self",)).get(pk=rotation.new_id)
+        new = ApiKey.objects.select_for_update(of=("self",), no_key=True).get(pk=rotation.new_id)
         lock_as_it_is(rotation)
         take_step(rotation, Step.CALL_OFF, Event.ROTATION_CALLED_OFF, actor, reason=reason)
         if PHASE[State(new.state)] is Phase.LIVE:

@@ -21,7 +21,7 @@ def end_old_key(actor: Actor, rotation: Rotation, event: Event, proof: Proof, *,
     portal continues it, and so does the page **Delete API key**.
     """
     with transaction.atomic():
-        old = ApiKey.objects.select_for_update(of=("self",)).get(pk=rotation.old_id)
+        old = ApiKey.objects.select_for_update(of=("self",), no_key=True).get(pk=rotation.old_id)
         lock_as_it_is(rotation)
         changes = {"proof": proof.value}
         take_step(rotation, Step.RETIRE, event, actor, changes=changes, reason=reason, proof=proof.value)

@@ -113,7 +113,7 @@ def _mark_page(gone: QuerySet[ApiKey], repaired: set[UUID], result: SweepResult)
     for these keys again.
     """
     with transaction.atomic():
-        page = list(gone.select_for_update()[:PAGE])
+        page = list(gone.select_for_update(no_key=True)[:PAGE])
         wrong = repair_keys(page)
         repaired.update(wrong)
         result.not_taken += sum(not restored for restored in wrong.values())
