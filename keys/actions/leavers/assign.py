@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from keys.actions.leavers.tell import settle_decided, tell_admins_of_red, tell_assigned
 from keys.audit import log
 from keys.models import ApiKey, LeaverPlan, User
 from keys.rules.events import Event
@@ -28,6 +29,7 @@ def assign_tasks() -> str:
         opened += _open(key, now)
     for plan in _to_decide_again()[:AT_ONCE]:
         opened += _open(plan.key, now)
+    tell_admins_of_red(now)
     return f"Tasks for keys of people who left: {opened}"
 
 
@@ -43,10 +45,12 @@ def assignee(key: ApiKey) -> User | None:
 def _close() -> None:
     """Close the open tasks of keys that have ended or whose owner is back."""
     is_over = ~Q(key__phase=Phase.LIVE) | Q(key__expires_at__lte=timezone.now()) | Q(key__owner_left_at=None)
-    over = LeaverPlan.objects.filter(is_over, open_since__isnull=False).values("pk")
-    LeaverPlan.objects.filter(pk__in=list(over.values_list("pk", flat=True)[:AT_ONCE])).update(
-        open_since=None, assigned=None
-    )
+    over = LeaverPlan.objects.filter(is_over, open_since__isnull=False).values_list("pk", "person_id")
+    closed = dict(over[:AT_ONCE])
+    with transaction.atomic():
+        LeaverPlan.objects.filter(pk__in=list(closed)).update(open_since=None, assigned=None)
+        for leaver in sorted(set(closed.values())):
+            settle_decided(leaver)
 
 
 def _without_plan() -> QuerySet[ApiKey]:
@@ -88,6 +92,8 @@ def _open(key: ApiKey, now: datetime) -> bool:
             email=key.owner.email,
             assigned={"id": str(person.pk), "email": person.email} if person else None,
         )
+        row.person_id, row.assigned = key.owner_id, person
+        tell_assigned(row)
     return True
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from keys.actions.leavers.tell import settle_decided
 from keys.actions.people.accountable import active_person
 from keys.actions.people.confirm_role import authorize_now
 from keys.audit import log
@@ -34,7 +35,9 @@ def plan_keys(actor: Actor, person_id: int, key_ids: list[UUID], plan: Plan) -> 
     to = _next_owner(plan, keys)
     _check(plan)
     with transaction.atomic():
-        return sum(_store(actor, key, plan, to) for key in keys)
+        changed = sum(_store(actor, key, plan, to) for key in keys)
+        settle_decided(person_id)
+    return changed
 
 
 def _key(actor: Actor, person_id: int, key_id: UUID) -> ApiKey:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.utils import timezone
@@ -12,14 +13,18 @@ from keys.rules.notifications import Kind
 DONE = InboxItem.State.DONE
 
 
-def settle(*kinds: Kind, key: ApiKey | None = None, person: User | None = None) -> int:
+def settle(
+    *kinds: Kind, key: ApiKey | None = None, person: User | None = None, but_of: Collection[int] = ()
+) -> int:
     """Mark the waiting items of these kinds about ``key`` or ``person`` as done, and return their number.
 
     Call it in the transaction of the act that makes them obsolete, such as a decision about a leaver's key.
+    The items of the people with the ids ``but_of`` stay.
     """
     if key is None and person is None:
         raise ValueError("Say which key or person the tasks are about.")
     about: dict[str, Any] = {"notification__key": key} if key is not None else {}
     about |= {"notification__person": person} if person is not None else {}
     waiting = InboxItem.objects.filter(notification__kind__in=kinds, **about).exclude(state=DONE)
+    waiting = waiting.exclude(user__in=but_of)
     return waiting.update(state=DONE, done_at=timezone.now())

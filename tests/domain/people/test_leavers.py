@@ -12,7 +12,7 @@ from keys.actions.leavers.assign import assign_tasks
 from keys.actions.leavers.plan import plan_keys
 from keys.actions.people.refresh_all import read_everyone
 from keys.jobs.schedule import JOBS
-from keys.models import ApiKey, AuditEvent, LeaverPlan, User
+from keys.models import ApiKey, AuditEvent, Delivery, InboxItem, LeaverPlan, User
 from keys.rules.errors import Conflict, Invalid, NotAllowed, NotFound
 from keys.rules.leaving import Plan
 from keys.rules.lifecycle import State
@@ -20,7 +20,8 @@ from keys.selectors.health.alert_kinds import AlertKind
 from keys.selectors.health.alerts import active_alerts
 from keys.selectors.health.audit_log import audit_health
 from keys.selectors.leavers.page import leaving_page, tasks_of
-from tests.cast import a_key, actor, said_by
+from tests.cast import a_key, actor, said_by, signed_in
+from tests.pages.helpers import links
 
 A_DAY = timedelta(days=1)
 
@@ -115,11 +116,13 @@ def test_a_task_ends_if_the_owner_is_back_or_the_key_has_ended(cast, workspace):
     leaves(workspace, "guest")
     leaves(workspace, "user")
     assert tasks(cast.admin) == [2]
+    assert len(inbox(cast.owner)) == 2
     ApiKey.objects.filter(pk=ended.pk).update(state=State.REVOKED, removed_at=timezone.now())
     workspace.sandbox.set_person(workspace.ids["guest"], status="live")
     read_everyone()
     assign_tasks()
     assert tasks(cast.admin) == [0]
+    assert inbox(cast.owner) == []
     assert plan_of(back).open_since is None
 
 
@@ -139,6 +142,34 @@ def test_a_key_is_red_and_an_alert_after_seven_days_until_somebody_decides(cast,
     assert one.is_red
     plan_keys(actor(cast.admin), cast.guest.pk, [key.pk], Plan("remove"))
     assert not is_alert()
+
+
+def inbox(person: User) -> list[tuple[str, str]]:
+    items = InboxItem.objects.filter(user=person, done_at=None).order_by("pk")
+    return list(items.values_list("notification__words", "notification__path"))
+
+
+def test_the_assigned_person_is_told_once_for_all_keys_until_the_last_is_decided(cast, workspace):
+    keys = [a_key(cast.guest, **of(cast.user), **of(cast.login_only, "backup")) for _ in range(2)]
+    leaves(workspace, "guest")
+    assign_tasks()
+    path = f"/people/{cast.guest.pk}/leaving/"
+    [(said, link)] = inbox(cast.user)
+    assert (said.startswith("Guest Person has left."), link) == (True, path)
+    assert links(signed_in(cast.user).get("/inbox/"))[said] == path
+    assert Delivery.objects.count() == 1
+    User.objects.filter(pk=cast.user.pk).update(is_active=False)
+    assign_tasks()
+    assert [len(inbox(person)) for person in (cast.user, cast.login_only, cast.owner)] == [0, 1, 0]
+    days_pass(7)
+    for _ in range(2):
+        assign_tasks()
+    [(late, link)] = inbox(cast.owner)
+    assert ("For 7 days nobody has decided" in late, link) == (True, path)
+    plan_keys(actor(cast.admin), cast.guest.pk, [keys[0].pk], Plan("remove"))
+    assert [len(inbox(person)) for person in (cast.login_only, cast.owner)] == [1, 1]
+    plan_keys(actor(cast.admin), cast.guest.pk, [keys[1].pk], Plan("remove"))
+    assert [len(inbox(person)) for person in (cast.login_only, cast.owner)] == [0, 0]
 
 
 def test_many_keys_get_their_tasks_in_bounded_runs(cast, workspace, monkeypatch):

@@ -1,0 +1,67 @@
+"""Tell people that they must decide about the keys of somebody who left: once for all keys, not for each."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import Min
+from django.urls import reverse
+
+from keys.actions.notifications.notify import notify
+from keys.actions.notifications.settle import settle
+from keys.models import LeaverPlan, User
+from keys.rules.leaving import RED_AFTER
+from keys.rules.notifications import Kind
+from keys.rules.policy import HIGHEST
+from keys.selectors.leavers.page import red_plans
+
+PEOPLE_AT_ONCE = 500
+
+
+def tell_assigned(plan: LeaverPlan) -> None:
+    """Tell the person to whom ``plan`` is assigned, or admins, unless a task about the leaver waits for them.
+
+    Call it in the transaction that opens the task, with the row of the plan locked.
+    """
+    leaver = _locked(plan.person_id)
+    others = LeaverPlan.objects.filter(person=leaver, assigned=plan.assigned_id, open_since__isnull=False)
+    if not others.exclude(pk=plan.pk).exists():
+        notify(
+            Kind.PERSON_LEFT,
+            words=f"{leaver.name} has left. Decide about their API keys: rotate, remove or keep.",
+            path=reverse("keys:leaving", args=[leaver.pk]),
+            to=[plan.assigned],
+            person=leaver,
+        )
+    settle_decided(leaver.pk)
+
+
+def settle_decided(leaver_id: int) -> None:
+    """Settle the tasks of those who need not decide any more. Admins keep theirs until all is decided."""
+    leaver = _locked(leaver_id)
+    plans = LeaverPlan.objects.filter(person=leaver, open_since__isnull=False)
+    still = set(plans.values_list("assigned_id", flat=True).distinct())
+    waiting = {pk for pk in still if pk is not None}
+    if still:
+        waiting |= set(User.objects.filter(role__in=HIGHEST).values_list("pk", flat=True))
+    settle(Kind.PERSON_LEFT, person=leaver, but_of=waiting)
+
+
+def tell_admins_of_red(now: datetime) -> None:
+    """Tell admins once of each leaver about whose keys nobody has decided for a week. The alert is mailed."""
+    late = red_plans(now).values("person").annotate(since=Min("open_since")).order_by("-since")
+    for row in late[:PEOPLE_AT_ONCE]:
+        leaver = User.objects.get(pk=row["person"])
+        notify(
+            Kind.PERSON_LEFT,
+            words=f"{leaver.name} has left. For {RED_AFTER.days} days nobody has decided about their keys.",
+            path=reverse("keys:leaving", args=[leaver.pk]),
+            person=leaver,
+            once=f"leaver-red:{leaver.pk}:{row['since']:%Y-%m-%d}",
+            mail=False,
+        )
+
+
+def _locked(leaver_id: int) -> User:
+    """Lock the leaver, so that a decision and a new task wait for each other."""
+    return User.objects.select_for_update(no_key=True).get(pk=leaver_id)
