@@ -8,10 +8,12 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from keys.actions.lineage.step import take_step
+from keys.actions.lineage.tell import tell_of_step
 from keys.models import ApiKey, Rotation
 from keys.models.rotation import IS_OPEN
 from keys.rules.errors import Conflict
@@ -90,7 +92,9 @@ def _take(rotation: Rotation, step: Step) -> None:
     sight, now = rotation.sight(), timezone.now()
     changes, details = _noted(rotation, step, sight, now)
     event = _EVENTS.get(step, Event.ROTATION_ADVANCED)
-    take_step(rotation, step, event, None, changes=changes, reason=_REASONS.get(step, ""), **details)
+    with transaction.atomic():
+        take_step(rotation, step, event, None, changes=changes, reason=_REASONS.get(step, ""), **details)
+        tell_of_step(rotation, step, sight)
 
 
 def _noted(

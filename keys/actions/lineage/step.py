@@ -7,12 +7,17 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from keys.actions.notifications.settle import settle
 from keys.audit import log
 from keys.models import Rotation
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
+from keys.rules.notifications import Kind
 from keys.rules.policy import Actor
 from keys.rules.rotation import OPEN, STEPS, RotationState, Step
+
+_SETTLING = frozenset({Step.RETIRE, Step.CALL_OFF, Step.REOPEN, Step.FALL_QUIET, Step.USE_AGAIN, Step.MISS})
+"""The steps after which nobody needs to do what the portal asked for before."""
 
 
 def take_step(
@@ -52,6 +57,8 @@ def take_step(
             after={"state": after.value},
             **details,
         )
+        if step in _SETTLING:
+            settle(Kind.ROTATION_DUE, key=rotation.old)
     for name, value in columns.items():
         setattr(rotation, name, value)
 

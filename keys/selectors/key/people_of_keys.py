@@ -21,6 +21,11 @@ def people_of(key: ApiKey) -> People:
     return tuple(dict.fromkeys(one for one in people if one is not None and one.left_at is None))
 
 
+def who_answers(key: ApiKey) -> User | None:
+    """Return the accountable person, or else the backup, if they can sign in."""
+    return next((one for one in (key.accountable, key.backup) if one is not None and one.is_active), None)
+
+
 def by_people(rows: Iterable[tuple[ApiKey, T]]) -> dict[People, list[T]]:
     """Return what belongs to each key, by the people of the key."""
     found: defaultdict[People, list[T]] = defaultdict(list)

@@ -15,7 +15,7 @@ from keys.actions.rotation.extend import extend_overlap
 from keys.actions.rotation.kill import kill_old_key
 from keys.actions.rotation.retire import retire_old_key
 from keys.actions.sync.sweep import sweep
-from keys.models import ApiKey, AuditEvent, Rotation
+from keys.models import ApiKey, AuditEvent, Notification, Rotation, User
 from keys.rules.errors import CerbyNeverReached, Conflict, Invalid, NotAllowed
 from keys.rules.lifecycle import State
 from keys.rules.rotation import STEPS, RotationState, Step
@@ -23,7 +23,7 @@ from keys.selectors.health.alert_kinds import AlertKind
 from keys.selectors.health.rotation_alerts import rotation_alerts
 from keys.verifier.verify_bundle import LONG_AGO, Verifier, read_leaf, rotation_states_after
 from tests import cast as people
-from tests.cast import a_key
+from tests.cast import a_key, signed_in
 from tests.domain.rotation.steps import (
     DAY,
     HOUR,
@@ -38,6 +38,7 @@ from tests.domain.rotation.steps import (
     stored,
     story_of,
 )
+from tests.pages.helpers import elements, links, rows
 from tests.support.background import state_of as key_state
 from tests.support.cases import in_one_test
 
@@ -191,6 +192,46 @@ def test_a_key_that_ends_otherwise_ends_its_rotation(cast, sandbox, end):
     rotation = stored(sandbox, cast.admin)
     delete_key(people.actor(cast.admin), getattr(rotation, f"{end}_id"))
     assert state_of(rotation) == {"old": "retired", "new": "called_off"}[end]
+
+
+def waits_for(person: User) -> list[tuple[str, str]]:
+    """Return the words and the links of the inbox of ``person``."""
+    page = signed_in(person).get("/inbox/")
+    found = [row["What"] for row in rows(page)] if elements(page, "tbody") else []
+    return [(said, links(page)[said]) for said in found]
+
+
+def test_people_are_told_of_each_step_that_waits_for_them_until_it_is_settled(cast, sandbox):
+    rotation, now = stored(sandbox, cast.admin, accountable=cast.user), timezone.now()
+    path = f"/rotations/{rotation.pk}/"
+    assert waits_for(cast.user) == []
+    see(rotation, as_of=now + HOUR, new=now + HOUR)
+    see(rotation, as_of=now + 30 * HOUR)
+    [(said, link)] = waits_for(cast.user)
+    assert ("You can retire the old key." in said, link) == (True, path)
+    see(rotation, as_of=now + 31 * HOUR, old=now + 31 * HOUR)
+    [(said, link)] = waits_for(cast.admin)
+    assert ("was used again after the cut-over" in said, link) == (True, path)
+    Rotation.objects.filter(pk=rotation.pk).update(overlap_until=timezone.now())
+    advance_due()
+    for person in (cast.admin, cast.user):
+        [(said, link)] = waits_for(person)
+        assert ("without proof" in said, link) == (True, path)
+    extend_overlap(people.actor(cast.admin), rotation.pk, overlap=DAY, reason="Not yet.")
+    assert waits_for(cast.user) == []
+    delete_key(people.actor(cast.admin), rotation.new_id)
+    [(said, link)] = waits_for(cast.user)
+    assert ("was called off" in said, link) == (True, path)
+    kinds = Notification.objects.order_by("pk").values_list("kind", flat=True)
+    assert list(kinds) == ["rotation.due"] * 3 + ["rotation.moved"]
+
+
+def test_if_nobody_is_left_the_highest_admins_are_told_of_a_rotation(cast, sandbox):
+    rotation = stored(sandbox, cast.admin)
+    User.objects.filter(pk=cast.admin.pk).update(is_active=False, left_at=timezone.now())
+    Rotation.objects.filter(pk=rotation.pk).update(overlap_until=timezone.now())
+    advance_due()
+    assert [len(waits_for(person)) for person in (cast.owner, cast.super_admin, cast.user)] == [1, 1, 0]
 
 
 def test_a_rotation_cannot_add_scopes_or_begin_twice(cast, sandbox):
