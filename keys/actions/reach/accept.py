@@ -6,11 +6,13 @@ from uuid import UUID
 
 from django.db import transaction
 
+from keys.actions.notifications.settle import settle
 from keys.actions.people.confirm_role import authorize_now
 from keys.audit import log
 from keys.models import ApiKey, Reach
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
+from keys.rules.notifications import Kind
 from keys.rules.policy import Action, Actor
 from keys.selectors.key.page import key_for
 from keys.selectors.key.reach import known_counts
@@ -26,3 +28,4 @@ def accept_reach(actor: Actor, key_id: UUID) -> None:
         if row is None or same.update(reach_grew_at=None, reach_since=row.counted_at) != 1:
             raise Conflict("The reach of this key has not grown since it was last accepted. Reload the page.")
         log.append(Event.KEY_REACH_ACCEPTED, actor=actor, key=key, reach=known_counts(row))
+        settle(Kind.REACH_GROWN, key=key)

@@ -13,17 +13,23 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 
 from keys import cerby
+from keys.actions.notifications.notify import notify
+from keys.actions.notifications.settle import settle
 from keys.audit import log
 from keys.models import LISTED, ApiKey, KeyScope, Reach, User
 from keys.rules.errors import CerbyError, CerbyForbidden, CerbyNotFound, CerbyUnauthorized
 from keys.rules.events import Event
 from keys.rules.formatting import utc_microseconds
 from keys.rules.lifecycle import Phase
-from keys.rules.reach import MOST_ITEMS, OPENED_BY, Items
+from keys.rules.notifications import Kind
+from keys.rules.reach import MOST_ITEMS, OPENED_BY, Items, growth_in_words
+from keys.rules.visible import named
+from keys.selectors.key.people_of_keys import COLUMNS, who_answers
 from keys.selectors.key.reach import growth, known_counts, microseconds
 
 PEOPLE_AT_ONCE, MOST_ROWS = 100, 2_000
@@ -144,21 +150,21 @@ def _compare(row: Reach) -> bool:
     live = ApiKey.objects.filter(owner=row.person_id, phase=Phase.LIVE)
     new = list(live.filter(reach_since=None).values_list("pk", flat=True)[: 5 * KEYS_AT_ONCE])
     ApiKey.objects.filter(pk__in=new, phase=Phase.LIVE).update(reach_since=row.counted_at)
-    grown = 0
+    grown, mailed = 0, set[int]()
     for items, scopes in OPENED_BY.items():
         newest = row.newest(items)
         if newest:
             moment = _EPOCH + timedelta(microseconds=newest)
             opening = Exists(KeyScope.objects.filter(key=OuterRef("pk"), scope__in=scopes))
             wider = live.filter(opening, reach_grew_at=None, reach_since__lt=moment)
-            for key in wider[:KEYS_AT_ONCE]:
-                grown += _note_growth(key, row)
+            for key in wider.select_related(*COLUMNS)[:KEYS_AT_ONCE]:
+                grown += _note_growth(key, row, mailed)
     _clear(row)
     return len(new) < 5 * KEYS_AT_ONCE and grown < KEYS_AT_ONCE
 
 
-def _note_growth(key: ApiKey, row: Reach) -> bool:
-    """Mark ``key`` and record the event, unless another process has or the key is gone."""
+def _note_growth(key: ApiKey, row: Reach, mailed: set[int]) -> bool:
+    """Mark ``key``, record the event and tell people, unless another process has or the key is gone."""
     grown = growth(key, row)
     if not grown:
         return False
@@ -175,7 +181,23 @@ def _note_growth(key: ApiKey, row: Reach) -> bool:
             reach=known_counts(row),
             since=utc_microseconds(key.reach_since),
         )
+        _tell(key, grown, mailed)
     return True
+
+
+def _tell(key: ApiKey, grown: dict[Items, int], mailed: set[int]) -> None:
+    """Tell the accountable person or the backup, or else the owner. ``mailed``: who has a mail already."""
+    to = who_answers(key) or key.owner
+    notify(
+        Kind.REACH_GROWN,
+        words=f"“{named(key.name)}” can open more than before: {growth_in_words(grown)}.",
+        text="Other keys of the same owner may reach more as well.",
+        path=reverse("keys:key", args=[key.pk]),
+        to=[to],
+        key=key,
+        mail=to.pk not in mailed,
+    )
+    mailed.add(to.pk)
 
 
 def _clear(row: Reach) -> None:
@@ -183,4 +205,7 @@ def _clear(row: Reach) -> None:
     marked = ApiKey.objects.filter(owner=row.person_id, reach_grew_at__isnull=False)
     for key in marked[:KEYS_AT_ONCE]:
         if not growth(key, row):
-            ApiKey.objects.filter(pk=key.pk, reach_since=key.reach_since).update(reach_grew_at=None)
+            with transaction.atomic():
+                same = ApiKey.objects.filter(pk=key.pk, reach_since=key.reach_since)
+                if same.update(reach_grew_at=None):
+                    settle(Kind.REACH_GROWN, key=key)

@@ -14,13 +14,14 @@ from keys.actions.reach.accept import accept_reach
 from keys.actions.reach.count import count_reach
 from keys.jobs.schedule import JOBS, make_rows
 from keys.jobs.tasks import reach as reach_job
-from keys.models import ApiKey, AuditEvent, CredentialRefusal, PeriodicJob, Reach
+from keys.models import ApiKey, AuditEvent, CredentialRefusal, Delivery, InboxItem, PeriodicJob, Reach
 from keys.rules.errors import CerbyError, Conflict, NotAllowed
 from keys.rules.policy import Action
 from keys.rules.reach import MOST_ITEMS, Items, in_words
 from keys.selectors.key.reach import reach_of
 from sandbox import stored_secrets
-from tests.cast import a_key, actor
+from tests.cast import a_key, actor, signed_in
+from tests.pages.helpers import links, rows
 from tests.support.bad_server import closed_port, listing, refusal, serving
 
 READS_SECRETS = {"scopes": ["read:items:secrets"]}
@@ -119,6 +120,24 @@ def test_growth_is_a_finding_with_an_event_until_a_person_accepts_it(cast, works
     assert accepted.actor_id == cast.admin.pk
     with pytest.raises(Conflict):
         accept_reach(actor(cast.admin), key.pk)
+
+
+def test_growth_is_told_with_one_mail_and_settled_when_it_is_accepted(cast, workspace):
+    keys = [
+        a_key(cast.user, name=name, accountable=accountable, **READS_SECRETS)
+        for name, accountable in (("One", None), ("Two", None), ("Three", cast.admin))
+    ]
+    count_reach()
+    own(workspace, "user", secrets=2)
+    counted_again()
+    counted_again()
+    page = signed_in(cast.user).get("/inbox/")
+    said = {f"“{key.name}” can open more than before: 2 secrets.": f"/keys/{key.pk}/" for key in keys[:2]}
+    assert len(rows(page)) == 2
+    assert said.items() <= links(page).items()
+    assert sorted(one.to[0] for one in Delivery.objects.all()) == sorted([cast.user.email, cast.admin.email])
+    accept_reach(actor(cast.admin), keys[0].pk)
+    assert InboxItem.objects.filter(done_at=None).count() == 2
 
 
 def test_an_item_that_replaces_another_is_growth_and_one_that_is_gone_ends_it(cast, workspace):
