@@ -12,8 +12,9 @@ from keys.actions.notifications.deliver import deliver_due
 from keys.actions.notifications.notify import notify
 from keys.models import AuditEvent, CalendarFeed, InboxItem, User
 from keys.rules.lifecycle import EXPIRY_NOT_KNOWN
-from keys.rules.notifications import Kind
+from keys.rules.notifications import NOT_SENT, Kind
 from tests.cast import a_key, said_by, signed_in
+from tests.domain.rotation.steps import a_rotation
 from tests.pages.helpers import elements, text, the, within
 from tests.support.cases import in_one_test
 
@@ -44,6 +45,7 @@ def test_the_calendar_shows_when_ones_keys_expire_and_are_to_be_reviewed(cast):
     )
     a_key(cast.owner, name="Of somebody else", expires_at=FAR)
     a_key(cast.user, name="Removed", expires_at=FAR, state="revoked", removed_at=FAR)
+    rotation = a_rotation(key, a_key(cast.owner), overlap_until=datetime(2097, 1, 1, tzinfo=UTC))
     address = new_address(signed_in(cast.user))
     answer = Client().get(address)
     assert (answer.status_code, answer["Content-Type"]) == (200, "text/calendar; charset=utf-8")
@@ -54,11 +56,13 @@ def test_the_calendar_shows_when_ones_keys_expire_and_are_to_be_reviewed(cast):
     assert summaries == [
         "SUMMARY:Nightly\\; payroll\\, “ü” " + "long " * 20 + "end expires",
         "SUMMARY:Reviewed is to be reviewed",
+        "SUMMARY:The overlap of Nightly\\; payroll\\, “ü” " + "long " * 20 + "end and its successor ends",
     ]
+    assert {f"URL:http://testserver/rotations/{rotation.pk}/", "DTSTART:20970101T000000Z"} <= set(lines)
     assert f"URL:http://testserver/keys/{key.pk}/" in lines
     ids = [line for line in lines if line.startswith("UID:")]
-    assert len(ids) == len(set(ids)) == lines.count("BEGIN:VEVENT") == lines.count("END:VEVENT") == 2
-    assert sum(line.startswith("DTSTAMP:") for line in lines) == 2
+    assert len(ids) == len(set(ids)) == lines.count("BEGIN:VEVENT") == lines.count("END:VEVENT") == 3
+    assert sum(line.startswith("DTSTAMP:") for line in lines) == 3
 
 
 def test_a_new_address_replaces_the_former_one_and_only_its_hash_is_stored(cast):
@@ -106,12 +110,13 @@ def test_a_way_that_is_not_offered_is_refused(cast, asked):
     assert signed_in(cast.user).post("/account/notifications/", asked).status_code == 422
 
 
-def test_approvals_and_leaks_are_not_offered_and_cannot_be_muted(cast):
+def test_leaks_and_approvals_which_nobody_sends_are_not_offered_and_cannot_be_muted(cast):
     browser = signed_in(cast.user)
     page = browser.get("/account/")
-    assert "always told in the portal and by mail of: A request waits for your approval; One of" in text(page)
+    assert "always told in the portal and by mail of: One of" in text(page)
     offered = {dict(one.attributes)["name"] for one in elements(page, "select")}
-    assert offered.isdisjoint({"approval.asked", "key.leaked"})
+    assert offered.isdisjoint({"key.leaked", *NOT_SENT})
+    assert not any(kind.label in text(page) for kind in NOT_SENT)
     browser.post("/account/notifications/", {"key.leaked": "nothing", "approval.asked": "nothing"})
     for kind in (Kind.KEY_LEAKED, Kind.APPROVAL_ASKED):
         notify(kind, words="W.", path="/keys/", to=[cast.user])

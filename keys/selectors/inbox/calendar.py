@@ -1,4 +1,4 @@
-"""Write a person's calendar as RFC 5545 says: when their keys expire and are to be reviewed."""
+"""Write a person's calendar as RFC 5545 says: the expiry, review and overlap of their keys."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from keys.models import ApiKey, CalendarFeed
+from keys.models import ApiKey, CalendarFeed, Rotation
+from keys.models.rotation import IS_OPEN
 from keys.rules.lifecycle import EXPIRY_NOT_KNOWN, Phase
+from keys.rules.rotation import RotationState
 from keys.rules.visible import named
 
 MOST = 500
@@ -34,8 +37,11 @@ def calendar_of(token: str) -> str | None:
         return None
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Cerby Key Portal//Calendar//EN"]
     lines += [f"X-WR-CALNAME:{_escaped(f'API keys of {settings.CERBY_WORKSPACE}')}"]
-    for key in _keys_of(feed.user_id):
+    keys = _keys_of(feed.user_id)
+    for key in keys:
         lines += _events_of(key)
+    for rotation in _rotations_of(keys):
+        lines += _end_of_overlap(rotation)
     lines += ["END:VCALENDAR"]
     return "".join(f"{part}\r\n" for line in lines for part in _folded(line))
 
@@ -48,21 +54,37 @@ def _keys_of(user_id: int) -> list[ApiKey]:
     return sorted(found.values(), key=lambda key: (key.expires_at, key.pk))
 
 
+def _rotations_of(keys: list[ApiKey]) -> list[Rotation]:
+    """Return those whose overlap has a fixed end: it has none until the new key is stored."""
+    ids = [key.pk for key in keys]
+    under_way = Rotation.objects.filter(IS_OPEN, Q(old__in=ids) | Q(new__in=ids))
+    rows = under_way.exclude(state=RotationState.PREPARING).select_related("old")
+    return list(rows.order_by("overlap_until", "id")[:MOST])
+
+
+def _end_of_overlap(rotation: Rotation) -> list[str]:
+    url = f"{settings.PORTAL_URL}{reverse('keys:rotation', args=[rotation.pk])}"
+    start = f"DTSTART:{rotation.overlap_until.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    words = f"The overlap of {named(rotation.old.name)} and its successor ends"
+    return _event(f"overlap-{rotation.pk}", start, words, url)
+
+
 def _events_of(key: ApiKey) -> Iterator[str]:
     url = f"{settings.PORTAL_URL}{reverse('keys:key', args=[key.pk])}"
     if key.expires_at < EXPIRY_NOT_KNOWN:
         at = key.expires_at.astimezone(UTC)
-        yield from _event(key, "expires", f"DTSTART:{at:%Y%m%dT%H%M%SZ}", f"{named(key.name)} expires", url)
+        start = f"DTSTART:{at:%Y%m%dT%H%M%SZ}"
+        yield from _event(f"expires-{key.pk}", start, f"{named(key.name)} expires", url)
     if key.review_on is not None:
         start = f"DTSTART;VALUE=DATE:{key.review_on:%Y%m%d}"
-        yield from _event(key, "review", start, f"{named(key.name)} is to be reviewed", url)
+        yield from _event(f"review-{key.pk}", start, f"{named(key.name)} is to be reviewed", url)
 
 
-def _event(key: ApiKey, kind: str, start: str, summary: str, url: str) -> list[str]:
+def _event(uid: str, start: str, summary: str, url: str) -> list[str]:
     host = urlsplit(settings.PORTAL_URL).hostname or "localhost"
     return [
         "BEGIN:VEVENT",
-        f"UID:{kind}-{key.pk}@{host}",
+        f"UID:{uid}@{host}",
         f"DTSTAMP:{timezone.now():%Y%m%dT%H%M%SZ}",
         start,
         f"SUMMARY:{_escaped(summary)}",
