@@ -384,10 +384,12 @@ NO_ACT_OF_ITS_OWN = {
     "people/confirm_role": "checks the policy for other acts: test_confirm_role.py",
     **dict.fromkeys(("saved_views/turn", "saved_views/record"), "parts of the acts beside them"),
     **dict.fromkeys(
-        ("lineage/begin", "lineage/step", "rotation/end"), "parts of the acts beside them: test_life.py"
+        ("lineage/begin", "lineage/step", "lineage/tell", "rotation/end"),
+        "parts of the acts beside them: test_life.py",
     ),
     "channels/one_channel": "finds the channel for the acts beside it",
     "inbox/finish": "changes nothing but the person's own inbox: test_inbox.py",
+    "leavers/tell": "a part of the acts beside it: test_leavers.py",
     "notifications/forget_old": "deletes what has been kept for long enough: notifications/test_acts.py",
     **dict.fromkeys(("notifications/notify", "notifications/settle"), "parts of other acts: test_outbox.py"),
     "keys/record_request": "the first step of issue and of await_key",
