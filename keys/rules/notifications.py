@@ -9,19 +9,15 @@ from typing import NamedTuple
 class Kind(enum.StrEnum):
     """The kinds. The value is also the ``type`` in the body of a webhook, so it never changes."""
 
-    APPROVAL_ASKED = "approval.asked"
     KEY_LEAKED = "key.leaked"
     KEY_EXPIRES = "key.expires"
     KEY_UNSTORED = "key.unstored"
-    KEY_ASKED = "key.asked"
     KEY_DELETED = "key.deleted"
     ROTATION_DUE = "rotation.due"
     ROTATION_MOVED = "rotation.moved"
     PERSON_LEFT = "person.left"
     REACH_GROWN = "reach.grown"
-    COMPARISON_DUE = "inventory.compare"
     FACTORS_RESET = "account.factors-reset"
-    PROBLEM = "problem"
     CHANNEL_DISABLED = "channel.disabled"
     CHANNEL_TEST = "channel.test"
 
@@ -52,7 +48,6 @@ class _Row(NamedTuple):
 
 
 _TABLE: dict[Kind, _Row] = {
-    Kind.APPROVAL_ASKED: _Row("A request waits for your approval", "A request waits for you", True, False),
     Kind.KEY_LEAKED: _Row(
         "One of your API keys was found in a text", "An API key may have leaked", True, False
     ),
@@ -60,7 +55,6 @@ _TABLE: dict[Kind, _Row] = {
     Kind.KEY_UNSTORED: _Row(
         "A new API key is not confirmed as stored", "An API key is not stored", True, True
     ),
-    Kind.KEY_ASKED: _Row("An admin asks you to look at an API key", "Please look at an API key", True, True),
     Kind.KEY_DELETED: _Row("One of your API keys was deleted", "An API key was deleted", False, True),
     Kind.ROTATION_DUE: _Row("A rotation waits for you", "A rotation waits for you", True, True),
     Kind.ROTATION_MOVED: _Row("A rotation takes a step", "A rotation has taken a step", False, True),
@@ -68,22 +62,16 @@ _TABLE: dict[Kind, _Row] = {
         "API keys of a person who left wait for a decision", "A person has left", True, True
     ),
     Kind.REACH_GROWN: _Row("An API key reaches more than before", "An API key reaches more", False, True),
-    Kind.COMPARISON_DUE: _Row(
-        "A comparison with Cerby's web app is due", "Compare the API keys with Cerby's web app", True, True
-    ),
     Kind.FACTORS_RESET: _Row(
         "An admin removed your second factors", "Your second factors were removed", False, False
     ),
-    Kind.PROBLEM: _Row("The portal has a problem, or it is over", "A problem of the portal", False, True),
     Kind.CHANNEL_DISABLED: _Row(
         "The portal disabled a channel that failed", "A channel was disabled", False, False
     ),
     Kind.CHANNEL_TEST: _Row("A test of a channel", "A test", False, False),
 }
 
-NOT_SENT = frozenset({Kind.APPROVAL_ASKED, Kind.KEY_ASKED, Kind.COMPARISON_DUE, Kind.PROBLEM})
-"""The kinds that no act sends yet. Nobody is offered a choice about them."""
-FOR_PEOPLE = tuple(kind for kind in Kind if kind is not Kind.CHANNEL_TEST and kind not in NOT_SENT)
+FOR_PEOPLE = tuple(kind for kind in Kind if kind is not Kind.CHANNEL_TEST)
 MUTABLE = tuple(kind for kind in FOR_PEOPLE if kind.may_mute)
 
 

@@ -12,7 +12,7 @@ from keys.actions.notifications.deliver import deliver_due
 from keys.actions.notifications.notify import notify
 from keys.models import AuditEvent, CalendarFeed, InboxItem, User
 from keys.rules.lifecycle import EXPIRY_NOT_KNOWN
-from keys.rules.notifications import NOT_SENT, Kind
+from keys.rules.notifications import Kind
 from tests.cast import a_key, said_by, signed_in
 from tests.domain.rotation.steps import a_rotation
 from tests.pages.helpers import elements, text, the, within
@@ -110,14 +110,12 @@ def test_a_way_that_is_not_offered_is_refused(cast, asked):
     assert signed_in(cast.user).post("/account/notifications/", asked).status_code == 422
 
 
-def test_leaks_and_approvals_which_nobody_sends_are_not_offered_and_cannot_be_muted(cast):
+def test_leaks_are_not_offered_and_cannot_be_muted(cast):
     browser = signed_in(cast.user)
     page = browser.get("/account/")
     assert "always told in the portal and by mail of: One of" in text(page)
     offered = {dict(one.attributes)["name"] for one in elements(page, "select")}
-    assert offered.isdisjoint({"key.leaked", *NOT_SENT})
-    assert not any(kind.label in text(page) for kind in NOT_SENT)
-    browser.post("/account/notifications/", {"key.leaked": "nothing", "approval.asked": "nothing"})
-    for kind in (Kind.KEY_LEAKED, Kind.APPROVAL_ASKED):
-        notify(kind, words="W.", path="/keys/", to=[cast.user])
-    assert deliver_due() == "Sent: 2; failed: 0"
+    assert "key.leaked" not in offered
+    browser.post("/account/notifications/", {"key.leaked": "nothing"})
+    notify(Kind.KEY_LEAKED, words="W.", path="/keys/", to=[cast.user])
+    assert deliver_due() == "Sent: 1; failed: 0"
