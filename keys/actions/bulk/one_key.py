@@ -82,7 +82,7 @@ def _delete(actor: Actor, item: SelectedKey, has_begun: bool) -> Result:
     return Result(Outcome.DONE)
 
 
-def _drill(actor: Actor, item: SelectedKey, has_begun: bool) -> Result:  # noqa: ARG001
+def _drill(actor: Actor, item: SelectedKey, _has_begun: bool) -> Result:
     """Check what an emergency stop would need, and change nothing."""
     key = item.key
     if key.state in ENDED:
@@ -104,7 +104,7 @@ def _adopt(actor: Actor, item: SelectedKey, has_begun: bool) -> Result:
     return Result(Outcome.DONE)
 
 
-def _edit(actor: Actor, item: SelectedKey, has_begun: bool) -> Result:  # noqa: ARG001
+def _edit(actor: Actor, item: SelectedKey, _has_begun: bool) -> Result:
     """Set the values that were entered, add the tags, and leave the others as they are."""
     key, asks = item.key, item.selection.asks
     entered = {name: asks[name] for name in ("accountable", "team") if asks.get(name)}
@@ -125,7 +125,7 @@ def _edit(actor: Actor, item: SelectedKey, has_begun: bool) -> Result:  # noqa: 
     return Result(Outcome.DONE, "" if changed else "It had these values already.")
 
 
-def _remind(actor: Actor, item: SelectedKey, has_begun: bool) -> Result:  # noqa: ARG001
+def _remind(actor: Actor, item: SelectedKey, _has_begun: bool) -> Result:
     key = item.key
     authorize_now(actor, Action.REMIND_OWNER, key)
     if key.phase != Phase.LIVE:
