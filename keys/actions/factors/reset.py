@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from django.db import transaction
 from django.urls import reverse
-from django.utils import timezone
 
 from keys.actions.notifications.notify import notify
 from keys.actions.people.confirm_role import authorize_now
 from keys.actions.people.forget_factors import forget_factors
+from keys.actions.people.one_person import person_in_turn, sign_out_everywhere
 from keys.models import User
-from keys.rules.errors import Conflict, NotFound
+from keys.rules.errors import Conflict
 from keys.rules.notifications import Kind
 from keys.rules.policy import Action, Actor
 from keys.validation.text import check_reason
@@ -27,13 +27,10 @@ def reset_factors(actor: Actor | None, user_id: int, *, reason: str) -> User:
         actor = authorize_now(actor, Action.RESET_FACTORS, person=person)
     check_reason(reason)
     with transaction.atomic():
-        user = User.objects.select_for_update().filter(pk=user_id).first()
-        if user is None:
-            raise NotFound("The portal does not know this person.")
+        user = person_in_turn(user_id)
         if not forget_factors(actor, user, reason=reason):
             raise Conflict(f"{user.name} has no second factor.")
-        user.signed_out_at = timezone.now()
-        user.save(update_fields=["signed_out_at"])
+        sign_out_everywhere(user)
         notify(
             Kind.FACTORS_RESET,
             words=f"{actor.name if actor else 'The person who runs the portal'} removed your second factors.",

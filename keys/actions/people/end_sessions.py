@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from django.db import transaction
-from django.utils import timezone
 
 from keys.actions.people.confirm_role import authorize_now
+from keys.actions.people.one_person import person_in_turn, sign_out_everywhere
 from keys.audit import log
 from keys.models import User
-from keys.rules.errors import NotFound
 from keys.rules.events import Event
 from keys.rules.policy import Action, Actor
 from keys.validation.text import check_reason
@@ -23,10 +22,7 @@ def end_sessions(actor: Actor, user_id: int, *, reason: str) -> User:
     actor = authorize_now(actor, Action.END_SESSIONS, person=person)
     check_reason(reason)
     with transaction.atomic():
-        user = User.objects.select_for_update().filter(pk=user_id).first()
-        if user is None:
-            raise NotFound("The portal does not know this person.")
-        user.signed_out_at = timezone.now()
-        user.save(update_fields=["signed_out_at"])
+        user = person_in_turn(user_id)
+        sign_out_everywhere(user)
         log.append(Event.SESSIONS_ENDED, actor=actor, reason=reason, person=str(user.pk), email=user.email)
     return user

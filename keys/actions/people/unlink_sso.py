@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from django.db import transaction
-from django.utils import timezone
 
 from keys.actions.people.confirm_role import authorize_now
+from keys.actions.people.one_person import person_in_turn, sign_out_everywhere
 from keys.audit import log
 from keys.models import SsoLink, User
-from keys.rules.errors import Conflict, NotFound
+from keys.rules.errors import Conflict
 from keys.rules.events import Event
 from keys.rules.policy import Action, Actor
 from keys.selectors.sso.link import why_not_unlink_own
@@ -26,13 +26,10 @@ def unlink_sso(actor: Actor, user_id: int, *, reason: str) -> User:
     actor = authorize_now(actor, Action.UNLINK_SSO, person=person)
     check_reason(reason)
     with transaction.atomic():
-        user = User.objects.select_for_update().filter(pk=user_id).first()
-        if user is None:
-            raise NotFound("The portal does not know this person.")
+        user = person_in_turn(user_id)
         if not unlink_person(user, actor, reason=reason):
             raise Conflict(f"{user.name} {NOT_LINKED}")
-        user.signed_out_at = timezone.now()
-        user.save(update_fields=["signed_out_at"])
+        sign_out_everywhere(user)
     return user
 
 

@@ -388,6 +388,7 @@ NO_ACT_OF_ITS_OWN = {
         "parts of the acts beside them: test_life.py",
     ),
     "channels/one_channel": "finds the channel for the acts beside it",
+    "people/one_person": "finds the person for the acts beside it",
     "inbox/finish": "changes nothing but the person's own inbox: test_inbox.py",
     "leavers/tell": "a part of the acts beside it: test_leavers.py",
     "notifications/forget_old": "deletes what has been kept for long enough: notifications/test_acts.py",
