@@ -160,7 +160,9 @@ def post(
             ) as answer:
                 status = answer.status_code  # the body is not read
         except (requests.RequestException, OSError) as error:
-            raise NotDelivered(_timeout_sentence(host, began) or _failure_sentence(host, error)) from error
+            late = time.monotonic() - began >= TOTAL
+            failure = _failure(host, error, "did not accept the data")
+            raise (_too_late(host) if late else failure) from error
     if not requests.codes.ok <= status < requests.codes.multiple_choices:
         raise NotDelivered(f"{host} answered {status}.", answered=status)
 
@@ -214,8 +216,7 @@ def exchange(
                 named = (answer.headers.get(name, "") for name in ("Location", "Date"))
                 return Answer(answer.status_code, body, *named)
     except (requests.RequestException, OSError, HTTPError) as error:
-        sentence = _unanswered_sentence(host, error)
-        raise (NotTrusted if "is not trusted" in sentence else NotDelivered)(sentence) from error
+        raise _failure(host, error, "did not answer") from error
 
 
 def _body(answer: requests.Response, host: str, largest: int) -> bytes:
@@ -227,27 +228,21 @@ def _body(answer: requests.Response, host: str, largest: int) -> bytes:
     return body
 
 
-def _unanswered_sentence(host: str, error: BaseException) -> str:
-    sentence = _failure_sentence(host, error)
-    return sentence.replace("did not accept the data", "did not answer")
-
-
-def _failure_sentence(host: str, error: BaseException) -> str:
-    """Return the reason as a sentence. The library wraps a certificate error several times."""
+def _failure(host: str, error: BaseException, said: str) -> NotDelivered:
+    """Return the error to raise, with the reason. The library wraps a certificate error several times."""
     causes: list[object] = [error]
     while causes:
         cause = causes.pop()
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"The certificate of {host} is not trusted: {cause.verify_message.rstrip('.')}."
+            reason = cause.verify_message.rstrip(".")
+            return NotTrusted(f"The certificate of {host} is not trusted: {reason}.")
         if isinstance(cause, BaseException):
             causes += [cause.__cause__, *cause.args]
-    return f"{host} did not accept the data: {type(error).__name__}."
+    return NotDelivered(f"{host} {said}: {type(error).__name__}.")
 
 
-def _timeout_sentence(host: str, began: float) -> str:
-    """Return a sentence if the time is over, else an empty string."""
-    late = time.monotonic() - began >= TOTAL
-    return f"{host} did not accept the data within {TOTAL:.0f} seconds." if late else ""
+def _too_late(host: str) -> NotDelivered:
+    return NotDelivered(f"{host} did not accept the data within {TOTAL:.0f} seconds.")
 
 
 def _resolve(host: str, port: int, *, private: bool) -> str:
