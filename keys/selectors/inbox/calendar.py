@@ -111,6 +111,6 @@ def _folded(line: str) -> Iterator[str]:
     yield part
 
 
-def has_calendar(user_id: int) -> datetime | None:
+def calendar_made_at(user_id: int) -> datetime | None:
     """Return when the person made the address of their calendar, or None."""
     return CalendarFeed.objects.filter(user_id=user_id).values_list("made_at", flat=True).first()

@@ -6,7 +6,7 @@ from typing import Any
 
 from keys.models import NotificationChoice
 from keys.rules.notifications import FOR_PEOPLE, MUTABLE, How, Kind
-from keys.selectors.inbox.calendar import has_calendar
+from keys.selectors.inbox.calendar import calendar_made_at
 
 
 def choices_of(user_id: int) -> dict[Kind, How]:
@@ -25,5 +25,5 @@ def notifications_section(user_id: int) -> dict[str, Any]:
             for kind, how in chosen.items()
         ],
         "always": [kind.label for kind in FOR_PEOPLE if kind not in MUTABLE],
-        "calendar_made_at": has_calendar(user_id),
+        "calendar_made_at": calendar_made_at(user_id),
     }
