@@ -21,6 +21,7 @@ from django.http import (
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
+    HttpResponseNotAllowed,
     HttpResponseRedirect,
     JsonResponse,
     StreamingHttpResponse,
@@ -34,7 +35,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from keys.audit.chain import join_if_new
 from keys.models import User
-from keys.rules.errors import NotAllowed, PortalError, ShownOnce, SignInAgain
+from keys.rules.errors import NotAllowed, OnlyForForms, PortalError, ShownOnce, SignInAgain
 from keys.rules.time_zones import known_zone
 from keys.rules.visible import visible_page
 from keys.selectors.people import owns_keys, whom_to_ask
@@ -241,7 +242,13 @@ class DomainErrorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HtmxHttpRequest) -> HttpResponseBase:
-        return self.get_response(request)
+        response = self.get_response(request)
+        is_opened = request.method == "GET" and request.user.is_authenticated
+        if is_opened and isinstance(response, HttpResponseNotAllowed):
+            page = self._explain(request, OnlyForForms("Only a form of the portal may use this address."))
+            page["Allow"] = response["Allow"]
+            return page
+        return response
 
     def process_exception(self, request: HtmxHttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, SignInAgain):

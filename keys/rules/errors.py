@@ -114,6 +114,13 @@ class RequestUsed(Conflict):
     title = "Another tab has used this request"
 
 
+class OnlyForForms(PortalError):
+    """A person opened an address that only a form may use, such as one that the browser kept."""
+
+    title = "There is no page here"
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+
+
 class ShownOnce(Conflict):
     """A page that showed recovery codes is loaded again. ``what`` happened when they were shown."""
 
