@@ -71,6 +71,7 @@ def usual_values(old: ApiKey) -> dict[str, Any]:
     return {
         "name": name_of_next(old.name, (old.generation or 1) + 1, longest=NAME_LENGTH),
         "purpose": old.purpose,
+        "because": Because.LEAVER if old.owner_left_at else Because.SCHEDULED,
         "expiration": CUSTOM,
         "expires_date": expires.date(),
         "expires_time": expires.time().replace(second=0, microsecond=0),

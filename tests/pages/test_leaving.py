@@ -23,6 +23,7 @@ from tests.pages.helpers import (
     reason_beside,
     rows,
     text,
+    the,
 )
 from tests.support.packs import unpacked, verify
 from tests.support.signed_record import seal_and_sign
@@ -72,6 +73,24 @@ def test_selected_keys_are_planned_together_and_the_input_is_kept_if_it_is_wrong
     assert sorted(line[at] for line in lines) == ["", "Rotate to another owner", "Rotate to another owner"]
     assert admin.post(address(cast.user), {"decision": "remove"}).status_code == 422, "no key is selected"
     assert three.name in plans(admin.get(address(cast.user)))
+
+
+def test_only_the_next_owner_is_led_to_the_rotation(admin, browser_of, cast):
+    key = a_key(cast.user, owner_left_at=timezone.now())
+    admin.post(address(cast.user), {"key": [key.pk], "decision": "rotate", "to": cast.owner.email})
+    rotate = f"/keys/{key.pk}/rotate/"
+    assert rotate not in links(admin.get(address(cast.user))).values()
+    owner = browser_of("owner")
+    assert links(owner.get(address(cast.user)))["Rotate it now"] == rotate
+    page = owner.get(rotate)
+    assert ("selected", None) in the(page, "option", value="leaver").attributes
+    assert "let User Person rotate" not in text(page)
+
+
+def test_an_address_of_a_form_says_so_if_it_is_opened(admin, cast):
+    response = admin.get(f"{address(cast.user)}pack/")
+    assert (response.status_code, response["Allow"]) == (405, "POST")
+    assert "Only a form of the portal may use this address." in text(response)
 
 
 def test_an_open_task_is_on_the_dashboard_in_the_inventory_and_on_my_keys(admin, browser_of, cast):

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from keys.actions.leavers.tell import settle_decided
+from keys.actions.leavers.tell import settle_decided, tell_next_owner
 from keys.actions.people.accountable import active_person
 from keys.actions.people.confirm_role import authorize_now
 from keys.audit import log
@@ -17,7 +17,7 @@ from keys.rules.errors import Conflict, Invalid, NotFound
 from keys.rules.events import Event
 from keys.rules.leaving import KEPT_AT_MOST, Plan
 from keys.rules.lifecycle import Phase
-from keys.rules.policy import Action, Actor
+from keys.rules.policy import Action, Actor, roles_that_may
 from keys.selectors.key.page import key_for
 
 Decision = LeaverPlan.Decision
@@ -35,9 +35,10 @@ def plan_keys(actor: Actor, person_id: int, key_ids: list[UUID], plan: Plan) -> 
     to = _next_owner(plan, keys)
     _check(plan)
     with transaction.atomic():
-        changed = sum(_store(actor, key, plan, to) for key in keys)
+        changed = [key for key in keys if _store(actor, key, plan, to)]
         settle_decided(person_id)
-    return changed
+        tell_next_owner(changed, to)
+    return len(changed)
 
 
 def _key(actor: Actor, person_id: int, key_id: UUID) -> ApiKey:
@@ -57,6 +58,12 @@ def _next_owner(plan: Plan, keys: list[ApiKey]) -> User | None:
     person = active_person(plan.to.lower(), "to")
     if any(key.owner_id == person.pk for key in keys):
         raise Invalid(to="This is the person who leaves. Enter another person.")
+    successor = person.as_actor()
+    if not successor.may(Action.GENERATE_KEY):
+        roles = ", ".join(roles_that_may(Action.GENERATE_KEY, successor.management))
+        raise Invalid(
+            to=f"{person.name} may not generate API keys. Enter a person with one of the roles {roles}."
+        )
     return person
 
 

@@ -9,10 +9,11 @@ from django.urls import reverse
 
 from keys.actions.notifications.notify import notify
 from keys.actions.notifications.settle import settle
-from keys.models import LeaverPlan, User
+from keys.models import ApiKey, LeaverPlan, User
 from keys.rules.leaving import RED_AFTER
 from keys.rules.notifications import Kind
 from keys.rules.policy import HIGHEST
+from keys.rules.visible import named
 from keys.selectors.leavers.page import red_plans
 
 PEOPLE_AT_ONCE = 500
@@ -45,6 +46,25 @@ def settle_decided(leaver_id: int) -> None:
     if still:
         waiting |= set(User.objects.filter(role__in=HIGHEST).values_list("pk", flat=True))
     settle(Kind.PERSON_LEFT, person=leaver, but_of=waiting)
+
+
+def tell_next_owner(keys: list[ApiKey], to: User | None) -> None:
+    """Tell ``to`` which keys of somebody who has left they are to rotate, with one mail for all of them.
+
+    A former plan for these keys no longer asks anybody for a rotation. Call it in the plan's transaction.
+    """
+    left = [key for key in keys if key.owner_left_at is not None]
+    for number, key in enumerate(left):
+        settle(Kind.ROTATION_DUE, key=key)
+        if to is not None:
+            notify(
+                Kind.ROTATION_DUE,
+                words=f"{key.owner_name} has left. Rotate “{named(key.name)}”, so that it acts as you.",
+                path=reverse("keys:rotate", args=[key.pk]),
+                to=[to],
+                key=key,
+                mail=number == 0,
+            )
 
 
 def tell_admins_of_red(now: datetime) -> None:

@@ -38,7 +38,8 @@ class OwnedKey:
 class LeavingPage:
     """``all_of_them``: the actor sees all keys of the person, and not only those that they answer for.
 
-    The counts are words such as "3" or "1,000+". ``reach`` says what the person owns in Cerby, or is "".
+    ``accountable`` and ``backup`` leave out the keys that the person owns. The counts include them, and are
+    words such as "3" or "1,000+". ``reach`` says what the person owns in Cerby, or is "".
     """
 
     person: User
@@ -85,9 +86,9 @@ def leaving_page(actor: Actor, user_id: int) -> LeavingPage:
         person=person,
         owned=[_owned(actor, key) for key in rows],
         owned_count=count_label(bounded_count(owned)),
-        accountable=_newest(accountable),
+        accountable=_newest(accountable.exclude(owner=person)),
         accountable_count=count_label(bounded_count(accountable)),
-        backup=_newest(backup),
+        backup=_newest(backup.exclude(owner=person)),
         backup_count=count_label(bounded_count(backup)),
         all_of_them=sees_all,
         reach=amounts(OPENED_BY, reach.counts()) if reach and reach.counted_at else "",

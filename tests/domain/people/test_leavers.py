@@ -77,7 +77,7 @@ def test_departures_are_polled_so_often_that_somebody_has_the_task_within_twenty
 def test_a_plan_made_before_leaves_no_task(cast, workspace):
     keys = [a_key(cast.guest) for _ in range(3)]
     plans = [
-        Plan("rotate", to=cast.user.email),
+        Plan("rotate", to=cast.super_admin.email),
         Plan("remove"),
         Plan("keep", until=timezone.localdate() + timedelta(days=30)),
     ]
@@ -88,7 +88,19 @@ def test_a_plan_made_before_leaves_no_task(cast, workspace):
     assert tasks(cast.admin, cast.owner) == [0, 0]
     events = AuditEvent.objects.filter(type="key:plan").order_by("id")
     assert [event.details["decision"] for event in events] == ["rotate", "remove", "keep"]
-    assert said_by(events[0])["to"] == {"id": str(cast.user.pk), "email": cast.user.email}
+    assert said_by(events[0])["to"] == {"id": str(cast.super_admin.pk), "email": cast.super_admin.email}
+
+
+def test_the_next_owner_is_asked_to_rotate_each_key_with_one_mail_until_the_plan_changes(cast, workspace):
+    keys = [a_key(cast.guest).pk for _ in range(2)]
+    leaves(workspace, "guest")
+    Delivery.objects.all().delete()
+    plan_keys(actor(cast.admin), cast.guest.pk, keys, Plan("rotate", to=cast.super_admin.email))
+    asked = InboxItem.objects.filter(user=cast.super_admin, notification__kind="rotation.due", done_at=None)
+    assert set(asked.values_list("notification__path", flat=True)) == {f"/keys/{pk}/rotate/" for pk in keys}
+    assert [mail.to for mail in Delivery.objects.all()] == [[cast.super_admin.email]]
+    plan_keys(actor(cast.admin), cast.guest.pk, keys[:1], Plan("remove"))
+    assert asked.get().notification.key_id == keys[1]
 
 
 def test_if_the_last_day_has_passed_somebody_must_decide_again(cast, workspace):
@@ -189,6 +201,7 @@ def test_many_keys_get_their_tasks_in_bounded_runs(cast, workspace, monkeypatch)
         (Plan("rotate"), "to"),
         (Plan("rotate", to="nobody@elsewhere.example"), "to"),
         (Plan("rotate", to="guest@contenzilla.example"), "to"),
+        (Plan("rotate", to="user@contenzilla.example"), "to"),
         (Plan("keep"), "until"),
         (Plan("keep", until=timezone.localdate() + timedelta(days=32)), "until"),
         (Plan("keep", until=timezone.localdate() - timedelta(days=2)), "until"),
