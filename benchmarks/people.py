@@ -7,7 +7,7 @@ import uuid
 from datetime import UTC, datetime
 
 from keys.models import User
-from keys.rules.policy import Role
+from keys.rules.permissions import Role
 
 OWNERS = 300
 BIG, SMALL = 0, OWNERS - 1

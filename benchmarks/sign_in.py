@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from keys.models import Throttle, User
 from keys.rules.password_sign_in import PasswordSignIn
-from keys.rules.policy import Role
+from keys.rules.permissions import Role
 from tests.support import own_database, postgresql_server
 
 ROUNDS, MOST = 60, 20.0

@@ -26,7 +26,7 @@ from benchmarks.databases import connect, using
 from keys.actions.people.refresh import A_PERSON_WAITS
 from keys.cerby import Limits
 from keys.models import ApiKey, User
-from keys.rules.policy import Role
+from keys.rules.permissions import Role
 from tests import cast as people
 from tests.crashwalk.fleet import PASSWORD, Fleet
 from tests.pages.journey import GENERATE, Tab, answers

@@ -17,7 +17,7 @@ from keys.actions.factors.ask import ask_for_factor, grace_ends
 from keys.models import User
 from keys.models.factor import has_factor
 from keys.rules.factors import Required, must_have_factor
-from keys.rules.policy import Role
+from keys.rules.permissions import Role
 from keys.views.htmx import HtmxHttpRequest
 from keys.views.people import actor_of
 

@@ -32,7 +32,7 @@ from keys.rules.events import Event
 from keys.rules.formatting import utc_microseconds
 from keys.rules.lifecycle import State
 from keys.rules.notifications import Kind
-from keys.rules.policy import Actor, Role
+from keys.rules.permissions import Actor, Role
 from keys.tlog.leaf import readable
 from sandbox import Sandbox
 

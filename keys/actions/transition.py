@@ -14,7 +14,7 @@ from keys.models import ApiKey
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
 from keys.rules.lifecycle import TRANSITIONS, State, Transition, due_at
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 
 
 def transition(

@@ -8,7 +8,7 @@ from keys.audit import log
 from keys.models import AuditEvent
 from keys.rules.batches import batches
 from keys.rules.events import Event
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from keys.tlog.merkle import leaf_hash
 
 IN_ONE_EVENT = 200

@@ -1,14 +1,14 @@
-"""Check the policy and record refusals."""
+"""Check the permission and record refusals."""
 
 from __future__ import annotations
 
 from keys.audit import refusals
 from keys.audit.refusals import Refusal
 from keys.models import ApiKey, User
-from keys.rules import policy
+from keys.rules import permissions
 from keys.rules.errors import NotAllowed
 from keys.rules.events import Event
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 
 
 def authorize(actor: Actor, action: Action, key: ApiKey | None = None, person: User | None = None) -> None:
@@ -17,7 +17,7 @@ def authorize(actor: Actor, action: Action, key: ApiKey | None = None, person: U
     Call this before opening a transaction, so that the refusal's event is not rolled back.
     """
     try:
-        policy.check(actor, action, key, person)
+        permissions.check(actor, action, key, person)
     except NotAllowed as refusal:
         record_refusal(actor, action, key, refusal.sentence)
         raise

@@ -15,7 +15,7 @@ from keys.models import ApiKey, AuditEvent
 from keys.rules import scope_lists
 from keys.rules.events import DETAILS, DONE, IN_ANY_EVENT, OUTCOMES, Event
 from keys.rules.formatting import utc_microseconds
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from keys.tlog import leaf, mac_ratchet
 
 Outcome = AuditEvent.Outcome

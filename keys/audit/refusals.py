@@ -19,7 +19,7 @@ from keys.audit.results import is_changed_count, seal_of_count
 from keys.models import ApiKey, RefusalCount, Throttle, User
 from keys.models.throttle import Budget, throttle_name
 from keys.rules.events import Event
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 
 ONCE_A_MINUTE = Budget(1, 60)
 SEVERAL = Budget(30, 60)

@@ -12,7 +12,7 @@ from uuid import UUID
 from keys.cerby import values
 from keys.cerby.values import Resource, WireError
 from keys.rules.cerby_roles import role_of
-from keys.rules.policy import Role
+from keys.rules.permissions import Role
 
 T = TypeVar("T")
 

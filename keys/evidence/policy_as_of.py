@@ -11,7 +11,7 @@ from django.db import transaction
 from keys.audit import log
 from keys.models import AuditEvent
 from keys.rules.events import Event
-from keys.rules.policy import KeyManagement, matrix
+from keys.rules.permissions import KeyManagement, matrix
 
 Policy = dict[str, Any]
 

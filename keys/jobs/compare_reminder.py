@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from keys.jobs.mails import mail_notice
 from keys.models import Comparison, User
-from keys.rules.policy import ADMINS
+from keys.rules.permissions import ADMINS
 from keys.selectors.compare.completeness import completeness
 from keys.selectors.counts import count_label
 

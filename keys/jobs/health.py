@@ -11,7 +11,7 @@ from django.utils import timezone
 from keys.audit.guard import authorize
 from keys.jobs.schedule import JOBS
 from keys.models import ApiKey, PeriodicJob
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.counts import bounded_count
 from keys.selectors.health.worker import JOB_WORDS, JobState, job_rows, job_states
 from keys.selectors.inventory.job_results import Part, parts

@@ -9,7 +9,7 @@ import django.db.models.lookups
 import keys.rules.lifecycle
 import keys.models.api_key
 import keys.models.folding
-import keys.rules.policy
+import keys.rules.permissions
 import uuid
 from django.conf import settings
 from django.db import migrations, models
@@ -416,12 +416,12 @@ class Migration(migrations.Migration):
                     "role",
                     models.PositiveSmallIntegerField(
                         choices=[
-                            (keys.rules.policy.Role["GUEST"], "Guest User"),
-                            (keys.rules.policy.Role["LOGIN_ONLY"], "Login-Only"),
-                            (keys.rules.policy.Role["USER"], "User"),
-                            (keys.rules.policy.Role["ADMIN"], "Admin"),
-                            (keys.rules.policy.Role["SUPER_ADMIN"], "Super Admin"),
-                            (keys.rules.policy.Role["OWNER"], "Owner"),
+                            (keys.rules.permissions.Role["GUEST"], "Guest User"),
+                            (keys.rules.permissions.Role["LOGIN_ONLY"], "Login-Only"),
+                            (keys.rules.permissions.Role["USER"], "User"),
+                            (keys.rules.permissions.Role["ADMIN"], "Admin"),
+                            (keys.rules.permissions.Role["SUPER_ADMIN"], "Super Admin"),
+                            (keys.rules.permissions.Role["OWNER"], "Owner"),
                         ]
                     ),
                 ),
@@ -441,12 +441,12 @@ class Migration(migrations.Migration):
                             (
                                 "role__in",
                                 [
-                                    keys.rules.policy.Role["GUEST"],
-                                    keys.rules.policy.Role["LOGIN_ONLY"],
-                                    keys.rules.policy.Role["USER"],
-                                    keys.rules.policy.Role["ADMIN"],
-                                    keys.rules.policy.Role["SUPER_ADMIN"],
-                                    keys.rules.policy.Role["OWNER"],
+                                    keys.rules.permissions.Role["GUEST"],
+                                    keys.rules.permissions.Role["LOGIN_ONLY"],
+                                    keys.rules.permissions.Role["USER"],
+                                    keys.rules.permissions.Role["ADMIN"],
+                                    keys.rules.permissions.Role["SUPER_ADMIN"],
+                                    keys.rules.permissions.Role["OWNER"],
                                 ],
                             )
                         ),

@@ -17,7 +17,7 @@ from keys.models.ownership import INDEXES, OwnershipColumns
 from keys.models.user import User
 from keys.rules.folded_text import fold
 from keys.rules.lifecycle import HOLDS_ITS_NAME, PHASE, QUICK_RETRIES, Phase, State
-from keys.rules.policy import Actor, Answering, Role
+from keys.rules.permissions import Actor, Answering, Role
 from keys.rules.readings import Gaps, gaps_after
 from keys.rules.visible import named
 

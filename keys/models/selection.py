@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from keys.models.api_key import ApiKey
 from keys.models.user import User
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 
 
 class Selection(models.Model):

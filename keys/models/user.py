@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from keys.rules.cerby_roles import role_in_words
 from keys.rules.password_sign_in import PasswordSignIn
-from keys.rules.policy import Actor, KeyManagement, Role, is_stale
+from keys.rules.permissions import Actor, KeyManagement, Role, is_stale
 
 
 class UserManager(BaseUserManager["User"]):
@@ -124,7 +124,7 @@ class User(AbstractBaseUser):
         return role_in_words(Role(self.role), self.cerby_role, known=self.role_known)
 
     def as_actor(self, *, ip: str = "", browser: str = "", part_of: str = "") -> Actor:
-        """Return the ``Actor`` for policy checks and audit events, with the request's address and browser."""
+        """Return the ``Actor`` for permission checks and events, with the request's address and browser."""
         return Actor(
             user_id=self.pk,
             cerby_id=self.cerby_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keys.rules.policy import Role
+from keys.rules.permissions import Role
 
 GUEST_ADMIN = "workspace_guest_admin"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-from keys.rules.policy import ADMINS, Role
+from keys.rules.permissions import ADMINS, Role
 
 
 class Required(enum.StrEnum):

@@ -15,7 +15,7 @@ from keys.rules.cerby_roles import ROLES, role_in_words
 from keys.rules.errors import NotFound
 from keys.rules.events import Event
 from keys.rules.lifecycle import Status, status
-from keys.rules.policy import HIGHEST, Action, Actor, KeyManagement, OwnKey, Role, Rule, matrix, refusal
+from keys.rules.permissions import HIGHEST, Action, Actor, KeyManagement, OwnKey, Role, Rule, matrix, refusal
 from keys.selectors.account.sessions import LiveSession, live_sessions
 from keys.selectors.activity.acts import Shown
 from keys.selectors.activity.filters import by_owner

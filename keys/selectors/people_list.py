@@ -20,7 +20,7 @@ from keys.models import LISTED, ApiKey, User
 from keys.rules import formatting
 from keys.rules.cerby_roles import role_in_words
 from keys.rules.folded_text import fold
-from keys.rules.policy import Action, Actor, Role
+from keys.rules.permissions import Action, Actor, Role
 from keys.selectors.inventory.keyset import PAGE_SIZE, BoundedCountOf, Page
 from keys.selectors.inventory.widgets import PlainInput, PlainSelect
 from keys.selectors.people import unknown_roles

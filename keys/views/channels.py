@@ -15,7 +15,7 @@ from keys.audit.guard import authorize
 from keys.forms.channels import AddChannelForm
 from keys.rules.errors import Invalid
 from keys.rules.notifications import FOR_PEOPLE
-from keys.rules.policy import Action
+from keys.rules.permissions import Action
 from keys.selectors.channels.page import all_channels
 from keys.views.people import actor_of, require_fresh_sign_in
 from keys.views.secrecy import secret_page

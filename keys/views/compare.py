@@ -17,7 +17,7 @@ from keys.audit.guard import authorize
 from keys.forms.compare import CompareForm, chosen_keys, numbered
 from keys.forms.existing_key import refuse
 from keys.rules.errors import Invalid
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.compare.matching import Group
 from keys.selectors.compare.page import done_message, sections
 from keys.selectors.compare.plan import Paste, Plan, cleaned, comparison

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from keys.rules.policy import Action
+from keys.rules.permissions import Action
 from keys.rules.sso import button
 from keys.selectors.inbox.page import waiting_for
 from keys.selectors.mine.page import has_keys

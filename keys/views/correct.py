@@ -16,7 +16,7 @@ from keys.audit.guard import authorize
 from keys.forms.correct import CorrectForm
 from keys.forms.existing_key import refuse
 from keys.rules.errors import CerbyError, Conflict, Invalid
-from keys.rules.policy import Action
+from keys.rules.permissions import Action
 from keys.selectors.key.page import key_page
 from keys.views.back import list_behind
 from keys.views.people import actor_of

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from keys.rules.policy import Action
+from keys.rules.permissions import Action
 from keys.selectors.dashboard.page import dashboard_page
 from keys.selectors.health.alerts import alerts_shown
 from keys.selectors.health.audit_log import audit_health

@@ -14,7 +14,7 @@ from keys.audit.guard import authorize
 from keys.forms.emergency import EmergencyForm
 from keys.models import Selection
 from keys.rules.errors import Invalid
-from keys.rules.policy import Action
+from keys.rules.permissions import Action
 from keys.views.people import actor_of
 
 NOTHING = "No active key matches. Check the spelling on the page API keys, which has the same filters."

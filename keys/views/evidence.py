@@ -14,7 +14,7 @@ from keys.audit.guard import authorize
 from keys.forms.audit import EvidenceForm
 from keys.forms.existing_key import refuse
 from keys.rules.errors import Invalid
-from keys.rules.policy import Action
+from keys.rules.permissions import Action
 from keys.views.people import actor_of, require_fresh_sign_in
 
 

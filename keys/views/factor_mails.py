@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from keys.actions.people import throttle
 from keys.models import User
 from keys.models.factor import METHODS, codes_left
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 
 IN_WORDS = {"app": "authenticator app", "passkey": "passkey", "recovery code": "recovery codes"}
 

@@ -14,7 +14,7 @@ from keys.audit.guard import authorize
 from keys.forms.existing_key import FindForm
 from keys.rules import key_text
 from keys.rules.errors import Busy, TooOften
-from keys.rules.policy import Action
+from keys.rules.permissions import Action
 from keys.selectors.key.find import answers
 from keys.views.people import actor_of
 from keys.views.secrecy import secret_page

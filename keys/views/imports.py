@@ -15,7 +15,7 @@ from keys.actions.keys.import_keys import import_keys
 from keys.audit.guard import authorize
 from keys.forms.existing_key import LARGEST_IMPORT, ImportForm, refuse
 from keys.rules.errors import CerbyError, Invalid
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.key.imports import plan
 from keys.views.people import actor_of, require_fresh_sign_in
 from portal.uploads import accepts_upload

@@ -21,7 +21,7 @@ from keys.models import ApiKey
 from keys.rules import scopes as catalogue
 from keys.rules.errors import CerbyError, Conflict
 from keys.rules.lifecycle import State
-from keys.rules.policy import Action
+from keys.rules.permissions import Action
 from keys.selectors.key.page import key_for, key_page, widening
 from keys.selectors.rotation.page import open_card
 from keys.views.back import list_behind, with_back

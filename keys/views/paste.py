@@ -16,7 +16,7 @@ from keys.actions.keys.paste import paste_key
 from keys.actions.keys.save_in_cerby import save_in_cerby
 from keys.forms.existing_key import PasteForm, refuse
 from keys.rules.errors import CerbyError, Invalid
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from keys.selectors.key.paste import PastePage, paste_page
 from keys.views.people import actor_of
 from keys.views.secrecy import secret_page

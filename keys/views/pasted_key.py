@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 
 from keys.rules.key_text import may_contain_a_key
-from keys.rules.policy import Action
+from keys.rules.permissions import Action
 from keys.views.htmx import HtmxHttpRequest, redirect_page
 from keys.views.people import actor_of
 

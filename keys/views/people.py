@@ -17,7 +17,7 @@ from keys.models.factor import APP, CODES, METHODS, PASSKEY, has_factor
 from keys.models.session import STARTED, hash_of
 from keys.rules import formatting
 from keys.rules.errors import SignInAgain
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from keys.selectors.sso.link import provider_tells_auth_time, sso_link_of
 
 SESSION_MARK = "session_mark"

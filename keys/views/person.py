@@ -23,7 +23,7 @@ from keys.forms.people import AddPersonForm, ReasonForm
 from keys.jobs import mails
 from keys.models import User
 from keys.rules.errors import Conflict, Invalid, NotFound
-from keys.rules.policy import Action
+from keys.rules.permissions import Action
 from keys.selectors.people import person_for, person_page, who_may_reset
 from keys.selectors.people_list import people_page
 from keys.views.factor_mails import mail_reset

@@ -16,7 +16,7 @@ from keys.audit.guard import authorize
 from keys.forms.existing_key import RegisterForm, refuse
 from keys.models import ApiKey
 from keys.rules.errors import CerbyError, Conflict, Invalid
-from keys.rules.policy import Action
+from keys.rules.permissions import Action
 from keys.views.people import actor_of, require_fresh_sign_in
 from keys.views.secrecy import secret_page
 

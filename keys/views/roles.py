@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from keys.actions.people.refresh_all import refresh_everyone
-from keys.rules.policy import Action
+from keys.rules.permissions import Action
 from keys.selectors.factors.people import factors_of_admins
 from keys.selectors.people import role_matrix, role_names, unknown_roles, whom_to_ask
 from keys.views.people import actor_of

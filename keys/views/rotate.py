@@ -23,7 +23,7 @@ from keys.forms.rotation import RotateForm, usual_values
 from keys.models import ApiKey, Pause, User
 from keys.rules import formatting
 from keys.rules.errors import CerbyError, Conflict, Invalid, RequestUsed
-from keys.rules.policy import Action
+from keys.rules.permissions import Action
 from keys.selectors.key.page import key_for
 from keys.selectors.rotation.find import open_rotation_of
 from keys.views.people import actor_of, require_fresh_sign_in

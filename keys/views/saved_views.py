@@ -19,7 +19,7 @@ from keys.forms.existing_key import refuse
 from keys.forms.saved_view import SavedViewForm
 from keys.models import SavedView
 from keys.rules.errors import Invalid
-from keys.rules.policy import Action
+from keys.rules.permissions import Action
 from keys.selectors.saved_views.deletion import deletion_page
 from keys.selectors.saved_views.page import params_of, saved_view_for
 from keys.views.activity import list_events

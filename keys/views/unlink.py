@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from keys.actions.people.unlink_sso import unlink_own_sso, unlink_sso
 from keys.forms.people import ReasonForm
-from keys.rules.policy import Action
+from keys.rules.permissions import Action
 from keys.selectors.account.page import account_page
 from keys.selectors.people import person_for
 from keys.selectors.sso.link import sso_links_of

@@ -16,7 +16,7 @@ from keys.forms.audit import ExplanationForm
 from keys.forms.existing_key import refuse
 from keys.jobs import tasks
 from keys.rules.errors import Conflict, Invalid
-from keys.rules.policy import Action
+from keys.rules.permissions import Action
 from keys.selectors.health.verification import verifications
 from keys.views.htmx import HtmxHttpRequest, render_part
 from keys.views.people import actor_of, require_fresh_sign_in

@@ -16,7 +16,7 @@ from keys.audit.guard import authorize
 from keys.forms.correct import WithdrawForm
 from keys.forms.existing_key import refuse
 from keys.rules.errors import Conflict, Invalid
-from keys.rules.policy import Action
+from keys.rules.permissions import Action
 from keys.selectors.counts import bounded_count, count_label
 from keys.selectors.key.page import KeyPage, key_page
 from keys.selectors.key.withdraw import withdrawable

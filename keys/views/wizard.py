@@ -19,7 +19,7 @@ from keys.forms.new_key import DetailsForm, ScopesForm, request_of
 from keys.models import Pause, User
 from keys.rules import formatting
 from keys.rules.errors import CerbyNeverReached, CerbyRefused, Invalid, RequestUsed
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.validation.new_key import KeyRequest
 from keys.views.htmx import HtmxHttpRequest, redirect_page, render_part
 from keys.views.people import actor_of, require_fresh_sign_in

@@ -26,7 +26,7 @@ from keys.models import ApiKey, User
 from keys.rules.errors import CerbyError, NotAllowed
 from keys.rules.events import Event
 from keys.rules.lifecycle import State
-from keys.rules.policy import Action, Actor, Role
+from keys.rules.permissions import Action, Actor, Role
 from keys.rules.scopes import in_order
 from sandbox.launcher.processes import RunError
 from sandbox.seed import at_work

@@ -15,7 +15,7 @@ from keys.rules.errors import (
     CerbyRefused,
     CerbyUnauthorized,
 )
-from keys.rules.policy import Role
+from keys.rules.permissions import Role
 from sandbox import Sandbox
 from tests.sandbox.server import serve
 

@@ -16,7 +16,7 @@ from keys.actions.people.add import add_person
 from keys.actions.people.refresh_all import read_everyone
 from keys.jobs.tasks import people as people_job
 from keys.models import AuditEvent, DroppedValue, PeriodicJob, User
-from keys.rules.policy import Role
+from keys.rules.permissions import Role
 from keys.selectors.health.alert_kinds import AlertKind
 from tests.cast import said_by, signed_in
 from tests.cerby.conftest import alerts, user_of

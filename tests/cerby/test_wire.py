@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from keys.cerby import values, wire
 from keys.cerby.values import WireError
-from keys.rules.policy import Role
+from keys.rules.permissions import Role
 from tests.support.cases import in_one_test
 
 ID = "1b4e28ba-2fa1-41d2-883f-0016d3cca427"

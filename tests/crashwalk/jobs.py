@@ -26,7 +26,7 @@ from keys.actions.sync.sweep import sweep
 from keys.crypto import seal
 from keys.models import ApiKey, RevealGrant, User
 from keys.rules.lifecycle import State
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from keys.rules.rotation import Because, Rotating
 from tests import cast as people
 from tests.support.asking import TAB, TAB_KEY, a_request

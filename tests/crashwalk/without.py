@@ -20,7 +20,7 @@ from keys.models import ApiKey, RevealGrant
 from keys.rules.errors import CerbyInDoubt
 from keys.rules.events import Event
 from keys.rules.lifecycle import TRANSITIONS, Transition
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from keys.rules.rotation import Rotating
 from keys.validation.new_key import KeyRequest
 from tests.crashwalk import jobs

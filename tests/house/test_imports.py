@@ -145,7 +145,7 @@ def test_imports_point_down(module):
         ("keys.actions.keys.issue", "keys.actions.transition", True),
         ("keys.selectors.key.page", "keys.actions.keys.issue", False),
         ("keys.selectors.key.page", "keys.forms.audit", False),  # the same layer, another folder
-        ("keys.rules.policy", "keys.models", False),
+        ("keys.rules.permissions", "keys.models", False),
     ],
 )
 def test_an_import_that_points_up_or_sideways_is_found(module, other, may):

@@ -18,7 +18,7 @@ from keys.audit.signer import sign
 from keys.jobs.sealing import seal_all
 from keys.models import ApiKey, HeldBack, Rotation, SavedView, User, Verification
 from keys.rules.lifecycle import State
-from keys.rules.policy import Role
+from keys.rules.permissions import Role
 from sandbox import Sandbox
 from tests.cast import (
     PASSWORD,

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from keys.models import User
-from keys.rules.policy import Role
+from keys.rules.permissions import Role
 from tests.cast import CHROME, PASSWORD, email_of, signed_in
 from tests.pages.helpers import elements, events, text, the, words
 from tests.support.cases import in_one_test

@@ -12,7 +12,7 @@ from django.test import Client
 
 from keys.actions.people.refresh_all import read_everyone
 from keys.models import User
-from keys.rules.policy import Role
+from keys.rules.permissions import Role
 from tests.cast import PASSWORD, email_of, said_by
 from tests.pages.helpers import events, text, the, words
 from tests.support.post_office import deliver

@@ -18,7 +18,7 @@ from keys.actions.safeguards.quarantine import Cause, start_quarantine
 from keys.jobs import tasks
 from keys.models import ApiKey, SelectedKey, Selection, User
 from keys.rules.lifecycle import State
-from keys.rules.policy import Role
+from keys.rules.permissions import Role
 from keys.selectors.bulk.selection import running_lists
 from tests.cast import a_key, a_live_key, signed_in
 from tests.pages.helpers import (

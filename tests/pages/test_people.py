@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from keys.models import User
-from keys.rules.policy import Role
+from keys.rules.permissions import Role
 from keys.selectors import people_list
 from tests.cast import a_key, email_of, said_by, signed_in
 from tests.pages.helpers import (

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from keys.models import User
-from keys.rules.policy import MATRIX, OWNER_ONLY_MATRIX, Action, OwnKey, Role
+from keys.rules.permissions import MATRIX, OWNER_ONLY_MATRIX, Action, OwnKey, Role
 from tests.cast import said_by
 from tests.pages.helpers import elements, events, messages_of, queries, rows, text, words
 

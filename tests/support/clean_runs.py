@@ -24,7 +24,7 @@ from keys.audit.signer import sign
 from keys.models import ApiKey, AuditEvent, Unsealed, User
 from keys.rules.events import Event
 from keys.rules.formatting import utc_microseconds
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from keys.tlog import mac_ratchet
 from keys.tlog.state_files import path_of
 from tests.cast import actor

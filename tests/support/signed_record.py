@@ -34,7 +34,7 @@ from keys.jobs.sealing import seal_all
 from keys.models import ApiKey, AuditEvent, Checkpoint, Sealed, TreeHead, Unsealed, User
 from keys.rules.errors import NotAllowed
 from keys.rules.formatting import utc_microseconds
-from keys.rules.policy import Action
+from keys.rules.permissions import Action
 from keys.tlog import mac_ratchet
 from keys.tlog.checkpoint import Signer, signer
 from keys.tlog.merkle import leaf_hash

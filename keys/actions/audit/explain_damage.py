@@ -10,7 +10,7 @@ from keys.models import Throttle
 from keys.models.throttle import throttle_name
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.health.damage import Damage, damage_found_by, last_verification
 from keys.validation.text import check_text
 

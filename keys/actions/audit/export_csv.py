@@ -11,7 +11,7 @@ from django.http import QueryDict
 from keys.actions.people.confirm_role import authorize_now
 from keys.audit import log
 from keys.rules.events import Event
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.activity.table import activity_export
 from keys.selectors.bulk.selection import selection_for
 from keys.selectors.inventory.exports import Export

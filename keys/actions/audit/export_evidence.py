@@ -21,7 +21,7 @@ from keys.rules.errors import Invalid, NotFound, TooOften
 from keys.rules.events import Event
 from keys.rules.formatting import utc_microseconds
 from keys.rules.lifecycle import Phase
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 
 OPERATOR = "the operator of the portal"
 HELD_FOR = 600

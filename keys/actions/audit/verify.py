@@ -19,7 +19,7 @@ from keys.models import Throttle, Verification
 from keys.models.throttle import throttle_name
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.health.verification import running
 from keys.verifier.verify_bundle import CANNOT_READ, Damage, Report
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from keys.audit import log
 from keys.models import AuditEvent
 from keys.rules.events import Event
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from keys.selectors.inventory.filters import InventoryFilter
 from keys.selectors.inventory.table import Inventory, inventory_page
 

@@ -16,7 +16,7 @@ from keys.evidence.parts import key_cells
 from keys.rules import key_text
 from keys.rules.errors import Invalid
 from keys.rules.events import Event
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.inventory.exports import Export
 from keys.selectors.inventory.past import PastForm, meets
 

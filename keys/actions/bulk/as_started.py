@@ -11,7 +11,7 @@ from uuid import UUID
 from keys.audit import log
 from keys.models import AuditEvent, SelectedKey, Selection
 from keys.rules.events import Event
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 
 
 @dataclass(frozen=True)

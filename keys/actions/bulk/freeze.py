@@ -16,7 +16,7 @@ from keys.models import ApiKey, SelectedKey, Selection
 from keys.rules.batches import batches
 from keys.rules.bulk import MOST_KEYS, WATCHED, seen
 from keys.rules.errors import Conflict, Invalid
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from keys.selectors.bulk.selection import left, selection_for
 from keys.selectors.inventory.conditions import narrow
 from keys.selectors.inventory.filters import SORTS, InventoryFilter

@@ -17,7 +17,7 @@ from keys.rules.bulk import changes
 from keys.rules.errors import Conflict, Invalid, PortalError
 from keys.rules.events import Event
 from keys.rules.lifecycle import ENDED, Phase, State
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.key.people_of_keys import addresses, people_of
 from keys.validation.ownership import Ownership
 from portal.outage import is_outage

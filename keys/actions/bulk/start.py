@@ -17,7 +17,7 @@ from keys.actions.people.confirm_role import authorize_now
 from keys.models import SelectedKey, Selection, User
 from keys.rules.bulk import MOST_DELETED, TYPED_ABOVE
 from keys.rules.errors import Conflict, Invalid
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.bulk.selection import obstacle, offered, offered_in_emergency, selection_for
 from keys.selectors.inventory.table import visible_to
 from keys.validation.new_key import check_purpose
@@ -44,8 +44,8 @@ def start_bulk(
 
     ``typed``: the number of keys that the person typed. ``purpose`` is for all adopted keys, ``purposes`` for
     some by their id. ``ownership``: the values to set for all edited keys, and the tags to add. ``reason``:
-    why keys are stopped in an emergency. The policy is checked again for each key. Raises ``Invalid`` if an
-    entry is wrong, and ``Conflict`` if the list already has an action or ``act`` cannot start.
+    why keys are stopped in an emergency. The permission is checked again for each key. Raises ``Invalid`` if
+    an entry is wrong, and ``Conflict`` if the list already has an action or ``act`` cannot start.
     """
     visible_to(actor)
     if act is Act.ADOPT:

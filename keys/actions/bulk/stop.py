@@ -10,7 +10,7 @@ from django.utils import timezone
 from keys.audit import log
 from keys.models import Selection
 from keys.rules.events import Event
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from keys.selectors.bulk.selection import selection_for
 
 

@@ -16,7 +16,7 @@ from keys.models import Channel, Throttle
 from keys.rules.errors import Invalid
 from keys.rules.events import Event
 from keys.rules.notifications import FOR_PEOPLE, ChannelKind
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.validation.text import check_text, tidy
 
 MOST = 20

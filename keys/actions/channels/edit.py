@@ -12,7 +12,7 @@ from keys.actions.people.confirm_role import authorize_now
 from keys.audit import log
 from keys.models import Channel, Throttle
 from keys.rules.events import Event
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.validation.text import tidy
 
 

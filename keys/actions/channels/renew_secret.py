@@ -15,7 +15,7 @@ from keys.delivery import channels
 from keys.models import Channel
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 
 FORMER_SIGNS_FOR = timedelta(days=7)
 MOST_SECRETS = 4

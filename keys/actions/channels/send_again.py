@@ -14,7 +14,7 @@ from keys.models import Channel, Delivery, Notification
 from keys.rules.errors import Conflict, NotFound
 from keys.rules.events import Event
 from keys.rules.notifications import Kind
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 
 
 def send_test(actor: Actor, channel_id: int) -> str:

@@ -11,7 +11,7 @@ from keys.actions.people.confirm_role import authorize_now
 from keys.audit import log
 from keys.models import Channel
 from keys.rules.events import Event
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 
 
 def disable_channel(actor: Actor, channel_id: int) -> Channel:

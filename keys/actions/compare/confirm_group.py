@@ -26,7 +26,7 @@ from keys.rules.events import Event
 from keys.rules.formatting import utc_microseconds
 from keys.rules.lifecycle import EXPIRY_NOT_KNOWN, Phase, State, Transition
 from keys.rules.pasted_cells import RowStatus
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.compare.matching import Group, KeyFacts
 from keys.selectors.compare.people import Directory, directory
 from keys.selectors.compare.plan import Item, Paste, Plan, is_by_hand, plan_with, read_paste, still_true

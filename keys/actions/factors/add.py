@@ -19,7 +19,7 @@ from keys.models import User
 from keys.models.factor import APP, CODES, METHODS, PASSKEY
 from keys.rules.errors import Conflict, Invalid
 from keys.rules.events import Event
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 
 MOST_PASSKEYS = 20
 

@@ -12,7 +12,7 @@ from keys.audit import log
 from keys.models import User
 from keys.rules.events import Event
 from keys.rules.formatting import utc
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 
 
 def ask_for_factor(actor: Actor) -> datetime:

@@ -14,7 +14,7 @@ from keys.models import User
 from keys.models.factor import CODES, has_factor
 from keys.rules.errors import Conflict, ShownOnce
 from keys.rules.events import Event
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 
 
 def make_codes(actor: Actor, *, replaces: int) -> list[str]:

@@ -10,7 +10,7 @@ from keys.models import User
 from keys.models.factor import APP, CODES, METHODS, PASSKEY, has_factor
 from keys.rules.errors import NotFound
 from keys.rules.events import Event
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 
 
 def remove_factor(actor: Actor, pk: int) -> Authenticator:

@@ -9,7 +9,7 @@ from keys.audit import log
 from keys.models.factor import METHODS, PASSKEY
 from keys.rules.errors import NotFound
 from keys.rules.events import Event
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 
 
 def rename_passkey(actor: Actor, pk: int, name: str) -> None:

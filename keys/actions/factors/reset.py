@@ -12,7 +12,7 @@ from keys.actions.people.one_person import person_in_turn, sign_out_everywhere
 from keys.models import User
 from keys.rules.errors import Conflict
 from keys.rules.notifications import Kind
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.validation.text import check_reason
 
 

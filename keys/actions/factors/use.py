@@ -17,7 +17,7 @@ from keys.crypto.factor_box import CannotDecryptError
 from keys.evidence.factor_rows import is_recorded
 from keys.models.factor import APP, CODES, codes_left
 from keys.rules.events import Event
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 
 NOT_RECORDED = "This second factor is not in the audit log: somebody changed the database without the portal."
 

@@ -12,7 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 from keys.audit import log
 from keys.models import CalendarFeed
 from keys.rules.events import Event
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 
 TOKEN_BYTES = 32
 

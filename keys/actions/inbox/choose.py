@@ -11,7 +11,7 @@ from keys.models import NotificationChoice, User
 from keys.rules.errors import Invalid
 from keys.rules.events import Event
 from keys.rules.notifications import MUTABLE, How, Kind
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from keys.selectors.inbox.choices import choices_of
 
 

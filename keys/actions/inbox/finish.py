@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from keys.models import InboxItem
 from keys.rules.errors import NotFound
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 
 AT_ONCE = 1000
 DONE = InboxItem.State.DONE

@@ -11,7 +11,7 @@ from keys.audit.guard import authorize
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
 from keys.rules.lifecycle import State, Transition
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.key.page import key_for
 from keys.validation.agents import check_storage
 

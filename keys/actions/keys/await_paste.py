@@ -14,7 +14,7 @@ from keys.actions.transition import transition
 from keys.models import ApiKey, User
 from keys.rules.events import Event
 from keys.rules.lifecycle import Transition
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.validation.new_key import KeyRequest
 
 

@@ -16,7 +16,7 @@ from keys.models import ApiKey, RevealGrant
 from keys.rules.errors import Conflict, Gone
 from keys.rules.events import ASKED_ELSEWHERE, Event
 from keys.rules.lifecycle import Transition
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.key.page import key_for
 
 GrantState = RevealGrant.GrantState

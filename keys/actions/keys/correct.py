@@ -19,7 +19,7 @@ from keys.rules.errors import Conflict, Invalid
 from keys.rules.events import Event
 from keys.rules.folded_text import fold
 from keys.rules.lifecycle import Phase, State
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.key.page import key_for
 from keys.validation.existing_key import LONGEST_AHEAD, check_existing_name, is_taken, refuse_copy
 from keys.validation.ownership import REASON_LENGTH

@@ -16,7 +16,7 @@ from keys.rules import formatting
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
 from keys.rules.lifecycle import State, Transition
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.key.page import key_for
 
 

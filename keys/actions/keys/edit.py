@@ -18,7 +18,7 @@ from keys.audit import log
 from keys.models import ApiKey
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.key.page import key_for
 from keys.validation import new_key
 from keys.validation.agents import check_becomes_agent

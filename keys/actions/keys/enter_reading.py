@@ -18,7 +18,7 @@ from keys.rules.errors import Conflict, Invalid
 from keys.rules.events import Event
 from keys.rules.formatting import utc_microseconds
 from keys.rules.lifecycle import Phase
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.key.page import key_for, may_be_read
 from keys.validation.existing_key import LONGEST_AHEAD
 

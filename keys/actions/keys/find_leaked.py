@@ -28,7 +28,7 @@ from keys.rules.events import Event
 from keys.rules.key_text import Lately
 from keys.rules.leak_search import LeakSearch, Unread
 from keys.rules.notifications import Kind
-from keys.rules.policy import HIGHEST, Action, Actor
+from keys.rules.permissions import HIGHEST, Action, Actor
 from keys.rules.visible import named
 from keys.selectors.key.by_plain_text import keys_with_plain_text
 

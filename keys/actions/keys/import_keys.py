@@ -16,7 +16,7 @@ from keys.actions.people.refresh import create_unknown_users
 from keys.models import ApiKey, User
 from keys.rules.batches import batches
 from keys.rules.errors import Invalid
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.key.imports import Line, plan
 from keys.validation import existing_key
 

@@ -32,7 +32,7 @@ from keys.rules.errors import (
 )
 from keys.rules.events import Event
 from keys.rules.lifecycle import LEASE, NEVER_CALLED_AFTER, REVEAL_WITHIN, Transition
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.rules.scopes import in_order
 from keys.validation.new_key import KeyRequest
 

@@ -19,7 +19,7 @@ from keys.rules.errors import CerbyError
 from keys.rules.events import Event
 from keys.rules.folded_text import fold, foldings
 from keys.rules.lifecycle import State
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 
 CLOCK_TOLERANCE = timedelta(minutes=2)
 MATCHABLE = (State.CLAIMED, State.HELD, State.REVOKING)

@@ -17,7 +17,7 @@ from keys.models import ApiKey
 from keys.rules.errors import Conflict, Invalid
 from keys.rules.events import Event
 from keys.rules.lifecycle import State, Transition
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.key.by_plain_text import has_plain_text
 from keys.selectors.key.page import key_for
 

@@ -15,7 +15,7 @@ from keys.crypto import fingerprint
 from keys.models import ApiKey
 from keys.rules import key_text, scopes
 from keys.rules.errors import Invalid
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.key.by_plain_text import keys_with_plain_text
 
 

@@ -19,7 +19,7 @@ from keys.models import ApiKey
 from keys.rules.errors import CerbyError, CerbyNotFound, Conflict
 from keys.rules.events import Event
 from keys.rules.lifecycle import LEASE, LOOK_AGAIN_AFTER, SETTLED_AFTER, State, Transition
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 
 BATCH = 100
 

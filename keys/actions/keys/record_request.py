@@ -13,7 +13,7 @@ from keys.audit import log
 from keys.models import ApiKey, AuditEvent
 from keys.rules.errors import Conflict, RequestUsed
 from keys.rules.events import Event
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from keys.rules.scopes import in_order
 from keys.validation import new_key
 from keys.validation.new_key import KeyRequest
@@ -26,9 +26,9 @@ def record_request(actor: Actor, request: KeyRequest, **columns: Any) -> tuple[A
     """Return the key for ``request``, and whether it is new. A new key starts in REQUESTED with ``columns``,
     among them those of ``ownership_columns``.
 
-    The caller has checked the policy. Raises ``Invalid`` if the request breaks a rule, ``Conflict`` if its id
-    belongs to another person, and ``RequestUsed`` if its id belongs to a key that differs from it. If it
-    rotates a key, the rotation begins in the same transaction (keys.actions.lineage.begin).
+    The caller has checked the permission. Raises ``Invalid`` if the request breaks a rule, ``Conflict`` if
+    its id belongs to another person, and ``RequestUsed`` if its id belongs to a key that differs from it. If
+    it rotates a key, the rotation begins in the same transaction (keys.actions.lineage.begin).
     """
     earlier = _earlier(actor, request)
     if earlier is not None:

@@ -18,7 +18,7 @@ from keys.models.throttle import throttle_name
 from keys.rules.errors import Conflict, Invalid
 from keys.rules.events import Event
 from keys.rules.lifecycle import State
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.rules.scopes import in_order
 from keys.validation import existing_key
 from keys.validation.agents import check_agent
@@ -119,7 +119,7 @@ def add_key(
     *,
     holds_name: bool = True,
 ) -> ApiKey:
-    """Add a row and its event. The caller has checked the policy.
+    """Add a row and its event. The caller has checked the permission.
 
     Without ``ownership``, the owner answers for the key, unless they have left. ``holds_name``: the inventory
     has no other key in use with this name and owner; raise ``IntegrityError`` if somebody has just added one.

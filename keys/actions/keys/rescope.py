@@ -19,7 +19,7 @@ from keys.rules.errors import CerbyError, CerbyInDoubt, Conflict
 from keys.rules.events import Event
 from keys.rules.formatting import scope_summary
 from keys.rules.lifecycle import Status, status
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.rules.scopes import in_order, widens
 from keys.selectors.key.page import key_for
 from keys.validation import new_key

@@ -17,7 +17,7 @@ from keys.models import ApiKey, HeldBack, RevealGrant
 from keys.rules.errors import CerbyError, CerbyInDoubt, CerbyNotFound, Conflict
 from keys.rules.events import Event
 from keys.rules.lifecycle import QUICK_RETRIES, State, Transition, retry_after
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 
 REMOVED = "removed"
 
@@ -39,7 +39,7 @@ def start_revoking(key: ApiKey, actor: Actor | None, *, still: State | None = No
 def revoke_key(key: ApiKey, actor: Actor | None) -> None:
     """Take ``key`` from REVOKING to REVOKED. This may be repeated until it succeeds.
 
-    The caller has checked the policy. Raises ``CerbyError``, which is recorded, if Cerby does not confirm
+    The caller has checked the permission. Raises ``CerbyError``, which is recorded, if Cerby does not confirm
     the removal. The key may still work then, and is due again after a growing pause. If another process,
     such as the worker, has removed the key meanwhile, nothing is recorded twice.
     """

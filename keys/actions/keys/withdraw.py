@@ -15,7 +15,7 @@ from keys.models import ApiKey
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
 from keys.rules.lifecycle import Transition
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.key.page import key_for
 from keys.selectors.key.withdraw import withdrawable
 from keys.validation.ownership import REASON_LENGTH

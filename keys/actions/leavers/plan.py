@@ -17,7 +17,7 @@ from keys.rules.errors import Conflict, Invalid, NotFound
 from keys.rules.events import Event
 from keys.rules.leaving import KEPT_AT_MOST, Plan
 from keys.rules.lifecycle import Phase
-from keys.rules.policy import Action, Actor, roles_that_may
+from keys.rules.permissions import Action, Actor, roles_that_may
 from keys.selectors.key.page import key_for
 
 Decision = LeaverPlan.Decision

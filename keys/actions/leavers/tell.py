@@ -12,7 +12,7 @@ from keys.actions.notifications.settle import settle
 from keys.models import ApiKey, LeaverPlan, User
 from keys.rules.leaving import RED_AFTER
 from keys.rules.notifications import Kind
-from keys.rules.policy import HIGHEST
+from keys.rules.permissions import HIGHEST
 from keys.rules.visible import named
 from keys.selectors.leavers.page import red_plans
 

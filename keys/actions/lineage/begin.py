@@ -12,15 +12,15 @@ from keys.models import ApiKey, Rotation, User
 from keys.models.rotation import IS_OPEN
 from keys.rules.errors import Conflict, Invalid
 from keys.rules.events import Event
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from keys.rules.rotation import ROTATED, Rotating, RotationState, quiet_after
 
 
 def begin_rotation(actor: Actor, new: ApiKey, rotating: Rotating) -> None:
     """Record that ``new``, which is requested in the same transaction, replaces the old key.
 
-    The caller has checked the policy. Raises ``Conflict`` if the old key cannot be rotated, and ``Invalid``
-    if the new one has more scopes.
+    The caller has checked the permission. Raises ``Conflict`` if the old key cannot be rotated, and
+    ``Invalid`` if the new one has more scopes.
     """
     now = timezone.now()
     old = ApiKey.objects.select_for_update(of=("self",), no_key=True).get(pk=rotating.old)

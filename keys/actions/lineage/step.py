@@ -13,7 +13,7 @@ from keys.models import Rotation
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
 from keys.rules.notifications import Kind
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from keys.rules.rotation import OPEN, STEPS, RotationState, Step
 
 _SETTLING = frozenset({Step.RETIRE, Step.CALL_OFF, Step.REOPEN, Step.FALL_QUIET, Step.USE_AGAIN, Step.MISS})

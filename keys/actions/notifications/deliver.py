@@ -25,7 +25,7 @@ from keys.delivery.https import NotDelivered
 from keys.models import Channel, Delivery, User
 from keys.rules.events import Event
 from keys.rules.notifications import Kind
-from keys.rules.policy import HIGHEST
+from keys.rules.permissions import HIGHEST
 
 PAUSES = (
     timedelta(seconds=5),

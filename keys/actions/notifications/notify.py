@@ -12,7 +12,7 @@ from django.utils import timezone
 from keys.audit.key_texts import without_key_texts
 from keys.models import ApiKey, Channel, Delivery, InboxItem, Notification, NotificationChoice, User
 from keys.rules.notifications import How, Kind
-from keys.rules.policy import HIGHEST
+from keys.rules.permissions import HIGHEST
 from keys.selectors.people import recipients
 
 LONGEST_WORDS = 500

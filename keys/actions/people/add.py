@@ -16,7 +16,7 @@ from keys.audit.guard import authorize
 from keys.models import User
 from keys.rules.errors import Conflict, Invalid, NotFound
 from keys.rules.events import Event
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 
 
 def add_person(email: str, actor: Actor | None = None, *, link: str = "", reason: str = "") -> User:

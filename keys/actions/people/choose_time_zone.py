@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keys.models import User
 from keys.rules.errors import Invalid
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from keys.rules.time_zones import zones
 
 

@@ -1,4 +1,4 @@
-"""Check the policy with a role that Cerby has just confirmed, for the actions that need one."""
+"""Check the permission with a role that Cerby has just confirmed, for the actions that need one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from keys.actions.people.refresh import with_confirmed_role
 from keys.audit.guard import authorize, record_refusal
 from keys.models import ApiKey, User
 from keys.rules.errors import CerbyError, RoleNotConfirmed
-from keys.rules.policy import Action, Actor, matrix
+from keys.rules.permissions import Action, Actor, matrix
 
 
 def authorize_now(

@@ -9,7 +9,7 @@ from keys.actions.people.one_person import person_in_turn, sign_out_everywhere
 from keys.audit import log
 from keys.models import User
 from keys.rules.events import Event
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.validation.text import check_reason
 
 

@@ -37,7 +37,7 @@ from keys.rules.batches import batches
 from keys.rules.errors import Conflict, NotFound
 from keys.rules.events import Event
 from keys.rules.lifecycle import Phase
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 
 ERASED = "Erased person"
 CHUNK = 500

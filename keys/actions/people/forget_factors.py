@@ -11,7 +11,7 @@ from keys.evidence.factor_rows import lacks_factors
 from keys.models import User
 from keys.models.factor import CODES
 from keys.rules.events import Event
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 
 
 def forget_factors(actor: Actor | None, user: User, *, reason: str) -> bool:

@@ -20,7 +20,7 @@ from keys.models import ApiKey, User
 from keys.rules.batches import batches
 from keys.rules.errors import CerbyInDoubt, CerbyNotFound
 from keys.rules.events import Event
-from keys.rules.policy import Actor, Role
+from keys.rules.permissions import Actor, Role
 
 AT_ONCE = 500
 LIVE, DISABLED = "live", "disabled"

@@ -22,7 +22,7 @@ from keys.rules.batches import batches
 from keys.rules.cerby_roles import role_in_words
 from keys.rules.errors import CerbyInDoubt, CerbyNotFound, Conflict
 from keys.rules.events import Event
-from keys.rules.policy import ADMINS, Action, Actor
+from keys.rules.permissions import ADMINS, Action, Actor
 
 PAGE = 100
 MAX_SINGLE_REQUESTS = 100

@@ -11,7 +11,7 @@ from keys.audit import log
 from keys.models import User
 from keys.rules.errors import Conflict, NotFound
 from keys.rules.events import Event
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.validation.text import check_reason
 
 

@@ -19,7 +19,7 @@ from keys.models import AuditEvent, LoggedEmail, Throttle, User
 from keys.models.throttle import Budget, throttle_name
 from keys.rules.errors import CerbyError
 from keys.rules.events import Event
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 
 NOT_LIVE = "Not a live member of the workspace in Cerby."
 FORGED = (

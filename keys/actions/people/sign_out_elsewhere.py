@@ -10,7 +10,7 @@ from django.utils import timezone
 from keys.audit import log
 from keys.models import Session
 from keys.rules.events import Event
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 
 
 def sign_out_elsewhere(actor: Actor, *, here: str, only: UUID | None = None) -> int:

@@ -10,7 +10,7 @@ from keys.audit import log
 from keys.models import SsoLink, User
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.sso.link import why_not_unlink_own
 from keys.validation.text import check_reason
 

@@ -13,7 +13,7 @@ from keys.models import ApiKey, Reach
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
 from keys.rules.notifications import Kind
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.key.page import key_for
 from keys.selectors.key.reach import known_counts
 

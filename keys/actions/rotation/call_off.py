@@ -15,7 +15,7 @@ from keys.models import ApiKey, Rotation
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
 from keys.rules.lifecycle import ENDED, PHASE, Phase, State
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.rules.rotation import Step
 from keys.selectors.rotation.find import rotation_for
 from keys.validation.text import check_reason

@@ -10,14 +10,14 @@ from keys.actions.lineage.step import lock_as_it_is, take_step
 from keys.models import ApiKey, Rotation
 from keys.rules.events import Event
 from keys.rules.lifecycle import PHASE, Phase, State
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from keys.rules.rotation import Proof, Step
 
 
 def end_old_key(actor: Actor, rotation: Rotation, event: Event, proof: Proof, *, reason: str) -> ApiKey:
     """Record the end and the deletion of the old key together, then delete it in Cerby. Return the key.
 
-    The caller has checked the policy. Raises ``CerbyError`` if Cerby does not confirm the deletion: the
+    The caller has checked the permission. Raises ``CerbyError`` if Cerby does not confirm the deletion: the
     portal continues it, and so does the page **Delete API key**.
     """
     with transaction.atomic():

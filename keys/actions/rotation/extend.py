@@ -12,7 +12,7 @@ from keys.actions.people.confirm_role import authorize_now
 from keys.models import Rotation
 from keys.rules.errors import Conflict, Invalid
 from keys.rules.events import Event
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.rules.rotation import RotationState, Step
 from keys.selectors.rotation.find import rotation_for
 from keys.validation.text import check_reason

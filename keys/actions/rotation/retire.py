@@ -9,7 +9,7 @@ from keys.actions.rotation.end import end_old_key
 from keys.models import ApiKey
 from keys.rules.errors import Conflict, Invalid
 from keys.rules.events import Event
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.rules.rotation import Proof, RotationState
 from keys.selectors.rotation.find import rotation_for
 from keys.validation.text import check_reason

@@ -10,7 +10,7 @@ from django.conf import settings
 from keys.actions.keys.await_paste import await_paste
 from keys.actions.keys.issue import issue_key
 from keys.actions.people.confirm_role import authorize_now
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.rules.rotation import Rotating
 from keys.selectors.key.page import key_for
 from keys.validation.new_key import KeyRequest

@@ -14,7 +14,7 @@ from keys.models import ApiKey, HeldBack, RevealGrant
 from keys.rules.errors import CerbyNotFound, Conflict
 from keys.rules.events import Event
 from keys.rules.lifecycle import TRANSITIONS, State, Transition
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.health.safeguards import held_key_for
 
 

@@ -13,7 +13,7 @@ from keys.audit import log
 from keys.models import AuditEvent, HeldBack, Quarantine
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 
 Cause = Quarantine.Cause
 

@@ -7,7 +7,7 @@ from django.db import transaction
 from keys.actions.saved_views.record import record_deletion
 from keys.actions.saved_views.turn import authorize_change, in_turn
 from keys.models import SavedView
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 
 
 def delete_view(actor: Actor, view_id: int) -> SavedView:

@@ -9,7 +9,7 @@ from keys.actions.saved_views.turn import authorize_change, in_turn
 from keys.audit.guard import authorize
 from keys.models import SavedView
 from keys.rules.errors import Invalid
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.validation.saved_view import check_view
 from keys.validation.text import tidy
 

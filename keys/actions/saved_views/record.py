@@ -9,7 +9,7 @@ from django.http import QueryDict
 from keys.audit import log
 from keys.models import SavedView
 from keys.rules.events import Event
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 
 
 def record_sharing(actor: Actor, view: SavedView) -> None:

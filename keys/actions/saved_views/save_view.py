@@ -8,7 +8,7 @@ from django.http import QueryDict
 from keys.actions.saved_views.record import record_sharing
 from keys.audit.guard import authorize
 from keys.models import SavedView
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.saved_views.page import open_page, query_of
 from keys.validation.saved_view import check_view
 from keys.validation.text import tidy

@@ -8,7 +8,7 @@ from django.http import QueryDict
 from keys.actions.saved_views.record import in_words, record_change
 from keys.actions.saved_views.turn import authorize_change, in_turn
 from keys.models import SavedView
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from keys.selectors.saved_views.page import query_of
 from keys.validation.saved_view import check_query
 

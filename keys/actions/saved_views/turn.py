@@ -5,7 +5,7 @@ from __future__ import annotations
 from keys.audit.guard import authorize
 from keys.models import SavedView
 from keys.rules.errors import NotFound
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.saved_views.page import may_change, saved_view_for
 
 

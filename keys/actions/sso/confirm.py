@@ -10,7 +10,7 @@ from keys.evidence.logged_links import is_forged_link
 from keys.models import SsoRequest
 from keys.oidc.tokens import NO_AUTH_TIME
 from keys.rules.errors import ProviderRefused
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from keys.rules.sso import SKEW, Claims, contexts
 
 OTHER_PERSON = "Somebody else signed in at the sign-in provider."

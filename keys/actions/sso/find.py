@@ -9,7 +9,7 @@ from keys.actions.sso.link import link_person
 from keys.evidence.logged_links import is_forged_link, was_removed
 from keys.models import SsoLink, User
 from keys.rules.errors import CerbyError, Invalid, NotFound, ProviderRefused
-from keys.rules.policy import ADMINS, MEMBERS
+from keys.rules.permissions import ADMINS, MEMBERS
 from keys.rules.sso import Claims, admits, emails_verified, setting_name
 
 STRANGER = (

@@ -9,7 +9,7 @@ from keys.audit.refusals import SEVERAL, Refusal
 from keys.models import Throttle, User
 from keys.models.throttle import throttle_name
 from keys.rules.events import Event
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from keys.rules.sso import issuer
 
 

@@ -25,7 +25,7 @@ from keys.rules.errors import PortalError
 from keys.rules.events import Event
 from keys.rules.factors import Required, must_have_factor
 from keys.rules.lifecycle import State
-from keys.rules.policy import Actor, Role
+from keys.rules.permissions import Actor, Role
 from keys.rules.visible import visible
 from keys.selectors.key.page import key_for
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from keys.models import AuditEvent, SsoLink, User
 from keys.rules.events import Event
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from keys.selectors.account.sessions import LiveSession, live_sessions
 from keys.selectors.account.sign_ins import MOST
 from keys.selectors.sso.link import sso_links_of, why_not_unlink_own

@@ -10,7 +10,7 @@ from keys.audit import tree_store
 from keys.audit.guard import authorize
 from keys.models import AuditEvent, Checkpoint, Sealed
 from keys.rules.errors import NotFound
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.activity.row import COLUMNS, EventRow, row_of
 from keys.selectors.activity.starters import name_starters
 from keys.tlog.merkle import Damaged

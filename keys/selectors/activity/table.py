@@ -12,7 +12,7 @@ from keys.models import ApiKey, AuditEvent, User
 from keys.rules import formatting
 from keys.rules.errors import Invalid
 from keys.rules.events import Event
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.activity.acts import Around, Shown, acts, unfolded
 from keys.selectors.activity.around import around, steps_of
 from keys.selectors.activity.changes import changes_in_words

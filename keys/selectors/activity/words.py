@@ -11,7 +11,7 @@ from keys.models import ApiKey, LeaverPlan, Quarantine, SavedView, Selection
 from keys.rules import formatting
 from keys.rules.events import OWNERSHIP, Event
 from keys.rules.lifecycle import State
-from keys.rules.policy import Action
+from keys.rules.permissions import Action
 from keys.rules.rotation import Because, Proof
 from keys.rules.scope_lists import rest_in_words
 from keys.rules.scopes import label

@@ -15,7 +15,7 @@ from keys.rules import formatting
 from keys.rules.bulk import MOST_DELETED, MOST_KEYS, TYPED_ABOVE
 from keys.rules.errors import NotFound
 from keys.rules.lifecycle import status
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.counts import bounded_count
 from keys.selectors.health.safeguards import active_quarantine
 from keys.selectors.inventory.filters import InventoryFilter

@@ -15,7 +15,7 @@ from keys.delivery.channels import signing_secrets
 from keys.models import Channel, Delivery
 from keys.rules.errors import NotFound
 from keys.rules.notifications import Kind
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.inventory.keyset import Order, Page, page
 
 _LARGEST_ID = 2**63 - 1

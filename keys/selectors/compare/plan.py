@@ -25,7 +25,7 @@ from keys.rules.lifecycle import Phase
 from keys.rules.pasted_cells import clean
 from keys.rules.pasted_dates import DayOrder
 from keys.rules.pasted_table import Row, Table, Unreadable, read_table
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.compare.matching import Group, KeyFacts, Pair, match
 from keys.selectors.compare.people import Directory, Person, directory
 from keys.validation.existing_key import check_existing_name

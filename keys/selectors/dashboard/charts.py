@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.urls import reverse
 
 from keys.rules import scopes as catalogue
-from keys.rules.policy import Role
+from keys.rules.permissions import Role
 from keys.selectors.dashboard.figures import (
     DAYS,
     CountedFigures,

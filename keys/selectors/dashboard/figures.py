@@ -12,7 +12,7 @@ from django.db.models import Count, QuerySet
 
 from keys.models import LISTED, ApiKey, AuditEvent, DashboardFigures, User
 from keys.rules.lifecycle import Phase
-from keys.rules.policy import Role
+from keys.rules.permissions import Role
 from keys.rules.scopes import in_order
 from keys.selectors.inventory.filters import expiring
 

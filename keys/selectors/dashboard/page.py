@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from keys.audit.guard import authorize
 from keys.models import User
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.activity.acts import Shown
 from keys.selectors.activity.table import newest_activity
 from keys.selectors.counts import count_label

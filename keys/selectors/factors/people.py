@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef
 
 from keys.models import User
 from keys.models.factor import APP, PASSKEY
-from keys.rules.policy import ADMINS, HIGHEST, Action, Actor, Role
+from keys.rules.permissions import ADMINS, HIGHEST, Action, Actor, Role
 from keys.rules.sso import issuer
 from keys.selectors.factors.page import words_for
 

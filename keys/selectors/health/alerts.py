@@ -17,7 +17,7 @@ from keys.rules.events import ASKED_ELSEWHERE, Event
 from keys.rules.leaving import RED_AFTER
 from keys.rules.lifecycle import QUICK_RETRIES, State
 from keys.rules.password_sign_in import PasswordSignIn
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.rules.visible import named
 from keys.selectors.counts import bounded_count, count_label
 from keys.selectors.health.alert_kinds import ActiveAlert, AlertKind

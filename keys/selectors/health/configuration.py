@@ -6,7 +6,7 @@ from django.conf import settings
 
 from keys.audit.guard import authorize
 from keys.rules.password_sign_in import PasswordSignIn
-from keys.rules.policy import Action, Actor, KeyManagement
+from keys.rules.permissions import Action, Actor, KeyManagement
 
 _MANAGEMENT = {
     KeyManagement.ADMINS: "Workspace Owners, Super Admins and Admins, and the key's owner",

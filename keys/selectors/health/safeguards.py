@@ -10,7 +10,7 @@ from keys.audit.guard import authorize
 from keys.models import ApiKey, HeldBack, Pause, Quarantine
 from keys.rules.errors import NotFound
 from keys.rules.lifecycle import TRANSITIONS, State, Transition
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 
 SHOWN = 100
 

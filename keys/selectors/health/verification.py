@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from keys.audit.guard import authorize
 from keys.models import Sealed, Verification
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.health.damage import Damage, damage_found_by, last_verification, result_was_changed
 from keys.tlog.checkpoint import vkeys
 

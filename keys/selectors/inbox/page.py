@@ -9,7 +9,7 @@ from django.db.models import F, QuerySet
 from django.http import QueryDict
 
 from keys.models import InboxItem
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from keys.selectors.counts import bounded_count
 from keys.selectors.inventory.keyset import Order, Page, page
 from keys.selectors.inventory.widgets import PlainSelect

@@ -19,7 +19,7 @@ from keys.rules import scopes as catalogue
 from keys.rules.folded_text import fold
 from keys.rules.leaving import RED_AFTER
 from keys.rules.lifecycle import Phase
-from keys.rules.policy import Role
+from keys.rules.permissions import Role
 from keys.selectors.compare.completeness import unseen_since
 from keys.selectors.inventory import conditions, search
 from keys.selectors.inventory.columns import DEFAULT, ColumnsField

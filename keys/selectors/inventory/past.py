@@ -14,7 +14,7 @@ from django.utils import timezone
 from keys.models import ApiKey
 from keys.rules.folded_text import fold
 from keys.rules.lifecycle import CAVEAT, State, Status
-from keys.rules.policy import Role
+from keys.rules.permissions import Role
 from keys.selectors.inventory.conditions import ANY_WRITE
 from keys.selectors.inventory.filters import MORE, NEEDS, UNLISTED, InventoryForm
 from keys.selectors.inventory.keyset import Window

@@ -16,7 +16,7 @@ from keys.models import ApiKey, LeaverPlan, Selection
 from keys.rules import formatting
 from keys.rules.errors import Invalid
 from keys.rules.lifecycle import CAVEAT, Phase, State, Status, status
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.rules.reach import Items, amounts, lists_opened
 from keys.rules.readings import counts as reading_counts
 from keys.rules.visible import named

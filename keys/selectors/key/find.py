@@ -13,7 +13,7 @@ from django.utils import timezone
 from keys.models import ApiKey
 from keys.rules import formatting
 from keys.rules.lifecycle import CAVEAT, ENDED, State, Status, status
-from keys.rules.policy import Action, Actor, KeyManagement, roles_that_may
+from keys.rules.permissions import Action, Actor, KeyManagement, roles_that_may
 from keys.rules.visible import named
 from keys.selectors.activity.acts import Shown
 from keys.selectors.activity.table import story_of

@@ -16,7 +16,7 @@ from keys.rules import scopes as catalogue
 from keys.rules.errors import CerbyError, Invalid, Taken
 from keys.rules.lifecycle import EXPIRY_NOT_KNOWN, Status
 from keys.rules.pasted_dates import DayOrder
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.rules.scopes import in_order
 from keys.selectors.key.import_dates import moment, order_of
 from keys.selectors.key.import_file import Row, read_file

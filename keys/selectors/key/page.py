@@ -11,12 +11,12 @@ from django.utils import timezone
 
 from keys.audit.guard import authorize
 from keys.models import LISTED, ApiKey, AuditEvent, RevealGrant, User
-from keys.rules import formatting, policy
+from keys.rules import formatting, permissions
 from keys.rules import scopes as catalogue
 from keys.rules.errors import Conflict, Invalid, NotAllowed, NotFound
 from keys.rules.events import BEGINS
 from keys.rules.lifecycle import CAVEAT, ENDED, Phase, State, Status, status
-from keys.rules.policy import Action, Actor, Role
+from keys.rules.permissions import Action, Actor, Role
 from keys.rules.readings import counts
 from keys.rules.rotation import ROTATED
 from keys.selectors.activity.acts import Shown
@@ -125,7 +125,7 @@ def key_page(actor: Actor, key_id: UUID) -> KeyPage:
         may_withdraw=key.is_only_registered and actor.may(Action.WITHDRAW_KEY, key),
         is_orphan=current is Status.ACTIVE and key.orphan is not None,
         review_is_due=current is Status.ACTIVE and key.is_review_due(timezone.localdate()),
-        why_not=policy.refusal(actor, Action.WIDEN_KEY, key) or "",
+        why_not=permissions.refusal(actor, Action.WIDEN_KEY, key) or "",
         may_read=may_be_read(key) and actor.may(Action.ENTER_READING, key),
         seen=formatting.confirmed(key.seen_by.name, key.seen_at) if key.seen_by and key.seen_at else "",
         last_used_note=_reading(key.use_read_by, key.use_read_at, key),

@@ -13,7 +13,7 @@ from keys.models import ApiKey
 from keys.rules import formatting
 from keys.rules import scopes as catalogue
 from keys.rules.lifecycle import State
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.rules.scopes import Scope
 from keys.selectors.key.page import key_for
 from keys.selectors.key.store import listed_vaults

@@ -17,7 +17,7 @@ from keys.cerby.probe import PROBES
 from keys.models import ApiKey, RevealGrant
 from keys.rules.errors import CerbyError
 from keys.rules.lifecycle import ENDED, State, Status, status
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.rules.scopes import reach
 from keys.selectors.key.page import grant_of, key_for
 from keys.selectors.key.reach import ReachOfKey, reach_of

@@ -13,7 +13,7 @@ from keys.models import LISTED, ApiKey, LeaverPlan, Reach, User
 from keys.rules.errors import NotFound
 from keys.rules.leaving import RED_AFTER
 from keys.rules.lifecycle import Phase
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.rules.reach import OPENED_BY, Items, amounts
 from keys.selectors.counts import bounded_count, count_label
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from keys.models import ApiKey, LeaverPlan
 from keys.rules import formatting
 from keys.rules.lifecycle import CAVEAT, Phase, State, Status, status
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.rules.rotation import ROTATED
 from keys.selectors.leavers.page import tasks_of
 

@@ -9,7 +9,7 @@ from django.db.models import Q
 from keys.models import ApiKey, Rotation
 from keys.models.rotation import IS_OPEN
 from keys.rules.errors import NotFound
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.key.page import key_for
 
 JOINED = ("old__owner", "new__owner", "started_by")

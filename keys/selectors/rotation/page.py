@@ -12,7 +12,7 @@ from keys.models import ApiKey, AuditEvent, Rotation
 from keys.models.rotation import seen_until
 from keys.rules import formatting
 from keys.rules.lifecycle import PHASE, Phase, State
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.rules.rotation import Because, Proof, RotationState, Sight
 from keys.selectors.activity.acts import Shown
 from keys.selectors.activity.table import newest

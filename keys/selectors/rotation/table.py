@@ -13,7 +13,7 @@ from django.http import QueryDict
 
 from keys.audit.guard import authorize
 from keys.models import Rotation
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.rules.rotation import OPEN, Because, RotationState
 from keys.selectors.inventory.keyset import Order, Page, page
 

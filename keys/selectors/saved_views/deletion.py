@@ -10,7 +10,7 @@ from django.http import QueryDict
 
 from keys.audit.guard import authorize
 from keys.models import SavedView, User
-from keys.rules.policy import Action, Actor, KeyManagement, matrix
+from keys.rules.permissions import Action, Actor, KeyManagement, matrix
 from keys.selectors.saved_views.page import OF_PEOPLE, may_change, saved_view_for
 
 SHOWN = 5

@@ -11,7 +11,7 @@ from django.utils.http import urlencode
 from keys.audit.guard import authorize
 from keys.models import SavedView
 from keys.rules.errors import Invalid, NotFound
-from keys.rules.policy import Action, Actor
+from keys.rules.permissions import Action, Actor
 from keys.selectors.activity.filters import ActivityFilter
 from keys.selectors.inventory.filters import InventoryFilter
 from keys.selectors.inventory.table import visible_to

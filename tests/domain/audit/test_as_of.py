@@ -14,7 +14,7 @@ from keys.actions.people.remove import remove_person
 from keys.evidence.keys_as_of import keys_as_of
 from keys.evidence.people_as_of import people_as_of
 from keys.evidence.policy_as_of import note_policy
-from keys.rules.policy import Action
+from keys.rules.permissions import Action
 from tests.cast import a_key, an_event
 from tests.support.packs import A_DAY, A_MOMENT, since_yesterday, time_of, unpacked
 

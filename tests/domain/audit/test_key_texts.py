@@ -14,7 +14,7 @@ from keys.models import AuditEvent, SavedView
 from keys.rules import key_text
 from keys.rules.errors import Invalid
 from keys.rules.events import Event
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from tests.cast import a_key, actor
 from tests.support.cases import in_one_test
 

@@ -12,7 +12,7 @@ from keys.audit import guard, refusals
 from keys.models import AuditEvent, RefusalCount, Throttle, User
 from keys.rules.errors import Gone, NotAllowed
 from keys.rules.events import Event
-from keys.rules.policy import Action
+from keys.rules.permissions import Action
 from tests.cast import a_key, actor, said_by
 
 

@@ -21,7 +21,7 @@ from keys.evidence.row_check import check_rows, contradictions
 from keys.models import ApiKey, User
 from keys.rules.events import Event
 from keys.rules.formatting import utc_microseconds
-from keys.rules.policy import Role
+from keys.rules.permissions import Role
 from keys.validation.existing_key import Registration
 from keys.verifier.verify_bundle import Kind
 from tests.cast import a_key, with_a_life

@@ -18,7 +18,7 @@ from keys.audit import guard
 from keys.models import AuditEvent, RefusalCount, SavedView, Throttle, User
 from keys.models.throttle import Budget, throttle_name
 from keys.rules.errors import NotAllowed, PortalError
-from keys.rules.policy import Action
+from keys.rules.permissions import Action
 from keys.validation.saved_view import MOST_SHARED, MOST_VIEWS
 from tests import cast as people
 from tests.support.own_database import Address

@@ -61,7 +61,7 @@ from keys.models import ApiKey, HeldBack, Quarantine, Reach, ScopeChange, Select
 from keys.rules.events import Event
 from keys.rules.leaving import Plan
 from keys.rules.lifecycle import SETTLED_AFTER, State
-from keys.rules.policy import Role
+from keys.rules.permissions import Role
 from keys.rules.sso import Claims
 from keys.selectors.compare.matching import Group
 from keys.selectors.compare.plan import Paste, comparison
@@ -381,7 +381,7 @@ NO_ACT_OF_ITS_OWN = {
     **dict.fromkeys(("keys/repair", "sync/reclaim"), "restores a row from the log: test_repair.py"),
     "sync/discover": "what the sweep does with keys that are new to it: test_sweep.py",
     "sync/owners": "a step of the sweep; reads people, and makes rows for those who are new",
-    "people/confirm_role": "checks the policy for other acts: test_confirm_role.py",
+    "people/confirm_role": "checks the permission for other acts: test_confirm_role.py",
     **dict.fromkeys(("saved_views/turn", "saved_views/record"), "parts of the acts beside them"),
     **dict.fromkeys(
         ("lineage/begin", "lineage/step", "lineage/tell", "rotation/end"),

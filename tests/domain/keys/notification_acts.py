@@ -18,7 +18,7 @@ from keys.actions.inbox.choose import choose_notifications
 from keys.actions.notifications.deliver import DISABLE_AFTER, disable_failing
 from keys.models import CalendarFeed, Channel, User
 from keys.rules.notifications import How, Kind
-from keys.rules.policy import Role
+from keys.rules.permissions import Role
 from tests.support.channels import a_channel, a_delivery
 from tests.support.scene import Scene
 

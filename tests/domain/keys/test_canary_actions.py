@@ -27,7 +27,7 @@ from keys.crypto import fingerprint
 from keys.models import ApiKey, AuditEvent, RevealGrant, Session, User
 from keys.rules.errors import CerbyInDoubt, CerbyRefused, Conflict, Gone, Invalid, PortalError
 from keys.rules.lifecycle import State
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from keys.validation.new_key import KeyRequest
 from portal.logs import LOGGING
 from tests.cast import actor, signed_in

@@ -13,7 +13,7 @@ from keys.actions.keys.claim import claim_key
 from keys.models import ApiKey, AuditEvent, RevealGrant, User
 from keys.rules.errors import Gone
 from keys.rules.lifecycle import State
-from keys.rules.policy import Role
+from keys.rules.permissions import Role
 from tests import cast
 from tests.support.own_database import Address
 from tests.support.racing import meet, race

@@ -16,7 +16,7 @@ from keys.actions.compare import confirm_group as module
 from keys.actions.compare.confirm_group import AnswerChanged, Confirmation, confirm_group
 from keys.models import ApiKey, AuditEvent, User
 from keys.rules.folded_text import fold
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from keys.selectors.compare.matching import Group
 from keys.selectors.compare.plan import Item, Paste, comparison
 from keys.validation import existing_key

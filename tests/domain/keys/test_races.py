@@ -30,7 +30,7 @@ from keys.models import ApiKey, AuditEvent, RevealGrant, User
 from keys.rules.errors import Conflict, PortalError
 from keys.rules.events import Event
 from keys.rules.lifecycle import State
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from sandbox import Sandbox
 from tests import cast as people
 from tests.cast import a_live_key, with_a_life

@@ -16,7 +16,7 @@ from keys.jobs.schedule import JOBS, make_rows
 from keys.jobs.tasks import reach as reach_job
 from keys.models import ApiKey, AuditEvent, CredentialRefusal, Delivery, InboxItem, PeriodicJob, Reach
 from keys.rules.errors import CerbyError, Conflict, NotAllowed
-from keys.rules.policy import Action
+from keys.rules.permissions import Action
 from keys.rules.reach import MOST_ITEMS, Items, in_words
 from keys.selectors.key.reach import reach_of
 from sandbox import stored_secrets

@@ -15,7 +15,7 @@ from keys.actions.keys import rescope
 from keys.actions.keys.rescope import rescope_key
 from keys.actions.sync.sweep import sweep
 from keys.models import ApiKey, AuditEvent, ScopeChange, User
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from keys.rules.scopes import in_order
 from sandbox import Sandbox
 from tests import cast as people

@@ -13,7 +13,7 @@ from django.utils import timezone
 from keys.actions.people.confirm_role import authorize_now
 from keys.models import AuditEvent, Session, User
 from keys.rules.errors import NotAllowed, RoleNotConfirmed
-from keys.rules.policy import MATRIX, Action, Role
+from keys.rules.permissions import MATRIX, Action, Role
 from tests.cast import a_key, actor, signed_in
 
 FRESH = [action for action, rule in MATRIX.items() if rule.fresh_role]

@@ -14,7 +14,7 @@ from keys.actions.factors.use import use_code
 from keys.models import AuditEvent, User
 from keys.models.factor import APP, CODES
 from keys.rules.errors import Conflict
-from keys.rules.policy import Actor
+from keys.rules.permissions import Actor
 from tests import cast as people
 from tests.support.authenticators import code_of
 from tests.support.racing import meet, race

@@ -24,7 +24,7 @@ from keys.actions.people.remove import remove_person
 from keys.evidence.row_check import contradictions
 from keys.models import ApiKey, AuditEvent, User
 from keys.rules.errors import CerbyError, CerbyNeverReached, CerbyNotFound
-from keys.rules.policy import Role
+from keys.rules.permissions import Role
 from tests.cast import a_key, actor, record_people, said_by, signed_in
 from tests.support.bad_server import Conversation, closed_port, data, serving
 from tests.support.bad_server import user as resource_of_user

@@ -16,7 +16,7 @@ from keys.jobs.schedule import make_rows
 from keys.jobs.tasks import people as people_job
 from keys.models import ApiKey, AuditEvent, DroppedValue, PeriodicJob, User
 from keys.rules.errors import Conflict, NotAllowed
-from keys.rules.policy import Role
+from keys.rules.permissions import Role
 from keys.selectors.health.alert_kinds import AlertKind
 from keys.selectors.health.cerby_alerts import cerby_alerts
 from tests.cast import a_key, actor, signed_in

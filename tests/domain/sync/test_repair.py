@@ -26,7 +26,7 @@ from keys.models import ApiKey, AuditEvent, LoggedCerbyId, LoggedEmail, Quaranti
 from keys.rules.events import Event
 from keys.rules.formatting import utc_microseconds
 from keys.rules.lifecycle import State
-from keys.rules.policy import Role
+from keys.rules.permissions import Role
 from keys.selectors.health.alert_kinds import AlertKind
 from keys.selectors.health.alerts import active_alerts
 from keys.selectors.health.audit_log import audit_health

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keys.rules.errors import NotAllowed
-from keys.rules.policy import (
+from keys.rules.permissions import (
     Action,
     Actor,
     Answering,
