@@ -13,7 +13,8 @@ from keys.audit import chain
 from keys.audit.key_texts import without_key_texts
 from keys.models import ApiKey, AuditEvent
 from keys.rules import scope_lists
-from keys.rules.events import DETAILS, DONE, IN_ANY_EVENT, OUTCOMES, Event
+from keys.rules.event_contents import DETAILS, DONE, IN_ANY_EVENT, OUTCOMES
+from keys.rules.events import Event
 from keys.rules.formatting import utc_microseconds
 from keys.rules.permissions import Actor
 from keys.tlog import leaf, mac_ratchet

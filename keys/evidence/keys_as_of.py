@@ -15,7 +15,8 @@ from uuid import UUID
 
 from keys.evidence.people_as_of import PersonAsOf, people_at
 from keys.models import ApiKey, AuditEvent, User
-from keys.rules.events import OWNERSHIP, Event
+from keys.rules.event_contents import OWNERSHIP
+from keys.rules.events import Event
 from keys.rules.formatting import utc, utc_if_known
 from keys.rules.lifecycle import CAVEAT, PHASE, Phase, State, status
 from keys.rules.scope_lists import are_same

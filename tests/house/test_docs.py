@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from keys.rules.events import DETAILS, Event
+from keys.rules.event_contents import DETAILS
+from keys.rules.events import Event
 from portal import conf
 from tests.house.project import ROOT, files, texts
 from tests.house.test_imports import LAYERS

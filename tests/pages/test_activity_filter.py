@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from keys.models import AuditEvent
-from keys.rules.events import DETAILS, Event
+from keys.rules.event_contents import DETAILS
+from keys.rules.events import Event
 from keys.selectors.activity import table
 from keys.selectors.activity.filters import GROUPS
 from keys.selectors.activity.words import label_of

@@ -20,7 +20,8 @@ from django.utils import timezone
 from keys.audit import log
 from keys.evidence.logged_keys import LoggedKey, logged_keys
 from keys.models import ApiKey, AuditEvent, RevealGrant, User
-from keys.rules.events import OWNERSHIP, Event
+from keys.rules.event_contents import OWNERSHIP
+from keys.rules.events import Event
 from keys.rules.folded_text import fold
 from keys.rules.lifecycle import State, due_at
 from keys.rules.scope_lists import is_cut

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from keys.rules import formatting
-from keys.rules.events import DONE, OUTCOMES, Event
+from keys.rules.event_contents import DONE, OUTCOMES
+from keys.rules.events import Event
 from keys.selectors.activity.changes import Change, changes_in
 from keys.selectors.activity.words import details_in_words
 from keys.tlog.leaf import ERASED, readable

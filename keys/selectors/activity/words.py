@@ -9,7 +9,8 @@ from typing import Any
 from keys.audit.explanations import damage_in_words
 from keys.models import ApiKey, LeaverPlan, Quarantine, SavedView, Selection
 from keys.rules import formatting
-from keys.rules.events import OWNERSHIP, Event
+from keys.rules.event_contents import OWNERSHIP
+from keys.rules.events import Event
 from keys.rules.lifecycle import State
 from keys.rules.permissions import Action
 from keys.rules.rotation import Because, Proof

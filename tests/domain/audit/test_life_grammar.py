@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from keys.rules.events import DONE, OUTCOMES, Event
+from keys.rules.event_contents import DONE, OUTCOMES
+from keys.rules.events import Event
 from keys.rules.lifecycle import TRANSITIONS, State, Transition
 from keys.verifier.verify_bundle import STEPS, states_after
 from tests.house.project import texts

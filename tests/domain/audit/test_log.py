@@ -14,7 +14,8 @@ from django.db import IntegrityError, connection, transaction
 from keys.actions.people import sign_in
 from keys.audit import log
 from keys.models import AuditEvent
-from keys.rules.events import DETAILS, DONE, OUTCOMES, Event
+from keys.rules.event_contents import DETAILS, DONE, OUTCOMES
+from keys.rules.events import Event
 from tests import cast as people
 from tests.cast import Cast, a_key, said_by
 from tests.support.cases import in_one_test

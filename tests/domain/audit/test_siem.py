@@ -14,7 +14,8 @@ from keys.delivery.ledger import FIRST_PAUSE, LONGEST_PAUSE
 from keys.jobs.schedule import JOBS, make_rows
 from keys.jobs.tasks import siem
 from keys.models import AuditEvent, PeriodicJob, Sealed, SiemTarget
-from keys.rules.events import DETAILS, OUTCOMES, Event
+from keys.rules.event_contents import DETAILS, OUTCOMES
+from keys.rules.events import Event
 from keys.siem.stream import stream
 from tests.cast import an_event
 from tests.pages.helpers import text
