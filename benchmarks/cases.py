@@ -12,7 +12,7 @@ from benchmarks.dataset import MIDDLE_WORD, RARE_SCOPE, RARE_TAG, RARE_TEAM, RAR
 from benchmarks.people import BIG, SMALL
 from keys.models import ApiKey, AuditEvent, User
 from keys.selectors.inventory.columns import ALL
-from keys.selectors.inventory.filters import EXPIRY_WINDOWS, NEEDS, SORTS, STATUSES, InventoryFilter
+from keys.selectors.inventory.filters import EXPIRY_WINDOWS, SORTS, STATUSES, InventoryFilter, offered_needs
 from keys.selectors.inventory.keyset import order_by
 
 Address = Callable[[], str]
@@ -123,7 +123,7 @@ def inventory() -> Iterator[Case]:
 
 def needs() -> Iterator[Case]:
     """Return the lists that the dashboard's lines link to."""
-    for need, words in NEEDS:
+    for need, words in offered_needs():
         yield Case("needs", words.lower(), _keys({"needs": need}))
     yield Case("needs", "origin discovered", _keys({"origin": "discovered"}))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from django.db.models import QuerySet
@@ -13,6 +13,11 @@ from keys.selectors.inventory import conditions
 from keys.selectors.inventory.conditions import Condition
 
 PEOPLE = ("owner", "accountable", "backup")
+_TEXTS: dict[str, Callable[[str], Condition]] = {
+    "team": lambda team: conditions.equal("team_order", fold(team)),
+    "system": lambda system: conditions.equal("system_order", fold(system)),
+    "tag": lambda tag: conditions.with_tag(conditions.stored_tag(tag)),
+}
 
 
 def missing_values(chosen: dict[str, Any], visible: Sequence[Condition]) -> list[str]:
@@ -21,15 +26,10 @@ def missing_values(chosen: dict[str, Any], visible: Sequence[Condition]) -> list
     That takes at most one lookup in an index for people, and one each for team, system and tag. ``visible``
     limits the keys to those that the person may see, who then learns nothing about other keys and people.
     """
-    texts = {
-        "team": ("team", conditions.equal("team_order", fold(chosen["team"]))),
-        "system": ("system", conditions.equal("system_order", fold(chosen["system"]))),
-        "tag": ("tag", conditions.with_tag(conditions.stored_tag(chosen["tag"]))),
-    }
     unused = [
-        f"No key has the {label} “{chosen[name]}”."
-        for name, (label, condition) in texts.items()
-        if chosen[name] and not _rows(condition, visible).exists()
+        f"No key has the {name} “{chosen[name]}”."
+        for name, condition in _TEXTS.items()
+        if chosen[name] and not _rows(condition(chosen[name]), visible).exists()
     ]
     return [*([] if visible else _unknown_people(chosen)), *unused]
 

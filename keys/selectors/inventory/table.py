@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypedDict
 from django.conf import settings
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from keys.audit.guard import authorize
 from keys.models import ApiKey, LeaverPlan, Selection
@@ -70,6 +71,8 @@ EXPORT_COLUMNS = (
 class KeyRow(TypedDict):
     """One row of the table as strings, because formatting them here keeps the page fast.
 
+    ``created``, ``expires`` and ``last_used`` are ``<time>`` elements, or words if the time is not known.
+
     It is a dictionary because templates look names up in dictionaries first.
     """
 
@@ -82,14 +85,8 @@ class KeyRow(TypedDict):
     scopes: str
     all_scopes: str
     created: str
-    created_exact: str
-    created_iso: str
     expires: str
-    expires_exact: str
-    expires_iso: str
     last_used: str
-    last_used_exact: str
-    last_used_iso: str
     status: str
     status_label: str
     caveat: str
@@ -176,21 +173,24 @@ def inventory_page(actor: Actor, params: QueryDict) -> Inventory:
         among=among,
     )
     now = timezone.now()
-    rows = [_row(values, now, columns) for values in found.rows]
+    today = formatting.day(now)
+    rows = [_row(values, now, today, columns) for values in found.rows]
     total = wanted.total(*visible)
     listed = Page(rows, found.after, found.before)
     missing = missing_values(wanted.chosen, visible)
     return Inventory(listed, wanted, own_only, columns, total, missing)
 
 
-def _row(values: tuple[Any, ...], now: datetime, columns: Shown) -> KeyRow:
+def _row(values: tuple[Any, ...], now: datetime, today: str, columns: Shown) -> KeyRow:
     about, facts = columns.cells(values[len(COLUMNS) :])
     values = values[: len(COLUMNS)]
     (id_, name, owner_name, owner_email, scopes, created, expires, used, phase, state, *others) = values
     current = status(phase, expires, now)
-    created_on, created_exact, created_iso = formatting.day_exact_iso(created, is_known=others[16])
+    created_on = formatting.day_exact_iso(created, is_known=others[16])
     by_people = _by_people(others)
-    expires_on, expires_exact, expires_iso = formatting.day_exact_iso(expires)
+    expires_on = formatting.day_exact_iso(expires)
+    last_used = formatting.last_used(used, now, is_known=_shows_use(others) or bool(by_people.last_used))
+    used_on = (formatting.exact(used), used.isoformat(timespec="seconds")) if used else ("", "")
     return KeyRow(
         id=str(id_),
         name=named(name),
@@ -200,25 +200,27 @@ def _row(values: tuple[Any, ...], now: datetime, columns: Shown) -> KeyRow:
         accountable_email=others[14],
         scopes=formatting.scope_summary(scopes),
         all_scopes=formatting.scope_list(scopes),
-        created=created_on,
-        created_exact=created_exact,
-        created_iso=created_iso,
-        expires=expires_on,
-        expires_exact=expires_exact,
-        expires_iso=expires_iso,
-        last_used=formatting.last_used(used, now, is_known=_shows_use(others) or bool(by_people.last_used)),
-        last_used_exact=formatting.exact(used) if used else "",
-        last_used_iso=used.isoformat(timespec="seconds") if used else "",
+        created=_time(*created_on),
+        expires=_time(*expires_on),
+        last_used=_time(last_used, *used_on),
         status=current.value,
         status_label=current.label,
         caveat=_caveat(current, state, others),
         seen=by_people.seen,
         last_used_note=by_people.last_used,
         expires_note=by_people.expires,
-        expires_today=current is Status.ACTIVE and expires_on == formatting.day(now),
+        expires_today=current is Status.ACTIVE and expires_on[0] == today,
         about=about,
         facts=facts,
     )
+
+
+def _time(words: str, exact: str, iso: str) -> str:
+    """Return a ``<time>`` element, built once because looking up its parts in a template is slow.
+
+    The parts come from ``strftime`` and contain nothing to escape.
+    """
+    return SafeString(f'<time datetime="{iso}" title="{exact}">{words}</time>') if iso else words
 
 
 class _ByPeople(NamedTuple):
