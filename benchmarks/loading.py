@@ -27,6 +27,9 @@ _INDEXES = """
         AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
 """
 
+_OF_KEYS = ("keys_apikey_indexed", "keys_apikey_tagged")
+"""The triggers that write the search index, the scopes and the tags of a new key."""
+
 
 @contextmanager
 def filling(name: str) -> Iterator[Insert]:
@@ -61,7 +64,8 @@ def _postgresql(plain: psycopg.Connection) -> Iterator[Insert]:
         plain.execute("SET LOCAL maintenance_work_mem = '512MB'")
         # Disable all triggers except those that always fire.
         plain.execute("SET LOCAL session_replication_role = replica")
-        plain.execute("ALTER TABLE keys_apikey ENABLE ALWAYS TRIGGER keys_apikey_indexed")
+        for name in _OF_KEYS:
+            plain.execute(f"ALTER TABLE keys_apikey ENABLE ALWAYS TRIGGER {name}")
         found = plain.execute(_INDEXES).fetchall()
         for name, _ in found:
             plain.execute(f"DROP INDEX {name}")
@@ -75,7 +79,8 @@ def _postgresql(plain: psycopg.Connection) -> Iterator[Insert]:
         yield insert
         for _, sql in found:
             plain.execute(sql)
-        plain.execute("ALTER TABLE keys_apikey ENABLE TRIGGER keys_apikey_indexed")
+        for name in _OF_KEYS:
+            plain.execute(f"ALTER TABLE keys_apikey ENABLE TRIGGER {name}")
     plain.execute("VACUUM ANALYZE")
 
 
