@@ -13,7 +13,9 @@ import pytest
 from _pytest import runner
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.template import Context, Template
 from django.test import Client
+from django.utils.safestring import SafeString
 
 from portal.frames import with_room
 from sandbox import Sandbox
@@ -34,6 +36,7 @@ with_room(
     runner.pytest_runtest_protocol
 )  # otherwise some tests take six times as long, depending on their depth
 
+_RENDER = vars(Template)["_render"]  # Django's test environment replaces it
 _TOKEN_SCOPES = ["read:users", "read:vaults", "read:items", "read:items:secrets", "write:items:secrets"]
 
 
@@ -129,6 +132,17 @@ def _held_clock() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         hold_clock(monkeypatch)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_context_for_each_page(django_test_environment: None) -> None:
+    """Let the test client copy the context of each page, but not that of each template that the page includes."""
+    recorded = vars(Template)["_render"]
+
+    def render(template: Template, context: Context) -> SafeString:
+        return (recorded if context.template is template else _RENDER)(template, context)
+
+    setattr(Template, "_render", render)  # noqa: B010  the stubs don't have it
 
 
 @pytest.fixture(scope="session")
