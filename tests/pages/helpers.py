@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from functools import lru_cache
@@ -32,7 +33,13 @@ HTMX = {"HX-Request": "true"}
 
 def elements(response: Response, tag: str = "", /, **attributes: str | None) -> list[Element]:
     """Return every ``tag`` element with these attributes. ``_`` stands for ``-``; ``class_`` matches one class."""
-    return list(_matching(_parsed(response.content), tag, attributes))
+    return _matching(_all_in(response.content), tag, attributes)
+
+
+@lru_cache(maxsize=4)
+def _all_in(content: bytes) -> list[Element]:
+    """Return all elements of a page, each after the one that contains it."""
+    return _walk(_parsed(content))
 
 
 @lru_cache(maxsize=4)
@@ -46,45 +53,61 @@ def _parsed(content: bytes) -> Element:
     errors = [str(one) for one in parser.error_log if one.type != etree.ErrorTypes.HTML_UNKNOWN_TAG]
     assert errors == []
     root = _copied(page if b"<html" in content else page[0])
-    root.finalize()
     [first, *others] = root.children or [""]
     return first if root.name == "body" and not others and isinstance(first, Element) else root
 
 
 def _copied(node: etree._Element) -> Element:
-    element = Element(node.tag, normalize_attributes(node.items()))
-    element.append(node.text or "")
+    """Copy an element as Django's parser would: single spaces in texts, and no empty texts."""
+    element = Element(node.tag, _normal(tuple(node.items())))
+    children = element.children
+    text = node.text or ""
     for child in node:
         if isinstance(child.tag, str):  # not a comment
-            element.append(_copied(child))
-        element.append(child.tail or "")
+            if text := _SPACE.sub(" ", text).strip():
+                children.append(text)
+            children.append(_copied(child))
+            text = child.tail or ""
+        else:
+            text += child.tail or ""
+    if text := _SPACE.sub(" ", text).strip():
+        children.append(text)
     return element
+
+
+_SPACE = re.compile(r"[\t\n\f\r ]+")
+_normal = lru_cache(maxsize=4096)(normalize_attributes)
 
 
 def within(element: Element, tag: str = "", /, **attributes: str | None) -> list[Element]:
     """Like ``elements``, but inside one element."""
-    return list(_matching(element, tag, attributes))
+    return _matching(_walk(element), tag, attributes)
 
 
-def _matching(root: Element, tag: str, wanted: dict[str, str | None]) -> Iterator[Element]:
-    for element in _walk(root):
-        own = dict(element.attributes)
-        if tag in {"", element.name} and all(_fits(own, key, value) for key, value in wanted.items()):
-            yield element
+def _matching(found: list[Element], tag: str, wanted: dict[str, str | None]) -> list[Element]:
+    named = [element for element in found if element.name == tag] if tag else found
+    return [element for element in named if _fits(element, wanted)] if wanted else named[:]
 
 
-def _fits(own: dict[str, str | None], key: str, value: str | None) -> bool:
+def _fits(element: Element, wanted: dict[str, str | None]) -> bool:
+    own = dict(element.attributes)
+    return all(_has(own, key, value) for key, value in wanted.items())
+
+
+def _has(own: dict[str, str | None], key: str, value: str | None) -> bool:
     key = key.rstrip("_").replace("_", "-")
     if key == "class":
         return str(value) in str(own.get("class", "")).split()
     return key in own and (own[key] or None) == (value or None)
 
 
-def _walk(element: Element) -> Iterator[Element]:
-    yield element
+def _walk(element: Element) -> list[Element]:
+    """Return ``element`` and all elements in it, in the order of the page."""
+    found = [element]
     for child in element.children:
         if isinstance(child, Element):
-            yield from _walk(child)
+            found += _walk(child)
+    return found
 
 
 def the(response: Response, tag: str = "", /, **attributes: str | None) -> Element:
@@ -116,8 +139,8 @@ def links(response: Response) -> dict[str, str]:
 
 def rows(response: Response) -> list[dict[str, str]]:
     """Return the table's rows as dictionaries from column label to cell text."""
-    header = [words(cell) for cell in _matching(the(response, "thead"), "th", {})]
-    lines = _matching(the(response, "tbody"), "tr", {})
+    header = [words(cell) for cell in within(the(response, "thead"), "th")]
+    lines = within(the(response, "tbody"), "tr")
     cells = [[words(cell) for cell in line.children if isinstance(cell, Element)] for line in lines]
     return [dict(zip(header, line, strict=True)) for line in cells]
 
