@@ -31,7 +31,18 @@ from tests.cast import (
     email_of,
 )
 from tests.domain.rotation.steps import a_rotation
-from tests.house.url_table import METHODS, OWNER_ONLY, SAFE, TABLE, VIEW_ACTS
+from tests.house.url_table import (
+    CHANGED_BY_THE_HIGHEST,
+    METHODS,
+    OWNER_ONLY,
+    SAFE,
+    TABLE,
+    VIEW_ACTS,
+    at_a_border,
+    everybody,
+    own,
+    who,
+)
 from tests.pages.helpers import encoded, text
 from tests.pages.journey import Tab, answers, claim, generate
 from tests.support.cases import in_one_test
@@ -274,16 +285,29 @@ def test_every_url_is_in_the_table():
 def expect(ask, nightly):
     """Return a function: send these methods as each person, and expect the status of that person.
 
-    Only ``make nightly`` sends them for Login-Only, because ``who`` expects the same as for a guest.
+    Only ``make nightly`` sends them as everybody; otherwise see ``at_a_border``.
     """
 
     def expect(name: str, methods: tuple[str, ...], by: dict[str, int]) -> None:
-        for person, status in by.items():  # HEAD has the view of GET, so one person is enough
-            sent = [method for method in methods if method != "HEAD" or person == "super_admin"]
-            if nightly or person != "login_only":
-                assert ask(person, sent, name) == dict.fromkeys(sent, status), person
+        asked = list(by) if nightly else at_a_border(by)
+        for person in asked:  # HEAD has the view of GET, so one person is enough
+            sent = [method for method in methods if method != "HEAD" or person == asked[0]]
+            assert ask(person, sent, name) == dict.fromkeys(sent, by[person]), person
 
     return expect
+
+
+@in_one_test(
+    "by, asked",
+    [
+        (who(200, 403), ["admin", "user", "key_owner", "outsider"]),
+        (own(200, others=403), ["owner", "super_admin", "admin", "user", "key_owner", "outsider"]),
+        (CHANGED_BY_THE_HIGHEST, ["super_admin", "admin", "key_owner", "outsider"]),
+        (everybody(200), ["guest", "key_owner", "outsider"]),
+    ],
+)
+def test_those_are_asked_who_are_next_to_somebody_with_another_status(by, asked):
+    assert at_a_border(by) == asked
 
 
 @pytest.mark.parametrize(("name", "methods", "expected"), cases(TABLE))

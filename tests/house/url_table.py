@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-PEOPLE = ("owner", "super_admin", "admin", "user", "login_only", "guest", "key_owner", "outsider")
+from itertools import pairwise
+
+RANKS = ("owner", "super_admin", "admin", "user", "login_only", "guest")
+PEOPLE = (*RANKS, "key_owner", "outsider")
 """The key in an address belongs to ``super_admin``. For ``key_owner``, who has the role User, it is their own."""
 METHODS = "GET HEAD POST PUT PATCH DELETE OPTIONS"
 SAFE = ("OPTIONS", "HEAD", "GET")  # these change nothing, so one test can send them one after the other
@@ -28,6 +31,16 @@ def everybody(status: int) -> dict[str, int]:
 
 def signed_in(status: int, *, outsider: int) -> dict[str, int]:
     return everybody(status) | {"outsider": outsider}
+
+
+def at_a_border(by: dict[str, int]) -> list[str]:
+    """Return the people whose neighbour in rank gets another status, the key's owner and the outsider.
+
+    If all ranks get the same status, the lowest stands for them.
+    """
+    differ = [pair for pair in pairwise(RANKS) if by[pair[0]] != by[pair[1]]]
+    asked = {person for pair in differ for person in pair} or {RANKS[-1]}
+    return [person for person in by if person in asked or person not in RANKS]
 
 
 ADMINS = who(200, 403)
