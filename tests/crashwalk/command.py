@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sandbox.launcher.processes import end_with_parent
@@ -44,9 +45,9 @@ def _parts(asked: argparse.Namespace) -> list[Callable[[str], int]]:
         case = Case(jobs[0], asked.at, asked.fault, asked.nth, asked.again, asked.stopped, asked.without)
         return [partial(_one, case)]
     if asked.kills is not None:
-        return [partial(_kills, asked.kills)]
+        return [partial(_kills, asked.kills, migrated=asked.migrated)]
     if asked.sample is not None:
-        return [partial(_sample, jobs, asked.sample)]
+        return [partial(_sample, jobs, asked.sample, asked.step, migrated=asked.migrated)]
     faults = [] if asked.crashes_only else [asked.fault] if asked.fault else list(RULES)
     units = [(job, fault) for fault in ["", *faults] for job in jobs]
     walk = partial(_walk_all, units, asked.processes)
@@ -63,6 +64,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sample", type=int, metavar="PAIRS", help=SAMPLE)
     parser.add_argument(
         "--kills", type=float, metavar="SECONDS", help="kill real processes under load instead"
+    )
+    parser.add_argument(
+        "--step", type=int, default=1, help="with --sample: 2 for every second crash, and so on"
+    )
+    parser.add_argument(
+        "--migrated", type=Path, help="start with this, for --sample or --kills on one database"
     )
     parser.add_argument("--processes", type=int, default=3 * (os.cpu_count() or 1), help="most of them wait")
     one = parser.add_argument_group("one case again, as a failure prints it")
@@ -85,26 +92,28 @@ def _one(case: Case, kind: str) -> int:
     return 1 if outcome.wrong else 0
 
 
-def _kills(seconds: float, kind: str) -> int:
-    killed = kill_under_load(kind, seconds)
+def _kills(seconds: float, kind: str, migrated: Path | None = None) -> int:
+    killed = kill_under_load(kind, seconds, migrated)
     print(f"{kind}: {killed}", *killed.wrong, sep="\n  ")
     return 1 if killed.wrong or not killed.rounds else 0
 
 
-def _sample(jobs: list[str], pairs: int, kind: str) -> int:
-    with World(kind) as world:
-        return max(_count(sample(world, jobs, pairs), kind), _try_guards(world))
+def _sample(jobs: list[str], pairs: int, step: int, kind: str, migrated: Path | None) -> int:
+    with World(kind, migrated) as world:
+        return max(_count(sample(world, jobs, pairs, step), kind), _try_guards(world, jobs))
 
 
 def _guards(kind: str) -> int:
     with World(kind) as world:
-        return _try_guards(world)
+        return _try_guards(world, list(JOBS))
 
 
-def _try_guards(world: World) -> int:
-    """Remove each guard of ``GUARDS`` in turn. Return 0 if the oracle notices every time."""
+def _try_guards(world: World, jobs: list[str]) -> int:
+    """Remove each guard of ``jobs`` in turn. Return 0 if the oracle notices every time."""
     unseen = 0
     for name, guard in GUARDS.items():
+        if guard.job not in jobs:
+            continue
         case = Case(guard.job, guard.at, guard.fault, guard.nth, stopped=guard.stopped, without=name)
         outcome = walk_one(world, case)
         seen = [wrong for wrong in outcome.wrong if guard.wrong in wrong]

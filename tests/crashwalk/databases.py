@@ -15,6 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from tests.support import own_database
 from tests.support.own_database import Address
 from tests.support.postgresql_server import Server, serving
+from tests.support.prepared import MIGRATED
 
 PLAIN_TEXT = re.compile(rb"sbx_[\w-]{20,}")
 _IN_A_ROW = "sbx_[A-Za-z0-9_-]{20}|" + b"sbx_".hex()  # as text, and as PostgreSQL shows bytes
@@ -35,7 +36,7 @@ class Databases(Protocol):
     def address(self, name: str) -> Address: ...
 
     def make(self, name: str) -> Address:
-        """Create an empty database."""
+        """Create a migrated database without rows."""
 
     def copy(self, source: str, target: str) -> Address: ...
 
@@ -55,18 +56,25 @@ class Databases(Protocol):
 class SQLite:
     """One folder per database, with the files that SQLite writes beside it."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, migrated: Path | None) -> None:
+        self._folder, self._migrated = folder, migrated
 
     def address(self, name: str) -> Path:
         return self._folder / name / "portal.sqlite3"
 
     def make(self, name: str) -> Path:
+        if self._migrated is not None:
+            return self._copy(self._migrated, name)
         self.address(name).parent.mkdir()
+        own_database.create(self.address(name))
         return self.address(name)
 
     def copy(self, source: str, target: str) -> Path:
-        return Path(shutil.copyfile(self.address(source), self.make(target)))
+        return self._copy(self.address(source), target)
+
+    def _copy(self, file: Path, name: str) -> Path:
+        self.address(name).parent.mkdir()
+        return Path(shutil.copyfile(file, self.address(name)))
 
     def keep(self, name: str) -> None:
         shutil.copyfile(self.address(name), self._kept(name))
@@ -94,8 +102,8 @@ class PostgreSQL:
     read the whole catalogue.
     """
 
-    def __init__(self, server: Server, open_: ExitStack) -> None:
-        self._server, self._open = server, open_
+    def __init__(self, server: Server, open_: ExitStack, *, is_migrated: bool) -> None:
+        self._server, self._open, self._is_migrated = server, open_, is_migrated
         self._portals: dict[str, BaseDatabaseWrapper] = {}
         self._own: dict[str, psycopg.Connection] = {}
         self._way_back: dict[str, str] = {}
@@ -105,7 +113,11 @@ class PostgreSQL:
         return self._server.url(_word(name))
 
     def make(self, name: str) -> str:
-        self._server.create(_word(name))
+        if self._is_migrated:
+            self._server.create(_word(name), template=MIGRATED)
+        else:
+            self._server.create(_word(name))
+            own_database.create(self.address(name))
         return self.address(name)
 
     def copy(self, source: str, target: str) -> str:
@@ -160,10 +172,13 @@ def _word(name: str) -> str:
 
 
 @contextmanager
-def databases(kind: str, folder: Path) -> Iterator[Databases]:
-    """Provide databases of ``kind``, sqlite or postgresql, in the block."""
+def databases(kind: str, folder: Path, migrated: Path | None = None) -> Iterator[Databases]:
+    """Provide databases of ``kind``, sqlite or postgresql, in the block.
+
+    ``migrated`` is what ``tests.support.prepared`` makes for this kind. Without it, migrations take a few seconds.
+    """
     if kind == "sqlite":
-        yield SQLite(folder)
+        yield SQLite(folder, migrated)
     else:
-        with serving() as server, ExitStack() as open_:
-            yield PostgreSQL(server, open_)
+        with serving(migrated) as server, ExitStack() as open_:
+            yield PostgreSQL(server, open_, is_migrated=migrated is not None)

@@ -26,6 +26,7 @@ from tests.crashwalk.recovery import recover
 from tests.support import own_database
 from tests.support.own_database import Address
 from tests.support.postgresql_server import Server, serving
+from tests.support.prepared import MIGRATED
 
 PEOPLE = ("owner", "super_admin", "admin") * 2
 KILLED_EVERY = {"web worker": 1.0, "background worker": 6.0, "PostgreSQL": 8.0}  # seconds
@@ -59,9 +60,12 @@ class Killed:
         )
 
 
-def kill_under_load(kind: str, seconds: float) -> Killed:
-    """Start a new portal, and kill its processes and PostgreSQL in turn for ``seconds``."""
-    with _database(kind) as (folder, database, server), Fleet(folder / "data", database) as fleet:
+def kill_under_load(kind: str, seconds: float, migrated: Path | None = None) -> Killed:
+    """Start a new portal, and kill its processes and PostgreSQL in turn for ``seconds``.
+
+    The portal migrates its database, unless ``migrated`` is the data of a PostgreSQL server with a migrated one.
+    """
+    with _database(kind, migrated) as (folder, database, server), Fleet(folder / "data", database) as fleet:
         killed = Killed()
         _be_part_of(fleet)
         with own_database.using(database):
@@ -191,15 +195,15 @@ def _upstream(fleet: Fleet, before: Before) -> Upstream:
 
 
 @contextmanager
-def _database(kind: str) -> Iterator[tuple[Path, Address, Server | None]]:
-    """Provide a folder and an empty database. PostgreSQL commits to disk before it answers."""
+def _database(kind: str, migrated: Path | None) -> Iterator[tuple[Path, Address, Server | None]]:
+    """Provide a folder and a database without rows. PostgreSQL commits to disk before it answers."""
     folder = Path(tempfile.mkdtemp(prefix="kills-"))
     try:
         if kind == "sqlite":
             yield folder, folder / "data" / "portal.sqlite3", None
         else:
-            with serving(synchronous_commit="on") as server:
-                server.create("portal")
+            with serving(migrated, synchronous_commit="on") as server:
+                server.create("portal", template=MIGRATED if migrated else "template0")
                 yield folder, server.url("portal"), server
     finally:
         shutil.rmtree(folder)

@@ -163,19 +163,21 @@ def under(world: World, job: str, fault: str) -> Iterator[Outcome]:
                 yield walk_one(world, Case(job, at, fault, place.nth))
 
 
-def sample(world: World, jobs: Sequence[str], pairs: int) -> Iterator[Outcome]:
+def sample(world: World, jobs: Sequence[str], pairs: int, step: int = 1) -> Iterator[Outcome]:
     """Run the crashes of ``jobs`` that differ, a stop after Cerby's last answer, and ``pairs`` of fault and crash.
 
-    The pairs are spread over the catalogue and always the same.
+    With ``step``, run every second crash, or third, and so on. The pairs are spread over the catalogue. The
+    cases are always the same.
     """
     counts, requests = {}, {}
-    for job in jobs:
+    for number, job in enumerate(jobs):
         undisturbed = walk_one(world, Case(job))
         yield undisturbed
         counts[job] = len(undisturbed.life.operations)
         requests[job] = undisturbed.requests
         crashes = _crashes_under(undisturbed.life.operations, None)
-        yield from (walk_one(world, Case(job, at)) for at in crashes if at >= JOBS[job].first_of_its_own)
+        own = [at for at in crashes if at >= JOBS[job].first_of_its_own]
+        yield from (walk_one(world, Case(job, at)) for at in own[number % step :: step])
         last = _answers(undisturbed.life.operations)[-1]
         yield walk_one(world, Case(job, last, stopped=True))
     faults = list(RULES)

@@ -47,15 +47,15 @@ class Scene:
 
 
 class World:
-    """Create this in a process without threads. ``kind`` is sqlite or postgresql."""
+    """Create this in a process without threads. For ``kind`` and ``migrated``, see ``databases``."""
 
-    def __init__(self, kind: str = "sqlite") -> None:
+    def __init__(self, kind: str = "sqlite", migrated: Path | None = None) -> None:
         self._open = ExitStack()
         self._folder = Path(
             tempfile.mkdtemp(prefix="crashwalk-", dir=IN_MEMORY if IN_MEMORY.is_dir() else None)
         )
         self._open.callback(shutil.rmtree, self._folder)
-        self._databases = self._open.enter_context(databases(kind, self._folder))
+        self._databases = self._open.enter_context(databases(kind, self._folder, migrated))
         workspace = Workspace(self._folder / "sandbox.sqlite3")
         workspace.sandbox.close()  # a connection to SQLite must not survive a fork
         self.sandbox = SandboxProcess(self._folder / "sandbox.sqlite3")
@@ -110,7 +110,6 @@ class World:
     def _before_any_job(self, workspace: Workspace) -> None:
         """Create the cast, and discover the portal's own key."""
         database = self._databases.make(EMPTY)
-        own_database.create(database)
         self.clock.set(BEGINNING)
         with own_database.using(database):
             people.people_in_portal(workspace.ids)

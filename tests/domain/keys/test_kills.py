@@ -15,9 +15,10 @@ PATIENCE = 300  # seconds, on a busy machine
 pytestmark = pytest.mark.long
 
 
-def test_after_kills_nothing_is_lost_and_the_other_processes_continue():
+def test_after_kills_nothing_is_lost_and_the_other_processes_continue(postgresql_data):
+    chosen = ["--kills", "2", "--database", "postgresql", "--migrated", str(postgresql_data)]
     done = subprocess.run(
-        [sys.executable, "-m", "tests.crashwalk", "--kills", "2", "--database", "postgresql"],
+        [sys.executable, "-m", "tests.crashwalk", *chosen],
         cwd=ROOT,
         capture_output=True,
         text=True,
