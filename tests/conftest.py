@@ -71,8 +71,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.B
 
 
 @pytest.hookimpl(trylast=True)  # after the plugin that shuffles them
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the long tests, so that no worker is left with one of them at the end."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Start with the long tests, so that no worker is left with one of them at the end.
+
+    Leave those of ``make nightly`` to it.
+    """
+    if not config.getoption("every_database"):
+        items[:] = [item for item in items if item.get_closest_marker("nightly") is None]
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
@@ -107,9 +112,11 @@ class Workspace:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that uses a database once on each of the databases that ``tests.databases`` names for it."""
     if {"db", "database", "kept"} & set(metafunc.fixturenames):
+        only = metafunc.definition.get_closest_marker("only_on")
         module = metafunc.definition.nodeid.partition("::")[0]
         every = metafunc.config.getoption("every_database")
-        metafunc.parametrize("vendor", vendors_of(module, every=every), indirect=True)
+        vendors = only.args if only else vendors_of(module, every=every)
+        metafunc.parametrize("vendor", vendors, indirect=True)
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,14 @@
-"""A test with many cases runs each of them, undoes what it changed, and names the one that fails."""
+"""A test with many cases runs each of them, undoes what it changed, and names the one that fails. None is skipped."""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 from django.utils import timezone
 
 from keys.models import Alert
+from tests.house.project import texts
 from tests.support.cases import in_one_test
 
 
@@ -41,3 +44,10 @@ def test_a_test_without_cases_fails():
 
     with pytest.raises(AssertionError, match="no cases"):
         test()
+
+
+def test_no_test_is_skipped():
+    """Skipped tests go unnoticed. docs/testing.md says how a test is chosen instead."""
+    skips = re.compile(r"\b(pytest\.|mark\.)(skip|xfail|importorskip)")
+    assert skips.search("    pytest" + ".skip()")
+    assert [path for path, text in texts("tests/*.py").items() if skips.search(text)] == []

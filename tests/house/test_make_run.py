@@ -25,10 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 180  # for a loaded machine; an idle one needs about 5
 STOP_SECONDS = 60
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.skipif(sys.platform != "linux", reason="looks for remaining processes in /proc"),
-]
+pytestmark = pytest.mark.long
 
 
 class Run:

@@ -21,6 +21,7 @@ from keys.models import AuditEvent, Sealed, TreeHead, Unsealed
 from keys.rules.events import Event
 from keys.tlog.merkle import leaf_hash
 from tests.cast import an_event
+from tests.databases import POSTGRESQL
 from tests.domain.audit.test_merkle import from_path
 from tests.support import own_database
 from tests.support.cases import in_one_test
@@ -254,10 +255,11 @@ def test_the_database_refuses_its_own_statements_as_well(a_signed_log):
         is_refused(sql)
 
 
+@pytest.mark.only_on(
+    POSTGRESQL
+)  # SQLite lets one write at a time: nobody commits while another transaction is open
 def test_a_transaction_that_stays_open_is_not_skipped(database, audit_files):
     """Its event has a lower id than events sealed meanwhile, and is invisible until the commit."""
-    if connection.vendor == "sqlite":
-        pytest.skip("SQLite lets one write at a time: nobody commits while another transaction is open")
     begun, go_on = threading.Event(), threading.Event()
 
     def write_slowly() -> None:

@@ -15,6 +15,7 @@ from keys.actions.audit import export_csv
 from keys.models import AuditEvent, User
 from keys.selectors.activity import table
 from keys.selectors.inventory import exports
+from tests.databases import SQLITE
 
 
 def write_elsewhere() -> None:
@@ -25,9 +26,8 @@ def write_elsewhere() -> None:
         other.commit()
 
 
+@pytest.mark.only_on(SQLITE)  # PostgreSQL has no single writer
 def test_a_worker_that_writes_meanwhile_does_not_fail_a_download(kept, monkeypatch):
-    if connection.vendor != "sqlite":
-        pytest.skip("PostgreSQL has no single writer")
     read = table.activity_export
 
     def read_then_let_others_write(*args: Any) -> exports.Export:

@@ -53,7 +53,7 @@ class Browser:
         return self.post("/accounts/login/", login=people.email_of("admin"), password=password)
 
 
-@pytest.mark.skipif("not config.getoption('every_database')", reason="It takes 20 s: make nightly runs it.")
+@pytest.mark.nightly  # it takes 20 seconds
 def test_requests_in_flight_answer_503_when_postgresql_stops_and_work_after_its_restart(tmp_path: Path):
     """Known-bad control: all tables are locked until the server stops, so no request can have ended before."""
     with serving() as server:

@@ -209,7 +209,6 @@ print(re.search(r"VmRSS:\\s+(\\d+)", open("/proc/self/status").read())[1])
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_no_thread_keeps_the_memory_of_its_hash():
     """Sixteen threads of a web server kept 19 MiB each for good."""
     ended = subprocess.run([sys.executable, "-c", HASHING], capture_output=True, text=True, check=True)
