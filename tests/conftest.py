@@ -72,13 +72,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.B
 
 @pytest.hookimpl(trylast=True)  # after the plugin that shuffles them
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Start with the long tests, so that no worker is left with one of them at the end.
-
-    Leave those of ``make nightly`` to it.
-    """
+    """Leave the tests of ``make nightly`` to it, and start the long ones in time."""
     if not config.getoption("every_database"):
         items[:] = [item for item in items if item.get_closest_marker("nightly") is None]
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    items[:] = scheduling.in_good_time(items)
 
 
 def pytest_collection_finish() -> None:

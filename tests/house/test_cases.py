@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from keys.models import Alert
 from tests.house.project import texts
+from tests.support import scheduling
 from tests.support.cases import in_one_test
 
 
@@ -51,3 +54,14 @@ def test_no_test_is_skipped():
     skips = re.compile(r"\b(pytest\.|mark\.)(skip|xfail|importorskip)")
     assert skips.search("    pytest" + ".skip()")
     assert [path for path, text in texts("tests/*.py").items() if skips.search(text)] == []
+
+
+@in_one_test(
+    "given, ordered", [("ooooooLoL", "LoLoooooo"), ("ooo", "ooo"), ("LL", "LL"), ("oL", "Lo"), ("", "")]
+)
+def test_long_tests_are_spread_over_the_first_half(given, ordered):
+    tests: list[Any] = [
+        SimpleNamespace(kind=kind, get_closest_marker=lambda _, kind=kind: kind == "L") for kind in given
+    ]
+    names: list[Any] = scheduling.in_good_time(tests)
+    assert "".join(test.kind for test in names) == ordered

@@ -46,6 +46,19 @@ def import_tests(config: pytest.Config) -> None:
             import_module(module)
 
 
+def in_good_time(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Return the tests with the long ones spread over the first half.
+
+    So no worker is left with one of them at the end, and others use the processor while they wait.
+    """
+    long = [item for item in items if item.get_closest_marker("long")]
+    others = [item for item in items if not item.get_closest_marker("long")]
+    gap = len(others) // 2 // max(1, len(long))
+    between = [others[gap * number : gap * (number + 1)] for number in range(len(long))]
+    ordered = [item for one, after in zip(long, between, strict=True) for item in (one, *after)]
+    return ordered + others[gap * len(long) :]
+
+
 class BrowserScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
     """Run all browser tests in one worker, or in two if there are enough cores.
 

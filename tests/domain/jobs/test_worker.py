@@ -26,6 +26,8 @@ from tests.support.workers import PATIENCE, Workers, due_again, noted, wait_unti
 OUTAGE = 5.0  # seconds; longer than the pauses of the worker's threads, so that each of them notices it
 PROMPTLY, UNNOTICED = 14.0, 40.0  # seconds; a task may be running when an outage begins
 
+pytestmark = pytest.mark.long
+
 
 # ---- PostgreSQL is stopped
 
