@@ -10,10 +10,12 @@ from django.core import mail
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from keys.actions.people import remove
 from keys.actions.people.refresh_all import read_everyone
 from keys.models import User
+from keys.rules.errors import Conflict
 from keys.rules.permissions import Role
-from tests.cast import PASSWORD, email_of, said_by
+from tests.cast import PASSWORD, actor, email_of, said_by
 from tests.pages.helpers import events, text, the, words
 from tests.support.post_office import deliver
 
@@ -143,6 +145,24 @@ def test_a_removed_person_is_signed_out_at_once_until_they_are_added_again(cast,
 
     add_person(email_of("admin"))
     assert sign_in(Client(), email_of("admin"), PASSWORD)
+
+
+def test_of_two_people_who_remove_each_other_one_stays(cast, monkeypatch):
+    """The second one begins after the first was allowed to, and before they act."""
+    User.objects.filter(pk=cast.super_admin.pk).update(role=Role.OWNER)
+    cast.super_admin.refresh_from_db()
+    owner, other = actor(cast.owner), actor(cast.super_admin)
+    def while_the_other_acts(reason: str) -> None:
+        monkeypatch.undo()
+        remove.remove_person(cast.owner.email, other, reason="Left the company")
+
+    monkeypatch.setattr(remove, "check_reason", while_the_other_acts)
+    with pytest.raises(Conflict, match="You have just been removed from the portal yourself"):
+        remove.remove_person(cast.super_admin.email, owner, reason="Left the company")
+    assert set(User.objects.filter(role=Role.OWNER).values_list("email", "is_active")) == {
+        (cast.owner.email, False),
+        (cast.super_admin.email, True),
+    }
 
 
 def test_a_person_who_was_never_added_cannot_be_removed(cast, newcomer):
