@@ -60,8 +60,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         "incorrect_password": "This password is wrong.",
         "enter_current_password": "This is not your current password.",
         "too_many_login_attempts": (
-            "There were too many wrong passwords. Wait a minute before each further one, or choose “Forgot "
-            "your password?” to set a new one."
+            "There were too many attempts with this email. Wait a minute before each further one, or choose "
+            "“Forgot your password?” to set a new one."
         ),
     }
 
@@ -122,9 +122,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         if attempt is None:
             record_throttled(request, email)
             raise self.validation_error("too_many_login_attempts")
-        user = cast("User | None", super().authenticate(request, **credentials))
-        if user is not None:
-            attempt.give_back()
+        with attempt:
+            user = cast("User | None", super().authenticate(request, **credentials))
+            if user is not None:
+                attempt.give_back()
         return user
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:

@@ -103,8 +103,9 @@ def _add(request: HttpRequest, secret: str, code: str, present: Authenticator | 
     attempt = throttle.admit_confirmation(actor.user_id)
     if attempt is None:
         raise Invalid(code=TOO_MANY)
-    codes = add_app(actor, secret, code, replaces=present.pk if present else 0)
-    attempt.give_back()
+    with attempt:
+        codes = add_app(actor, secret, code, replaces=present.pk if present else 0)
+        attempt.give_back()
     return codes
 
 

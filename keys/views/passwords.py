@@ -56,10 +56,11 @@ class ChangePasswordForm(AllauthChangePasswordForm):  # type: ignore[misc]
             record_throttled(request, user.email)
             raise get_adapter().validation_error("too_many_login_attempts")
         stored = user.password
-        if not user.check_password(self.cleaned_data.get("oldpassword", "")):
-            record_wrong_password(request, user.email)
-            raise get_adapter().validation_error("enter_current_password")
-        attempt.give_back()
+        with attempt:
+            if not user.check_password(self.cleaned_data.get("oldpassword", "")):
+                record_wrong_password(request, user.email)
+                raise get_adapter().validation_error("enter_current_password")
+            attempt.give_back()
         user.password = stored  # without a new hash of it, which only a sign-in stores
         return str(self.cleaned_data["oldpassword"])
 

@@ -226,13 +226,15 @@ def _proven(request: HttpRequest, user: User, form: Any, event: Event) -> Authen
         form.add_error("code", TOO_MANY)
         return None
     actor = user.as_actor(**where)
-    factor = use_code(actor, form.cleaned_data["code"], recovery=at_sign_in)
+    with attempt:
+        factor = use_code(actor, form.cleaned_data["code"], recovery=at_sign_in)
+        if factor is not None:
+            attempt.give_back()
     if factor is None:
         sign_in.record_failure(user.email, event, method="app", **where)
         mail_wrong_code(request, user)
         form.add_error("code", WRONG_CODE)
         return None
-    attempt.give_back()
     if factor.type == CODES:
         mail_recovery_code_used(request, user, factor)
     return factor

@@ -17,7 +17,7 @@ from tests.support.post_office import deliver
 
 LOGIN, CONFIRM = "/accounts/login/", "/accounts/reauthenticate/"
 COOKIE = "portal-browser"
-TOO_MANY = "There were too many wrong passwords"
+TOO_MANY = "There were too many attempts with this email"
 
 
 def a_browser(ip: str = "203.0.113.5") -> Client:

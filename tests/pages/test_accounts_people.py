@@ -152,6 +152,7 @@ def test_of_two_people_who_remove_each_other_one_stays(cast, monkeypatch):
     User.objects.filter(pk=cast.super_admin.pk).update(role=Role.OWNER)
     cast.super_admin.refresh_from_db()
     owner, other = actor(cast.owner), actor(cast.super_admin)
+
     def while_the_other_acts(reason: str) -> None:
         monkeypatch.undo()
         remove.remove_person(cast.owner.email, other, reason="Left the company")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass
 
 from keys.models import Throttle
@@ -29,15 +30,41 @@ SSO = Budget(60, 2)
 """Visits to the sign-in provider, from one network or by one person. Each takes a row for ten minutes."""
 WAITING_AT_ONCE = 3
 """Waiting attempts in this process: each occupies a thread of the web server."""
+OUTCOME_WITHIN = 4.0
+"""Seconds to wait for the outcome of others: if one of them was right, it does not count."""
 
 _waiting = threading.BoundedSemaphore(WAITING_AT_ONCE)
+_running: Counter[str] = Counter()
+"""The names that attempts of this process have taken, and whose outcome nobody knows yet."""
+_outcomes = threading.Condition()
 
 
 @dataclass
 class Attempt:
-    """An attempt that was let through. It counts as a failure until ``give_back`` is called."""
+    """An attempt that was let through. It counts as a failure until ``give_back`` is called.
+
+    Check the password or code in a ``with`` block. Others wait for its end before they are refused, so that
+    many right passwords at the same time are all accepted.
+    """
 
     taken: list[tuple[str, Budget]]
+
+    def __enter__(self) -> None:
+        """Its outcome is awaited since it was let through."""
+
+    def __exit__(self, *_: object) -> None:
+        with _outcomes:
+            _running.subtract(name for name, _ in self.taken)
+            _outcomes.notify_all()
+
+    def take(self, name: str, budget: Budget) -> float | None:
+        """Return the seconds to wait, or None if there were too many failures."""
+        pause = Throttle.objects.take(name, budget)
+        if pause is not None:
+            self.taken.append((name, budget))
+            with _outcomes:
+                _running[name] += 1
+        return pause
 
     def give_back(self) -> None:
         """Stop counting this attempt. The earlier ones still count."""
@@ -46,7 +73,7 @@ class Attempt:
 
 
 def admit_sign_in(email: str, ip: str, known_browser: str) -> Attempt | None:
-    """Return an attempt, after a wait if necessary, or None if there were too many wrong passwords.
+    """Return an attempt, after a wait if necessary, or None if there were too many failures.
 
     ``known_browser`` identifies a browser in which the person has signed in before. It is "" for any other.
     """
@@ -87,17 +114,17 @@ def is_first_use(text: str, seconds: float) -> bool:
 
 def admit_mail_about_code(user_id: int) -> bool:
     """Return whether a mail about wrong codes may be sent to the person now."""
-    return _admit([(_name("code mail", str(user_id)), MAILS_ABOUT_CODES)]) is not None
+    return _is_admitted(_name("code mail", str(user_id)), MAILS_ABOUT_CODES)
 
 
 def admit_link(email: str) -> bool:
     """Return whether another link to set a password may be mailed."""
-    return _admit([(_name("link", email.strip().lower()), LINKS)]) is not None
+    return _is_admitted(_name("link", email.strip().lower()), LINKS)
 
 
 def admit_sso(who: str) -> bool:
     """Return whether ``who``, an address or a signed-in person, may visit the sign-in provider."""
-    return _admit([(_name("sso", _network(who)), SSO)]) is not None
+    return _is_admitted(_name("sso", _network(who)), SSO)
 
 
 def forget_old() -> int:
@@ -108,16 +135,33 @@ def forget_old() -> int:
 def _admit(wanted: list[tuple[str, Budget]]) -> Attempt | None:
     attempt, wait = Attempt([]), 0.0
     for name, budget in wanted:
-        pause = Throttle.objects.take(name, budget)
+        pause = attempt.take(name, budget)
+        ends = time.monotonic() + OUTCOME_WITHIN
+        while pause is None and _wait_for_an_outcome(name, ends):
+            pause = attempt.take(name, budget)
         if pause is None:
-            attempt.give_back()
-            return None
-        attempt.taken.append((name, budget))
+            break
         wait = max(wait, pause)
-    if wait and not _wait(wait):
+    else:
+        if not wait or _wait(wait):
+            return attempt
+    with attempt:
         attempt.give_back()
-        return None
-    return attempt
+    return None
+
+
+def _is_admitted(name: str, budget: Budget) -> bool:
+    attempt = _admit([(name, budget)])
+    if attempt is None:
+        return False
+    with attempt:
+        return True
+
+
+def _wait_for_an_outcome(name: str, ends: float) -> bool:
+    """Wait until an attempt of this process that has taken ``name`` is over, or return False."""
+    with _outcomes:
+        return _running[name] > 0 and _outcomes.wait(ends - time.monotonic())
 
 
 def _wait(seconds: float) -> bool:
