@@ -45,6 +45,13 @@ FAMOUS = (
     "twinkletwinklelittlestarhowiwonderwhatyouare",
     "allyourbasearebelongtous",
     "thisisanexampleofaverystrongpassphrase",
+    "iloveyouforeverandeverandalways",
+    "iloveyoutothemoonandback",
+    "onceuponatimeinalandfarfaraway",
+    "andtheylivedhappilyeverafter",
+    "happybirthdaytoyouhappybirthdaytoyou",
+    "ourfatherwhoartinheavenhallowedbethyname",
+    "thankyouverymuchhaveaniceday",
 )
 """Phrases that are known as passwords, although each of their words alone is not that common."""
 FAMOUS_PART = 12

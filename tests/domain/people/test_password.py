@@ -61,6 +61,9 @@ def refusal(password: str) -> str:
         ("thequickbrownfoxjumps", "famous phrase"),
         ("to be or not to be: that is", "famous phrase"),
         ("May the force be with you!", "famous phrase"),
+        ("iloveyouforeverandever", "famous phrase"),
+        ("I love you to the moon and back", "famous phrase"),
+        ("happily ever after", "famous phrase"),
         # Sequences of common words
         ("what is your name", "attackers try first"),
         ("this is my password", "attackers try first"),
