@@ -49,7 +49,6 @@ FAMOUS = (
     "iloveyoutothemoonandback",
     "onceuponatimeinalandfarfaraway",
     "andtheylivedhappilyeverafter",
-    "happybirthdaytoyouhappybirthdaytoyou",
     "ourfatherwhoartinheavenhallowedbethyname",
     "thankyouverymuchhaveaniceday",
 )
