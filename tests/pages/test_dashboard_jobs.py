@@ -6,12 +6,13 @@ from datetime import timedelta
 
 import pytest
 from django.test.html import Element
+from django.utils import timezone
 
 from keys.jobs.schedule import JOBS, enqueue_due, make_rows
 from keys.jobs.tasks import figures
 from keys.models import Node, PeriodicJob
 from keys.selectors.health.worker import JOB_WORDS
-from tests.cast import a_key
+from tests.cast import a_key, an_event
 from tests.pages.helpers import elements, text, within, words
 from tests.pages.test_dashboard import NOW, all_well, verdict
 
@@ -65,6 +66,13 @@ def verdict_words(response) -> str:
 
 def alerted(response) -> list[Element]:
     return elements(response, "section", aria_labelledby="alerts")
+
+
+def test_a_worker_that_nobody_ever_started_is_an_alert_once_the_portal_is_in_use(admin, cast):
+    assert alerted(admin.get("/")) == []
+    an_event(at=timezone.now() - timedelta(minutes=16)).save()
+    [alert] = alerts(admin.get("/"))
+    assert "The worker is not running" in words(alert)
 
 
 def test_jobs_of_a_worker_that_has_just_started_are_not_late_but_not_done_yet(admin, cast):

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from keys.audit.anchors import configured_anchors
-from keys.models import Node, PeriodicJob
+from keys.models import AuditEvent, Node, PeriodicJob
 from keys.siem.stream import configured_targets
 
 LATE_AFTER_PERIODS = 3
@@ -18,6 +19,8 @@ SEEN_WITHIN = timedelta(seconds=30)
 """A running worker writes a heartbeat every second."""
 STARTS_WITHIN = timedelta(minutes=2)
 """How long a worker that was away may need for the jobs that waited."""
+INSTALLED_WITHIN = timedelta(minutes=15)
+"""How long after the first event somebody may still be setting up the portal, without a worker."""
 LONGEST_WAIT = timedelta(hours=1)
 """How long a job may wait for its first run after a stop, even if three of its periods are longer."""
 
@@ -90,16 +93,21 @@ def missed_jobs(
 ) -> list[str]:
     """Return the names of the late jobs of which people are alerted.
 
-    A job that is not set up has nothing to do. If no worker runs, jobs that never ran don't count, because
-    the portal may just be installed.
+    A job that is not set up has nothing to do. If no worker runs, jobs that never ran count only when the
+    portal has been in use for ``INSTALLED_WITHIN``.
     """
+    counts_unrun = worker is not WorkerState.AWAY or _is_in_use()
     idle = {"siem": not configured_targets(), "anchor": not configured_anchors()}
     return [
         name
         for name, state in states.items()
         if state is JobState.LATE and not idle.get(name)
-        if worker is not WorkerState.AWAY or (name in rows and rows[name].finished_at)
+        if counts_unrun or (name in rows and rows[name].finished_at)
     ]
+
+
+def _is_in_use() -> bool:
+    return AuditEvent.objects.filter(at__lt=timezone.now() - INSTALLED_WITHIN).exists()
 
 
 def _has_run(row: PeriodicJob | None, now: datetime) -> bool:
