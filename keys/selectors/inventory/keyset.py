@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
+from django.db import connections
 from django.db.models import BooleanField, F, Func, IntegerField, QuerySet, Subquery, Value
 from django.db.models.lookups import GreaterThan, LessThanOrEqual
 
@@ -146,17 +147,17 @@ def page(
     of ``rows`` must be its primary key. ``among``: queries that together find the same rows faster. The page
     is then made of the first rows of each.
 
-    A later page is found by its ids alone, before other tables are joined. PostgreSQL expects hardly any row
-    after one of many that share the last value of a column, such as keys without a review date, so it would
-    join and sort all the rows that follow.
+    On PostgreSQL, a later page is found by its ids alone, before other tables are joined. It expects hardly
+    any row after one of many that share the last value of a column, such as keys without a review date, so it
+    would join and sort all the rows that follow.
     """
     backwards = before is not None and after is None
     place = before if backwards else after
     boundary = _boundary(everything, order, place)
     backwards = backwards and boundary is not None
     direction = _directed(order, backwards=backwards)
-    if boundary is not None:
-        among = among or [(rows, order)]
+    if boundary is not None and not among and connections[rows.db].vendor == "postgresql":
+        among = [(rows, order)]
     if among:
         first = set[Any]()
         for part, own_order in among:

@@ -231,8 +231,8 @@ def test_a_page_begins_at_its_place_in_an_index_and_sorts_nothing(many, monkeypa
     assert "<" in begins or ">" in begins
 
 
-def test_a_later_page_is_found_before_anything_is_joined(many):
-    """PostgreSQL would join and sort all keys that share a value such as "no review date"."""
+def test_postgresql_finds_a_later_page_before_it_joins_anything(many):
+    """It would join and sort all keys that share a value such as "no review date"."""
     keys, order = chosen_by({"sort": "review"}).keys()
     rows = keys.values_list("id", "seen_by__name", "backup__email")
     expected = list(keyset.order_by(rows, order))
