@@ -131,5 +131,15 @@ document.addEventListener("change", (event) => {
   button.textContent = labels.length > 1 ? `${labels.length} chosen` : (labels[0] ?? button.dataset.nothing);
 });
 
+/* Begin a form that was refused at its first mistake, which may be far down. */
+function goToMistake() {
+  const field = document.querySelector('#main [aria-invalid="true"]');
+  const mistake = field ?? document.querySelector('#main .callout[role="alert"]:not([hidden])');
+  if (!mistake) return;
+  if (!field) mistake.tabIndex = -1;
+  mistake.focus();
+}
+
 rememberTimeZone();
 announceMessages(document);
+goToMistake();

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from keys.forms.new_key import CUSTOM, DetailsForm, ScopesForm
-from keys.models import ApiKey
+from keys.models import ApiKey, Rotation
 from keys.rules import formatting
 from keys.rules.rotation import OVERLAPS, USUAL_OVERLAP, Because, Rotating, name_of_next
 from keys.validation.new_key import NAME_LENGTH
@@ -98,6 +98,10 @@ class RetireForm(forms.Form):
 
 class KillForm(forms.Form):
     reason = _reason("Such as where the key was found.")
+    stops = forms.BooleanField(
+        label="Software that still uses the old key stops working at once",
+        error_messages={"required": "Tick this box to kill the key."},
+    )
 
 
 class ExtendForm(forms.Form):
@@ -106,8 +110,23 @@ class ExtendForm(forms.Form):
         choices=[(value, words) for value, (words, length) in OVERLAPS.items() if length],
         initial="24h",
         help_text="Counted from now.",
+        error_messages={"invalid_choice": "That is not later than the present end. Choose from the list."},
     )
     reason = _reason("Why the old key is needed for longer.")
+
+    def __init__(self, *args: Any, rotation: Rotation, **kwargs: Any) -> None:
+        """Offer only the lengths that end later than now, and no later than the old key."""
+        super().__init__(*args, **kwargs)
+        field, now = self.fields["overlap"], timezone.now()
+        assert isinstance(field, forms.ChoiceField)
+        choices = []
+        for value, (words, length) in OVERLAPS.items():
+            if now + length >= rotation.old.expires_at:
+                choices.append((value, "Until the old key expires"))
+                break
+            if now + length > rotation.overlap_until:
+                choices.append((value, words))
+        field.choices = choices
 
     def length(self) -> timedelta:
         return OVERLAPS[self.cleaned_data["overlap"]][1]

@@ -33,8 +33,18 @@ class RotationState(enum.StrEnum):
 
     @property
     def label(self) -> str:
-        return self.value.replace("_", " ").capitalize()
+        return _LABELS[self]
 
+
+_LABELS = {
+    RotationState.PREPARING: "Preparing",
+    RotationState.OVERLAP: "Overlap",
+    RotationState.CUT_OVER: "New key in use",
+    RotationState.QUIET: "Old key quiet",
+    RotationState.OVERDUE: "Overdue",
+    RotationState.RETIRED: "Retired",
+    RotationState.CALLED_OFF: "Called off",
+}
 
 OPEN = (
     RotationState.PREPARING,

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -20,7 +20,7 @@ from keys.actions.rotation.kill import kill_old_key
 from keys.actions.rotation.retire import retire_old_key
 from keys.forms.existing_key import refuse
 from keys.forms.rotation import CallOffForm, ExtendForm, KillForm, RetireForm
-from keys.models import ApiKey
+from keys.models import ApiKey, Rotation
 from keys.rules import formatting
 from keys.rules.errors import CerbyError, Invalid
 from keys.rules.lifecycle import State
@@ -30,10 +30,9 @@ from keys.selectors.rotation.table import rotations as list_of_rotations
 from keys.views.htmx import HtmxHttpRequest, render_part
 from keys.views.people import actor_of, require_fresh_sign_in
 
-FORMS: dict[str, type[forms.Form]] = {
+FORMS = {
     "retire": RetireForm,
     "kill": KillForm,
-    "extend": ExtendForm,
     "call_off": CallOffForm,
 }
 
@@ -103,9 +102,9 @@ def _act(
     request: HttpRequest, rotation_id: UUID, name: str, act: Callable[[Any], HttpResponse]
 ) -> HttpResponse:
     """Call ``act`` with the valid form ``name``, or show the page with the errors of the form."""
-    rotation_for(actor_of(request), rotation_id)
+    found = rotation_for(actor_of(request), rotation_id)
     require_fresh_sign_in(request, reverse("keys:rotation", args=[rotation_id]))
-    form = FORMS[name](request.POST)
+    form = _form(name, found, request.POST)
     if form.is_valid():
         try:
             return act(form)
@@ -117,11 +116,18 @@ def _act(
     return _page(request, rotation_id, HTTPStatus.UNPROCESSABLE_ENTITY, **{name: form})
 
 
+def _form(name: str, rotation: Rotation, data: QueryDict | None = None) -> forms.Form:
+    auto_id = f"id_{name}_%s"
+    if name == "extend":
+        return ExtendForm(data, auto_id=auto_id, rotation=rotation)
+    return FORMS[name](data, auto_id=auto_id)
+
+
 def _page(
     request: HttpRequest, rotation_id: UUID, status: int = HTTPStatus.OK, **bound: forms.Form
 ) -> HttpResponse:
     page = rotation_page(actor_of(request), rotation_id)
-    each = {name: bound.get(name) or form(auto_id=f"id_{name}_%s") for name, form in FORMS.items()}
+    each = {name: bound.get(name) or _form(name, page.card.rotation) for name in (*FORMS, "extend")}
     context = {"section": "keys", "page": page, "card": page.card, "opened": bound.keys(), **each}
     return render(request, "keys/rotation.html", context, status=status)
 

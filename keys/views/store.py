@@ -17,7 +17,11 @@ from keys.actions.keys.acknowledge import acknowledge_key
 from keys.actions.keys.claim import claim_key
 from keys.actions.keys.save_in_cerby import save_in_cerby
 from keys.rules.errors import Invalid
+from keys.rules.permissions import Actor
+from keys.selectors.key.page import key_for
 from keys.selectors.key.store import StoreStage, store_page
+from keys.selectors.rotation.find import open_rotation_of
+from keys.selectors.rotation.page import open_card
 from keys.views.people import actor_of, require_fresh_sign_in, session_of
 from keys.views.secrecy import secret_page
 
@@ -38,8 +42,10 @@ _STAGE_TEMPLATES = {
 @secret_page
 def store(request: HttpRequest, key_id: UUID) -> HttpResponse:
     """Show the page without claiming the view, so that link scanners and reloads are harmless."""
-    page = store_page(actor_of(request), key_id)
+    actor = actor_of(request)
+    page = store_page(actor, key_id)
     context = {"section": "keys", "page": page, "stage_template": _STAGE_TEMPLATES[page.stage]}
+    context["rotation"] = open_card(actor, page.key)
     return render(request, "keys/store.html", context)
 
 
@@ -61,7 +67,7 @@ def save_key(request: HttpRequest, key_id: UUID) -> JsonResponse:
     saved = save_in_cerby(actor_of(request), key_id, secret=secret, vault_id=vault_id)
     tell = messages.warning if saved.not_shared else messages.success
     tell(request, f"The API key is saved in Cerby, {saved.sentence}")
-    return JsonResponse({"next": reverse("keys:inventory")})
+    return JsonResponse({"next": _next(actor_of(request), key_id)})
 
 
 @sensitive_variables()
@@ -77,6 +83,13 @@ def _parse_body(request: HttpRequest) -> tuple[str, UUID | None]:
 @secret_page
 def done(request: HttpRequest, key_id: UUID) -> HttpResponse:
     """Record the owner's confirmation that the key is stored."""
-    acknowledge_key(actor_of(request), key_id)
+    actor = actor_of(request)
+    acknowledge_key(actor, key_id)
     messages.success(request, "The API key is active, and you have confirmed that it is stored.")
-    return HttpResponseRedirect(reverse("keys:inventory"))
+    return HttpResponseRedirect(_next(actor, key_id))
+
+
+def _next(actor: Actor, key_id: UUID) -> str:
+    """Return the page of the rotation that the key is a part of, which goes on there, or the inventory."""
+    rotation = open_rotation_of(key_for(actor, key_id))
+    return reverse("keys:rotation", args=[rotation.pk]) if rotation else reverse("keys:inventory")

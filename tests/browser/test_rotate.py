@@ -72,7 +72,7 @@ def test_from_the_old_key_to_the_new_one(portal, open_browser):
     expect(page.get_by_label("Retire it although it may still be needed")).to_be_visible()
     look_over(page)
     assert [_ask_cerby(portal, key) for key in (old, new)] == [200, 200]
-    sweep_until(portal, page, "Cut over")
+    sweep_until(portal, page, "New key in use")
     expect(main).to_contain_text("The new key is used: proved")
     expect(main).to_contain_text("The old key is quiet: not proved")
     let_a_day_pass(portal, old_id, new_id)

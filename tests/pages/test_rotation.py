@@ -11,7 +11,7 @@ from keys.models import ApiKey, Rotation
 from keys.rules.lifecycle import State
 from tests.cast import a_key, a_live_key
 from tests.domain.rotation.steps import a_rotation
-from tests.pages.helpers import links, reason_beside, rows, text
+from tests.pages.helpers import links, reason_beside, rows, text, the, within, words
 
 HOUR = timedelta(hours=1)
 
@@ -59,7 +59,7 @@ def test_without_proof_it_needs_a_tick_and_a_reason(browser_of, rotation):
     admin = browser_of("admin")
     refused = admin.post(url(rotation, "retire/"))
     assert refused.status_code == 422
-    assert reason_beside(refused, "id_without_proof")
+    assert reason_beside(refused, "id_retire_without_proof")
     assert admin.post(url(rotation, "retire/"), {"without_proof": "on"}).status_code == 422
     assert state_of(rotation) == ("overlap", State.HELD, State.HELD)
     admin.post(url(rotation, "retire/"), {"without_proof": "on", "reason": "The robot is off."})
@@ -71,8 +71,13 @@ def test_kill_now_deletes_the_old_key(browser_of, rotation):
     assert admin.post(url(rotation, "kill/")).status_code == 422
     ApiKey.objects.filter(pk=rotation.new_id).update(state=State.CLAIMED)
     admin.post(url(rotation, "kill/"), {"reason": "It is on a public page."})
+    assert state_of(rotation)[1] == State.HELD, "nobody has ticked that software stops working"
+    admin.post(url(rotation, "kill/"), {"reason": "It is on a public page.", "stops": "on"})
     assert state_of(rotation) == ("retired", State.REVOKED, State.CLAIMED)
-    assert links(admin.get(url(rotation)))["Store the new key"] == f"/keys/{rotation.new_id}/store/"
+    page = admin.get(url(rotation))
+    assert links(page)["Store the new key"] == f"/keys/{rotation.new_id}/store/"
+    assert "State Killed Ended" in text(page)
+    assert rows(admin.get("/rotations/?state=retired"))[0]["State"].startswith("Killed")
 
 
 def test_extending_needs_a_reason(browser_of, rotation):
@@ -89,7 +94,29 @@ def test_calling_off_deletes_the_new_key(browser_of, rotation):
     admin = browser_of("admin")
     admin.post(url(rotation, "call-off/"), {"reason": "The wrong key."})
     assert state_of(rotation) == ("called_off", State.HELD, State.REVOKED)
-    assert "Call it off" not in text(admin.get(url(rotation)))
+    page = text(admin.get(url(rotation)))
+    assert "Call it off" not in page
+    assert "It was deleted." in page
+    assert "It was not, before the rotation ended" in page
+
+
+def test_only_possible_lengths_are_offered(browser_of, rotation):
+    admin = browser_of("admin")
+    Rotation.objects.filter(pk=rotation.pk).update(overlap_until=timezone.now() + 2 * 24 * HOUR)
+    ApiKey.objects.filter(pk=rotation.old_id).update(expires_at=timezone.now() + 5 * 24 * HOUR)
+    offered = within(the(admin.get(url(rotation)), "select", id="id_extend_overlap"), "option")
+    assert [words(option) for option in offered] == ["3 days", "Until the old key expires"]
+    Rotation.objects.filter(pk=rotation.pk).update(overlap_until=timezone.now() + 5 * 24 * HOUR)
+    assert "so it cannot last longer" in text(admin.get(url(rotation)))
+
+
+def test_after_a_suspected_leak_every_page_leads_to_kill_now(browser_of, rotation):
+    Rotation.objects.filter(pk=rotation.pk).update(because="suspected-leak")
+    admin = browser_of("admin")
+    for address in (f"/keys/{rotation.old_id}/", f"/keys/{rotation.new_id}/", url(rotation)):
+        assert links(admin.get(address))["Kill it now"] == f"{url(rotation)}#kill"
+    store = browser_of("admin").get(f"/keys/{rotation.new_id}/store/")
+    assert links(store)["Kill it now"] == f"{url(rotation)}#kill"
 
 
 def test_a_key_that_is_in_use_again_turns_the_card_amber(browser_of, rotation):
@@ -103,7 +130,7 @@ def test_in_assisted_mode_a_person_deletes_the_old_key_in_cerby(browser_of, rota
     admin = browser_of("admin")
     reading = links(admin.get(url(rotation)))["Enter a reading of Nightly export"]
     assert reading == f"/keys/{rotation.old_id}/reading/?back={url(rotation)}"
-    answer = admin.post(url(rotation, "kill/"), {"reason": "A leak."})
+    answer = admin.post(url(rotation, "kill/"), {"reason": "A leak.", "stops": "on"})
     assert answer["Location"] == f"/keys/{rotation.old_id}/removal/"
 
 
@@ -118,7 +145,7 @@ def test_the_list_filters_by_state_and_reason(browser_of, cast, rotation):
     admin = browser_of("admin")
 
     def shown(query: str) -> list[str]:
-        return [row["Old key"] for row in rows(admin.get(f"/rotations/?{query}"))]
+        return [row["Rotation of"] for row in rows(admin.get(f"/rotations/?{query}"))]
 
     assert shown("") == ["Nightly export"]
     assert shown("state=called_off") == ["Former"]

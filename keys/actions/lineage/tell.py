@@ -35,7 +35,9 @@ def _words(rotation: Rotation, step: Step, sight: Sight) -> str:
     old = f"“{named(rotation.old.name)}”"
     match step:
         case Step.USE_AGAIN | Step.USE_AGAIN_LATE:
-            return f"{old} was used again after the cut-over. Find the software that still has the old key."
+            return (
+                f"{old} was used again although the new key is in use. Find the software that still has it."
+            )
         case Step.MISS:
             ended = f"The overlap of {old} with its successor ended on " + formatting.to_the_minute(
                 rotation.overlap_until

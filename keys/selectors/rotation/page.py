@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -11,6 +12,7 @@ from django.utils import timezone
 from keys.models import ApiKey, AuditEvent, Rotation
 from keys.models.rotation import seen_until
 from keys.rules import formatting
+from keys.rules.events import Event
 from keys.rules.lifecycle import PHASE, Phase, State
 from keys.rules.permissions import Action, Actor
 from keys.rules.rotation import Because, Proof, RotationState, Sight
@@ -19,6 +21,11 @@ from keys.selectors.activity.table import newest
 from keys.selectors.rotation.find import open_rotation_of, rotation_for
 
 ROTATION_EVENTS = "rotation:"
+_ENDED_WORDS = {
+    Phase.REMOVED: "It was deleted.",
+    Phase.FAILED: "It was never generated.",
+    Phase.PENDING: "It is being deleted.",
+}
 MOST_EVENTS = 200
 
 
@@ -41,7 +48,8 @@ class ProofLine:
 class Card:
     """The state of a rotation with its three proofs. ``warning``: words if the card must be amber.
 
-    ``may_store``: the actor can store the new key now. ``has_ended``: the rotation is over.
+    ``may_store``: the actor can store the new key now. ``has_ended``: the rotation is over. ``was_killed``:
+    the old key was deleted with Kill now. ``may_have_leaked``: the old key goes first, so it must be killed.
     """
 
     rotation: Rotation
@@ -54,9 +62,25 @@ class Card:
     is_proven: bool
     is_unused: bool
     has_ended: bool
+    was_killed: bool
     may_store: bool
     may_retire: bool
     may_change: bool
+
+    @property
+    def state_label(self) -> str:
+        return "Killed" if self.was_killed else self.state.label
+
+    @property
+    def may_have_leaked(self) -> bool:
+        return self.rotation.because == Because.LEAK and not self.has_ended
+
+    @property
+    def new_key_words(self) -> str:
+        """Return what became of the new key if the rotation was called off."""
+        if self.state is not RotationState.CALLED_OFF:
+            return ""
+        return _ENDED_WORDS.get(PHASE[State(self.rotation.new.state)], "It is still in use.")
 
     @property
     def may_retire_now(self) -> bool:
@@ -65,6 +89,11 @@ class Card:
     @property
     def may_extend(self) -> bool:
         return self.may_change and not self.has_ended and self.state is not RotationState.PREPARING
+
+    @property
+    def is_longest(self) -> bool:
+        """Return whether the overlap lasts until the old key expires, so that it cannot be extended."""
+        return self.rotation.overlap_until >= self.rotation.old.expires_at
 
     @property
     def may_call_off(self) -> bool:
@@ -103,11 +132,19 @@ def card_of(actor: Actor, rotation: Rotation) -> Card:
         is_proven=sight.proof is Proof.QUIET,
         is_unused=sight.new_used_at is None,
         has_ended=not rotation.is_open,
+        was_killed=bool(killed([(rotation.pk, rotation.old_id)])),
         may_store=new.state in {State.READY, State.CLAIMED, State.AWAITED}
         and actor.may(Action.REVEAL_KEY, new),
         may_retire=actor.may(Action.RETIRE_KEY, rotation.old),
         may_change=actor.may(Action.CHANGE_ROTATION, rotation.old) and actor.may(Action.DELETE_KEY, new),
     )
+
+
+def killed(rotations: Iterable[tuple[UUID, UUID]]) -> set[UUID]:
+    """Return those of ``rotations``, each with the id of its old key, that ended with Kill now."""
+    old_keys = [old for _, old in rotations]
+    events = AuditEvent.objects.filter(key_id__in=old_keys, type=Event.ROTATION_KILLED)
+    return {UUID(details["rotation"]) for details in events.values_list("details", flat=True)}
 
 
 def _story(rotation: Rotation) -> list[Shown]:
@@ -129,12 +166,12 @@ def _stored(rotation: Rotation) -> ProofLine:
         return ProofLine(label, done=True, words="Nobody confirmed it, but the key is in use")
     if PHASE[State(new.state)] in {Phase.FAILED, Phase.REMOVED}:
         return ProofLine(label, done=rotation.stored_at is not None, words="The new key has ended")
-    return ProofLine(label, done=False, words="Not yet")
+    return ProofLine(label, done=False, words=_not_yet(rotation))
 
 
 def _used(rotation: Rotation, sight: Sight) -> ProofLine:
     used = sight.new_used_at
-    words = f"Last used on {formatting.exact(used)}" if used else "Not yet"
+    words = f"Last used on {formatting.exact(used)}" if used else _not_yet(rotation)
     return _with_source(rotation.new, "The new key is used", done=used is not None, words=words)
 
 
@@ -142,8 +179,9 @@ def _quiet(rotation: Rotation, sight: Sight) -> ProofLine:
     old, after = rotation.old, formatting.duration(sight.quiet_after)
     used = old.last_used_at
     words = f"Last used on {formatting.exact(used)}. " if used else "No use is known. "
-    words += f"It counts as quiet if it is not used for {after} after the cut-over"
-    return _with_source(old, "The old key is quiet", done=sight.is_quiet, words=words)
+    if rotation.is_open:
+        words += f"It counts as quiet if it is not used for {after} once the new key is in use"
+    return _with_source(old, "The old key is quiet", done=sight.is_quiet, words=words.rstrip(". "))
 
 
 def _with_source(key: ApiKey, label: str, *, done: bool, words: str) -> ProofLine:
@@ -152,8 +190,12 @@ def _with_source(key: ApiKey, label: str, *, done: bool, words: str) -> ProofLin
     if by_hand:
         source = formatting.reading(key.use_read_by.name, at) if at and key.use_read_by else "No reading yet"
     else:
-        source = f"According to the sweep of {_at(at)}" if at else "No sweep has listed this key yet"
+        source = f"According to Cerby's list of {_at(at)}" if at else "Cerby's list was not read since"
     return ProofLine(label, done, words, source, declared=by_hand, read=read)
+
+
+def _not_yet(rotation: Rotation) -> str:
+    return "Not yet" if rotation.is_open else "It was not, before the rotation ended"
 
 
 def _at(moment: datetime) -> str:
@@ -163,8 +205,8 @@ def _at(moment: datetime) -> str:
 def _warning(rotation: Rotation, now: datetime) -> str:
     if rotation.returned_at is not None and rotation.used_at is None:
         return (
-            f"The old key was used again on {formatting.exact(rotation.returned_at)}, after the cut-over. "
-            "Some software still has it. Nothing was deleted."
+            f"The old key was used again on {formatting.exact(rotation.returned_at)}, although the new one "
+            "is in use. Some software still has it. Nothing was deleted."
         )
     if rotation.state == RotationState.OVERDUE or (
         rotation.state != RotationState.PREPARING and rotation.overlap_until <= now

@@ -16,6 +16,7 @@ from keys.models import Rotation
 from keys.rules.permissions import Action, Actor
 from keys.rules.rotation import OPEN, Because, RotationState
 from keys.selectors.inventory.keyset import Order, Page, page
+from keys.selectors.rotation.page import killed
 
 UNDER_WAY, ALL = "open", "all"
 NEWEST_FIRST = Order((F("started_at"), F("id")), descending=True)
@@ -56,6 +57,11 @@ class RotationRow:
     started_by: str
     ended_at: Any
     was_used_again: bool
+    was_killed: bool
+
+    @property
+    def state_label(self) -> str:
+        return "Killed" if self.was_killed else self.state.label
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,10 @@ class Rotations:
     form: RotationsForm
     page: Page[Any]
     rows: list[RotationRow]
+
+    @property
+    def is_filtered(self) -> bool:
+        return self.form.data != {"state": UNDER_WAY, "because": ""}
 
 
 def rotations(actor: Actor, params: QueryDict) -> Rotations:
@@ -83,7 +93,9 @@ def rotations(actor: Actor, params: QueryDict) -> Rotations:
         before=_id(params.get("before")),
         among=parts if len(wanted) > 1 or state != ALL or because else (),
     )
-    return Rotations(form, found, [_row(values) for values in found.rows])
+    of_page = [dict(zip(COLUMNS, values, strict=True)) for values in found.rows]
+    ended = killed((row["id"], row["old_id"]) for row in of_page if row["state"] == RotationState.RETIRED)
+    return Rotations(form, found, [_row(row, was_killed=row["id"] in ended) for row in of_page])
 
 
 def _wanted(state: str, because: str) -> list[QuerySet[Rotation]]:
@@ -102,8 +114,7 @@ def _id(text: str | None) -> UUID | None:
         return None
 
 
-def _row(values: tuple[Any, ...]) -> RotationRow:
-    found = dict(zip(COLUMNS, values, strict=True))
+def _row(found: dict[str, Any], *, was_killed: bool) -> RotationRow:
     return RotationRow(
         id=found["id"],
         state=RotationState(found["state"]),
@@ -117,4 +128,5 @@ def _row(values: tuple[Any, ...]) -> RotationRow:
         started_by=found["started_by__name"],
         ended_at=found["ended_at"],
         was_used_again=found["returned_at"] is not None and found["used_at"] is None,
+        was_killed=was_killed,
     )

@@ -211,7 +211,7 @@ def test_people_are_told_of_each_step_that_waits_for_them_until_it_is_settled(ca
     assert ("You can retire the old key." in said, link) == (True, path)
     see(rotation, as_of=now + 31 * HOUR, old=now + 31 * HOUR)
     [(said, link)] = waits_for(cast.admin)
-    assert ("was used again after the cut-over" in said, link) == (True, path)
+    assert ("was used again although the new key is in use" in said, link) == (True, path)
     Rotation.objects.filter(pk=rotation.pk).update(overlap_until=timezone.now())
     advance_due()
     for person in (cast.admin, cast.user):
