@@ -81,6 +81,10 @@ class Selection(models.Model):
         return self.started_at is not None and self.finished_at is None
 
 
+EMERGENCY = frozenset({Selection.Act.STOP, Selection.Act.DRILL})
+"""The acts of the page Emergency. They go on during a quarantine, as a deletion by a person does."""
+
+
 class SelectedKey(models.Model):
     """A key of a frozen list, and what the bulk action did with it.
 

@@ -152,6 +152,14 @@ def _entries(form: forms.Form | None, selection: Selection) -> dict[str, Any]:
     return form.cleaned_data if form else {}
 
 
+def _back(page: BulkPage) -> str:
+    """Return the address of the list. Keys that were stopped in an emergency are not active any more."""
+    query = QueryDict(page.selection.query, mutable=True)
+    if page.act == Selection.Act.STOP and page.selection.started_at:
+        query.pop("status", None)
+    return reverse("keys:inventory", query=query) if query else reverse("keys:inventory")
+
+
 def _page(
     request: HtmxHttpRequest,
     selection_id: UUID,
@@ -164,7 +172,7 @@ def _page(
         "section": "keys",
         "page": page,
         "form": form or _form(page.act, page.selection),
-        "back": reverse("keys:inventory") + (f"?{page.selection.query}" if page.selection.query else ""),
+        "back": _back(page),
         "cerby_url": workspace_url(),
     }
     return render_part(request, "keys/bulk.html", "progress", context, status=status)

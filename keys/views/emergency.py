@@ -15,6 +15,7 @@ from keys.forms.emergency import EmergencyForm
 from keys.models import Selection
 from keys.rules.errors import Invalid
 from keys.rules.permissions import Action
+from keys.selectors.bulk.emergency import groups
 from keys.views.people import actor_of
 
 NOTHING = "No active key matches. Check the spelling on the page API keys, which has the same filters."
@@ -35,4 +36,5 @@ def emergency(request: HttpRequest) -> HttpResponse:
         else:
             return HttpResponseRedirect(reverse("keys:bulk", args=[selection.pk], query={"act": act.value}))
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.is_bound else HTTPStatus.OK
-    return render(request, "keys/emergency.html", {"section": "keys", "form": form}, status=status)
+    context = {"section": "keys", "form": form, "groups": groups()}
+    return render(request, "keys/emergency.html", context, status=status)

@@ -25,6 +25,7 @@ from keys.crypto.password_hash import digest_of_hash
 from keys.models import ApiKey, User
 from keys.rules.errors import CerbyError, NotAllowed
 from keys.rules.events import Event
+from keys.rules.folded_text import fold
 from keys.rules.lifecycle import State
 from keys.rules.permissions import Action, Actor, Role
 from keys.rules.scopes import in_order
@@ -44,6 +45,17 @@ COLLEAGUES = [f"{name}@{DOMAIN}" for name in ("priya.raman", "jonas.weiss", "mei
 ADOPTED = {"Team directory widget", "Campaign credentials", "Press team credentials", "Hackathon project"}
 """Keys that Users made in Cerby's web app, because Users generate none here. An admin adopted them."""
 ADOPTER = "admin"
+TEAMS = {
+    "owner": "Security",
+    "super-admin": "Security",
+    "admin": "IT",
+    "priya.raman": "IT",
+    "jonas.weiss": "Platform",
+    "mei.tanaka": "Marketing",
+}
+SYSTEMS = ("Okta", "Terraform", "Slack", "ServiceNow", "BigQuery", "Jira", "Zapier", "SIEM", "Data warehouse")
+"""A key whose name begins with one of these is used by that system."""
+VENDORS = {"Partner portal sync", "Vendor due diligence", "Penetration test 2026"}
 BROWSERS = {
     "owner": ("203.0.113.5", "Safari on macOS"),
     "super-admin": ("198.51.100.7", "Firefox on Linux"),
@@ -254,6 +266,7 @@ def _row(key: cerby.UpstreamKey, expires_at: datetime, owner: User, number: int)
     if state is State.HELD and key.external_id and number % UNCONFIRMED_EVERY == 0:
         state = State.CLAIMED
     is_known = key.external_id is not None or key.name in ADOPTED
+    about = _what_it_is_for(key.name, owner) if key.external_id is not None else {}
     return ApiKey(
         id=key.external_id or uuid.uuid4(),
         cerby_id=key.id,
@@ -265,6 +278,7 @@ def _row(key: cerby.UpstreamKey, expires_at: datetime, owner: User, number: int)
         owner_email=owner.email,
         owner_left_at=owner.left_at,
         **ApiKey.accountable_columns(owner if is_known else None),
+        **about,
         scopes=in_order(key.scopes),
         state=state,
         created_at=key.created_at,
@@ -273,3 +287,13 @@ def _row(key: cerby.UpstreamKey, expires_at: datetime, owner: User, number: int)
         removed_at=key.removed_at,
         stored_at=key.created_at if key.external_id and state is not State.CLAIMED else None,
     )
+
+
+def _what_it_is_for(name: str, owner: User) -> dict[str, str]:
+    """Return the team, system, kind and environment that the owner entered when they generated the key."""
+    team = TEAMS.get(_name(owner), "")
+    system = next((system for system in SYSTEMS if name.startswith(system)), "")
+    kind = ApiKey.Kind.VENDOR if name in VENDORS else ApiKey.Kind.WORKLOAD if system else ApiKey.Kind.PERSON
+    environment = ApiKey.Environment.PRODUCTION if system else ApiKey.Environment.OTHER
+    folded = {"team_order": fold(team), "system_order": fold(system)}
+    return {"team": team, "system": system, "kind": kind, "environment": environment, **folded}

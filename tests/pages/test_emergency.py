@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
 from keys.actions.bulk.carry_out import carry_out_bulk
-from keys.models import ApiKey, Selection
+from keys.actions.safeguards.quarantine import start_quarantine
+from keys.models import ApiKey, Quarantine, Selection
 from keys.rules.folded_text import fold
 from keys.rules.lifecycle import State
 from tests.cast import a_live_key
-from tests.pages.helpers import events, reason_beside, text
+from tests.pages.helpers import attribute, events, links, reason_beside, rows, text, the
 from tests.support.cases import in_one_test
 
 PAGE = "/keys/emergency/"
+Cause = Quarantine.Cause
 
 
 @pytest.fixture
@@ -110,3 +113,31 @@ def test_only_admins_may_use_it(browser_of, cast):
     assert browser_of("user").get(PAGE).status_code == 403
     [event] = events(type="attempt:refuse")
     assert event.details["action"] == "key:stop"
+
+
+def test_the_page_offers_the_teams_and_systems_with_active_keys(admin, cast, sandbox):
+    live(sandbox, cast.user, team="Payments", system="BigQuery")
+    live(sandbox, cast.user, team="payments")
+    live(sandbox, cast.user, team="Data", state=State.REVOKED, removed_at=timezone.now())
+    page = admin.get(PAGE)
+    assert [(row["Name"], row["Kind"], row["Active keys"]) for row in rows(page)] == [
+        ("Payments", "Team", "2"),
+        ("BigQuery", "System", "1"),
+    ]
+    chosen = admin.get(links(page)["Payments"])
+    assert attribute(the(chosen, id="id_name"), "value") == "Payments"
+
+
+def test_it_says_how_long_it_took_and_leads_to_the_stopped_keys(admin, cast, sandbox):
+    live(sandbox, cast.user, name="Nightly", team="Payments")
+    selection = started(admin, by="team", name="Payments")
+    page = admin.get(f"/keys/bulk/{selection.pk}/")
+    assert "seconds from the start to the last key." in text(page)
+    assert "Nightly" in text(admin.get(links(page)["Back to the keys"]))
+
+
+def test_a_quarantine_does_not_hold_up_an_emergency(admin, cast, sandbox):
+    key = live(sandbox, cast.user, team="Payments")
+    start_quarantine(Cause.OPERATOR, "A backup was restored.")
+    started(admin, by="team", name="Payments")
+    assert ApiKey.objects.get(pk=key.pk).state == State.REVOKED

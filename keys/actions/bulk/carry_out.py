@@ -23,6 +23,7 @@ from keys.actions.safeguards.quarantine import may_revoke
 from keys.actions.safeguards.rollback_guard import check_for_rollback
 from keys.audit import log, node
 from keys.models import Pause, SelectedKey, Selection
+from keys.models.selection import EMERGENCY
 from keys.rules.errors import CerbyError, CerbyTooMany, RoleNotConfirmed
 from keys.selectors.bulk.reminders import reminder_mails
 from keys.selectors.bulk.selection import QUARANTINED
@@ -80,10 +81,13 @@ def _next(selection_id: UUID) -> SelectedKey | None:
         end(selection, None, EXPIRED)
         return None
     check_for_rollback()
-    if active_quarantine():
-        end(selection, None, QUARANTINED)
-        return None
-    if not may_revoke() or not node.is_settled() or Pause.active_until():
+    if selection.act not in EMERGENCY:
+        if active_quarantine():
+            end(selection, None, QUARANTINED)
+            return None
+        if not may_revoke():
+            return None
+    if not node.is_settled() or Pause.active_until():
         return None  # the job that continues actions tries again
     return _claim(selection)
 

@@ -13,6 +13,7 @@ from keys.actions.keys.delete import delete_key
 from keys.actions.keys.edit import Edit, edit_key
 from keys.actions.people.confirm_role import authorize_now
 from keys.models import ApiKey, SelectedKey, Selection
+from keys.models.selection import EMERGENCY
 from keys.rules.bulk import changes
 from keys.rules.errors import Conflict, Invalid, PortalError
 from keys.rules.events import Event
@@ -23,7 +24,6 @@ from keys.validation.ownership import Ownership
 from portal.outage import is_outage
 
 Act, Outcome = Selection.Act, SelectedKey.Outcome
-EMERGENCY = frozenset({Act.STOP, Act.DRILL})
 """Acts that do not skip a key that changed after it was selected: it is still a danger."""
 
 logger = structlog.get_logger(__name__)

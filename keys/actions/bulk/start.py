@@ -11,10 +11,10 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from keys.actions.bulk.as_started import record_start
-from keys.actions.bulk.one_key import EMERGENCY
 from keys.actions.people.accountable import active_person
 from keys.actions.people.confirm_role import authorize_now
 from keys.models import SelectedKey, Selection, User
+from keys.models.selection import EMERGENCY
 from keys.rules.bulk import MOST_DELETED, TYPED_ABOVE
 from keys.rules.errors import Conflict, Invalid
 from keys.rules.permissions import Action, Actor

@@ -11,6 +11,7 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from keys.models import ApiKey, Pause, Quarantine, SelectedKey, Selection
+from keys.models.selection import EMERGENCY
 from keys.rules import formatting
 from keys.rules.bulk import MOST_DELETED, MOST_KEYS, TYPED_ABOVE
 from keys.rules.errors import NotFound
@@ -29,6 +30,7 @@ QUARANTINED = "The quarantine is on. Until it has ended, no bulk action runs."
 
 Act, Outcome = Selection.Act, SelectedKey.Outcome
 
+A_MINUTE = 60
 _ORDER = (Outcome.FAILED, Outcome.BY_HAND, Outcome.SKIPPED, Outcome.WORKING, Outcome.WAITING, Outcome.DONE)
 """The keys that need attention come first."""
 
@@ -117,6 +119,16 @@ class BulkPage:
         return [(Outcome(each).label, self.counts[each]) for each in _ORDER if self.counts.get(each)]
 
     @property
+    def took(self) -> str:
+        """Return how long the action took, or an empty string if it has not finished."""
+        selection = self.selection
+        if selection.started_at is None or selection.finished_at is None:
+            return ""
+        seconds = (selection.finished_at - selection.started_at).total_seconds()
+        words = f"{seconds:.1f} seconds" if seconds < A_MINUTE else f"{seconds / A_MINUTE:.1f} minutes"
+        return f"It took {words} from the start to the last key."
+
+    @property
     def hidden(self) -> int:
         return self.selection.count - len(self.rows)
 
@@ -171,7 +183,7 @@ def obstacle(act: str, count: int) -> str:
             f"You selected {count:,} keys. At most {MOST_DELETED} can be deleted at once, so nothing was "
             "deleted. Go back and select fewer."
         )
-    return QUARANTINED if act and active_quarantine() else ""
+    return QUARANTINED if act and act not in EMERGENCY and active_quarantine() else ""
 
 
 def _waits() -> str:
