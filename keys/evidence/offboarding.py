@@ -10,7 +10,17 @@ from keys.rules.csv_cells import line
 from keys.rules.events import Event
 from keys.tlog.leaf import readable
 
-HEADER = ["Key id", "Name", "Plan", "Next owner's email", "Keep until", "Decided by", "At (UTC)", "Task of"]
+HEADER = [
+    "Who left",
+    "Key id",
+    "Name",
+    "Plan",
+    "Next owner's email",
+    "Keep until",
+    "Decided by",
+    "At (UTC)",
+    "Task of",
+]
 _ABOUT = {f"{event.value}" for event in (Event.KEY_PLANNED, Event.KEY_OWNER_LEFT)}
 
 
@@ -18,11 +28,14 @@ _ABOUT = {f"{event.value}" for event in (Event.KEY_PLANNED, Event.KEY_OWNER_LEFT
 class Offboarding:
     """The newest event about each key of ``person``, the number of their row. The order of the events counts.
 
-    ``keys``: the names of the live keys that they own, by id: those without an event have no plan.
+    ``left_at``: when Cerby disabled the person, or empty. ``keys``: the names of the live keys that they own,
+    by id: those without an event have no plan.
     """
 
     person: str
+    name: str
     email: str
+    left_at: str
     keys: dict[str, str]
     found: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -59,4 +72,4 @@ class Offboarding:
                 event.get("by") or "",
                 event.get("at") or "",
             )
-            yield line([row["key"], row["name"], plan, *cells, task])
+            yield line([self.email, row["key"], row["name"], plan, *cells, task])

@@ -95,7 +95,9 @@ class _Pack:
             yield from self._zip.add("offboarding.jsonl", map(as_line, self._offboarding.rows()))
             yield from self._zip.add("offboarding.csv", self._offboarding.lines())
             count = len(self._offboarding.keys)
-            self._manifest["offboarding"] = {"person": self._offboarding.person, "keys": count}
+            leaver = self._offboarding
+            who = {"person": leaver.person, "name": leaver.name, "email": leaver.email}
+            self._manifest["offboarding"] = {**who, "left_at": leaver.left_at or "not yet", "keys": count}
 
     def _keys(self, emails: dict[int, str]) -> Iterator[bytes]:
         as_of, by_status = self._period.as_of, Counter[str]()

@@ -70,7 +70,12 @@ OFFBOARDING = """\
 
 THE LEAVER
 
-offboarding.csv and offboarding.jsonl have the API keys of the person with the number {person}: {keys} keys,
-each with the newest plan or task in events.jsonl and unsigned.jsonl. verify_pack.py compares both. A key
-without an event has no plan. Plans from before the period are not in the pack.
+Name: {name}
+Email: {email}
+Disabled in Cerby: {left_at}
+Number in the events of this pack: {person}
+
+offboarding.csv and offboarding.jsonl have the {keys} API keys of this person, each with the newest plan or
+task in events.jsonl and unsigned.jsonl. verify_pack.py compares both. A key without an event has no plan.
+Plans from before the period are not in the pack.
 """

@@ -99,10 +99,10 @@ def show(page: Page) -> str:
     return key
 
 
-def tick_and_finish(page: Page) -> None:
+def tick_and_finish(page: Page, then: str = "**/keys/") -> None:
     page.get_by_label("I have stored the key in a safe place").check()
     page.get_by_role("button", name="Done").click()
-    page.wait_for_url("**/keys/")
+    page.wait_for_url(then)
 
 
 def save_in_cerby(page: Page, *, vault: str | None = None) -> None:

@@ -242,7 +242,7 @@ def _bodies(secret: str, vault: str, damaged: int) -> dict[str, dict[str, Any]]:
         "keys:rotate": answers() | {"because": "scheduled", "overlap": "7d"},
         "keys:rotation-retire": {"without_proof": "on", "reason": "Nothing uses it."},
         "keys:rotation-extend": {"overlap": "7d", "reason": "A holiday."},
-        **{f"keys:rotation-{act}": {"reason": "A leak."} for act in ("kill", "call-off")},
+        **{f"keys:rotation-{act}": {"reason": "A leak.", "stops": "on"} for act in ("kill", "call-off")},
         "keys:evidence-download": {"since": "2026-01-01", "until": "2026-01-31"},
         **dict.fromkeys(("keys:register", "keys:correct", "keys:withdraw"), existing),
         "keys:edit": {"version": "0", "purpose": "P", "accountable": email_of("owner")},

@@ -129,9 +129,9 @@ def test_the_numbers_and_their_order(admin, a_lot_to_do):
     assert list(found)[:5] == [
         "Removal stuck",
         "Sweeps stopped in 7 days",
-        "Owner disabled or left",
         "Expiring within 24 hours",
         "Expiring within 7 days",
+        "Missing in Cerby",
     ]
 
 

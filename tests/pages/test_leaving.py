@@ -131,12 +131,14 @@ def test_the_offboarding_pack_verifies_and_shows_a_changed_plan(admin, cast, wor
     assert (status, report[-1]) == (0, "No problems found."), report
     with zipfile.ZipFile(io.BytesIO(pack)) as packed:
         found = [json.loads(line) for line in packed.read("offboarding.jsonl").splitlines()]
-        sheet = packed.read("offboarding.csv").decode()
+        sheet, readme = (packed.read(name).decode() for name in ("offboarding.csv", "README.txt"))
     assert {row["name"]: row["event"] and row["event"]["decision"] for row in found} == {
         "One": "rotate",
         other.name: None,
     }
     assert cast.owner.email in sheet
+    assert sheet.splitlines()[1].startswith(f'"{cast.user.email}"')
+    assert f"Name: {cast.user.name}\nEmail: {cast.user.email}\nDisabled in Cerby: not yet" in readme
     [event] = events(type="evidence:export")
     assert event.details["person"] == str(cast.user.pk)
     folder = unpacked(pack, tmp_path / "open")

@@ -108,7 +108,8 @@ def export_offboarding(actor: Actor, person_id: int) -> Download:
     period = Period(min([*times, now - A_DAY]) - MARGIN, now, now)
     live = ApiKey.objects.filter(owner=person, phase=Phase.LIVE).order_by("-created_at", "-id")
     keys = {str(pk): name for pk, name in live.values_list("pk", "name")[:MOST_PLANS]}
-    offboarding = Offboarding(str(person.pk), person.email, keys)
+    left_at = utc_microseconds(person.left_at) if person.left_at else ""
+    offboarding = Offboarding(str(person.pk), person.name, person.email, left_at, keys)
     name = f"offboarding-{person.pk}-{now:%Y%m%dT%H%M%SZ}.zip"
     chunks = pack(period, asked_by=actor.name, asked_at=now, name=name, offboarding=offboarding)
     about = {"person": str(person.pk), "email": person.email}

@@ -12,7 +12,7 @@ from keys.actions.notifications.settle import settle
 from keys.models import ApiKey, LeaverPlan, User
 from keys.rules.leaving import RED_AFTER
 from keys.rules.notifications import Kind
-from keys.rules.permissions import HIGHEST
+from keys.rules.permissions import ADMINS
 from keys.rules.visible import named
 from keys.selectors.leavers.page import red_plans
 
@@ -31,7 +31,7 @@ def tell_assigned(plan: LeaverPlan) -> None:
             Kind.PERSON_LEFT,
             words=f"{leaver.name} has left. Decide about their API keys: rotate, remove or keep.",
             path=reverse("keys:leaving", args=[leaver.pk]),
-            to=[plan.assigned],
+            to=[plan.assigned] if plan.assigned else _admins(),
             person=leaver,
         )
     settle_decided(leaver.pk)
@@ -44,7 +44,7 @@ def settle_decided(leaver_id: int) -> None:
     still = set(plans.values_list("assigned_id", flat=True).distinct())
     waiting = {pk for pk in still if pk is not None}
     if still:
-        waiting |= set(User.objects.filter(role__in=HIGHEST).values_list("pk", flat=True))
+        waiting |= {admin.pk for admin in _admins()}
     settle(Kind.PERSON_LEFT, person=leaver, but_of=waiting)
 
 
@@ -80,6 +80,11 @@ def tell_admins_of_red(now: datetime) -> None:
             once=f"leaver-red:{leaver.pk}:{row['since']:%Y-%m-%d}",
             mail=False,
         )
+
+
+def _admins() -> list[User]:
+    """Return the people who may decide about any key. The first who decides settles the task for all."""
+    return list(User.objects.filter(is_active=True, role__in=ADMINS).order_by("pk"))
 
 
 def _locked(leaver_id: int) -> User:

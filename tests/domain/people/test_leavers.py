@@ -70,6 +70,15 @@ def test_the_task_goes_to_the_accountable_person_then_the_backup_then_any_admin(
     assert events.count() == 3, "each task is given once"
 
 
+def test_a_task_of_any_admin_waits_for_every_admin_until_one_decides(cast, workspace):
+    key = a_key(cast.guest, **of(cast.guest))
+    leaves(workspace, "guest")
+    waiting = InboxItem.objects.filter(state="task")
+    assert {item.user for item in waiting} == {cast.owner, cast.super_admin, cast.admin}
+    plan_keys(actor(cast.admin), cast.guest.pk, [key.pk], Plan(LeaverPlan.Decision.REMOVE))
+    assert not waiting.all().exists()
+
+
 def test_departures_are_polled_so_often_that_somebody_has_the_task_within_twenty_minutes():
     assert JOBS["people"].every + JOBS["leavers"].every < timedelta(minutes=20)
 
