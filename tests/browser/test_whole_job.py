@@ -45,7 +45,11 @@ def _delete(page: Page) -> None:
 
 @pytest.mark.parametrize(
     ("who", "way"),
-    [("owner", "save in Cerby"), ("super-admin", "copy and tick"), ("admin", "save in Cerby")],
+    [
+        ("super-admin", "copy and tick"),
+        ("admin", "save in Cerby"),
+        pytest.param("owner", "save in Cerby", marks=pytest.mark.nightly),
+    ],
 )
 def test_the_whole_job(portal, open_browser, who, way):
     page = open_browser(who, permissions=["clipboard-read", "clipboard-write"])

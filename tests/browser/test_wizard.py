@@ -163,7 +163,7 @@ def test_a_custom_expiry_works_in_a_browser_without_a_time_zone(open_browser, na
     expect(page.locator("#wizard")).to_contain_text("14:05 (UTC)")
 
 
-@pytest.mark.parametrize("step", [1, 2])
+@pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.nightly), 2])
 def test_an_expired_session_loses_no_input(portal, open_browser, step, name):
     page = open_browser()
     sessions.sign_in(page.context, "admin")

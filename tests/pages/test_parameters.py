@@ -53,17 +53,19 @@ PAGES = [
 
 @in_one_test("page", PAGES)
 def test_junk_in_a_parameter_is_no_error_of_the_portal(cast, nightly, page):
+    """Only ``make nightly`` gives each parameter each junk alone; otherwise it gets every second one."""
     SavedView.objects.create(user=cast.admin, page="activity", name="Mine", query="outcome=refused")
     browser, url = signed_in(cast.admin), reverse(f"keys:{page}")
     has_filters = page.partition("-")[0] in ALONE
     form, others = ALONE.get(page.partition("-")[0], (forms.Form, ()))
     headers = {"HX-Request": "true"} if page == "bulk-count" else {}
-    for kind in JUNK if has_filters or nightly else WITHOUT_A_FORM:
+    for number, kind in enumerate(JUNK if has_filters or nightly else sorted(WITHOUT_A_FORM)):
         value = JUNK[kind]
         queries = [
             f"{name}={value}"
-            for name in {*form.base_fields, *others}
+            for turn, name in enumerate((*form.base_fields, *others), start=number)
             if kind in REACHES_THE_DATABASE
+            and (nightly or turn % 2)
             and (name in others or form(QueryDict(f"{name}={value}")).is_valid())
         ]
         queries += ["&".join(f"{name}={value}" for name in NAMES)]

@@ -108,13 +108,14 @@ def mute() -> Iterator[socket.socket]:
 
 @pytest.fixture
 def hindered(committed_cast, database, settings, mute, long_anchors) -> Workers:
-    """Start workers whose outgoing connections all hang."""
+    """Start workers whose outgoing connections all hang, and which don't wait long for their tasks at the end."""
     port = mute.getsockname()[1]
     hangs = f"https://127.0.0.1:{port}/"
     return Workers(
         long_anchors.parent,
         database,
         settings,
+        ("-m", "tests.support.impatient"),
         PORTAL_AUDIT_ANCHOR_FILE=str(long_anchors),
         PORTAL_AUDIT_ANCHOR_WEBHOOK=hangs,
         PORTAL_AUDIT_ANCHOR_WEBHOOK_PRIVATE="1",
