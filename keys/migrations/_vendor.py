@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import migrations
@@ -54,7 +56,7 @@ class AlterGenerated(migrations.AlterField):
         after = to_state.apps.get_model(app_label, self.model_name)
         old, new = before._meta, after._meta  # noqa: SLF001 - documented by Django
         if schema_editor.connection.vendor == "sqlite":
-            self._rebuild(schema_editor, after, new.db_table)
+            self._rebuild(schema_editor, after)
             return
         schema_editor.remove_field(before, old.get_field(self.name))
         schema_editor.add_field(after, new.get_field(self.name))
@@ -65,16 +67,9 @@ class AlterGenerated(migrations.AlterField):
 
     database_backwards = database_forwards
 
-    def _rebuild(self, schema_editor: Any, model: Any, table: str) -> None:
-        with schema_editor.connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = %s ORDER BY rowid",
-                [table],
-            )
-            triggers = [sql for (sql,) in cursor.fetchall()]
-        schema_editor._remake_table(model)  # noqa: SLF001 - AddField and others use it
-        for trigger in triggers:
-            schema_editor.execute(trigger, None)
+    def _rebuild(self, schema_editor: Any, model: Any) -> None:
+        with keeping_triggers(schema_editor, model):
+            schema_editor._remake_table(model)  # noqa: SLF001 - AddField and others use it
 
 
 class AddColumn(migrations.AddField):
@@ -93,3 +88,38 @@ class AddColumn(migrations.AddField):
             return
         table = to_state.apps.get_model(app_label, self.model_name)._meta.db_table  # noqa: SLF001
         schema_editor.execute(f'ALTER TABLE "{table}" ADD COLUMN "{self.name}" {self.column}', None)
+
+
+class AddGenerated(migrations.AddField):
+    """Add a generated column, and keep SQLite's triggers, which a rebuild of the table drops."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        with keeping_triggers(schema_editor, to_state.apps.get_model(app_label, self.model_name)):
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        with keeping_triggers(schema_editor, to_state.apps.get_model(app_label, self.model_name)):
+            super().database_backwards(app_label, schema_editor, from_state, to_state)
+
+
+@contextmanager
+def keeping_triggers(schema_editor: Any, model: Any) -> Iterator[None]:
+    """Create the triggers of the table again that are gone at the end."""
+    table = model._meta.db_table  # noqa: SLF001 - documented by Django
+    before = triggers_of(schema_editor, table)
+    yield
+    kept = triggers_of(schema_editor, table)
+    for trigger in before:
+        if trigger not in kept:
+            schema_editor.execute(trigger, None)
+
+
+def triggers_of(schema_editor: Any, table: str) -> list[str]:
+    """Return the statements that create the triggers of ``table`` on SQLite, and nothing elsewhere."""
+    if schema_editor.connection.vendor != "sqlite":
+        return []
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = %s ORDER BY rowid", [table]
+        )
+        return [sql for (sql,) in cursor.fetchall()]

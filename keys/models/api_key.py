@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import Case, F, Func, Q, Value, When
 from django.db.models.functions import Coalesce
 
+from keys.models.agent import OUTSIDE
 from keys.models.folding import Folded, FoldingQuerySet
 from keys.models.ownership import INDEXES, OwnershipColumns
 from keys.models.user import User
@@ -134,6 +135,9 @@ class ApiKey(OwnershipColumns):
         ),
         output_field=models.PositiveSmallIntegerField(null=True),
         db_persist=True,
+    )
+    agent_outside = models.GeneratedField(
+        expression=OUTSIDE, output_field=models.PositiveSmallIntegerField(null=True), db_persist=True
     )
     lease = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
@@ -294,6 +298,7 @@ class ApiKey(OwnershipColumns):
                     ("owner_left", "owner_left_at"),
                     ("orphan", "orphan"),
                     ("reach_grew", "reach_grew_at"),
+                    ("agent_outside", "agent_outside"),
                 )
             ),
             models.Index(

@@ -161,6 +161,8 @@ CAVEAT: dict[State, str] = {
 EXPIRY_NOT_KNOWN = datetime(9999, 1, 1, tzinfo=UTC)
 """The expiry of a key of which only the name is known. It sorts after all others and is never reached."""
 
+AGENT_LIFE = timedelta(days=30)
+"""How long the key of an agent may be valid. The column ``agent_outside`` of keys contains it, too."""
 REVEAL_WITHIN = timedelta(minutes=15)
 """How long a new key can be viewed."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from keys.models import ApiKey
 from keys.rules.errors import Conflict, Invalid
+from keys.rules.lifecycle import AGENT_LIFE
 from keys.validation.ownership import Ownership
 
-LONGEST = timedelta(days=30)
 AGENT = ApiKey.Kind.AGENT
 
 
@@ -23,8 +23,8 @@ def check_agent(
         problems["accountable"] = (
             "An agent needs a human sponsor. Enter the email of the person who answers for it."
         )
-    if expires_at - now > LONGEST:
-        problems[field] = f"The key of an agent may be valid for at most {LONGEST.days} days from now."
+    if expires_at - now > AGENT_LIFE:
+        problems[field] = f"The key of an agent may be valid for at most {AGENT_LIFE.days} days from now."
     if problems:
         raise Invalid(**problems)
 
@@ -39,10 +39,10 @@ def check_becomes_agent(key: ApiKey, ownership: Ownership, now: datetime) -> Non
     if key.kind == AGENT:
         check_agent(ownership, now, now)
         return
-    if key.expires_at - now > LONGEST:
+    if key.expires_at - now > AGENT_LIFE:
         raise Invalid(
-            kind=f"The key of an agent may be valid for at most {LONGEST.days} days from now, and this one "
-            "is valid for longer. Generate a new key for the agent."
+            kind=f"The key of an agent may be valid for at most {AGENT_LIFE.days} days from now, and this "
+            "one is valid for longer. Generate a new key for the agent."
         )
     if key.origin == ApiKey.Origin.GENERATED and key.stored_at and not key.stored_in:
         raise Invalid(kind="The key of an agent must be saved in a vault of Cerby, and this key was not.")

@@ -30,9 +30,6 @@ FEW = 1000
 MANY = 3_000
 """The limit if no index has the page's order. If more match, a walk soon finds 50, even among a million."""
 
-AGENTS = 2_000
-"""Keys of agents that one condition asks."""
-
 _CREATED = (F("created_at"), F("id"))
 _EXPIRES = (F("expires_at"), F("id"))
 
@@ -299,18 +296,6 @@ def not_seen(since: datetime, now: datetime) -> Condition:
     first = active.order_by("expires_at", "id").values("pk")[: COUNT_LIMIT + 1]
     unseen = Q(seen_at__lt=since) | Q(seen_at=None, created_at__lt=since)
     return Condition(found=Q(pk__in=first) & unseen, checked=Q(pk__in=first) & unseen, few=MANY)
-
-
-def agent_outside(longest: timedelta, now: datetime) -> Condition:
-    """Return the condition for active keys of agents without a sponsor or a vault, or with a life too long.
-
-    It asks only the newest keys of agents: no index has these keys together.
-    """
-    active = in_phase(Phase.LIVE, Window(low=now)).checked
-    agents = ApiKey.objects.filter(active, kind="agent").order_by("-created_at", "-id")
-    first = agents.values("pk")[:AGENTS]
-    outside = Q(orphan__isnull=False) | Q(stored_in="") | Q(expires_at__gt=F("created_at") + longest)
-    return Condition(found=Q(pk__in=first) & outside, checked=Q(pk__in=first) & outside, few=MANY)
 
 
 def with_open_plan(now: datetime, for_long: timedelta) -> Condition:

@@ -28,7 +28,6 @@ from keys.selectors.inventory.keyset import Order, Window
 from keys.selectors.inventory.periods import SINCE, days_in, offer_days, past, window_of
 from keys.selectors.inventory.totals import Total, total
 from keys.selectors.inventory.widgets import PlainChoices, PlainInput, PlainSelect, ViewField
-from keys.validation.agents import LONGEST as AGENT_LIFE
 from keys.validation.ownership import SYSTEM_LENGTH, TAG_LENGTH, TEAM_LENGTH
 
 STATUSES = [
@@ -107,7 +106,7 @@ _NEEDING: dict[str, Callable[[datetime], Condition]] = {
     "orphan": lambda now: conditions.marked_active("orphan", now),
     "review-due": lambda now: conditions.review_due(timezone.localdate(now), now),
     "reach-grew": lambda now: conditions.marked_active("reach_grew_at", now),
-    "agent-outside": lambda now: conditions.agent_outside(AGENT_LIFE, now),
+    "agent-outside": lambda now: conditions.marked_active("agent_outside", now),
     "removal-stuck": lambda _: conditions.marked("removal_stuck"),
     "waiting": conditions.waiting,
     "not-seen": lambda now: conditions.not_seen(unseen_since(now), now),
@@ -117,6 +116,7 @@ _NEEDING: dict[str, Callable[[datetime], Condition]] = {
 }
 _SORT_OF_NEED = {
     **dict.fromkeys(("not-adopted", "missing", "owner-left", "orphan", "not-seen", "reach-grew"), "expires"),
+    "agent-outside": "expires",
     **dict.fromkeys(("unused-90", "unused-45"), "-last-used"),
     "review-due": "review",
 }
