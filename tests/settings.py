@@ -16,6 +16,7 @@ os.environ |= {
     "PORTAL_PEPPERS": '{"p0": "' + "0a" * 32 + '", "p1": "' + "1b" * 32 + '"}',
     "PORTAL_AUDIT_SIGNING_KEY": "5a" * 32,
     "PORTAL_EMAIL_URL": "memorymail://",
+    "PORTAL_CHANNELS_PRIVATE": "true",
     "CERBY_BASE_URL": "http://127.0.0.1:9",  # no listener; the sandbox fixture sets the real one
     "CERBY_WORKSPACE": "contenzilla",
 }

@@ -167,6 +167,15 @@ def post(
         raise NotDelivered(f"{host} answered {status}.", answered=status)
 
 
+def check_reachable(url: str, *, private: bool = False) -> None:
+    """Raise ``NotDelivered`` if the host of ``url`` has no address, or one that may not be called.
+
+    The address is checked again at each delivery.
+    """
+    parts = urlsplit(url)
+    _resolve(parts.hostname or "", parts.port or 443, private=private)
+
+
 def exchange(
     url: str,
     *,

@@ -57,7 +57,7 @@ def note_failure(
     type(target).objects.filter(pk=target.pk).update(
         failing_since=target.failing_since or now, failure=reason[:300], **backoff
     )
-    return f"fails, {reason}"
+    return f"fails: {reason}"
 
 
 def is_backing_off(target: BackoffTarget, now: datetime) -> bool:

@@ -8,6 +8,7 @@ from django import forms
 
 from keys.models import ApiKey
 from keys.rules.errors import Invalid
+from keys.rules.lifecycle import AGENT_LIFE
 from keys.validation.ownership import MOST_TAGS, TAG_LENGTH, Ownership, check_ownership, tags_in
 
 NOT_SET = ("", "Not set")
@@ -33,7 +34,8 @@ class OwnershipForm(forms.Form):
         label="Kind",
         required=False,
         choices=[NOT_SET, *ApiKey.Kind.choices],
-        help_text="Who or what acts with the key.",
+        help_text="Who or what acts with the key. The key of an agent needs an accountable person, is valid "
+        f"for at most {AGENT_LIFE.days} days, and must be saved in a vault.",
     )
     environment = forms.ChoiceField(
         label="Environment", required=False, choices=[NOT_SET, *ApiKey.Environment.choices]

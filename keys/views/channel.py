@@ -113,7 +113,7 @@ def _check(request: HttpRequest, channel_id: int) -> None:
 
 def _say(request: HttpRequest, failure: str, success: str) -> None:
     if failure:
-        messages.error(request, f"It did not arrive: the channel {failure} The portal tries again later.")
+        messages.error(request, f"It did not arrive. The channel {failure} The portal tries again later.")
     else:
         messages.success(request, success)
 

@@ -41,7 +41,7 @@ def test_a_test_says_whether_it_arrived_and_a_delivery_is_sent_again_with_its_id
     assert "The test has arrived." in text(admin.post(f"{PAGE}{channel.pk}/test/", follow=True))
     hook.status = 500
     page = admin.post(f"{PAGE}{channel.pk}/test/", follow=True)
-    assert f"It did not arrive: the channel fails, {tls.NAME} answered 500." in text(page)
+    assert f"It did not arrive. The channel fails: {tls.NAME} answered 500." in text(page)
     hook.status = 204
     delivered = Delivery.objects.get(state="delivered")
     page = admin.post(f"{PAGE}{channel.pk}/deliveries/{delivered.pk}/again/", follow=True)

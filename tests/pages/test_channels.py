@@ -17,7 +17,7 @@ PAGE = "/settings/notifications/"
 
 
 def filled(**fields):
-    return {"name": "Ops", "sort": "webhook", "url": "https://hooks.example/CANARY", "kinds": KINDS} | fields
+    return {"name": "Ops", "sort": "webhook", "url": "https://localhost/CANARY", "kinds": KINDS} | fields
 
 
 def secret_in(page) -> str:
@@ -41,7 +41,7 @@ def test_a_webhook_is_added_and_its_secret_shown_once(browser_of, cast):
         "channel": str(channel.pk),
         "name": "Ops",
         "sort": "webhook",
-        "host": "hooks.example",
+        "host": "localhost",
         "kinds": KINDS,
     }
 
@@ -52,6 +52,7 @@ def test_a_webhook_is_added_and_its_secret_shown_once(browser_of, cast):
         ({"url": "http://hooks.example/"}, "begins with https://"),
         ({"url": "https://ada:pw@hooks.example/"}, "without a user name"),
         ({"url": "https://hooks.example:x/"}, "This is not an address."),
+        ({"url": "https://no-such-host.invalid/"}, "The name no-such-host.invalid is not known."),
         ({"name": " "}, "Enter a name"),
         ({"kinds": []}, "Choose at least one kind"),
         ({"name": "Taken"}, "Another channel has this name."),
@@ -61,3 +62,10 @@ def test_input_that_cannot_be_used_is_refused_beside_its_field(browser_of, wrong
     a_channel(name="Taken", sort="slack")
     page = browser_of("owner").post(f"{PAGE}add/", filled(**wrong))
     assert (page.status_code, said in text(page), Channel.objects.count()) == (422, True, 1)
+
+
+def test_an_address_in_a_private_network_is_refused(browser_of, cast, settings):
+    settings.PORTAL_CHANNELS_PRIVATE = False
+    page = browser_of("owner").post(f"{PAGE}add/", filled(url="https://10.1.2.3/in"))
+    assert "10.1.2.3 has the address 10.1.2.3, which is not public." in text(page)
+    assert not Channel.objects.exists()

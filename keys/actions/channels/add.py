@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -12,6 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 from keys.actions.people.confirm_role import authorize_now
 from keys.audit import log
 from keys.delivery import channels
+from keys.delivery.https import NotDelivered, check_reachable
 from keys.models import Channel, Throttle
 from keys.rules.errors import Invalid
 from keys.rules.events import Event
@@ -33,6 +35,7 @@ def add_channel(
     """
     actor = authorize_now(actor, Action.MANAGE_CHANNELS)
     check_url(url)
+    _check_reachable(url)
     now, is_webhook = timezone.now(), ChannelKind(sort) is ChannelKind.WEBHOOK
     secret = channels.new_secret() if is_webhook else ""
     channel = Channel(
@@ -69,6 +72,14 @@ def check_url(url: str) -> None:
         raise Invalid(url="This is not an address.") from error
     if parts.scheme != "https" or not parts.hostname or not port or parts.username or len(url) > LONGEST_URL:
         raise Invalid(url="Enter an address that begins with https://, without a user name.")
+
+
+@sensitive_variables()
+def _check_reachable(url: str) -> None:
+    try:
+        check_reachable(url, private=settings.PORTAL_CHANNELS_PRIVATE)
+    except NotDelivered as error:
+        raise Invalid(url=f"The portal cannot send to this address. {error.sentence}") from error
 
 
 def check_name(channel: Channel) -> None:

@@ -61,7 +61,7 @@ def test_the_file_is_appended_to_once_per_checkpoint(signed, file):
 def test_a_failing_anchor_does_not_stop_the_others(signed, file, settings, tmp_path):
     settings.PORTAL_AUDIT_ANCHOR_FILE = tmp_path / "no such folder" / "anchors.jsonl"
     settings.PORTAL_AUDITOR_EMAILS = ("ada@example.com",)
-    assert anchors.deliver(NOW) == "file: fails, No such file or directory.; mail: holds 3"
+    assert anchors.deliver(NOW) == "file: fails: No such file or directory.; mail: holds 3"
     anchors.deliver(NOW + timedelta(minutes=5))
     failing = Anchor.objects.get(name="file")
     assert (failing.size, failing.failing_since, failing.failure) == (0, NOW, "No such file or directory.")
@@ -101,7 +101,7 @@ def test_tcp_syslog_uses_octet_counting(signed, settings):
 
 def test_tcp_syslog_without_a_server_fails(signed, settings):
     settings.PORTAL_AUDIT_ANCHOR_SYSLOG = "tcp://127.0.0.1:9"
-    assert anchors.deliver(NOW) == "syslog: fails, Connection refused."
+    assert anchors.deliver(NOW) == "syslog: fails: Connection refused."
 
 
 def test_a_webhook_gets_the_signed_note_itself(signed, settings, tmp_path, monkeypatch):
@@ -109,11 +109,11 @@ def test_a_webhook_gets_the_signed_note_itself(signed, settings, tmp_path, monke
         settings.PORTAL_AUDIT_ANCHOR_WEBHOOK = f"https://{tls.NAME}:{hook.port}/"
         assert (
             anchors.deliver(NOW)
-            == f"webhook: fails, {tls.NAME} has the address 127.0.0.1, which is not public."
+            == f"webhook: fails: {tls.NAME} has the address 127.0.0.1, which is not public."
         )
         settings.PORTAL_AUDIT_ANCHOR_WEBHOOK_PRIVATE = True
         hook.status = 500
-        assert anchors.deliver(NOW) == f"webhook: fails, {tls.NAME} answered 500."
+        assert anchors.deliver(NOW) == f"webhook: fails: {tls.NAME} answered 500."
         hook.status = 200
         assert anchors.deliver(NOW) == "webhook: holds 3"
     assert [body.decode() for _, _, body in hook.taken] == [Checkpoint.objects.get().note] * 2

@@ -109,7 +109,7 @@ def test_a_failing_target_backs_off_and_the_others_go_on(file, settings):
 def test_a_recovered_target_gets_the_missed_events(signed_here, settings, tmp_path):
     settings.PORTAL_SIEM_FILE = tmp_path / "not yet" / "siem.jsonl"
     happen(2)
-    assert stream() == "file: fails, No such file or directory."
+    assert stream() == "file: fails: No such file or directory."
     settings.PORTAL_SIEM_FILE.parent.mkdir()
     happen(1)
     assert stream(timezone.now() + FIRST_PAUSE) == "file: 3 sent"
@@ -183,7 +183,7 @@ def test_https_gets_json_lines_with_the_token(signed_here, settings, tmp_path, m
         assert "which is not public." in stream()
         settings.PORTAL_SIEM_URL_PRIVATE = True
         hook.status = 503
-        assert stream(later) == f"https: fails, {tls.NAME} answered 503."
+        assert stream(later) == f"https: fails: {tls.NAME} answered 503."
         hook.status = 200
         assert stream(later + LONGEST_PAUSE) == "https: 2 sent"
     assert [numbers(body.decode()) for _, _, body in hook.taken] == [[0, 1], [0, 1]]

@@ -41,7 +41,7 @@ def on_channel(act: Callable[..., Any], **named: Any) -> Callable[[Scene], Act]:
 
 def adding(scene: Scene) -> Act:
     prepared(scene)
-    facts = {"name": "Alerts", "sort": "webhook", "url": "https://hooks.example.com/in"}
+    facts = {"name": "Alerts", "sort": "webhook", "url": "https://localhost/in"}
     return lambda: add_channel(scene.me, **facts, kinds=[Kind.KEY_EXPIRES])
 
 
