@@ -232,11 +232,18 @@ class ImportForm(forms.Form):
             self.is_windows_1252 = key_text.is_windows_1252(content)
             encoding = "cp1252" if self.is_windows_1252 else "utf-8-sig"
         try:
-            return str(content, encoding).replace("\0", "")
+            text = str(content, encoding)
         except UnicodeDecodeError:
             raise forms.ValidationError(
                 "The file is damaged UTF-8, or in another encoding. Save it as “CSV UTF-8” and try again."
             ) from None
+        before, found, _ = text.partition("\0")
+        if found:
+            raise forms.ValidationError(
+                f"Line {before.count(chr(10)) + 1} contains the character NUL, which no name has. Remove "
+                "it, or save the table as “CSV UTF-8” again."
+            )
+        return text
 
 
 class FindForm(forms.Form):

@@ -123,6 +123,7 @@ def test_line_numbers_are_the_files(admin):
         (b"name,owner\nx,y", "The columns expires, purpose, scopes are missing"),
         (f"{HEADER},name\n{GOOD},x".encode(), "appears twice"),
         (b'name,owner,expires,purpose,scopes\n"unended', "is not CSV"),
+        (f"{HEADER}\n{GOOD}\nNight\0ly,x".encode(), "Line 3 contains the character NUL"),
         ("name,owner,expires,purpose,scopes\nNächtlich für “Zoë”".encode()[:-4], "is damaged UTF-8"),
         (b"name,owner,expires,purpose,scopes\nN\x81chtlich", "in another encoding"),
         (b"name,owner,expires,purpose,scopes\n" + b"x" * LARGEST, "larger than 2 MB"),

@@ -17,7 +17,7 @@ from django.views.decorators.debug import sensitive_variables
 from keys.actions.factors.ask import grace_ends
 from keys.actions.factors.use import use_code
 from keys.actions.keys.delete import delete_key
-from keys.actions.people import sign_in
+from keys.actions.people import sign_in, throttle
 from keys.management.for_people import CommandForPeople
 from keys.models import ApiKey, User
 from keys.models.factor import APP, METHODS, has_factor
@@ -81,9 +81,10 @@ def _signed_in(email: str) -> Actor:
     """Return the person if the password is right, and record that they proved who they are, or did not."""
     user = User.objects.filter(email=email).first()
     password = getpass(f"Password of {email} (not shown): ") if sys.stdin.isatty() else _line("")
-    if user is None or not user.check_password(password):
+    if not _is_right(user, password):
         sign_in.record_failure(email, Event.IDENTITY_CONFIRMED, ip="", browser=BROWSER)
         raise CommandError("The email or the password is wrong. Nothing was deleted.")
+    assert user is not None
     if reason := sign_in.why_refused(user):
         sign_in.record_refused(user, reason, ip="", browser=BROWSER)
         raise CommandError("This person may not sign in to the portal. Nothing was deleted.")
@@ -92,6 +93,21 @@ def _signed_in(email: str) -> Actor:
     for method in filter(None, ("password", factor)):
         sign_in.record_confirmation(actor, method=method)
     return actor
+
+
+@sensitive_variables()
+def _is_right(user: User | None, password: str) -> bool:
+    """Return whether the password is right. Wrong ones count together with those on the pages."""
+    if user is None:
+        return False
+    attempt = throttle.admit_confirmation(user.pk)
+    if attempt is None:
+        raise CommandError("There were too many wrong passwords. Wait a minute. Nothing was deleted.")
+    with attempt:
+        is_right = user.check_password(password)
+        if is_right:
+            attempt.give_back()
+    return is_right
 
 
 @sensitive_variables()

@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from keys.actions.keys.revoke import revoke_key
+from keys.actions.people.throttle import CONFIRMATION
 from keys.models import ApiKey, User
 from keys.rules.lifecycle import State
 from tests.cast import a_key, a_live_key
@@ -64,6 +65,14 @@ def test_nothing_is_deleted_without_each_check(delete, declared, email, lines, s
         delete(str(declared.pk), email, *lines)
     declared.refresh_from_db()
     assert declared.state == State.HELD
+
+
+def test_guesses_are_limited_together_with_those_on_the_pages(delete, declared):
+    for _ in range(CONFIRMATION.burst):
+        with pytest.raises(CommandError, match="The email or the password is wrong"):
+            delete(str(declared.pk), "admin@contenzilla.example", "wrong", "Payroll")
+    with pytest.raises(CommandError, match="There were too many wrong passwords"):
+        delete(str(declared.pk), "admin@contenzilla.example", PASSWORD, "Payroll")
 
 
 def test_a_person_with_a_second_factor_needs_it_here_too(delete, declared, cast, browser_of):
