@@ -23,7 +23,7 @@ from keys.tlog.state_files import path_of
 
 MIDDLE = 100_000
 FLAT = 1.10
-TIMES_EMPTY = 5.0
+TIMES_EMPTY = 9.0
 
 
 def main() -> None:

@@ -52,7 +52,7 @@ def test_a_webhook_is_added_and_its_secret_shown_once(browser_of, cast):
         ({"url": "http://hooks.example/"}, "begins with https://"),
         ({"url": "https://ada:pw@hooks.example/"}, "without a user name"),
         ({"url": "https://hooks.example:x/"}, "This is not an address."),
-        ({"url": "https://no-such-host.invalid/"}, "The name no-such-host.invalid is not known."),
+        ({"url": "https://nowhere.example/"}, "The name nowhere.example is not known."),
         ({"name": " "}, "Enter a name"),
         ({"kinds": []}, "Choose at least one kind"),
         ({"name": "Taken"}, "Another channel has this name."),
