@@ -66,6 +66,6 @@ def test_input_that_cannot_be_used_is_refused_beside_its_field(browser_of, wrong
 
 def test_an_address_in_a_private_network_is_refused(browser_of, cast, settings):
     settings.PORTAL_CHANNELS_PRIVATE = False
-    page = browser_of("owner").post(f"{PAGE}add/", filled(url="https://10.1.2.3/in"))
-    assert "10.1.2.3 has the address 10.1.2.3, which is not public." in text(page)
+    page = browser_of("owner").post(f"{PAGE}add/", filled(url="https://127.0.0.9/in"))
+    assert "127.0.0.9 has the address 127.0.0.9, which is not public." in text(page)
     assert not Channel.objects.exists()
