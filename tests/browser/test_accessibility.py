@@ -190,13 +190,16 @@ STATES: dict[str, tuple[Callable[[Page], Any], int]] = {
 
 
 LIKE_ANOTHER = {
+    "import": "import, dry run",
     "inventory": "inventory, a menu is open",
     "inventory, no match": "inventory, invalid filter",
     "wizard, step 1": "wizard, step 1 with errors",
     "wizard, custom expiry": "wizard, step 1 with errors",
+    "wizard, step 2": "wizard, step 2 with an error",
     "activity, invalid filter": "inventory, invalid filter",
     "register": "register, invalid",
     "no such page": "no such key",
+    "change password": "reauthenticate",
     "sign out": "reauthenticate",
 }
 """States that only ``make nightly`` looks over, because the other page shows the same elements."""
