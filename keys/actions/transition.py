@@ -9,11 +9,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from keys.actions.lineage.advance import follow_key
+from keys.actions.notifications.settle import settle
 from keys.audit import log
 from keys.models import ApiKey
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
-from keys.rules.lifecycle import TRANSITIONS, State, Transition, due_at
+from keys.rules.lifecycle import PHASE, TRANSITIONS, Phase, State, Transition, due_at
+from keys.rules.notifications import Kind
 from keys.rules.permissions import Actor
 
 
@@ -57,6 +59,8 @@ def transition(
         if rows.update(**columns) != 1:
             raise Conflict("This key has just been changed. Reload the page and try again.")
         log.append(event, actor=actor, key=key, outcome=outcome, reason=reason, **details)
+        if PHASE[target] == Phase.REMOVED:
+            settle(Kind.ROTATION_DUE, Kind.REMOVAL_DUE, key=key)
         if key.lineage is not None:
             follow_key(key)
     for name, value in columns.items():

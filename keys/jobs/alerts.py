@@ -13,6 +13,7 @@ from django.utils import timezone
 from keys.audit.results import is_changed_alert, seal_of_alert
 from keys.jobs.mails import send_mail
 from keys.models import Alert
+from keys.rules.formatting import in_utc
 from keys.selectors.health.alert_kinds import ActiveAlert, AlertKind
 from keys.selectors.health.alerts import active_alerts
 from keys.selectors.health.audit_log import audit_health
@@ -131,11 +132,11 @@ def _subject(new: Sequence[Alert], ended: Sequence[Alert]) -> str:
 
 def _describe_new(row: Alert, alert: ActiveAlert) -> str:
     return (
-        f"{alert.heading}, since {row.since:%d %B %Y, %H:%M} UTC.\n{alert.words}\n"
+        f"{alert.heading}, since {in_utc(row.since)}.\n{alert.words}\n"
         f"What to do: {alert.advice}\n{settings.PORTAL_URL}{alert.path}"
         + (f"\nThe steps: {settings.PORTAL_URL}{alert.help}" if alert.help else "")
     )
 
 
 def _describe_ended(row: Alert) -> str:
-    return f"Resolved on {row.until:%d %B %Y, %H:%M} UTC: {AlertKind(row.kind).heading}.\n{row.words}"
+    return f"Resolved on {in_utc(row.until)}: {AlertKind(row.kind).heading}.\n{row.words}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import timedelta
 
 from django.conf import settings
@@ -10,16 +11,19 @@ from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
 
-from keys.actions.notifications.notify import notify
+from keys.actions.notifications.notify import notify, queue_mail
 from keys.jobs.reminders import BATCH, DELETED, forget_forged, mail_people, note_sent
-from keys.models import ApiKey, AuditEvent, Reminder
+from keys.models import ApiKey, AuditEvent, Reminder, User
 from keys.rules.events import Event
+from keys.rules.formatting import in_utc
 from keys.rules.lifecycle import State
 from keys.rules.notifications import Kind
+from keys.rules.permissions import HIGHEST
 from keys.selectors.key.people_of_keys import COLUMNS, People, addresses, by_people, salutation, why_you
 
 TOLD_WITHIN = timedelta(days=2)
 """How long a mail server may be down. Older deletions are not told, such as those before an upgrade."""
+Deletion = tuple[ApiKey, AuditEvent | None]
 _BY_A_PERSON = (Event.KEY_DELETION_STARTED, Event.KEY_DELETED, Event.KEY_REMOVAL_DECLARED)
 
 
@@ -32,12 +36,10 @@ def tell_of_deletions() -> str:
     keys = lately.filter(~Exists(told)).select_related(*COLUMNS).order_by("removed_at")[:BATCH]
     mails = 0
     for people, deleted in by_people((key, (key, _deletion(key))) for key in keys).items():
-        others = [(key, event) for key, event in deleted if _is_news(people, event)]
         with transaction.atomic():
             note_sent([(key, DELETED) for key, _ in deleted], now)
-            if others and (people or addresses(people)):
-                _write(people, others)
-                mails += 1
+            for told, news in _news(people, deleted).items():
+                mails += _write(people, told, news)
     return f"deletions told: {mails}"
 
 
@@ -54,27 +56,46 @@ def _deletion(key: ApiKey) -> AuditEvent | None:
     return newest_first.filter(type=Event.KEY_DELETION_STARTED).first() or newest
 
 
-def _is_news(people: People, event: AuditEvent | None) -> bool:
-    """Return whether anybody but the person who deleted the key has to do with it."""
-    deleter = event.actor_id if event else None
-    return not people or any(person.pk != deleter for person in people)
+def _news(people: People, deleted: list[Deletion]) -> dict[People, list[Deletion]]:
+    """Return what to tell whom. Nobody is told of their own deletions.
+
+    If nobody is left who has to do with a key, the Owner and the Super Admins are told.
+    """
+    readers = people or tuple(User.objects.filter(is_active=True, role__in=HIGHEST).order_by("pk"))
+    found = defaultdict[People, list[Deletion]](list)
+    for key, event in deleted:
+        deleter = event.actor_id if event else None
+        found[tuple(one for one in readers if one.pk != deleter)].append((key, event))
+    return found
 
 
-def _write(people: People, deleted: list[tuple[ApiKey, AuditEvent | None]]) -> None:
-    parts = [salutation(people), *(_describe(key, event) for key, event in deleted), why_you(people)]
+def _write(people: People, told: People, deleted: list[Deletion]) -> bool:
+    """Tell ``told``, and mail those who get alerts if the keys have no people.
+
+    Return whether anybody was told.
+    """
+    named = told if people else ()
+    parts = [salutation(named), *(_describe(key, event) for key, event in deleted), why_you(named)]
     count = f"{len(deleted)} API keys were" if len(deleted) > 1 else "An API key was"
     subject = f"[{settings.CERBY_WORKSPACE}] {count} deleted"
-    mail_people(people, [Kind.KEY_DELETED], subject, "\n\n".join(filter(None, parts)) + "\n")
-    for key, event in deleted:
+    text = "\n\n".join(filter(None, parts)) + "\n"
+    deleters = {event.actor_email for _, event in deleted if event}
+    others = [address for address in addresses(()) if address not in deleters]
+    if people and told:
+        mail_people(told, [Kind.KEY_DELETED], subject, text)
+    elif not people and others:
+        queue_mail(others, subject, text)
+    for key, event in deleted if told else ():
         words = f"The API key “{key}” was deleted {_by_whom(event)}."
         path = reverse("keys:key", args=[key.pk])
-        notify(Kind.KEY_DELETED, words=words, path=path, to=people, key=key, mail=False)
+        notify(Kind.KEY_DELETED, words=words, path=path, to=told, key=key, mail=False)
+    return bool(told or (others and not people))
 
 
 def _describe(key: ApiKey, event: AuditEvent | None) -> str:
     assert key.removed_at is not None
     url = f"{settings.PORTAL_URL}{reverse('keys:key', args=[key.pk])}"
-    at = f"{key.removed_at:%d %B %Y, %H:%M} UTC"
+    at = in_utc(key.removed_at)
     return (
         f"Your key “{key}” was deleted {_by_whom(event)} on {at}. Software that used it has stopped working."
         f"\n{url}"

@@ -16,6 +16,7 @@ from keys.actions.notifications.notify import notify, queue_mail, without_muted
 from keys.audit.results import is_changed_reminder, seal_of_reminder
 from keys.models import ApiKey, Reminder
 from keys.rules.batches import batches
+from keys.rules.formatting import in_utc
 from keys.rules.lifecycle import UNCONFIRMED_AFTER, Phase, State
 from keys.rules.notifications import How, Kind
 from keys.selectors.key.people_of_keys import COLUMNS, People, addresses, by_people, salutation, why_you
@@ -116,7 +117,7 @@ def mail_people(people: People, kinds: Iterable[Kind], subject: str, text: str) 
 def _in_one_sentence(key: ApiKey, kind: str) -> str:
     if kind == UNSTORED:
         return f"Nobody has confirmed that “{key}” is stored."
-    return f"“{key}” expires on {key.expires_at:%d %B %Y, %H:%M} UTC."
+    return f"“{key}” expires on {in_utc(key.expires_at)}."
 
 
 def note_sent(due: Iterable[Due], now: datetime) -> None:
@@ -147,11 +148,11 @@ def _describe(key: ApiKey, kind: str) -> str:
             "confirm that; if not, delete it."
         )
         if not key.is_deleted_by_hand:
-            text += f" If it is not used, it will be removed on {key.due_at:%d %B %Y, %H:%M} UTC."
+            text += f" If it is not used, it will be removed on {in_utc(key.due_at)}."
     else:
         entered = ", as entered in the portal" if key.is_deleted_by_hand else ""
         text = (
-            f"“{key}” expires on {key.expires_at:%d %B %Y, %H:%M} UTC{entered}. Software that uses it "
+            f"“{key}” expires on {in_utc(key.expires_at)}{entered}. Software that uses it "
             "then stops working. Rotate the key: a new one replaces it, and both work for a while."
         )
         url = f"{url}\n{settings.PORTAL_URL}{reverse('keys:rotate', args=[key.pk])}"

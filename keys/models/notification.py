@@ -59,6 +59,11 @@ class InboxItem(models.Model):
     def __str__(self) -> str:
         return f"{self.notification} for {self.user}"
 
+    @property
+    def may_finish(self) -> bool:
+        """Return whether the person may mark it as done."""
+        return self.done_at is not None or not Kind(self.notification.kind).ends_with_its_act
+
 
 class NotificationChoice(models.Model):
     """How a person wants to get the notifications of one kind, if not in the portal and by mail."""

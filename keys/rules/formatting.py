@@ -36,6 +36,12 @@ def exact(moment: datetime) -> str:
     return f"{local.day} {local:%B %Y, %H:%M:%S %Z}"
 
 
+def in_utc(moment: datetime) -> str:
+    """Return ``3 November 2026, 14:05 UTC``, for mails."""
+    at = moment.astimezone(UTC)
+    return f"{at.day} {at:%B %Y, %H:%M} UTC"
+
+
 def short(moment: datetime) -> str:
     """Return ``30 Nov 12:03`` in the reader's time zone, with the year if it is another one."""
     local = in_local_time(moment)

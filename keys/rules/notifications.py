@@ -16,6 +16,7 @@ class Kind(enum.StrEnum):
     ROTATION_DUE = "rotation.due"
     ROTATION_MOVED = "rotation.moved"
     PERSON_LEFT = "person.left"
+    REMOVAL_DUE = "removal.due"
     REACH_GROWN = "reach.grown"
     FACTORS_RESET = "account.factors-reset"
     CHANNEL_DISABLED = "channel.disabled"
@@ -39,6 +40,11 @@ class Kind(enum.StrEnum):
     def may_mute(self) -> bool:
         return _TABLE[self].may_mute
 
+    @property
+    def ends_with_its_act(self) -> bool:
+        """Whether only the act that it asks for ends the task. Nobody can mark it as done."""
+        return self in (Kind.PERSON_LEFT, Kind.REMOVAL_DUE)
+
 
 class _Row(NamedTuple):
     label: str
@@ -60,6 +66,9 @@ _TABLE: dict[Kind, _Row] = {
     Kind.ROTATION_MOVED: _Row("A rotation takes a step", "A rotation has taken a step", False, True),
     Kind.PERSON_LEFT: _Row(
         "API keys of a person who left wait for a decision", "A person has left", True, True
+    ),
+    Kind.REMOVAL_DUE: _Row(
+        "An API key of a person who left waits to be deleted", "An API key waits to be deleted", True, True
     ),
     Kind.REACH_GROWN: _Row("An API key reaches more than before", "An API key reaches more", False, True),
     Kind.FACTORS_RESET: _Row(

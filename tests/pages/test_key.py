@@ -47,14 +47,14 @@ def facts(response) -> dict[str, str]:
 
 
 def switches(response) -> dict[str, tuple[str | None, bool]]:
-    """Return for each scope its state, and whether its switch is enabled."""
-    return {
-        words(the(response, id=str(attribute(switch, "aria-labelledby")))): (
-            attribute(switch, "aria-checked"),
-            ("disabled", None) not in switch.attributes,
-        )
-        for switch in elements(response, "button", role="switch")
-    }
+    """Return for each scope its state, and whether it is a switch or only a word."""
+    found = {}
+    names = [one for one in elements(response, "b") if str(attribute(one, "id")).startswith("name-")]
+    for name in names:
+        shown = the(response, id=str(attribute(name, "id")).replace("name", "switch"))
+        state = attribute(shown, "aria-checked") or {"On": "true", "Off": "false"}[words(shown)]
+        found[words(name)] = state, attribute(shown, "role") == "switch"
+    return found
 
 
 def turn(browser, key, scope: str, on: bool, **more):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils import timezone
 
 from keys.models import InboxItem
-from keys.rules.errors import NotFound
+from keys.rules.errors import Conflict, NotFound
 from keys.rules.permissions import Actor
 
 AT_ONCE = 1000
@@ -16,10 +16,13 @@ def finish(actor: Actor, item_id: int) -> InboxItem:
     """Mark one item as done. Raises ``NotFound`` if it is not in the actor's inbox.
 
     This changes nothing but the inbox: a task's key or request stays as it is. So it is not recorded.
+    Raises ``Conflict`` for a task that only the act itself ends, such as a decision about a leaver's keys.
     """
     item = InboxItem.objects.select_related("notification").filter(pk=item_id, user_id=actor.user_id).first()
     if item is None:
         raise NotFound("There is no such item in your inbox.")
+    if not item.may_finish:
+        raise Conflict("This task ends when what it asks for is done. Open it to do that.")
     InboxItem.objects.filter(pk=item.pk).exclude(state=DONE).update(state=DONE, done_at=timezone.now())
     return item
 

@@ -8,14 +8,21 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from keys.actions.leavers.tell import settle_decided, tell_admins_of_red, tell_assigned
+from keys.actions.leavers.tell import (
+    ask_to_delete,
+    ask_to_rotate,
+    settle_decided,
+    tell_admins_of_red,
+    tell_assigned,
+)
 from keys.audit import log
-from keys.models import ApiKey, LeaverPlan, User
+from keys.models import ApiKey, LeaverPlan, Notification, User
 from keys.rules.events import Event
 from keys.rules.lifecycle import Phase
+from keys.rules.notifications import Kind
 
 AT_ONCE = 500
 _PEOPLE = ("owner", "accountable", "backup")
@@ -29,6 +36,7 @@ def assign_tasks() -> str:
         opened += _open(key, now)
     for plan in _to_decide_again()[:AT_ONCE]:
         opened += _open(plan.key, now)
+    _carry_out_plans()
     tell_admins_of_red(now)
     return f"Tasks for keys of people who left: {opened}"
 
@@ -68,6 +76,38 @@ def _to_decide_again() -> QuerySet[LeaverPlan]:
     live = Q(key__phase=Phase.LIVE, key__expires_at__gt=timezone.now(), key__owner_left_at__isnull=False)
     plans = LeaverPlan.objects.filter(live, passed | gone)
     return plans.select_related(*(f"key__{name}" for name in _PEOPLE))
+
+
+def _carry_out_plans() -> None:
+    """Ask for the rotations and deletions that were planned, with one mail to each person for each leaver.
+
+    The next owner is asked at once if the owner had left when the plan was made.
+    """
+    mailed = set[tuple[int, int | None]]()
+    for plan in [*_not_asked("rotate", Kind.ROTATION_DUE), *_not_asked("remove", Kind.REMOVAL_DUE)]:
+        with transaction.atomic():
+            same = {"decision": plan.decision, "to": plan.to_id, "decided_at": plan.decided_at}
+            if not LeaverPlan.objects.select_for_update().filter(pk=plan.pk, **same).exists():
+                continue  # somebody has changed the plan meanwhile
+            mail = (plan.person_id, plan.to_id) not in mailed
+            if plan.to is not None:
+                ask_to_rotate(plan.key, plan.to, mail=mail)
+            else:
+                ask_to_delete(plan.key, mail=mail)
+        mailed.add((plan.person_id, plan.to_id))
+
+
+def _not_asked(decision: str, kind: Kind) -> list[LeaverPlan]:
+    """Return decided plans about which nobody was asked since the plan was made and the owner left."""
+    asked = Notification.objects.filter(
+        kind=kind,
+        key=OuterRef("pk"),
+        person=OuterRef("person"),
+        at__gte=OuterRef("decided_at"),
+    ).filter(at__gte=OuterRef("key__owner_left_at"))
+    live = Q(key__phase=Phase.LIVE, key__expires_at__gt=timezone.now(), key__owner_left_at__isnull=False)
+    plans = LeaverPlan.objects.filter(live, ~Exists(asked), decision=decision, person=F("key__owner"))
+    return list(plans.select_related("to", "key__owner").order_by("pk")[:AT_ONCE])
 
 
 def _open(key: ApiKey, now: datetime) -> bool:

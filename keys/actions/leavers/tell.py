@@ -51,20 +51,38 @@ def settle_decided(leaver_id: int) -> None:
 def tell_next_owner(keys: list[ApiKey], to: User | None) -> None:
     """Tell ``to`` which keys of somebody who has left they are to rotate, with one mail for all of them.
 
-    A former plan for these keys no longer asks anybody for a rotation. Call it in the plan's transaction.
+    A former plan for these keys no longer asks anybody for anything. Call it in the plan's transaction.
     """
     left = [key for key in keys if key.owner_left_at is not None]
     for number, key in enumerate(left):
-        settle(Kind.ROTATION_DUE, key=key)
+        settle(Kind.ROTATION_DUE, Kind.REMOVAL_DUE, key=key)
         if to is not None:
-            notify(
-                Kind.ROTATION_DUE,
-                words=f"{key.owner_name} has left. Rotate “{named(key.name)}”, so that it acts as you.",
-                path=reverse("keys:rotate", args=[key.pk]),
-                to=[to],
-                key=key,
-                mail=number == 0,
-            )
+            ask_to_rotate(key, to, mail=number == 0)
+
+
+def ask_to_rotate(key: ApiKey, to: User, *, mail: bool) -> None:
+    notify(
+        Kind.ROTATION_DUE,
+        words=f"{key.owner_name} has left. Rotate “{named(key.name)}”, so that it acts as you.",
+        path=reverse("keys:rotate", args=[key.pk]),
+        to=[to],
+        key=key,
+        person=key.owner,
+        mail=mail,
+    )
+
+
+def ask_to_delete(key: ApiKey, *, mail: bool) -> None:
+    """Ask every admin to delete ``key``, as planned. The deletion settles the task for all."""
+    notify(
+        Kind.REMOVAL_DUE,
+        words=f"{key.owner_name} has left. Delete “{named(key.name)}”, as planned.",
+        path=reverse("keys:key-delete", args=[key.pk]),
+        to=_admins(),
+        key=key,
+        person=key.owner,
+        mail=mail,
+    )
 
 
 def tell_admins_of_red(now: datetime) -> None:

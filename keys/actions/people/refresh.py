@@ -14,12 +14,14 @@ from django.utils import timezone
 
 from keys import cerby
 from keys.actions.dropped import note_dropped
+from keys.actions.notifications.settle import settle
 from keys.audit import log
 from keys.evidence.logged_people import logged_person
 from keys.models import ApiKey, User
 from keys.rules.batches import batches
 from keys.rules.errors import CerbyInDoubt, CerbyNotFound
 from keys.rules.events import Event
+from keys.rules.notifications import Kind
 from keys.rules.permissions import Actor, Role
 
 AT_ONCE = 500
@@ -203,6 +205,8 @@ def _changes(before: dict[str, str], after: dict[str, str]) -> dict[str, Any]:
 def _update_keys(user: User) -> None:
     """Update the copies of a person's columns that each of their keys has for its lists."""
     ApiKey.objects.filter(owner=user).update(owner_left_at=user.left_at, **ApiKey.owner_columns(user))
+    if user.left_at is None:
+        settle(Kind.ROTATION_DUE, Kind.REMOVAL_DUE, person=user)
     ApiKey.objects.filter(accountable=user).update(**ApiKey.accountable_columns(user))
 
 

@@ -11,6 +11,7 @@ from keys.management.for_people import CommandForPeople
 from keys.oidc.checkup import Finding, check_up
 from keys.oidc.client import redirect_address
 from keys.oidc.provider import provider_if_known
+from keys.rules.formatting import in_utc
 from keys.selectors.sso.link import newest_step_up
 
 MARKS = {True: "ok", False: "PROBLEM", None: "unknown"}
@@ -48,7 +49,7 @@ def auth_time() -> Finding:
     )
     if seen is not None:
         at, is_missing = seen
-        when = f"{at:%d %B %Y, %H:%M} UTC"
+        when = in_utc(at)
         if is_missing:
             return Finding(None, "auth_time", f"It was missing in the confirmation of {when}. {instead}")
         return Finding(True, "auth_time", f"The confirmation of {when} had it.")

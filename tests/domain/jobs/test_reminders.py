@@ -61,7 +61,7 @@ def test_each_owner_gets_one_mail_with_keys_times_and_links(cast):
     letter = letters[email_of("admin")]
     assert letter.subject == "[contenzilla] 2 API keys need your attention"
     assert re.findall("“(.+?)”", str(letter.body)) == ["Nightly", "Weekly"]
-    assert f"expires on {first.expires_at:%d %B %Y, %H:%M} UTC" in letter.body
+    assert f"expires on {first.expires_at.day} {first.expires_at:%B %Y, %H:%M} UTC" in letter.body
     assert f"http://testserver/keys/{first.pk}/" in letter.body
 
 
@@ -217,6 +217,18 @@ def test_nobody_is_told_of_their_own_deletion_or_an_old_one(cast):
     old = deleted(cast.user, name="Old")
     ApiKey.objects.filter(pk=old.pk).update(removed_at=timezone.now() - 3 * DAY)
     assert tell_of_deletions() == "deletions told: 0"
+
+
+def test_of_the_people_of_a_key_the_one_who_deleted_it_is_not_told(cast, settings):
+    of(deleted(cast.user, name="Shared", **ApiKey.accountable_columns(cast.admin)), cast.admin)
+    settings.PORTAL_ALERT_EMAILS = ()
+    nobodys = deleted(cast.guest, name="Nobody's", **ApiKey.accountable_columns(None))
+    User.objects.filter(pk=cast.guest.pk).update(left_at=timezone.now())
+    of(nobodys, cast.owner)
+    assert tell_of_deletions() == "deletions told: 2"
+    assert {tuple(letter.to) for letter in mail.outbox} == {(email_of("user"),), (cast.super_admin.email,)}
+    told = InboxItem.objects.values_list("user", flat=True)
+    assert set(told) == {cast.user.pk, cast.super_admin.pk}
 
 
 @pytest.mark.parametrize(("by_timer", "said"), [(True, "by the portal itself"), (False, "in Cerby, outside")])

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from keys.actions.keys.delete import delete_key
 from keys.actions.leavers import assign
 from keys.actions.leavers.assign import assign_tasks
 from keys.actions.leavers.plan import plan_keys
@@ -75,6 +76,9 @@ def test_a_task_of_any_admin_waits_for_every_admin_until_one_decides(cast, works
     leaves(workspace, "guest")
     waiting = InboxItem.objects.filter(state="task")
     assert {item.user for item in waiting} == {cast.owner, cast.super_admin, cast.admin}
+    browser, mine = signed_in(cast.admin), waiting.get(user=cast.admin)
+    assert browser.post(f"/inbox/{mine.pk}/done/").status_code == 409
+    assert "Mark as done" not in browser.get("/inbox/").content.decode()
     plan_keys(actor(cast.admin), cast.guest.pk, [key.pk], Plan(LeaverPlan.Decision.REMOVE))
     assert not waiting.all().exists()
 
@@ -83,7 +87,7 @@ def test_departures_are_polled_so_often_that_somebody_has_the_task_within_twenty
     assert JOBS["people"].every + JOBS["leavers"].every < timedelta(minutes=20)
 
 
-def test_a_plan_made_before_leaves_no_task(cast, workspace):
+def test_a_plan_made_before_asks_those_who_must_act_on_the_day_and_nobody_to_decide(cast, workspace):
     keys = [a_key(cast.guest) for _ in range(3)]
     plans = [
         Plan("rotate", to=cast.super_admin.email),
@@ -94,9 +98,22 @@ def test_a_plan_made_before_leaves_no_task(cast, workspace):
         assert plan_keys(actor(cast.admin), cast.guest.pk, [key.pk], plan) == 1
         assert plan_keys(actor(cast.admin), cast.guest.pk, [key.pk], plan) == 0, "nothing is new"
     leaves(workspace, "guest")
+    assign_tasks()
     assert tasks(cast.admin, cast.owner) == [0, 0]
+    rotate, delete = f"/keys/{keys[0].pk}/rotate/", f"/keys/{keys[1].pk}/delete/"
+    assert sorted(link for _, link in inbox(cast.super_admin)) == sorted([rotate, delete])
+    assert [link for _, link in inbox(cast.admin)] == [delete]
+    assert inbox(cast.guest) == inbox(cast.user) == [], "nobody is asked about a key that is kept"
+    plan_keys(actor(cast.admin), cast.guest.pk, [keys[0].pk], Plan("remove"))
+    assign_tasks()
+    assert [len(inbox(person)) for person in (cast.super_admin, cast.admin)] == [2, 2]
+    delete_key(actor(cast.admin), keys[0].pk)
+    assert [link for _, link in inbox(cast.super_admin)] == [delete]
+    workspace.sandbox.set_person(workspace.ids["guest"], status="live")
+    read_everyone()
+    assert inbox(cast.super_admin) == [], "the owner is back"
     events = AuditEvent.objects.filter(type="key:plan").order_by("id")
-    assert [event.details["decision"] for event in events] == ["rotate", "remove", "keep"]
+    assert [event.details["decision"] for event in events] == ["rotate", "remove", "keep", "remove"]
     assert said_by(events[0])["to"] == {"id": str(cast.super_admin.pk), "email": cast.super_admin.email}
 
 
