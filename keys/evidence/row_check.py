@@ -1,4 +1,4 @@
-"""Find rows of keys, people, links, second factors and grants that contradict the audit log.
+"""Find rows of keys, people, links, second factors, grants and plans that contradict the audit log.
 
 Each action changes a row and appends its event in one transaction, so replaying the events gives the row.
 A difference means that somebody changed the database without the portal. Values that no event has, because
@@ -16,6 +16,7 @@ from django.db.models import Exists, OuterRef
 
 from keys.evidence.contradiction import Contradiction
 from keys.evidence.factor_rows import changed_factors
+from keys.evidence.leaver_rows import changed_plans, changed_reach
 from keys.evidence.logged_facts import lacks_fingerprint, wrong_facts
 from keys.evidence.logged_keys import LoggedKey, logged_keys
 from keys.evidence.logged_links import changed_links
@@ -59,6 +60,8 @@ def contradictions(partly: Counter[str] | None = None) -> Iterator[Contradiction
     yield from changed_people()
     yield from changed_links()
     yield from changed_factors()
+    yield from changed_plans()
+    yield from changed_reach()
     yield from _changed_quarantine()
 
 

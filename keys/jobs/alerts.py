@@ -139,4 +139,5 @@ def _describe_new(row: Alert, alert: ActiveAlert) -> str:
 
 
 def _describe_ended(row: Alert) -> str:
+    assert row.until is not None
     return f"Resolved on {in_utc(row.until)}: {AlertKind(row.kind).heading}.\n{row.words}"

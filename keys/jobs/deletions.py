@@ -38,8 +38,8 @@ def tell_of_deletions() -> str:
     for people, deleted in by_people((key, (key, _deletion(key))) for key in keys).items():
         with transaction.atomic():
             note_sent([(key, DELETED) for key, _ in deleted], now)
-            for told, news in _news(people, deleted).items():
-                mails += _write(people, told, news)
+            for readers, news in _news(people, deleted).items():
+                mails += _write(people, readers, news)
     return f"deletions told: {mails}"
 
 
@@ -57,7 +57,7 @@ def _deletion(key: ApiKey) -> AuditEvent | None:
 
 
 def _news(people: People, deleted: list[Deletion]) -> dict[People, list[Deletion]]:
-    """Return what to tell whom. Nobody is told of their own deletions.
+    """Return what to tell whom. People are not told about deletions that they made.
 
     If nobody is left who has to do with a key, the Owner and the Super Admins are told.
     """

@@ -147,7 +147,7 @@ def _describe(key: ApiKey, kind: str) -> str:
             f"“{key}” was {seen}, but nobody has confirmed that it is stored. If you have stored it, "
             "confirm that; if not, delete it."
         )
-        if not key.is_deleted_by_hand:
+        if key.due_at is not None and not key.is_deleted_by_hand:
             text += f" If it is not used, it will be removed on {in_utc(key.due_at)}."
     else:
         entered = ", as entered in the portal" if key.is_deleted_by_hand else ""

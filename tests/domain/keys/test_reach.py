@@ -12,6 +12,7 @@ from django.utils import timezone
 from keys.actions.reach import count
 from keys.actions.reach.accept import accept_reach
 from keys.actions.reach.count import count_reach
+from keys.evidence.leaver_rows import changed_reach
 from keys.jobs.schedule import JOBS, make_rows
 from keys.jobs.tasks import reach as reach_job
 from keys.models import ApiKey, AuditEvent, CredentialRefusal, Delivery, InboxItem, PeriodicJob, Reach
@@ -104,6 +105,7 @@ def test_growth_is_a_finding_with_an_event_until_a_person_accepts_it(cast, works
     key, other = a_key(cast.user, **READS_SECRETS), a_key(cast.user, scopes=["read:items:accounts"])
     count_reach()
     assert not grew(key)
+    key.refresh_from_db()
     own(workspace, "user", secrets=2)
     counted_again()
     counted_again()
@@ -112,8 +114,16 @@ def test_growth_is_a_finding_with_an_event_until_a_person_accepts_it(cast, works
     assert event.key_id == key.pk
     assert event.details["grown"] == {"secrets": 2}
     assert event.details["reach"]["secrets"] == 3
+    assert list(changed_reach()) == []
+    ApiKey.objects.filter(pk=key.pk).update(reach_since=timezone.now())
+    ApiKey.objects.filter(pk=other.pk).update(reach_grew_at=timezone.now())
+    assert {words.split(":")[0] for _, words in changed_reach()} == {
+        f"API key {one.pk}" for one in (key, other)
+    }
+    ApiKey.objects.filter(pk=key.pk).update(reach_since=key.reach_since)
+    ApiKey.objects.filter(pk=other.pk).update(reach_grew_at=None)
     accept_reach(actor(cast.admin), key.pk)
-    assert not grew(key)
+    assert (grew(key), list(changed_reach())) == (False, [])
     counted_again()
     assert not grew(key)
     [accepted] = AuditEvent.objects.filter(type="key:reach-accept")

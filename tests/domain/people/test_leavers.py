@@ -12,6 +12,8 @@ from keys.actions.leavers import assign
 from keys.actions.leavers.assign import assign_tasks
 from keys.actions.leavers.plan import plan_keys
 from keys.actions.people.refresh_all import read_everyone
+from keys.evidence.leaver_rows import changed_plans
+from keys.evidence.row_check import contradictions
 from keys.jobs.schedule import JOBS
 from keys.models import ApiKey, AuditEvent, Delivery, InboxItem, LeaverPlan, User
 from keys.rules.errors import Conflict, Invalid, NotAllowed, NotFound
@@ -81,6 +83,26 @@ def test_a_task_of_any_admin_waits_for_every_admin_until_one_decides(cast, works
     assert "Mark as done" not in browser.get("/inbox/").content.decode()
     plan_keys(actor(cast.admin), cast.guest.pk, [key.pk], Plan(LeaverPlan.Decision.REMOVE))
     assert not waiting.all().exists()
+
+
+def test_a_plan_that_somebody_changes_in_the_database_contradicts_the_log(cast, workspace):
+    planned, invented, opened, lost = (a_key(cast.guest) for _ in range(4))
+    for key in (planned, lost):
+        plan_keys(actor(cast.admin), cast.guest.pk, [key.pk], Plan("rotate", to=cast.super_admin.email))
+    plans = LeaverPlan.objects
+    plans.create(key=invented, person=cast.guest, decision="remove", decided_by=cast.admin)
+    assert [one.words for one in changed_plans()] == [
+        f"API key {invented.pk}: it has a plan in case its owner leaves, and no event recorded it."
+    ]
+    plans.filter(pk=invented.pk).delete()
+    leaves(workspace, "guest")
+    assert list(changed_plans()) == [], "the task for the key without a plan is as it was recorded"
+    plans.filter(pk=planned.pk).update(to=cast.owner, decided_by=cast.owner)
+    plans.filter(pk=opened.pk).update(decision="keep", until=timezone.localdate())
+    plans.filter(pk=lost.pk).delete()
+    found = [one.words for one in changed_plans()]
+    assert [sum(str(key.pk) in words for words in found) for key in (planned, opened, lost)] == [2, 2, 1]
+    assert set(found) <= {one.words for one in contradictions()}
 
 
 def test_departures_are_polled_so_often_that_somebody_has_the_task_within_twenty_minutes():
