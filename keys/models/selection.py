@@ -17,9 +17,10 @@ class Selection(models.Model):
     """A frozen list of keys, and the bulk action on it, of which there is at most one.
 
     ``query``: the query string of the inventory page on which the keys were selected. ``filter``: its filter
-    in words. ``has_more``: more keys matched than a list can hold. ``asks``: what the person entered for the
-    action. ``stopped_at``: when the action was told to stop, by the person or, with ``stop_reason``, by the
-    portal. ``ip`` and ``browser`` belong to the request that started it.
+    in words. ``count``: the number of keys, 0 until the whole list is written. ``has_more``: more keys
+    matched than a list can hold. ``asks``: what the person entered for the action. ``stopped_at``: when the
+    action was told to stop, by the person or, with ``stop_reason``, by the portal. ``ip`` and ``browser``
+    belong to the request that started it.
     """
 
     KEPT = timedelta(hours=24)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 MOST_KEYS = 10_000
-"""A list is not longer, so that freezing it costs at most a second."""
+"""A list is not longer, so that freezing it takes about a second."""
 MOST_DELETED = 50
 TYPED_ABOVE = 10
 """To delete more keys, a person types their number."""

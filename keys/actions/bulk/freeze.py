@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from django.utils import timezone
@@ -27,6 +26,8 @@ NOTHING = "No key is selected, so nothing was done. Select at least one key firs
 LISTS_KEPT = 20
 """A person's older lists without an action are deleted."""
 AT_ONCE = 500
+WRITTEN_AT_ONCE = 2000
+"""Keys in one transaction. On SQLite, nobody else can write meanwhile."""
 PAUSE = 0.1
 """Seconds between two transactions: a writer that waits for SQLite looks that often if it is its turn."""
 LONGEST_ADDRESS = 4000
@@ -87,30 +88,39 @@ def _freeze(
     wanted: InventoryFilter,
     purposes: dict[UUID, str] | None = None,
 ) -> Selection:
+    """Write the list. Others may write after each ``WRITTEN_AT_ONCE`` keys.
+
+    Its count stays 0 until it is whole, and nobody finds it before. If this breaks off, ``_make_room`` or
+    ``forget_old_selections`` deletes the rest.
+    """
     if not rows:
         raise Invalid(NOTHING)
     kept = rows[:MOST_KEYS]
     _make_room(actor)
-    with transaction.atomic():
-        selection = Selection.objects.create(
-            user_id=actor.user_id,
-            made_at=timezone.now(),
-            query=_address(params),
-            filter=(wanted.in_words() if wanted.is_valid() else "")[:1000],
-            count=len(kept),
-            has_more=len(rows) > MOST_KEYS,
+    selection = Selection.objects.create(
+        user_id=actor.user_id,
+        made_at=timezone.now(),
+        query=_address(params),
+        filter=(wanted.in_words() if wanted.is_valid() else "")[:1000],
+        count=0,
+        has_more=len(rows) > MOST_KEYS,
+    )
+    items = (
+        SelectedKey(
+            selection=selection,
+            position=position,
+            key_id=row["pk"],
+            seen=seen(row),
+            purpose=(purposes or {}).get(row["pk"], ""),
         )
-        items = (
-            SelectedKey(
-                selection=selection,
-                position=position,
-                key_id=row["pk"],
-                seen=seen(row),
-                purpose=(purposes or {}).get(row["pk"], ""),
-            )
-            for position, row in enumerate(kept)
-        )
-        SelectedKey.objects.bulk_create(items, batch_size=AT_ONCE)
+        for position, row in enumerate(kept)
+    )
+    for number, some in enumerate(batches(items, WRITTEN_AT_ONCE)):
+        if number:
+            time.sleep(PAUSE)
+        SelectedKey.objects.bulk_create(some, batch_size=AT_ONCE)
+    selection.count = len(kept)
+    selection.save(update_fields=["count"])
     return selection
 
 

@@ -36,9 +36,13 @@ _ORDER = (Outcome.FAILED, Outcome.BY_HAND, Outcome.SKIPPED, Outcome.WORKING, Out
 
 
 def selection_for(actor: Actor, selection_id: UUID) -> Selection:
-    """Return the person's own list. Raise ``NotFound`` if it is another person's, or older than a day."""
+    """Return the person's own list.
+
+    Raise ``NotFound`` if it is another person's, is older than a day, or is not written to its end.
+    """
     since = timezone.now() - Selection.KEPT
-    found = Selection.objects.filter(pk=selection_id, user_id=actor.user_id, made_at__gt=since).first()
+    mine = Selection.objects.filter(user_id=actor.user_id, made_at__gt=since, count__gt=0)
+    found = mine.filter(pk=selection_id).first()
     if found is None:
         raise NotFound("There is no such list of selected keys. The portal keeps a list for 24 hours.")
     return found
