@@ -30,6 +30,7 @@ GRACE = {
     AlertKind.AUDIT_LOG: timedelta(minutes=5),
     AlertKind.ANCHOR_FAILS: timedelta(minutes=30),
     AlertKind.SIEM_FAILS: timedelta(minutes=30),
+    AlertKind.MAIL_FAILS: timedelta(minutes=30),
 }
 """Alerts that may resolve on their own are mailed only if they last this long."""
 

@@ -1,4 +1,4 @@
-"""Run steps in a loop that survives database outages and logs each outage once."""
+"""Run steps in a loop that survives database outages and errors: log each outage once, and back off."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import structlog
 from django.db import InterfaceError, OperationalError, close_old_connections
 
 LONGEST_PAUSE = 10.0
-"""Seconds. Pauses grow with the length of the outage up to this limit."""
+"""Seconds. Pauses grow up to this limit while the database is unavailable or a step fails."""
 
 logger = structlog.get_logger(__name__)
 
@@ -30,10 +30,12 @@ class OutageLoop:
     def repeat(
         self, step: Callable[[], None], *, every: float, failed: str, first_after: float | None = None
     ) -> None:
-        """Call ``step`` every so many seconds until stopped. Log errors other than outages as ``failed``."""
+        """Call ``step`` every so many seconds until stopped. Log errors other than outages as ``failed``.
+
+        Each error in a row doubles the pause, so that an error that stays does not fill the log.
+        """
         pause = every if first_after is None else first_after
         while not self.stop.wait(pause):
-            pause = every
             close_old_connections()
             try:
                 step()
@@ -42,7 +44,9 @@ class OutageLoop:
                     pause = max(every, self._note_away())
                 else:
                     logger.exception(failed)
+                    pause = max(every, min(LONGEST_PAUSE, pause * 2))
             else:
+                pause = every
                 self._note_back()
 
     def _note_away(self) -> float:

@@ -25,6 +25,7 @@ class AlertKind(enum.StrEnum):
     ROW_REPAIRED = "row-repaired"
     ANCHOR_FAILS = "anchor-fails"
     SIEM_FAILS = "siem-fails"
+    MAIL_FAILS = "mail-fails"
     ROLE_UNKNOWN = "role-unknown"
     VALUE_UNREADABLE = "value-unreadable"
     CREDENTIAL_REFUSED = "credential-refused"
@@ -54,6 +55,7 @@ _HEADINGS = {
     AlertKind.ROW_REPAIRED: "Somebody changed the database without the portal",
     AlertKind.ANCHOR_FAILS: "An anchor does not accept checkpoints",
     AlertKind.SIEM_FAILS: "A SIEM does not accept events",
+    AlertKind.MAIL_FAILS: "The mail server does not accept mails",
     AlertKind.ROLE_UNKNOWN: "Cerby names a role that the portal does not know",
     AlertKind.VALUE_UNREADABLE: "Cerby sent values that cannot be read",
     AlertKind.CREDENTIAL_REFUSED: "Cerby refuses the portal's own credential",

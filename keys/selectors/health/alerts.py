@@ -24,6 +24,7 @@ from keys.selectors.health.alert_kinds import ActiveAlert, AlertKind
 from keys.selectors.health.anchors import anchors_health
 from keys.selectors.health.audit_log import AuditHealth
 from keys.selectors.health.cerby_alerts import cerby_alerts
+from keys.selectors.health.mail_alerts import mail_alerts
 from keys.selectors.health.rotation_alerts import rotation_alerts
 from keys.selectors.health.safeguards import active_quarantine
 from keys.selectors.health.siem import siem_health
@@ -92,6 +93,7 @@ def active_alerts(now: datetime, audit: AuditHealth) -> list[ActiveAlert]:
         *_audit_log(audit, worker if missed or worker is WorkerState.STARTING else WorkerState.RUNNING),
         *_anchors(),
         *_siem(),
+        *mail_alerts(now),
     ]
 
 

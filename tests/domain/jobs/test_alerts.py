@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from keys.actions.audit.explain_damage import explain_damage
 from keys.actions.keys.claim import claim_key
+from keys.actions.notifications.notify import queue_mail
 from keys.actions.safeguards.quarantine import Cause, end_quarantine, start_quarantine
 from keys.audit.results import seal_of_alert
 from keys.audit.signer import sign
@@ -22,7 +23,7 @@ from keys.jobs.tasks import alerts as alerts_job
 from keys.jobs.tasks import anchor as anchor_job
 from keys.jobs.tasks import siem as siem_job
 from keys.jobs.tasks import verify as verify_job
-from keys.models import Alert, ApiKey, AuditEvent, Node, PeriodicJob, RevealGrant, Verification
+from keys.models import Alert, ApiKey, AuditEvent, Delivery, Node, PeriodicJob, RevealGrant, Verification
 from keys.rules.errors import Gone
 from keys.rules.lifecycle import State
 from keys.selectors.health.alert_kinds import AlertKind
@@ -334,3 +335,23 @@ def test_a_failing_anchor_and_siem_are_mailed_after_half_an_hour(sealed, setting
     assert "The SIEM “file” is 3 events behind." in letter.body
     settings.PORTAL_AUDIT_ANCHOR_FILE = settings.PORTAL_SIEM_FILE = None
     assert kinds() == [], "what is not set up any more is missed by nobody"
+
+
+def test_a_mail_server_that_accepts_nothing_is_an_alert_until_a_mail_arrives(cast):
+    since = timezone.now() - timedelta(minutes=11)
+    queue_mail(["ada@example.com"], "A subject", "A text")
+    Delivery.objects.update(failing_since=since, failure="Connection refused.", retry_at=timezone.now())
+    [found] = active_alerts(timezone.now(), audit_health())
+    assert found.kind == AlertKind.MAIL_FAILS
+    assert found.words.endswith("Connection refused.")
+    queue_mail(["bob@example.com"], "A subject", "A text")
+    Delivery.objects.filter(to=["bob@example.com"]).update(
+        state=Delivery.State.DELIVERED, delivered_at=timezone.now()
+    )
+    assert kinds() == []
+
+
+def test_a_mail_that_failed_just_now_is_no_alert(cast):
+    queue_mail(["ada@example.com"], "A subject", "A text")
+    Delivery.objects.update(failing_since=timezone.now(), failure="Connection refused.")
+    assert kinds() == []
