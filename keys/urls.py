@@ -33,6 +33,7 @@ from keys.views import (
     past,
     paste,
     person,
+    policy,
     reading,
     recovery,
     register,
@@ -124,6 +125,8 @@ urlpatterns = [
     path("keys/<uuid:key_id>/rescope/", key.rescope, name="key-rescope"),
     path("keys/<uuid:key_id>/delete/", key.delete, name="key-delete"),
     path("keys/<uuid:key_id>/reading/", reading.reading, name="reading"),
+    # Policy
+    path("policy/", policy.policy, name="policy"),
     # Rotations
     path("rotations/", rotation.rotations, name="rotations"),
     path("rotations/<uuid:rotation_id>/", rotation.rotation, name="rotation"),

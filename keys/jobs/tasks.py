@@ -22,6 +22,7 @@ from keys.actions.notifications.deliver import deliver_due
 from keys.actions.notifications.forget_old import forget_old_notifications
 from keys.actions.people.refresh_all import read_everyone
 from keys.actions.people.throttle import forget_old
+from keys.actions.policy.find import find_outside
 from keys.actions.reach.count import count_reach
 from keys.actions.safeguards.quarantine import end_silence, silent_since
 from keys.actions.safeguards.rollback_guard import check_for_rollback
@@ -131,6 +132,11 @@ def leavers() -> None:
 @task(queue_name=REACH)
 def reach() -> None:
     _run("reach", count_reach)
+
+
+@task(queue_name=SLOW)
+def findings() -> None:
+    _run("findings", find_outside)
 
 
 @task(queue_name=SLOW)

@@ -12,6 +12,7 @@ from keys.models.job import PeriodicJob
 from keys.models.leaving import LeaverPlan
 from keys.models.node import MacChain, Node
 from keys.models.notification import CalendarFeed, InboxItem, Notification, NotificationChoice
+from keys.models.policy import Finding
 from keys.models.reach import Reach
 from keys.models.refusal import RefusalCount
 from keys.models.reveal import RevealGrant
@@ -44,6 +45,7 @@ __all__ = [
     "Delivery",
     "DeliveryTarget",
     "DroppedValue",
+    "Finding",
     "HeldBack",
     "InboxItem",
     "KeyScope",

@@ -94,6 +94,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:mine": {"GET HEAD": signed_in(200, outsider=302)},
     "keys:edit": {"GET HEAD": KEY_READ, "POST": KEY_CHANGED},
     "keys:rotate": {"GET HEAD": who(200, 404, key_owner=403), "POST": who(302, 404, key_owner=403)},
+    "keys:policy": {"GET HEAD": ADMINS},
     "keys:rotations": {"GET HEAD": ADMINS},
     "keys:rotation": {"GET HEAD": KEY_READ},
     **{f"keys:rotation-{act}": {"POST": KEY_CHANGED} for act in ("retire", "kill", "extend", "call-off")},

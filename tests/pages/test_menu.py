@@ -11,6 +11,7 @@ EVERYTHING = [
     "My keys",
     "API keys",
     "Compare with Cerby",
+    "Policy",
     "Activity",
     "People",
     "Settings",

@@ -35,6 +35,7 @@ JOB_WORDS = {
     "people": "Reads roles and departures from Cerby",
     "leavers": "Assigns tasks for the keys of people who left",
     "reach": "Counts what people own in Cerby",
+    "findings": "Compares the keys with the policy",
     "figures": "Counts the figures of the dashboard's charts",
     "alerts": "Records problems and mails alerts",
     "reminders": "Reminds people of their keys by mail",

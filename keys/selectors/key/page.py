@@ -17,11 +17,13 @@ from keys.rules.errors import Conflict, Invalid, NotAllowed, NotFound
 from keys.rules.events import BEGINS
 from keys.rules.lifecycle import CAVEAT, ENDED, Phase, State, Status, status
 from keys.rules.permissions import Action, Actor, Role
+from keys.rules.policy.violations import Violation
 from keys.rules.readings import counts
 from keys.rules.rotation import ROTATED
 from keys.selectors.activity.acts import Shown
 from keys.selectors.activity.table import story_of
 from keys.selectors.key.reach import ReachOfKey, reach_of
+from keys.selectors.policy.facts import violations_of
 
 PEOPLE = ("owner", "seen_by", "use_read_by", "expiry_read_by")
 
@@ -70,7 +72,8 @@ class KeyPage:
     """The data for the page. ``by_hand``: the key can be changed and deleted only in Cerby's web app.
 
     ``same_name``: another key in use with this name and owner. ``why_not`` says why the actor may not add
-    scopes, or is empty if they may. ``is_explained``: the audit log says how the key came into the inventory.
+    scopes, or is empty if they may. ``is_explained``: the audit log says how the key came into the
+    inventory. ``violations``: the rules of the policy that the key does not meet.
     """
 
     key: ApiKey
@@ -101,12 +104,14 @@ class KeyPage:
     reach: ReachOfKey | None
     may_accept_reach: bool
     may_rotate: bool
+    violations: list[Violation]
 
 
 def key_page(actor: Actor, key_id: UUID) -> KeyPage:
     """Return the data for the page. Raise ``NotFound`` as ``key_for`` does."""
     key = key_for(actor, key_id)
-    current = status(key.phase, key.expires_at, timezone.now())
+    now = timezone.now()
+    current = status(key.phase, key.expires_at, now)
     return KeyPage(
         key=key,
         same_name=_same_name(actor, key) if key.phase == Phase.LIVE else None,
@@ -136,6 +141,7 @@ def key_page(actor: Actor, key_id: UUID) -> KeyPage:
         may_rotate=key.state in ROTATED and current is Status.ACTIVE and actor.may(Action.ROTATE_KEY, key),
         keys_path=settings.CERBY_KEYS_PATH,
         reach=reach_of(key),
+        violations=violations_of(key, now),
         may_accept_reach=key.reach_grew_at is not None and actor.may(Action.ACCEPT_REACH, key),
     )
 
