@@ -133,8 +133,8 @@ document.addEventListener("change", (event) => {
 
 /* Begin a form that was refused at its first mistake, which may be far down. */
 function goToMistake() {
-  const field = document.querySelector('#main [aria-invalid="true"]');
-  const mistake = field ?? document.querySelector('#main .callout[role="alert"]:not([hidden])');
+  const field = document.querySelector('#main form [aria-invalid="true"]');
+  const mistake = field ?? document.querySelector('#main form .callout[role="alert"]:not([hidden])');
   if (!mistake) return;
   if (!field) mistake.tabIndex = -1;
   mistake.focus();

@@ -121,6 +121,8 @@ class ExtendForm(forms.Form):
         assert isinstance(field, forms.ChoiceField)
         choices = []
         for value, (words, length) in OVERLAPS.items():
+            if not length:
+                continue
             if now + length >= rotation.old.expires_at:
                 choices.append((value, "Until the old key expires"))
                 break

@@ -108,6 +108,13 @@ def test_only_possible_lengths_are_offered(browser_of, rotation):
     assert [words(option) for option in offered] == ["3 days", "Until the old key expires"]
     Rotation.objects.filter(pk=rotation.pk).update(overlap_until=timezone.now() + 5 * 24 * HOUR)
     assert "so it cannot last longer" in text(admin.get(url(rotation)))
+    past = timezone.now() - HOUR
+    Rotation.objects.filter(pk=rotation.pk).update(state="overdue", overlap_until=past)
+    offered = within(the(admin.get(url(rotation)), "select", id="id_extend_overlap"), "option")
+    assert words(offered[0]) == "1 hour", "an overlap that ends now is no extension"
+    assert admin.post(url(rotation, "extend/"), {"overlap": "now", "reason": "A holiday."}).status_code == 422
+    ApiKey.objects.filter(pk=rotation.old_id).update(expires_at=past)
+    assert "so it cannot last longer" in text(admin.get(url(rotation)))
 
 
 def test_after_a_suspected_leak_every_page_leads_to_kill_now(browser_of, rotation):

@@ -93,7 +93,7 @@ class Card:
     @property
     def is_longest(self) -> bool:
         """Return whether the overlap lasts until the old key expires, so that it cannot be extended."""
-        return self.rotation.overlap_until >= self.rotation.old.expires_at
+        return self.rotation.old.expires_at <= max(self.rotation.overlap_until, timezone.now())
 
     @property
     def may_call_off(self) -> bool:

@@ -17,6 +17,7 @@ from keys.models import (
     Comparison,
     DashboardFigures,
     DroppedValue,
+    Finding,
     KeyScope,
     KeyTag,
     MacChain,
@@ -202,6 +203,12 @@ def two_rotations_of_one_key(cast: Cast) -> None:
         a_rotation(key, a_key(cast.admin))
 
 
+def finding(cast: Cast, *rules: str) -> None:
+    key = a_key(cast.admin)
+    for rule in rules:
+        Finding.objects.create(key=key, rule=rule, since=timezone.now(), due_on=timezone.localdate())
+
+
 def three_keys_in_use_of_one_lineage(cast: Cast) -> None:
     for generation in (1, 2, 3):
         a_key(cast.admin, lineage=uuid.UUID(int=1), generation=generation)
@@ -262,6 +269,8 @@ WRONG: dict[str, list[Wrong]] = {
         selected({"working_until": timezone.now()}),
     ],
     "leaver_plan_is_complete": [an_endless_plan],
+    "finding_once_for_each_rule": [lambda cast: finding(cast, "team", "team")],
+    "finding_rule_is_known": [lambda cast: finding(cast, "colour")],
     "user_email_is_lower_case": [person(email="New@contenzilla.example")],
     "user_role_is_known": [person(role=0), person(role=41), person(role=70)],
     "user_signs_in_only_when_added": [person(is_active=True, added_at=None)],
@@ -365,6 +374,7 @@ SAID_ANOTHER_WAY_BY_SQLITE = {
     "reminder_once": "UNIQUE constraint failed: keys_reminder.key_id, keys_reminder.kind",
     "saved_view_private_name_once": "UNIQUE constraint failed: keys_savedfilter.user_id, keys_savedfilter.page",
     "saved_view_shared_name_once": "UNIQUE constraint failed: keys_savedfilter.page, keys_savedfilter.name",
+    "finding_once_for_each_rule": "UNIQUE constraint failed: keys_finding.key_id, keys_finding.rule",
     "key_tag_once": "UNIQUE constraint failed: keys_keytag.key_id, keys_keytag.tag",
     "selected_key_once": "UNIQUE constraint failed: keys_selectedkey.key_id, keys_selectedkey.selection_id",
     "selected_key_worked_on_once": "UNIQUE constraint failed: keys_selectedkey.key_id",

@@ -392,6 +392,7 @@ NO_ACT_OF_ITS_OWN = {
     "inbox/finish": "changes nothing but the person's own inbox: test_inbox.py",
     "leavers/tell": "a part of the acts beside it: test_leavers.py",
     "notifications/forget_old": "deletes what has been kept for long enough: notifications/test_acts.py",
+    "policy/find": "compares keys with the policy, and changes no key: test_findings.py",
     **dict.fromkeys(("notifications/notify", "notifications/settle"), "parts of other acts: test_outbox.py"),
     "keys/record_request": "the first step of issue and of await_key",
     "people/accountable": "finds the people whom other acts record: test_ownership.py",
