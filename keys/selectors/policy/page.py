@@ -10,9 +10,9 @@ from django.utils import timezone
 from keys.audit.guard import authorize
 from keys.models import ApiKey, Finding, PeriodicJob
 from keys.rules import scopes as catalogue
-from keys.rules.permissions import Action, Actor
-from keys.rules.policy.document import Name
-from keys.rules.policy.tiers import Tier
+from keys.rules.permissions import Action, Actor, Role
+from keys.rules.policy.document import Name, Policy
+from keys.rules.policy.tiers import Tier, tier_of
 from keys.rules.policy.violations import rule_in_words
 from keys.selectors.counts import bounded_count, count_label
 from keys.selectors.policy.facts import policy_in_force, violations_of
@@ -65,7 +65,10 @@ def policy_page(actor: Actor, rule: str) -> PolicyPage:
     return PolicyPage(
         rules=[_row(name, rule_in_words(name, each)) for name, each in policy.rules.items()],
         tiers=[
-            (tier, ", ".join(catalogue.label(scope) for scope, each in policy.tiers.items() if each is tier))
+            (
+                tier,
+                ", ".join(catalogue.label(scope) for scope in policy.tiers if _tier(scope, policy) is tier),
+            )
             for tier in (Tier.LOW, Tier.MEDIUM, Tier.HIGH)
         ],
         chosen=chosen,
@@ -73,6 +76,11 @@ def policy_page(actor: Actor, rule: str) -> PolicyPage:
         checked_at=job.finished_at if job else None,
         more=len(findings) == SHOWN,
     )
+
+
+def _tier(scope: str, policy: Policy) -> Tier:
+    """Return the tier that a key gets from ``scope`` and the scopes that it includes."""
+    return tier_of([scope], Role.USER, policy.tiers)
 
 
 def _row(name: Name, words: str) -> RuleRow:
