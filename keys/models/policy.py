@@ -24,7 +24,8 @@ class Finding(models.Model):
         constraints = (
             models.UniqueConstraint(fields=["key", "rule"], name="finding_once_for_each_rule"),
             models.CheckConstraint(
-                name="finding_rule_is_known", condition=Q(rule__in=[name.value for name in Name])
+                name="finding_rule_is_known",
+                condition=Q(rule__in=[name.value for name in Name if not name.is_for_requests]),
             ),
         )
         indexes = (models.Index("rule", "due_on", "id", name="finding_by_rule"),)

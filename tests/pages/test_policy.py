@@ -22,7 +22,10 @@ def test_the_page_states_each_rule_and_lists_the_keys_outside(cast, browser_of):
     assert len(rows(page)) == len(Name)
     assert {row["Mode"] for row in rows(page)} == {"Report"}
     outside = {row["Rule"]: row["Keys outside"] for row in rows(page)}
-    assert outside == {name.label: "None" for name in Name} | {"Team": "1 outside “Team”"}
+    assert outside == {name.label: "None" for name in Name} | {
+        "Team": "1 outside “Team”",
+        "Approvals": "Only for requests",
+    }
     listed = admin.get("/policy/?rule=team")
     assert "Robot" in links(listed)
     assert "It has no team. Edit the key and enter its team." in text(listed)

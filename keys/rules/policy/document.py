@@ -9,7 +9,19 @@ from dataclasses import dataclass, field
 from keys.rules.policy.tiers import TIERS, Tier
 
 Value = int | bool | None
-"""Days, or whether the rule applies. None and False: the rule asks nothing of keys of this tier."""
+"""Days, a number of people, or whether the rule applies. None, 0 and False: the rule asks nothing."""
+
+
+class Mode(enum.StrEnum):
+    """What the portal does about a rule: nothing, report the keys outside it, or also refuse new ones."""
+
+    OFF = "off"
+    REPORT = "report"
+    ENFORCE = "enforce"
+
+    @property
+    def label(self) -> str:
+        return self.value.capitalize()
 
 
 class Name(enum.StrEnum):
@@ -24,6 +36,7 @@ class Name(enum.StrEnum):
     VAULT = "vault"
     REVIEW = "review"
     USE = "use"
+    APPROVALS = "approvals"
 
     @property
     def label(self) -> str:
@@ -32,6 +45,11 @@ class Name(enum.StrEnum):
     @property
     def counts_days(self) -> bool:
         return self in {Name.LIFE, Name.REVIEW, Name.USE}
+
+    @property
+    def is_for_requests(self) -> bool:
+        """Return whether the rule is only about requests for keys, so that no active key is outside it."""
+        return self is Name.APPROVALS
 
 
 _LABELS = {
@@ -44,6 +62,7 @@ _LABELS = {
     Name.VAULT: "Storage in a vault",
     Name.REVIEW: "Review",
     Name.USE: "Use",
+    Name.APPROVALS: "Approvals",
 }
 
 
@@ -53,14 +72,17 @@ class Rule:
 
     tiers: Mapping[Tier, Value]
     agent: Value = None
+    mode: Mode = Mode.REPORT
+
+    def values(self, tier: Tier, *, is_agent: bool) -> list[int]:
+        """Return the values that apply to a key, without those that ask nothing."""
+        values = [self.tiers[tier], self.agent if is_agent else None]
+        return [value for value in values if value]
 
     def value(self, tier: Tier, *, is_agent: bool) -> Value:
         """Return the strictest value that applies: the fewest days, or True."""
-        values = [self.tiers[tier], self.agent if is_agent else None]
-        set_values = [value for value in values if value is not None]
-        if any(value is True for value in set_values):
-            return True
-        return min(set_values, default=None)
+        values = self.values(tier, is_agent=is_agent)
+        return min(values, default=None)
 
 
 @dataclass(frozen=True)
@@ -69,8 +91,8 @@ class Policy:
     tiers: Mapping[str, Tier] = field(default_factory=lambda: TIERS)
 
 
-def _rule(low: Value, medium: Value, high: Value, agent: Value = None) -> Rule:
-    return Rule({Tier.LOW: low, Tier.MEDIUM: medium, Tier.HIGH: high, Tier.CRITICAL: high}, agent)
+def _rule(low: Value, medium: Value, high: Value, agent: Value = None, critical: Value = None) -> Rule:
+    return Rule({Tier.LOW: low, Tier.MEDIUM: medium, Tier.HIGH: high, Tier.CRITICAL: critical or high}, agent)
 
 
 DEFAULT = Policy(
@@ -84,6 +106,7 @@ DEFAULT = Policy(
         Name.VAULT: _rule(low=False, medium=False, high=True, agent=True),
         Name.REVIEW: _rule(365, 180, 90, 30),
         Name.USE: _rule(90, 45, 45, 14),
+        Name.APPROVALS: _rule(0, 0, 1, agent=1, critical=2),
     }
 )
 """The policy that the portal comes with. It only reports."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from keys.rules.policy.document import Name, Policy, Rule, Value
+from keys.rules.policy.document import Mode, Name, Policy, Rule, Value
 from keys.rules.policy.facts import Facts
 from keys.rules.policy.tiers import Tier, tier_of
 
@@ -54,6 +54,8 @@ def violations(policy: Policy, facts: Facts, now: datetime, today: date) -> list
     tier = tier_in(policy, facts)
     found = []
     for name, rule in policy.rules.items():
+        if name.is_for_requests or rule.mode is Mode.OFF:
+            continue
         value = rule.value(tier, is_agent=facts.is_agent)
         words = _broken(name, value, facts, now, today)
         if words:
@@ -64,7 +66,7 @@ def violations(policy: Policy, facts: Facts, now: datetime, today: date) -> list
 
 def _broken(name: Name, value: Value, facts: Facts, now: datetime, today: date) -> str:
     """Return why the key does not meet the rule, or ""."""
-    if value is None or value is False:
+    if not value:
         return ""
     if not name.counts_days:
         return _LACKS[name] if _lacks(name, facts) else ""
@@ -124,7 +126,11 @@ _DAYS = {
 
 def rule_in_words(name: Name, rule: Rule) -> str:
     """Return the rule as a sentence."""
-    asked = [tier for tier, value in rule.tiers.items() if value not in {None, False}]
+    asked = [tier for tier, value in rule.tiers.items() if value]
+    if name is Name.APPROVALS:
+        values = [f"{rule.tiers[tier]} ({tier.label.lower()})" for tier in asked]
+        agents = f", and at least {rule.agent} if it is an agent's" if rule.agent else ""
+        return f"A request for a key needs this many approvals: {', '.join(values)}{agents}."
     if name.counts_days:
         before, after = _DAYS[name]
         values = [f"{rule.tiers[tier]} ({tier.label.lower()})" for tier in asked]

@@ -11,7 +11,7 @@ from keys.audit.guard import authorize
 from keys.models import ApiKey, Finding, PeriodicJob
 from keys.rules import scopes as catalogue
 from keys.rules.permissions import Action, Actor, Role
-from keys.rules.policy.document import Name, Policy
+from keys.rules.policy.document import Mode, Name, Policy, Rule
 from keys.rules.policy.tiers import Tier, tier_of
 from keys.rules.policy.violations import rule_in_words
 from keys.selectors.counts import bounded_count, count_label
@@ -27,6 +27,7 @@ class RuleRow:
 
     name: Name
     words: str
+    mode: Mode
     count: str
     is_met: bool
 
@@ -63,7 +64,7 @@ def policy_page(actor: Actor, rule: str) -> PolicyPage:
     policy = policy_in_force()
     job = PeriodicJob.objects.filter(name="findings").first()
     return PolicyPage(
-        rules=[_row(name, rule_in_words(name, each)) for name, each in policy.rules.items()],
+        rules=[_row(name, each) for name, each in policy.rules.items()],
         tiers=[
             (
                 tier,
@@ -83,9 +84,9 @@ def _tier(scope: str, policy: Policy) -> Tier:
     return tier_of([scope], Role.USER, policy.tiers)
 
 
-def _row(name: Name, words: str) -> RuleRow:
+def _row(name: Name, rule: Rule) -> RuleRow:
     count = bounded_count(Finding.objects.filter(rule=name))
-    return RuleRow(name, words, count_label(count), count == 0)
+    return RuleRow(name, rule_in_words(name, rule), rule.mode, count_label(count), count == 0)
 
 
 def _first(rule: Name) -> list[Finding]:

@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from keys.rules.permissions import Role
-from keys.rules.policy.document import DEFAULT, Name
+from keys.rules.policy.approvals import approvals_needed
+from keys.rules.policy.document import DEFAULT, Mode, Name, Policy
 from keys.rules.policy.facts import Facts
 from keys.rules.policy.tiers import TIERS, Tier, tier_of
 from keys.rules.policy.violations import fix, rule_in_words, violations
@@ -105,4 +106,27 @@ def test_each_rule_has_words_and_a_way_to_comply():
     assert words[Name.ACCOUNTABLE] == (
         "A key of tier high or critical, and each key of an agent, must have an active accountable person."
     )
-    assert all(fix(name) and name.label for name in Name)
+    assert all(fix(name) for name in Name if not name.is_for_requests)
+    assert all(name.label for name in Name)
+
+
+def test_a_rule_that_is_off_asks_nothing():
+    off = {name: dataclasses.replace(rule, mode=Mode.OFF) for name, rule in DEFAULT.rules.items()}
+    assert violations(Policy(off), dataclasses.replace(GOOD, purpose="", expires_at=None), NOW, TODAY) == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "number"),
+    [
+        ({"scopes": ("read:users",)}, 0),
+        ({"scopes": ("read:users",), "owner_role": Role.OWNER}, 1),
+        ({}, 1),
+        ({"owner_role": Role.SUPER_ADMIN}, 2),
+        ({"scopes": ("read:activities",), "is_agent": True}, 1),
+        ({"owner_role": Role.OWNER, "is_agent": True}, 2),
+    ],
+)
+def test_the_approvals_that_a_request_needs(facts, number):
+    enforced = dataclasses.replace(DEFAULT.rules[Name.APPROVALS], mode=Mode.ENFORCE)
+    assert approvals_needed(Policy({Name.APPROVALS: enforced}), dataclasses.replace(GOOD, **facts)) == number
+    assert approvals_needed(DEFAULT, dataclasses.replace(GOOD, **facts)) == 0, "the default only reports"
