@@ -1,4 +1,4 @@
-"""Find rows of keys, people, links, second factors, grants and plans that contradict the audit log.
+"""Find rows of keys, rotations, people, links, second factors, grants and plans that contradict the log.
 
 Each action changes a row and appends its event in one transaction, so replaying the events gives the row.
 A difference means that somebody changed the database without the portal. Values that no event has, because
@@ -22,6 +22,7 @@ from keys.evidence.logged_keys import LoggedKey, logged_keys
 from keys.evidence.logged_links import changed_links
 from keys.evidence.logged_people import former_values
 from keys.evidence.people_rows import changed_people, count_unbound_passwords
+from keys.evidence.rotation_rows import changed_rotations
 from keys.models import ApiKey, AuditEvent, Quarantine, Sealed
 from keys.rules.events import BEGINS, Event
 from keys.rules.folded_text import fold, foldings
@@ -62,6 +63,7 @@ def contradictions(partly: Counter[str] | None = None) -> Iterator[Contradiction
     yield from changed_factors()
     yield from changed_plans()
     yield from changed_reach()
+    yield from changed_rotations()
     yield from _changed_quarantine()
 
 

@@ -51,7 +51,7 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.KEY_REPAIRED: frozenset({"before", "after", "owner_id"}),
     Event.KEY_REACH_GREW: frozenset({"grown", "reach", "since"}),
     Event.KEY_REACH_ACCEPTED: frozenset({"reach"}),
-    Event.ROTATION_STARTED: ROTATION | {"because", "overlap", "until"},
+    Event.ROTATION_STARTED: ROTATION | {"because", "overlap", "until", "quiet_after"},
     Event.ROTATION_ADVANCED: ROTATION | {"until", "used_at", "as_of"},
     Event.ROTATION_USED_AGAIN: ROTATION | {"used_at", "as_of"},
     Event.ROTATION_MISSED: ROTATION,

@@ -51,6 +51,7 @@ def begin_rotation(actor: Actor, new: ApiKey, rotating: Rotating) -> None:
         because=rotation.because,
         overlap=rotation.overlap,
         until=rotation.overlap_until.isoformat(),
+        quiet_after=rotation.quiet_after,
     )
 
 
