@@ -55,6 +55,7 @@ class World:
             tempfile.mkdtemp(prefix="crashwalk-", dir=IN_MEMORY if IN_MEMORY.is_dir() else None)
         )
         self._open.callback(shutil.rmtree, self._folder)
+        self._be_a_node_of_its_own()
         self._databases = self._open.enter_context(databases(kind, self._folder, migrated))
         workspace = Workspace(self._folder / "sandbox.sqlite3")
         workspace.sandbox.close()  # a connection to SQLite must not survive a fork
@@ -106,6 +107,14 @@ class World:
     def _back_to(self, name: str, moment: datetime) -> None:
         self.sandbox.back_to(name)
         self.clock.set(moment)
+
+    def _be_a_node_of_its_own(self) -> None:
+        """Give this process its own data folder: what one walk notes there would hold back the others."""
+        for name in ("PORTAL_DATA_DIR", "PORTAL_AUDIT_DIR"):
+            self._open.callback(setattr, settings, name, getattr(settings, name))
+        settings.PORTAL_DATA_DIR = self._folder / "data"
+        settings.PORTAL_AUDIT_DIR = settings.PORTAL_DATA_DIR / "audit"
+        settings.PORTAL_DATA_DIR.mkdir()
 
     def _before_any_job(self, workspace: Workspace) -> None:
         """Create the cast, and discover the portal's own key."""
