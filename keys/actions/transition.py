@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from keys.actions.lineage.advance import follow_key
+from keys.actions.lineage.end_task import end_rotation_task
 from keys.actions.notifications.settle import settle
 from keys.audit import log
 from keys.models import ApiKey
@@ -61,6 +62,7 @@ def transition(
         log.append(event, actor=actor, key=key, outcome=outcome, reason=reason, **details)
         if PHASE[target] == Phase.REMOVED:
             settle(Kind.ROTATION_DUE, Kind.REMOVAL_DUE, key=key)
+            end_rotation_task(key)
         if key.lineage is not None:
             follow_key(key)
     for name, value in columns.items():

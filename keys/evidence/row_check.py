@@ -23,6 +23,7 @@ from keys.evidence.logged_links import changed_links
 from keys.evidence.logged_people import former_values
 from keys.evidence.people_rows import changed_people, count_unbound_passwords
 from keys.evidence.rotation_rows import changed_rotations
+from keys.evidence.rotation_task_rows import changed_rotation_tasks
 from keys.models import ApiKey, AuditEvent, Quarantine, Sealed
 from keys.rules.events import BEGINS, Event
 from keys.rules.folded_text import fold, foldings
@@ -64,6 +65,7 @@ def contradictions(partly: Counter[str] | None = None) -> Iterator[Contradiction
     yield from changed_plans()
     yield from changed_reach()
     yield from changed_rotations()
+    yield from changed_rotation_tasks()
     yield from _changed_quarantine()
 
 

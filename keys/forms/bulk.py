@@ -9,11 +9,13 @@ from contextlib import suppress
 from uuid import UUID
 
 from django import forms
+from django.utils import timezone
 
 from keys.forms.existing_key import ImportForm
 from keys.forms.ownership import OWNERSHIP_FIELDS, OwnershipForm
 from keys.models import ApiKey, Selection
 from keys.rules.folded_text import fold
+from keys.rules.working_days import usual_period
 from keys.validation.text import REASON_LENGTH
 
 PURPOSE, NAME, KEY_ID = "purpose", "name", ("key id", "id")
@@ -62,6 +64,23 @@ class StopForm(DeleteForm):
 
     def clean_reason(self) -> str:
         return " ".join(self.cleaned_data["reason"].split())
+
+
+class PeriodForm(forms.Form):
+    """The days over which rotations are spread. It offers the next working days."""
+
+    first = forms.DateField(
+        label="First day", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    last = forms.DateField(
+        label="Last day",
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        help_text="The rotations are spread evenly over Monday to Friday. Public holidays are not left out.",
+    )
+
+    def __init__(self, data: object = None) -> None:
+        first, last = usual_period(timezone.localdate())
+        super().__init__(data, initial={"first": first, "last": last})  # type: ignore[arg-type]
 
 
 class PurposesForm(ImportForm):

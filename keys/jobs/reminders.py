@@ -13,10 +13,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from keys.actions.notifications.notify import notify, queue_mail, without_muted
+from keys.actions.rotation_tasks.ask import REMINDED as TO_ROTATE
 from keys.audit.results import is_changed_reminder, seal_of_reminder
-from keys.models import ApiKey, Reminder
+from keys.models import ApiKey, Reminder, RotationTask
 from keys.rules.batches import batches
-from keys.rules.formatting import in_utc
+from keys.rules.formatting import in_utc, spoken_day
 from keys.rules.lifecycle import UNCONFIRMED_AFTER, Phase, State
 from keys.rules.notifications import How, Kind
 from keys.selectors.key.people_of_keys import COLUMNS, People, addresses, by_people, salutation, why_you
@@ -31,6 +32,7 @@ MINIMUM_GAP = timedelta(hours=20)
 BATCH = 500
 """The number of keys of each kind in one run. The next run continues."""
 
+_KINDS = {UNSTORED: Kind.KEY_UNSTORED, TO_ROTATE: Kind.ROTATION_ASKED}
 Due = tuple[ApiKey, str]
 
 logger = structlog.get_logger(__name__)
@@ -45,6 +47,7 @@ def remind_owners() -> str:
     forget_forged(
         Q(key__phase=Phase.LIVE, key__expires_at__range=(now, now + timedelta(days=DAYS_BEFORE[-1])))
         | Q(key__state=State.CLAIMED)
+        | Q(kind=TO_ROTATE, key__rotation_task__isnull=False)
         | Q(sent_at__gt=now - MINIMUM_GAP)
     )
     recent = Reminder.objects.filter(sent_at__gt=now - MINIMUM_GAP).exclude(kind=DELETED)
@@ -77,6 +80,11 @@ def _due(now: datetime) -> Iterator[Due]:
     )
     for key in unstored.order_by("due_at")[:BATCH]:
         yield key, UNSTORED
+    asked = _without_reminder([TO_ROTATE]).filter(
+        phase=Phase.LIVE, expires_at__gt=now, rotation_task__due_on__lte=timezone.localdate(now)
+    )
+    for key in asked.order_by("rotation_task__due_on")[:BATCH]:
+        yield key, TO_ROTATE
 
 
 def _without_reminder(kinds: Sequence[str]) -> QuerySet[ApiKey]:
@@ -93,6 +101,8 @@ def _write(people: People, due: Sequence[Due], now: datetime) -> None:
     with transaction.atomic():
         note_sent(due, now)
         for key, kind in due:
+            if kind == TO_ROTATE:
+                continue  # the task waits in the inbox already
             unstored = kind == UNSTORED
             notify(
                 Kind.KEY_UNSTORED if unstored else Kind.KEY_EXPIRES,
@@ -102,7 +112,7 @@ def _write(people: People, due: Sequence[Due], now: datetime) -> None:
                 key=key,
                 mail=False,
             )
-        kinds = {Kind.KEY_UNSTORED if kind == UNSTORED else Kind.KEY_EXPIRES for _, kind in due}
+        kinds = {_KINDS.get(kind, Kind.KEY_EXPIRES) for _, kind in due}
         mail_people(people, kinds, subject, text)
 
 
@@ -140,7 +150,11 @@ def forget_forged(which: Q) -> None:
 
 def _describe(key: ApiKey, kind: str) -> str:
     url = f"{settings.PORTAL_URL}{reverse('keys:key', args=[key.pk])}"
-    if kind == UNSTORED:
+    if kind == TO_ROTATE:
+        day = RotationTask.objects.get(key=key).due_on
+        text = f"“{key}” is to be rotated by {spoken_day(day)}. Start the rotation:"
+        url = f"{settings.PORTAL_URL}{reverse('keys:rotate', args=[key.pk])}"
+    elif kind == UNSTORED:
         url = f"{settings.PORTAL_URL}{reverse('keys:store', args=[key.pk])}"
         seen = "pasted" if key.origin == ApiKey.Origin.PASTED else "viewed"
         text = (

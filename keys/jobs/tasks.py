@@ -24,6 +24,7 @@ from keys.actions.people.refresh_all import read_everyone
 from keys.actions.people.throttle import forget_old
 from keys.actions.policy.find import find_outside
 from keys.actions.reach.count import count_reach
+from keys.actions.rotation_tasks.assign import keep_rotation_tasks
 from keys.actions.safeguards.quarantine import end_silence, silent_since
 from keys.actions.safeguards.rollback_guard import check_for_rollback
 from keys.actions.sso.begin import forget_old_requests
@@ -126,7 +127,7 @@ def people() -> None:
 
 @task
 def leavers() -> None:
-    _run("leavers", assign_tasks)
+    _run("leavers", lambda: f"{assign_tasks()}; {keep_rotation_tasks()}")
 
 
 @task(queue_name=REACH)

@@ -17,6 +17,7 @@ from keys.models.reach import Reach
 from keys.models.refusal import RefusalCount
 from keys.models.reveal import RevealGrant
 from keys.models.rotation import Rotation
+from keys.models.rotation_task import RotationTask
 from keys.models.safeguards import HeldBack, Pause, Quarantine
 from keys.models.saved_view import SavedView
 from keys.models.scope_change import ScopeChange
@@ -65,6 +66,7 @@ __all__ = [
     "Reminder",
     "RevealGrant",
     "Rotation",
+    "RotationTask",
     "SavedView",
     "ScopeChange",
     "Sealed",

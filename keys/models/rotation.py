@@ -22,8 +22,9 @@ class Rotation(models.Model):
     ``overlap``: how many seconds both keys shall work. It begins when the new key is stored; until then,
     ``overlap_until`` is an estimate. It is never later than the expiry of the old key. ``quiet_after``: how
     many seconds the old key must be unused to count as quiet. ``stored_at``, ``used_at``, ``quiet_at`` and
-    ``returned_at``: when the new key was stored, the cut-over, when the old key counted as quiet, and when it
-    was used after the cut-over, which ends the cut-over. ``proof``: that at the end, else empty.
+    ``returned_at``: when the new key was stored, since when it is in use, when the old key counted as quiet,
+    and when it was used after that, which takes the rotation back to the overlap. ``proof``: that at the
+    end, else empty.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)

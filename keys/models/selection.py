@@ -30,6 +30,7 @@ class Selection(models.Model):
         ADOPT = "adopt", "Adopt"
         EDIT = "edit", "Edit"
         REMIND = "remind", "Remind"
+        ROTATE = "rotate", "Start rotations"
         STOP = "stop", "Stop in an emergency"
         DRILL = "drill", "Drill"
 

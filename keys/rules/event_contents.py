@@ -58,6 +58,7 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.ROTATION_EXTENDED: ROTATION | {"until", "former_until"},
     **dict.fromkeys((Event.ROTATION_RETIRED, Event.ROTATION_KILLED), ROTATION | {"proof"}),
     Event.ROTATION_CALLED_OFF: ROTATION,
+    Event.ROTATION_ASKED: frozenset({"due_on", "assigned"}),
     Event.KEY_OWNER_LEFT: frozenset({"person", "email", "assigned"}),
     Event.KEY_PLANNED: frozenset({"person", "email", "decision", "to", "until"}),
     Event.BULK_STARTED: frozenset({"act", "count", "list_digest"}),

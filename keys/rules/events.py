@@ -51,6 +51,7 @@ class Event(enum.StrEnum):
     ROTATION_RETIRED = "rotation:retire"
     ROTATION_KILLED = "rotation:kill"
     ROTATION_CALLED_OFF = "rotation:call-off"
+    ROTATION_ASKED = "key:ask-rotation"
     KEY_OWNER_LEFT = "key:owner-leave"
     KEY_PLANNED = "key:plan"
     BULK_STARTED = "bulk:start"
@@ -164,12 +165,13 @@ _LABELS = {
     Event.ROTATION_RETIRED: "Old key of a rotation retired",
     Event.ROTATION_KILLED: "Old key of a rotation killed",
     Event.ROTATION_CALLED_OFF: "Rotation called off",
+    Event.ROTATION_ASKED: "Rotation asked for",
     Event.KEY_OWNER_LEFT: "Task to decide about a leaver's API key",
     Event.KEY_PLANNED: "Leaver's API key decided",
     Event.BULK_STARTED: "Bulk action started",
     Event.BULK_STOPPED: "Bulk action stopped",
     Event.KEY_REPAIRED: "Inventory row restored from the audit log",
-    Event.SWEEP_STOPPED: "Sweep stopped",
+    Event.SWEEP_STOPPED: "Comparison with Cerby stopped",
     Event.PAUSE_STARTED: "Cerby asked for a pause",
     Event.QUARANTINE_STARTED: "Quarantine started",
     Event.QUARANTINE_ENDED: "Quarantine ended",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from django.utils import timezone
 
@@ -26,6 +26,10 @@ def day(moment: datetime) -> str:
     """Return ``3 Nov 2026`` in the reader's time zone."""
     local = in_local_time(moment)
     return f"{local.day} {local:%b %Y}"
+
+
+def spoken_day(one: date) -> str:
+    return f"{one.day} {one:%B %Y}"
 
 
 def exact(moment: datetime) -> str:

@@ -14,6 +14,7 @@ class Kind(enum.StrEnum):
     KEY_UNSTORED = "key.unstored"
     KEY_DELETED = "key.deleted"
     ROTATION_DUE = "rotation.due"
+    ROTATION_ASKED = "rotation.asked"
     ROTATION_MOVED = "rotation.moved"
     PERSON_LEFT = "person.left"
     REMOVAL_DUE = "removal.due"
@@ -43,7 +44,7 @@ class Kind(enum.StrEnum):
     @property
     def ends_with_its_act(self) -> bool:
         """Whether only the act that it asks for ends the task. Nobody can mark it as done."""
-        return self in (Kind.PERSON_LEFT, Kind.REMOVAL_DUE)
+        return self in (Kind.PERSON_LEFT, Kind.REMOVAL_DUE, Kind.ROTATION_ASKED)
 
 
 class _Row(NamedTuple):
@@ -63,6 +64,9 @@ _TABLE: dict[Kind, _Row] = {
     ),
     Kind.KEY_DELETED: _Row("One of your API keys was deleted", "An API key was deleted", False, True),
     Kind.ROTATION_DUE: _Row("A rotation waits for you", "A rotation waits for you", True, True),
+    Kind.ROTATION_ASKED: _Row(
+        "You are asked to rotate an API key by a day", "API keys are to be rotated", True, True
+    ),
     Kind.ROTATION_MOVED: _Row("A rotation takes a step", "A rotation has taken a step", False, True),
     Kind.PERSON_LEFT: _Row(
         "API keys of a person who left wait for a decision", "A person has left", True, True

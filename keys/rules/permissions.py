@@ -66,6 +66,7 @@ class Action(enum.StrEnum):
     REVEAL_KEY = "key:reveal"
     ROTATE_KEY = "key:rotate"
     CHANGE_ROTATION = "rotation:change"
+    ASK_TO_ROTATE = "rotation:ask"
     RETIRE_KEY = "rotation:retire"
     ADOPT_KEY = "key:adopt"
     ENTER_READING = "key:reading"
@@ -115,6 +116,7 @@ _ACTION_WORDS = {
     Action.DELETE_KEY: "delete an API key",
     Action.REVEAL_KEY: "view a newly generated API key",
     Action.ROTATE_KEY: "rotate an API key",
+    Action.ASK_TO_ROTATE: "ask for the rotation of an API key by a day",
     Action.CHANGE_ROTATION: "extend the overlap of a rotation, or call it off",
     Action.RETIRE_KEY: "retire or kill the old API key of a rotation",
     Action.ADOPT_KEY: "adopt an API key that was discovered in Cerby",
@@ -218,6 +220,7 @@ MATRIX: dict[Action, Rule] = {
     Action.KEEP_KEY: Rule(HIGHEST, fresh_role=True),
     Action.END_QUARANTINE: Rule(HIGHEST, fresh_role=True),
     Action.REMIND_OWNER: Rule(ADMINS, fresh_role=True),
+    Action.ASK_TO_ROTATE: Rule(ADMINS, fresh_role=True),
     Action.ACCEPT_REACH: Rule(ADMINS, fresh_role=True, accountable=True),
     Action.STOP_KEYS: Rule(ADMINS, fresh_role=True),
     Action.PLAN_LEAVING: Rule(ADMINS, fresh_role=True, accountable=True, backup=True),

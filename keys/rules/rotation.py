@@ -2,7 +2,7 @@
 
     PREPARING --store--> OVERLAP --use--> CUT_OVER --fall_quiet--> QUIET --retire--> RETIRED
     PREPARING, OVERLAP, CUT_OVER, QUIET, OVERDUE --retire--> RETIRED         with or without proof
-    CUT_OVER, QUIET --use_again--> OVERLAP         the old key was used after the cut-over
+    CUT_OVER, QUIET --use_again--> OVERLAP         the old key was used after the new one was
     OVERLAP, CUT_OVER, QUIET --miss--> OVERDUE     the overlap is over; nothing is deleted because of that
     OVERDUE --reopen--> OVERLAP                    a person extends the overlap
     PREPARING, OVERLAP, CUT_OVER, QUIET, OVERDUE --call_off--> CALLED_OFF    the old key stays as it is
@@ -147,7 +147,7 @@ class Sight:
 
     ``new_used_at`` and ``old_used_at``: the last uses that count. ``old_seen_until``: the time up to which
     the portal knows the last use of the old key: that of the sweep, or of a person's reading. ``used_at``:
-    the time of the cut-over, or None. ``returned_at``: when the old key was last used after a cut-over.
+    since when the new key is in use, or None. ``returned_at``: when the old key was used after that.
     """
 
     state: RotationState
@@ -163,7 +163,7 @@ class Sight:
 
     @property
     def is_quiet(self) -> bool:
-        """Return whether the old key has not been used for long enough since the cut-over."""
+        """Return whether the old key has not been used for long enough since the new one is in use."""
         began = self.used_at or self.returned_at
         if began is None or self.old_seen_until is None:
             return False
@@ -176,12 +176,12 @@ class Sight:
 
     @property
     def was_used_again(self) -> bool:
-        """Return whether the old key was used after the cut-over."""
+        """Return whether the old key was used after the new one was in use."""
         return bool(self.used_at and self.old_used_at and self.old_used_at > self.used_at)
 
     @property
     def cut_over_at(self) -> datetime | None:
-        """Return the earliest time at which both keys can be said to be cut over."""
+        """Return the earliest time from which the new key alone can be said to be in use."""
         return max(filter(None, (self.new_used_at, self.old_used_at)), default=None)
 
     @property

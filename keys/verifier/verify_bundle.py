@@ -103,6 +103,7 @@ ready claimed held revoking revoked  > =          key:start-rescope:done key:res
 ready claimed held revoking revoked  > =          key:miss:done
 ready claimed held                   > =          key:remind:done key:reach-grow:done
 any                                  > =          key:reach-accept:done key:owner-leave:done key:plan:done
+ready claimed held                   > =          key:ask-rotation:done
 any                                  > =          attempt:refuse:refused key:reveal:refused
 any                                  > =          key:edit:done key:repair:done key:repair:failed
 new                                  > =          key:repair:failed

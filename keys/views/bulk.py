@@ -17,7 +17,7 @@ from keys.actions.audit.export_csv import export_selection
 from keys.actions.bulk.freeze import freeze_matching, freeze_ticked, select_again
 from keys.actions.bulk.start import start_bulk
 from keys.actions.bulk.stop import stop_bulk
-from keys.forms.bulk import BulkEditForm, DeleteForm, PurposesForm, StopForm, ticked
+from keys.forms.bulk import BulkEditForm, DeleteForm, PeriodForm, PurposesForm, StopForm, ticked
 from keys.forms.existing_key import LARGEST_IMPORT, refuse
 from keys.jobs import tasks
 from keys.models import Selection
@@ -137,6 +137,8 @@ def _form(act: str, selection: Selection, request: HttpRequest | None = None) ->
         return DeleteForm(data, count=selection.count)
     if act == Act.STOP:
         return StopForm(data, count=selection.count)
+    if act == Act.ROTATE:
+        return PeriodForm(data)
     if act == Act.EDIT:
         return BulkEditForm(data)
     if act == Act.ADOPT:
@@ -147,6 +149,8 @@ def _form(act: str, selection: Selection, request: HttpRequest | None = None) ->
 def _entries(form: forms.Form | None, selection: Selection) -> dict[str, Any]:
     if isinstance(form, PurposesForm):
         return {"purpose": form.cleaned_data["purpose"], "purposes": form.purposes(selection)}
+    if isinstance(form, PeriodForm):
+        return {"period": (form.cleaned_data["first"], form.cleaned_data["last"])}
     if isinstance(form, BulkEditForm):
         return {"ownership": form.ownership()}
     return form.cleaned_data if form else {}

@@ -47,7 +47,9 @@ def release(request: HttpRequest) -> HttpResponse:
     """End the quarantine."""
     require_fresh_sign_in(request, reverse("keys:health"))
     held = end_quarantine(actor_of(request))
-    messages.success(request, f"The quarantine is over. Keys that the next sweep may delete: {held}.")
+    messages.success(
+        request, f"The quarantine is over. Keys that the next comparison with Cerby may delete: {held}."
+    )
     return HttpResponseRedirect(reverse("keys:health"))
 
 

@@ -31,7 +31,7 @@ def sweep_until(portal: Portal, page: Page, words: str) -> None:
 
 
 def let_a_day_pass(portal: Portal, *key_ids: str) -> None:
-    """Move the uses of the keys back in Cerby, and the cut-over here. Nobody uses the keys meanwhile."""
+    """Move the uses of the keys back in Cerby, and the time from which the new one is in use here. Nobody uses the keys meanwhile."""
     then = datetime.now(tz=UTC) - AGES
     for key_id in key_ids:
         own_database.write(

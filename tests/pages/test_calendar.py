@@ -60,6 +60,8 @@ def test_the_calendar_shows_when_ones_keys_expire_and_are_to_be_reviewed(cast):
     ]
     assert {f"URL:http://testserver/rotations/{rotation.pk}/", "DTSTART:20970101T000000Z"} <= set(lines)
     assert f"URL:http://testserver/keys/{key.pk}/" in lines
+    assert f"DESCRIPTION:Rotate it: http://testserver/keys/{key.pk}/rotate/" in lines
+    assert sum(line.startswith("DESCRIPTION:Rotate it: ") for line in lines) == 2
     ids = [line for line in lines if line.startswith("UID:")]
     assert len(ids) == len(set(ids)) == lines.count("BEGIN:VEVENT") == lines.count("END:VEVENT") == 3
     assert sum(line.startswith("DTSTAMP:") for line in lines) == 3

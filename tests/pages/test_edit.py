@@ -57,7 +57,7 @@ def test_everything_is_saved_shown_and_recorded_with_before_and_after(admin, key
     assert cast.owner.email in shown["Backup"]
     assert (shown["Team"], shown["System"]) == ("Data platform", "BigQuery")
     assert (shown["Kind"], shown["Environment"]) == ("Workload", "Production")
-    assert shown["Review date"] == "1 Mar 2026 due"
+    assert shown["Review date"] == "1 Mar 2026 due Rotate it at its review"
     assert shown["Tags"].split() == ["etl", "nightly"]
     assert shown["Note"] == "Ask before you delete it."
     [event] = events(type="key:edit")

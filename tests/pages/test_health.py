@@ -124,7 +124,9 @@ def test_keeping_and_ending_by_their_buttons(browser_of, quarantined):
     assert "“Nightly” is kept" in messages_of(page)
     assert "No key is held back" in text(page)
     page = owner.post(f"{HEALTH}release/", follow=True)
-    assert "The quarantine is over. Keys that the next sweep may delete: 0." in messages_of(page)
+    assert "The quarantine is over. Keys that the next comparison with Cerby may delete: 0." in messages_of(
+        page
+    )
     assert "Quarantine" not in [words(found) for found in elements(page, "h2")]
     assert owner.post(f"{HEALTH}release/").status_code == 409
 

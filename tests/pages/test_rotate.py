@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
+from keys.evidence.rotation_rows import changed_rotations
 from keys.models import ApiKey, Rotation
 from keys.rules.lifecycle import State
 from tests.cast import a_live_key
 from tests.domain.rotation.steps import a_rotation
-from tests.pages.helpers import elements, links, text
+from tests.pages.helpers import elements, events, links, text
 from tests.pages.journey import answers
 
 DAY = timedelta(days=1)
@@ -36,7 +39,8 @@ def url(key: ApiKey) -> str:
 
 
 def filled(**changes: Any) -> dict[str, Any]:
-    return answers(because="scheduled", overlap="3d", name="Nightly export · r2", **changes)
+    usual = {"because": "scheduled", "overlap": "3d", "name": "Nightly export · r2"}
+    return answers(**usual | changes)
 
 
 def test_the_form_has_the_values_of_the_old_key(browser_of, key):
@@ -113,13 +117,17 @@ def test_a_key_that_cannot_be_rotated_says_why(browser_of, key, columns, words):
     assert "Rotate" not in links(admin.get(f"/keys/{key.pk}/"))
 
 
-def test_in_assisted_mode_the_proofs_are_readings_of_people(browser_of, cast, sandbox, key, settings):
+def test_in_assisted_mode_people_prove_each_step_until_the_old_key_is_deleted_in_cerby(
+    browser_of, cast, sandbox, key, settings
+):
+    """Go the whole way by URLs alone. Four days pass after the new key is stored."""
     settings.CERBY_ISSUE_MODE = "assisted"
-    admin, sent = browser_of("admin"), filled(tab_key=None)
+    ApiKey.objects.filter(pk=key.pk).update(expires_at=timezone.now() + 90 * DAY)
+    admin, sent = browser_of("admin"), filled(tab_key=None, overlap="7d")
     paste = f"/keys/{sent['id']}/paste/"
     assert admin.post(url(key), sent)["Location"] == paste
     now = timezone.now()
-    facts = {"scopes": ["read:users"], "created_at": now, "expires_at": now + DAY}
+    facts = {"scopes": ["read:users"], "created_at": now, "expires_at": now + 90 * DAY}
     plain = sandbox.add_key(owner_email=cast.admin.email, name="By hand", **facts)[1]
     admin.post(paste, {"api_key": plain})
     admin.post(f"/keys/{sent['id']}/store/done/")
@@ -128,17 +136,44 @@ def test_in_assisted_mode_the_proofs_are_readings_of_people(browser_of, cast, sa
     assert "The new key is used: not proved reading by a person" in page
     assert "No reading yet" in page
 
-    Rotation.objects.filter(new=sent["id"]).update(stored_at=now - 4 * DAY)
-    day = timezone.localdate(now) - 2 * DAY
-    admin.post(f"/keys/{sent['id']}/reading/", {"last_used": day.isoformat()})
+    with pytest.MonkeyPatch.context() as patch:
+        real_now = timezone.now
+        patch.setattr(timezone, "now", lambda: real_now() + 4 * DAY)
+        _prove_and_retire(browser_of("admin"), key, sent["id"])
+
+
+def _prove_and_retire(admin: Client, key: ApiKey, new: str) -> None:
+    """Enter readings by which the new key has been used and the old one not, then retire the old key."""
+    day = timezone.localdate() - 2 * DAY
+    admin.post(f"/keys/{new}/reading/", {"last_used": day.isoformat()})
     admin.post(f"/keys/{key.pk}/reading/", {"last_used": (day - 2 * DAY).isoformat()})
-    rotation = Rotation.objects.get(new=sent["id"])
+    rotation = Rotation.objects.get(new__pk=UUID(new))
     assert rotation.state == "quiet"
     page = text(admin.get(f"/rotations/{rotation.pk}/"))
     assert "The old key is quiet: proved reading by a person" in page
     assert page.count("Reading by Admin Person") == 2
     answer = admin.post(f"/rotations/{rotation.pk}/retire/")
     assert answer["Location"] == f"/keys/{key.pk}/removal/"
+
+    assert "This key may still work" in text(admin.get(answer["Location"]))
+    assert "Retired" in text(admin.get(f"/rotations/{rotation.pk}/"))
+    done = admin.post(f"/keys/{key.pk}/removal/confirm/", {"deleted": "on"})
+    assert done.status_code == 302
+    key.refresh_from_db()
+    rotation = Rotation.objects.select_related("new").get(pk=rotation.pk)
+    assert (key.state, rotation.state, rotation.new.state) == (State.REVOKED, "retired", State.HELD)
+    assert rotation.proof == "quiet"
+    page = text(admin.get(f"/rotations/{rotation.pk}/"))
+    assert "proof: the new key was used, and the old one was quiet" in page
+    story = events(key_id=key.pk)
+    assert [event.type for event in story if event.type != "key:reading"] == [
+        "rotation:start",
+        *["rotation:advance"] * 3,
+        "rotation:retire",
+        "key:start-delete",
+        "key:confirm-removal",
+    ]
+    assert list(changed_rotations()) == []
 
 
 def test_my_keys_offers_it_for_a_key_that_expires_soon(browser_of, key):

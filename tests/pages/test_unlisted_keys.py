@@ -111,7 +111,13 @@ def test_the_dashboard_counts_no_unknown_uses_and_promises_no_deletion(assisted,
     people.func()
     response = admin.get("/")
     said = text(response)
-    for claim in ("Unused for", "Never used", "Missing in Cerby", "Sweeps stopped", "Compared just now"):
+    for claim in (
+        "Unused for",
+        "Never used",
+        "Missing in Cerby",
+        "Comparisons with Cerby stopped",
+        "Compared just now",
+    ):
         assert claim not in said
     found = signs(response)
     assert found["Cerby"] == f"Roles were read just now. {NO_LIST}."

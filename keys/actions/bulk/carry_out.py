@@ -19,6 +19,7 @@ from django.utils import timezone
 from keys.actions.bulk.as_started import as_started
 from keys.actions.bulk.one_key import Failed, Result, act_on
 from keys.actions.bulk.stop import end
+from keys.actions.rotation_tasks.tell import tell_of_rotation_tasks
 from keys.actions.safeguards.quarantine import may_revoke
 from keys.actions.safeguards.rollback_guard import check_for_rollback
 from keys.audit import log, node
@@ -45,10 +46,10 @@ Mail = Callable[[list[str], str, str], object]
 logger = structlog.get_logger(__name__)
 
 
-def carry_out_bulk(selection_id: UUID, mail: Mail) -> None:
+def carry_out_bulk(selection_id: UUID, mail: Mail, watch: Callable[[], object] = lambda: None) -> None:
     """Work on the list until all keys are done, somebody stops it, or a safeguard asks to wait.
 
-    The list and the act must be those that the event of the start recorded.
+    The list and the act must be those that the event of the start recorded. Each key ends with ``watch``.
     """
     in_a_row, started = 0, None
     while (item := _next(selection_id)) is not None:
@@ -60,6 +61,7 @@ def carry_out_bulk(selection_id: UUID, mail: Mail) -> None:
             continue
         result = act_on(item)
         _record(item, result)
+        watch()
         in_a_row = in_a_row + 1 if _cerby_failed(result) else 0
         if isinstance(result, Failed) and isinstance(result.error, CerbyTooMany):
             end(item.selection, None, result.sentence)
@@ -134,6 +136,8 @@ def _finish(selection_id: UUID, mail: Mail) -> None:
         if ended and selection.act == Selection.Act.REMIND:
             for to, subject, text in reminder_mails(selection):
                 mail(to, subject, text)
+        elif ended and selection.act == Selection.Act.ROTATE:
+            tell_of_rotation_tasks(selection)
 
 
 def _give_up_interrupted(selection: Selection) -> None:

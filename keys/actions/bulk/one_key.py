@@ -12,13 +12,16 @@ from keys.actions.keys.adopt import adopt_key
 from keys.actions.keys.delete import delete_key
 from keys.actions.keys.edit import Edit, edit_key
 from keys.actions.people.confirm_role import authorize_now
+from keys.actions.rotation_tasks.ask import ask_for_rotation
 from keys.models import ApiKey, SelectedKey, Selection
 from keys.models.selection import EMERGENCY
 from keys.rules.bulk import changes
 from keys.rules.errors import Conflict, Invalid, PortalError
 from keys.rules.events import Event
+from keys.rules.formatting import spoken_day
 from keys.rules.lifecycle import ENDED, Phase, State
 from keys.rules.permissions import Action, Actor
+from keys.rules.working_days import due_day, working_days
 from keys.selectors.key.people_of_keys import addresses, people_of
 from keys.validation.ownership import Ownership
 from portal.outage import is_outage
@@ -138,11 +141,21 @@ def _remind(actor: Actor, item: SelectedKey, _has_begun: bool) -> Result:
     return Result(Outcome.DONE, f"{left}A mail goes to {', '.join(to)}.", Event.KEY_REMINDED)
 
 
+def _rotate(actor: Actor, item: SelectedKey, _has_begun: bool) -> Result:
+    """Ask for the rotation by the day that the place of the key in the list gives."""
+    selection = item.selection
+    days = working_days(*(date.fromisoformat(selection.asks[name]) for name in ("first", "last")))
+    task = ask_for_rotation(actor, item.key.pk, due_day(days, item.position, selection.count))
+    whom = task.assigned.name if task.assigned else "Any admin"
+    return Result(Outcome.DONE, f"{whom} is asked to rotate it by {spoken_day(task.due_on)}.")
+
+
 _ACTS = {
     Act.DELETE: _delete,
     Act.ADOPT: _adopt,
     Act.EDIT: _edit,
     Act.REMIND: _remind,
+    Act.ROTATE: _rotate,
     Act.STOP: _delete,
     Act.DRILL: _drill,
 }

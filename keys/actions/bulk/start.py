@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from keys.models.selection import EMERGENCY
 from keys.rules.bulk import MOST_DELETED, TYPED_ABOVE
 from keys.rules.errors import Conflict, Invalid
 from keys.rules.permissions import Action, Actor
+from keys.rules.working_days import LONGEST_PERIOD, working_days
 from keys.selectors.bulk.selection import obstacle, offered, offered_in_emergency, selection_for
 from keys.selectors.inventory.table import visible_to
 from keys.validation.new_key import check_purpose
@@ -25,6 +27,12 @@ from keys.validation.ownership import Ownership, check_ownership
 from keys.validation.text import check_reason
 
 Act = Selection.Act
+_NEEDED = {
+    Act.ADOPT: Action.ADOPT_KEY,
+    Act.ROTATE: Action.ASK_TO_ROTATE,
+    **dict.fromkeys(EMERGENCY, Action.STOP_KEYS),
+}
+"""The permission for the act as a whole. Each key is checked as well."""
 Enqueue = Callable[[str], object]
 
 
@@ -39,19 +47,19 @@ def start_bulk(
     purposes: Mapping[UUID, str] | None = None,
     ownership: Ownership | None = None,
     reason: str = "",
+    period: tuple[date, date] | None = None,
 ) -> Selection:
     """Start ``act`` on the list, and ``enqueue`` it by its id, both or neither.
 
     ``typed``: the number of keys that the person typed. ``purpose`` is for all adopted keys, ``purposes`` for
     some by their id. ``ownership``: the values to set for all edited keys, and the tags to add. ``reason``:
-    why keys are stopped in an emergency. The permission is checked again for each key. Raises ``Invalid`` if
+    why keys are stopped in an emergency. ``period``: the first and the last day by which keys are to be
+    rotated. The permission is checked again for each key. Raises ``Invalid`` if
     an entry is wrong, and ``Conflict`` if the list already has an action or ``act`` cannot start.
     """
     visible_to(actor)
-    if act is Act.ADOPT:
-        actor = authorize_now(actor, Action.ADOPT_KEY)
-    if act in EMERGENCY:
-        actor = authorize_now(actor, Action.STOP_KEYS)
+    if act in _NEEDED:
+        actor = authorize_now(actor, _NEEDED[act])
     selection = selection_for(actor, selection_id)
     _check(actor, selection, act, typed)
     asks: dict[str, Any] = {}
@@ -60,6 +68,8 @@ def start_bulk(
         _check_purposes(purpose, purposes or {})
     elif act is Act.EDIT:
         asks = _check_ownership(ownership or Ownership())
+    elif act is Act.ROTATE:
+        asks = _check_period(period)
     elif act is Act.STOP:
         check_reason(reason)
     with transaction.atomic():
@@ -130,6 +140,22 @@ def _check_ownership(ownership: Ownership) -> dict[str, Any]:
         "review_on": ownership.review_on.isoformat() if ownership.review_on else "",
         "tags": list(ownership.tags),
     }
+
+
+def _check_period(period: tuple[date, date] | None) -> dict[str, str]:
+    """Return the values to store."""
+    if period is None:
+        raise Invalid(first="Enter the first and the last day.")
+    first, last = period
+    if first < timezone.localdate():
+        raise Invalid(first="This day has passed. Choose today or a later day.")
+    if last < first:
+        raise Invalid(last="This is before the first day.")
+    if last - first > LONGEST_PERIOD:
+        raise Invalid(last="Choose a day within a year after the first day.")
+    if not working_days(first, last):
+        raise Invalid(last="The period has no working day. Choose a later day.")
+    return {"first": first.isoformat(), "last": last.isoformat()}
 
 
 def _store(selection: Selection, purposes: Mapping[UUID, str]) -> None:

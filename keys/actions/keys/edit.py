@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from keys.actions.people.accountable import ownership_columns
 from keys.actions.people.confirm_role import authorize_now
+from keys.actions.rotation_tasks.assign import assign_again
 from keys.audit import log
 from keys.models import ApiKey
 from keys.rules.errors import Conflict
@@ -72,6 +73,8 @@ def _store(actor: Actor, key: ApiKey, columns: dict[str, Any], changes: Changes,
             before = {name: old for name, (old, _) in part.items()}
             after = {name: new for name, (_, new) in part.items()}
             log.append(Event.KEY_EDITED, actor=actor, key=key, before=before, after=after)
+        if changes.keys() & {"accountable", "backup"}:
+            assign_again(key, actor)
 
 
 def _columns(key: ApiKey, edit: Edit) -> dict[str, Any]:

@@ -7,11 +7,14 @@ from datetime import datetime
 from django.db.models import Q
 from django.utils import timezone
 
+from keys.actions.lineage.end_task import end_rotation_task
+from keys.actions.notifications.settle import settle
 from keys.audit import log
 from keys.models import ApiKey, Rotation, User
 from keys.models.rotation import IS_OPEN
 from keys.rules.errors import Conflict, Invalid
 from keys.rules.events import Event
+from keys.rules.notifications import Kind
 from keys.rules.permissions import Actor
 from keys.rules.rotation import ROTATED, Rotating, RotationState, quiet_after
 
@@ -53,6 +56,8 @@ def begin_rotation(actor: Actor, new: ApiKey, rotating: Rotating) -> None:
         until=rotation.overlap_until.isoformat(),
         quiet_after=rotation.quiet_after,
     )
+    settle(Kind.ROTATION_DUE, key=old)
+    end_rotation_task(old)
 
 
 def check_can_rotate(old: ApiKey, now: datetime) -> None:

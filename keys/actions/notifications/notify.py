@@ -29,6 +29,7 @@ def notify(
     text: str = "",
     once: str = "",
     mail: bool = True,
+    channels: bool = True,
 ) -> Notification | None:
     """Write a notification to the outbox. Call it in the transaction of the act.
 
@@ -43,6 +44,7 @@ def notify(
     - ``once``: a name such as ``"leaver:<key>:<day>"``. If there is a notification of this name, nothing is
       written and the result is None.
     - ``mail=False``: the caller mails the people itself, with ``queue_mail``.
+    - ``channels=False``: the caller tells the channels itself, with ``tell_channels``.
 
     An example, with the kind ROTATION_DUE::
 
@@ -72,8 +74,16 @@ def notify(
         _fill_inboxes(made, kind, people or list(User.objects.filter(is_active=True, role__in=HIGHEST)))
         if mail:
             _mail_each(made, kind, people)
-        _queue_for_channels(made, kind)
+        if channels:
+            _queue_for_channels(made, kind)
     return made
+
+
+def tell_channels(kind: Kind, *, words: str, path: str) -> None:
+    """Write a notification for the channels alone. Call it in the transaction of the act."""
+    clean = without_key_texts({"words": words})["words"][:LONGEST_WORDS]
+    made = Notification.objects.create(kind=kind, words=clean, path=path, at=timezone.now())
+    _queue_for_channels(made, kind)
 
 
 def present(people: Iterable[User | None]) -> list[User]:

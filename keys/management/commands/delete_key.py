@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser
-from getpass import getpass
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.core.management.base import CommandError
 from django.urls import reverse
-from django.utils import timezone
-from django.views.decorators.debug import sensitive_variables
 
-from keys.actions.factors.ask import grace_ends
-from keys.actions.factors.use import use_code
 from keys.actions.keys.delete import delete_key
-from keys.actions.people import sign_in, throttle
 from keys.management.for_people import CommandForPeople
-from keys.models import ApiKey, User
-from keys.models.factor import APP, METHODS, has_factor
+from keys.management.identity import Identity, line
+from keys.models import ApiKey
 from keys.rules.errors import PortalError
-from keys.rules.events import Event
-from keys.rules.factors import Required, must_have_factor
 from keys.rules.lifecycle import State
-from keys.rules.permissions import Actor, Role
 from keys.rules.visible import visible
 from keys.selectors.key.page import key_for
 
-BROWSER = "manage.py delete_key"
-"""Stands in the audit log instead of a browser."""
+IDENTITY = Identity("manage.py delete_key", "Nothing was deleted.", "delete the key on its page")
 
 
 class Command(CommandForPeople):
@@ -49,7 +38,7 @@ class Command(CommandForPeople):
     def handle(self, *_: Any, key: str, email: str, confirm: str | None, **__: Any) -> None:
         key_id = _key_id(key)
         try:
-            actor = _signed_in(email.lower())
+            actor = IDENTITY.signed_in(email.lower())
             found = key_for(actor, key_id)
             self._require_confirmation(found, confirm)
             deleted = delete_key(actor, key_id)
@@ -64,7 +53,7 @@ class Command(CommandForPeople):
                     f"“{key}” of {key.owner_name}, {key.owner_email}. Everything that uses it stops working."
                 )
             )
-            confirm = _line("Type the name of the key to delete it: ")
+            confirm = line("Type the name of the key to delete it: ")
         if confirm.strip() not in {str(key), key.name.strip() or str(key)}:
             raise CommandError("This is not the name of the key. Nothing was deleted.")
 
@@ -74,68 +63,6 @@ def _key_id(text: str) -> UUID:
         return UUID(text.rstrip("/").rpartition("/")[2])
     except ValueError:
         raise CommandError("This is not the id of a key. find_key prints the address of its page.") from None
-
-
-@sensitive_variables()
-def _signed_in(email: str) -> Actor:
-    """Return the person if the password is right, and record that they proved who they are, or did not."""
-    user = User.objects.filter(email=email).first()
-    password = getpass(f"Password of {email} (not shown): ") if sys.stdin.isatty() else _line("")
-    if not _is_right(user, password):
-        sign_in.record_failure(email, Event.IDENTITY_CONFIRMED, ip="", browser=BROWSER)
-        raise CommandError("The email or the password is wrong. Nothing was deleted.")
-    assert user is not None
-    if reason := sign_in.why_refused(user):
-        sign_in.record_refused(user, reason, ip="", browser=BROWSER)
-        raise CommandError("This person may not sign in to the portal. Nothing was deleted.")
-    actor = user.as_actor(browser=BROWSER)
-    factor = _second_factor(user, actor)
-    for method in filter(None, ("password", factor)):
-        sign_in.record_confirmation(actor, method=method)
-    return actor
-
-
-@sensitive_variables()
-def _is_right(user: User | None, password: str) -> bool:
-    """Return whether the password is right. Wrong ones count together with those on the pages."""
-    if user is None:
-        return False
-    attempt = throttle.admit_confirmation(user.pk)
-    if attempt is None:
-        raise CommandError("There were too many wrong passwords. Wait a minute. Nothing was deleted.")
-    with attempt:
-        is_right = user.check_password(password)
-        if is_right:
-            attempt.give_back()
-    return is_right
-
-
-@sensitive_variables()
-def _second_factor(user: User, actor: Actor) -> str:
-    """Ask for the second factor, as the page does. Return its name, or an empty string if there is none."""
-    if not has_factor(user.pk):
-        is_asked = must_have_factor(Required(settings.PORTAL_MFA_REQUIRED), Role(user.role))
-        if is_asked and user.factor_asked_at and timezone.now() >= grace_ends(user.factor_asked_at):
-            raise CommandError("This person must add a second factor first. Nothing was deleted.")
-        return ""
-    code = _line("Code of the authenticator app, or a recovery code: ")
-    used = use_code(actor, code.strip(), recovery=True)
-    if used is None:
-        sign_in.record_failure(
-            user.email, Event.IDENTITY_CONFIRMED, ip="", browser=BROWSER, method=METHODS[APP]
-        )
-        raise CommandError(
-            "This code is wrong, or was used already. With a passkey alone, delete the key on its page. "
-            "Nothing was deleted."
-        )
-    return METHODS[used.type]
-
-
-def _line(prompt: str) -> str:
-    if prompt:
-        sys.stdout.write(prompt)
-        sys.stdout.flush()
-    return sys.stdin.readline().rstrip("\r\n")
 
 
 def _describe(key: ApiKey) -> str:

@@ -34,7 +34,7 @@ class Command(CommandForPeople):
                 held = end_quarantine(None)
             except PortalError as error:
                 raise CommandError(error.sentence) from error
-            self.stdout.write(f"The next sweep may delete {held} keys that were held back.")
+            self.stdout.write(f"The next comparison with Cerby may delete {held} keys that were held back.")
         self.stdout.write(_status())
 
 

@@ -11,8 +11,8 @@ from keys.audit.guard import authorize
 from keys.models import AuditEvent, Checkpoint, Sealed
 from keys.rules.errors import NotFound
 from keys.rules.permissions import Action, Actor
+from keys.selectors.activity.names import with_names
 from keys.selectors.activity.row import COLUMNS, EventRow, row_of
-from keys.selectors.activity.starters import name_starters
 from keys.tlog.merkle import Damaged
 from keys.verifier.verify_bundle import root_by_proof
 
@@ -53,7 +53,7 @@ def event_for(actor: Actor, uid: UUID) -> WholeEvent:
     leaf, salt, *columns = found
     proof, reason = _proof(columns[0], bytes(leaf))
     text = bytes(leaf).decode("utf-8", "replace")
-    [row] = name_starters([row_of(tuple(columns))])
+    [row] = with_names([row_of(tuple(columns))])
     return WholeEvent(uid, row, text, salt is None, proof, reason)
 
 

@@ -32,7 +32,20 @@ COLUMNS = (
 )
 
 
+IDS = frozenset({"part_of", "import", "person", "owner_id"})
+"""Details that are ids. ``with_names`` (keys.selectors.activity.names) says what they stand for."""
+
+
+class Act(NamedTuple):
+    """The act of which an event is a part. ``event``: the one that recorded its start, or None."""
+
+    words: str
+    event: UUID | None
+
+
 class EventRow(NamedTuple):
+    """``ids``: details that are ids, by their names."""
+
     id: int
     at: str
     at_exact: str
@@ -52,6 +65,8 @@ class EventRow(NamedTuple):
     details: list[tuple[str, str]]
     uid: UUID
     changes: list[Change]
+    ids: dict[str, str]
+    act: Act | None = None
 
     @property
     def tag(self) -> str:
@@ -67,6 +82,7 @@ def row_of(values: tuple[Any, ...]) -> EventRow:
     id_, at, type_, outcome, who_id, who, email, role, key_id, key_name, ip, browser, reason, uid = columns
     details = readable(hidden, personal)
     changes = changes_in(details)
+    ids = {name: str(details.pop(name)) for name in IDS & details.keys()}
     day, exact, iso = formatting.day_exact_iso(at)
     return EventRow(
         id=id_,
@@ -88,6 +104,7 @@ def row_of(values: tuple[Any, ...]) -> EventRow:
         details=list(details_in_words(type_, without_changes(details, changes))),
         uid=uid,
         changes=changes,
+        ids=ids,
     )
 
 

@@ -17,8 +17,8 @@ from keys.selectors.activity.acts import Around, Shown, acts, unfolded
 from keys.selectors.activity.around import around, steps_of
 from keys.selectors.activity.changes import changes_in_words
 from keys.selectors.activity.filters import NEWEST_FIRST, ActivityFilter, Events
+from keys.selectors.activity.names import with_names
 from keys.selectors.activity.row import COLUMNS, EventRow, row_of, without_changes
-from keys.selectors.activity.starters import name_starters
 from keys.selectors.activity.words import details_in_words
 from keys.selectors.counts import bounded_count
 from keys.selectors.inventory.exports import Export, export
@@ -65,7 +65,7 @@ def activity_page(actor: Actor, params: QueryDict) -> Activity:
         before=wanted.chosen["before"],
         among=wanted.alternatives(),
     )
-    rows = Page(name_starters([row_of(values) for values in found.rows]), found.after, found.before)
+    rows = Page(with_names([row_of(values) for values in found.rows]), found.after, found.before)
     return Activity(
         rows, wanted, _acts(wanted, rows, found.rows), total=_total(wanted, rows), **_subject(wanted)
     )
@@ -112,7 +112,7 @@ def newest_activity(actor: Actor, count: int) -> list[Shown]:
 def newest(events: Events, count: int) -> list[Shown]:
     """Return the acts of the newest ``count`` events. The caller has checked that the actor may see them."""
     values = list(order_by(events.values_list(*COLUMNS), NEWEST_FIRST)[:count])
-    rows = name_starters([row_of(each) for each in values])
+    rows = with_names([row_of(each) for each in values])
     return acts(rows, steps_of(values, COLUMNS), Around())
 
 

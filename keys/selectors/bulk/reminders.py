@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from keys.models import ApiKey, SelectedKey, Selection, User
 from keys.rules import formatting
+from keys.rules.rotation import ROTATED
 from keys.selectors.key.people_of_keys import COLUMNS, People, addresses, by_people, salutation, why_you
 
 
@@ -31,14 +32,23 @@ def _subject(count: int) -> str:
     )
 
 
+def _rotate(key: ApiKey) -> str:
+    return f"{settings.PORTAL_URL}{reverse('keys:rotate', args=[key.pk])}"
+
+
 def _text(sender: User, people: People, keys: list[ApiKey]) -> str:
     asked = (
         f"{sender.name} ({sender.email}) asks you to look at the following API keys, which you own or answer "
         "for. Delete those that are not needed any more."
     )
     lines = [
-        f"“{key}” expires on {formatting.exact(key.expires_at)}.\n"
-        f"{settings.PORTAL_URL}{reverse('keys:key', args=[key.pk])}"
+        "\n".join(
+            [
+                f"“{key}” expires on {formatting.exact(key.expires_at)}.",
+                f"{settings.PORTAL_URL}{reverse('keys:key', args=[key.pk])}",
+                *([f"Rotate it: {_rotate(key)}"] if key.state in ROTATED else []),
+            ]
+        )
         for key in keys
     ]
     return "\n\n".join(filter(None, (salutation(people), asked, *lines, why_you(people)))) + "\n"

@@ -17,6 +17,7 @@ from keys.rules.bulk import MOST_DELETED, MOST_KEYS, TYPED_ABOVE
 from keys.rules.errors import NotFound
 from keys.rules.lifecycle import status
 from keys.rules.permissions import Action, Actor
+from keys.rules.rotation import ROTATED
 from keys.selectors.counts import bounded_count
 from keys.selectors.health.safeguards import active_quarantine
 from keys.selectors.inventory.filters import InventoryFilter
@@ -175,8 +176,10 @@ def offered_in_emergency(actor: Actor) -> list[Selection.Act]:
 def offered(actor: Actor) -> list[Selection.Act]:
     """Return the actions for which the actor may have keys. Each key is checked again."""
     if actor.may(Action.SEE_INVENTORY):
-        always = (Act.DELETE, Act.EDIT, Act.REMIND)
-        return [act for act in Act if act in always or (act is Act.ADOPT and actor.may(Action.ADOPT_KEY))]
+        always = {Act.DELETE, Act.EDIT, Act.REMIND}
+        if_allowed = {Act.ADOPT: Action.ADOPT_KEY, Act.ROTATE: Action.ASK_TO_ROTATE}
+        may = always | {act for act, action in if_allowed.items() if actor.may(action)}
+        return [act for act in Act if act in may]
     return [Act.DELETE, Act.EDIT]
 
 
@@ -230,6 +233,8 @@ def _warning(actor: Actor, key: ApiKey, act: str) -> str:
         return "You may not delete this key."
     if act == Act.DELETE and key.is_deleted_by_hand:
         return "You delete this key in Cerby's web app. The portal lists the steps."
+    if act == Act.ROTATE and key.state not in ROTATED:
+        return "Only an active key that somebody has stored can be rotated."
     if act == Act.EDIT and not actor.may(Action.EDIT_KEY, key):
         return "You may not edit this key."
     if act == Act.ADOPT and not (key.origin == ApiKey.Origin.DISCOVERED and not key.purpose):

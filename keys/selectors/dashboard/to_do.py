@@ -66,8 +66,8 @@ def _lines(now: datetime) -> list[Line | None]:
         _needing("danger", "removal-stuck", "Their removal is not confirmed, so they may still work.", now),
         _events(
             "danger",
-            "Sweeps stopped",
-            "A sweep would have deleted suspiciously many keys, so it stopped.",
+            "Comparisons with Cerby stopped",
+            "A comparison would have deleted suspiciously many keys, so it stopped.",
             now,
             type=Event.SWEEP_STOPPED,
         ),
@@ -99,6 +99,9 @@ def _lines(now: datetime) -> list[Line | None]:
             "reach-grew",
             "Their owners own more in Cerby than before. Not confirmed with a live workspace.",
             now,
+        ),
+        _needing(
+            "warning", "rotation-late", "Nobody has started these rotations. Ask again, or start them.", now
         ),
         _rotations("warning", RotationState.OVERDUE, "Retire the old key, or extend the overlap."),
         _rotations("warning", RotationState.QUIET, "Nothing uses the old key any more: retire it."),

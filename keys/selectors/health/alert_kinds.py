@@ -38,7 +38,7 @@ class AlertKind(enum.StrEnum):
 
 _HEADINGS = {
     AlertKind.QUARANTINE: "The quarantine is on",
-    AlertKind.SWEEP_STOPPED: "The sweep stopped",
+    AlertKind.SWEEP_STOPPED: "The comparison with Cerby stopped",
     AlertKind.PEOPLE_STOPPED: "Reading roles from Cerby stopped",
     AlertKind.SECOND_VIEW: "Somebody else tried to view an API key",
     AlertKind.BREAK_GLASS: "Somebody used a password for emergencies",

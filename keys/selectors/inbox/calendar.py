@@ -13,10 +13,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from keys.models import ApiKey, CalendarFeed, Rotation
+from keys.models import ApiKey, CalendarFeed, Rotation, RotationTask, User
 from keys.models.rotation import IS_OPEN
 from keys.rules.lifecycle import EXPIRY_NOT_KNOWN, Phase
-from keys.rules.rotation import RotationState
+from keys.rules.permissions import ADMINS
+from keys.rules.rotation import ROTATED, RotationState
 from keys.rules.visible import named
 
 MOST = 500
@@ -32,7 +33,7 @@ def calendar_of(token: str) -> str | None:
     Only people who may sign in have a calendar.
     """
     hashed = hashlib.sha256(token.encode()).hexdigest()
-    feed = CalendarFeed.objects.filter(token_hash=hashed, user__is_active=True).first()
+    feed = CalendarFeed.objects.filter(token_hash=hashed, user__is_active=True).select_related("user").first()
     if feed is None:
         return None
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Cerby Key Portal//Calendar//EN"]
@@ -42,6 +43,8 @@ def calendar_of(token: str) -> str | None:
         lines += _events_of(key)
     for rotation in _rotations_of(keys):
         lines += _end_of_overlap(rotation)
+    for task in _tasks_of(feed.user):
+        lines += _rotation_asked(task)
     lines += ["END:VCALENDAR"]
     return "".join(f"{part}\r\n" for line in lines for part in _folded(line))
 
@@ -69,18 +72,35 @@ def _end_of_overlap(rotation: Rotation) -> list[str]:
     return _event(f"overlap-{rotation.pk}", start, words, url)
 
 
+def _tasks_of(user: User) -> list[RotationTask]:
+    """Return the rotations that the person is asked for, the soonest first. All admins have those for any."""
+    people = Q(assigned=user) | Q(assigned=None) if user.role in ADMINS else Q(assigned=user)
+    tasks = RotationTask.objects.filter(people, key__phase=Phase.LIVE, key__expires_at__gt=timezone.now())
+    return list(tasks.select_related("key").order_by("due_on", "key_id")[:MOST])
+
+
+def _rotation_asked(task: RotationTask) -> list[str]:
+    start = f"DTSTART;VALUE=DATE:{task.due_on:%Y%m%d}"
+    return _event(f"rotate-{task.pk}", start, f"Rotate {named(task.key.name)}", _rotate(task.key))
+
+
+def _rotate(key: ApiKey) -> str:
+    return f"{settings.PORTAL_URL}{reverse('keys:rotate', args=[key.pk])}"
+
+
 def _events_of(key: ApiKey) -> Iterator[str]:
     url = f"{settings.PORTAL_URL}{reverse('keys:key', args=[key.pk])}"
+    more = f"Rotate it: {_rotate(key)}" if key.state in ROTATED else ""
     if key.expires_at < EXPIRY_NOT_KNOWN:
         at = key.expires_at.astimezone(UTC)
         start = f"DTSTART:{at:%Y%m%dT%H%M%SZ}"
-        yield from _event(f"expires-{key.pk}", start, f"{named(key.name)} expires", url)
+        yield from _event(f"expires-{key.pk}", start, f"{named(key.name)} expires", url, more)
     if key.review_on is not None:
         start = f"DTSTART;VALUE=DATE:{key.review_on:%Y%m%d}"
-        yield from _event(f"review-{key.pk}", start, f"{named(key.name)} is to be reviewed", url)
+        yield from _event(f"review-{key.pk}", start, f"{named(key.name)} is to be reviewed", url, more)
 
 
-def _event(uid: str, start: str, summary: str, url: str) -> list[str]:
+def _event(uid: str, start: str, summary: str, url: str, more: str = "") -> list[str]:
     host = urlsplit(settings.PORTAL_URL).hostname or "localhost"
     return [
         "BEGIN:VEVENT",
@@ -88,6 +108,7 @@ def _event(uid: str, start: str, summary: str, url: str) -> list[str]:
         f"DTSTAMP:{timezone.now():%Y%m%dT%H%M%SZ}",
         start,
         f"SUMMARY:{_escaped(summary)}",
+        *([f"DESCRIPTION:{_escaped(more)}"] if more else []),
         f"URL:{url}",
         "TRANSP:TRANSPARENT",
         "END:VEVENT",

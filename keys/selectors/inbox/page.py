@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from django import forms
 from django.db.models import F, QuerySet
 from django.http import QueryDict
+from django.utils import timezone
 
 from keys.models import InboxItem
-from keys.rules.permissions import Actor
+from keys.rules.notifications import Kind
+from keys.rules.permissions import Action, Actor
+from keys.rules.rotation import ROTATED
 from keys.selectors.counts import bounded_count
 from keys.selectors.inventory.keyset import Order, Page, page
 from keys.selectors.inventory.widgets import PlainSelect
@@ -35,11 +38,19 @@ class InboxForm(forms.Form):
 
 
 @dataclass(frozen=True)
+class Row:
+    """``may_rotate``: the item reminds of a key that the person may rotate."""
+
+    item: InboxItem
+    may_rotate: bool
+
+
+@dataclass(frozen=True)
 class Inbox:
     """``waiting`` is a bounded count, such as ``3`` or ``99+``, or empty."""
 
     form: InboxForm
-    page: Page[InboxItem]
+    page: Page[Row]
     waiting: str
     has_messages: bool
 
@@ -53,7 +64,7 @@ def waiting_for(user_id: int) -> str:
 def inbox_page(actor: Actor, params: QueryDict) -> Inbox:
     """Return the page for the query string ``params``. Everybody has their own inbox."""
     form, own = InboxForm(params), InboxItem.objects.filter(user_id=actor.user_id)
-    found: Page[InboxItem] = Page([], None, None)
+    found: Page[Row] = Page([], None, None)
     if form.is_valid():
         chosen = form.cleaned_data
         among = [(own.filter(state=state), _NEWEST_FIRST) for state in WAITING]
@@ -65,10 +76,20 @@ def inbox_page(actor: Actor, params: QueryDict) -> Inbox:
             before=chosen["before"],
             among=() if chosen["show"] else among,
         )
-        items = InboxItem.objects.select_related("notification").in_bulk([row[0] for row in ids.rows])
-        found = Page([items[row[0]] for row in ids.rows if row[0] in items], ids.after, ids.before)
+        items = InboxItem.objects.select_related("notification__key__owner")
+        by_id = items.in_bulk([row[0] for row in ids.rows])
+        rows = [_row(actor, by_id[row[0]]) for row in ids.rows if row[0] in by_id]
+        found = Page(rows, ids.after, ids.before)
     has_messages = own.filter(state=State.MESSAGE).exists()
     return Inbox(form, found, waiting_for(actor.user_id), has_messages)
+
+
+def _row(actor: Actor, item: InboxItem) -> Row:
+    key = item.notification.key
+    if item.notification.kind != Kind.KEY_EXPIRES or item.done_at is not None or key is None:
+        return Row(item, may_rotate=False)
+    is_active = key.state in list(ROTATED) and key.expires_at > timezone.now()
+    return Row(item, may_rotate=is_active and actor.may(Action.ROTATE_KEY, key))
 
 
 def _waiting(user_id: int) -> QuerySet[InboxItem]:

@@ -16,7 +16,7 @@ from typing import Any
 from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet
 from django.db.models.lookups import Exact, In, IsNull, LessThanOrEqual
 
-from keys.models import ApiKey, KeyScope, KeyTag, LeaverPlan, User
+from keys.models import ApiKey, KeyScope, KeyTag, LeaverPlan, RotationTask, User
 from keys.rules.folded_text import fold, foldings
 from keys.rules.lifecycle import Phase
 from keys.selectors.counts import COUNT_LIMIT, has_at_most
@@ -306,6 +306,18 @@ def with_open_plan(now: datetime, for_long: timedelta) -> Condition:
         found=Q(pk__in=plans.values("key")) & active.checked,
         checked=Q(Exists(plans.filter(key=OuterRef("pk")))) & active.checked,
         counted=plans,
+        few=MANY,
+    )
+
+
+def asked_to_rotate(now: datetime, due_before: date | None = None) -> Condition:
+    """Return the condition for active keys whose rotation was asked for, by a day before ``due_before``."""
+    tasks = RotationTask.objects.filter(due_on__lt=due_before) if due_before else RotationTask.objects.all()
+    active = in_phase(Phase.LIVE, Window(low=now))
+    return Condition(
+        found=Q(pk__in=tasks.values("key")) & active.checked,
+        checked=Q(Exists(tasks.filter(key=OuterRef("pk")))) & active.checked,
+        counted=tasks,
         few=MANY,
     )
 

@@ -48,6 +48,8 @@ NEEDS = [
     ("owner-left", "Owner disabled or left"),
     ("leaver-undecided", "Owner left, not decided"),
     ("leaver-late", "Owner left, not decided for a week"),
+    ("rotation-asked", "Rotation asked for"),
+    ("rotation-late", "Rotation asked for, day has passed"),
     ("orphan", "Nobody answers for it"),
     ("review-due", "Review date has come"),
     ("reach-grew", "Reach has grown"),
@@ -103,6 +105,8 @@ _NEEDING: dict[str, Callable[[datetime], Condition]] = {
     "owner-left": lambda now: conditions.marked_active("owner_left_at", now),
     "leaver-undecided": lambda now: conditions.with_open_plan(now, timedelta()),
     "leaver-late": lambda now: conditions.with_open_plan(now, RED_AFTER),
+    "rotation-asked": conditions.asked_to_rotate,
+    "rotation-late": lambda now: conditions.asked_to_rotate(now, timezone.localdate(now)),
     "orphan": lambda now: conditions.marked_active("orphan", now),
     "review-due": lambda now: conditions.review_due(timezone.localdate(now), now),
     "reach-grew": lambda now: conditions.marked_active("reach_grew_at", now),
@@ -219,9 +223,7 @@ class InventoryForm(forms.Form):
     environment = _choice("Environment", "Any environment", ApiKey.Environment.choices)
     made = _choice("Made", "Any time", SINCE[1:])
     removed = _choice("Removed", "Any time", SINCE[1:])
-    role = _choice(
-        "Owner's role", "Any role", [(str(role.value), role.label) for role in sorted(Role, reverse=True)]
-    )
+    role = _choice("Owner's role", "Any role", [(str(one.value), one.label) for one in sorted(Role)[::-1]])
     pepper = _text("Pepper", 20)
     sort = forms.ChoiceField(required=False, label="Sorted by", choices=[("", ""), *SORT_CHOICES])
     columns = ColumnsField(required=False, label="Columns")
@@ -236,12 +238,10 @@ class InventoryForm(forms.Form):
         offered = catalogue.offered(settings.PORTAL_EXTRA_SCOPES)
         any_write = (conditions.ANY_WRITE, "Any write scope")
         scope.choices = [any_write, *((scope.id, scope.label) for scope in offered)]
-        listed = {scope.id for scope in offered}
         asked = {each for each in params.getlist("scope") if each and each.isprintable()}  # a NUL is no text
-        if others := asked - listed - {conditions.ANY_WRITE}:
-            held = [
-                each for each in sorted(others)[:MOST_OWNERS] if KeyScope.objects.filter(scope=each).exists()
-            ]
+        if others := asked - {scope.id for scope in offered} - {conditions.ANY_WRITE}:
+            few = sorted(others)[:MOST_OWNERS]
+            held = [each for each in few if KeyScope.objects.filter(scope=each).exists()]
             scope.choices += [(each, catalogue.label(each)) for each in held]  # the dashboard links to them
         needs = self.fields["needs"]
         assert isinstance(needs, forms.MultipleChoiceField)

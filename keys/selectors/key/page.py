@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from keys.audit.guard import authorize
-from keys.models import LISTED, ApiKey, AuditEvent, RevealGrant, User
+from keys.models import LISTED, ApiKey, AuditEvent, RevealGrant, RotationTask, User
 from keys.rules import formatting, permissions
 from keys.rules import scopes as catalogue
 from keys.rules.errors import Conflict, Invalid, NotAllowed, NotFound
@@ -23,6 +23,7 @@ from keys.rules.rotation import ROTATED
 from keys.selectors.activity.acts import Shown
 from keys.selectors.activity.table import story_of
 from keys.selectors.key.reach import ReachOfKey, reach_of
+from keys.selectors.key.rotation_task import rotation_task_of
 from keys.selectors.policy.facts import violations_of
 
 PEOPLE = ("owner", "seen_by", "use_read_by", "expiry_read_by")
@@ -104,6 +105,7 @@ class KeyPage:
     reach: ReachOfKey | None
     may_accept_reach: bool
     may_rotate: bool
+    rotation_task: RotationTask | None
     violations: list[Violation]
 
 
@@ -139,6 +141,7 @@ def key_page(actor: Actor, key_id: UUID) -> KeyPage:
         and formatting.in_local_time(key.expires_at).date() == timezone.localdate(),
         is_explained=AuditEvent.objects.filter(key_id=key.pk, type__in=BEGINS).exists(),
         may_rotate=key.state in ROTATED and current is Status.ACTIVE and actor.may(Action.ROTATE_KEY, key),
+        rotation_task=rotation_task_of(key) if current is Status.ACTIVE else None,
         keys_path=settings.CERBY_KEYS_PATH,
         reach=reach_of(key),
         violations=violations_of(key, now),

@@ -26,6 +26,11 @@ def who_answers(key: ApiKey) -> User | None:
     return next((one for one in (key.accountable, key.backup) if one is not None and one.is_active), None)
 
 
+def who_rotates(key: ApiKey) -> User | None:
+    """Return who is asked to rotate ``key``: who answers for it, or else its owner, if they can sign in."""
+    return who_answers(key) or (key.owner if key.owner.is_active else None)
+
+
 def by_people(rows: Iterable[tuple[ApiKey, T]]) -> dict[People, list[T]]:
     """Return what belongs to each key, by the people of the key."""
     found: defaultdict[People, list[T]] = defaultdict(list)

@@ -10,12 +10,13 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
-from keys.models import ApiKey, LeaverPlan
+from keys.models import ApiKey, LeaverPlan, RotationTask
 from keys.rules import formatting
 from keys.rules.lifecycle import CAVEAT, Phase, State, Status, status
 from keys.rules.permissions import Action, Actor
 from keys.rules.rotation import ROTATED
 from keys.selectors.leavers.page import tasks_of
+from keys.selectors.rotation.tasks import rotation_tasks_of
 
 MOST = 500
 """Keys per relation. Few people have more, and the page costs the same for them."""
@@ -35,13 +36,18 @@ class MyKey:
 
 @dataclass(frozen=True)
 class Task:
-    """``button`` is the one thing to do, at ``url``."""
+    """``button`` is the one thing to do, at ``url``. ``also``: the words and the address of another one."""
 
     key: ApiKey
     words: str
     button: str
     url: str
     urgent: bool = False
+    also: tuple[str, str] | None = None
+
+    @property
+    def links(self) -> list[tuple[str, str]]:
+        return [(self.button, self.url), *filter(None, [self.also])]
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,7 @@ def my_keys(actor: Actor) -> MyKeys:
     keys = sorted(found.values(), key=lambda key: (key.expires_at, key.pk))
     tasks = [task for key in keys for task in _tasks(actor, key, now)]
     tasks += [_of_leaver(plan) for plan in tasks_of(actor)]
+    tasks += [_of_rotation(actor, task, now) for task in rotation_tasks_of(actor)]
     tasks.sort(key=lambda task: not task.urgent)
     return MyKeys([_my_key(key, parts[str(key.pk)], now) for key in keys], tasks, more)
 
@@ -82,10 +89,26 @@ def _of_leaver(plan: LeaverPlan) -> Task:
     return Task(plan.key, words, "Decide", reverse("keys:leaving", args=[plan.person_id]), urgent=True)
 
 
+def _of_rotation(actor: Actor, task: RotationTask, now: datetime) -> Task:
+    is_late = task.due_on < timezone.localdate(now)
+    words = f"Rotate it by {formatting.spoken_day(task.due_on)}{': this day has passed' if is_late else ''}."
+    if actor.may(Action.ROTATE_KEY, task.key):
+        return Task(task.key, words, "Rotate it", reverse("keys:rotate", args=[task.key_id]), urgent=is_late)
+    page = reverse("keys:key", args=[task.key_id])
+    return Task(task.key, f"{words} Ask somebody who may.", "See the key", page, urgent=is_late)
+
+
 def _my_key(key: ApiKey, parts: list[str], now: datetime) -> MyKey:
     current = status(key.phase, key.expires_at, now)
     notes = [CAVEAT.get(State(key.state), ""), "orphan" if key.orphan and current is Status.ACTIVE else ""]
     return MyKey(key, parts, current, ", ".join(filter(None, notes)))
+
+
+def _to_rotate(actor: Actor, key: ApiKey) -> tuple[str, str] | None:
+    """Return the words and the address of the link that rotates ``key``, if the actor may."""
+    if key.state not in ROTATED or not actor.may(Action.ROTATE_KEY, key):
+        return None
+    return "Rotate it", reverse("keys:rotate", args=[key.pk])
 
 
 def _tasks(actor: Actor, key: ApiKey, now: datetime) -> Iterator[Task]:
@@ -100,14 +123,12 @@ def _tasks(actor: Actor, key: ApiKey, now: datetime) -> Iterator[Task]:
         return
     if key.expires_at - now <= SOON:
         words = f"Expires on {formatting.spoken(key.expires_at, now)}. Replace it before then."
-        rotates = key.state in ROTATED and actor.may(Action.ROTATE_KEY, key)
-        rotate = "Rotate it", reverse("keys:rotate", args=[key.pk])
         is_urgent = key.expires_at - now <= SOON / 4
-        yield Task(key, words, *(rotate if rotates else ("See the key", page)), urgent=is_urgent)
+        yield Task(key, words, *(_to_rotate(actor, key) or ("See the key", page)), urgent=is_urgent)
     may_edit = actor.may(Action.EDIT_KEY, key)
     if key.is_review_due(timezone.localdate(now)) and may_edit:
-        words = "Its review date has come. If it is still needed, set the next date."
-        yield Task(key, words, "Review it", edit)
+        words = "Its review date has come. If it is still needed, set the next date, or rotate it."
+        yield Task(key, words, "Review it", edit, also=_to_rotate(actor, key))
     if key.orphan:
         words = "Nobody answers for it."
         if key.backup_id == actor.user_id:

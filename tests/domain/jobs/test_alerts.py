@@ -134,7 +134,7 @@ def test_addresses_from_the_settings_replace_people(cast, settings):
     [letter] = mail.outbox
     assert (letter.to, letter.subject) == (
         ["ops@example.com", "oncall@example.com"],
-        "[contenzilla] The sweep stopped",
+        "[contenzilla] The comparison with Cerby stopped",
     )
 
 

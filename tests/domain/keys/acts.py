@@ -383,10 +383,7 @@ NO_ACT_OF_ITS_OWN = {
     "sync/owners": "a step of the sweep; reads people, and makes rows for those who are new",
     "people/confirm_role": "checks the permission for other acts: test_confirm_role.py",
     **dict.fromkeys(("saved_views/turn", "saved_views/record"), "parts of the acts beside them"),
-    **dict.fromkeys(
-        ("lineage/begin", "lineage/step", "lineage/tell", "rotation/end"),
-        "parts of the acts beside them: test_life.py",
-    ),
+    **rotation_acts.PARTS,
     **dict.fromkeys(("channels/one_channel", "people/one_person"), "find what the acts beside them change"),
     "inbox/finish": "changes nothing but the person's own inbox: test_inbox.py",
     "leavers/tell": "a part of the acts beside it: test_leavers.py",

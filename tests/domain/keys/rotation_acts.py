@@ -15,7 +15,9 @@ from keys.actions.rotation.extend import extend_overlap
 from keys.actions.rotation.kill import kill_old_key
 from keys.actions.rotation.retire import retire_old_key
 from keys.actions.rotation.start import start_rotation
-from keys.models import ApiKey, Rotation
+from keys.actions.rotation_tasks.ask import ask_for_rotation
+from keys.actions.rotation_tasks.assign import keep_rotation_tasks
+from keys.models import ApiKey, Rotation, RotationTask, User
 from keys.rules.errors import Conflict
 from keys.rules.rotation import Because, Rotating
 from tests.domain.rotation.steps import a_rotation
@@ -58,8 +60,32 @@ def on_rotation(act: Callable[..., Any], **named: Any) -> Callable[[Scene], Act]
     return stage
 
 
+def asking(scene: Scene) -> Act:
+    key = scene.key()
+    return lambda: ask_for_rotation(scene.me, key, timezone.localdate() + timedelta(days=3))
+
+
+def moving(scene: Scene) -> Act:
+    """Create a task of a person who cannot sign in, as if it had been asked for."""
+    columns = {"due_on": timezone.localdate(), "asked_by": scene.cast.admin, "asked_at": timezone.now()}
+    RotationTask.objects.create(key_id=scene.key(), assigned=gone(scene), **columns)
+
+    def move() -> None:
+        if keep_rotation_tasks().endswith(" 0"):
+            raise Conflict("Nothing was recorded.")
+
+    return move
+
+
+def gone(scene: Scene) -> User:
+    User.objects.filter(pk=scene.cast.guest.pk).update(is_active=False)
+    return scene.cast.guest
+
+
 DONE: dict[str, tuple[Callable[[Scene], Act], list[str]]] = {
     "rotation/start": (starting, ["key:request", "rotation:start", "key:call", "key:issue"]),
+    "rotation_tasks/ask": (asking, ["key:ask-rotation"]),
+    "rotation_tasks/assign": (moving, ["key:ask-rotation"]),
     "lineage/advance": (advancing, ["rotation:miss"]),
     "rotation/retire": (
         on_rotation(retire_old_key, without_proof=True, reason=WHY),
@@ -72,3 +98,12 @@ DONE: dict[str, tuple[Callable[[Scene], Act], list[str]]] = {
     ),
     "rotation/call_off": (on_rotation(call_off, reason=WHY), ["rotation:call-off", *DELETED]),
 }
+PARTS = dict.fromkeys(
+    (
+        *("lineage/begin", "lineage/step", "lineage/tell", "lineage/end_task"),
+        "rotation/end",
+        "rotation_tasks/tell",
+    ),
+    "parts of the acts beside them: test_life.py, test_tasks.py",
+)
+"""Modules whose changes other acts record."""

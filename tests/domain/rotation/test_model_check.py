@@ -59,19 +59,19 @@ def sight(world: World, kind: type[Sight] = Sight) -> Sight:
 
 
 class Unwatched(Sight):
-    """Do not look at the old key any more after the cut-over."""
+    """Do not look at the old key any more once the new one is in use."""
 
     was_used_again = False
 
 
 class QuietFromTheStart(Sight):
-    """Count the silence of the old key without the cut-over."""
+    """Count the silence of the old key without asking since when the new one is in use."""
 
     is_quiet = True
 
 
 class CutOverAtOnce(Sight):
-    """Take both keys for cut over although nothing has used the new one."""
+    """Take the new key for used although nothing has used it."""
 
     is_cut_over = True
     cut_over_at = START
@@ -79,8 +79,8 @@ class CutOverAtOnce(Sight):
 
 KINDS: dict[str, type[Sight]] = {
     "the old key is watched": Unwatched,
-    "quiet counts from the cut-over": QuietFromTheStart,
-    "a use is the cut-over": CutOverAtOnce,
+    "quiet counts from the use of the new key": QuietFromTheStart,
+    "a use of the old key counts": CutOverAtOnce,
 }
 MISSING_STEPS = {"a deadline is kept": Step.MISS, "a lost key ends its rotation": Step.CALL_OFF}
 
@@ -120,7 +120,7 @@ def portal(world: World, without: str) -> Iterator[World]:
         if step is Step.STORE and world.new is not State.HELD:
             after = replace(after, wrong="the overlap began without a new key")
         if step is Step.USE and world.new_used is None:
-            after = replace(after, wrong="cut over to a key that nothing uses")
+            after = replace(after, wrong="counted a key as used that nothing uses")
         yield after
     if world.old not in ENDED and world.new is State.HELD:
         yield replace(world, looked=world.today, old_seen=world.old_used, new_seen=world.new_used)
@@ -200,8 +200,8 @@ def test_nothing_goes_wrong_in_any_order_of_events():
 
 GUARDS = {
     "the old key is watched": "used again, and nobody is told",
-    "quiet counts from the cut-over": "retired with proof, and it was in use",
-    "a use is the cut-over": "cut over to a key that nothing uses",
+    "quiet counts from the use of the new key": "retired with proof, and it was in use",
+    "a use of the old key counts": "counted a key as used that nothing uses",
     "a deadline is kept": "rests after its deadline",
     "a lost key ends its rotation": "rests after its keys have ended",
     "the new key is stored first": "the overlap began without a new key",

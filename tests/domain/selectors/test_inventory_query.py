@@ -43,7 +43,7 @@ ASKED = {
 }
 
 
-RARE = ("leaver-undecided", "leaver-late", "agent-outside")
+RARE = ("leaver-undecided", "leaver-late", "agent-outside", "rotation-asked", "rotation-late")
 """Needs of so few keys that they are sorted."""
 
 

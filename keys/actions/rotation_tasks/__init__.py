@@ -1,0 +1,1 @@
+"""Ask people to rotate keys by a day."""
