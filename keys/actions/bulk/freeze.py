@@ -12,7 +12,7 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from keys.models import ApiKey, SelectedKey, Selection
-from keys.rules.batches import batches
+from keys.rules.batches import PAUSE, batches, each_alone, in_turns
 from keys.rules.bulk import MOST_KEYS, WATCHED, seen
 from keys.rules.errors import Conflict, Invalid
 from keys.rules.permissions import Actor
@@ -27,9 +27,7 @@ LISTS_KEPT = 20
 """A person's older lists without an action are deleted."""
 AT_ONCE = 500
 WRITTEN_AT_ONCE = 2000
-"""Keys in one transaction. On SQLite, nobody else can write meanwhile."""
-PAUSE = 0.1
-"""Seconds between two transactions: a writer that waits for SQLite looks that often if it is its turn."""
+"""The most keys in one transaction."""
 LONGEST_ADDRESS = 4000
 
 _COLUMNS = ("pk", *WATCHED)
@@ -88,7 +86,7 @@ def _freeze(
     wanted: InventoryFilter,
     purposes: dict[UUID, str] | None = None,
 ) -> Selection:
-    """Write the list. Others may write after each ``WRITTEN_AT_ONCE`` keys.
+    """Write the list. Others may write after at most ``WRITTEN_AT_ONCE`` keys.
 
     Its count stays 0 until it is whole, and nobody finds it before. If this breaks off, ``_make_room`` or
     ``forget_old_selections`` deletes the rest.
@@ -115,9 +113,7 @@ def _freeze(
         )
         for position, row in enumerate(kept)
     )
-    for number, some in enumerate(batches(items, WRITTEN_AT_ONCE)):
-        if number:
-            time.sleep(PAUSE)
+    for some in in_turns(each_alone(items), WRITTEN_AT_ONCE):
         SelectedKey.objects.bulk_create(some, batch_size=AT_ONCE)
     selection.count = len(kept)
     selection.save(update_fields=["count"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from keys.actions.people.refresh import create_unknown_users
 from keys.actions.transition import transition
 from keys.audit import log
 from keys.models import ApiKey, Comparison, RevealGrant, User
+from keys.rules.batches import in_turns
 from keys.rules.errors import Conflict, Invalid
 from keys.rules.events import Event
 from keys.rules.formatting import utc_microseconds
@@ -34,10 +34,8 @@ from keys.validation import existing_key, new_key
 from keys.validation.existing_key import Registration
 
 AT_ONCE = 50
-"""Keys in one transaction. On SQLite, nobody else can write meanwhile."""
+"""The most keys in one transaction, unless more have the same name and person."""
 ATTEMPTS = 2
-PAUSE = 0.1
-"""Seconds between two transactions: a writer that waits for SQLite looks that often if it is its turn."""
 
 
 class AnswerChanged(Conflict):
@@ -70,7 +68,7 @@ def confirm_group(actor: Actor, paste: Paste, confirmed: Confirmation) -> int:
     """Carry out ``confirmed``, and return the number of keys that it concerned.
 
     Raises ``AnswerChanged`` if the comparison differs from the one that was shown, and ``Invalid`` for a
-    purpose; nothing is changed then. Others may write after each ``AT_ONCE`` keys. A key about which the
+    purpose; nothing is changed then. Others may write after about ``AT_ONCE`` keys. A key about which the
     comparison would say something else by then stays as it is. If a confirmation breaks off, the same paste
     shows the rest.
     """
@@ -104,9 +102,7 @@ class _Confirming:
     def carry_out(self) -> int:
         """Carry out one transaction after the other, and return the number of keys."""
         count = 0
-        for number, items in enumerate(_together(self._chosen())):
-            if number:
-                time.sleep(PAUSE)
+        for items in in_turns(_together(self._chosen()), AT_ONCE):
             count += self._try(items)
         return count
 
@@ -137,6 +133,8 @@ class _Confirming:
 
     def _try(self, items: list[Item]) -> int:
         """Return how many keys were done: none if others change them again and again."""
+        if self.confirmed.group is Group.MISSING_HERE:
+            create_unknown_users(item.owner for item in items if isinstance(item.owner, cerby.Person))
         for _ in range(ATTEMPTS):
             try:
                 with transaction.atomic():
@@ -168,7 +166,7 @@ class _Confirming:
 
 
 def _together(items: list[Item]) -> Iterator[list[Item]]:
-    """Yield ``items`` in lists of about ``AT_ONCE``. Those with the same name and person stay together.
+    """Yield the groups of ``items`` with the same name and person.
 
     Each of them changes the answer about the others. So do rows of which it is open where the name ends:
     they come first.
@@ -179,14 +177,8 @@ def _together(items: list[Item]) -> Iterator[list[Item]]:
         email = owner.email.lower() if owner else key.owner_email if key else ""
         return not (row and row.other_names), sorted(item.names), email
 
-    some: list[Item] = []
     for _, same in groupby(sorted(items, key=name_and_person), name_and_person):
-        some += same
-        if len(some) >= AT_ONCE:
-            yield some
-            some = []
-    if some:
-        yield some
+        yield list(same)
 
 
 def _let_others_wait(now: datetime) -> None:
@@ -206,7 +198,6 @@ def _mark_as_seen(actor: Actor, keys: list[KeyFacts], now: datetime) -> None:
 
 def _adopt(actor: Actor, items: list[Item], confirmed: Confirmation, now: datetime) -> None:
     """Add the keys as declared keys. The table shows neither their scopes nor when they expire."""
-    create_unknown_users([item.owner for item in items if isinstance(item.owner, cerby.Person)])
     emails = {item.owner.email.lower() for item in items if item.owner}
     owners = {user.email: user for user in User.objects.filter(email__in=emails)}
     named = [(item.pair.row.name, item.owner.email.lower()) for item in items if item.pair.row and item.owner]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -14,33 +13,29 @@ from keys.actions.people.accountable import ownership_columns
 from keys.actions.people.confirm_role import authorize_now
 from keys.actions.people.refresh import create_unknown_users
 from keys.models import ApiKey, User
-from keys.rules.batches import batches
+from keys.rules.batches import batches, each_alone, in_turns
 from keys.rules.errors import Invalid
 from keys.rules.permissions import Action, Actor
 from keys.selectors.key.imports import Line, plan
 from keys.validation import existing_key
 
 AT_ONCE = 100
-"""Keys in one transaction. On SQLite, nobody else can write meanwhile."""
+"""The most keys in one transaction."""
 ATTEMPTS = 2
-PAUSE = 0.1
-"""Seconds between two transactions: a writer that waits for SQLite looks that often if it is its turn."""
 
 
 def import_keys(actor: Actor, text: str) -> int:
     """Add a key for each valid line of ``text``, and return how many were added.
 
     The lines are validated again, because the inventory may have changed since the preview. Imports and
-    registrations take turns after each ``AT_ONCE`` keys, so that two at the same time add no key twice. If an
-    import breaks off, the same file imports the rest.
+    registrations take turns after at most ``AT_ONCE`` keys, so that two at the same time add no key twice. If
+    an import breaks off, the same file imports the rest.
     """
     actor = authorize_now(actor, Action.REGISTER_KEY)
     import_id = uuid4()
     actor = replace(actor, part_of=str(import_id))
     count = 0
-    for number, lines in enumerate(batches(plan(actor, text).good, AT_ONCE)):
-        if number:
-            time.sleep(PAUSE)
+    for lines in in_turns(each_alone(plan(actor, text).good), AT_ONCE):
         count += _import_or_leave_out(actor, lines, import_id)
     if not count:
         raise Invalid(file="No line of the file can be imported any more. Look at the reasons below.")
@@ -59,12 +54,12 @@ def _import_or_leave_out(actor: Actor, lines: list[Line], import_id: UUID) -> in
 
 
 def _import(actor: Actor, planned: list[Line], import_id: UUID) -> int:
+    named = [person for line in planned for person in (line.owner, *line.answering) if person is not None]
+    create_unknown_users(person for person in named if isinstance(person, cerby.Person))
+    emails = {person.email.lower() for person in named}
     with transaction.atomic():
         wait_for_other_declarations()
         lines = _not_declared_since(planned)
-        named = [person for line in lines for person in (line.owner, *line.answering) if person is not None]
-        create_unknown_users(person for person in named if isinstance(person, cerby.Person))
-        emails = {person.email.lower() for person in named}
         people = {
             user.email: user
             for batch in batches(emails, existing_key.NAMES_AT_ONCE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,6 +11,7 @@ from django.db import transaction
 from keys.actions.people.confirm_role import authorize_now
 from keys.actions.transition import transition
 from keys.models import ApiKey
+from keys.rules.batches import each_alone, in_turns
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
 from keys.rules.lifecycle import Transition
@@ -22,8 +22,7 @@ from keys.validation.ownership import REASON_LENGTH
 from keys.validation.text import check_text
 
 AT_ONCE = 100
-"""Keys in one transaction, as in an import."""
-PAUSE = 0.1
+"""The most keys in one transaction, as in an import."""
 
 
 def withdraw_key(actor: Actor, key_id: UUID, *, reason: str) -> ApiKey:
@@ -47,27 +46,25 @@ def withdraw_key(actor: Actor, key_id: UUID, *, reason: str) -> ApiKey:
 def withdraw_import(actor: Actor, import_id: UUID, *, reason: str) -> int:
     """Withdraw all keys of an import that can still be withdrawn, and return how many.
 
-    Raises ``Conflict`` if there is none. One transaction withdraws ``AT_ONCE`` keys: others can write then.
+    Raises ``Conflict`` if there is none. Others can write after at most ``AT_ONCE`` keys. If this breaks off,
+    the same call withdraws the rest.
     """
     actor = authorize_now(actor, Action.WITHDRAW_KEY)
     check_text("reason", "The reason", reason, REASON_LENGTH)
     actor = replace(actor, part_of=str(uuid4()))
+    ids = list(withdrawable(import_id).order_by("pk").values_list("pk", flat=True))
     count = 0
-    while done := _withdraw_some(actor, import_id, reason):
-        count += done
-        if done < AT_ONCE:
-            break
-        time.sleep(PAUSE)
+    for some in in_turns(each_alone(ids), AT_ONCE):
+        count += _withdraw_some(actor, import_id, some, reason)
     if not count:
         raise Conflict("No key of this import can be withdrawn any more.")
     return count
 
 
-def _withdraw_some(actor: Actor, import_id: UUID, reason: str) -> int:
+def _withdraw_some(actor: Actor, import_id: UUID, ids: list[UUID], reason: str) -> int:
     with transaction.atomic():
-        keys = list(
-            withdrawable(import_id).select_for_update(of=("self",), no_key=True).order_by("pk")[:AT_ONCE]
-        )
+        rows = withdrawable(import_id).filter(pk__in=ids).order_by("pk")
+        keys = list(rows.select_for_update(of=("self",), no_key=True))
         for key in keys:
             _withdraw(actor, key, reason, **{"import": str(import_id)})
     return len(keys)

@@ -12,10 +12,14 @@ from django.db import DataError, IntegrityError, transaction
 from keys import cerby
 from keys.audit import log
 from keys.models import ApiKey, User
+from keys.rules.batches import each_alone, in_turns
 from keys.rules.events import Event
 from keys.rules.lifecycle import State
 from keys.rules.scopes import in_order
 from keys.tlog.leaf import TooLarge
+
+AT_ONCE = 100
+"""The most keys in one transaction."""
 
 logger = structlog.get_logger(__name__)
 
@@ -26,6 +30,10 @@ def discover(strangers: Iterable[cerby.UpstreamKey], owners: Mapping[UUID, User]
     A key that cannot be stored is logged and skipped.
     """
     keys = [key for upstream in strangers if (key := _build_key(upstream, owners, at))]
+    return sum(_add_or_skip(some) for some in in_turns(each_alone(keys), AT_ONCE))
+
+
+def _add_or_skip(keys: list[ApiKey]) -> int:
     try:
         _add(keys)
     except (IntegrityError, DataError, TooLarge):

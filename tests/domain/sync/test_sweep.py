@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from keys import cerby
 from keys.actions.keys.rescope import rescope_key
+from keys.actions.sync import discover
 from keys.actions.sync.compare import SweepResult, compare
 from keys.actions.sync.owners import Owners
 from keys.actions.sync.sweep import sweep
@@ -58,6 +59,23 @@ def test_the_portals_own_key_is_discovered_once(cast, sandbox):
     assert story_of(key) == ["key:discover"]
     assert sweep().discovered == 0
     assert story_of(key) == ["key:discover"]
+
+
+def test_others_can_write_while_many_keys_are_discovered(cast, sandbox, monkeypatch):
+    now = timezone.now()
+    for number in range(4):
+        sandbox.add_key(
+            owner_email=email_of("owner"),
+            name=f"Key {number}",
+            scopes=["read:users"],
+            created_at=now,
+            expires_at=now + timedelta(days=30),
+        )
+    monkeypatch.setattr(discover, "AT_ONCE", 2)
+    written: list[int] = []
+    monkeypatch.setattr("time.sleep", lambda _: written.append(ApiKey.objects.count()))
+    assert sweep().discovered == 5
+    assert written == [2, 4]
 
 
 def test_a_sweep_without_changes_records_nothing(workspace_of_ours, sandbox):
