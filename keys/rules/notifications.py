@@ -13,6 +13,9 @@ class Kind(enum.StrEnum):
     KEY_EXPIRES = "key.expires"
     KEY_UNSTORED = "key.unstored"
     KEY_DELETED = "key.deleted"
+    KEY_OUTSIDE = "key.outside-policy"
+    KEY_NOT_CERTIFIED = "key.not-certified"
+    REVIEW_ASKED = "review.asked"
     ROTATION_DUE = "rotation.due"
     ROTATION_ASKED = "rotation.asked"
     ROTATION_MOVED = "rotation.moved"
@@ -63,6 +66,13 @@ _TABLE: dict[Kind, _Row] = {
         "A new API key is not confirmed as stored", "An API key is not stored", True, True
     ),
     Kind.KEY_DELETED: _Row("One of your API keys was deleted", "An API key was deleted", False, True),
+    Kind.KEY_OUTSIDE: _Row(
+        "One of your API keys is outside the policy", "An API key is outside the policy", True, True
+    ),
+    Kind.KEY_NOT_CERTIFIED: _Row(
+        "One of your API keys was not certified", "An API key was not certified", False, True
+    ),
+    Kind.REVIEW_ASKED: _Row("You are asked to review API keys", "API keys are to be reviewed", True, True),
     Kind.ROTATION_DUE: _Row("A rotation waits for you", "A rotation waits for you", True, True),
     Kind.ROTATION_ASKED: _Row(
         "You are asked to rotate an API key by a day", "API keys are to be rotated", True, True
@@ -84,7 +94,9 @@ _TABLE: dict[Kind, _Row] = {
     Kind.CHANNEL_TEST: _Row("A test of a channel", "A test", False, False),
 }
 
-FOR_PEOPLE = tuple(kind for kind in Kind if kind is not Kind.CHANNEL_TEST)
+_NOT_SENT_YET = frozenset({Kind.KEY_OUTSIDE, Kind.KEY_NOT_CERTIFIED, Kind.REVIEW_ASKED})
+"""Nobody chooses a kind that no act sends. An act that begins to send a kind takes it out."""
+FOR_PEOPLE = tuple(kind for kind in Kind if kind not in {Kind.CHANNEL_TEST, *_NOT_SENT_YET})
 MUTABLE = tuple(kind for kind in FOR_PEOPLE if kind.may_mute)
 
 
