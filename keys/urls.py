@@ -34,6 +34,7 @@ from keys.views import (
     paste,
     person,
     policy,
+    policy_edit,
     reading,
     recovery,
     register,
@@ -127,6 +128,15 @@ urlpatterns = [
     path("keys/<uuid:key_id>/reading/", reading.reading, name="reading"),
     # Policy
     path("policy/", policy.policy, name="policy"),
+    path("policy/export/", policy.export, name="policy-export"),
+    path("policy/edit/", policy_edit.edit_policy, name="policy-edit"),
+    path("policy/edit/fill/", policy_edit.fill, name="policy-fill"),
+    path("policy/edit/keys/", policy_edit.keys_as_csv, name="policy-keys"),
+    path("policy/edit/propose/", policy_edit.propose, name="policy-propose"),
+    path("policy/<int:number>/", policy.version, name="policy-version"),
+    path("policy/<int:number>/approve/", policy.approve, name="policy-approve"),
+    path("policy/<int:number>/decline/", policy.decline, name="policy-decline"),
+    path("policy/<int:number>/withdraw/", policy.withdraw, name="policy-withdraw"),
     # Rotations
     path("rotations/", rotation.rotations, name="rotations"),
     path("rotations/<uuid:rotation_id>/", rotation.rotation, name="rotation"),

@@ -76,6 +76,7 @@ BOTH = {
     "tests/domain/keys/test_transition.py": "One conditional UPDATE, of which everything else is made.",
     "tests/domain/people/test_sessions.py": "Ends and extends sessions in SQL.",
     "tests/domain/people/test_throttle.py": "Counts attempts of many processes.",
+    "tests/domain/policy/test_preview.py": "Compares keys in SQL, which differs for names and scopes.",
     "tests/domain/selectors": "Query plans, sorting and search differ.",
     "tests/house/test_cases.py": "Undoes what each case changed.",
     "tests/pages/test_inventory.py": "Sorts and pages by index.",

@@ -22,6 +22,7 @@ from keys.evidence.logged_keys import LoggedKey, logged_keys
 from keys.evidence.logged_links import changed_links
 from keys.evidence.logged_people import former_values
 from keys.evidence.people_rows import changed_people, count_unbound_passwords
+from keys.evidence.policy_rows import changed_policies
 from keys.evidence.rotation_rows import changed_rotations
 from keys.evidence.rotation_task_rows import changed_rotation_tasks
 from keys.models import ApiKey, AuditEvent, Quarantine, Sealed
@@ -66,6 +67,7 @@ def contradictions(partly: Counter[str] | None = None) -> Iterator[Contradiction
     yield from changed_reach()
     yield from changed_rotations()
     yield from changed_rotation_tasks()
+    yield from changed_policies()
     yield from _changed_quarantine()
 
 

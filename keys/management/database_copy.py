@@ -17,13 +17,13 @@ from django.db import connections, transaction
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Model
 
-from keys.models import KeyScope, KeyTag, SearchDocument, Unsealed
+from keys.models import KeyFacts, KeyScope, KeyTag, SearchDocument, Unsealed
 
 CHUNK = 2_000
 """Rows in memory at a time."""
 
 MADE_BY_MIGRATING = frozenset({ContentType, Permission})
-MADE_BY_TRIGGERS = frozenset({KeyScope, KeyTag, SearchDocument, Unsealed})
+MADE_BY_TRIGGERS = frozenset({KeyFacts, KeyScope, KeyTag, SearchDocument, Unsealed})
 """Not copied, because triggers create them from keys and events, but compared."""
 
 RENUMBERED = frozenset({KeyScope, KeyTag, SearchDocument})

@@ -12,7 +12,7 @@ from keys.models.job import PeriodicJob
 from keys.models.leaving import LeaverPlan
 from keys.models.node import MacChain, Node
 from keys.models.notification import CalendarFeed, InboxItem, Notification, NotificationChoice
-from keys.models.policy import Finding
+from keys.models.policy import Finding, KeyFacts, PolicyVersion
 from keys.models.reach import Reach
 from keys.models.refusal import RefusalCount
 from keys.models.reveal import RevealGrant
@@ -49,6 +49,7 @@ __all__ = [
     "Finding",
     "HeldBack",
     "InboxItem",
+    "KeyFacts",
     "KeyScope",
     "KeyTag",
     "LeaverPlan",
@@ -60,6 +61,7 @@ __all__ = [
     "NotificationChoice",
     "Pause",
     "PeriodicJob",
+    "PolicyVersion",
     "Quarantine",
     "Reach",
     "RefusalCount",

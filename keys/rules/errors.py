@@ -7,6 +7,7 @@ PortalError
 │   └── Taken               another key has the name; says which one
 ├── Conflict            409  another person or process changed it first
 │   ├── RequestUsed         the request's id already belongs to a key that was asked for differently
+│   ├── PreviewChanged      the preview of a policy has another answer now
 │   └── ShownOnce           the page that showed recovery codes is loaded again
 ├── Gone                410  the one view has been used, or it has expired
 ├── TooOften            429  too many requests by this person; says when to try again
@@ -112,6 +113,18 @@ class RequestUsed(Conflict):
     """A duplicated browser tab sends its request under the id that the other tab has used."""
 
     title = "Another tab has used this request"
+
+
+class PreviewChanged(Conflict):
+    """Other keys or requests would break the policy than the person has seen."""
+
+    title = "The answer has changed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Since you saw the preview, the keys, the requests or the policy in force have changed. Nothing "
+            "was saved. Look at the new answer below."
+        )
 
 
 class OnlyForForms(PortalError):

@@ -105,6 +105,12 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.FORGERY_FOUND: frozenset({"events", "leaves"}),
     Event.PEOPLE_STOPPED: frozenset({"losing", "people"}),
     Event.POLICY_APPLIED: frozenset({"settings", "rules"}),
+    Event.POLICY_PROPOSED: frozenset(
+        {"version", "base", "document_digest", "preview_digest", "changes", "newly_outside", "needs_approval"}
+    ),
+    Event.POLICY_ACTIVATED: frozenset({"version", "base", "document_digest", "preview_digest", "alone"}),
+    Event.POLICY_DECLINED: frozenset({"version", "document_digest"}),
+    Event.POLICY_WITHDRAWN: frozenset({"version", "document_digest"}),
     Event.EVIDENCE_EXPORTED: frozenset({"since", "until", "as_of", "person", "email"}),
     Event.CHANNEL_ADDED: frozenset({"channel", "name", "sort", "host", "kinds"}),
     Event.CHANNEL_CHANGED: frozenset({"channel", "name", "before", "after"}),

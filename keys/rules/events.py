@@ -101,6 +101,10 @@ class Event(enum.StrEnum):
     FORGERY_FOUND = "record:find-forgery"
     PEOPLE_STOPPED = "roles:stop"
     POLICY_APPLIED = "policy:apply"
+    POLICY_PROPOSED = "policy:propose"
+    POLICY_ACTIVATED = "policy:activate"
+    POLICY_DECLINED = "policy:decline"
+    POLICY_WITHDRAWN = "policy:withdraw"
     EVIDENCE_EXPORTED = "evidence:export"
     CHANNEL_ADDED = "channel:add"
     CHANNEL_CHANGED = "channel:change"
@@ -215,6 +219,10 @@ _LABELS = {
     Event.DAMAGE_EXPLAINED: "Damage to the audit log explained",
     Event.PEOPLE_STOPPED: "Reading roles stopped",
     Event.POLICY_APPLIED: "Rules in force changed",
+    Event.POLICY_PROPOSED: "Policy proposed",
+    Event.POLICY_ACTIVATED: "Policy came into force",
+    Event.POLICY_DECLINED: "Proposed policy declined",
+    Event.POLICY_WITHDRAWN: "Proposed policy withdrawn",
     Event.EVIDENCE_EXPORTED: "Evidence pack downloaded",
     Event.CHANNEL_ADDED: "Channel added",
     Event.CHANNEL_CHANGED: "Channel changed",
@@ -257,6 +265,7 @@ URGENT = frozenset(
         *(Event.FACTORS_RESET, Event.RECOVERY_CODES_MADE, Event.RECOVERY_CODE_USED, Event.PERSON_ADDED),
         *(Event.PERSON_REMOVED, Event.PERSON_CHANGED, Event.PERSON_REPAIRED, Event.KEY_REPAIRED),
         *(Event.PERSON_ERASED, Event.ERASED_LISTED, Event.ROLES_REFRESHED, Event.POLICY_APPLIED),
+        *(Event.POLICY_PROPOSED, Event.POLICY_ACTIVATED),
         *(Event.DAMAGE_EXPLAINED, Event.FORGERY_FOUND),
     }
 )

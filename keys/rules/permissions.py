@@ -87,6 +87,7 @@ class Action(enum.StrEnum):
     STOP_KEYS = "key:stop"
     END_QUARANTINE = "quarantine:end"
     MANAGE_CHANNELS = "channel:manage"
+    CHANGE_POLICY = "policy:change"
 
     @property
     def words(self) -> str:
@@ -138,6 +139,7 @@ _ACTION_WORDS = {
     Action.PLAN_LEAVING: "decide about an API key in case its owner leaves",
     Action.ACCEPT_REACH: "accept that the reach of an API key has grown",
     Action.MANAGE_CHANNELS: "see and change where notifications go",
+    Action.CHANGE_POLICY: "change the policy for API keys",
 }
 
 
@@ -225,6 +227,7 @@ MATRIX: dict[Action, Rule] = {
     Action.STOP_KEYS: Rule(ADMINS, fresh_role=True),
     Action.PLAN_LEAVING: Rule(ADMINS, fresh_role=True, accountable=True, backup=True),
     Action.MANAGE_CHANNELS: Rule(HIGHEST, fresh_role=True),
+    Action.CHANGE_POLICY: Rule(HIGHEST, fresh_role=True),
 }
 
 OWNER_ONLY_MATRIX: dict[Action, Rule] = MATRIX | {

@@ -16,7 +16,7 @@ from django.utils import timezone
 from keys.actions.safeguards.quarantine import Cause, start_quarantine
 from keys.audit.signer import sign
 from keys.jobs.sealing import seal_all
-from keys.models import ApiKey, HeldBack, Rotation, SavedView, User, Verification
+from keys.models import ApiKey, HeldBack, PolicyVersion, Rotation, SavedView, User, Verification
 from keys.rules.lifecycle import State
 from keys.rules.permissions import Role
 from sandbox import Sandbox
@@ -47,6 +47,7 @@ from tests.pages.helpers import encoded, text
 from tests.pages.journey import Tab, answers, claim, generate
 from tests.support.cases import in_one_test
 from tests.support.channels import a_channel, a_delivery
+from tests.support.policies import a_version, enforced
 
 ABOUT_A_KEY = (
     *("keys:store", "keys:key", "keys:paste", "keys:removal", "keys:reading", "keys:edit"),
@@ -191,7 +192,7 @@ def _address(name: str, key: ApiKey, asker: User) -> str:
         person.save()
         return reverse(name, kwargs={"user_id": person.pk})
     about: dict[str, Any] = {"user_id": key.owner_id} if name in OF_AN_OWNER else {}
-    about |= _of_notifications(name, asker)
+    about |= _of_notifications(name, asker) | _of_policy(name, asker)
     if name == "keys:account-session-end":
         about = {"handle": uuid.uuid4()}
     if name in {"keys:passkey-rename", "keys:passkey-remove"}:
@@ -201,6 +202,14 @@ def _address(name: str, key: ApiKey, asker: User) -> str:
     if name.startswith("keys:bulk") and name not in {"keys:bulk-select", "keys:bulk-count"}:
         about = {"selection_id": a_selection(asker, key).pk}
     return reverse(name, kwargs=about | ({"key_id": key.pk} if name in WITH_KEY else {}))
+
+
+def _of_policy(name: str, asker: User) -> dict[str, Any]:
+    if name not in {f"keys:policy-{act}" for act in ("version", "approve", "decline", "withdraw")}:
+        return {}
+    PolicyVersion.objects.all().delete()
+    author = User.objects.exclude(pk=asker.pk).order_by("pk")[0]
+    return {"number": a_version(author, enforced(TEAM={})).number}
 
 
 def _of_notifications(name: str, asker: User) -> dict[str, Any]:
@@ -236,6 +245,7 @@ def _bodies(secret: str, vault: str, damaged: int) -> dict[str, dict[str, Any]]:
             "url": "https://127.0.0.1:9/x",
             "kinds": ["key.leaked"],
         },
+        "keys:policy-decline": {"reason": "Not now."},
         "keys:channel-edit": {"name": uuid.uuid4().hex, "kinds": ["key.leaked"]},
         "keys:account-time-zone": {"time_zone": "Europe/Berlin"},
         "keys:bulk-start": {"act": "remind"},

@@ -95,6 +95,15 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:edit": {"GET HEAD": KEY_READ, "POST": KEY_CHANGED},
     "keys:rotate": {"GET HEAD": who(200, 404, key_owner=403), "POST": who(302, 404, key_owner=403)},
     "keys:policy": {"GET HEAD": ADMINS},
+    "keys:policy-export": {"GET HEAD": ADMINS},
+    "keys:policy-edit": {"GET HEAD": ADMINS | {"admin": 403}, "POST": who(422, 403) | {"admin": 403}},
+    "keys:policy-fill": {"POST": who(422, 403) | {"admin": 403}},
+    "keys:policy-keys": {"POST": who(422, 403)},
+    "keys:policy-propose": {"POST": who(422, 403) | {"admin": 403}},
+    "keys:policy-version": {"GET HEAD": ADMINS},
+    "keys:policy-approve": {"POST": who(409, 403) | {"admin": 403}},  # without the digest of the preview
+    "keys:policy-decline": {"POST": CHANGED_BY_THE_HIGHEST},
+    "keys:policy-withdraw": {"POST": who(403, 403)},  # only its author may
     "keys:rotations": {"GET HEAD": ADMINS},
     "keys:rotation": {"GET HEAD": KEY_READ},
     **{f"keys:rotation-{act}": {"POST": KEY_CHANGED} for act in ("retire", "kill", "extend", "call-off")},

@@ -24,7 +24,7 @@ def test_the_page_states_each_rule_and_lists_the_keys_outside(cast, browser_of):
     outside = {row["Rule"]: row["Keys outside"] for row in rows(page)}
     assert outside == {name.label: "None" for name in Name} | {
         "Team": "1 outside “Team”",
-        "Approvals": "Only for requests",
+        **dict.fromkeys(("Approvals", "Freeze", "Hours of expiry"), "Only for requests"),
     }
     listed = admin.get("/policy/?rule=team")
     assert "Robot" in links(listed)

@@ -13,7 +13,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from keys.models import ApiKey, Finding
-from keys.selectors.policy.facts import COLUMNS, violations_in
+from keys.models.policy import policy_in_force
+from keys.rules.policy.document import Policy
+from keys.selectors.policy.facts import COLUMNS, owners_keys, violations_in
 
 BATCH = 1_000
 DUE_AFTER = timedelta(days=30)
@@ -23,18 +25,23 @@ SPREAD_OVER = 30
 
 def find_outside() -> str:
     """Compare all keys with the policy. Return a summary."""
-    now, found, last = timezone.now(), 0, UUID(int=0)
+    now, found, last, policy = timezone.now(), 0, UUID(int=0), policy_in_force()
     while True:
         batch = list(ApiKey.objects.filter(pk__gt=last).order_by("pk").values(*COLUMNS)[:BATCH])
         if not batch:
             return f"Findings: {found:,}"
-        found += _settle(batch, last, now)
+        found += _settle(batch, last, now, policy)
         last = batch[-1]["id"]
 
 
-def _settle(batch: list[dict[str, Any]], after: UUID, now: datetime) -> int:
+def _settle(batch: list[dict[str, Any]], after: UUID, now: datetime, policy: Policy) -> int:
     """Store the findings of the keys in ``batch``, and delete those that are over. Return their number."""
-    found = {(key["id"], violation.rule.value) for key in batch for violation in violations_in(key, now)}
+    counts = owners_keys((key["owner_id"] for key in batch), now, policy)
+    found = {
+        (key["id"], violation.rule.value)
+        for key in batch
+        for violation in violations_in(key, now, policy, counts)
+    }
     rows = Finding.objects.filter(key__gt=after, key__lte=batch[-1]["id"]).values_list("key_id", "rule", "pk")
     known = {(key, rule): pk for key, rule, pk in rows}
     new = [_finding(key, rule, now) for key, rule in sorted(found - known.keys())]

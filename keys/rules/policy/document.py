@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from keys.rules.policy.tiers import TIERS, Tier
 
 Value = int | bool | None
-"""Days, a number of people, or whether the rule applies. None, 0 and False: the rule asks nothing."""
+"""Days, a number, or whether the rule applies. None, 0 and False: the rule asks nothing."""
 
 
 class Mode(enum.StrEnum):
@@ -24,6 +24,15 @@ class Mode(enum.StrEnum):
         return self.value.capitalize()
 
 
+class Shape(enum.Enum):
+    """The kind of values that a rule has."""
+
+    DAYS = enum.auto()
+    NUMBER = enum.auto()
+    NEEDED = enum.auto()
+    ENTRIES = enum.auto()
+
+
 class Name(enum.StrEnum):
     """The rules. The database stores these names."""
 
@@ -36,53 +45,70 @@ class Name(enum.StrEnum):
     VAULT = "vault"
     REVIEW = "review"
     USE = "use"
+    KEYS = "live-keys"
+    PAIRS = "scope-pairs"
+    NAME = "name-pattern"
+    EXPIRY = "expiry-hours"
+    FREEZE = "freeze"
     APPROVALS = "approvals"
 
     @property
     def label(self) -> str:
-        return _LABELS[self]
+        return _FACTS[self][0]
+
+    @property
+    def shape(self) -> Shape:
+        return _FACTS[self][1]
 
     @property
     def counts_days(self) -> bool:
-        return self in {Name.LIFE, Name.REVIEW, Name.USE}
+        return self.shape is Shape.DAYS
 
     @property
     def is_for_requests(self) -> bool:
         """Return whether the rule is only about requests for keys, so that no active key is outside it."""
-        return self is Name.APPROVALS
+        return self in {Name.APPROVALS, Name.FREEZE, Name.EXPIRY}
 
 
-_LABELS = {
-    Name.LIFE: "Longest life",
-    Name.PURPOSE: "Purpose",
-    Name.TEAM: "Team",
-    Name.SYSTEM: "System",
-    Name.ACCOUNTABLE: "Accountable person",
-    Name.BACKUP: "Backup",
-    Name.VAULT: "Storage in a vault",
-    Name.REVIEW: "Review",
-    Name.USE: "Use",
-    Name.APPROVALS: "Approvals",
+_FACTS = {
+    Name.LIFE: ("Longest life", Shape.DAYS),
+    Name.PURPOSE: ("Purpose", Shape.NEEDED),
+    Name.TEAM: ("Team", Shape.NEEDED),
+    Name.SYSTEM: ("System", Shape.NEEDED),
+    Name.ACCOUNTABLE: ("Accountable person", Shape.NEEDED),
+    Name.BACKUP: ("Backup", Shape.NEEDED),
+    Name.VAULT: ("Storage in a vault", Shape.NEEDED),
+    Name.REVIEW: ("Review", Shape.DAYS),
+    Name.USE: ("Use", Shape.DAYS),
+    Name.KEYS: ("Active keys of an owner", Shape.NUMBER),
+    Name.PAIRS: ("Forbidden pairs of scopes", Shape.ENTRIES),
+    Name.NAME: ("Name", Shape.ENTRIES),
+    Name.EXPIRY: ("Hours of expiry", Shape.ENTRIES),
+    Name.FREEZE: ("Freeze", Shape.ENTRIES),
+    Name.APPROVALS: ("Approvals", Shape.NUMBER),
 }
 
 
 @dataclass(frozen=True)
 class Rule:
-    """The values by tier. ``agent``: the value for the key of an agent, if it is stricter."""
+    """The values by tier, or the entries of a rule that has those instead.
 
-    tiers: Mapping[Tier, Value]
+    ``agent``: the value for the key of an agent, if it is stricter.
+    """
+
+    tiers: Mapping[Tier, Value] = field(default_factory=dict)
     agent: Value = None
     mode: Mode = Mode.REPORT
+    entries: tuple[str, ...] = ()
 
     def values(self, tier: Tier, *, is_agent: bool) -> list[int]:
         """Return the values that apply to a key, without those that ask nothing."""
-        values = [self.tiers[tier], self.agent if is_agent else None]
+        values = [self.tiers.get(tier), self.agent if is_agent else None]
         return [value for value in values if value]
 
     def value(self, tier: Tier, *, is_agent: bool) -> Value:
         """Return the strictest value that applies: the fewest days, or True."""
-        values = self.values(tier, is_agent=is_agent)
-        return min(values, default=None)
+        return min(self.values(tier, is_agent=is_agent), default=None)
 
 
 @dataclass(frozen=True)
@@ -98,15 +124,20 @@ def _rule(low: Value, medium: Value, high: Value, agent: Value = None, critical:
 DEFAULT = Policy(
     {
         Name.LIFE: _rule(366, 180, 90, 30),
-        Name.PURPOSE: _rule(low=True, medium=True, high=True),
-        Name.TEAM: _rule(low=True, medium=True, high=True),
-        Name.SYSTEM: _rule(low=False, medium=True, high=True),
+        Name.PURPOSE: _rule(low=True, medium=True, high=True, agent=False),
+        Name.TEAM: _rule(low=True, medium=True, high=True, agent=False),
+        Name.SYSTEM: _rule(low=False, medium=True, high=True, agent=False),
         Name.ACCOUNTABLE: _rule(low=False, medium=False, high=True, agent=True),
-        Name.BACKUP: _rule(low=False, medium=False, high=True),
+        Name.BACKUP: _rule(low=False, medium=False, high=True, agent=False),
         Name.VAULT: _rule(low=False, medium=False, high=True, agent=True),
         Name.REVIEW: _rule(365, 180, 90, 30),
         Name.USE: _rule(90, 45, 45, 14),
-        Name.APPROVALS: _rule(0, 0, 1, agent=1, critical=2),
+        Name.KEYS: _rule(20, 20, 10, 5),
+        Name.PAIRS: Rule(),
+        Name.NAME: Rule(),
+        Name.EXPIRY: Rule(),
+        Name.FREEZE: Rule(),
+        Name.APPROVALS: _rule(None, None, 1, agent=1, critical=2),
     }
 )
 """The policy that the portal comes with. It only reports."""

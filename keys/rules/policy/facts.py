@@ -11,7 +11,7 @@ class Facts:
     """``created_at``, ``expires_at`` and ``used_at`` are None if the portal does not know the time.
 
     ``used_at`` is when the key was made if it was never used. ``stored_in`` is None if the portal cannot know
-    where the key is stored.
+    where the key is stored. ``owners_keys``: how many active keys its owner has, with this one.
     """
 
     scopes: tuple[str, ...]
@@ -27,3 +27,5 @@ class Facts:
     expires_at: datetime | None
     used_at: datetime | None
     stored_in: str | None
+    name: str = ""
+    owners_keys: int = 0

@@ -1,13 +1,15 @@
-"""Compare a key with the policy, and say in words what each rule asks and how to comply."""
+"""Compare a key with the policy, and say in words why it is outside a rule and how to comply."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
-from keys.rules.policy.document import Mode, Name, Policy, Rule, Value
+from keys.rules.policy.document import Mode, Name, Policy, Rule, Shape
+from keys.rules.policy.entries import has_pair, matches, pair
 from keys.rules.policy.facts import Facts
 from keys.rules.policy.tiers import Tier, tier_of
+from keys.rules.scopes import label
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,9 @@ _FIXES = {
     Name.VAULT: "Rotate the key, and choose Save in Cerby for the new one.",
     Name.REVIEW: "Edit the key and enter a review date within that time.",
     Name.USE: "Delete the key if nobody needs it.",
+    Name.KEYS: "Delete keys of this owner that nobody needs.",
+    Name.PAIRS: "Remove a scope from the key.",
+    Name.NAME: "Rotate the key, and give the new one another name.",
 }
 _LACKS = {
     Name.PURPOSE: "It has no purpose.",
@@ -45,39 +50,65 @@ def fix(rule: Name) -> str:
     return _FIXES[rule]
 
 
+def day_of(now: datetime) -> date:
+    """Return the day that the policy counts by, which is the same for all readers."""
+    return now.astimezone(UTC).date()
+
+
 def tier_in(policy: Policy, facts: Facts) -> Tier:
     return tier_of(facts.scopes, facts.owner_role, policy.tiers)
 
 
-def violations(policy: Policy, facts: Facts, now: datetime, today: date) -> list[Violation]:
+def violations(policy: Policy, facts: Facts, now: datetime) -> list[Violation]:
     """Return the rules that a live key does not meet, in the order of the policy."""
     tier = tier_in(policy, facts)
     found = []
     for name, rule in policy.rules.items():
         if name.is_for_requests or rule.mode is Mode.OFF:
             continue
-        value = rule.value(tier, is_agent=facts.is_agent)
-        words = _broken(name, value, facts, now, today)
+        words = broken(name, rule, facts, tier, now)
         if words:
             unknown = name is Name.LIFE and facts.expires_at is None
             found.append(Violation(name, words, _ENTER_EXPIRY if unknown else _FIXES[name]))
     return found
 
 
-def _broken(name: Name, value: Value, facts: Facts, now: datetime, today: date) -> str:
-    """Return why the key does not meet the rule, or ""."""
+def broken(name: Name, rule: Rule, facts: Facts, tier: Tier, now: datetime) -> str:
+    """Return why the key does not meet the rule, which is about active keys, or ""."""
+    if name.shape is Shape.ENTRIES:
+        return _outside_entries(name, rule.entries, facts)
+    value = rule.value(tier, is_agent=facts.is_agent)
     if not value:
         return ""
-    if not name.counts_days:
+    if name.shape is Shape.NEEDED:
         return _LACKS[name] if _lacks(name, facts) else ""
-    days = int(value)
-    if name is Name.LIFE:
-        return _life(facts, days)
-    if name is Name.REVIEW:
-        return _review(facts, days, today)
-    if facts.used_at is not None and now - facts.used_at > timedelta(days=days):
-        return f"It was not used for {(now - facts.used_at).days:,} days; {days} are allowed."
+    return {
+        Name.LIFE: lambda: _life(facts, value),
+        Name.REVIEW: lambda: _review(facts, value, day_of(now)),
+        Name.USE: lambda: _use(facts, value, now),
+        Name.KEYS: lambda: _keys(facts, value),
+    }[name]()
+
+
+def _outside_entries(name: Name, entries: tuple[str, ...], facts: Facts) -> str:
+    if name is Name.PAIRS:
+        found = [pair(entry) for entry in entries if has_pair(entry, facts.scopes)]
+        return " ".join(f"It has “{label(first)}” and “{label(second)}”." for first, second in found)
+    if entries and not any(matches(entry, facts.name) for entry in entries):
+        return f"Its name is not like {' or '.join(f'“{entry}”' for entry in entries)}."
     return ""
+
+
+def _use(facts: Facts, days: int, now: datetime) -> str:
+    if facts.used_at is None or now - facts.used_at <= timedelta(days=days):
+        return ""
+    return f"It was not used for {(now - facts.used_at).days:,} days; {days} are allowed."
+
+
+def _keys(facts: Facts, most: int) -> str:
+    if facts.owners_keys <= most:
+        return ""
+    return f"Its owner has {facts.owners_keys:,} active keys; {most} are allowed."
 
 
 def _lacks(name: Name, facts: Facts) -> bool:
@@ -94,10 +125,15 @@ def _lacks(name: Name, facts: Facts) -> bool:
 def _life(facts: Facts, days: int) -> str:
     if facts.expires_at is None:
         return "Nobody has told the portal when it expires."
-    if facts.created_at is None or facts.expires_at - facts.created_at <= timedelta(days=days):
+    if facts.created_at is None or life_in_seconds(facts.created_at, facts.expires_at) <= days * 86_400:
         return ""
     life = -((facts.created_at - facts.expires_at) // timedelta(days=1))  # rounded up
     return f"It is valid for {life:,} days in total; {days} are allowed."
+
+
+def life_in_seconds(created_at: datetime, expires_at: datetime) -> int:
+    """Return the seconds between both, as the database counts them: of each time, only whole seconds."""
+    return int(expires_at.timestamp()) - int(created_at.timestamp())
 
 
 def _review(facts: Facts, days: int, today: date) -> str:
@@ -107,38 +143,3 @@ def _review(facts: Facts, days: int, today: date) -> str:
         ahead = (facts.review_on - today).days
         return f"Its review date is {ahead:,} days ahead; {days} are allowed."
     return ""
-
-
-_NEED = {
-    Name.PURPOSE: "must have a purpose",
-    Name.TEAM: "must name a team",
-    Name.SYSTEM: "must name the system that uses it",
-    Name.ACCOUNTABLE: "must have an active accountable person",
-    Name.BACKUP: "must have a backup",
-    Name.VAULT: "must be saved in a vault of Cerby, if the portal generated it",
-}
-_DAYS = {
-    Name.LIFE: ("may be valid for at most", "days in total"),
-    Name.REVIEW: ("must have a review date within", "days"),
-    Name.USE: ("must have been used within the last", "days"),
-}
-
-
-def rule_in_words(name: Name, rule: Rule) -> str:
-    """Return the rule as a sentence."""
-    asked = [tier for tier, value in rule.tiers.items() if value]
-    if name is Name.APPROVALS:
-        values = [f"{rule.tiers[tier]} ({tier.label.lower()})" for tier in asked]
-        agents = f", and at least {rule.agent} if it is an agent's" if rule.agent else ""
-        return f"A request for a key needs this many approvals: {', '.join(values)}{agents}."
-    if name.counts_days:
-        before, after = _DAYS[name]
-        values = [f"{rule.tiers[tier]} ({tier.label.lower()})" for tier in asked]
-        agents = f", and {rule.agent} if it is an agent's" if rule.agent else ""
-        return f"A key {before} this many {after}: {', '.join(values)}{agents}."
-    if len(asked) == len(rule.tiers):
-        return f"Every key {_NEED[name]}."
-    *first, last = (tier.label.lower() for tier in asked)
-    who = f"{', '.join(first)} or {last}" if first else last
-    agents = ", and each key of an agent," if rule.agent else ""
-    return f"A key of tier {who}{agents} {_NEED[name]}."

@@ -21,13 +21,15 @@ from keys.selectors.compare.matching import Group
 
 NOT_SHOWN = {
     *("thumbprint", "leaves", "created_known", "fingerprint_digest", "password_digest", "list_digest"),
-    *("view", "factor", "factor_digest", "rotation", "new_key"),
+    *("view", "factor", "factor_digest", "rotation", "new_key", "document_digest", "preview_digest"),
 }
 """Details for programs. The event's own page has them in its exact bytes."""
 _LABELS = {
     "act": "action",
     "as_of": "as of",
+    "alone": "approved by its author",
     "assigned": "task of",
+    "base": "version before",
     "because": "reason for the rotation",
     "candidates": "words compared",
     "cerby_id": "id in Cerby",
@@ -55,6 +57,8 @@ _LABELS = {
     "losing": "people who would lose access",
     "method": "with",
     "part_of": "id of the act",
+    "needs_approval": "another person must approve it",
+    "newly_outside": "keys that are newly outside",
     "new_browser": "first sign-in with this browser",
     "not_checkable": "scopes that could not be checked",
     "not_granted": "scopes that Cerby did not grant",

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
-from keys.models import LISTED, ApiKey, AuditEvent, Rotation
+from keys.models import LISTED, ApiKey, AuditEvent, PolicyVersion, Rotation
 from keys.rules.events import Event
 from keys.rules.rotation import RotationState
 from keys.selectors.compare.completeness import completeness, is_compared_by_hand
@@ -111,6 +111,8 @@ def _lines(now: datetime) -> list[Line | None]:
             "An agent needs a sponsor, a key for at most 30 days, and a vault.",
             now,
         ),
+        _proposed_policy(),
+        _policy_of_one_person(),
         _needing("warning", "unconfirmed", "Nobody has confirmed yet that these keys are stored.", now),
         _needing(
             "warning",
@@ -159,6 +161,22 @@ def _rotations(tone: str, state: RotationState, advice: str) -> Line:
     url = reverse("keys:rotations", query={"state": state.value})
     label = "Rotations overdue" if state is RotationState.OVERDUE else "Rotations with a quiet old key"
     return Line(f"rotation-{state}", count, label, advice, url, tone)
+
+
+def _proposed_policy() -> Line:
+    waiting = PolicyVersion.objects.filter(state=PolicyVersion.State.PROPOSED).first()
+    url = reverse("keys:policy-version", args=[waiting.number]) if waiting else reverse("keys:policy")
+    advice = "Another Owner or Super Admin must approve or decline it."
+    return Line("policy", 1 if waiting else 0, "Proposed policy", advice, url, "warning")
+
+
+def _policy_of_one_person() -> Line:
+    version = PolicyVersion.in_force()
+    alone = version is not None and version.alone
+    advice = "Nobody else could approve it. A second person should look at it."
+    return Line(
+        "policy", int(alone), "Policy approved by its author", advice, reverse("keys:policy"), "warning"
+    )
 
 
 def _needing(tone: str, need: str, advice: str, now: datetime) -> Line | None:

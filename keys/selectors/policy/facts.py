@@ -2,45 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import reduce
 from typing import Any
 
 from django.conf import settings
-from django.utils import timezone
+from django.db.models import Count
 
 from keys.models import ApiKey
+from keys.models.api_key import LISTED
+from keys.models.policy import policy_in_force
 from keys.rules.lifecycle import EXPIRY_NOT_KNOWN, Phase
-from keys.rules.policy.document import DEFAULT, Policy
+from keys.rules.policy.document import Mode, Name, Policy
 from keys.rules.policy.facts import Facts
 from keys.rules.policy.violations import Violation, violations
 
 COLUMNS = (
-    *("id", "phase", "cerby_id", "scopes", "owner__role", "kind", "purpose", "team", "system", "orphan"),
+    *(
+        "id",
+        "name",
+        "phase",
+        "cerby_id",
+        "scopes",
+        "owner_id",
+        "owner__role",
+        "kind",
+        "purpose",
+        "team",
+        "system",
+        "orphan",
+    ),
     *("backup_id", "review_on", "created_at", "created_known", "expires_at", "last_used_at", "use_read_at"),
     *("origin", "stored_at", "stored_in"),
 )
 """The columns that ``policy_facts`` needs."""
 
 
-def policy_in_force() -> Policy:
-    return DEFAULT
+def is_judged(columns: Mapping[str, Any], now: datetime) -> bool:
+    """Return whether the key is active, so that the policy is about it."""
+    return bool(columns["phase"] == Phase.LIVE and columns["expires_at"] > now)
 
 
-def violations_of(key: ApiKey, now: datetime) -> list[Violation]:
+def violations_of(
+    key: ApiKey, now: datetime, policy: Policy | None = None, counts: Mapping[int, int] | None = None
+) -> list[Violation]:
     """Return the rules that ``key`` does not meet, or [] if it is not active."""
-    return violations_in({column: reduce(getattr, column.split("__"), key) for column in COLUMNS}, now)
+    policy = policy or policy_in_force()
+    columns = {column: reduce(getattr, column.split("__"), key) for column in COLUMNS}
+    known = owners_keys([key.owner_id], now, policy) if counts is None else counts
+    return violations_in(columns, now, policy, known)
 
 
-def violations_in(columns: Mapping[str, Any], now: datetime) -> list[Violation]:
-    """Return the same from the values of ``COLUMNS``."""
-    if columns["phase"] != Phase.LIVE or columns["expires_at"] <= now:
+def violations_in(
+    columns: Mapping[str, Any], now: datetime, policy: Policy, counts: Mapping[int, int]
+) -> list[Violation]:
+    """Return the same from the values of ``COLUMNS``. ``counts``: the active keys of owners."""
+    if not is_judged(columns, now):
         return []
-    return violations(policy_in_force(), policy_facts(columns), now, timezone.localdate(now))
+    facts = policy_facts(columns, counts.get(columns["owner_id"], 0))
+    return violations(policy, facts, now)
 
 
-def policy_facts(columns: Mapping[str, Any]) -> Facts:
+def owners_keys(owners: Iterable[int], now: datetime, policy: Policy) -> dict[int, int]:
+    """Return how many active keys each owner has, if ``policy`` asks for that."""
+    if policy.rules[Name.KEYS].mode is Mode.OFF:
+        return {}
+    live = ApiKey.objects.filter(LISTED, owner__in=set(owners), phase=Phase.LIVE, expires_at__gt=now)
+    return dict(live.order_by().values_list("owner_id").annotate(count=Count("id")))
+
+
+def policy_facts(columns: Mapping[str, Any], owners: int = 0) -> Facts:
+    """Return the facts. ``owners``: how many active keys its owner has."""
     created_at = columns["created_at"] if columns["created_known"] else None
     expires_at = columns["expires_at"]
     is_generated = columns["origin"] == ApiKey.Origin.GENERATED
@@ -58,6 +91,8 @@ def policy_facts(columns: Mapping[str, Any]) -> Facts:
         expires_at=None if expires_at == EXPIRY_NOT_KNOWN else expires_at,
         used_at=(columns["last_used_at"] or created_at) if _use_is_known(columns) else None,
         stored_in=columns["stored_in"] if is_generated and columns["stored_at"] else None,
+        name=columns["name"],
+        owners_keys=owners,
     )
 
 

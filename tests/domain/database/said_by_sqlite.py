@@ -14,6 +14,7 @@ SAID_ANOTHER_WAY_BY_SQLITE = {
     "reminder_once": "UNIQUE constraint failed: keys_reminder.key_id, keys_reminder.kind",
     "saved_view_private_name_once": "UNIQUE constraint failed: keys_savedfilter.user_id, keys_savedfilter.page",
     "saved_view_shared_name_once": "UNIQUE constraint failed: keys_savedfilter.page, keys_savedfilter.name",
+    "policy_one_proposal": "UNIQUE constraint failed: keys_policyversion.state",
     "finding_once_for_each_rule": "UNIQUE constraint failed: keys_finding.key_id, keys_finding.rule",
     "key_tag_once": "UNIQUE constraint failed: keys_keytag.key_id, keys_keytag.tag",
     "selected_key_once": "UNIQUE constraint failed: keys_selectedkey.key_id, keys_selectedkey.selection_id",

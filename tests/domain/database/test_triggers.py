@@ -29,12 +29,14 @@ def test_all_triggers_exist_after_all_migrations(db):
     audit = import_module("keys.migrations.0003_append_only_audit")
     forged = import_module("keys.migrations.0012_one_way_forgeries")
     ownership = import_module("keys.migrations.0015_ownership")
+    policy = import_module("keys.migrations.0043_policy_versions")
     made = {
-        "sqlite": {*search.TRIGGERS, *audit.TRIGGERS, *ownership.TRIGGERS, forged.NAME},
+        "sqlite": {*search.TRIGGERS, *audit.TRIGGERS, *ownership.TRIGGERS, *policy.TRIGGERS, forged.NAME},
         "postgresql": {
             *search.POSTGRESQL_TRIGGERS,
             *audit.POSTGRESQL_TRIGGERS,
             *ownership.POSTGRESQL_TRIGGERS,
+            *policy.POSTGRESQL_TRIGGERS,
             forged.NAME,
         },
     }

@@ -69,7 +69,7 @@ from keys.validation.existing_key import Registration
 from keys.validation.ownership import Ownership
 from tests import cast as people
 from tests.cast import a_key, actor, with_a_life
-from tests.domain.keys import factor_acts, notification_acts, rotation_acts
+from tests.domain.keys import factor_acts, notification_acts, policy_acts, rotation_acts
 from tests.support.scene import Scene
 
 CORRECTION = Correction("Right", people.email_of("owner"), datetime(2099, 1, 1, tzinfo=UTC), "A typo.")
@@ -358,6 +358,7 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
     "saved_views/delete_view": (on(delete_view.delete_view, Scene.view), ["view:delete"]),
     **factor_acts.DONE,
     **notification_acts.DONE,
+    **policy_acts.DONE,
     "people/sign_in: end": (lambda scene: lambda: sign_in.record_end(scene.me), ["session:end"]),
 }
 NO_ACT_OF_ITS_OWN = {

@@ -71,6 +71,7 @@ WORKSPACE = {
     Action.STOP_KEYS: ADMINS,
     Action.END_QUARANTINE: HIGHEST,
     Action.MANAGE_CHANNELS: HIGHEST,
+    Action.CHANGE_POLICY: HIGHEST,
 }
 """Who may do the action, for either setting of key management."""
 
@@ -101,6 +102,7 @@ NEEDS_A_FRESH_ROLE = {
     Action.REMIND_OWNER,
     Action.MANAGE_CHANNELS,
     Action.ASK_TO_ROTATE,
+    Action.CHANGE_POLICY,
     Action.ACCEPT_REACH,
     Action.PLAN_LEAVING,
     Action.STOP_KEYS,

@@ -11,8 +11,9 @@ from keys.rules.permissions import Role
 from keys.rules.policy.approvals import approvals_needed
 from keys.rules.policy.document import DEFAULT, Mode, Name, Policy
 from keys.rules.policy.facts import Facts
+from keys.rules.policy.in_words import rule_in_words
 from keys.rules.policy.tiers import TIERS, Tier, tier_of
-from keys.rules.policy.violations import fix, rule_in_words, violations
+from keys.rules.policy.violations import fix, violations
 from keys.rules.scopes import CATALOGUE
 
 NOW, TODAY = datetime(2026, 6, 1, 12, tzinfo=UTC), date(2026, 6, 1)
@@ -34,7 +35,7 @@ GOOD = Facts(
 
 
 def outside(**facts) -> list[Name]:
-    return [each.rule for each in violations(DEFAULT, dataclasses.replace(GOOD, **facts), NOW, TODAY)]
+    return [each.rule for each in violations(DEFAULT, dataclasses.replace(GOOD, **facts), NOW)]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_each_rule_at_its_limit(facts, rules):
 
 def test_a_life_that_is_too_long_by_a_second_is_not_said_to_be_as_long_as_allowed():
     late = dataclasses.replace(GOOD, expires_at=NOW + timedelta(days=80, seconds=1))
-    [found] = violations(DEFAULT, late, NOW, TODAY)
+    [found] = violations(DEFAULT, late, NOW)
     assert found.words == "It is valid for 91 days in total; 90 are allowed."
 
 
@@ -99,7 +100,7 @@ def test_each_rule_has_words_and_a_way_to_comply():
     words = {name: rule_in_words(name, rule) for name, rule in DEFAULT.rules.items()}
     assert words[Name.LIFE] == (
         "A key may be valid for at most this many days in total: "
-        "366 (low), 180 (medium), 90 (high), 90 (critical), and 30 if it is an agent's."
+        "366 (low), 180 (medium), 90 (high), 90 (critical), 30 for the key of an agent."
     )
     assert words[Name.PURPOSE] == "Every key must have a purpose."
     assert words[Name.BACKUP] == "A key of tier high or critical must have a backup."
@@ -112,7 +113,7 @@ def test_each_rule_has_words_and_a_way_to_comply():
 
 def test_a_rule_that_is_off_asks_nothing():
     off = {name: dataclasses.replace(rule, mode=Mode.OFF) for name, rule in DEFAULT.rules.items()}
-    assert violations(Policy(off), dataclasses.replace(GOOD, purpose="", expires_at=None), NOW, TODAY) == []
+    assert violations(Policy(off), dataclasses.replace(GOOD, purpose="", expires_at=None), NOW) == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,96 @@
+"""Approve, decline or withdraw a proposed policy."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from keys.actions.people.confirm_role import authorize_now
+from keys.actions.policy.propose import IN_TURN, about, checked_preview, number_in_force, record_activation
+from keys.audit import log
+from keys.audit.guard import record_refusal
+from keys.models import PolicyVersion, Throttle
+from keys.rules.errors import Conflict, NotAllowed, NotFound, PreviewChanged
+from keys.rules.events import Event
+from keys.rules.permissions import Action, Actor
+from keys.validation.text import check_reason
+
+State = PolicyVersion.State
+
+
+def approve_policy(actor: Actor, number: int, *, seen: str) -> PolicyVersion:
+    """Put the proposed version into force. ``seen``: the digest of the preview that the person has seen.
+
+    Raises ``NotAllowed`` for its author, ``PreviewChanged`` if the preview has another answer by now, and
+    ``Conflict`` if the version is decided, or another one has come into force since it was proposed.
+    """
+    actor = authorize_now(actor, Action.CHANGE_POLICY)
+    version = _proposed(number)
+    if version.author_id == actor.user_id:
+        _refuse(actor, "You proposed this policy, so another Owner or Super Admin must approve it.")
+    if not version.is_intact:
+        raise Conflict("The document of this version was changed in the database. Decline it.")
+    if version.base != number_in_force():
+        raise Conflict("Another version has come into force since this one was proposed. Propose it again.")
+    if checked_preview(version.document).digest != seen:
+        raise PreviewChanged
+    now = timezone.now()
+    with transaction.atomic():
+        Throttle.objects.locked(IN_TURN)
+        if version.base != number_in_force():
+            raise PreviewChanged
+        _decide(actor, version, State.ACTIVE, now, starts_at=now)
+        record_activation(actor, version, seen)
+    return version
+
+
+def decline_policy(actor: Actor, number: int, *, reason: str) -> PolicyVersion:
+    """End the proposal of another person. Raises ``Invalid`` without a reason, and ``Conflict``."""
+    actor = authorize_now(actor, Action.CHANGE_POLICY)
+    version = _proposed(number)
+    if version.author_id == actor.user_id:
+        _refuse(actor, "You proposed this policy. Withdraw it instead.")
+    check_reason(reason)
+    with transaction.atomic():
+        _decide(actor, version, State.DECLINED, timezone.now(), verdict=reason)
+        log.append(Event.POLICY_DECLINED, actor=actor, reason=reason, **about(version))
+    return version
+
+
+def withdraw_policy(actor: Actor, number: int) -> PolicyVersion:
+    """End one's own proposal. Raises ``NotAllowed`` for other people, and ``Conflict`` if it is decided."""
+    actor = authorize_now(actor, Action.CHANGE_POLICY)
+    version = _proposed(number)
+    if version.author_id != actor.user_id:
+        _refuse(actor, "Another person proposed this policy. Decline it instead.")
+    with transaction.atomic():
+        _decide(actor, version, State.WITHDRAWN, timezone.now())
+        log.append(Event.POLICY_WITHDRAWN, actor=actor, **about(version))
+    return version
+
+
+def _proposed(number: int) -> PolicyVersion:
+    version = PolicyVersion.objects.select_related("author").filter(number=number).first()
+    if version is None:
+        raise NotFound("There is no such version of the policy.")
+    if version.state != State.PROPOSED:
+        raise Conflict(f"Version {number} is already decided.")
+    return version
+
+
+def _refuse(actor: Actor, reason: str) -> None:
+    record_refusal(actor, Action.CHANGE_POLICY, None, reason)
+    raise NotAllowed(reason, allowed=[])
+
+
+def _decide(actor: Actor, version: PolicyVersion, state: str, now: datetime, **columns: Any) -> None:
+    """Change the state once. Raises ``Conflict`` if another person was faster."""
+    decided = {"state": state, "decided_by_id": actor.user_id, "decided_at": now, **columns}
+    open_still = PolicyVersion.objects.filter(pk=version.pk, state=State.PROPOSED, digest=version.digest)
+    if open_still.update(**decided) != 1:
+        raise Conflict(f"Version {version.number} is already decided.")
+    for name, value in decided.items():
+        setattr(version, name, value)
