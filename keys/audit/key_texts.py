@@ -32,6 +32,8 @@ STRUCTURED = frozenset(
         "factor",
         "factor_digest",
         "list_digest",
+        "document_digest",
+        "preview_digest",
         "removed_at",
     }
     | {

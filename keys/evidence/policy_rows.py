@@ -1,4 +1,4 @@
-"""Find versions of the policy that contradict the audit log: changed, deleted, or never proposed by an event."""
+"""Find versions of the policy that contradict the audit log: changed, deleted, or never proposed."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def policy(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def export(request: HttpRequest) -> HttpResponse:
+def export_document(request: HttpRequest) -> HttpResponse:
     """Download the policy in force, or the version ``?version=``, as JSON."""
     number, document = document_for(actor_of(request), request.GET.get("version", ""))
     response = HttpResponse(document, content_type="application/json; charset=utf-8")
@@ -70,7 +70,7 @@ def decline(request: HttpRequest, number: int) -> HttpResponse:
 
 
 @require_POST
-def withdraw(request: HttpRequest, number: int) -> HttpResponse:
+def withdraw_version(request: HttpRequest, number: int) -> HttpResponse:
     _check(request, number)
     withdraw_policy(actor_of(request), number)
     messages.success(request, f"Version {number} is withdrawn.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
@@ -27,7 +28,16 @@ MODULE = re.compile(r"python3? -m ([\w.]+)")
 @cache
 def options_of(command: str) -> frozenset[str]:
     found = load_command_class(get_commands()[command], command)
-    return frozenset(found.create_parser("manage.py", command)._option_string_actions)
+    return frozenset(_options(found.create_parser("manage.py", command)))
+
+
+def _options(parser: ArgumentParser) -> Iterator[str]:
+    """Yield the options of a command and of its parts, such as ``policy check``."""
+    yield from parser._option_string_actions
+    for action in parser._actions:
+        if isinstance(action, _SubParsersAction):
+            for part in action.choices.values():
+                yield from _options(part)
 
 
 def wrong_commands(page: str) -> Iterator[str]:

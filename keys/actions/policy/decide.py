@@ -9,7 +9,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from keys.actions.people.confirm_role import authorize_now
-from keys.actions.policy.propose import IN_TURN, about, checked_preview, number_in_force, record_activation
+from keys.actions.policy.propose import (
+    IN_TURN,
+    checked_preview,
+    number_in_force,
+    record_activation,
+    version_details,
+)
 from keys.audit import log
 from keys.audit.guard import record_refusal
 from keys.models import PolicyVersion, Throttle
@@ -56,7 +62,7 @@ def decline_policy(actor: Actor, number: int, *, reason: str) -> PolicyVersion:
     check_reason(reason)
     with transaction.atomic():
         _decide(actor, version, State.DECLINED, timezone.now(), verdict=reason)
-        log.append(Event.POLICY_DECLINED, actor=actor, reason=reason, **about(version))
+        log.append(Event.POLICY_DECLINED, actor=actor, reason=reason, **version_details(version))
     return version
 
 
@@ -68,7 +74,7 @@ def withdraw_policy(actor: Actor, number: int) -> PolicyVersion:
         _refuse(actor, "Another person proposed this policy. Decline it instead.")
     with transaction.atomic():
         _decide(actor, version, State.WITHDRAWN, timezone.now())
-        log.append(Event.POLICY_WITHDRAWN, actor=actor, **about(version))
+        log.append(Event.POLICY_WITHDRAWN, actor=actor, **version_details(version))
     return version
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from keys.actions.people.confirm_role import authorize_now
 from keys.audit import log
-from keys.models import PolicyVersion, Throttle
+from keys.models import PeriodicJob, PolicyVersion, Throttle
 from keys.rules.errors import Conflict, Invalid, PreviewChanged
 from keys.rules.events import Event
 from keys.rules.permissions import Action, Actor
@@ -43,7 +43,7 @@ def propose_policy(actor: Actor, document: str, *, reason: str, seen: str) -> Po
             Event.POLICY_PROPOSED,
             actor=actor,
             reason=reason,
-            **about(version),
+            **version_details(version),
             base=found.base,
             preview_digest=seen,
             changes=[f"{change.label}: {change.effect}" for change in found.changes],
@@ -105,16 +105,18 @@ def number_in_force() -> int:
     return version.number if version else 0
 
 
-def about(version: PolicyVersion) -> dict[str, Any]:
+def version_details(version: PolicyVersion) -> dict[str, Any]:
     """Return the details by which an event names a version."""
     return {"version": version.number, "document_digest": version.digest}
 
 
 def record_activation(actor: Actor, version: PolicyVersion, seen: str) -> None:
+    """Record that the version came into force, and let the worker compare the keys with it at once."""
+    PeriodicJob.objects.filter(name="findings").update(due_at=timezone.now())
     log.append(
         Event.POLICY_ACTIVATED,
         actor=actor,
-        **about(version),
+        **version_details(version),
         base=version.base,
         preview_digest=seen,
         alone=yes_no(value=version.alone),

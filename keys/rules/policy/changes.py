@@ -37,7 +37,7 @@ class Change:
         return " and ".join(effects) or "tightens"
 
 
-def changes(before: Policy, after: Policy) -> list[Change]:
+def compare_policies(before: Policy, after: Policy) -> list[Change]:
     """Return what differs, in the order of the rules."""
     return [*_rules(before, after), *_tiers(before, after)]
 

@@ -163,20 +163,21 @@ def _rotations(tone: str, state: RotationState, advice: str) -> Line:
     return Line(f"rotation-{state}", count, label, advice, url, tone)
 
 
-def _proposed_policy() -> Line:
+def _proposed_policy() -> Line | None:
     waiting = PolicyVersion.objects.filter(state=PolicyVersion.State.PROPOSED).first()
-    url = reverse("keys:policy-version", args=[waiting.number]) if waiting else reverse("keys:policy")
+    if waiting is None:
+        return None
+    url = reverse("keys:policy-version", args=[waiting.number])
     advice = "Another Owner or Super Admin must approve or decline it."
-    return Line("policy", 1 if waiting else 0, "Proposed policy", advice, url, "warning")
+    return Line("policy", 1, "Proposed policy", advice, url, "warning")
 
 
-def _policy_of_one_person() -> Line:
+def _policy_of_one_person() -> Line | None:
     version = PolicyVersion.in_force()
-    alone = version is not None and version.alone
+    if version is None or not version.alone:
+        return None
     advice = "Nobody else could approve it. A second person should look at it."
-    return Line(
-        "policy", int(alone), "Policy approved by its author", advice, reverse("keys:policy"), "warning"
-    )
+    return Line("policy", 1, "Policy approved by its author", advice, reverse("keys:policy"), "warning")
 
 
 def _needing(tone: str, need: str, advice: str, now: datetime) -> Line | None:

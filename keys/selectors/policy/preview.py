@@ -13,7 +13,7 @@ from keys.models import ApiKey, AuditEvent, PolicyVersion
 from keys.models.policy import DEFAULT_DOCUMENT, policy_in_force
 from keys.rules.events import Event
 from keys.rules.permissions import Role
-from keys.rules.policy.changes import Change, changes, needs_approval
+from keys.rules.policy.changes import Change, compare_policies, needs_approval
 from keys.rules.policy.document import Mode, Name, Policy
 from keys.rules.policy.facts import Facts
 from keys.rules.policy.refusals import refusals
@@ -67,7 +67,7 @@ class Preview:
 def preview(policy: Policy, now: datetime) -> Preview:
     """Compare all active keys, and the requests of the last 90 days, with ``policy``."""
     base, before = _in_force()
-    found = changes(before, policy)
+    found = compare_policies(before, policy)
     groups = Groups(before, policy, _changed(found), now)
     was, then, newly = count_groups(groups)
     requests, refused, refused_by = _refused(policy, found, now)
@@ -140,7 +140,7 @@ def breaking_keys(groups: Groups, most: int | None = None) -> Iterator[BreakingK
 def groups_of(policy: Policy, now: datetime) -> Groups:
     """Return the groups of keys that the change from the policy in force to ``policy`` can tell apart."""
     before = policy_in_force()
-    return Groups(before, policy, _changed(changes(before, policy)), now)
+    return Groups(before, policy, _changed(compare_policies(before, policy)), now)
 
 
 def _batches(ids: Iterable[Any]) -> Iterator[list[Any]]:

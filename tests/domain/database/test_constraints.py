@@ -23,7 +23,6 @@ from keys.models import (
     MacChain,
     Node,
     Pause,
-    PolicyVersion,
     Quarantine,
     RefusalCount,
     Reminder,
@@ -41,6 +40,7 @@ from keys.models import (
 )
 from keys.rules.lifecycle import State
 from tests.cast import Cast, a_key, an_endless_plan, an_event
+from tests.domain.database import wrong_policies
 from tests.domain.database.said_by_sqlite import SAID_ANOTHER_WAY_BY_SQLITE
 from tests.domain.rotation.steps import a_rotation
 from tests.support.cases import in_one_test
@@ -211,21 +211,6 @@ def finding(cast: Cast, *rules: str) -> None:
         Finding.objects.create(key=key, rule=rule, since=timezone.now(), due_on=timezone.localdate())
 
 
-def policy(**columns: object) -> Wrong:
-    facts = {"number": 1, "document": "{}", "digest": "d", "base": 0, "reason": "R", "needs_approval": True}
-    proposed = {"proposed_at": timezone.now(), "state": "proposed", **facts, **columns}
-    return lambda cast: PolicyVersion.objects.create(author=cast.owner, **proposed)
-
-
-def a_policy_approved_by_its_author(cast: Cast) -> None:
-    policy(state="active", starts_at=timezone.now(), decided_by=cast.owner)(cast)
-
-
-def two_proposed_policies(cast: Cast) -> None:
-    for number in (1, 2):
-        policy(number=number)(cast)
-
-
 def three_keys_in_use_of_one_lineage(cast: Cast) -> None:
     for generation in (1, 2, 3):
         a_key(cast.admin, lineage=uuid.UUID(int=1), generation=generation)
@@ -326,13 +311,7 @@ WRONG: dict[str, list[Wrong]] = {
         )
     ],
     "key_scope_once": [the_same_scope_twice],
-    "policy_state_is_known": [policy(state="odd")],
-    "policy_starts_when_active": [policy(state="active", alone=True), policy(starts_at=timezone.now())],
-    "policy_approved_by_another": [
-        a_policy_approved_by_its_author,
-        policy(state="active", starts_at=timezone.now()),
-    ],
-    "policy_one_proposal": [two_proposed_policies],
+    **wrong_policies.WRONG,
     "key_tag_once": [the_same_tag_twice],
     "grant_sealed_only_while_ready": [
         grant(sealed=None),

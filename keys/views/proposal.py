@@ -62,7 +62,7 @@ def propose(request: HttpRequest) -> HttpResponse:
     """Save the policy that the preview showed, unless the answer has changed."""
     actor = actor_of(request)
     authorize(actor, Action.CHANGE_POLICY)
-    require_fresh_sign_in(request, reverse("keys:policy-edit"))
+    require_fresh_sign_in(request, reverse("keys:proposal"))
     form = ProposeForm(request.POST)
     document = request.POST.get("document", "")
     if not form.is_valid():
@@ -100,7 +100,7 @@ def _preview(
     shown = ProposeForm(initial={"document": found.document, "seen": found.digest, "reason": reason})
     context["form"] = shown
     context["problems"] = _problems(form) if form else []
-    return render(request, "keys/policy_preview.html", context, status=status)
+    return render(request, "keys/proposal_preview.html", context, status=status)
 
 
 def _problems(form: ProposeForm) -> list[str]:
@@ -111,4 +111,4 @@ def _form(
     request: HttpRequest, form: PolicyForm, status: int = HTTPStatus.OK, chosen: PolicyFileForm | None = None
 ) -> HttpResponse:
     context = {**SECTION, "form": form, "chosen": chosen or PolicyFileForm()}
-    return render(request, "keys/policy_edit.html", context, status=status)
+    return render(request, "keys/proposal.html", context, status=status)

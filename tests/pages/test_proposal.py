@@ -16,7 +16,7 @@ from tests.pages.journey import generate
 from tests.support.cases import in_one_test
 from tests.support.policies import a_version, as_form, changed, enforced, everywhere, in_force
 
-PAGE = "/policy/edit/"
+PAGE = "/policy/proposal/"
 STRICTER = changed(BACKUP=everywhere(value=True))
 
 
@@ -34,7 +34,7 @@ def test_a_stricter_rule_that_only_reports_comes_into_force_at_once(cast, browse
     values = {
         name: dict(the(page, "input", id=f"id_{name}").attributes)["value"] for name in ("document", "seen")
     }
-    saved = owner.post(f"{PAGE}propose/", values | {"reason": "A backup for every key."})
+    saved = owner.post(f"{PAGE}save/", values | {"reason": "A backup for every key."})
     assert saved.status_code == 302
     version = PolicyVersion.objects.get()
     assert (version.state, version.policy, version.needs_approval) == ("active", STRICTER, False)
@@ -57,18 +57,18 @@ def test_a_stricter_rule_that_only_reports_comes_into_force_at_once(cast, browse
 )
 def test_another_person_must_approve_what_enforces_or_loosens(cast, browser_of, policy):
     owner = browser_of("owner")
-    assert owner.post(f"{PAGE}propose/", proposal(write(policy))).status_code == 302
+    assert owner.post(f"{PAGE}save/", proposal(write(policy))).status_code == 302
     version = PolicyVersion.objects.get()
     assert version.state == "proposed"
     assert "waits for a decision" in text(browser_of("admin").get("/policy/"))
     assert "Another Owner or Super Admin must approve it." in messages_of(owner.get("/policy/"))
-    again = owner.post(f"{PAGE}propose/", proposal(write(STRICTER)))
+    again = owner.post(f"{PAGE}save/", proposal(write(STRICTER)))
     assert again.status_code == 409, "one proposal at a time"
 
 
 def test_the_only_person_who_may_approve_can_do_it_alone_and_the_dashboard_says_so(cast, browser_of):
     User.objects.filter(pk=cast.super_admin.pk).update(is_active=False)
-    browser_of("owner").post(f"{PAGE}propose/", proposal(write(enforced(TEAM={}))))
+    browser_of("owner").post(f"{PAGE}save/", proposal(write(enforced(TEAM={}))))
     version = PolicyVersion.objects.get()
     assert (version.state, version.alone, version.decided_by) == ("active", True, cast.owner)
     assert said_by(AuditEvent.objects.get(type="policy:activate"))["alone"] == "yes"
@@ -80,14 +80,14 @@ def test_the_only_person_who_may_approve_can_do_it_alone_and_the_dashboard_says_
 def test_nothing_is_saved_if_the_answer_has_changed(cast, browser_of):
     owner, sent = browser_of("owner"), proposal(write(STRICTER), reason="Because.")
     a_key(cast.user, name="New since", scopes=["read:activities"])
-    page = owner.post(f"{PAGE}propose/", sent)
+    page = owner.post(f"{PAGE}save/", sent)
     assert page.status_code == 409
     assert "New since" in text(page)
     assert "Nothing was saved" in text(page)
     assert dict(the(page, "input", name="reason").attributes)["value"] == "Because."
     assert not PolicyVersion.objects.exists()
     seen = dict(the(page, "input", name="seen").attributes)["value"]
-    assert owner.post(f"{PAGE}propose/", sent | {"seen": seen}).status_code == 302
+    assert owner.post(f"{PAGE}save/", sent | {"seen": seen}).status_code == 302
 
 
 def test_requests_of_the_last_90_days_are_compared(cast, browser_of, sandbox):
