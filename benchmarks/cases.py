@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from django.http import QueryDict
+from django.utils import timezone
 
 from benchmarks.dataset import MIDDLE_WORD, RARE_SCOPE, RARE_TAG, RARE_TEAM, RARE_WORD, UNCOMMON_WORD
 from benchmarks.people import BIG, SMALL
-from keys.models import ApiKey, AuditEvent, User
+from keys.models import ApiKey, AuditEvent, LeaverPlan, Rotation, User
+from keys.rules.lifecycle import State
 from keys.selectors.inventory.columns import ALL
 from keys.selectors.inventory.filters import EXPIRY_WINDOWS, SORTS, STATUSES, InventoryFilter, offered_needs
 from keys.selectors.inventory.keyset import order_by
@@ -205,6 +207,53 @@ def other_pages() -> Iterator[Case]:
     yield Case(
         "activity", "until a year ago, deep", lambda: f"/activity/?until={_day_of(0.66)}&after={_event(0.3)}"
     )
+
+
+def rotations() -> Iterator[Case]:
+    """Return the list of rotations, a rotation, and keys with and without one."""
+    for name, query in {"all": "?state=all", "retired": "?state=retired"}.items():
+        yield Case("rotations", f"list, {name}", _list_of_rotations(query))
+    # A page of several states reads up to 51 rows of each: 1,000 keys have fewer.
+    for name, query in {"under way": "", "one reason": "?state=all&because=policy"}.items():
+        yield Case("rotations", f"list, {name}", _list_of_rotations(query), promised=False)
+    yield Case("rotations", "list, all, deep", _middle_of_rotations)
+    yield Case("rotations", "a rotation under way", lambda: f"/rotations/{_rotation('overlap').pk}/")
+    yield Case("rotations", "a retired one", lambda: f"/rotations/{_rotation('retired').pk}/")
+    yield Case("rotations", "the page of its old key", lambda: f"/keys/{_rotation('overlap').old_id}/")
+    yield Case("rotations", "the page of another key", lambda: f"/keys/{_other_key()}/")
+    yield Case("rotations", "the page of a leaver's key", lambda: f"/keys/{_plan().pk}/")
+    yield Case("rotations", "a person leaves who owns 60 keys", lambda: f"/people/{_person(SMALL)}/leaving/")
+    yield Case("rotations", "my keys", lambda: "/keys/mine/", promised=False)
+
+
+def _list_of_rotations(query: str) -> Address:
+    return lambda: f"/rotations/{query}"
+
+
+def _middle_of_rotations() -> str:
+    ids = Rotation.objects.order_by("-started_at", "-id").values_list("pk", flat=True)
+    return f"/rotations/?state=all&after={ids[ids.count() // 2]}"
+
+
+def _rotation(state: str) -> Rotation:
+    return Rotation.objects.filter(state=state).order_by("pk")[0]
+
+
+def _other_key() -> str:
+    """Return the id of a key that was never rotated and needs nothing else."""
+    keys = ApiKey.objects.filter(
+        state=State.HELD, expires_at__gt=timezone.now(), lineage=None, review_on=None
+    )
+    plain = keys.filter(owner_left_at=None, kind="workload", environment="production", origin="generated")
+    return str(plain.order_by("pk").values_list("pk", flat=True)[0])
+
+
+def _plan() -> LeaverPlan:
+    return LeaverPlan.objects.filter(open_since__isnull=False).order_by("pk")[0]
+
+
+def _person(position: int) -> int:
+    return User.objects.order_by("pk").values_list("pk", flat=True)[position]
 
 
 def _day_of(position: float) -> str:

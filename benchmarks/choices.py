@@ -19,6 +19,11 @@ def _read() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--size", type=int, default=LARGE, help="keys in the large database")
     parser.add_argument("--events", type=int, default=0, help="events in it; by default as many as keys")
+    parser.add_argument(
+        "--processor",
+        action="store_true",
+        help="measure processor time, if the machine does other work as well",
+    )
     parser.add_argument("--plans", action="store_true", help="show how the database answers; measure nothing")
     chosen = parser.parse_args()
     if chosen.database != "sqlite" and chosen.only in SQLITE_ONLY:

@@ -20,7 +20,8 @@ from typing import Any
 
 from django.core.management import call_command
 
-from benchmarks import loading, people, record
+from benchmarks import beside, loading, people, record
+from benchmarks.beside import Beside
 from benchmarks.databases import connect, kept, using
 from benchmarks.loading import Row, filling
 from benchmarks.people import SMALL, add_people, weights
@@ -78,7 +79,7 @@ def database_of(size: int, events: int) -> str:
 
 def _recipe() -> str:
     """Return a hash of the code that determines a database's content."""
-    here = [Path(file) for file in (__file__, loading.__file__, people.__file__, record.__file__)]
+    here = [Path(one.__file__) for one in (beside, loading, people, record)] + [Path(__file__)]
     sources = [*sorted(Path(migrations.__path__[0]).glob("0*.py")), *here]
     lines = [line for source in sources for line in source.read_text().splitlines() if line[:1] != "#"]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:8]
@@ -96,7 +97,14 @@ def _build(name: str, size: int, events: int) -> None:
     database.close()
     with filling(name) as insert:
         lived = deque[record.Key]()
-        insert("keys_apikey", _noting(lived, events // 10, owners[SMALL], _keys(size, owners)))
+        luck, now = random.Random(size), datetime.now(tz=UTC).replace(tzinfo=None)
+        lives = _all_lives(size, luck, now)
+        others = Beside(lives, luck, now)
+        insert("keys_apikey", _noting(lived, events // 10, owners[SMALL], _keys(lives, owners, others, luck)))
+        insert("keys_rotation", others.rotations(owners))
+        insert("keys_rotationtask", others.tasks(owners))
+        insert("keys_leaverplan", others.plans(owners))
+        insert("keys_reach", beside.reach(owners, luck, now))
         record.write(insert, events, owners, lived)
     with using(database):
         print(f"{size:,} keys, {events:,} events: {keep_figures()}.", flush=True)
@@ -116,17 +124,19 @@ def _noting(lived: deque[record.Key], count: int, first: User, rows: Iterator[Ro
         yield row
 
 
-def _keys(size: int, owners: list[User]) -> Iterator[Row]:
-    """Yield rows of keys_apikey, newest first, so that the search index grows at its end."""
-    luck = random.Random(size)
-    now = datetime.now(tz=UTC).replace(tzinfo=None)
-    lives = sorted(
-        (_life(kind, luck, now) for kind in _kinds(size, luck)),
-        key=lambda life: life["created_at"],
-        reverse=True,
-    )
+def _all_lives(size: int, luck: random.Random, now: datetime) -> list[dict[str, Any]]:
+    """Return the states and times of all keys, newest first, so that the search index grows at its end."""
+    lives = [_life(kind, luck, now) for kind in _kinds(size, luck)]
+    lives.sort(key=lambda life: life["created_at"], reverse=True)
     _mark(lives, luck, now)
-    shares = weights()
+    return lives
+
+
+def _keys(
+    lives: list[dict[str, Any]], owners: list[User], others: Beside, luck: random.Random
+) -> Iterator[Row]:
+    """Yield rows of keys_apikey."""
+    size, shares = len(lives), weights()
     owner_of = luck.choices(range(len(owners)), shares, k=size)
     for position in luck.sample(range(size), FULL_PAGE):
         owner_of[position] = SMALL
@@ -140,7 +150,7 @@ def _keys(size: int, owners: list[User]) -> Iterator[Row]:
         words = [luck.choice(_TEAMS), luck.choice(_TASKS), luck.choice(_PLACES), extra_word.get(number, "")]
         name = " ".join([*filter(None, words), f"{number:06}"])
         yield {
-            "id": uuid.UUID(int=luck.getrandbits(128), version=4).hex,
+            **others.key(number, life, owner),
             "cerby_id": uuid.UUID(int=luck.getrandbits(128), version=4).hex,
             "name": name,
             "name_order": fold(name),
@@ -157,6 +167,8 @@ def _keys(size: int, owners: list[User]) -> Iterator[Row]:
             "origin": "generated",
             "missing_since": None,
             "owner_left_at": None,
+            "reach_since": None,
+            "reach_grew_at": None,
             "pepper_id": "",
             "last_four": f"{luck.getrandbits(20):04x}"[:4],
             "stored_in": "",
@@ -256,6 +268,7 @@ def _mark(lives: list[dict[str, Any]], luck: random.Random, now: datetime) -> No
     for share, among, marks in (
         (0.005, active, {"missing_since": now}),
         (0.01, active, {"owner_left_at": now}),
+        (0.01, active, {"reach_since": now - timedelta(days=30), "reach_grew_at": now}),
         (0.01, active, {"origin": "discovered", "purpose": ""}),
         (0.01, active, {"accountable_left_at": now}),
         (0.02, active, {"review_on": now.date()}),

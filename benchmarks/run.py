@@ -52,7 +52,13 @@ def _show_pages() -> None:
     names = [database_of(keys, events) for keys, events in sizes]
     small, large = (Browser(connect(name)) for name in names)
     all_cases = itertools.chain(
-        cases.inventory(), cases.needs(), cases.search(), cases.together(), cases.other_pages(), cases.admin()
+        cases.inventory(),
+        cases.needs(),
+        cases.search(),
+        cases.together(),
+        cases.other_pages(),
+        cases.rotations(),
+        cases.admin(),
     )
     chosen = [case for case in all_cases if CHOSEN.only in {"", "pages", case.group}]
     if CHOSEN.plans:

@@ -21,6 +21,7 @@ from keys.rules.formatting import in_utc, spoken_day
 from keys.rules.lifecycle import UNCONFIRMED_AFTER, Phase, State
 from keys.rules.notifications import How, Kind
 from keys.selectors.key.people_of_keys import COLUMNS, People, addresses, by_people, salutation, why_you
+from keys.selectors.rotation.tasks import tasks_of_active_keys
 
 DAYS_BEFORE = (1, 7, 14, 30)
 UNSTORED = "unstored"
@@ -80,11 +81,10 @@ def _due(now: datetime) -> Iterator[Due]:
     )
     for key in unstored.order_by("due_at")[:BATCH]:
         yield key, UNSTORED
-    asked = _without_reminder([TO_ROTATE]).filter(
-        phase=Phase.LIVE, expires_at__gt=now, rotation_task__due_on__lte=timezone.localdate(now)
-    )
-    for key in asked.order_by("rotation_task__due_on")[:BATCH]:
-        yield key, TO_ROTATE
+    reminded = Reminder.objects.filter(key=OuterRef("key"), kind=TO_ROTATE)
+    due = tasks_of_active_keys().filter(~Exists(reminded), due_on__lte=timezone.localdate(now))
+    for task in due.select_related(*(f"key__{name}" for name in COLUMNS))[:BATCH]:
+        yield task.key, TO_ROTATE
 
 
 def _without_reminder(kinds: Sequence[str]) -> QuerySet[ApiKey]:

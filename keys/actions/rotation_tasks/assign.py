@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import F
+from django.db.models.lookups import LessThanOrEqual
 from django.utils import timezone
 
 from keys.actions.notifications.settle import DONE
@@ -10,6 +12,7 @@ from keys.actions.rotation_tasks.ask import write_task
 from keys.models import ApiKey, InboxItem, RotationTask
 from keys.rules.notifications import Kind
 from keys.rules.permissions import Actor
+from keys.selectors.inventory.keyset import Unindexed
 from keys.selectors.key.people_of_keys import COLUMNS, who_rotates
 
 AT_ONCE = 500
@@ -38,8 +41,10 @@ def keep_rotation_tasks() -> str:
 
     A run moves a bounded number of tasks, and the next one continues. Return a summary.
     """
-    expired = RotationTask.objects.filter(key__expires_at__lte=timezone.now()).values("key")
-    items = InboxItem.objects.filter(notification__kind=Kind.ROTATION_ASKED, notification__key__in=expired)
+    expired = RotationTask.objects.filter(LessThanOrEqual(Unindexed(F("key__expires_at")), timezone.now()))
+    items = InboxItem.objects.filter(
+        notification__kind=Kind.ROTATION_ASKED, notification__key__in=expired.values("key")
+    )
     items.exclude(state=DONE).update(state=DONE, done_at=timezone.now())
     gone = RotationTask.objects.filter(assigned__is_active=False).select_related("key")
     moved = list(gone[:AT_ONCE])

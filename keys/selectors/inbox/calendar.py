@@ -19,6 +19,7 @@ from keys.rules.lifecycle import EXPIRY_NOT_KNOWN, Phase
 from keys.rules.permissions import ADMINS
 from keys.rules.rotation import ROTATED, RotationState
 from keys.rules.visible import named
+from keys.selectors.rotation.tasks import tasks_of_active_keys
 
 MOST = 500
 """Keys per relation, the soonest expiry first."""
@@ -75,8 +76,7 @@ def _end_of_overlap(rotation: Rotation) -> list[str]:
 def _tasks_of(user: User) -> list[RotationTask]:
     """Return the rotations that the person is asked for, the soonest first. All admins have those for any."""
     people = Q(assigned=user) | Q(assigned=None) if user.role in ADMINS else Q(assigned=user)
-    tasks = RotationTask.objects.filter(people, key__phase=Phase.LIVE, key__expires_at__gt=timezone.now())
-    return list(tasks.select_related("key").order_by("due_on", "key_id")[:MOST])
+    return list(tasks_of_active_keys().filter(people).select_related("key")[:MOST])
 
 
 def _rotation_asked(task: RotationTask) -> list[str]:

@@ -125,7 +125,7 @@ def end(number: int, subject: dict[str, Any]) -> str:
 def test_of_many_who_end_a_rotation_one_succeeds_and_one_key_stays(database, committed_cast, size):
     processes, rounds = size
     subjects: list[dict[str, Any]] = [
-        {"way": way, "rotation": str(_overlapping(committed_cast.admin).pk), "settings": settings_of_race()}
+        {"way": way, "rotation": str(overlapping(committed_cast.admin).pk), "settings": settings_of_race()}
         for way in ["portal"] * rounds + ["naive"]
     ]
     *outcomes, _ = race(database, f"{__name__}:end", subjects, processes=processes)
@@ -141,7 +141,7 @@ def test_of_many_who_end_a_rotation_one_succeeds_and_one_key_stays(database, com
     assert (naive.old.state, naive.new.state) == (State.REVOKED, State.REVOKED)
 
 
-def _overlapping(owner: User) -> Rotation:
+def overlapping(owner: User) -> Rotation:
     old = a_key(owner)
     ApiKey.objects.filter(pk=old.pk).update(lineage=old.pk, generation=1)
     return a_rotation(old, a_key(owner, lineage=old.pk, generation=2))
