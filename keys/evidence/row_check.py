@@ -144,7 +144,8 @@ def _differences(key: ApiKey, logged: LoggedKey) -> list[str]:
 def _wrong_copies(key: ApiKey) -> Iterator[tuple[str, str, str]]:
     """Yield the columns that repeat other values, and do not: name, value and right value.
 
-    A key that is added while its owner is renamed may keep a former value of that person.
+    A key that is added while its owner is renamed may keep a former value of that person. The copies of a
+    person's columns may differ while they are due.
     """
     for name in ("name", "owner_name", "accountable_name", "team", "system"):
         column, right = f"{name.removesuffix('_name')}_order", fold(getattr(key, name))
@@ -152,6 +153,8 @@ def _wrong_copies(key: ApiKey) -> Iterator[tuple[str, str, str]]:
         if getattr(key, column) not in accepted:
             yield column, getattr(key, column), right
     for role, person in (("owner", key.owner), ("accountable", key.accountable)):
+        if person is not None and person.copies_due_at is not None:
+            continue
         for name in ("name", "email"):
             row, right = getattr(key, f"{role}_{name}"), getattr(person, name, "")
             if row != right and (person is None or row not in former_values(person)):

@@ -20,6 +20,7 @@ from keys.actions.leavers.assign import assign_tasks
 from keys.actions.lineage.advance import advance_all, advance_due
 from keys.actions.notifications.deliver import deliver_due
 from keys.actions.notifications.forget_old import forget_old_notifications
+from keys.actions.people.copies import update_due_copies
 from keys.actions.people.refresh_all import read_everyone
 from keys.actions.people.throttle import forget_old
 from keys.actions.policy.find import find_outside
@@ -127,7 +128,7 @@ def people() -> None:
 
 @task
 def leavers() -> None:
-    _run("leavers", lambda: f"{assign_tasks()}; {keep_rotation_tasks()}")
+    _run("leavers", lambda: f"{update_due_copies()}; {assign_tasks()}; {keep_rotation_tasks()}")
 
 
 @task(queue_name=REACH)

@@ -30,7 +30,8 @@ class User(AbstractBaseUser):
     request check, is true only for people who were added to the portal (``added_at``) and are live in Cerby.
     ``cerby_role``: the identifier of the role in Cerby; ``role_known``: whether the portal knows it.
     ``left_at``: when the portal found that Cerby had disabled the person or no longer knew them.
-    ``signed_out_at``: when the portal last ended all of the person's sessions. ``factor_asked_at``: when the
+    ``signed_out_at``: when the portal last ended all of the person's sessions. ``copies_due_at``: since when
+    keys of theirs may repeat former values of this row, or NULL. ``factor_asked_at``: when the
     person was first asked to add a second factor. ``cerby_mfa``: whether they have one in Cerby, or None if
     Cerby did not say. ``time_zone``: the one that
     they chose, or "" for that of their browser. ``former_hash``: the hash of the row, if this object has a
@@ -48,6 +49,7 @@ class User(AbstractBaseUser):
     is_active = models.BooleanField(default=False)
     left_at = models.DateTimeField(null=True)
     signed_out_at = models.DateTimeField(null=True)
+    copies_due_at = models.DateTimeField(null=True)
     factor_asked_at = models.DateTimeField(null=True)
     cerby_mfa = models.BooleanField(null=True)
     time_zone = models.CharField(max_length=64, blank=True, default="", db_default="")
@@ -70,6 +72,9 @@ class User(AbstractBaseUser):
         indexes = (
             models.Index("cerby_role", name="user_by_unknown_role", condition=Q(role_known=False)),
             models.Index("role", name="user_by_role"),
+            models.Index(
+                "copies_due_at", name="user_with_copies_due", condition=Q(copies_due_at__isnull=False)
+            ),
         )
 
     def __str__(self) -> str:

@@ -10,7 +10,8 @@ from django.utils import timezone
 from keys import cerby
 from keys.actions.dropped import note_dropped
 from keys.actions.people.confirm_role import authorize_now
-from keys.actions.people.refresh import LIVE, apply_upstream, create_unknown_users
+from keys.actions.people.copies import update_copies
+from keys.actions.people.refresh import LIVE, apply_upstream, create_unknown_users, store_upstream
 from keys.audit import log
 from keys.audit.guard import authorize
 from keys.models import User
@@ -46,7 +47,10 @@ def add_person(email: str, actor: Actor | None = None, *, link: str = "", reason
                 f"{added.email} was added already. If they lost their password, they choose "
                 "“Forgot your password?” on the sign-in page."
             )
-        return apply_upstream(person, added, asked_at=timezone.now())
+        changed = store_upstream(person, added, asked_at=timezone.now())
+    for person_id in changed:
+        update_copies(person_id)
+    return added
 
 
 def _from_cerby(email: str) -> tuple[User, cerby.Person]:

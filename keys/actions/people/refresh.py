@@ -15,9 +15,10 @@ from django.utils import timezone
 from keys import cerby
 from keys.actions.dropped import note_dropped
 from keys.actions.notifications.settle import settle
+from keys.actions.people.copies import copies_are_due, update_copies
 from keys.audit import log
 from keys.evidence.logged_people import logged_person
-from keys.models import ApiKey, User
+from keys.models import User
 from keys.rules.batches import batches
 from keys.rules.errors import CerbyInDoubt, CerbyNotFound
 from keys.rules.events import Event
@@ -82,11 +83,17 @@ def _mark_as_left(user: User, asked_at: datetime) -> None:
         _lock(user)
         if user.left_at is not None or _has_newer_answer(user, asked_at):
             return
-        before, now = _describe(user), timezone.now()
-        user.left_at, user.is_active, user.signed_out_at = now, False, now
-        user.save(update_fields=["is_active", "left_at", "signed_out_at"])
-        _update_keys(user)
-        _record(user, before, reason="Cerby does not know this person any more.")
+        _leave(user)
+    update_copies(user.pk)
+
+
+def _leave(user: User) -> None:
+    """Do this in the caller's transaction, which holds the lock on the row."""
+    before, now = _describe(user), timezone.now()
+    user.left_at, user.is_active, user.signed_out_at = now, False, now
+    user.save(update_fields=["is_active", "left_at", "signed_out_at"])
+    copies_are_due(user)
+    _record(user, before, reason="Cerby does not know this person any more.")
 
 
 def with_confirmed_role(actor: Actor) -> Actor:
@@ -113,10 +120,18 @@ def apply_upstream(person: cerby.Person, user: User, *, asked_at: datetime) -> U
     A person who is disabled in Cerby becomes inactive, and their sessions end for good. A person without a
     role counts as a Guest User. Nothing changes if the portal has stored a newer answer meanwhile.
     """
+    for person_id in store_upstream(person, user, asked_at=asked_at):
+        update_copies(person_id)
+    return user
+
+
+def store_upstream(person: cerby.Person, user: User, *, asked_at: datetime) -> list[int]:
+    """Do the same without the copies in keys, and return the people whose copies are due."""
+    changed: list[int] = []
     with transaction.atomic():
         _lock(user)
         if _has_newer_answer(user, asked_at):
-            return user
+            return changed
         before = _describe(user)
         columns = columns_for(person, user)
         if not columns["is_active"]:
@@ -125,12 +140,15 @@ def apply_upstream(person: cerby.Person, user: User, *, asked_at: datetime) -> U
             setattr(user, name, value)
         if person.confirms_role:
             user.role_checked_at = timezone.now()
-        _release_email(user.email, user.cerby_id)
+        changed = _release_email(user.email, user.cerby_id)
         user.save(update_fields=[*columns, "role_checked_at"])
         if before != _describe(user):
-            _update_keys(user)
+            copies_are_due(user)
+            changed.append(user.pk)
+            if user.left_at is None:
+                settle(Kind.ROTATION_DUE, Kind.REMOVAL_DUE, person=user)
             _record(user, before)
-    return user
+    return changed
 
 
 def columns_for(person: cerby.Person, user: User) -> dict[str, Any]:
@@ -202,38 +220,20 @@ def _changes(before: dict[str, str], after: dict[str, str]) -> dict[str, Any]:
     return {when: {name: values[name] for name in names} for when, values in pairs.items()} if names else {}
 
 
-def _update_keys(user: User) -> None:
-    """Update the copies of a person's columns that each of their keys has for its lists."""
-    ApiKey.objects.filter(owner=user).update(owner_left_at=user.left_at, **ApiKey.owner_columns(user))
-    if user.left_at is None:
-        settle(Kind.ROTATION_DUE, Kind.REMOVAL_DUE, person=user)
-    ApiKey.objects.filter(accountable=user).update(**ApiKey.accountable_columns(user))
+def _release_email(email: str, cerby_id: UUID) -> list[int]:
+    """Take ``email`` from any row that has it with another id than ``cerby_id``: that person has left.
 
-
-def update_left_at() -> None:
-    """Correct ``owner_left_at`` and ``accountable_left_at`` of all keys.
-
-    A key can get a person after that person left.
+    Do so in the caller's transaction, and return the people whose copies are due after it.
     """
-    ApiKey.objects.filter(owner_left_at=None, owner__left_at__isnull=False).update(
-        owner_left_at=timezone.now()
-    )
-    ApiKey.objects.filter(owner_left_at__isnull=False, owner__left_at=None).update(owner_left_at=None)
-    ApiKey.objects.filter(accountable_left_at=None, accountable__left_at__isnull=False).update(
-        accountable_left_at=timezone.now()
-    )
-    ApiKey.objects.filter(
-        accountable_left_at__isnull=False, accountable__isnull=False, accountable__left_at=None
-    ).update(accountable_left_at=None)
-
-
-def _release_email(email: str, cerby_id: UUID) -> None:
-    """Take ``email`` from any row that has it with another id than ``cerby_id``: that person has left."""
-    for earlier in User.objects.filter(email=email).exclude(cerby_id=cerby_id):
-        _mark_as_left(earlier, timezone.now())
+    people = list(User.objects.filter(email=email).exclude(cerby_id=cerby_id))
+    for earlier in people:
+        _lock(earlier)
+        if earlier.left_at is None:
+            _leave(earlier)
         earlier.email = f"{earlier.cerby_id}@moved.invalid"
         earlier.save(update_fields=["email"])
-        _update_keys(earlier)
+        copies_are_due(earlier)
+    return [earlier.pk for earlier in people]
 
 
 def _describe(user: User) -> dict[str, str]:
@@ -266,7 +266,10 @@ def create_unknown_users(people: Iterable[cerby.Person]) -> None:
     for ids in batches(rows, AT_ONCE):
         known = set(User.objects.filter(cerby_id__in=ids).values_list("cerby_id", flat=True))
         new = {rows[each].email: rows[each] for each in ids if each not in known}
+        changed: list[int] = []
         with transaction.atomic():
             for email in User.objects.filter(email__in=new).values_list("email", flat=True):
-                _release_email(email, new[email].cerby_id)
+                changed += _release_email(email, new[email].cerby_id)
             User.objects.bulk_create(new.values(), ignore_conflicts=True)
+        for person_id in changed:
+            update_copies(person_id)

@@ -14,7 +14,8 @@ from keys import cerby
 from keys.actions.circuit_breaker import is_too_many, record_stop
 from keys.actions.dropped import PERSON, Dropped
 from keys.actions.people.confirm_role import authorize_now
-from keys.actions.people.refresh import apply_upstream, columns_for, refresh_person, update_left_at
+from keys.actions.people.copies import update_left_at
+from keys.actions.people.refresh import apply_upstream, columns_for, refresh_person
 from keys.audit import log
 from keys.evidence.logged_people import logged_person
 from keys.models import User

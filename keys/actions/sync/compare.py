@@ -293,7 +293,7 @@ def _copy_change(key: ApiKey, columns: dict[str, Any], result: SweepResult, *, u
     ``unsettled``: a change of the key's scopes is under way, or its answer was lost.
     """
     before = {name: getattr(key, name) for name in columns}
-    names = _changed_columns(key, columns)
+    names = _to_copy(key, columns)
     if not names:
         return
     unchanged = ApiKey.objects.filter(pk=key.pk, state=key.state, scopes=key.scopes)
@@ -318,6 +318,19 @@ def _copy_change(key: ApiKey, columns: dict[str, Any], result: SweepResult, *, u
             if "owner" in names:
                 details["owner_id"] = str(columns["owner"].pk)
             log.append(Event.KEY_CHANGED, actor=None, key=key, **details)
+
+
+def _to_copy(key: ApiKey, columns: dict[str, Any]) -> set[str]:
+    """Return the columns that differ, except the copies of an owner's row that has just changed.
+
+    Another process has updated these, or will.
+    """
+    names = _changed_columns(key, columns)
+    if "owner" in names or not names & _COPIES:
+        return names
+    row = ApiKey.objects.select_related("owner").get(pk=key.pk)
+    are_right = all(getattr(row, name) == value for name, value in ApiKey.owner_columns(row.owner).items())
+    return names - _COPIES if are_right or row.owner.copies_due_at is not None else names
 
 
 _COPIES = {"owner_name", "owner_order", "owner_email"}

@@ -33,7 +33,7 @@ JOB_WORDS = {
     "siem": "Sends events to the SIEM",
     "deliveries": "Sends notifications by mail and to channels",
     "people": "Reads roles and departures from Cerby",
-    "leavers": "Assigns tasks for the keys of people who left",
+    "leavers": "Assigns tasks for the keys of people who left, and updates names of people in keys",
     "reach": "Counts what people own in Cerby",
     "findings": "Compares the keys with the policy",
     "figures": "Counts the figures of the dashboard's charts",

@@ -13,7 +13,8 @@ from keys.actions.keys.import_keys import import_keys
 from keys.actions.keys.issue import issue_key
 from keys.actions.keys.withdraw import withdraw_import, withdraw_key
 from keys.actions.people.accountable import ownership_columns
-from keys.actions.people.refresh import refresh_person, update_left_at
+from keys.actions.people.copies import update_left_at
+from keys.actions.people.refresh import refresh_person
 from keys.models import ApiKey, KeyTag, User
 from keys.rules.errors import Conflict, Invalid, NotAllowed
 from keys.validation.ownership import Ownership, tags_in

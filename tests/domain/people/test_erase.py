@@ -6,6 +6,7 @@ import io
 import json
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -15,6 +16,7 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
+from keys.actions.people import erase
 from keys.actions.people.erase import erase_person
 from keys.actions.people.refresh import refresh_person
 from keys.actions.people.refresh_all import read_everyone, refresh_everyone
@@ -157,6 +159,7 @@ def test_it_is_recorded_without_the_name(somebody_who_left, cast):
     assert (event.type, event.actor_email) == ("person:erase", cast.owner.email)
     recorded = said_by(event)
     assert len(recorded.pop("leaves")) == count
+    assert uuid.UUID(recorded.pop("part_of"))
     assert recorded == {"person": str(somebody_who_left.pk), "events": count}
     assert AuditEvent.objects.filter(salt__isnull=True).count() == count
 
@@ -232,6 +235,34 @@ def test_a_hash_reveals_nothing_without_its_salt(cast):
     said = json.loads(bytes(event.leaf))["actor"]["email"]
     assert said == leaf.hash_personal(bytes(event.salt), "actor.email", cast.admin.email)
     assert said != leaf.hash_personal(leaf.new_salt(), "actor.email", cast.admin.email)
+
+
+class Died(BaseException):
+    """Stands for the end of the process: no code of the portal catches it."""
+
+
+def test_an_erasure_that_breaks_off_again_and_again_still_finds_every_address(
+    somebody_who_left, cast, monkeypatch
+):
+    def die(_seconds: float) -> None:
+        raise Died
+
+    for _ in range(4):
+        log.append(Event.SIGNED_OUT, actor=people.actor(somebody_who_left))
+    by_admin = {"actor": people.actor(cast.admin), "key": ApiKey.objects.get(owner=somebody_who_left)}
+    log.append(Event.KEY_REGISTERED, **by_admin, owner="maiden@contenzilla.example")
+    monkeypatch.setattr(erase, "IN_ONE_EVENT", 2)
+    monkeypatch.setattr("time.sleep", die)
+    counts = []
+    while not User.objects.get(pk=somebody_who_left.pk).is_erased:
+        with suppress(Died):
+            erase_person(people.actor(cast.owner), somebody_who_left.email)
+        counts.append(AuditEvent.objects.filter(salt__isnull=True).count())
+        seal_all(ME)
+        is_whole()
+    assert counts == sorted(set(counts))  # each attempt did a part
+    assert len(counts) > 2
+    assert "maiden" not in everything().lower()
 
 
 def test_others_can_write_while_the_log_is_searched(database: Address):
