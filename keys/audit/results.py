@@ -20,7 +20,7 @@ COUNT_COLUMNS = ("name", "waiting", "event", "user_id", "key_id", "reason", "ip"
 ALERT_COLUMNS = ("kind", "subject", "words", "since", "until", "mailed_at", "over_mailed_at")
 REMINDER_COLUMNS = ("key_id", "kind", "sent_at")
 _SALT, _COUNT_SALT = "keys.verification", "keys.refusalcount"
-_ALERT_SALT, _REMINDER_SALT = "keys.alert", "keys.reminder"
+_ALERT_SALT, _REMINDER_SALT, _NAME_SALT = "keys.alert", "keys.reminder", "keys.alert.name"
 
 
 def seal_of(verification: Any) -> str:
@@ -54,6 +54,11 @@ def seal_of_alert(row: Any) -> str:
 def is_changed_alert(row: Any) -> bool:
     """Return whether the row does not say what the portal mailed."""
     return _differs(_ALERT_SALT, _text(row, ALERT_COLUMNS), row.seal)
+
+
+def name_of_alert(row: Any) -> str:
+    """Return the name of the notification about an alert. Nobody else can write one with that name before."""
+    return f"alert:{_seal(_NAME_SALT, _text(row, ('kind', 'subject', 'since')))}"
 
 
 def seal_of_reminder(row: Any) -> str:

@@ -1,4 +1,4 @@
-"""Record which alerts begin and end, and mail each beginning and end once, within an hourly limit."""
+"""Record which alerts begin and end, and tell each beginning and end once, within an hourly limit."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
+from django.urls import reverse
 from django.utils import timezone
 
-from keys.audit.results import is_changed_alert, seal_of_alert
-from keys.jobs.mails import send_mail
+from keys.actions.notifications.notify import notify, queue_mail, tell_channels
+from keys.actions.notifications.settle import settle
+from keys.audit.results import is_changed_alert, name_of_alert, seal_of_alert
 from keys.models import Alert
 from keys.rules.formatting import in_utc
+from keys.rules.notifications import Kind
 from keys.selectors.health.alert_kinds import ActiveAlert, AlertKind
 from keys.selectors.health.alerts import active_alerts
 from keys.selectors.health.audit_log import audit_health
@@ -32,16 +36,18 @@ GRACE = {
     AlertKind.SIEM_FAILS: timedelta(minutes=30),
     AlertKind.MAIL_FAILS: timedelta(minutes=30),
 }
-"""Alerts that may resolve on their own are mailed only if they last this long."""
+"""Alerts that may resolve on their own are told only if they last this long."""
 
 
 def keep_alerts() -> str:
-    """Update the recorded alerts and mail the changes. Return a summary."""
+    """Update the recorded alerts and tell the changes, all or nothing. Return a summary."""
     now = timezone.now()
     found = active_alerts(now, audit_health())
-    _open_and_close(found, now)
-    Alert.objects.filter(until__lt=now - KEPT_FOR).delete()
-    return f"Alerts: {len(found)}; {_mail(found, now)}"
+    with transaction.atomic():
+        _open_and_close(found, now)
+        Alert.objects.filter(until__lt=now - KEPT_FOR).delete()
+        told = _tell(found, now)
+    return f"Alerts: {len(found)}; {told}"
 
 
 def _open_and_close(found: Sequence[ActiveAlert], now: datetime) -> None:
@@ -50,7 +56,10 @@ def _open_and_close(found: Sequence[ActiveAlert], now: datetime) -> None:
         row.seal = seal_of_alert(row)
     Alert.objects.bulk_create(rows, ignore_conflicts=True)
     current = {(one.kind, one.subject) for one in found}
-    _store([row for row in _open() if (row.kind, row.subject) not in current], until=now)
+    over = [row for row in _open() if (row.kind, row.subject) not in current]
+    _store(over, until=now)
+    for row in over:
+        settle(Kind.ALERT_BEGAN, once=name_of_alert(row))
 
 
 def _store(rows: Sequence[Alert], **columns: datetime) -> None:
@@ -64,30 +73,49 @@ def _store(rows: Sequence[Alert], **columns: datetime) -> None:
 
 
 def _open() -> list[Alert]:
-    return list(Alert.objects.filter(until__isnull=True).order_by("since", "pk"))
+    """Lock the open alerts, so that of two workers one tells them."""
+    return list(Alert.objects.select_for_update().filter(until__isnull=True).order_by("since", "pk"))
 
 
-def _mail(found: Sequence[ActiveAlert], now: datetime) -> str:
-    """Send all changes in one mail, and mark them as mailed once the mail server has accepted it."""
+def _tell(found: Sequence[ActiveAlert], now: datetime) -> str:
+    """Write all changes to the outbox: one mail, and one notification for each."""
     current: dict[tuple[str, str], ActiveAlert] = {(one.kind, one.subject): one for one in found}
     _replace_reminders(found, now)
     new = [row for row in _open() if _is_to_mail(row, now)]
-    over = Alert.objects.filter(until__isnull=False, mailed_at__isnull=False, over_mailed_at__isnull=True)
+    over = Alert.objects.select_for_update().filter(
+        until__isnull=False, mailed_at__isnull=False, over_mailed_at__isnull=True
+    )
     ended = [row for row in over if not is_changed_alert(row)]
     if not new and not ended:
-        return "nothing new to mail"
+        return "nothing new to tell"
     if _mails_since(now - timedelta(hours=1)) >= MAILS_AN_HOUR:
         return f"the next mail waits: {MAILS_AN_HOUR} were sent in the last hour"
     to = recipients()
     if not to:
-        return "there is nobody to mail them to"
+        return "there is nobody to tell"
     parts = [_describe_new(row, current[row.kind, row.subject]) for row in new]
     parts += [_describe_ended(row) for row in ended]
-    if not send_mail(to, _subject(new, ended), "\n\n".join(parts) + "\n"):
-        return "the mail server did not accept the mail"  # the next run tries again
+    queue_mail(to, _subject(new, ended), "\n\n".join(parts) + "\n")
+    for row in new:
+        _notify_of(row, current[row.kind, row.subject])
+    for row in ended:
+        words = f"Resolved: {AlertKind(row.kind).heading}. {row.words}"
+        tell_channels(Kind.ALERT_ENDED, words=words, path=reverse("keys:health"))
     _store(new, mailed_at=now)
     _store(ended, over_mailed_at=now)
-    return f"mailed to {len(to)} people"
+    return f"told to {len(to)} people"
+
+
+def _notify_of(row: Alert, alert: ActiveAlert) -> None:
+    """Put an alert into the inboxes of the Owner and the Super Admins, and send it to the channels."""
+    notify(
+        Kind.ALERT_BEGAN,
+        words=f"{alert.heading}. {alert.words}",
+        text=f"What to do: {alert.advice}",
+        path=alert.path,
+        once=name_of_alert(row),
+        mail=False,
+    )
 
 
 def _replace_reminders(found: Sequence[ActiveAlert], now: datetime) -> None:

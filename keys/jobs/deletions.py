@@ -11,8 +11,8 @@ from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
 
-from keys.actions.notifications.notify import notify, queue_mail
-from keys.jobs.reminders import BATCH, DELETED, forget_forged, mail_people, note_sent
+from keys.actions.notifications.notify import mail_people, notify, queue_mail
+from keys.jobs.reminders import BATCH, DELETED, forget_forged, note_sent
 from keys.models import ApiKey, AuditEvent, Reminder, User
 from keys.rules.events import Event
 from keys.rules.formatting import in_utc

@@ -72,13 +72,6 @@ def mail_notice(user_id: int, subject: str, text: str, tries: int = 1) -> None:
         _later(mail_notice, tries, user_id, subject, text)
 
 
-@task(queue_name=MAIL)
-def mail_together(to: list[str], subject: str, text: str, tries: int = 1) -> None:
-    """Send one mail to several people."""
-    if not send_mail(to, subject, text):
-        _later(mail_together, tries, to, subject, text)
-
-
 def rendered(template: str, context: dict[str, Any]) -> tuple[str, str]:
     """Return the subject and the text of the mail whose templates begin with ``template``."""
     context = {"portal_url": settings.PORTAL_URL, "workspace": settings.CERBY_WORKSPACE} | context

@@ -12,14 +12,14 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
-from keys.actions.notifications.notify import notify, queue_mail, without_muted
+from keys.actions.notifications.notify import mail_people, notify
 from keys.actions.rotation_tasks.ask import REMINDED as TO_ROTATE
 from keys.audit.results import is_changed_reminder, seal_of_reminder
 from keys.models import ApiKey, Reminder, RotationTask
 from keys.rules.batches import batches
 from keys.rules.formatting import in_utc, spoken_day
 from keys.rules.lifecycle import UNCONFIRMED_AFTER, Phase, State
-from keys.rules.notifications import How, Kind
+from keys.rules.notifications import Kind
 from keys.selectors.key.people_of_keys import COLUMNS, People, addresses, by_people, salutation, why_you
 from keys.selectors.rotation.tasks import tasks_of_active_keys
 
@@ -114,14 +114,6 @@ def _write(people: People, due: Sequence[Due], now: datetime) -> None:
             )
         kinds = {_KINDS.get(kind, Kind.KEY_EXPIRES) for _, kind in due}
         mail_people(people, kinds, subject, text)
-
-
-def mail_people(people: People, kinds: Iterable[Kind], subject: str, text: str) -> None:
-    """Queue one mail to those of ``people`` who want mails of one of ``kinds``, or to admins if none."""
-    wanting = {one.pk for kind in kinds for one in without_muted(kind, people, How.INBOX, How.NOTHING)}
-    to = addresses(tuple(one for one in people if one.pk in wanting)) if wanting or not people else []
-    if to:
-        queue_mail(to, subject, text)
 
 
 def _in_one_sentence(key: ApiKey, kind: str) -> str:

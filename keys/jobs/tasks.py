@@ -35,7 +35,6 @@ from keys.jobs.alerts import keep_alerts
 from keys.jobs.compare_reminder import remind_admins_to_compare
 from keys.jobs.deletions import tell_of_deletions
 from keys.jobs.figures import keep_figures
-from keys.jobs.mails import mail_together
 from keys.jobs.reminders import remind_owners
 from keys.models import PeriodicJob, Session, Verification
 from keys.rules.errors import PortalError
@@ -68,7 +67,7 @@ def sweep() -> None:
 
 @task(queue_name=BULK)
 def bulk_action(selection_id: str) -> None:
-    carry_out_bulk(UUID(selection_id), mail_together.enqueue)
+    carry_out_bulk(UUID(selection_id))
 
 
 @task

@@ -10,8 +10,11 @@ class Kind(enum.StrEnum):
     """The kinds. The value is also the ``type`` in the body of a webhook, so it never changes."""
 
     KEY_LEAKED = "key.leaked"
+    ALERT_BEGAN = "alert.began"
+    ALERT_ENDED = "alert.ended"
     KEY_EXPIRES = "key.expires"
     KEY_UNSTORED = "key.unstored"
+    KEY_REMINDED = "key.reminded"
     KEY_DELETED = "key.deleted"
     KEY_OUTSIDE = "key.outside-policy"
     KEY_NOT_CERTIFIED = "key.not-certified"
@@ -21,6 +24,7 @@ class Kind(enum.StrEnum):
     ROTATION_MOVED = "rotation.moved"
     PERSON_LEFT = "person.left"
     REMOVAL_DUE = "removal.due"
+    COMPARISON_DUE = "comparison.due"
     REACH_GROWN = "reach.grown"
     FACTORS_RESET = "account.factors-reset"
     CHANNEL_DISABLED = "channel.disabled"
@@ -61,9 +65,14 @@ _TABLE: dict[Kind, _Row] = {
     Kind.KEY_LEAKED: _Row(
         "One of your API keys was found in a text", "An API key may have leaked", True, False
     ),
+    Kind.ALERT_BEGAN: _Row("An alert: something needs an admin", "Something needs an admin", True, False),
+    Kind.ALERT_ENDED: _Row("An alert is resolved", "An alert is resolved", False, False),
     Kind.KEY_EXPIRES: _Row("One of your API keys expires soon", "An API key expires soon", True, True),
     Kind.KEY_UNSTORED: _Row(
         "A new API key is not confirmed as stored", "An API key is not stored", True, True
+    ),
+    Kind.KEY_REMINDED: _Row(
+        "An admin asks you to look at your API keys", "Please look at your API keys", True, True
     ),
     Kind.KEY_DELETED: _Row("One of your API keys was deleted", "An API key was deleted", False, True),
     Kind.KEY_OUTSIDE: _Row(
@@ -83,6 +92,9 @@ _TABLE: dict[Kind, _Row] = {
     ),
     Kind.REMOVAL_DUE: _Row(
         "An API key of a person who left waits to be deleted", "An API key waits to be deleted", True, True
+    ),
+    Kind.COMPARISON_DUE: _Row(
+        "The inventory is to be compared with Cerby's web app", "Compare the API keys", True, True
     ),
     Kind.REACH_GROWN: _Row("An API key reaches more than before", "An API key reaches more", False, True),
     Kind.FACTORS_RESET: _Row(

@@ -153,9 +153,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         if settings.PORTAL_PASSWORD_SIGN_IN != PasswordSignIn.BREAK_GLASS:
             return
         how = {"at": timezone.now(), "ip": ip_of(self.request), "browser": browser_of(self.request)}
-        sign_in.record_break_glass(user.as_actor(ip=ip_of(self.request), browser=browser_of(self.request)))
         mail = mails.rendered("account/email/break_glass", how | {"user": user})
-        mails.mail_together.enqueue(owners(), *mail)
+        actor = user.as_actor(ip=ip_of(self.request), browser=browser_of(self.request))
+        sign_in.record_break_glass(actor, owners(), *mail)
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:  # noqa: ARG002 - allauth's signature
         return reverse("keys:account")

@@ -233,7 +233,7 @@ def test_a_bulk_action_and_an_import_are_one_line_each(admin, cast, workspace):
     address = asked["Location"].partition("?")[0]
     assert admin.post(f"{address}start/", {"act": "delete"}).status_code == 302
     for selection_id in running_lists():
-        carry_out_bulk(selection_id, lambda *_: None)
+        carry_out_bulk(selection_id)
     confirm(
         admin,
         dry_run(

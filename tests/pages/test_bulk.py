@@ -36,8 +36,6 @@ from tests.pages.helpers import (
     words,
 )
 
-MAILS: list[tuple[list[str], str, str]] = []
-
 
 @pytest.fixture
 def admin(browser_of):
@@ -57,9 +55,8 @@ def started(browser, keys, act: str, **more) -> str:
 
 
 def work() -> None:
-    MAILS.clear()
     for selection_id in running_lists():
-        carry_out_bulk(selection_id, lambda *mail: MAILS.append(mail))
+        carry_out_bulk(selection_id)
 
 
 def live(workspace, owner, count: int) -> list[ApiKey]:
@@ -303,28 +300,6 @@ def test_edited_keys_keep_what_was_not_entered(admin, cast):
     address = select(admin, *keys, act="edit")["Location"].partition("?")[0]
     for wrong in ({}, {"accountable": "nobody@contenzilla.example"}):
         assert admin.post(f"{address}start/", {"act": "edit", **wrong}).status_code == 422
-
-
-def test_the_people_of_each_key_get_one_reminder_together_without_an_account(admin, cast):
-    """They are those of the portal's own reminders: an admin, if all others have left."""
-    keys = [a_key(cast.user, name=f"K{n}") for n in range(2)] + [a_key(cast.owner, name="Other")]
-    ApiKey.objects.filter(owner=cast.user).update(accountable=cast.guest, backup=cast.login_only)
-    User.objects.filter(pk__in=[cast.user.pk, cast.guest.pk]).update(is_active=False, added_at=None)
-    left = a_key(cast.super_admin, name="Left", accountable=None)
-    User.objects.filter(pk=cast.super_admin.pk).update(left_at=timezone.now(), is_active=False)
-    address = started(admin, [*keys, left], "remind")
-    work()
-    together = [cast.user.email, cast.guest.email, cast.login_only.email]
-    assert sorted(to for to, _, _ in MAILS) == sorted([together, [cast.owner.email], [cast.owner.email]])
-    [mail] = [body for to, _, body in MAILS if to == together]
-    assert [name in mail for name in ("K0", "K1", "Other", "ask one of its admins")] == [
-        True,
-        True,
-        False,
-        True,
-    ]
-    assert f"All its people have left. A mail goes to {cast.owner.email}." in text(admin.get(address))
-    assert len(events(type="key:remind")) == 4
 
 
 @pytest.mark.parametrize("forge", ["a key", "a whole list"])

@@ -33,7 +33,7 @@ def keys(cast, sandbox) -> list[ApiKey]:
 
 def work() -> None:
     for selection_id in running_lists():
-        carry_out_bulk(selection_id, lambda *_: None)
+        carry_out_bulk(selection_id)
 
 
 def period(days: int = 14) -> dict[str, str]:

@@ -42,7 +42,7 @@ def started(browser, **entries) -> Selection:
     selection = Selection.objects.latest("made_at")
     confirmed = browser.post(f"/keys/bulk/{selection.pk}/start/", {"act": act, "reason": "It went wild."})
     assert confirmed.status_code == 302, text(confirmed)
-    carry_out_bulk(selection.pk, lambda *_: None)
+    carry_out_bulk(selection.pk)
     return selection
 
 
@@ -99,7 +99,7 @@ def test_a_key_that_changed_meanwhile_is_stopped_as_well(admin, cast, workspace)
     selection = Selection.objects.latest("made_at")
     ApiKey.objects.filter(pk=key.pk).update(purpose="Another one.", version=7)
     admin.post(f"/keys/bulk/{selection.pk}/start/", {"act": "stop", "reason": "It went wild."})
-    carry_out_bulk(selection.pk, lambda *_: None)
+    carry_out_bulk(selection.pk)
     assert key.name not in works(workspace.sandbox)
 
 

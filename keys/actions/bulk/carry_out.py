@@ -19,6 +19,7 @@ from django.utils import timezone
 from keys.actions.bulk.as_started import as_started
 from keys.actions.bulk.one_key import Failed, Result, act_on
 from keys.actions.bulk.stop import end
+from keys.actions.bulk.tell_reminded import remind_people, tell_channels_of_reminders
 from keys.actions.rotation_tasks.tell import tell_of_rotation_tasks
 from keys.actions.safeguards.quarantine import may_revoke
 from keys.actions.safeguards.rollback_guard import check_for_rollback
@@ -26,7 +27,6 @@ from keys.audit import log, node
 from keys.models import Pause, SelectedKey, Selection
 from keys.models.selection import EMERGENCY
 from keys.rules.errors import CerbyError, CerbyTooMany, RoleNotConfirmed
-from keys.selectors.bulk.reminders import reminder_mails
 from keys.selectors.bulk.selection import QUARANTINED
 from keys.selectors.health.safeguards import active_quarantine
 
@@ -40,13 +40,11 @@ CHANGED = "The list is not the one that the audit log recorded: somebody changed
 INTERRUPTED = "The action was interrupted at this key. Look at the key to see what was done."
 
 Outcome = SelectedKey.Outcome
-Mail = Callable[[list[str], str, str], object]
-"""Sends a mail later: the emails of its recipients, the subject and the text."""
 
 logger = structlog.get_logger(__name__)
 
 
-def carry_out_bulk(selection_id: UUID, mail: Mail, watch: Callable[[], object] = lambda: None) -> None:
+def carry_out_bulk(selection_id: UUID, watch: Callable[[], object] = lambda: None) -> None:
     """Work on the list until all keys are done, somebody stops it, or a safeguard asks to wait.
 
     The list and the act must be those that the event of the start recorded. Each key ends with ``watch``.
@@ -67,7 +65,7 @@ def carry_out_bulk(selection_id: UUID, mail: Mail, watch: Callable[[], object] =
             end(item.selection, None, result.sentence)
         elif in_a_row >= FAILURES_IN_A_ROW:
             end(item.selection, None, CERBY_IS_AWAY)
-    _finish(selection_id, mail)
+    _finish(selection_id)
 
 
 def _cerby_failed(result: Result) -> bool:
@@ -122,8 +120,8 @@ def _record(item: SelectedKey, result: Result) -> None:
             log.append(result.event, actor=item.selection.as_actor(), key=item.key)
 
 
-def _finish(selection_id: UUID, mail: Mail) -> None:
-    """Mark the action as finished if nothing is left to do, and send the reminders, both or neither."""
+def _finish(selection_id: UUID) -> None:
+    """Mark the action as finished if nothing is left to do, and tell people. A reminder is told before."""
     selection = Selection.objects.filter(pk=selection_id, finished_at=None).first()
     if selection is None:
         return
@@ -131,11 +129,12 @@ def _finish(selection_id: UUID, mail: Mail) -> None:
     unfinished = [Outcome.WORKING] if selection.stopped_at else [Outcome.WAITING, Outcome.WORKING]
     if selection.items.filter(outcome__in=unfinished).exists():
         return
+    if selection.act == Selection.Act.REMIND:
+        remind_people(selection)
     with transaction.atomic():
         ended = Selection.objects.filter(pk=selection_id, finished_at=None).update(finished_at=timezone.now())
         if ended and selection.act == Selection.Act.REMIND:
-            for to, subject, text in reminder_mails(selection):
-                mail(to, subject, text)
+            tell_channels_of_reminders(selection)
         elif ended and selection.act == Selection.Act.ROTATE:
             tell_of_rotation_tasks(selection)
 

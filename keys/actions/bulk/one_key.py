@@ -11,6 +11,7 @@ from keys import cerby
 from keys.actions.keys.adopt import adopt_key
 from keys.actions.keys.delete import delete_key
 from keys.actions.keys.edit import Edit, edit_key
+from keys.actions.notifications.notify import mailed
 from keys.actions.people.confirm_role import authorize_now
 from keys.actions.rotation_tasks.ask import ask_for_rotation
 from keys.models import ApiKey, SelectedKey, Selection
@@ -20,6 +21,7 @@ from keys.rules.errors import Conflict, Invalid, PortalError
 from keys.rules.events import Event
 from keys.rules.formatting import spoken_day
 from keys.rules.lifecycle import ENDED, Phase, State
+from keys.rules.notifications import Kind
 from keys.rules.permissions import Action, Actor
 from keys.rules.working_days import due_day, working_days
 from keys.selectors.key.people_of_keys import addresses, people_of
@@ -134,11 +136,12 @@ def _remind(actor: Actor, item: SelectedKey, _has_begun: bool) -> Result:
     if key.phase != Phase.LIVE:
         return Result(Outcome.SKIPPED, "It is not in use, so there is nothing to remind of.")
     people = people_of(key)
-    to = addresses(people)
-    if not to:
+    if not addresses(people):
         return Result(Outcome.SKIPPED, "All its people have left, and no admin gets mails.")
     left = "" if people else "All its people have left. "
-    return Result(Outcome.DONE, f"{left}A mail goes to {', '.join(to)}.", Event.KEY_REMINDED)
+    to = mailed(people, [Kind.KEY_REMINDED])
+    told = f"A mail goes to {', '.join(to)}." if to else "Its people want no mails about that."
+    return Result(Outcome.DONE, f"{left}{told}", Event.KEY_REMINDED)
 
 
 def _rotate(actor: Actor, item: SelectedKey, _has_begun: bool) -> Result:

@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from keys import cerby
+from keys.actions.compare.end_task import end_comparison_task
 from keys.actions.keys.register import add_keys, unsaved_key, wait_for_other_declarations
 from keys.actions.people.confirm_role import authorize_now
 from keys.actions.people.refresh import create_unknown_users
@@ -27,6 +28,7 @@ from keys.rules.formatting import utc_microseconds
 from keys.rules.lifecycle import EXPIRY_NOT_KNOWN, Phase, State, Transition
 from keys.rules.pasted_cells import RowStatus
 from keys.rules.permissions import Action, Actor
+from keys.selectors.compare.completeness import completeness
 from keys.selectors.compare.matching import Group, KeyFacts
 from keys.selectors.compare.people import Directory, directory
 from keys.selectors.compare.plan import Item, Paste, Plan, is_by_hand, plan_with, read_paste, still_true
@@ -120,6 +122,8 @@ class _Confirming:
                 unreadable=len(table.unreadable) + table.more_unreadable,
                 whole_table=self.plan.whole,
             )
+            if not completeness(self.now).due:
+                end_comparison_task()
 
     def _chosen(self) -> list[Item]:
         """Return the lines to carry out, or raise ``Invalid`` if an entry of the person is wrong."""

@@ -13,6 +13,7 @@ from keys.audit.key_texts import without_key_texts
 from keys.models import ApiKey, Channel, Delivery, InboxItem, Notification, NotificationChoice, User
 from keys.rules.notifications import How, Kind
 from keys.rules.permissions import HIGHEST
+from keys.selectors.key.people_of_keys import People, addresses
 from keys.selectors.people import recipients
 
 LONGEST_WORDS = 500
@@ -107,6 +108,19 @@ def queue_mail(to: Sequence[str], subject: str, text: str, about: Notification |
     Delivery.objects.create(
         notification=about, to=list(to), subject=subject[:300], text=text, queued_at=now, retry_at=now
     )
+
+
+def mailed(people: People, kinds: Iterable[Kind]) -> list[str]:
+    """Return the emails of those of ``people`` who want mails of one of ``kinds``, or of admins if none."""
+    wanting = {one.pk for kind in kinds for one in without_muted(kind, people, How.INBOX, How.NOTHING)}
+    return addresses(tuple(one for one in people if one.pk in wanting)) if wanting or not people else []
+
+
+def mail_people(people: People, kinds: Iterable[Kind], subject: str, text: str) -> None:
+    """Queue one mail to all whom ``mailed`` names. Call it in the transaction of the act."""
+    to = mailed(people, kinds)
+    if to:
+        queue_mail(to, subject, text)
 
 
 def _fill_inboxes(made: Notification, kind: Kind, people: Sequence[User]) -> None:

@@ -14,17 +14,24 @@ DONE = InboxItem.State.DONE
 
 
 def settle(
-    *kinds: Kind, key: ApiKey | None = None, person: User | None = None, but_of: Collection[int] = ()
+    *kinds: Kind,
+    key: ApiKey | None = None,
+    person: User | None = None,
+    once: str = "",
+    but_of: Collection[int] = (),
 ) -> int:
     """Mark the waiting items of these kinds about ``key`` or ``person`` as done, and return their number.
+
+    ``once``: the name of the notification, if it has neither a key nor a person.
 
     Call it in the transaction of the act that makes them obsolete, such as a decision about a leaver's key.
     The items of the people with the ids ``but_of`` stay.
     """
-    if key is None and person is None:
+    if key is None and person is None and not once:
         raise ValueError("Say which key or person the tasks are about.")
     about: dict[str, Any] = {"notification__key": key} if key is not None else {}
     about |= {"notification__person": person} if person is not None else {}
+    about |= {"notification__once": once} if once else {}
     waiting = InboxItem.objects.filter(notification__kind__in=kinds, **about).exclude(state=DONE)
     waiting = waiting.exclude(user__in=but_of)
     return waiting.update(state=DONE, done_at=timezone.now())

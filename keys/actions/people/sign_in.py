@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
+from keys.actions.notifications.notify import queue_mail
 from keys.actions.people.refresh import A_PERSON_WAITS, refresh_person
 from keys.audit import log, refusals
 from keys.audit.refusals import Refusal
@@ -95,9 +97,15 @@ def record(user: User, *, ip: str, browser: str, method: str = "password", **how
         log.append(Event.SIGNED_IN, actor=user.as_actor(ip=ip, browser=browser), **details)
 
 
-def record_break_glass(actor: Actor) -> None:
-    """Record that a person used their password while passwords are for emergencies alone."""
-    log.append(Event.BREAK_GLASS_USED, actor=actor)
+def record_break_glass(actor: Actor, told: Sequence[str], subject: str, text: str) -> None:
+    """Record that a person used their password while passwords are for emergencies alone, and mail it.
+
+    ``told``: the emails to which the mail goes.
+    """
+    with transaction.atomic():
+        log.append(Event.BREAK_GLASS_USED, actor=actor)
+        if told:
+            queue_mail(told, subject, text)
 
 
 def record_end(actor: Actor) -> None:

@@ -17,7 +17,6 @@ from keys.actions.bulk.carry_out import carry_out_bulk
 from keys.actions.bulk.freeze import freeze_matching
 from keys.actions.bulk.start import start_bulk
 from keys.actions.bulk.stop import stop_bulk
-from keys.jobs.mails import mail_together
 from keys.management.for_people import CommandForPeople
 from keys.management.identity import Identity, line
 from keys.models import Selection
@@ -86,7 +85,7 @@ class Command(CommandForPeople):
 
         former = signal.signal(signal.SIGINT, lambda number, _frame: interrupts.append(number))
         try:
-            carry_out_bulk(selection.pk, mail_together.enqueue, watch)
+            carry_out_bulk(selection.pk, watch)
         finally:
             signal.signal(signal.SIGINT, former)
         self._show(actor, selection)

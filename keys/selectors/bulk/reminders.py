@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from django.conf import settings
 from django.urls import reverse
@@ -10,18 +11,27 @@ from django.urls import reverse
 from keys.models import ApiKey, SelectedKey, Selection, User
 from keys.rules import formatting
 from keys.rules.rotation import ROTATED
-from keys.selectors.key.people_of_keys import COLUMNS, People, addresses, by_people, salutation, why_you
+from keys.selectors.key.people_of_keys import COLUMNS, People, by_people, salutation, why_you
 
 
-def reminder_mails(selection: Selection) -> Iterator[tuple[list[str], str, str]]:
-    """Yield the recipients, the subject and the text of each mail.
+class Reminding(NamedTuple):
+    """A mail to the people of ``keys``, in the order of the list."""
+
+    people: People
+    keys: list[ApiKey]
+    subject: str
+    text: str
+
+
+def remindings(selection: Selection) -> Iterator[Reminding]:
+    """Yield a mail for each group of keys with the same people.
 
     They are the same people who get the portal's own reminders (keys.selectors.key.people_of_keys).
     """
     done = selection.items.filter(outcome=SelectedKey.Outcome.DONE).order_by("position")
     items = done.select_related(*(f"key__{name}" for name in COLUMNS))
     for people, theirs in by_people((item.key, item.key) for item in items).items():
-        yield addresses(people), _subject(len(theirs)), _text(selection.user, people, theirs)
+        yield Reminding(people, theirs, _subject(len(theirs)), _text(selection.user, people, theirs))
 
 
 def _subject(count: int) -> str:

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from keys.jobs.compare_reminder import remind_admins_to_compare
-from keys.models import ApiKey, Comparison
+from keys.models import ApiKey, Comparison, InboxItem
 from keys.selectors.compare.completeness import completeness
 from tests.cast import a_key, email_of
 from tests.support.post_office import deliver
@@ -52,8 +52,14 @@ def test_admins_are_reminded_once_per_period(cast):
     }
     assert "http://testserver/keys/compare/" in letters[0].body
     assert remind_admins_to_compare() == "admins were reminded to compare"
+    waiting = InboxItem.objects.filter(state="task")
+    assert waiting.count() == 3
     Comparison.objects.update(reminded_at=timezone.now() - 31 * DAY)
     assert remind_admins_to_compare() == "admins reminded to compare: 3"
+    assert waiting.count() == 3, "the new task replaces the old one"
+    ApiKey.objects.update(seen_at=timezone.now())
+    assert remind_admins_to_compare() == "no comparison is due"
+    assert not waiting.exists()
 
 
 def test_zero_days_turn_the_reminder_off(cast, settings):

@@ -370,7 +370,9 @@ NO_ACT_OF_ITS_OWN = {
         "steps of a visit to the sign-in provider: test_sso.py",
     ),
     "people/choose_time_zone": "changes nothing but the person's own pages: test_account.py",
-    "people/forget_factors": "a part of a reset and of an erasure: test_factors.py",
+    **dict.fromkeys(
+        ("people/forget_factors", "people/copies"), "parts of other acts: test_factors.py, test_refresh.py"
+    ),
     "people/password_link": "makes a link and changes nothing: test_accounts_passwords.py",
     "people/throttle": "counts attempts that the views record: test_throttle.py",
     "circuit_breaker": "records that a run was stopped: test_sweep.py, test_refresh_all.py",
@@ -383,16 +385,17 @@ NO_ACT_OF_ITS_OWN = {
     "sync/discover": "what the sweep does with keys that are new to it: test_sweep.py",
     "sync/owners": "a step of the sweep; reads people, and makes rows for those who are new",
     "people/confirm_role": "checks the permission for other acts: test_confirm_role.py",
-    **dict.fromkeys(("saved_views/turn", "saved_views/record"), "parts of the acts beside them"),
+    **dict.fromkeys(
+        ("saved_views/turn", "saved_views/record", "bulk/tell_reminded", "compare/end_task", "leavers/tell"),
+        "parts of the acts beside them",
+    ),
     **rotation_acts.PARTS,
     **dict.fromkeys(("channels/one_channel", "people/one_person"), "find what the acts beside them change"),
     "inbox/finish": "changes nothing but the person's own inbox: test_inbox.py",
-    "leavers/tell": "a part of the acts beside it: test_leavers.py",
     "notifications/forget_old": "deletes what has been kept for long enough: notifications/test_acts.py",
     "policy/find": "compares keys with the policy, and changes no key: test_findings.py",
     **dict.fromkeys(("notifications/notify", "notifications/settle"), "parts of other acts: test_outbox.py"),
     "keys/record_request": "the first step of issue and of await_key",
     "people/accountable": "finds the people whom other acts record: test_ownership.py",
-    "keys/prove": "a step of paste and of register; it changes nothing",
-    **dict.fromkeys(("keys/revoke", "keys/match_cerby_id"), "steps of delete: test_assisted.py"),
+    **dict.fromkeys(("keys/revoke", "keys/match_cerby_id", "keys/prove"), "steps of other acts of keys"),
 }

@@ -39,7 +39,7 @@ def work(last: int, task: dict[str, Any]) -> None:
         connection.execute_wrapper(Countdown(last, os.devnull).sql),
     ):
         for selection_id in running_lists():
-            carry_out_bulk(selection_id, print)
+            carry_out_bulk(selection_id)
 
 
 def begin(selection: str, last: int, task: dict[str, Any]) -> None:
@@ -97,9 +97,9 @@ def test_a_key_is_not_given_up_while_the_database_is_away(cast):
         return execute(sql, *rest)
 
     with connection.execute_wrapper(lose), pytest.raises(OperationalError):
-        carry_out_bulk(selection.pk, print)
+        carry_out_bulk(selection.pk)
     assert selection.items.get().outcome == SelectedKey.Outcome.WORKING
     selection.items.update(working_until=timezone.now())
-    carry_out_bulk(selection.pk, print)
+    carry_out_bulk(selection.pk)
     assert selection.items.get().outcome == SelectedKey.Outcome.DONE
     assert ApiKey.objects.get(pk=key.pk).tags == ["reviewed"]

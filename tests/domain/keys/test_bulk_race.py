@@ -46,7 +46,7 @@ def _first(selection_id: UUID) -> str:
 
     meet()
     with patch.object(CerbyClient, "delete_key", slowly):
-        carry_out_bulk(selection_id, print)
+        carry_out_bulk(selection_id)
     meet()
     return _outcome(selection_id)
 
@@ -56,11 +56,11 @@ def _second(selection_id: UUID, way: str) -> str:
         return _without_a_claim(selection_id)
     meet()
     meet()
-    carry_out_bulk(selection_id, print)
+    carry_out_bulk(selection_id)
     assert _outcome(selection_id) == ""
     meet()
     meet()
-    carry_out_bulk(selection_id, print)
+    carry_out_bulk(selection_id)
     return _outcome(selection_id)
 
 

@@ -51,7 +51,7 @@ def run(me: User, keys: list[ApiKey], *, first: date = MONDAY, last: date = FRID
     """Start the bulk action on ``keys`` as ``me``, and carry it out."""
     selection = freeze_ticked(people.actor(me), [key.pk for key in keys], QueryDict())
     started = start_bulk(people.actor(me), selection.pk, Selection.Act.ROTATE, str, period=(first, last))
-    carry_out_bulk(started.pk, lambda *_: None)
+    carry_out_bulk(started.pk)
     return started
 
 
@@ -153,7 +153,7 @@ def test_stopping_keeps_the_tasks_so_far(cast):
     selection = freeze_ticked(me, [key.pk for key in keys], QueryDict())
     days = timezone.localdate() + DAY, timezone.localdate() + 7 * DAY
     start_bulk(me, selection.pk, Selection.Act.ROTATE, str, period=days)
-    carry_out_bulk(selection.pk, lambda *_: None, watch=lambda: stop_bulk(me, selection.pk))
+    carry_out_bulk(selection.pk, watch=lambda: stop_bulk(me, selection.pk))
     assert outcomes(selection) == ["done", "", ""]
     assert [task.key_id for task in RotationTask.objects.all()] == [keys[0].pk]
     assert Delivery.objects.filter(channel=None).count() == 1
