@@ -380,9 +380,8 @@ NO_ACT_OF_ITS_OWN = {
     "sync/revoke_orphans": "the last step of the sweep: test_sweep.py, test_quarantine.py",
     **dict.fromkeys(("safeguards/hold_back", "safeguards/rollback_guard"), "test_quarantine.py"),
     "sync/sweep": "goes through Cerby's list, what fails with one key does not stop the others: test_sweep.py",
-    "sync/compare": "what the sweep does with a page: test_sweep.py",
+    **dict.fromkeys(("sync/compare", "sync/discover"), "parts of the sweep: test_sweep.py"),
     **dict.fromkeys(("keys/repair", "sync/reclaim"), "restores a row from the log: test_repair.py"),
-    "sync/discover": "what the sweep does with keys that are new to it: test_sweep.py",
     "sync/owners": "a step of the sweep; reads people, and makes rows for those who are new",
     "people/confirm_role": "checks the permission for other acts: test_confirm_role.py",
     **dict.fromkeys(
