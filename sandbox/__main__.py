@@ -179,8 +179,9 @@ class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         super().handle_exit(sig, frame)
 
     def handle_quit(self, sig: int, frame: Any) -> None:
-        self.app.sandbox.gate.stop()
-        super().handle_quit(sig, frame)
+        # Gunicorn would shut the thread pool down in the signal handler. That never returns if the signal
+        # interrupts the main thread while it hands a request to the pool, because the pool's lock is taken.
+        self.handle_exit(sig, frame)
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
