@@ -34,6 +34,8 @@ STRUCTURED = frozenset(
         "list_digest",
         "document_digest",
         "preview_digest",
+        "digest",
+        "request",
         "removed_at",
     }
     | {

@@ -11,7 +11,7 @@ from django.db import transaction
 from keys.audit import log
 from keys.models import AuditEvent
 from keys.rules.events import Event
-from keys.rules.permissions import KeyManagement, matrix
+from keys.rules.permissions import KeyManagement, OwnKey, Rule, matrix
 
 Policy = dict[str, Any]
 
@@ -31,17 +31,26 @@ def in_force() -> Policy:
         "rules": {
             action.value: {
                 "roles": [role.label for role in sorted(rule.roles)],
-                "own key": rule.own_key.name.lower().replace("_", " "),
-                "as high as the key's owner": rule.at_least_key_owner,
-                "role confirmed within a minute": rule.fresh_role,
-                **({"as high as the person's": True} if rule.at_least_person else {}),
-                **({"not oneself": True} if rule.not_oneself else {}),
-                **({"accountable": True} if rule.accountable else {}),
-                **({"backup": True} if rule.backup else {}),
+                **_conditions(rule),
             }
             for action, rule in matrix(management).items()
         },
     }
+
+
+def _conditions(rule: Rule) -> dict[str, Any]:
+    """Return the conditions of ``rule``. Those that it lacks are left out: an event has little room."""
+    own_key = "" if rule.own_key is OwnKey.DOES_NOT_MATTER else rule.own_key.name.lower().replace("_", " ")
+    conditions = {
+        "own key": own_key,
+        "as high as the key's owner": rule.at_least_key_owner,
+        "role confirmed within a minute": rule.fresh_role,
+        "as high as the person's": rule.at_least_person,
+        "not oneself": rule.not_oneself,
+        "accountable": rule.accountable,
+        "backup": rule.backup,
+    }
+    return {name: value for name, value in conditions.items() if value}
 
 
 def note_policy() -> bool:

@@ -23,6 +23,7 @@ from keys.evidence.logged_links import changed_links
 from keys.evidence.logged_people import former_values
 from keys.evidence.people_rows import changed_people, count_unbound_passwords
 from keys.evidence.policy_rows import changed_policies
+from keys.evidence.request_rows import changed_requests
 from keys.evidence.rotation_rows import changed_rotations
 from keys.evidence.rotation_task_rows import changed_rotation_tasks
 from keys.models import ApiKey, AuditEvent, Quarantine, Sealed
@@ -68,6 +69,7 @@ def contradictions(partly: Counter[str] | None = None) -> Iterator[Contradiction
     yield from changed_rotations()
     yield from changed_rotation_tasks()
     yield from changed_policies()
+    yield from changed_requests()
     yield from _changed_quarantine()
 
 

@@ -13,7 +13,9 @@ from django.utils import timezone
 
 from keys.forms.existing_key import ImportForm
 from keys.forms.ownership import OWNERSHIP_FIELDS, OwnershipForm
+from keys.forms.requests import AskForm
 from keys.models import ApiKey, Selection
+from keys.rules.bulk import TYPED_ABOVE
 from keys.rules.folded_text import fold
 from keys.rules.working_days import usual_period
 from keys.validation.text import REASON_LENGTH
@@ -34,7 +36,9 @@ def ticked(values: Iterable[str]) -> list[UUID]:
     return found
 
 
-class DeleteForm(forms.Form):
+class CountForm(forms.Form):
+    """The number of keys, typed as a confirmation."""
+
     typed = forms.CharField(
         required=False,
         label="Number of keys",
@@ -47,7 +51,18 @@ class DeleteForm(forms.Form):
         self.fields["typed"].label = f"Type {count} to delete {count} keys"
 
 
-class StopForm(DeleteForm):
+class DeleteForm(CountForm, AskForm):
+    """The number of keys, and why a second person should approve, if there are many."""
+
+    field_order = ("typed", "reason", "ticket")
+
+    def __init__(self, data: object = None, *, count: int) -> None:
+        super().__init__(data, count=count)
+        if count <= TYPED_ABOVE:
+            del self.fields["reason"], self.fields["ticket"]
+
+
+class StopForm(CountForm):
     """The reason for an emergency stop, and the number of keys if there are many."""
 
     reason = forms.CharField(

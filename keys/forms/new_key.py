@@ -193,6 +193,12 @@ class ScopesForm(forms.Form):
         return ticked_scopes(self)
 
 
+def length_of(details: DetailsForm) -> timedelta | None:
+    """Return how long the key is to be valid, or None if the person chose a time at which it expires."""
+    chosen = details.cleaned_data["expiration"]
+    return None if chosen == CUSTOM else EXPIRATIONS[chosen][1]
+
+
 def request_of(details: DetailsForm, scopes: ScopesForm) -> KeyRequest:
     """Combine both valid pages into one request.
 

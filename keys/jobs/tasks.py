@@ -25,6 +25,7 @@ from keys.actions.people.refresh_all import read_everyone
 from keys.actions.people.throttle import forget_old
 from keys.actions.policy.find import find_outside
 from keys.actions.reach.count import count_reach
+from keys.actions.requests.review import escalate_requests
 from keys.actions.rotation_tasks.assign import keep_rotation_tasks
 from keys.actions.safeguards.quarantine import end_silence, silent_since
 from keys.actions.safeguards.rollback_guard import check_for_rollback
@@ -112,7 +113,7 @@ def alerts() -> None:
 
 @task(queue_name=SLOW)
 def reminders() -> None:
-    _run("reminders", lambda: f"{remind_owners()}; {remind_admins_to_compare()}")
+    _run("reminders", lambda: f"{remind_owners()}; {remind_admins_to_compare()}; {escalate_requests()}")
 
 
 @task(queue_name=DELIVERIES)

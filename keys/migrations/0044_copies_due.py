@@ -15,8 +15,8 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="user",
             index=models.Index(
+                models.F("copies_due_at"),
                 condition=models.Q(("copies_due_at__isnull", False)),
-                fields=["copies_due_at"],
                 name="user_with_copies_due",
             ),
         ),

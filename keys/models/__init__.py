@@ -15,6 +15,7 @@ from keys.models.notification import CalendarFeed, InboxItem, Notification, Noti
 from keys.models.policy import Finding, KeyFacts, PolicyVersion
 from keys.models.reach import Reach
 from keys.models.refusal import RefusalCount
+from keys.models.request import AccessRequest, Verdict
 from keys.models.reveal import RevealGrant
 from keys.models.rotation import Rotation
 from keys.models.rotation_task import RotationTask
@@ -32,6 +33,7 @@ from keys.models.verification import Verification
 
 __all__ = [
     "LISTED",
+    "AccessRequest",
     "Alert",
     "Anchor",
     "ApiKey",
@@ -86,5 +88,6 @@ __all__ = [
     "TreeNode",
     "Unsealed",
     "User",
+    "Verdict",
     "Verification",
 ]

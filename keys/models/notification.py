@@ -7,12 +7,13 @@ import uuid
 from django.db import models
 
 from keys.models.api_key import ApiKey
+from keys.models.request import AccessRequest
 from keys.models.user import User
 from keys.rules.notifications import Kind
 
 
 class Notification(models.Model):
-    """A message about ``key`` or ``person``. keys.actions.notifications.notify is the only writer.
+    """A message about ``key``, ``person`` or ``request``. Only keys.actions.notifications.notify writes it.
 
     ``words``: what happened, as a sentence. ``text``: further paragraphs. ``path``: the page with more.
     ``uid``: its id in webhooks. ``once``: a name that no other notification has, or None.
@@ -25,6 +26,9 @@ class Notification(models.Model):
     path = models.CharField(max_length=300)
     key = models.ForeignKey(ApiKey, null=True, on_delete=models.CASCADE, related_name="notifications")
     person = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="notifications")
+    request = models.ForeignKey(
+        AccessRequest, null=True, on_delete=models.CASCADE, related_name="notifications"
+    )
     at = models.DateTimeField(db_index=True)
     once = models.CharField(max_length=140, null=True, unique=True)
 

@@ -6,6 +6,7 @@ PortalError
 ├── Invalid             422  the input is not valid; names the field and the reason
 │   └── Taken               another key has the name; says which one
 ├── Conflict            409  another person or process changed it first
+│   ├── NeedsApproval       other people must approve it first; says how many
 │   ├── RequestUsed         the request's id already belongs to a key that was asked for differently
 │   ├── PreviewChanged      the preview of a policy has another answer now
 │   └── ShownOnce           the page that showed recovery codes is loaded again
@@ -107,6 +108,17 @@ class Taken(Invalid):
 class Conflict(PortalError):
     status = HTTPStatus.CONFLICT
     title = "This has changed in the meantime"
+
+
+class NeedsApproval(Conflict):
+    """``needed``: how many people must approve the act."""
+
+    title = "This needs approval"
+
+    def __init__(self, needed: int) -> None:
+        people = "Another person must" if needed == 1 else f"{needed} other people must"
+        super().__init__(f"{people} approve this before it is done.")
+        self.needed = needed
 
 
 class RequestUsed(Conflict):

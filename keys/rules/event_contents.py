@@ -10,11 +10,17 @@ OWNERSHIP = frozenset({"accountable", "backup", "team", "system", "kind", "envir
 ROTATION = frozenset({"rotation", "new_key", "before", "after"})
 """Details of every event about a rotation, which names the old key as its key."""
 
+VERDICT = frozenset({"request", "digest"})
+"""Details of every event about a request: its id, and the hash of the frozen act."""
+
+REQUEST = VERDICT | {"kind", "needed", "until", "frozen"}
+"""Details of the event that opens a request. ``frozen`` is the document without the people."""
+
 IN_ANY_EVENT = frozenset({"part_of"})
 """Details that every event may have: the id of the act on several keys that the event is a part of."""
 
 DETAILS: dict[Event, frozenset[str]] = {
-    Event.KEY_REQUESTED: frozenset({"scopes", "expires_at", "purpose"}) | OWNERSHIP,
+    Event.KEY_REQUESTED: frozenset({"scopes", "expires_at", "purpose", "request", "digest"}) | OWNERSHIP,
     Event.KEY_ISSUED: frozenset(
         {"cerby_id", "scopes", "created_at", "expires_at", "last_four", "fingerprint_digest"}
     ),
@@ -59,9 +65,20 @@ DETAILS: dict[Event, frozenset[str]] = {
     **dict.fromkeys((Event.ROTATION_RETIRED, Event.ROTATION_KILLED), ROTATION | {"proof"}),
     Event.ROTATION_CALLED_OFF: ROTATION,
     Event.ROTATION_ASKED: frozenset({"due_on", "assigned"}),
+    Event.REQUEST_OPENED: REQUEST,
+    Event.REQUEST_BREAK_GLASS: REQUEST | {"ticket"},
+    Event.REQUEST_OFFERED: VERDICT | {"scopes"},
+    **dict.fromkeys(
+        (
+            *(Event.REQUEST_APPROVED, Event.REQUEST_DENIED, Event.REQUEST_OFFER_ACCEPTED),
+            *(Event.REQUEST_OFFER_DECLINED, Event.REQUEST_WITHDRAWN, Event.REQUEST_OUT_OF_DATE),
+            *(Event.REQUEST_USED, Event.REQUEST_REVIEWED),
+        ),
+        VERDICT,
+    ),
     Event.KEY_OWNER_LEFT: frozenset({"person", "email", "assigned"}),
     Event.KEY_PLANNED: frozenset({"person", "email", "decision", "to", "until"}),
-    Event.BULK_STARTED: frozenset({"act", "count", "list_digest"}),
+    Event.BULK_STARTED: frozenset({"act", "count", "list_digest", "request", "digest"}),
     Event.BULK_STOPPED: frozenset({"act", "count"}),
     Event.SWEEP_STOPPED: frozenset({"revocations", "keys"}),
     Event.PAUSE_STARTED: frozenset({"until"}),

@@ -52,6 +52,17 @@ class Event(enum.StrEnum):
     ROTATION_KILLED = "rotation:kill"
     ROTATION_CALLED_OFF = "rotation:call-off"
     ROTATION_ASKED = "key:ask-rotation"
+    REQUEST_OPENED = "request:open"
+    REQUEST_BREAK_GLASS = "request:break-glass"
+    REQUEST_APPROVED = "request:approve"
+    REQUEST_DENIED = "request:deny"
+    REQUEST_OFFERED = "request:offer"
+    REQUEST_OFFER_ACCEPTED = "request:accept"
+    REQUEST_OFFER_DECLINED = "request:decline"
+    REQUEST_WITHDRAWN = "request:withdraw"
+    REQUEST_OUT_OF_DATE = "request:go-stale"
+    REQUEST_USED = "request:use"
+    REQUEST_REVIEWED = "request:review"
     KEY_OWNER_LEFT = "key:owner-leave"
     KEY_PLANNED = "key:plan"
     BULK_STARTED = "bulk:start"
@@ -170,6 +181,17 @@ _LABELS = {
     Event.ROTATION_KILLED: "Old key of a rotation killed",
     Event.ROTATION_CALLED_OFF: "Rotation called off",
     Event.ROTATION_ASKED: "Rotation asked for",
+    Event.REQUEST_OPENED: "Approval requested",
+    Event.REQUEST_BREAK_GLASS: "Went on without approval",
+    Event.REQUEST_APPROVED: "Request approved",
+    Event.REQUEST_DENIED: "Request denied",
+    Event.REQUEST_OFFERED: "Narrower key offered",
+    Event.REQUEST_OFFER_ACCEPTED: "Narrower key accepted",
+    Event.REQUEST_OFFER_DECLINED: "Narrower key declined",
+    Event.REQUEST_WITHDRAWN: "Request withdrawn",
+    Event.REQUEST_OUT_OF_DATE: "Request out of date",
+    Event.REQUEST_USED: "Approval used",
+    Event.REQUEST_REVIEWED: "Act without approval reviewed",
     Event.KEY_OWNER_LEFT: "Task to decide about a leaver's API key",
     Event.KEY_PLANNED: "Leaver's API key decided",
     Event.BULK_STARTED: "Bulk action started",
@@ -264,6 +286,7 @@ URGENT = frozenset(
         *(Event.SSO_LINKED, Event.SSO_UNLINKED, Event.FACTOR_ADDED, Event.FACTOR_REMOVED),
         *(Event.FACTORS_RESET, Event.RECOVERY_CODES_MADE, Event.RECOVERY_CODE_USED, Event.PERSON_ADDED),
         *(Event.PERSON_REMOVED, Event.PERSON_CHANGED, Event.PERSON_REPAIRED, Event.KEY_REPAIRED),
+        *(Event.REQUEST_BREAK_GLASS, Event.REQUEST_APPROVED, Event.REQUEST_USED),
         *(Event.PERSON_ERASED, Event.ERASED_LISTED, Event.ROLES_REFRESHED, Event.POLICY_APPLIED),
         *(Event.POLICY_PROPOSED, Event.POLICY_ACTIVATED),
         *(Event.DAMAGE_EXPLAINED, Event.FORGERY_FOUND),

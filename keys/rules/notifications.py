@@ -26,6 +26,9 @@ class Kind(enum.StrEnum):
     REMOVAL_DUE = "removal.due"
     COMPARISON_DUE = "comparison.due"
     REACH_GROWN = "reach.grown"
+    APPROVAL_DUE = "approval.due"
+    APPROVAL_GIVEN = "approval.given"
+    REQUEST_ENDED = "request.ended"
     FACTORS_RESET = "account.factors-reset"
     CHANNEL_DISABLED = "channel.disabled"
     CHANNEL_TEST = "channel.test"
@@ -51,7 +54,15 @@ class Kind(enum.StrEnum):
     @property
     def ends_with_its_act(self) -> bool:
         """Whether only the act that it asks for ends the task. Nobody can mark it as done."""
-        return self in (Kind.PERSON_LEFT, Kind.REMOVAL_DUE, Kind.ROTATION_ASKED)
+        return self in _END_WITH_THEIR_ACT
+
+
+_END_WITH_THEIR_ACT = frozenset(
+    {
+        *(Kind.PERSON_LEFT, Kind.REMOVAL_DUE, Kind.ROTATION_ASKED),
+        *(Kind.APPROVAL_DUE, Kind.APPROVAL_GIVEN),
+    }
+)
 
 
 class _Row(NamedTuple):
@@ -97,6 +108,11 @@ _TABLE: dict[Kind, _Row] = {
         "The inventory is to be compared with Cerby's web app", "Compare the API keys", True, True
     ),
     Kind.REACH_GROWN: _Row("An API key reaches more than before", "An API key reaches more", False, True),
+    Kind.APPROVAL_DUE: _Row(
+        "A request waits for your decision", "A request waits for your decision", True, False
+    ),
+    Kind.APPROVAL_GIVEN: _Row("Your request goes on", "Your request goes on", True, False),
+    Kind.REQUEST_ENDED: _Row("Your request was decided", "Your request was decided", False, False),
     Kind.FACTORS_RESET: _Row(
         "An admin removed your second factors", "Your second factors were removed", False, False
     ),

@@ -58,6 +58,10 @@ class Action(enum.StrEnum):
     REFRESH_ROLES = "roles:refresh"
     GENERATE_KEY = "key:generate"
     REGISTER_KEY = "key:register"
+    REQUEST_KEY = "request:open"
+    GENERATE_APPROVED = "request:use"
+    DECIDE_REQUEST = "request:decide"
+    BREAK_GLASS = "request:break-glass"
     FIND_KEY = "key:find"
     SEE_KEY = "key:see"
     NARROW_KEY = "key:narrow"
@@ -110,6 +114,10 @@ _ACTION_WORDS = {
     Action.REFRESH_ROLES: "read all roles from Cerby again",
     Action.GENERATE_KEY: "generate an API key",
     Action.REGISTER_KEY: "register an existing API key",
+    Action.REQUEST_KEY: "request an API key",
+    Action.GENERATE_APPROVED: "generate an API key that was approved",
+    Action.DECIDE_REQUEST: "decide about the requests of others",
+    Action.BREAK_GLASS: "go on without approval in an emergency",
     Action.FIND_KEY: "find the owner of an API key",
     Action.SEE_KEY: "see the settings of an API key",
     Action.NARROW_KEY: "remove scopes from an API key",
@@ -197,6 +205,10 @@ MATRIX: dict[Action, Rule] = {
     Action.REFRESH_ROLES: Rule(ADMINS, fresh_role=True),
     Action.GENERATE_KEY: Rule(ADMINS, fresh_role=True),
     Action.REGISTER_KEY: Rule(ADMINS, fresh_role=True),
+    Action.REQUEST_KEY: Rule(MEMBERS, fresh_role=True),
+    Action.GENERATE_APPROVED: Rule(MEMBERS, fresh_role=True),
+    Action.DECIDE_REQUEST: Rule(ADMINS, fresh_role=True),  # and see keys.rules.requests
+    Action.BREAK_GLASS: Rule(HIGHEST, fresh_role=True),
     Action.FIND_KEY: Rule(MEMBERS),  # people who find a leaked key must be able to reach its owner at once
     Action.REVEAL_KEY: Rule(EVERYONE, OwnKey.IS_REQUIRED),
     Action.SEE_KEY: Rule(ADMINS, OwnKey.SUFFICES, accountable=True, backup=True),

@@ -31,7 +31,7 @@ SHORTEST_LIFETIME = timedelta(minutes=30)
 class KeyRequest:
     """``id`` comes from the wizard. ``tab_key`` is the browser tab's public key, 65 bytes, or NO_TAB_KEY.
 
-    ``rotates``: which key the new one replaces, if it does.
+    ``rotates``: which key the new one replaces, if it does. ``under``: the request that was approved, if any.
     """
 
     id: UUID
@@ -42,6 +42,7 @@ class KeyRequest:
     tab_key: bytes
     ownership: Ownership = field(default_factory=Ownership)
     rotates: Rotating | None = None
+    under: UUID | None = None
 
 
 def check_request(request: KeyRequest, now: datetime) -> None:

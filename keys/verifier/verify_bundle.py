@@ -67,6 +67,7 @@ class Kind(enum.Enum):
     TIME = "The time of an event does not fit its position: a clock was wrong, or the time was forged."
     ROWS = "A row of the inventory differs from the audit log: somebody changed it without the portal."
     LIFE = "The events of an API key contradict each other: for example, it was viewed or deleted twice."
+    APPROVAL = "An act was done without the approval that it needed, or a verdict does not fit its request."
 
 
 # The events that are possible in each state of a key: states before > state after ("=": unchanged), events.
@@ -393,6 +394,63 @@ def read_note(note: str, keys: Keys) -> Checkpoint:
     raise ValueError("It is not signed with a known key.")
 
 
+@dataclass
+class Request:
+    """A request for approval: who asked, for which act, and who approved the act with this hash so far."""
+
+    by: str
+    act: Line
+    digest: str
+    needed: int
+    state: str
+    break_glass: bool
+    approved: set[str] = field(default_factory=set)
+    key: str = ""
+
+    @classmethod
+    def of(cls, leaf: Line) -> Request:
+        details, alone = leaf["details"], leaf["type"] == "request:break-glass:done"
+        state = "approved" if alone else "open"
+        return cls(leaf["actor"]["id"], details["frozen"], details["digest"], details["needed"], state, alone)
+
+    def fits(self, leaf: Line) -> bool:
+        """Return whether an act has the values that were approved. An accepted offer has fewer scopes."""
+        if leaf["type"] == "bulk:start:done":
+            return bool(leaf["details"]["count"] == len(self.act["keys"]))
+        asked, values = self.act, leaf["details"]
+        same = (leaf["key"]["name"], values["purpose"]) == (asked["name"], asked["purpose"])
+        return bool(same and set(values["scopes"]) <= set(asked["scopes"]))
+
+    def take(self, event: str, leaf: Line, *, may_again: bool) -> bool:
+        """Apply the event, and return whether it was possible."""
+        who, same = leaf["actor"]["id"], leaf["details"]["digest"] == self.digest
+        own, state = who == self.by, self.state
+        match event:
+            case "request:approve:done":
+                is_next = state == "open" and not own and who not in self.approved and same
+                self.approved.add(who)
+                self.state = "approved" if len(self.approved) >= self.needed else state
+            case "request:deny:done":
+                is_next, self.state = state == "open" and not own and same, "ended"
+            case "request:offer:done":
+                is_next = state == "open" and not own
+            case "request:accept:done":
+                is_next, self.digest = state == "open" and own, leaf["details"]["digest"]
+                self.approved.clear()
+            case "request:decline:done":
+                is_next = state == "open" and own
+            case "request:withdraw:done":
+                is_next, self.state = state in {"open", "approved"} and own and same, "ended"
+            case "request:go-stale:done":
+                is_next, self.state = state == "approved" and same, "ended"
+            case "request:use:done":
+                is_next = (state == "approved" or (state == "used" and bool(self.key) and may_again)) and same
+                self.state, self.key = "used", (leaf["key"] or {"id": ""})["id"]
+            case _:
+                is_next = event == "request:review:done" and self.break_glass and not own and same
+        return is_next
+
+
 class Verifier:
     """The state after the events so far, and the checks of the next event, checkpoint or anchor."""
 
@@ -412,6 +470,7 @@ class Verifier:
         self.ids: dict[str, datetime] = {}
         self.prune_at = RECENT_IDS
         self.key_states: dict[str, frozenset[str]] = {}
+        self.requests: dict[str, Request] = {}
 
     def check_event(self, line: Line, *, sealed: bool) -> datetime:
         """Check one event and, if it is sealed, compare it with those before it. Return its time."""
@@ -428,6 +487,7 @@ class Verifier:
                 errors[Kind.DUPLICATE] = self.duplicate_error(leaf["id"], at)
                 errors[Kind.TIME] = self.time_error(at, mac["epoch"])
                 errors[Kind.LIFE] = self.life_error(leaf)
+                errors[Kind.APPROVAL] = self.approval_error(leaf)
             self.note_forgeries(leaf)
             self.note_erasure(leaf, raw, line["salt"])
             self.latest = max(self.latest, at)
@@ -485,6 +545,24 @@ class Verifier:
         after = frozenset({details["after"]["state"]})
         self.key_states[details["rotation"]] = after
         return {said} == known and said not in OVER and after <= rotation_states_after(known, event)
+
+    def approval_error(self, leaf: Line) -> str:
+        """Check that the event is possible for its request, and that an act with a request was approved."""
+        event, details = leaf["type"], leaf["details"]
+        if "request" not in details:
+            return ""
+        request = self.requests.get(details["request"])
+        if event in {"request:open:done", "request:break-glass:done"}:
+            self.requests[details["request"]] = Request.of(leaf)
+            return f"{event} for the request {details['request']}, which exists." if request else ""
+        if request is None:
+            return f"{event} for the request {details['request']}, which nobody opened."
+        if event in {"key:request:done", "bulk:start:done"}:
+            is_right = request.state == "used" and request.digest == details["digest"] and request.fits(leaf)
+            return "" if is_right else f"{event} is not the act that was approved: {details['request']}."
+        may_again = self.key_states.get(request.key, frozenset()) <= {"refused", "absent"}
+        is_next = request.take(event, leaf, may_again=may_again)
+        return "" if is_next else f"{event} for the request {details['request']} in state {request.state}."
 
     def note_forgeries(self, leaf: Line) -> None:
         """Report the events whose MAC was wrong when the portal sealed them, as it recorded then."""

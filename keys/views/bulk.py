@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from keys.actions.audit.export_csv import export_selection
+from keys.actions.bulk.ask import request_deletion
 from keys.actions.bulk.freeze import freeze_matching, freeze_ticked, select_again
 from keys.actions.bulk.start import start_bulk
 from keys.actions.bulk.stop import stop_bulk
@@ -25,6 +26,7 @@ from keys.rules.errors import CerbyError, Invalid
 from keys.selectors.bulk.selection import BulkPage, bulk_page, matching_count, selection_for
 from keys.selectors.inventory.table import EXPORT_HEADER
 from keys.selectors.key.paste import workspace_url
+from keys.selectors.requests.needs import approvals_to_delete
 from keys.views.exports import csv_response
 from keys.views.htmx import HtmxHttpRequest, render_part
 from keys.views.people import actor_of, require_fresh_sign_in
@@ -73,9 +75,8 @@ def bulk(request: HtmxHttpRequest, selection_id: UUID) -> HttpResponse:
 @require_POST
 def begin(request: HtmxHttpRequest, selection_id: UUID) -> HttpResponse:
     act = request.POST.get("act", "")
-    address = reverse("keys:bulk", args=[selection_id])
     if act not in Act.values:
-        return HttpResponseRedirect(address)
+        return HttpResponseRedirect(reverse("keys:bulk", args=[selection_id]))
     if act in ASK_FIRST:
         require_fresh_sign_in(request, reverse("keys:bulk", args=[selection_id], query={"act": act}))
     selection = selection_for(actor_of(request), selection_id)
@@ -84,7 +85,7 @@ def begin(request: HtmxHttpRequest, selection_id: UUID) -> HttpResponse:
         return _page(request, selection_id, act, form, HTTPStatus.UNPROCESSABLE_ENTITY)
     try:
         entries = _entries(form, selection)
-        start_bulk(actor_of(request), selection_id, Act(act), tasks.bulk_action.enqueue, **entries)
+        return HttpResponseRedirect(_start(request, selection, Act(act), entries))
     except forms.ValidationError as error:
         assert form is not None
         form.add_error("file", error)
@@ -100,7 +101,18 @@ def begin(request: HtmxHttpRequest, selection_id: UUID) -> HttpResponse:
             raise
         form.add_error(None, f"{error.sentence} Nothing was started.")
         return _page(request, selection_id, act, form, error.status)
-    return HttpResponseRedirect(address)
+
+
+def _start(request: HttpRequest, selection: Selection, act: Selection.Act, entries: dict[str, Any]) -> str:
+    """Start the action, or ask a second person for their approval. Return the address of the next page."""
+    actor, enqueue = actor_of(request), tasks.bulk_action.enqueue
+    if act is Act.DELETE and approvals_to_delete(selection.count):
+        made = request_deletion(actor, selection.pk, enqueue, **entries)
+        if not made.is_break_glass:
+            return reverse("keys:request", args=[made.pk])
+    else:
+        start_bulk(actor, selection.pk, act, enqueue, **entries)
+    return reverse("keys:bulk", args=[selection.pk])
 
 
 @require_POST

@@ -37,6 +37,8 @@ def portal(request: HttpRequest) -> dict[str, Any]:
         "has_my_keys": sees_all or (actor is not None and has_keys(user_id)),
         "may_see_configuration": actor is not None and actor.may(Action.SEE_CONFIGURATION),
         "may_manage_channels": actor is not None and actor.may(Action.MANAGE_CHANNELS),
+        "may_request": actor is not None and actor.may(Action.REQUEST_KEY),
+        "may_break_glass": actor is not None and actor.may(Action.BREAK_GLASS),
         "may_generate": actor is not None and actor.may(Action.GENERATE_KEY),
         "may_register": actor is not None and actor.may(Action.REGISTER_KEY),
         "may_see_activity": actor is not None and actor.may(Action.SEE_ACTIVITY),

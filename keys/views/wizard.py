@@ -14,11 +14,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 from keys.actions.keys.await_paste import await_paste
 from keys.actions.keys.issue import issue_key
+from keys.actions.requests.open import request_key
 from keys.audit.guard import authorize
-from keys.forms.new_key import DetailsForm, ScopesForm, request_of
+from keys.forms.existing_key import refuse
+from keys.forms.new_key import DetailsForm, ScopesForm, length_of, request_of
+from keys.forms.requests import AskForm
 from keys.models import Pause, User
 from keys.rules import formatting
-from keys.rules.errors import CerbyNeverReached, CerbyRefused, Invalid, RequestUsed
+from keys.rules.errors import CerbyNeverReached, CerbyRefused, Invalid, NeedsApproval, RequestUsed
 from keys.rules.permissions import Action, Actor
 from keys.validation.new_key import KeyRequest
 from keys.views.htmx import HtmxHttpRequest, redirect_page, render_part
@@ -31,7 +34,7 @@ ASSISTED_STEPS = ("Details", "Scopes", "Cerby", "Store")
 @require_safe
 def wizard(request: HtmxHttpRequest) -> HttpResponse:
     """Show page 1, empty."""
-    authorize(actor_of(request), Action.GENERATE_KEY)
+    authorize(actor_of(request), Action.REQUEST_KEY)
     require_fresh_sign_in(request, reverse("keys:wizard"))
     zone = cast("User", request.user).time_zone
     form = DetailsForm(initial={"id": uuid.uuid4(), "expiration": "1d", "time_zone": zone})
@@ -41,32 +44,35 @@ def wizard(request: HtmxHttpRequest) -> HttpResponse:
 @require_POST
 def details(request: HtmxHttpRequest) -> HttpResponse:
     """Go back from page 2 to page 1 and keep the input."""
-    authorize(actor_of(request), Action.GENERATE_KEY)
+    authorize(actor_of(request), Action.REQUEST_KEY)
     return _page(request, step=1, form=DetailsForm(initial=request.POST.dict()))
 
 
 @require_POST
 def scopes(request: HtmxHttpRequest) -> HttpResponse:
     """Go from page 1 to page 2."""
-    authorize(actor_of(request), Action.GENERATE_KEY)
+    authorize(actor_of(request), Action.REQUEST_KEY)
     form = DetailsForm(request.POST)
     if not form.is_valid():
         return _page(request, step=1, form=form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
-    return _page(request, step=2, form=form, scopes=ScopesForm())
+    return _page(request, step=2, form=form, scopes=ScopesForm(), ask=_ask_always(request))
 
 
 @require_POST
 def generate(request: HtmxHttpRequest) -> HttpResponse:
     """Generate the key and go to page 3, which has its own URL."""
-    authorize(actor_of(request), Action.GENERATE_KEY)
+    authorize(actor_of(request), Action.REQUEST_KEY)
     require_fresh_sign_in(request, reverse("keys:wizard"))
     form, chosen = DetailsForm(request.POST), ScopesForm(request.POST)
-    if not form.is_valid():
-        return _page(request, step=1, form=form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
-    if not chosen.is_valid():
-        return _page(request, step=2, form=form, scopes=chosen, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    if not form.is_valid() or not chosen.is_valid():
+        step, status = 2 if form.is_valid() else 1, HTTPStatus.UNPROCESSABLE_ENTITY
+        return _page(request, step=step, form=form, scopes=chosen, ask=_ask_always(request), status=status)
+    if "reason" in request.POST or _ask_always(request):
+        return _ask(request, form, chosen)
     try:
         address = _start(actor_of(request), request_of(form, chosen))
+    except NeedsApproval as needed:
+        return _page(request, step=2, form=form, scopes=chosen, ask=AskForm(), needed=needed)
     except Invalid as invalid:
         return _page(
             request, step=2, form=form, scopes=chosen, problem=invalid, status=HTTPStatus.UNPROCESSABLE_ENTITY
@@ -82,6 +88,27 @@ def _start(actor: Actor, key_request: KeyRequest) -> str:
     if settings.CERBY_ISSUE_MODE == "assisted":
         return reverse("keys:paste", args=[await_paste(actor, key_request)])
     return reverse("keys:store", args=[issue_key(actor, key_request)])
+
+
+def _ask_always(request: HtmxHttpRequest) -> AskForm | None:
+    """Return the form for the reason if the person may not generate any key without approval."""
+    return None if actor_of(request).may(Action.GENERATE_KEY) else AskForm()
+
+
+def _ask(request: HtmxHttpRequest, form: DetailsForm, chosen: ScopesForm) -> HttpResponse:
+    """Ask other people for their approval, or go on without it (break-glass), and lead to the request."""
+    ask = AskForm(request.POST)
+    if ask.is_valid():
+        wanted = request_of(form, chosen)
+        try:
+            made = request_key(actor_of(request), wanted, lasts=length_of(form), **ask.cleaned_data)
+        except Invalid as invalid:
+            refuse(ask, invalid)
+        else:
+            page = "keys:request-use" if made.is_break_glass else "keys:request"
+            return redirect_page(request, reverse(page, args=[made.pk]))
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    return _page(request, step=2, form=form, scopes=chosen, ask=ask, status=status)
 
 
 def _with_new_id(request: HtmxHttpRequest) -> DetailsForm:

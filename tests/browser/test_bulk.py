@@ -1,4 +1,4 @@
-"""Delete 12 stale keys from the inventory in five clicks, and select by keyboard and without JavaScript."""
+"""Ask to delete 12 stale keys from the inventory in five clicks, and select by keyboard and without JavaScript."""
 
 from __future__ import annotations
 
@@ -70,7 +70,16 @@ def test_twelve_stale_keys_are_deleted_in_five_clicks(portal, open_browser):
     click(page.get_by_role("button", name="Delete…"))
     expect(page.get_by_label("Type 12 to delete 12 keys")).to_be_focused()
     page.keyboard.type("12")
-    click(page.get_by_role("button", name="Delete 12 keys"))
+    page.keyboard.press("Tab")
+    page.keyboard.type("Nobody uses them.")
+    click(page.get_by_role("button", name="Ask to delete 12 keys"))
+    expect(page.get_by_role("heading", name="Delete 12 API keys")).to_be_visible()
+    second = open_browser("admin")
+    second.goto("/inbox/")
+    second.get_by_role("link", name="delete 12 API keys").first.click()
+    second.get_by_role("button", name="Approve").click()
+    expect(second.get_by_role("main")).to_contain_text("The keys are being deleted.")
+    page.get_by_role("link", name="Follow the deletion").click()
     expect(page.get_by_role("heading", name="Delete: finished")).to_be_visible(timeout=60_000)
     expect(page.get_by_text("12 of 12 keys processed. Done: 12.")).to_be_visible()
     assert len(clicks) == 5

@@ -128,7 +128,7 @@ def test_the_whole_job(portal, open_browser, who, way):
 def test_other_roles_are_told_who_may_and_whom_to_ask(open_browser, complaints, who, role):
     complaints.expect_status(403)
     page = open_browser(who)
-    for address in ("/keys/new/", "/activity/", "/settings/"):
+    for address in ("/keys/import/", "/activity/", "/settings/"):
         assert page.goto(address).status == 403
         expect(page.get_by_role("heading", name="You may not do this")).to_be_visible()
         expect(page.get_by_role("main")).to_contain_text(f"Your role, {role}, may not")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -13,12 +14,24 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
+from keys.actions.requests.open import open_request
 from keys.actions.safeguards.quarantine import Cause, start_quarantine
 from keys.audit.signer import sign
 from keys.jobs.sealing import seal_all
-from keys.models import ApiKey, HeldBack, PolicyVersion, Rotation, SavedView, User, Verification
+from keys.models import (
+    AccessRequest,
+    ApiKey,
+    HeldBack,
+    PolicyVersion,
+    Rotation,
+    SavedView,
+    User,
+    Verification,
+)
 from keys.rules.lifecycle import State
 from keys.rules.permissions import Role
+from keys.rules.requests import RequestKind
+from keys.validation.ownership import Ownership
 from sandbox import Sandbox
 from tests.cast import (
     PASSWORD,
@@ -165,6 +178,21 @@ def _rotation(key: ApiKey) -> Rotation:
     return a_rotation(key, new)
 
 
+def _request(key: ApiKey) -> AccessRequest:
+    """Ask for a key as the owner of ``key``."""
+    act = {
+        "kind": "generate",
+        "name": uuid.uuid4().hex,
+        "purpose": "P",
+        "scopes": ["read:users", "read:teams"],
+        "lasts": 86_400,
+        "expires_at": None,
+        "ownership": asdict(Ownership()),
+        "rotates": None,
+    }
+    return open_request(key.owner.as_actor(), RequestKind.GENERATE, act, reason="To test.", needed=1)
+
+
 def _newcomer(sandbox: Sandbox) -> str:
     email = f"{uuid.uuid4().hex}@contenzilla.example"
     sandbox.add_person(email=email, first_name="New", last_name="Person", role="workspace_user")
@@ -197,8 +225,7 @@ def _address(name: str, key: ApiKey, asker: User) -> str:
         about = {"handle": uuid.uuid4()}
     if name in {"keys:passkey-rename", "keys:passkey-remove"}:
         about = {"passkey_id": 1}
-    if name.startswith("keys:rotation") and name != "keys:rotations":
-        about = {"rotation_id": _rotation(key).pk}
+    about |= _of_a_process(name, key)
     if name.startswith("keys:bulk") and name not in {"keys:bulk-select", "keys:bulk-count"}:
         about = {"selection_id": a_selection(asker, key).pk}
     return reverse(name, kwargs=about | ({"key_id": key.pk} if name in WITH_KEY else {}))
@@ -210,6 +237,14 @@ def _of_policy(name: str, asker: User) -> dict[str, Any]:
     PolicyVersion.objects.all().delete()
     author = User.objects.exclude(pk=asker.pk).order_by("pk")[0]
     return {"number": a_version(author, enforced(TEAM={})).number}
+
+
+def _of_a_process(name: str, key: ApiKey) -> dict[str, Any]:
+    if name.startswith("keys:rotation") and name != "keys:rotations":
+        return {"rotation_id": _rotation(key).pk}
+    if name.startswith("keys:request") and name != "keys:requests":
+        return {"request_id": _request(key).pk}
+    return {}
 
 
 def _of_notifications(name: str, asker: User) -> dict[str, Any]:
@@ -250,6 +285,10 @@ def _bodies(secret: str, vault: str, damaged: int) -> dict[str, dict[str, Any]]:
         "keys:account-time-zone": {"time_zone": "Europe/Berlin"},
         "keys:bulk-start": {"act": "remind"},
         "keys:rotate": answers() | {"because": "scheduled", "overlap": "7d"},
+        "keys:request-deny": {"reason": "Too wide."},
+        "keys:request-offer": {"reason": "Less.", "scopes": ["read:users"], "lasts": ""},
+        "keys:request-review": {"reason": "Fine."},
+        "keys:request-use": {"id": str(uuid.uuid4()), "tab_key": Tab().public},
         "keys:rotation-retire": {"without_proof": "on", "reason": "Nothing uses it."},
         "keys:rotation-extend": {"overlap": "7d", "reason": "A holiday."},
         **{f"keys:rotation-{act}": {"reason": "A leak.", "stops": "on"} for act in ("kill", "call-off")},

@@ -21,6 +21,7 @@ WORD_OF = {
     "people": "person",
     "person-unlink": "unlink",
     "rotations": "rotation",
+    "requests": "request",
     **{f"{page}-{verb}": "saved_views" for page in ("inventory", "activity") for verb in VIEW_ACTS},
 }
 """The word of each URL name that doesn't begin with its word.
@@ -80,7 +81,7 @@ LOOKED_UP_BY_NAME = {
 }
 ALLAUTH_TEMPLATES = Path(allauth.__file__).parent / "templates"
 LONGEST = 400  # lines
-IN_ONE_FILE = {"keys/verifier/verify_bundle.py": 700}
+IN_ONE_FILE = {"keys/verifier/verify_bundle.py": 800}
 """Auditors copy the verifier as one file."""
 WRITTEN_BY_DJANGO = "keys/migrations/0001_initial.py"
 

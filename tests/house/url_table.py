@@ -50,6 +50,8 @@ CHANGED_BY_THE_HIGHEST = CHANGED_BY_ADMINS | {"admin": 403}
 KEY_READ, KEY_CHANGED = who(200, 404, key_owner=200), who(302, 404, key_owner=302)
 REGISTERED = {"GET HEAD": who(200, 404, key_owner=403), "POST": who(302, 404, key_owner=403)}
 ACCOUNT_ACTS = ("notifications", "time-zone", "session-end", "sessions-end")
+MEMBERS = who(200, 403, key_owner=200) | {"user": 200}
+DECIDED = own(403, others=403) | {"owner": 302}
 VIEW_ACTS = ("save", "store", "edit", "forget")
 CHANNEL_ACTS = ("test", "end", "disable", "enable", "remove", "repeat")
 OF_A_FACTOR = ("keys:passkey-rename", "keys:passkey-remove", "keys:authenticator-remove")
@@ -70,10 +72,10 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:bulk": {"GET HEAD": signed_in(200, outsider=302)},
     "keys:bulk-start": {"POST": who(302, 403, key_owner=409)},
     "keys:bulk-stop": {"POST": everybody(302)},
-    "keys:wizard": {"GET HEAD": ADMINS},
-    "keys:wizard-details": {"POST": ADMINS},
-    "keys:wizard-scopes": {"POST": ADMINS},
-    "keys:wizard-generate": {"POST": CHANGED_BY_ADMINS},
+    "keys:wizard": {"GET HEAD": MEMBERS},
+    "keys:wizard-details": {"POST": MEMBERS},
+    "keys:wizard-scopes": {"POST": MEMBERS},
+    "keys:wizard-generate": {"POST": who(302, 403, key_owner=422) | {"user": 422}},
     "keys:store": {"GET HEAD": own(200, others=403)},
     "keys:store-claim": {"POST": own(200, others=403)},
     "keys:store-save": {"POST": own(200, others=403)},
@@ -104,6 +106,14 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:policy-approve": {"POST": who(409, 403) | {"admin": 403}},  # without the digest of the preview
     "keys:policy-decline": {"POST": CHANGED_BY_THE_HIGHEST},
     "keys:policy-withdraw": {"POST": who(403, 403)},  # only its author may
+    # The request is one of ``super_admin``; for ``key_owner``, it is their own.
+    "keys:requests": {"GET HEAD": signed_in(200, outsider=302)},
+    "keys:request": {"GET HEAD": KEY_READ},
+    **{f"keys:request-{act}": {"POST": DECIDED} for act in ("approve", "deny", "offer")},
+    "keys:request-answer": {"POST": own(302, others=403)},
+    "keys:request-withdraw": {"POST": own(302, others=403)},
+    "keys:request-use": {"GET HEAD": KEY_CHANGED, "POST": own(409, others=403)},
+    "keys:request-review": {"POST": who(302, 404, key_owner=403) | {"super_admin": 403}},
     "keys:rotations": {"GET HEAD": ADMINS},
     "keys:rotation": {"GET HEAD": KEY_READ},
     **{f"keys:rotation-{act}": {"POST": KEY_CHANGED} for act in ("retire", "kill", "extend", "call-off")},

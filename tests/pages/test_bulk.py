@@ -16,7 +16,7 @@ from keys.actions.bulk import one_key
 from keys.actions.bulk.carry_out import carry_out_bulk
 from keys.actions.safeguards.quarantine import Cause, start_quarantine
 from keys.jobs import tasks
-from keys.models import ApiKey, SelectedKey, Selection, User
+from keys.models import AccessRequest, ApiKey, SelectedKey, Selection, User
 from keys.rules.lifecycle import State
 from keys.rules.permissions import Role
 from keys.selectors.bulk.selection import running_lists
@@ -69,17 +69,17 @@ def outcomes(address: str) -> dict[str, tuple[str, str]]:
 
 
 def test_ticked_keys_are_deleted_one_by_one_with_their_own_events(admin, cast, workspace):
-    keys = live(workspace, cast.user, 12)
+    keys = live(workspace, cast.user, 10)
     other = a_live_key(workspace.sandbox, cast.owner)[0]
     page = admin.get(select(admin, *keys, act="delete", query="owner=x&sort=name")["Location"])
-    assert "Delete 12 API keys?" in text(page)
+    assert "Delete 10 API keys?" in text(page)
     assert "/keys/?owner=x&sort=name" in links(page).values()
-    address = started(admin, keys, "delete", typed="12")
-    assert "0 of 12 keys processed" in text(admin.get(address))
+    address = started(admin, keys, "delete")
+    assert "0 of 10 keys processed" in text(admin.get(address))
     assert DBTaskResult.objects.get(queue_name="bulk").args_kwargs["args"] == [address.split("/")[3]]
     work()
     shown = admin.get(address)
-    assert "12 of 12 keys processed. Done: 12." in text(shown)
+    assert "10 of 10 keys processed. Done: 10." in text(shown)
     assert "Try again" not in text(shown)
     for key in keys:
         assert [event.type for event in events(key_id=key.pk)] == ["key:start-delete", "key:delete"]
@@ -87,7 +87,7 @@ def test_ticked_keys_are_deleted_one_by_one_with_their_own_events(admin, cast, w
     [start] = events(type="bulk:start")
     digest = start.details.pop("list_digest")
     assert len(digest) == 32
-    assert start.details == {"act": "delete", "count": 12, "part_of": address.split("/")[3]}
+    assert start.details == {"act": "delete", "count": 10, "part_of": address.split("/")[3]}
 
 
 def test_nothing_selected_does_nothing(admin, cast):
@@ -142,21 +142,23 @@ def test_deleting_takes_at_most_fifty_and_the_typed_number(admin, cast):
     keys = many_keys(cast.user, 51)
     address = select(admin, *keys, act="delete")["Location"]
     assert "At most 50" in text(admin.get(address))
-    assert (
-        admin.post(f"{address.partition('?')[0]}start/", {"act": "delete", "typed": "51"}).status_code == 409
-    )
+    asked = {"act": "delete", "typed": "51", "reason": "Stale."}
+    assert admin.post(f"{address.partition('?')[0]}start/", asked).status_code == 409
     address = select(admin, *keys[:11], act="delete")["Location"].partition("?")[0]
     for typed in ("", "12", "eleven"):
-        refused = admin.post(f"{address}start/", {"act": "delete", "typed": typed})
+        refused = admin.post(f"{address}start/", {"act": "delete", "typed": typed, "reason": "Stale."})
         assert refused.status_code == 422
         assert "Type 11" in text(refused)
     assert not Selection.objects.exclude(started_at=None).exists()
     started(admin, keys[:10], "delete")
     for most, status in ((51, 409), (50, 302)):  # together with the ten, which are not done yet
         address = select(admin, *keys[10:most], act="delete")["Location"].partition("?")[0]
-        answer = admin.post(f"{address}start/", {"act": "delete", "typed": str(most - 10)})
+        answer = admin.post(
+            f"{address}start/", {"act": "delete", "typed": str(most - 10), "reason": "Stale."}
+        )
         assert answer.status_code == status, most
-    assert Selection.objects.exclude(started_at=None).count() == 2
+    assert Selection.objects.exclude(started_at=None).count() == 1
+    assert AccessRequest.objects.get().act["kind"] == "delete"
 
 
 def test_keys_that_changed_meanwhile_are_skipped_and_reported(admin, cast, workspace):

@@ -106,12 +106,12 @@ def test_a_person_disabled_in_the_meantime_cannot_generate_a_key(browser_of, cas
     assert browser.get("/keys/")["Location"].startswith("/accounts/login/")
 
 
-@pytest.mark.parametrize("person", ["user", "login_only", "guest"])
+@pytest.mark.parametrize("person", ["login_only", "guest"])
 def test_other_roles_are_told_who_may(browser_of, person):
     browser = browser_of(person)
     for response in (browser.get(NEW), browser.post(GENERATE, answers())):
         assert response.status_code == 403
-        assert "Owner, Super Admin, Admin" in text(response)
+        assert "Owner, Super Admin, Admin, User" in text(response)
         assert "owner@contenzilla.example" in text(response)
     assert [event.outcome for event in events(type="attempt:refuse")] == ["refused"]
     assert RefusalCount.objects.get().waiting == 1

@@ -41,8 +41,11 @@ class Started:
         return same and self.purposes.get(item.key_id) == item.purpose
 
 
-def record_start(selection: Selection, actor: Actor, reason: str = "") -> None:
-    """Append the event of the start. Call this in the transaction that starts the action."""
+def record_start(selection: Selection, actor: Actor, reason: str = "", **approved: Any) -> None:
+    """Append the event of the start. Call this in the transaction that starts the action.
+
+    ``approved``: the request and its hash, if other people approved the action.
+    """
     log.append(
         Event.BULK_STARTED,
         actor=actor,
@@ -51,6 +54,7 @@ def record_start(selection: Selection, actor: Actor, reason: str = "") -> None:
         count=selection.count,
         part_of=str(selection.pk),
         list_digest=Started.of(selection).digest(),
+        **approved,
     )
 
 

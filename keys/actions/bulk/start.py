@@ -17,11 +17,12 @@ from keys.actions.people.confirm_role import authorize_now
 from keys.models import SelectedKey, Selection, User
 from keys.models.selection import EMERGENCY
 from keys.rules.bulk import MOST_DELETED, TYPED_ABOVE
-from keys.rules.errors import Conflict, Invalid
+from keys.rules.errors import Conflict, Invalid, NeedsApproval
 from keys.rules.permissions import Action, Actor
 from keys.rules.working_days import LONGEST_PERIOD, working_days
 from keys.selectors.bulk.selection import obstacle, offered, offered_in_emergency, selection_for
 from keys.selectors.inventory.table import visible_to
+from keys.selectors.requests.needs import approvals_to_delete
 from keys.validation.new_key import check_purpose
 from keys.validation.ownership import Ownership, check_ownership
 from keys.validation.text import check_reason
@@ -54,14 +55,17 @@ def start_bulk(
     ``typed``: the number of keys that the person typed. ``purpose`` is for all adopted keys, ``purposes`` for
     some by their id. ``ownership``: the values to set for all edited keys, and the tags to add. ``reason``:
     why keys are stopped in an emergency. ``period``: the first and the last day by which keys are to be
-    rotated. The permission is checked again for each key. Raises ``Invalid`` if
-    an entry is wrong, and ``Conflict`` if the list already has an action or ``act`` cannot start.
+    rotated. The permission is checked again for each key. Raises ``Invalid`` if an entry is wrong,
+    ``Conflict`` if the list already has an action or ``act`` cannot start, and ``NeedsApproval`` if a second
+    person must approve it (keys.actions.bulk.ask).
     """
     visible_to(actor)
     if act in _NEEDED:
         actor = authorize_now(actor, _NEEDED[act])
     selection = selection_for(actor, selection_id)
-    _check(actor, selection, act, typed)
+    check_start(actor, selection, act, typed)
+    if act is Act.DELETE and (needed := approvals_to_delete(selection.count)):
+        raise NeedsApproval(needed)
     asks: dict[str, Any] = {}
     if act is Act.ADOPT:
         asks = {"purpose": purpose}
@@ -74,7 +78,7 @@ def start_bulk(
         check_reason(reason)
     with transaction.atomic():
         if act is Act.DELETE:
-            _check_other_deletions(selection)
+            check_other_deletions(selection)
         started = Selection.objects.filter(pk=selection.pk, started_at=None).update(
             act=act, asks=asks, started_at=timezone.now(), ip=actor.ip, browser=actor.browser
         )
@@ -88,7 +92,8 @@ def start_bulk(
     return selection
 
 
-def _check(actor: Actor, selection: Selection, act: Selection.Act, typed: str) -> None:
+def check_start(actor: Actor, selection: Selection, act: Selection.Act, typed: str) -> None:
+    """Raise ``Conflict`` if ``act`` cannot start, or ``Invalid`` if the number of keys was not typed."""
     if act not in {*offered(actor), *offered_in_emergency(actor)}:
         raise Conflict("You may not do this with several keys.")
     reason = obstacle(act, selection.count)
@@ -102,7 +107,7 @@ def _check(actor: Actor, selection: Selection, act: Selection.Act, typed: str) -
         raise Invalid(typed=f"Type {selection.count}, the number of keys that will be deleted.")
 
 
-def _check_other_deletions(selection: Selection) -> None:
+def check_other_deletions(selection: Selection) -> None:
     """Raise ``Conflict`` if, with the person's deletions that are running, too many keys are deleted at once.
 
     The person's deletions take turns until the transaction ends.

@@ -23,7 +23,7 @@ def await_paste(actor: Actor, request: KeyRequest) -> UUID:
 
     The expiry is cut to the minute, because Cerby's form accepts no seconds.
     """
-    actor = authorize_now(actor, Action.GENERATE_KEY)
+    actor = authorize_now(actor, Action.GENERATE_APPROVED if request.under else Action.GENERATE_KEY)
     to_the_minute = replace(request, expires_at=request.expires_at.replace(second=0, microsecond=0))
     ownership = ownership_columns(request.ownership, default=User.objects.get(pk=actor.user_id))
     with transaction.atomic():

@@ -48,7 +48,7 @@ def issue_key(actor: Actor, request: KeyRequest) -> UUID:
     and ``CerbyPaused``, with nothing recorded, during a pause that Cerby asked for. Nothing is recorded
     either if too many calls wait for Cerby's answers already.
     """
-    actor = authorize_now(actor, Action.GENERATE_KEY)
+    actor = authorize_now(actor, Action.GENERATE_APPROVED if request.under else Action.GENERATE_KEY)
     if not ApiKey.objects.filter(pk=request.id).exists():  # a repeated request must not fail on a pause
         check_pause()
         cerby.connect().check_can_issue()

@@ -9,12 +9,14 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from keys.actions.lineage.begin import begin_rotation
+from keys.actions.requests.use import use
 from keys.audit import log
 from keys.models import ApiKey, AuditEvent
-from keys.rules.errors import Conflict, RequestUsed
+from keys.rules.errors import Conflict, NeedsApproval, RequestUsed
 from keys.rules.events import Event
 from keys.rules.permissions import Actor
 from keys.rules.scopes import in_order
+from keys.selectors.requests.needs import approvals_for
 from keys.validation import new_key
 from keys.validation.new_key import KeyRequest
 
@@ -28,12 +30,15 @@ def record_request(actor: Actor, request: KeyRequest, **columns: Any) -> tuple[A
 
     The caller has checked the permission. Raises ``Invalid`` if the request breaks a rule, ``Conflict`` if
     its id belongs to another person, and ``RequestUsed`` if its id belongs to a key that differs from it. If
-    it rotates a key, the rotation begins in the same transaction (keys.actions.lineage.begin).
+    it rotates a key, the rotation begins in the same transaction (keys.actions.lineage.begin), and so is an
+    approval used (keys.actions.requests.use). Raises ``NeedsApproval`` if one is needed and there is none.
     """
     earlier = _earlier(actor, request)
     if earlier is not None:
         return earlier, False
     new_key.check_request(request, timezone.now())
+    if request.under is None and (needed := approvals_for(actor, request)):
+        raise NeedsApproval(needed)
     try:
         return _record(actor, request, columns), True
     except IntegrityError:
@@ -89,10 +94,19 @@ def _record(actor: Actor, request: KeyRequest, columns: dict[str, Any]) -> ApiKe
             expires_at=request.expires_at.isoformat(),
             purpose=request.purpose,
             **key.ownership_details(),
+            **_approved(actor, key, request),
         )
         if request.rotates is not None:
             begin_rotation(actor, key, request.rotates)
     return key
+
+
+def _approved(actor: Actor, key: ApiKey, request: KeyRequest) -> dict[str, Any]:
+    """Use the approval, if the key was requested under one, and return its details for the event."""
+    if request.under is None:
+        return {}
+    used = use(actor, request.under, subject=key.pk, key=key)
+    return {"request": str(used.pk), "digest": used.digest}
 
 
 def _resolve_race(actor: Actor, request: KeyRequest) -> ApiKey:

@@ -10,7 +10,16 @@ from django.urls import reverse
 from django.utils import timezone
 
 from keys.audit.key_texts import without_key_texts
-from keys.models import ApiKey, Channel, Delivery, InboxItem, Notification, NotificationChoice, User
+from keys.models import (
+    AccessRequest,
+    ApiKey,
+    Channel,
+    Delivery,
+    InboxItem,
+    Notification,
+    NotificationChoice,
+    User,
+)
 from keys.rules.notifications import How, Kind
 from keys.rules.permissions import HIGHEST
 from keys.selectors.key.people_of_keys import People, addresses
@@ -27,6 +36,7 @@ def notify(
     to: Iterable[User | None] = (),
     key: ApiKey | None = None,
     person: User | None = None,
+    request: AccessRequest | None = None,
     text: str = "",
     once: str = "",
     mail: bool = True,
@@ -41,7 +51,7 @@ def notify(
 
     - ``words``: one sentence, such as "“Nightly” expires on 3 March.". ``text``: further paragraphs.
     - ``path``: the page that the message links to, from ``reverse``. No link may change anything.
-    - ``key`` and ``person``: the subject, by which ``settle`` finds the tasks.
+    - ``key``, ``person`` and ``request``: the subject, by which ``settle`` finds the tasks.
     - ``once``: a name such as ``"leaver:<key>:<day>"``. If there is a notification of this name, nothing is
       written and the result is None.
     - ``mail=False``: the caller mails the people itself, with ``queue_mail``.
@@ -62,6 +72,7 @@ def notify(
         "path": path,
         "key": key,
         "person": person,
+        "request": request,
         "at": now,
     }
     with transaction.atomic():

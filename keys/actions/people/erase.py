@@ -30,6 +30,7 @@ from keys.actions.people.unlink_sso import unlink_person
 from keys.audit import refusals
 from keys.audit.erasures import IN_ONE_EVENT, append_erasure, list_earlier_erasures
 from keys.models import (
+    AccessRequest,
     ApiKey,
     AuditEvent,
     CalendarFeed,
@@ -92,6 +93,7 @@ def erase_person(actor: Actor | None, email: str) -> int:
         _anonymize(person)
         _forget_in_views(person, addresses)
         _forget(list(_found_in_notifications(texts, after=newest)))
+        _forget_in_requests(person, addresses)
     update_copies(person.pk, within=LONGEST_RUN)
     return count
 
@@ -219,6 +221,16 @@ def _forget(found: Iterable[Found]) -> None:
     for model, pks in by_model.items():
         for some in batches(pks, CHUNK):
             model._default_manager.filter(pk__in=some).delete()  # noqa: SLF001
+
+
+def _forget_in_requests(person: User, addresses: set[str]) -> None:
+    """Replace the addresses in frozen requests, whose hashes stay. Reads all of them."""
+    for address in addresses:
+        mentions = Q(document__icontains=address) | Q(offer__icontains=address)
+        for request in AccessRequest.objects.filter(mentions):
+            request.document = request.document.replace(address, person.email)
+            request.offer = request.offer.replace(address, person.email)
+            request.save(update_fields=["document", "offer"])
 
 
 def _with_address(text: str, old: str, new: str) -> str:

@@ -29,6 +29,7 @@ Events = QuerySet[AuditEvent]
 
 GROUPS = {
     "API keys": ("key", "rotation", "bulk"),
+    "Requests": ("request",),
     "Inventory and reports": ("inventory", "activity", "view", "evidence"),
     "Sign-in and refusals": ("session", "password", "factor", "sso", "attempt"),
     "People and roles": ("person", "roles", "policy"),

@@ -22,6 +22,7 @@ from keys.selectors.compare.matching import Group
 NOT_SHOWN = {
     *("thumbprint", "leaves", "created_known", "fingerprint_digest", "password_digest", "list_digest"),
     *("view", "factor", "factor_digest", "rotation", "new_key", "document_digest", "preview_digest"),
+    "request",
 }
 """Details for programs. The event's own page has them in its exact bytes."""
 _LABELS = {
@@ -35,6 +36,7 @@ _LABELS = {
     "cerby_id": "id in Cerby",
     "count": "number",
     "created_at": "created on",
+    "digest": "hash",
     "due_on": "due on",
     "damage": "places with damage",
     "decision": "plan",
@@ -51,6 +53,7 @@ _LABELS = {
     "how": "stored",
     "import": "id of the import",
     "keys": "number of keys",
+    "frozen": "asks to",
     "last_four": "last four characters",
     "last_used_at": "last used",
     "link": "link to set a password",
@@ -59,6 +62,7 @@ _LABELS = {
     "part_of": "id of the act",
     "needs_approval": "another person must approve it",
     "newly_outside": "keys that are newly outside",
+    "needed": "approvals needed",
     "new_browser": "first sign-in with this browser",
     "not_checkable": "scopes that could not be checked",
     "not_granted": "scopes that Cerby did not grant",
@@ -83,6 +87,7 @@ _LABELS = {
 }
 _LABELS_OF: dict[tuple[str, str], str] = {
     **{(event, "until"): "end of the overlap" for event in (Event.ROTATION_STARTED, Event.ROTATION_ADVANCED)},
+    **{(event, "until"): "decide by" for event in (Event.REQUEST_OPENED, Event.REQUEST_BREAK_GLASS)},
     (Event.ROTATION_EXTENDED, "until"): "end of the overlap",
     (Event.SESSIONS_CLOSED, "count"): "number of sessions",
     (Event.BULK_STARTED, "count"): "number of keys",
@@ -103,6 +108,7 @@ _ATTRIBUTES = {
     "removed_at": "removal",
     "stored_at": "storage",
     "cerby_id": "Cerby's identifier",
+    "frozen": "asks to",
     "last_four": "last four characters",
     "accountable": "accountable person",
     "review_on": "review date",
@@ -167,6 +173,14 @@ _MOMENTS = {
 _SCOPES = {"scopes", "before", "after", "not_granted", "not_checkable"}
 
 
+def _frozen(act: dict[str, Any]) -> str:
+    """Return the act of a request in words."""
+    if "keys" in act:
+        return f"delete {len(act['keys'])} keys"
+    scopes = ", ".join(map(label, act["scopes"]))
+    return f"generate “{act['name']}” with {scopes}"
+
+
 def _items(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {items}" for items, count in sorted(counts.items()))
 
@@ -183,6 +197,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "because": lambda value: _of({each.value: each.label for each in Because}, value).lower(),
     "overlap": lambda value: formatting.duration(timedelta(seconds=value)),
     "decision": lambda value: _of(dict(LeaverPlan.Decision.choices), value).lower(),
+    "frozen": _frozen,
     "grown": _items,
     "reach": _items,
     "proof": lambda value: _of(_PROOFS, value),

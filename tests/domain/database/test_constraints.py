@@ -42,6 +42,7 @@ from keys.rules.lifecycle import State
 from tests.cast import Cast, a_key, an_endless_plan, an_event
 from tests.domain.database import wrong_policies
 from tests.domain.database.said_by_sqlite import SAID_ANOTHER_WAY_BY_SQLITE
+from tests.domain.database.wrong_requests import WRONG_REQUESTS
 from tests.domain.rotation.steps import a_rotation
 from tests.support.cases import in_one_test
 from tests.support.sealed_log import without_triggers
@@ -270,6 +271,7 @@ WRONG: dict[str, list[Wrong]] = {
         selected({"outcome": "working"}),
         selected({"working_until": timezone.now()}),
     ],
+    **WRONG_REQUESTS,
     "leaver_plan_is_complete": [an_endless_plan],
     "finding_once_for_each_rule": [lambda cast: finding(cast, "team", "team")],
     "finding_rule_is_known": [lambda cast: finding(cast, "colour")],

@@ -69,7 +69,7 @@ from keys.validation.existing_key import Registration
 from keys.validation.ownership import Ownership
 from tests import cast as people
 from tests.cast import a_key, actor, with_a_life
-from tests.domain.keys import factor_acts, notification_acts, policy_acts, rotation_acts
+from tests.domain.keys import factor_acts, notification_acts, policy_acts, request_acts, rotation_acts
 from tests.support.scene import Scene
 
 CORRECTION = Correction("Right", people.email_of("owner"), datetime(2099, 1, 1, tzinfo=UTC), "A typo.")
@@ -335,6 +335,7 @@ DONE: dict[str, tuple[Staged, list[str]]] = {
         on(withdraw_import, imported, reason="The wrong file."),
         ["key:withdraw", "key:withdraw"],
     ),
+    **request_acts.DONE,
     **rotation_acts.DONE,
     "safeguards/keep": (on(keep_key, held_back), ["key:keep"]),
     "safeguards/quarantine: start": (
@@ -370,10 +371,8 @@ NO_ACT_OF_ITS_OWN = {
         "steps of a visit to the sign-in provider: test_sso.py",
     ),
     "people/choose_time_zone": "changes nothing but the person's own pages: test_account.py",
-    **dict.fromkeys(
-        ("people/forget_factors", "people/copies"), "parts of other acts: test_factors.py, test_refresh.py"
-    ),
-    "people/password_link": "makes a link and changes nothing: test_accounts_passwords.py",
+    **dict.fromkeys(("people/forget_factors", "people/copies"), "parts of other acts: test_refresh.py"),
+    "people/password_link": "makes a link: test_accounts_passwords.py",
     "people/throttle": "counts attempts that the views record: test_throttle.py",
     "circuit_breaker": "records that a run was stopped: test_sweep.py, test_refresh_all.py",
     "transition": "changes a key's state for every other act: test_transition.py",
@@ -394,7 +393,7 @@ NO_ACT_OF_ITS_OWN = {
     "notifications/forget_old": "deletes what has been kept for long enough: notifications/test_acts.py",
     "policy/find": "compares keys with the policy, and changes no key: test_findings.py",
     **dict.fromkeys(("notifications/notify", "notifications/settle"), "parts of other acts: test_outbox.py"),
-    "keys/record_request": "the first step of issue and of await_key",
+    **dict.fromkeys(("keys/record_request", "requests/use"), "the first step of issue and of await_paste"),
     "people/accountable": "finds the people whom other acts record: test_ownership.py",
     **dict.fromkeys(("keys/revoke", "keys/match_cerby_id", "keys/prove"), "steps of other acts of keys"),
 }

@@ -29,7 +29,7 @@ from tests.support.killing import KILLED, Countdown, _in_a_process
 from tests.support.own_database import Address
 from tests.support.script import answer_of
 
-STEP, STATEMENTS = 4, 60
+STEP, STATEMENTS = 4, 68
 """A worker is killed after every fourth of its statements, and in the last round not at all."""
 
 

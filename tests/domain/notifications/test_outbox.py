@@ -96,7 +96,7 @@ def test_a_decision_takes_the_task_out_of_every_inbox(cast):
     assert sorted(waiting.values_list("notification__key", "notification__kind")) == sorted(
         [(one.pk, "key.deleted"), (other.pk, "key.expires"), (other.pk, "key.expires")]
     )
-    with pytest.raises(ValueError, match="which key or person"):
+    with pytest.raises(ValueError, match="which key, person or request"):
         settle(TASK)
 
 

@@ -1,0 +1,54 @@
+"""Return how many approvals an act needs, and what the policy says about a requested key."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from keys.models import ApiKey
+from keys.models.policy import policy_in_force
+from keys.rules.bulk import TYPED_ABOVE
+from keys.rules.permissions import Action, Actor, Role
+from keys.rules.policy.approvals import approvals_needed
+from keys.rules.policy.facts import Facts
+from keys.rules.policy.violations import Violation, violations
+from keys.validation.new_key import KeyRequest
+
+
+def approvals_for(actor: Actor, request: KeyRequest) -> int:
+    """Return how many people must approve before ``actor`` may generate the key.
+
+    People who may not generate keys by themselves, such as Users, need one.
+    """
+    least = 0 if actor.may(Action.GENERATE_KEY) else 1
+    return max(least, approvals_needed(policy_in_force(), requested_facts(actor.role, request)))
+
+
+def approvals_to_delete(count: int) -> int:
+    """Return how many people must approve the deletion of ``count`` keys at once."""
+    return int(count > TYPED_ABOVE)
+
+
+def would_violate(role: Role, request: KeyRequest) -> list[Violation]:
+    """Return the rules of the policy that the requested key would not meet."""
+    return violations(policy_in_force(), requested_facts(role, request), timezone.now())
+
+
+def requested_facts(role: Role, request: KeyRequest) -> Facts:
+    """Return the facts of a key that its requester, who has ``role``, would own."""
+    named = request.ownership
+    return Facts(
+        scopes=request.scopes,
+        owner_role=role,
+        is_agent=named.kind == ApiKey.Kind.AGENT,
+        purpose=request.purpose,
+        team=named.team,
+        system=named.system,
+        is_orphan=False,
+        has_backup=bool(named.backup),
+        review_on=named.review_on,
+        created_at=timezone.now(),
+        expires_at=request.expires_at,
+        used_at=None,
+        stored_in=None,
+        name=request.name,
+    )

@@ -1,0 +1,109 @@
+"""Return the list of requests, newest first: those that wait for the actor, the actor's own, or all."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.db.models import F, QuerySet
+from django.http import QueryDict
+from django.utils import timezone
+
+from keys.models import AccessRequest
+from keys.rules.permissions import Action, Actor
+from keys.rules.requests import DECIDE_WITHIN, RequestState
+from keys.selectors.inventory.keyset import Order, Page, page
+
+WAITING, MINE, REVIEW, ALL = "waiting", "mine", "review", "all"
+NEWEST_FIRST = Order((F("made_at"), F("id")), descending=True)
+
+
+class RequestsForm(forms.Form):
+    show = forms.ChoiceField(
+        label="Show",
+        required=False,
+        choices=[
+            (WAITING, "Waiting for a decision"),
+            (MINE, "My requests"),
+            (REVIEW, "Without approval, to be reviewed"),
+            (ALL, "All"),
+        ],
+    )
+
+
+@dataclass(frozen=True)
+class RequestRow:
+    request: AccessRequest
+    state: RequestState
+    summary: str
+    may_decide: bool
+
+
+@dataclass(frozen=True)
+class Requests:
+    form: RequestsForm
+    show: str
+    page: Page[Any]
+    rows: list[RequestRow]
+
+
+def requests_of(actor: Actor, params: QueryDict) -> Requests:
+    """Return one page. People who do not see all keys see only their own requests."""
+    sees_all = actor.may(Action.SEE_INVENTORY)
+    show = params.get("show") or (WAITING if sees_all else MINE)
+    form = RequestsForm({"show": show})
+    if not form.is_valid() or not sees_all:
+        show = WAITING if sees_all else MINE
+    found = page(
+        _wanted(actor, show).values_list("id"),
+        NEWEST_FIRST,
+        AccessRequest.objects.all(),
+        after=_id(params.get("after")),
+        before=_id(params.get("before")),
+    )
+    ids = [row[0] for row in found.rows]
+    rows = AccessRequest.objects.select_related("requester").in_bulk(ids)
+    return Requests(RequestsForm({"show": show}), show, found, [_row(rows[pk], actor) for pk in ids])
+
+
+def _wanted(actor: Actor, show: str) -> QuerySet[AccessRequest]:
+    requests, now = AccessRequest.objects.all(), timezone.now()
+    if show == MINE:
+        return requests.filter(requester_id=actor.user_id)
+    if show == REVIEW:
+        return requests.exclude(ticket="").filter(reviewed_at=None)
+    if show == WAITING:
+        # Older ones have expired. Without the bound, the index would be walked to its end.
+        return requests.filter(state=RequestState.OPEN, made_at__gt=now - DECIDE_WITHIN, decide_by__gt=now)
+    return requests
+
+
+def _row(request: AccessRequest, actor: Actor) -> RequestRow:
+    state = request.state_now()
+    may = state is RequestState.OPEN and request.requester_id != actor.user_id
+    return RequestRow(request, state, summary(request), may and actor.role >= request.least_role)
+
+
+def summary(request: AccessRequest) -> str:
+    act = request.act
+    if "keys" in act:
+        return f"Delete {len(act['keys'])} API keys"
+    return f"Generate “{act['name']}”"
+
+
+def _id(text: str | None) -> UUID | None:
+    try:
+        return uuid.UUID(text) if text else None
+    except ValueError:
+        return None
+
+
+def to_review(now: datetime | None = None) -> int:
+    """Return how many acts without approval nobody has reviewed in time, at most 100."""
+    now = now or timezone.now()
+    waiting = AccessRequest.objects.exclude(ticket="").filter(reviewed_at=None).order_by("made_at")[:100]
+    return sum(request.review_by <= now for request in waiting)
