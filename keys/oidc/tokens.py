@@ -13,7 +13,7 @@ from django.conf import settings
 
 from keys.oidc.provider import Provider
 from keys.rules.errors import ProviderRefused
-from keys.rules.sso import LONGEST_SUBJECT, SKEW, Claims
+from keys.rules.sso import LONG_EMAIL, LONGEST_EMAIL, LONGEST_SUBJECT, SKEW, Claims
 
 OLDEST = 10 * 60
 NO_AUTH_TIME = (
@@ -89,4 +89,6 @@ def _words(error: Exception) -> str:
 def _email(facts: Mapping[str, Any]) -> tuple[str, bool]:
     """Return the email in lower case, and whether the provider says that it belongs to the person."""
     email = facts.get("email")
+    if isinstance(email, str) and len(email) > LONGEST_EMAIL:
+        raise ProviderRefused(LONG_EMAIL)
     return (email.strip().lower() if isinstance(email, str) else ""), facts.get("email_verified") is True

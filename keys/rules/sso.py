@@ -13,6 +13,11 @@ LONGEST_SUBJECT = 255
 """Characters (OpenID Connect Core 1.0, section 2; SAML 2.0 Core, section 8.3.7, has 256)."""
 
 
+LONGEST_EMAIL = 254
+"""Characters (RFC 5321, section 4.5.3.1.3, with the errata)."""
+LONG_EMAIL = f"The email in the sign-in provider's answer is longer than {LONGEST_EMAIL} characters."
+
+
 @dataclass(frozen=True)
 class Claims:
     """Who signed in: ``subject`` at ``issuer``. ``auth_time``: when they last proved it, if known."""

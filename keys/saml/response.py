@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 
 from keys.rules.errors import ProviderRefused
-from keys.rules.sso import LONGEST_SUBJECT, Claims
+from keys.rules.sso import LONG_EMAIL, LONGEST_EMAIL, LONGEST_SUBJECT, Claims
 from keys.saml.library import Response, Settings
 from keys.saml.metadata import Provider, moment, saml_provider
 from keys.saml.request import (
@@ -28,12 +28,23 @@ from keys.saml.request import (
     request_id,
 )
 from keys.saml.shape import check_shape
-from keys.saml.xml import Unreadable, bare, find, parse, refuse_invisible, whole_texts
+from keys.saml.xml import (
+    INVISIBLE,
+    Unreadable,
+    bare,
+    find,
+    is_invisible_inside,
+    parse,
+    refuse_invisible,
+    whole_texts,
+)
 
 LARGEST = 256 * 1024
 """Bytes of a response. Usual ones have 5 to 20 thousand."""
 SKEW = timedelta(seconds=60)
 """By how much the clocks may differ for the period of an assertion. Many begin it at this very second."""
+LONGEST_CONTEXT = 255
+"""Characters of the kind of sign-in, which is a URI. The usual ones have up to 70."""
 BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
 EMAIL_ATTRIBUTES = (
     "email",
@@ -80,6 +91,8 @@ def _read(document: bytes, known: Provider, asked: str) -> Claims:
         raise _invalid(_code(error)) from error
     root = response.decrypted_document if response.encrypted else response.document
     if response.encrypted:
+        if is_invisible_inside(root):
+            raise ProviderRefused(f"The sign-in provider's answer cannot be read. {INVISIBLE}")
         check_shape(root, decrypted=True)
     (assertion,) = find(root, "/samlp:Response/saml:Assertion")
     _check_addressee(root, assertion, asked)
@@ -211,7 +224,7 @@ def _claims(assertion: Any) -> Claims:
         email=_email(assertion, subject),
         email_verified=settings.PORTAL_SAML_EMAILS_VERIFIED,
         auth_time=int(_moment(statement.get("AuthnInstant", "")).timestamp()),
-        acr=contexts[0] if len(contexts) == 1 else "",
+        acr=contexts[0] if len(contexts) == 1 and len(contexts[0]) <= LONGEST_CONTEXT else "",
     )
 
 
@@ -247,5 +260,7 @@ def _email(assertion: Any, subject: str) -> str:
         for text in whole_texts(attribute, "saml:AttributeValue")
     }
     if not emails and name_id_format().endswith(":emailAddress"):
-        return subject.lower()
+        emails = {subject.lower()}
+    if any(len(email) > LONGEST_EMAIL for email in emails):
+        raise ProviderRefused(LONG_EMAIL)
     return emails.pop() if len(emails) == 1 else ""

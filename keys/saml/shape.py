@@ -53,6 +53,8 @@ def _check_assertions(root: Any) -> None:
         raise ProviderRefused("The sign-in provider's answer has not exactly one assertion.")
     if len(find(root, "//samlp:Response")) != 1:
         raise ProviderRefused("The sign-in provider's answer contains another one.")
+    if len(find(root, "//saml:Subject")) > 1 or find(root, "//saml:Subject[count(saml:NameID) > 1]"):
+        raise ProviderRefused("The sign-in provider's answer names more than one person.")
 
 
 def _check_ids(root: Any) -> None:

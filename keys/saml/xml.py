@@ -20,6 +20,9 @@ _DECLARATION = re.compile(
 )
 
 
+INVISIBLE = "It has a comment, a CDATA section or a processing instruction."
+
+
 class Unreadable(PortalError):
     title = "The sign-in provider's XML cannot be read"
 
@@ -44,7 +47,12 @@ def bare(document: bytes, *, largest: int) -> bytes:
 def refuse_invisible(document: bytes) -> None:
     """Refuse comments, CDATA sections and instructions: a signature does not cover them as they look."""
     if b"<!" in document or b"<?" in document:
-        raise Unreadable("It has a comment, a CDATA section or a processing instruction.")
+        raise Unreadable(INVISIBLE)
+
+
+def is_invisible_inside(node: Any) -> bool:
+    """Return the same for XML that was decrypted. CDATA sections are read as the signature covers them."""
+    return bool(find(node, "//comment() | //processing-instruction()"))
 
 
 def parse(document: bytes) -> Any:

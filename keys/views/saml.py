@@ -18,7 +18,7 @@ from keys import saml
 from keys.actions.sso.take import is_awaited
 from keys.crypto.kept_text import lock, unlock
 from keys.rules.errors import ProviderDown, ProviderError, ProviderRefused
-from keys.rules.sso import Claims, uses_saml
+from keys.rules.sso import Claims, issuer, uses_saml
 from keys.views.sso import STALE, come_back
 from keys.views.sso_refused import refused
 
@@ -48,14 +48,16 @@ def acs(request: HttpRequest) -> HttpResponseBase:
         return refused(request, ProviderRefused(UNASKED), posted_elsewhere=True)
     result: dict[str, Any] = {"state": state}
     try:
-        result["claims"] = asdict(saml.read_response(request.POST.get("SAMLResponse", ""), state))
+        claims = asdict(saml.read_response(request.POST.get("SAMLResponse", ""), state))
+        del claims["issuer"]  # the cookie has no room for it beside a long name
+        result["claims"] = claims
     except ProviderError as error:
         result |= {"error": error.sentence, "is_down": isinstance(error, ProviderDown)}
     response = HttpResponseRedirect(reverse("account_saml_finish"))
     response["Cache-Control"] = "no-store, private"
     response.set_cookie(
         _cookie(),
-        lock(json.dumps(result), SALT),
+        lock(json.dumps(result, ensure_ascii=False), SALT),
         max_age=LASTS,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
@@ -77,7 +79,7 @@ def finish(request: HttpRequest) -> HttpResponseBase:
 
     def redeem() -> Claims:
         if "claims" in result:
-            return Claims(**result["claims"])
+            return Claims(issuer=issuer(), **result["claims"])
         raise (ProviderDown if result["is_down"] else ProviderRefused)(result["error"])
 
     response = come_back(request, result["state"], redeem)

@@ -229,6 +229,56 @@ def test_with_a_key_requests_are_signed_and_answers_may_be_encrypted(provider, c
     assert who_is_in(browser) == ""
 
 
+def test_a_comment_in_an_encrypted_assertion_splits_no_value(linked, settings):
+    """The signature does not cover comments, and anybody can encrypt a signed assertion for the portal."""
+    own = key_pair("portal")
+    settings.PORTAL_SAML_KEY, settings.PORTAL_SAML_CERTIFICATE = own.key, own.certificate
+    for where in ("subject", "email"):
+        for comment in ("", "<!-- -->"):
+            browser = a_browser()
+            sent = start(browser)
+            victims = Answer(sent.id)
+            value = getattr(victims, where)
+            answer = victims.but(**({"subject": "new"} | {where: f"{value}.evil.example"}))
+            signed = answer.signed_assertion().replace(f">{value}.evil", f">{value}{comment}.evil")
+            closed = encrypted(signed, own.certificate)
+            said = text(finish(browser, post(answer.response(closed), sent.relay_state)))
+            assert ("has a comment" in said) == bool(comment), (where, comment, said)
+            assert who_is_in(browser) == ""
+
+
+ATTRIBUTE = '</saml:AttributeValue></saml:Attribute><saml:Attribute Name="{}"><saml:AttributeValue>{}'
+TWICE = "admin@contenzilla.example" + ATTRIBUTE
+
+
+@pytest.mark.parametrize(
+    ("email", "who", "said"),
+    [
+        (TWICE.format("email", "admin@contenzilla.example"), "admin", ""),
+        (TWICE.format("mail", "Admin@Contenzilla.example"), "admin", ""),
+        (TWICE.format("email", "owner@contenzilla.example"), "", "did not say which email"),
+        (TWICE.format("mail", "owner@contenzilla.example"), "", "did not say which email"),
+        (TWICE.format("other", "owner@contenzilla.example"), "admin", ""),
+    ],
+)
+def test_a_duplicated_attribute_names_one_person_or_nobody(provider, cast, email, who, said):
+    browser = a_browser()
+    page = come_back(browser, start(browser), email=email)
+    assert who_is_in(browser) == (email_of(who) if who else "")
+    assert said in page.content.decode()
+
+
+def test_the_longest_name_fits_into_the_cookie(provider, cast):
+    browser = a_browser()
+    sent = start(browser)
+    long: dict[str, Any] = {"subject": "\U0001d54f" * 255, "context": "urn:x:" + "y" * 9000}
+    posted = post(Answer(sent.id, **long).response(), sent.relay_state)
+    [cookie] = posted.cookies.values()
+    assert len(cookie.OutputString()) < 4096
+    finish(browser, posted)
+    assert who_is_in(browser) == email_of("admin")
+
+
 def test_the_metadata_tells_the_provider_our_addresses(provider, client, db):
     page = client.get("/accounts/saml/metadata/")
     assert page["Content-Type"] == "application/samlmetadata+xml"

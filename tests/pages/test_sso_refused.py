@@ -65,6 +65,17 @@ def test_a_refusal_names_the_account_and_lets_people_choose_another_one(sso, bro
     assert "What you entered is kept" in text(resumed)
 
 
+def test_an_email_that_is_nobodys_is_refused_with_the_reason(sso, browser, cast):
+    long = f"{'x' * 10_000}@contenzilla.example"
+    started = browser.post("/accounts/sso/")
+    page = browser.get(sso.answer(started["Location"], **ADMIN | {"email": long}))
+    assert (page.status_code, "longer than 254 characters" in text(page), "xxxx" in text(page)) == (
+        403,
+        True,
+        False,
+    )
+
+
 def test_a_provider_that_offers_a_choice_is_asked_for_it(sso, browser, cast):
     sso.facts["prompt_values_supported"] = ["none", "login", "select_account"]
     assert asked(browser.post("/accounts/sso/", {"other": "1"}))["prompt"] == "select_account"

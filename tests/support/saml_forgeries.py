@@ -129,6 +129,22 @@ def with_comment(answer: Answer) -> str:
     )
 
 
+def with_comment_in_attribute(answer: Answer) -> str:
+    """Split the email by a comment, which the signature does not cover."""
+    long = f"{answer.email}.evil.example"
+    xml = answer.but(subject="new", email=long).response()
+    return xml.replace(f">{long}<", f">{answer.email}<!-- -->.evil.example<")
+
+
+def two_names(answer: Answer) -> str:
+    """Name two people, of whom the second is the victim. The provider has signed it."""
+    return answer.but(subject=f"{ATTACKER}</saml:NameID>{_name_id(answer)}{answer.subject}").response()
+
+
+def _name_id(answer: Answer) -> str:
+    return f'<saml:NameID Format="{answer.subject_format}">'
+
+
 def with_entity(answer: Answer) -> str:
     declared = '<!DOCTYPE r [<!ENTITY e SYSTEM "file:///etc/hostname">]>'
     return declared + answer.response().replace("</saml:Issuer>", "&e;</saml:Issuer>", 1)
@@ -188,6 +204,16 @@ FORGERIES: dict[str, tuple[Forgery, str]] = {
     "assertion of no request": (with_(confirmed_request=""), "subject confirmation"),
     "other issuer": (with_(issuer="https://other.example.com/saml"), "another provider"),
     "comment": (with_comment, "comment"),
+    "comment in an attribute": (with_comment_in_attribute, "comment"),
+    "two names": (two_names, "more than one person"),
+    "long email": (
+        with_(subject="new", email=f"{'x' * 10_000}@contenzilla.example"),
+        "longer than 254 characters",
+    ),
+    "long email of a known person": (
+        with_(email=f"{'x' * 10_000}@contenzilla.example"),
+        "longer than 254 characters",
+    ),
     "external entity": (with_entity, "document type"),
     "many entities": (with_many_entities, "document type"),
     "two assertions": (two_assertions, "one assertion"),
