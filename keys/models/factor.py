@@ -26,6 +26,11 @@ def has_factor(user_id: int) -> bool:
     return bool(Authenticator.objects.filter(user_id=user_id, type__in=[APP, PASSKEY]).exists())
 
 
+def kinds_of_factors(user_id: int) -> dict[int, str]:
+    """Return the kind of each factor of the person, and of their recovery codes, by the number of its row."""
+    return dict(Authenticator.objects.filter(user_id=user_id).values_list("pk", "type"))
+
+
 def has_passkey(user_id: int) -> bool:
     return bool(Authenticator.objects.filter(user_id=user_id, type=PASSKEY).exists())
 

@@ -25,7 +25,6 @@ from keys.actions.people import throttle
 from keys.crypto.factor_box import CannotDecryptError
 from keys.forms.factors import CodeForm
 from keys.models import User
-from keys.models.factor import APP
 from keys.rules.errors import Invalid, NotFound, ShownOnce
 from keys.selectors.factors.page import factors_of
 from keys.views.factor_mails import mail_added, mail_removed
@@ -61,7 +60,7 @@ def add_own_app(request: HttpRequest) -> HttpResponse:
         except Invalid as error:
             form.add_error("code", error.fields["code"])
         else:
-            record_new_factor(request, APP)
+            record_new_factor(request, factors_of(user.pk).app)
             if present:
                 mail_removed(request, user, present)
             mail_added(request, user, "app")

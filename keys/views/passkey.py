@@ -16,11 +16,10 @@ from keys.actions.factors.remove import remove_factor
 from keys.actions.factors.rename_passkey import rename_passkey
 from keys.forms.factors import NameForm, NewPasskeyForm
 from keys.models import User
-from keys.models.factor import PASSKEY
 from keys.rules.errors import NotFound, ShownOnce
 from keys.selectors.factors.page import Passkey, factors_of
 from keys.views.factor_mails import mail_added, mail_removed
-from keys.views.passkeys import creation_answer, is_new_passkey, is_own_passkey
+from keys.views.passkeys import creation_answer, is_new_passkey, own_passkey
 from keys.views.people import actor_of, require_fresh_sign_in
 from keys.views.recovery import added_page
 from keys.views.second_factor import WRONG_PASSKEY, record_new_factor
@@ -36,11 +35,11 @@ def add_own_passkey(request: HttpRequest) -> HttpResponse:
     form = NewPasskeyForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         name, credential = form.cleaned_data["name"], form.cleaned_data["credential"]
-        if is_own_passkey(credential, user):
+        if own_passkey(credential, user):
             raise ShownOnce("This passkey was added already.")
         if is_new_passkey(request, credential, user):
             codes = add_passkey(actor_of(request), name, credential)
-            record_new_factor(request, PASSKEY)
+            record_new_factor(request, own_passkey(credential, user))
             mail_added(request, user, "passkey", name)
             return added_page(request, f"The passkey “{name}” was added.", codes)
         form.add_error(None, WRONG_PASSKEY)

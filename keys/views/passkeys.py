@@ -71,13 +71,14 @@ def is_new_passkey(request: HttpRequest, credential: Any, user: User) -> bool:
         return False
 
 
-def is_own_passkey(credential: Any, user: User) -> bool:
-    """Return whether ``user`` has this passkey, for example because they sent the form twice."""
+def own_passkey(credential: Any, user: User) -> Authenticator | None:
+    """Return the passkey if ``user`` has it, for example because they sent the form twice, or None."""
     try:
         answer = RegistrationResponse.from_dict(credential)
-        return bool(auth.get_authenticator_by_credential_id(user, answer.raw_id))
+        passkey: Authenticator | None = auth.get_authenticator_by_credential_id(user, answer.raw_id)
     except REFUSED:
-        return False
+        return None
+    return passkey
 
 
 def passkey_of(

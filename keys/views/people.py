@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import cast
+from typing import Any, cast
 
 from allauth.account.adapter import get_adapter
 from allauth.account.authentication import get_authentication_records
@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
 from keys.models import User
-from keys.models.factor import APP, CODES, METHODS, PASSKEY, has_factor
+from keys.models.factor import APP, CODES, METHODS, PASSKEY, has_factor, kinds_of_factors
 from keys.models.session import STARTED, hash_of
 from keys.rules import formatting
 from keys.rules.errors import SignInAgain
@@ -68,6 +68,7 @@ def require_fresh_sign_in(request: HttpRequest, next_path: str, *, to_add_factor
     PORTAL_STEP_UP says whether the sign-in provider, the portal, or either of them must have asked. If the
     portal asked a person with a second factor, they must have used it. A recovery code counts only if the
     person wants another factor or new codes (``to_add_factor``), so that they can replace a lost factor.
+    A factor or a link with the provider that was removed since, perhaps in another session, proves nothing.
     """
     records = get_authentication_records(request, request.user)
     if settings.PORTAL_STEP_UP == "portal":
@@ -75,12 +76,21 @@ def require_fresh_sign_in(request: HttpRequest, next_path: str, *, to_add_factor
     elif must_use_provider(request):
         records = [one for one in records if one["method"] == "sso"]
     since = time.time() - settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
-    fresh = [one for one in records if one["at"] >= since]
+    fresh = _still_valid(request, [one for one in records if one["at"] >= since])
     if fresh and has_factor(cast("User", request.user).pk):
         factors = {APP, PASSKEY, CODES} if to_add_factor else {APP, PASSKEY}
         fresh = [one for one in fresh if one["method"] == "sso" or one.get("type") in factors]
     if not fresh and not (to_add_factor and _may_add_first_factor(request)):
         raise SignInAgain(next_path)
+
+
+def _still_valid(request: HttpRequest, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the ``records`` of ways to prove who one is that the person still has."""
+    user_id, methods = cast("int", request.user.pk), {one["method"] for one in records}
+    factors = kinds_of_factors(user_id) if "mfa" in methods else {}
+    link = sso_link_of(user_id) if "sso" in methods else None
+    held = {"mfa": set(factors), "sso": {link.pk} if link else set()}
+    return [one for one in records if one["method"] not in held or one.get("id") in held[one["method"]]]
 
 
 def _may_add_first_factor(request: HttpRequest) -> bool:

@@ -19,6 +19,7 @@ from keys.rules.errors import Conflict
 from keys.selectors.factors.page import factors_of
 from keys.views.factor_mails import mail_codes_made
 from keys.views.people import actor_of, require_fresh_sign_in
+from keys.views.second_factor import keep_codes_valid
 from keys.views.secrecy import secret_page
 
 LONGEST_NUMBER = 18
@@ -40,10 +41,9 @@ def recovery(request: HttpRequest) -> HttpResponse:
         raise Conflict("Recovery codes stand in for a second factor. Add a passkey or an app first.")
     if request.method == "POST":
         replaces = request.POST.get("replaces", "")
-        codes = make_codes(
-            actor_of(request),
-            replaces=int(replaces) if replaces.isdecimal() and len(replaces) <= LONGEST_NUMBER else -1,
-        )
+        former = int(replaces) if replaces.isdecimal() and len(replaces) <= LONGEST_NUMBER else -1
+        codes = make_codes(actor_of(request), replaces=former)
+        keep_codes_valid(request, former)
         mail_codes_made(request, user)
         return _shown(request, "Your new recovery codes", codes)
     return render(request, "keys/recovery.html", {"section": "account", "factors": factors})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any, cast
 
+from allauth.account.authentication import get_authentication_records
 from allauth.account.forms import LoginForm
 from allauth.account.internal.decorators import login_stage_required
 from allauth.account.internal.flows.login import perform_login, record_authentication
@@ -240,9 +241,22 @@ def _proven(request: HttpRequest, user: User, form: Any, event: Event) -> Authen
     return factor
 
 
-def record_new_factor(request: HttpRequest, kind: str) -> None:
-    """Count adding a factor as a fresh sign-in with it: the person has just shown that they have it."""
-    record_authentication(request, request.user, "mfa", type=kind, reauthenticated=True)
+def record_new_factor(request: HttpRequest, factor: Authenticator | None) -> None:
+    """Count adding ``factor`` as a fresh sign-in with it: the person has just shown that they have it.
+
+    It is None if the person has removed it already, in another session.
+    """
+    if factor is not None:
+        _record(request, cast("User", request.user), factor, reauthenticated=True)
+
+
+def keep_codes_valid(request: HttpRequest, former: int) -> None:
+    """Let the use of a recovery code in this session count on after it replaced the codes ``former``."""
+    made = factors_of(cast("int", request.user.pk)).codes
+    for record in get_authentication_records(request, cast("User", request.user)):
+        if made is not None and record.get("type") == CODES and record.get("id") == former:
+            record["id"] = made.pk
+            request.session.modified = True
 
 
 def _record(request: HttpRequest, user: User, factor: Authenticator, **facts: bool) -> None:

@@ -174,7 +174,7 @@ def _finish_step_up(
         return refused(request, error, email=email, next_path=found.next_path, kept=kept)
     keep_session_mark(request)
     request.session.cycle_key()
-    record_authentication(request, user, method="sso", reauthenticated=True)
+    record_authentication(request, user, method="sso", id=found.link_id, reauthenticated=True)
     response = HttpResponseRedirect(found.next_path or resolve_url(settings.LOGIN_REDIRECT_URL))
     return resume_text(request, response, unlock(found.kept, state))
 

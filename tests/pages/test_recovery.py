@@ -29,6 +29,7 @@ from tests.support.post_office import deliver
 
 pytestmark = pytest.mark.usefixtures("at_an_address_for_passkeys")
 
+ADD = "/account/passkeys/add/"
 CHANGE = "/accounts/password/change/"
 NEW_PASSWORD = {
     "oldpassword": PASSWORD,
@@ -111,6 +112,22 @@ def test_a_recovery_code_lets_people_replace_a_lost_app_but_change_no_password_a
     assert browser.post(f"/account/passkeys/{pk}/remove/").status_code == 302, "the new app is a real factor"
     assert browser.post(CHANGE, NEW_PASSWORD)["Location"] == "/account/"
     assert outcomes("factor:remove") == [("done", "app"), ("done", "passkey")]
+
+
+def test_a_recovery_code_lets_nobody_add_a_factor_after_the_codes_were_replaced_in_another_session(cast):
+    insider = signed_in(cast.admin)
+    _, added = add_app(insider)
+    browser = a_browser()
+    after_password(browser)
+    browser.post(STEP, {"code": codes_in(added)[0]})
+    assert browser.get(ADD).status_code == 200
+    replaces = Authenticator.objects.get(type="recovery_codes").pk
+    made = browser.post(CODES, {"replaces": replaces})
+    assert len(codes_in(made)) == 10
+    assert browser.get(ADD).status_code == 200, "they were replaced in this session"
+    replaces = Authenticator.objects.get(type="recovery_codes").pk
+    assert insider.post(CODES, {"replaces": replaces}).status_code == 200
+    assert browser.get(ADD)["Location"].startswith(CONFIRM)
 
 
 def test_a_password_is_changed_without_a_fresh_sign_in_if_there_is_no_factor(cast):

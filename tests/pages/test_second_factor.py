@@ -27,6 +27,7 @@ from tests.support.authenticators import (
     add_app,
     add_passkey,
     code_of,
+    use_passkey,
 )
 from tests.support.post_office import deliver
 
@@ -204,6 +205,30 @@ def test_every_act_that_needs_a_fresh_sign_in_needs_the_factor(cast, sandbox):
         if answer.get("Location", "").startswith(CONFIRM) or "Use your second factor" in text(answer)
     }
     assert answers.keys() - asked == set()
+
+
+@pytest.mark.parametrize("how", ["app removed", "app replaced", "passkey removed"])
+def test_a_factor_that_is_removed_in_another_session_confirms_nothing_any_more(cast, how):
+    """Somebody who uses a session of another person adds their own factor, which the person then removes."""
+    browser, other = signed_in(cast.admin), signed_in(cast.admin)
+    add = add_app if how.startswith("app") else add_passkey
+    own, _ = add_passkey(other)
+    use_passkey(browser, own, CONFIRM)
+    add(browser)
+    row = Authenticator.objects.order_by("pk").exclude(type="recovery_codes").last()
+    stored = browser.session
+    stored["account_authentication_methods"] = stored["account_authentication_methods"][-1:]
+    stored.save()
+    assert browser.get("/people/add/").status_code == 200, "the new factor gave a fresh sign-in"
+    if how == "app replaced":
+        add_app(other)
+    else:
+        url = "/account/authenticator/" if how == "app removed" else f"/account/passkeys/{row.pk}/"
+        assert other.post(f"{url}remove/").status_code == 302
+    assert not Authenticator.objects.filter(pk=row.pk).exists()
+    assert browser.get("/people/add/")["Location"].startswith(CONFIRM)
+    assert browser.get("/account/passkeys/add/")["Location"].startswith(CONFIRM)
+    assert other.get("/people/add/").status_code == 200
 
 
 def test_a_deleted_factor_does_not_open_the_door(cast):

@@ -293,3 +293,14 @@ def test_parameters_in_the_address_are_ignored(sso, browser):
     started = browser.post(f"{STARTS}?auth_params=prompt%3Dnone&prompt=none&max_age=9999&acr_values=0")
     asked = dict(parse_qsl(urlsplit(started["Location"]).query))
     assert (asked["prompt"], asked["max_age"], asked.get("acr_values")) == ("login", "0", None)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_unlinking_in_another_session_ends_the_fresh_sign_in_at_once(sso, browser, cast, again):
+    browser.get(sso.answer(start(browser), sub=OWN))
+    assert is_fresh(browser)
+    assert signed_in(cast.admin).post("/account/unlink/").status_code == 302
+    assert not SsoLink.objects.filter(user=cast.admin).exists()
+    if again:
+        link_person(cast.admin, Claims(sso.issuer, "new", "", False, None, ""), ip="", browser="")
+    assert not is_fresh(browser)

@@ -249,7 +249,10 @@ def test_an_erasure_that_breaks_off_again_and_again_still_finds_every_address(
 
     for _ in range(4):
         log.append(Event.SIGNED_OUT, actor=people.actor(somebody_who_left))
-    by_admin = {"actor": people.actor(cast.admin), "key": ApiKey.objects.get(owner=somebody_who_left)}
+    by_admin: dict[str, Any] = {
+        "actor": people.actor(cast.admin),
+        "key": ApiKey.objects.get(owner=somebody_who_left),
+    }
     log.append(Event.KEY_REGISTERED, **by_admin, owner="maiden@contenzilla.example")
     monkeypatch.setattr(erase, "IN_ONE_EVENT", 2)
     monkeypatch.setattr("time.sleep", die)
