@@ -293,6 +293,8 @@ def test_the_list_shows_what_waits_and_each_request_leads_to_its_page(browser_of
     admin = browser_of("admin")
     page = admin.get("/requests/")
     assert address in links(page).values()
+    assert "In the last 90 days: 1 request; 0 % escalated, 0 % without approval." in text(page)
+    assert "Requests that wait" in text(admin.get("/"))
     assert "You can decide" in text(page)
     for show in ("mine", "review", "all", "nonsense"):
         assert admin.get(f"/requests/?show={show}").status_code == 200

@@ -24,6 +24,7 @@ from keys.selectors.inventory.filters import (
     offered_needs,
 )
 from keys.selectors.inventory.keyset import order_by
+from keys.selectors.requests.table import REVIEW, WAITING, shown
 
 LATELY = timedelta(days=7)
 FOUND_BY_SWEEPS = {"missing", "not-adopted", Event.SWEEP_STOPPED, Event.KEY_CHANGED}
@@ -112,6 +113,8 @@ def _lines(now: datetime) -> list[Line | None]:
             now,
         ),
         _proposed_policy(),
+        _requests("Requests that wait", WAITING, "Another person must decide about each.", now),
+        _requests("Done without approval", REVIEW, "Another person must review each.", now),
         _policy_of_one_person(),
         _needing("warning", "unconfirmed", "Nobody has confirmed yet that these keys are stored.", now),
         _needing(
@@ -161,6 +164,11 @@ def _rotations(tone: str, state: RotationState, advice: str) -> Line:
     url = reverse("keys:rotations", query={"state": state.value})
     label = "Rotations overdue" if state is RotationState.OVERDUE else "Rotations with a quiet old key"
     return Line(f"rotation-{state}", count, label, advice, url, tone)
+
+
+def _requests(label: str, show: str, advice: str, now: datetime) -> Line:
+    count = bounded_count(shown(show, now))
+    return Line("requests", count, label, advice, reverse("keys:requests", query={"show": show}), "warning")
 
 
 def _proposed_policy() -> Line | None:

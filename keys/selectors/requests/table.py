@@ -17,6 +17,7 @@ from keys.models import AccessRequest
 from keys.rules.permissions import Action, Actor
 from keys.rules.requests import DECIDE_WITHIN, RequestState
 from keys.selectors.inventory.keyset import Order, Page, page
+from keys.selectors.requests.figures import RequestFigures, request_figures
 
 WAITING, MINE, REVIEW, ALL = "waiting", "mine", "review", "all"
 NEWEST_FIRST = Order((F("made_at"), F("id")), descending=True)
@@ -49,6 +50,7 @@ class Requests:
     show: str
     page: Page[Any]
     rows: list[RequestRow]
+    figures: RequestFigures | None
 
 
 def requests_of(actor: Actor, params: QueryDict) -> Requests:
@@ -58,8 +60,11 @@ def requests_of(actor: Actor, params: QueryDict) -> Requests:
     form = RequestsForm({"show": show})
     if not form.is_valid() or not sees_all:
         show = WAITING if sees_all else MINE
+    now = timezone.now()
+    mine = AccessRequest.objects.filter(requester_id=actor.user_id)
+    wanted = mine if show == MINE else shown(show, now)
     found = page(
-        _wanted(actor, show).values_list("id"),
+        wanted.values_list("id"),
         NEWEST_FIRST,
         AccessRequest.objects.all(),
         after=_id(params.get("after")),
@@ -67,19 +72,20 @@ def requests_of(actor: Actor, params: QueryDict) -> Requests:
     )
     ids = [row[0] for row in found.rows]
     rows = AccessRequest.objects.select_related("requester").in_bulk(ids)
-    return Requests(RequestsForm({"show": show}), show, found, [_row(rows[pk], actor) for pk in ids])
+    listed = [_row(rows[pk], actor) for pk in ids]
+    figures = request_figures(now) if sees_all else None
+    return Requests(RequestsForm({"show": show}), show, found, listed, figures)
 
 
-def _wanted(actor: Actor, show: str) -> QuerySet[AccessRequest]:
-    requests, now = AccessRequest.objects.all(), timezone.now()
-    if show == MINE:
-        return requests.filter(requester_id=actor.user_id)
+def shown(show: str, now: datetime) -> QuerySet[AccessRequest]:
+    """Return the requests of everybody in one part of the list."""
     if show == REVIEW:
-        return requests.exclude(ticket="").filter(reviewed_at=None)
+        return AccessRequest.objects.exclude(ticket="").filter(reviewed_at=None)
     if show == WAITING:
         # Older ones have expired. Without the bound, the index would be walked to its end.
-        return requests.filter(state=RequestState.OPEN, made_at__gt=now - DECIDE_WITHIN, decide_by__gt=now)
-    return requests
+        recent = AccessRequest.objects.filter(state=RequestState.OPEN, made_at__gt=now - DECIDE_WITHIN)
+        return recent.filter(decide_by__gt=now)
+    return AccessRequest.objects.all()
 
 
 def _row(request: AccessRequest, actor: Actor) -> RequestRow:
@@ -100,10 +106,3 @@ def _id(text: str | None) -> UUID | None:
         return uuid.UUID(text) if text else None
     except ValueError:
         return None
-
-
-def to_review(now: datetime | None = None) -> int:
-    """Return how many acts without approval nobody has reviewed in time, at most 100."""
-    now = now or timezone.now()
-    waiting = AccessRequest.objects.exclude(ticket="").filter(reviewed_at=None).order_by("made_at")[:100]
-    return sum(request.review_by <= now for request in waiting)
