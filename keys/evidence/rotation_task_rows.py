@@ -14,7 +14,7 @@ from keys.rules.batches import batches
 from keys.rules.events import Event
 from keys.rules.lifecycle import Phase
 
-_OF_TASKS = (Event.ROTATION_ASKED, Event.ROTATION_STARTED)
+_OF_TASKS = (Event.ROTATION_ASKED, Event.ROTATION_TASK_WITHDRAWN, Event.ROTATION_STARTED)
 _AFTER_AN_END = (Event.KEY_KEPT, Event.KEY_REPAIRED)
 """A key that comes back has lost its task."""
 PAGE = 500

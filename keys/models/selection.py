@@ -31,6 +31,7 @@ class Selection(models.Model):
         EDIT = "edit", "Edit"
         REMIND = "remind", "Remind"
         ROTATE = "rotate", "Start rotations"
+        UNASK = "unask", "Withdraw rotation tasks"
         STOP = "stop", "Stop in an emergency"
         DRILL = "drill", "Drill"
 

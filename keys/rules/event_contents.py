@@ -76,6 +76,7 @@ DETAILS: dict[Event, frozenset[str]] = {
         ),
         VERDICT,
     ),
+    Event.ROTATION_TASK_WITHDRAWN: frozenset(),
     Event.KEY_OWNER_LEFT: frozenset({"person", "email", "assigned"}),
     Event.KEY_PLANNED: frozenset({"person", "email", "decision", "to", "until"}),
     Event.BULK_STARTED: frozenset({"act", "count", "list_digest", "request", "digest"}),

@@ -63,6 +63,7 @@ class Event(enum.StrEnum):
     REQUEST_OUT_OF_DATE = "request:go-stale"
     REQUEST_USED = "request:use"
     REQUEST_REVIEWED = "request:review"
+    ROTATION_TASK_WITHDRAWN = "key:withdraw-rotation"
     KEY_OWNER_LEFT = "key:owner-leave"
     KEY_PLANNED = "key:plan"
     BULK_STARTED = "bulk:start"
@@ -192,6 +193,7 @@ _LABELS = {
     Event.REQUEST_OUT_OF_DATE: "Request out of date",
     Event.REQUEST_USED: "Approval used",
     Event.REQUEST_REVIEWED: "Act without approval reviewed",
+    Event.ROTATION_TASK_WITHDRAWN: "Rotation no longer asked for",
     Event.KEY_OWNER_LEFT: "Task to decide about a leaver's API key",
     Event.KEY_PLANNED: "Leaver's API key decided",
     Event.BULK_STARTED: "Bulk action started",

@@ -87,6 +87,20 @@ def test_the_whole_way_from_the_inventory_to_the_rotation(cast, keys, settings, 
     assert RotationTask.objects.count() == 3
 
 
+def test_the_tasks_of_selected_keys_are_withdrawn(cast, keys):
+    admin = signed_in(cast.admin)
+    sent = {"key": [str(key.pk) for key in keys], "act": "rotate"}
+    for act, entries in (("rotate", period()), ("unask", {})):
+        address = admin.post("/keys/bulk/select/", sent)["Location"].partition("?")[0]
+        assert "Withdraw rotation tasks" in links(admin.get(f"{address}?act=rotate"))
+        assert admin.get(f"{address}?act={act}").status_code == 200
+        admin.post(f"{address}start/", {"act": act, **entries})
+        assert RotationTask.objects.count() == (0 if act == "rotate" else 4)
+        work()
+    assert not RotationTask.objects.exists()
+    assert "4 API keys no longer asked to be rotated" in text(admin.get("/activity/"))
+
+
 def test_only_admins_start_rotations(cast, keys):
     user = signed_in(cast.user)
     a_key = ApiKey.objects.filter(pk=keys[0].pk)

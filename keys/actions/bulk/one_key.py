@@ -14,7 +14,8 @@ from keys.actions.keys.edit import Edit, edit_key
 from keys.actions.notifications.notify import mailed
 from keys.actions.people.confirm_role import authorize_now
 from keys.actions.rotation_tasks.ask import ask_for_rotation
-from keys.models import ApiKey, SelectedKey, Selection
+from keys.actions.rotation_tasks.withdraw import withdraw_rotation_task
+from keys.models import ApiKey, RotationTask, SelectedKey, Selection
 from keys.models.selection import EMERGENCY
 from keys.rules.bulk import changes
 from keys.rules.errors import Conflict, Invalid, PortalError
@@ -153,12 +154,19 @@ def _rotate(actor: Actor, item: SelectedKey, _has_begun: bool) -> Result:
     return Result(Outcome.DONE, f"{whom} is asked to rotate it by {spoken_day(task.due_on)}.")
 
 
+def _unask(actor: Actor, item: SelectedKey, has_begun: bool) -> Result:
+    if not (has_begun and not RotationTask.objects.filter(key=item.key).exists()):
+        withdraw_rotation_task(actor, item.key.pk)
+    return Result(Outcome.DONE)
+
+
 _ACTS = {
     Act.DELETE: _delete,
     Act.ADOPT: _adopt,
     Act.EDIT: _edit,
     Act.REMIND: _remind,
     Act.ROTATE: _rotate,
+    Act.UNASK: _unask,
     Act.STOP: _delete,
     Act.DRILL: _drill,
 }

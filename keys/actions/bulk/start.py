@@ -30,7 +30,7 @@ from keys.validation.text import check_reason
 Act = Selection.Act
 _NEEDED = {
     Act.ADOPT: Action.ADOPT_KEY,
-    Act.ROTATE: Action.ASK_TO_ROTATE,
+    **dict.fromkeys((Act.ROTATE, Act.UNASK), Action.ASK_TO_ROTATE),
     **dict.fromkeys(EMERGENCY, Action.STOP_KEYS),
 }
 """The permission for the act as a whole. Each key is checked as well."""

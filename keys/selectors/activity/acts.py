@@ -46,6 +46,7 @@ _DONE_TO_KEYS = {
     Event.KEY_REGISTERED: "registered",
     Event.KEY_EDITED: "edited",
     Event.ROTATION_ASKED: "asked to be rotated",
+    Event.ROTATION_TASK_WITHDRAWN: "no longer asked to be rotated",
     Event.KEY_REMINDED: "named in a reminder to its owner",
     Event.KEY_CONFIRMED: "confirmed",
     Event.KEY_DELETION_STARTED: "to be deleted in Cerby's web app",

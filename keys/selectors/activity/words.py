@@ -147,6 +147,7 @@ ACTS = {
     Selection.Act.EDIT: "edit keys",
     Selection.Act.REMIND: "remind owners",
     Selection.Act.ROTATE: "start rotations",
+    Selection.Act.UNASK: "withdraw rotation tasks",
     Selection.Act.STOP: "stop keys in an emergency",
     Selection.Act.DRILL: "drill an emergency",
 }

@@ -177,7 +177,8 @@ def offered(actor: Actor) -> list[Selection.Act]:
     """Return the actions for which the actor may have keys. Each key is checked again."""
     if actor.may(Action.SEE_INVENTORY):
         always = {Act.DELETE, Act.EDIT, Act.REMIND}
-        if_allowed = {Act.ADOPT: Action.ADOPT_KEY, Act.ROTATE: Action.ASK_TO_ROTATE}
+        if_allowed = {Act.ADOPT: Action.ADOPT_KEY}
+        if_allowed |= dict.fromkeys((Act.ROTATE, Act.UNASK), Action.ASK_TO_ROTATE)
         may = always | {act for act, action in if_allowed.items() if actor.may(action)}
         return [act for act in Act if act in may]
     return [Act.DELETE, Act.EDIT]

@@ -17,6 +17,7 @@ from keys.actions.rotation.retire import retire_old_key
 from keys.actions.rotation.start import start_rotation
 from keys.actions.rotation_tasks.ask import ask_for_rotation
 from keys.actions.rotation_tasks.assign import keep_rotation_tasks
+from keys.actions.rotation_tasks.withdraw import withdraw_rotation_task
 from keys.models import ApiKey, Rotation, RotationTask, User
 from keys.rules.errors import Conflict
 from keys.rules.rotation import Because, Rotating
@@ -65,6 +66,13 @@ def asking(scene: Scene) -> Act:
     return lambda: ask_for_rotation(scene.me, key, timezone.localdate() + timedelta(days=3))
 
 
+def withdrawing(scene: Scene) -> Act:
+    key = scene.key()
+    columns = {"due_on": timezone.localdate(), "asked_by": scene.cast.admin, "asked_at": timezone.now()}
+    RotationTask.objects.create(key_id=key, **columns)
+    return lambda: withdraw_rotation_task(scene.me, key)
+
+
 def moving(scene: Scene) -> Act:
     """Create a task of a person who cannot sign in, as if it had been asked for."""
     columns = {"due_on": timezone.localdate(), "asked_by": scene.cast.admin, "asked_at": timezone.now()}
@@ -85,6 +93,7 @@ def gone(scene: Scene) -> User:
 DONE: dict[str, tuple[Callable[[Scene], Act], list[str]]] = {
     "rotation/start": (starting, ["key:request", "rotation:start", "key:call", "key:issue"]),
     "rotation_tasks/ask": (asking, ["key:ask-rotation"]),
+    "rotation_tasks/withdraw": (withdrawing, ["key:withdraw-rotation"]),
     "rotation_tasks/assign": (moving, ["key:ask-rotation"]),
     "lineage/advance": (advancing, ["rotation:miss"]),
     "rotation/retire": (

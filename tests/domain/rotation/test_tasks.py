@@ -159,6 +159,21 @@ def test_stopping_keeps_the_tasks_so_far(cast):
     assert Delivery.objects.filter(channel=None).count() == 1
 
 
+def test_an_admin_withdraws_the_tasks_of_selected_keys(cast):
+    asked, never = a_life(cast.admin, accountable=cast.user), a_life(cast.admin)
+    ask_for_rotation(people.actor(cast.admin), asked.pk, timezone.localdate() + DAY)
+    selection = freeze_ticked(people.actor(cast.admin), [asked.pk, never.pk], QueryDict())
+    start_bulk(people.actor(cast.admin), selection.pk, Selection.Act.UNASK, str)
+    carry_out_bulk(selection.pk, lambda *_: None)
+    assert outcomes(selection) == ["done", "skipped"]
+    assert (waits_for(cast.user), RotationTask.objects.exists()) == ([], False)
+    assert list(changed_rotation_tasks()) == []
+    RotationTask.objects.create(
+        key=asked, due_on=timezone.localdate(), asked_by=cast.admin, asked_at=timezone.now()
+    )
+    assert [str(asked.pk) in one.words for one in changed_rotation_tasks()] == [True]
+
+
 def test_a_key_that_expires_earlier_is_due_on_a_working_day_before(cast):
     key = a_life(cast.admin, expires_at=timezone.now() + 30 * DAY)
     task = ask_for_rotation(people.actor(cast.admin), key.pk, timezone.localdate() + 90 * DAY)
