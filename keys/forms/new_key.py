@@ -126,6 +126,12 @@ class DetailsForm(OwnershipForm):
                     self.add_error(self._expiry_field(data) if field == "expiration" else field, sentence)
         return data
 
+    def shown_field(self, name: str) -> str | None:
+        """Return the field beside which an error stands: that of the chosen expiry, or None for the top."""
+        if name == "expiration":
+            return self._expiry_field(self.cleaned_data)
+        return name if name in self.fields else None
+
     def _expiry_field(self, data: dict[str, Any]) -> str:
         return "expires_date" if data["expiration"] == CUSTOM else "expiration"
 

@@ -4,7 +4,8 @@ PortalError
 ├── NotAllowed          403  the person's role or not owning the key forbids it
 ├── NotFound            404  it doesn't exist, or this person may not know that it does
 ├── Invalid             422  the input is not valid; names the field and the reason
-│   └── Taken               another key has the name; says which one
+│   ├── Taken               another key has the name; says which one
+│   └── OutsidePolicy       an enforced rule of the policy does not allow it
 ├── Conflict            409  another person or process changed it first
 │   ├── NeedsApproval       other people must approve it first; says how many
 │   ├── RequestUsed         the request's id already belongs to a key that was asked for differently
@@ -103,6 +104,12 @@ class Taken(Invalid):
     def __init__(self, sentence: str, *, by: UUID) -> None:
         super().__init__(name=sentence)
         self.by = by
+
+
+class OutsidePolicy(Invalid):
+    """An enforced rule of the policy does not allow it. Each sentence names the rule and what would pass."""
+
+    title = "The policy does not allow this"
 
 
 class Conflict(PortalError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from keys.models import ApiKey
-from keys.rules.errors import Conflict, Invalid
+from keys.rules.errors import Invalid
 from keys.rules.lifecycle import AGENT_LIFE
 from keys.validation.ownership import Ownership
 
@@ -47,14 +47,6 @@ def check_becomes_agent(key: ApiKey, ownership: Ownership, now: datetime) -> Non
     if key.origin == ApiKey.Origin.GENERATED and key.stored_at and not key.stored_in:
         raise Invalid(kind="The key of an agent must be saved in a vault of Cerby, and this key was not.")
     check_agent(ownership, key.expires_at, now)
-
-
-def check_storage(key: ApiKey) -> None:
-    """Raise ``Conflict`` if a person wants to confirm that they stored a new key of an agent elsewhere."""
-    if needs_vault(key) and not key.stored_in:
-        raise Conflict(
-            "The key of an agent must be saved in a vault. Choose Save in Cerby, or delete this key."
-        )
 
 
 def needs_vault(key: ApiKey) -> bool:

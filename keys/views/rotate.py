@@ -25,7 +25,7 @@ from keys.forms.requests import AskForm
 from keys.forms.rotation import RotateForm, usual_values
 from keys.models import ApiKey, Pause, User
 from keys.rules import formatting
-from keys.rules.errors import CerbyError, Conflict, Invalid, NeedsApproval, RequestUsed
+from keys.rules.errors import CerbyError, Conflict, Invalid, NeedsApproval, OutsidePolicy, RequestUsed
 from keys.rules.permissions import Action
 from keys.selectors.key.page import key_for
 from keys.selectors.rotation.find import open_rotation_of
@@ -75,6 +75,8 @@ def _ask(request: HttpRequest, key: ApiKey, form: RotateForm) -> HttpResponse:
     if ask.is_valid():
         try:
             made = request_key(actor_of(request), wanted, lasts=length_of(form), **ask.cleaned_data)
+        except OutsidePolicy as outside:
+            refuse(form, outside)
         except Invalid as invalid:
             refuse(ask, invalid)
         else:

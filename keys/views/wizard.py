@@ -21,7 +21,14 @@ from keys.forms.new_key import DetailsForm, ScopesForm, length_of, request_of
 from keys.forms.requests import AskForm
 from keys.models import Pause, User
 from keys.rules import formatting
-from keys.rules.errors import CerbyNeverReached, CerbyRefused, Invalid, NeedsApproval, RequestUsed
+from keys.rules.errors import (
+    CerbyNeverReached,
+    CerbyRefused,
+    Invalid,
+    NeedsApproval,
+    OutsidePolicy,
+    RequestUsed,
+)
 from keys.rules.permissions import Action, Actor
 from keys.validation.new_key import KeyRequest
 from keys.views.htmx import HtmxHttpRequest, redirect_page, render_part
@@ -43,9 +50,10 @@ def wizard(request: HtmxHttpRequest) -> HttpResponse:
 
 @require_POST
 def details(request: HtmxHttpRequest) -> HttpResponse:
-    """Go back from page 2 to page 1 and keep the input."""
+    """Go back from page 2 to page 1 and keep the input, with the ticked scopes."""
     authorize(actor_of(request), Action.REQUEST_KEY)
-    return _page(request, step=1, form=DetailsForm(initial=request.POST.dict()))
+    form = DetailsForm(initial=request.POST.dict())
+    return _page(request, step=1, form=form, kept=request.POST.getlist("scopes"))
 
 
 @require_POST
@@ -53,9 +61,11 @@ def scopes(request: HtmxHttpRequest) -> HttpResponse:
     """Go from page 1 to page 2."""
     authorize(actor_of(request), Action.REQUEST_KEY)
     form = DetailsForm(request.POST)
+    kept = request.POST.getlist("scopes")
     if not form.is_valid():
-        return _page(request, step=1, form=form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
-    return _page(request, step=2, form=form, scopes=ScopesForm(), ask=_ask_always(request))
+        return _page(request, step=1, form=form, kept=kept, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    chosen = ScopesForm(request.POST if kept else None)
+    return _page(request, step=2, form=form, scopes=chosen, ask=_ask_always(request))
 
 
 @require_POST
@@ -66,7 +76,9 @@ def generate(request: HtmxHttpRequest) -> HttpResponse:
     form, chosen = DetailsForm(request.POST), ScopesForm(request.POST)
     if not form.is_valid() or not chosen.is_valid():
         step, status = 2 if form.is_valid() else 1, HTTPStatus.UNPROCESSABLE_ENTITY
-        return _page(request, step=step, form=form, scopes=chosen, ask=_ask_always(request), status=status)
+        kept = request.POST.getlist("scopes")
+        more = {"scopes": chosen, "ask": _ask_always(request), "kept": kept}
+        return _page(request, step=step, form=form, status=status, **more)
     if "reason" in request.POST or _ask_always(request):
         return _ask(request, form, chosen)
     try:
@@ -74,13 +86,43 @@ def generate(request: HtmxHttpRequest) -> HttpResponse:
     except NeedsApproval as needed:
         return _page(request, step=2, form=form, scopes=chosen, ask=AskForm(), needed=needed)
     except Invalid as invalid:
-        return _page(
-            request, step=2, form=form, scopes=chosen, problem=invalid, status=HTTPStatus.UNPROCESSABLE_ENTITY
-        )
+        return _refused(request, form, chosen, invalid)
     except (CerbyRefused, CerbyNeverReached, RequestUsed) as refusal:
         again = _with_new_id(request)
         return _page(request, step=2, form=again, scopes=chosen, problem=refusal, status=refusal.status)
     return redirect_page(request, address)
+
+
+def _refused(
+    request: HtmxHttpRequest, form: DetailsForm, chosen: ScopesForm, invalid: Invalid
+) -> HttpResponse:
+    if isinstance(invalid, OutsidePolicy):
+        return _outside(request, form, chosen, invalid)
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    return _page(request, step=2, form=form, scopes=chosen, problem=invalid, status=status)
+
+
+def _outside(
+    request: HtmxHttpRequest,
+    form: DetailsForm,
+    chosen: ScopesForm,
+    outside: OutsidePolicy,
+    ask: AskForm | None = None,
+) -> HttpResponse:
+    """Show the refusals beside their fields: on page 1 if one of them is there, else on page 2."""
+    is_about_details = outside.fields.keys() & form.fields.keys()
+    for field, sentence in outside.fields.items():
+        if field in chosen.fields:
+            chosen.add_error(field, sentence)
+        elif is_about_details:
+            form.add_error(form.shown_field(field), sentence)
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    if is_about_details:
+        return _page(request, step=1, form=form, kept=request.POST.getlist("scopes"), status=status)
+    at_the_top = [sentence for field, sentence in outside.fields.items() if field not in chosen.fields]
+    problem = OutsidePolicy(" ".join(at_the_top)) if at_the_top else None
+    more = {"scopes": chosen, "problem": problem, "ask": ask or _ask_always(request)}
+    return _page(request, step=2, form=form, status=status, **more)
 
 
 def _start(actor: Actor, key_request: KeyRequest) -> str:
@@ -102,6 +144,8 @@ def _ask(request: HtmxHttpRequest, form: DetailsForm, chosen: ScopesForm) -> Htt
         wanted = request_of(form, chosen)
         try:
             made = request_key(actor_of(request), wanted, lasts=length_of(form), **ask.cleaned_data)
+        except OutsidePolicy as outside:
+            return _outside(request, form, chosen, outside, ask)
         except Invalid as invalid:
             refuse(ask, invalid)
         else:

@@ -13,7 +13,7 @@ from keys.rules.events import Event
 from keys.rules.lifecycle import State, Transition
 from keys.rules.permissions import Action, Actor
 from keys.selectors.key.page import key_for
-from keys.validation.agents import check_storage
+from keys.selectors.policy.enforce import check_stored
 
 
 def acknowledge_key(actor: Actor, key_id: UUID) -> None:
@@ -27,7 +27,7 @@ def acknowledge_key(actor: Actor, key_id: UUID) -> None:
         return
     if key.state != State.CLAIMED:
         raise Conflict("This key has not been viewed, so it cannot have been stored. View or copy it first.")
-    check_storage(key)
+    check_stored(key)
     transition(
         key,
         Transition.STORE,

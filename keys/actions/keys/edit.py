@@ -17,10 +17,13 @@ from keys.actions.people.confirm_role import authorize_now
 from keys.actions.rotation_tasks.assign import assign_again
 from keys.audit import log
 from keys.models import ApiKey
+from keys.models.policy import policy_in_force
 from keys.rules.errors import Conflict
 from keys.rules.events import Event
 from keys.rules.permissions import Action, Actor
 from keys.selectors.key.page import key_for
+from keys.selectors.policy.enforce import check_edit
+from keys.selectors.policy.facts import facts_now
 from keys.validation import new_key
 from keys.validation.agents import check_becomes_agent
 from keys.validation.ownership import NOTE_LENGTH, Ownership, check_optional
@@ -52,7 +55,8 @@ def edit_key(actor: Actor, key_id: UUID, edit: Edit, *, version: int) -> bool:
     key = key_for(actor, key_id)
     actor = authorize_now(actor, Action.EDIT_KEY, key)
     columns = _columns(key, edit)
-    before = _described(key)
+    now, policy = timezone.now(), policy_in_force()
+    before, facts = _described(key), facts_now(key, now, policy)
     for name, value in columns.items():
         setattr(key, name, value)
     after = _described(key)
@@ -60,6 +64,7 @@ def edit_key(actor: Actor, key_id: UUID, edit: Edit, *, version: int) -> bool:
     if key.version != version:
         raise Conflict(CHANGED_MEANWHILE)
     if changes:
+        check_edit(facts, facts_now(key, now, policy), now)
         _store(actor, key, columns, changes, version)
     return bool(changes)
 

@@ -16,6 +16,7 @@ from keys.rules.errors import Conflict, NeedsApproval, RequestUsed
 from keys.rules.events import Event
 from keys.rules.permissions import Actor
 from keys.rules.scopes import in_order
+from keys.selectors.policy.enforce import check_new_key
 from keys.selectors.requests.needs import approvals_for
 from keys.validation import new_key
 from keys.validation.new_key import KeyRequest
@@ -28,15 +29,17 @@ def record_request(actor: Actor, request: KeyRequest, **columns: Any) -> tuple[A
     """Return the key for ``request``, and whether it is new. A new key starts in REQUESTED with ``columns``,
     among them those of ``ownership_columns``.
 
-    The caller has checked the permission. Raises ``Invalid`` if the request breaks a rule, ``Conflict`` if
-    its id belongs to another person, and ``RequestUsed`` if its id belongs to a key that differs from it. If
-    it rotates a key, the rotation begins in the same transaction (keys.actions.lineage.begin), and so is an
-    approval used (keys.actions.requests.use). Raises ``NeedsApproval`` if one is needed and there is none.
+    The caller has checked the permission. Raises ``Invalid`` if the request breaks a rule, ``OutsidePolicy``
+    if the policy does not allow it, ``Conflict`` if its id belongs to another person, and ``RequestUsed`` if
+    its id belongs to a key that differs from it. If it rotates a key, the rotation begins in the same
+    transaction (keys.actions.lineage.begin), and so is an approval used (keys.actions.requests.use). Raises
+    ``NeedsApproval`` if one is needed and there is none.
     """
     earlier = _earlier(actor, request)
     if earlier is not None:
         return earlier, False
-    new_key.check_request(request, timezone.now())
+    new_key.check_request(request, now := timezone.now())
+    check_new_key(actor, request, columns, now)
     if request.under is None and (needed := approvals_for(actor, request)):
         raise NeedsApproval(needed)
     try:
@@ -73,15 +76,16 @@ def _asks_for(key: ApiKey, request: KeyRequest) -> bool:
 
 
 def _record(actor: Actor, request: KeyRequest, columns: dict[str, Any]) -> ApiKey:
-    scopes = in_order(request.scopes)
+    scopes, now = in_order(request.scopes), timezone.now()
     with transaction.atomic():
+        check_new_key(actor, request, columns, now, in_turn=True)
         key = ApiKey.objects.create(
             id=request.id,
             name=request.name,
             purpose=request.purpose,
             owner_id=actor.user_id,
             scopes=scopes,
-            created_at=timezone.now(),
+            created_at=now,
             expires_at=request.expires_at,
             **ApiKey.owner_columns(actor),
             **columns,

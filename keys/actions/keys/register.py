@@ -14,12 +14,14 @@ from keys.actions.people.accountable import known_person, ownership_columns
 from keys.actions.people.confirm_role import authorize_now
 from keys.audit import log
 from keys.models import ApiKey, Throttle, User
+from keys.models.policy import policy_in_force
 from keys.models.throttle import throttle_name
 from keys.rules.errors import Conflict, Invalid
 from keys.rules.events import Event
 from keys.rules.lifecycle import State
 from keys.rules.permissions import Action, Actor
 from keys.rules.scopes import in_order
+from keys.selectors.policy.enforce import check_entered
 from keys.validation import existing_key
 from keys.validation.agents import check_agent
 from keys.validation.existing_key import Registration
@@ -42,6 +44,9 @@ def register_key(
     existing_key.check_registration(registration, timezone.now())
     check_agent(registration.ownership, registration.expires_at, timezone.now(), field="expires_date")
     owner = _owner(registration.owner_email)
+    has_accountable = bool(registration.ownership.accountable) or owner.left_at is None
+    policy = policy_in_force()
+    check_entered(registration, owner.role, policy, timezone.now(), has_accountable=has_accountable)
     if not secret:
         return _declare(actor, registration, owner)
     ownership = _ownership(registration, owner)

@@ -22,6 +22,7 @@ from keys.rules.lifecycle import Status, status
 from keys.rules.permissions import Action, Actor
 from keys.rules.scopes import in_order, widens
 from keys.selectors.key.page import key_for
+from keys.selectors.policy.enforce import check_widening
 from keys.validation import new_key
 
 WAITS_FOR = 5.0
@@ -50,8 +51,9 @@ def rescope_key(actor: Actor, key_id: UUID, scope: str, *, on: bool) -> ApiKey:
     The new set is computed from the key's row while no other process changes it, so that two people who
     change one key at the same time both succeed. Cerby is not called if the scopes are the same.
 
-    Raises ``Invalid`` if ``scope`` is unknown or the key's last one, ``Conflict`` if the key is not active,
-    another change takes too long, or the key has other scopes in Cerby, and ``CerbyError``.
+    Raises ``Invalid`` if ``scope`` is unknown, the key's last one, or outside the policy, ``Conflict`` if the
+    key is not active, another change takes too long, or the key has other scopes in Cerby, and
+    ``CerbyError``.
     """
     key = key_for(actor, key_id)
     settle_scopes(key)
@@ -98,6 +100,8 @@ def _record_start(actor: Actor, key: ApiKey, after: list[str]) -> ScopeChange | 
         return None
     if not after:
         new_key.check_scopes(after)
+    if widens(key.scopes, after):
+        check_widening(key, after, now)
     change = ScopeChange(key=key, actor_id=actor.user_id, after=after, until=now + ScopeChange.LEASE)
     change.save(force_insert=True)
     log.append(Event.KEY_RESCOPE_STARTED, actor=actor, key=key, before=key.scopes, after=after)

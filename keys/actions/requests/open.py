@@ -29,6 +29,7 @@ from keys.rules.requests import (
     why_not_break_glass,
 )
 from keys.selectors.key.page import key_for
+from keys.selectors.policy.enforce import check_new_key
 from keys.selectors.requests.approvers import approvers_of
 from keys.selectors.requests.needs import approvals_for
 from keys.validation import new_key
@@ -47,13 +48,15 @@ def request_key(
 ) -> AccessRequest:
     """Ask for the approval of the key that ``request`` describes. With ``ticket``, go on without it.
 
-    Raises ``NotAllowed``, and ``Invalid`` if an entry breaks a rule.
+    Raises ``NotAllowed``, ``Invalid`` if an entry breaks a rule, and ``OutsidePolicy``.
     """
     actor = authorize_now(actor, Action.BREAK_GLASS if ticket else Action.REQUEST_KEY)
     if request.rotates is not None:
         authorize_now(actor, Action.ROTATE_KEY, key_for(actor, request.rotates.old))
     now = timezone.now()
     new_key.check_request(request, now)
+    named = {"accountable_id": actor.user_id, "backup_id": request.ownership.backup}
+    check_new_key(actor, request, named, now, urgent=bool(ticket))
     act = frozen(request, lasts)
     if ticket:
         _check_break_glass(actor, ticket, expires_at(act, now) - now)

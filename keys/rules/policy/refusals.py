@@ -21,13 +21,11 @@ FIELDS = {
     Name.ACCOUNTABLE: "accountable",
     Name.BACKUP: "backup",
     Name.REVIEW: "review_on",
-    Name.KEYS: "name",
     Name.PAIRS: "scopes",
     Name.NAME: "name",
     Name.EXPIRY: "expiration",
-    Name.FREEZE: "name",
 }
-"""The field of the form beside which a refusal stands."""
+"""The field of the form beside which a refusal stands. The others stand at the top."""
 _ENTER = {
     Name.PURPOSE: "must have a purpose. Enter it.",
     Name.TEAM: "must name a team. Enter it.",
@@ -52,17 +50,17 @@ def refusals(
     facts: Facts,
     now: datetime,
     *,
-    leaked: bool = False,
+    urgent: bool = False,
     mode: Mode = Mode.ENFORCE,
 ) -> list[Refusal]:
     """Return why the policy refuses a key with these facts, which somebody asks for now.
 
-    ``leaked``: the key replaces one that may have leaked, so a freeze does not count. ``mode``: the mode of
+    ``urgent``: a freeze does not count, as after a leak. ``mode``: the mode of
     the rules that are compared.
     """
     tier, found = tier_in(policy, facts), []
     for name, rule in policy.rules.items():
-        if rule.mode is not mode or name in {Name.APPROVALS, Name.USE} or (name is Name.FREEZE and leaked):
+        if rule.mode is not mode or name in {Name.APPROVALS, Name.USE} or (name is Name.FREEZE and urgent):
             continue
         if _is_broken(name, rule, facts, tier, now):
             sentence = _passing(name, rule, facts, tier, day_of(now))

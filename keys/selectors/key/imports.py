@@ -11,16 +11,19 @@ from django.utils import timezone
 from keys import cerby
 from keys.audit.guard import authorize
 from keys.models import ApiKey, User
+from keys.models.policy import policy_in_force
 from keys.rules import formatting
 from keys.rules import scopes as catalogue
 from keys.rules.errors import CerbyError, Invalid, Taken
 from keys.rules.lifecycle import EXPIRY_NOT_KNOWN, Status
 from keys.rules.pasted_dates import DayOrder
-from keys.rules.permissions import Action, Actor
+from keys.rules.permissions import Action, Actor, Role
+from keys.rules.policy.document import Policy
 from keys.rules.scopes import in_order
 from keys.selectors.key.import_dates import moment, order_of
 from keys.selectors.key.import_file import Row, read_file
 from keys.selectors.key.import_people import answering, email_if_here, ownership_of
+from keys.selectors.policy.enforce import check_entered
 from keys.validation import existing_key
 from keys.validation.existing_key import Registration
 
@@ -149,6 +152,7 @@ def _lines(rows: list[Row], people: dict[str, User | cerby.Person]) -> Iterator[
     line_numbers: dict[tuple[str, str], int] = {}
     ahead = (row.cells[column] for row in rows for column in ("expires", "review"))
     order = order_of(ahead, (row.cells["created"] for row in rows))
+    policy = policy_in_force()
     taken = existing_key.taken((row.cells["name"], row.cells["owner"].lower()) for row in rows)
     for row in rows:
         name, email = row.cells["name"], row.cells["owner"].lower()
@@ -157,6 +161,7 @@ def _lines(rows: list[Row], people: dict[str, User | cerby.Person]) -> Iterator[
             registration = _registration(row, owner, order)
             existing_key.check_registration(registration, timezone.now(), may_lack=row.is_exported)
             _check(registration, owner, line_numbers, taken)
+            _check_policy(registration, owner, policy)
             named = tuple(answering(registration.ownership, people))
         except Invalid as invalid:
             problem = " ".join(invalid.fields.values()) or invalid.sentence
@@ -165,6 +170,12 @@ def _lines(rows: list[Row], people: dict[str, User | cerby.Person]) -> Iterator[
         else:
             line_numbers[existing_key.identity(registration)] = row.number
             yield Line(row.number, name, email, registration, owner, named)
+
+
+def _check_policy(registration: Registration, owner: User | cerby.Person | None, policy: Policy) -> None:
+    role = owner.role if isinstance(owner, User) else Role.USER
+    has_accountable = bool(registration.ownership.accountable)
+    check_entered(registration, role, policy, timezone.now(), has_accountable=has_accountable)
 
 
 def _check(

@@ -24,6 +24,7 @@ from keys.selectors.activity.acts import Shown
 from keys.selectors.activity.table import story_of
 from keys.selectors.key.reach import ReachOfKey, reach_of
 from keys.selectors.key.rotation_task import rotation_task_of
+from keys.selectors.policy.enforce import check_widening
 from keys.selectors.policy.facts import violations_of
 
 PEOPLE = ("owner", "seen_by", "use_read_by", "expiry_read_by")
@@ -182,6 +183,9 @@ def widening(actor: Actor, key_id: UUID, scope: str) -> Widening:
         raise Invalid(scopes="This is not an available scope. Choose one on the key's page.")
     if scope in key.scopes:
         raise Conflict(f"“{catalogue.label(scope)}” is on already. Reload the page.")
+    after = catalogue.in_order([*key.scopes, scope])
+    if catalogue.widens(key.scopes, after):
+        check_widening(key, after, timezone.now())
     return Widening(key, offered[scope], Role(key.owner.role).label)
 
 

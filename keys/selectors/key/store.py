@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from uuid import UUID
 
 from django.conf import settings
@@ -21,7 +22,7 @@ from keys.rules.permissions import Action, Actor
 from keys.rules.scopes import reach
 from keys.selectors.key.page import grant_of, key_for
 from keys.selectors.key.reach import ReachOfKey, reach_of
-from keys.validation.agents import needs_vault
+from keys.selectors.policy.enforce import must_be_in_vault
 
 _A_PAGE_WAITS = 3  # seconds
 _CAN_BE_ACKNOWLEDGED = {State.READY, State.CLAIMED}
@@ -86,10 +87,10 @@ class StorePage:
     def can_generate_another(self) -> bool:
         return self.has_ended or _never_arrived(self.key, self.grant)
 
-    @property
+    @cached_property
     def needs_vault(self) -> bool:
         """Return whether only saving it in Cerby counts as storing this key."""
-        return needs_vault(self.key)
+        return must_be_in_vault(self.key)
 
     @property
     def can_acknowledge(self) -> bool:

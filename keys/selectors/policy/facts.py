@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import reduce
 from typing import Any
@@ -52,6 +53,14 @@ def violations_of(
     columns = {column: reduce(getattr, column.split("__"), key) for column in COLUMNS}
     known = owners_keys([key.owner_id], now, policy) if counts is None else counts
     return violations_in(columns, now, policy, known)
+
+
+def facts_now(key: ApiKey, now: datetime, policy: Policy) -> Facts:
+    """Return the facts about ``key`` with the values that the object has, stored or not."""
+    columns = {column: reduce(getattr, column.split("__"), key) for column in COLUMNS}
+    counts = owners_keys([key.owner_id], now, policy)
+    is_orphan = key.accountable_id is None or key.accountable_left_at is not None
+    return replace(policy_facts(columns, counts.get(key.owner_id, 0)), is_orphan=is_orphan)
 
 
 def violations_in(
