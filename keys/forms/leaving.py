@@ -6,6 +6,7 @@ from django import forms
 
 from keys.models import LeaverPlan
 from keys.rules.leaving import Plan
+from keys.validation.text import REASON_LENGTH
 
 
 class LeavingForm(forms.Form):
@@ -24,6 +25,13 @@ class LeavingForm(forms.Form):
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         help_text="To keep: within the next 30 days.",
+    )
+
+    reason = forms.CharField(
+        label="Reason",
+        required=False,
+        max_length=REASON_LENGTH,
+        help_text="To keep: why they cannot be replaced sooner. A second person must approve it.",
     )
 
     def plan(self) -> Plan:

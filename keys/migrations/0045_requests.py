@@ -19,7 +19,11 @@ class Migration(migrations.Migration):
                 (
                     "kind",
                     models.CharField(
-                        choices=[("generate", "Generate an API key"), ("delete", "Delete API keys")],
+                        choices=[
+                            ("generate", "Generate an API key"),
+                            ("delete", "Delete API keys"),
+                            ("keep", "Keep API keys of a person who leaves"),
+                        ],
                         max_length=10,
                     ),
                 ),
@@ -155,7 +159,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="accessrequest",
             constraint=models.CheckConstraint(
-                condition=models.Q(("kind__in", ["generate", "delete"])), name="request_kind_is_known"
+                condition=models.Q(("kind__in", ["generate", "delete", "keep"])), name="request_kind_is_known"
             ),
         ),
         migrations.AddConstraint(

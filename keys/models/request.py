@@ -101,11 +101,11 @@ class AccessRequest(models.Model):
         return review_by(self.made_at)
 
     def asked(self) -> Asked:
-        """Return who may decide. In both kinds, the requester is the person as whom the act is done."""
+        """Return who may decide. The owner is the requester, or the person whose keys are to be kept."""
         approved = self.verdicts.filter(approves=True, digest=self.digest)
         return Asked(
             requester=self.requester_id,
-            owner=self.requester_id,
+            owner=self.act.get("person", self.requester_id),
             least_role=Role(self.least_role),
             decided=frozenset(approved.values_list("approver_id", flat=True)),
         )

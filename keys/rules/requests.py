@@ -38,13 +38,18 @@ class RequestKind(enum.StrEnum):
 
     GENERATE = "generate"
     DELETE = "delete"
+    KEEP = "keep"
 
     @property
     def label(self) -> str:
         return _KINDS[self]
 
 
-_KINDS = {RequestKind.GENERATE: "Generate an API key", RequestKind.DELETE: "Delete API keys"}
+_KINDS = {
+    RequestKind.GENERATE: "Generate an API key",
+    RequestKind.DELETE: "Delete API keys",
+    RequestKind.KEEP: "Keep API keys of a person who leaves",
+}
 
 
 class RequestState(enum.StrEnum):

@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from keys.actions.audit.export_evidence import export_offboarding
-from keys.actions.leavers.plan import plan_keys
+from keys.actions.leavers.ask import plan_or_ask
 from keys.forms.bulk import ticked
 from keys.forms.existing_key import refuse
 from keys.forms.leaving import LeavingForm
@@ -38,12 +38,16 @@ def leaving(request: HttpRequest, user_id: int) -> HttpResponse:
         form.add_error(None, "No key is selected. Select at least one.")
     if form.is_valid():
         try:
-            count = plan_keys(actor, page.person.pk, keys, form.plan())
+            reason = form.cleaned_data["reason"]
+            count, asked = plan_or_ask(actor, page.person.pk, keys, form.plan(), reason=reason)
         except Invalid as invalid:
             refuse(form, invalid)
         except CerbyError as error:
             form.add_error(None, f"{error.sentence} Nothing was changed.")
         else:
+            if asked is not None:
+                messages.success(request, "The plan is recorded when another person has approved it.")
+                return HttpResponseRedirect(reverse("keys:request", args=[asked.pk]))
             words = "The plan is recorded" if count else "Nothing has changed"
             messages.success(request, f"{words} for {count or len(keys)} key{'s' if len(keys) > 1 else ''}.")
             return HttpResponseRedirect(reverse("keys:leaving", args=[user_id]))

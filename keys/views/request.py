@@ -17,7 +17,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from keys.actions.bulk.ask import begin_approved
+from keys.actions.approved.begin import begin
 from keys.actions.keys.generate_approved import generate_approved
 from keys.actions.requests.change import answer_offer, offer, withdraw
 from keys.actions.requests.decide import approve, deny
@@ -40,6 +40,12 @@ Act = Callable[[Any], str]
 """Does the act with the valid form, and returns the message for the person."""
 
 
+_DONE = {
+    RequestKind.DELETE: "The keys are being deleted.",
+    RequestKind.KEEP: "The plan to keep the keys is recorded.",
+}
+
+
 @require_safe
 def requests(request: HtmxHttpRequest) -> HttpResponse:
     found = requests_of(actor_of(request), request.GET)
@@ -59,12 +65,12 @@ def approve_one(request: HttpRequest, request_id: UUID) -> HttpResponse:
             actor_of(request),
             request_id,
             digest=request.POST.get("digest", ""),
-            begin=partial(begin_approved, enqueue=tasks.bulk_action.enqueue),
+            begin=partial(begin, enqueue=tasks.bulk_action.enqueue),
         )
         if approved.state == RequestState.OPEN:
             return "You approved the request. It needs another approval."
-        if approved.kind == RequestKind.DELETE:
-            return "You approved the request. The keys are being deleted."
+        if approved.kind in _DONE:
+            return f"You approved the request. {_DONE[RequestKind(approved.kind)]}"
         return f"You approved the request. {approved.requester.name} can generate the key within 24 hours."
 
     return _act(request, request_id, "", act)

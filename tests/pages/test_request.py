@@ -9,8 +9,11 @@ import pytest
 from django.utils import timezone
 
 from keys.actions.requests.review import escalate_requests
-from keys.models import AccessRequest, ApiKey, InboxItem, Notification, Selection
+from keys.evidence.leaver_rows import changed_plans
+from keys.evidence.request_rows import changed_requests
+from keys.models import AccessRequest, ApiKey, InboxItem, LeaverPlan, Notification, Selection, User
 from keys.rules.permissions import Role
+from tests.cast import a_key
 from tests.pages.helpers import events, links, messages_of, rows, text
 from tests.pages.journey import Tab
 from tests.pages.test_bulk import live, select, work
@@ -299,3 +302,32 @@ def test_the_list_shows_what_waits_and_each_request_leads_to_its_page(browser_of
     for show in ("mine", "review", "all", "nonsense"):
         assert admin.get(f"/requests/?show={show}").status_code == 200
     assert browser_of("admin").get(f"/requests/{uuid.uuid4()}/").status_code == 404
+
+
+def test_keys_of_a_leaver_are_kept_only_if_a_second_person_approves(browser_of, cast, workspace):
+    key = a_key(cast.guest)
+    admin, owner = browser_of("admin"), browser_of("owner")
+    until = (timezone.localdate() + timedelta(days=9)).isoformat()
+    body = {"key": [str(key.pk)], "decision": "keep", "until": until, "reason": ""}
+    leaving = f"/people/{cast.guest.pk}/leaving/"
+    assert "The reason is missing" in text(admin.post(leaving, body))
+    address = admin.post(leaving, {**body, "reason": "The replacement is late."})["Location"]
+    assert not LeaverPlan.objects.exclude(decision="").exists()
+    assert approve(admin, address).status_code == 403
+    assert f"Keep 1 API key until {until}" in text(owner.get(address))
+    assert "The plan to keep the keys is recorded" in messages_of(
+        owner.get(approve(owner, address)["Location"])
+    )
+    plan = LeaverPlan.objects.get()
+    assert (plan.decision, plan.until.isoformat(), plan.decided_by) == ("keep", until, cast.admin)
+    assert list(changed_requests()) == list(changed_plans()) == []
+
+
+def test_if_nobody_else_could_approve_the_keys_are_kept_at_once(browser_of, cast):
+    key = a_key(cast.guest)
+    User.objects.exclude(pk=cast.owner.pk).update(is_active=False)
+    until = (timezone.localdate() + timedelta(days=9)).isoformat()
+    body = {"key": [str(key.pk)], "decision": "keep", "until": until, "reason": ""}
+    browser_of("owner").post(f"/people/{cast.guest.pk}/leaving/", body)
+    assert LeaverPlan.objects.get().decision == "keep"
+    assert not AccessRequest.objects.exists()

@@ -26,14 +26,21 @@ Decision = LeaverPlan.Decision
 def plan_keys(actor: Actor, person_id: int, key_ids: list[UUID], plan: Plan) -> int:
     """Record ``plan`` for each of these keys, which ``person_id`` owns. Return for how many it is new.
 
+    To keep keys, somebody must have approved it (keys.actions.leavers.ask).
+
     Raises ``Invalid`` if the plan is not complete, ``NotFound`` or ``NotAllowed`` for the first key that the
     actor may not see or plan, and ``Conflict`` if a key has ended. Nothing is changed then.
     """
-    keys = [_key(actor, person_id, key_id) for key_id in dict.fromkeys(key_ids)]
+    keys = [key_of(actor, person_id, key_id) for key_id in dict.fromkeys(key_ids)]
     for key in keys:
         actor = authorize_now(actor, Action.PLAN_LEAVING, key)
     to = _next_owner(plan, keys)
-    _check(plan)
+    check_plan(plan)
+    return store_plans(actor, person_id, keys, plan, to)
+
+
+def store_plans(actor: Actor, person_id: int, keys: list[ApiKey], plan: Plan, to: User | None = None) -> int:
+    """Store the plan for each key, and return for how many it is new. The caller has checked it."""
     with transaction.atomic():
         changed = [key for key in keys if _store(actor, key, plan, to)]
         settle_decided(person_id)
@@ -41,7 +48,8 @@ def plan_keys(actor: Actor, person_id: int, key_ids: list[UUID], plan: Plan) -> 
     return len(changed)
 
 
-def _key(actor: Actor, person_id: int, key_id: UUID) -> ApiKey:
+def key_of(actor: Actor, person_id: int, key_id: UUID) -> ApiKey:
+    """Return the key. Raise ``NotFound`` if the person does not own it, and ``Conflict`` if it has ended."""
     key = key_for(actor, key_id)
     if key.owner_id != person_id:
         raise NotFound("This person does not own the API key.")
@@ -67,7 +75,8 @@ def _next_owner(plan: Plan, keys: list[ApiKey]) -> User | None:
     return person
 
 
-def _check(plan: Plan) -> None:
+def check_plan(plan: Plan) -> None:
+    """Raise ``Invalid`` if the plan is not complete."""
     if plan.decision not in Decision.values:
         raise Invalid(decision="Choose one of the decisions.")
     if plan.decision != Decision.KEEP:

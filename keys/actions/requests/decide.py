@@ -32,14 +32,14 @@ from keys.selectors.requests.find import request_for
 from keys.validation.text import check_reason
 
 Begin = Callable[[AccessRequest], object]
-"""Starts the deletion of the request's list of keys, in the transaction of the last approval."""
+"""Does the act, if it needs nothing more from the requester (keys.actions.approved)."""
 CHANGED = "The request has changed since you opened the page. Look at it again before you decide."
 
 
 def approve(actor: Actor, request_id: UUID, *, digest: str, begin: Begin) -> AccessRequest:
     """Approve the act with the hash ``digest``, which the person has seen.
 
-    The last approval that is needed starts a deletion at once. A key is generated later, by the requester.
+    With the last approval that is needed, ``begin`` does the act at once. A key is generated later.
     Raises ``NotAllowed`` if the person may not decide, and ``Conflict`` if the request has changed or ended.
     """
     actor = _may_decide(actor, request_id)
@@ -51,7 +51,7 @@ def approve(actor: Actor, request_id: UUID, *, digest: str, begin: Begin) -> Acc
             now = timezone.now()
             request.state, request.approved_at, request.use_by = RequestState.APPROVED, now, now + USE_WITHIN
             request.save(update_fields=["state", "approved_at", "use_by"])
-            if request.kind == RequestKind.DELETE:
+            if request.kind != RequestKind.GENERATE:
                 begin(request)
             _tell(request, f"{actor.name} approved your request: {act_in_words(request.act)}.")
             settle(Kind.APPROVAL_DUE, request=request)
@@ -120,7 +120,7 @@ def end_request(request: AccessRequest, state: RequestState) -> None:
 
 def _tell(request: AccessRequest, words: str, text: str = "") -> Any:
     kind = Kind.APPROVAL_GIVEN if request.state == RequestState.APPROVED else Kind.REQUEST_ENDED
-    if request.kind == RequestKind.DELETE:
+    if request.kind != RequestKind.GENERATE:
         kind = Kind.REQUEST_ENDED  # nothing is left to do
     path = reverse("keys:request", args=[request.pk])
     return notify(kind, words=words, text=text, path=path, to=[request.requester], request=request)

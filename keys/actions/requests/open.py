@@ -18,7 +18,7 @@ from keys.models import AccessRequest, User
 from keys.rules.errors import Conflict, Invalid
 from keys.rules.events import Event
 from keys.rules.notifications import Kind
-from keys.rules.permissions import ADMINS, Action, Actor
+from keys.rules.permissions import ADMINS, Action, Actor, Role
 from keys.rules.requests import (
     DECIDE_WITHIN,
     USE_WITHIN,
@@ -40,7 +40,7 @@ from keys.validation.text import check_reason, check_text
 MOST_OPEN = 20
 """Requests of one person that wait at the same time."""
 TICKET_LENGTH = 100
-IN_THE_EVENT = ("name", "purpose", "scopes", "lasts", "expires_at", "keys")
+IN_THE_EVENT = ("name", "purpose", "scopes", "lasts", "expires_at", "keys", "person", "until")
 
 
 def request_key(
@@ -80,6 +80,7 @@ def open_request(
     decide_by: datetime | None = None,
     ticket: str = "",
     subject: UUID | None = None,
+    least_role: Role | None = None,
 ) -> AccessRequest:
     """Store the request and tell the people who can decide. The caller has checked the permission.
 
@@ -96,7 +97,7 @@ def open_request(
         made = AccessRequest.objects.create(
             kind=kind,
             requester_id=actor.user_id,
-            least_role=actor.role,
+            least_role=actor.role if least_role is None else least_role,
             needed=needed,
             document=text,
             digest=digest_of(text),
@@ -152,6 +153,8 @@ def _tell(made: AccessRequest, actor: Actor) -> None:
 
 def act_in_words(act: dict[str, Any]) -> str:
     """Return the act in a few words."""
+    if act["kind"] == RequestKind.KEEP:
+        return f"keep {len(act['keys'])} API key{'s' if len(act['keys']) > 1 else ''} until {act['until']}"
     if act["kind"] == RequestKind.DELETE:
         return f"delete {len(act['keys'])} API keys"
     return f"generate the API key “{act['name']}”"

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from keys.actions.bulk.ask import begin_approved
+from keys.actions.approved.begin import begin
 from keys.actions.requests.decide import approve, deny
 from keys.jobs import tasks
 from keys.management.for_people import CommandForPeople
@@ -84,8 +84,8 @@ class Command(CommandForPeople):
     def _approve(self, *, request: UUID, email: str, hash: str, **_: Any) -> None:  # noqa: A002 - its option
         _found(request)
         actor = IDENTITY.signed_in(email.lower())
-        begin = partial(begin_approved, enqueue=tasks.bulk_action.enqueue)
-        approved = approve(actor, request, digest=hash, begin=begin)
+        act = partial(begin, enqueue=tasks.bulk_action.enqueue)
+        approved = approve(actor, request, digest=hash, begin=act)
         more = " It needs another approval." if approved.state == RequestState.OPEN else ""
         self._say(f"You approved the request.{more}")
 

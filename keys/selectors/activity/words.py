@@ -176,6 +176,8 @@ _SCOPES = {"scopes", "before", "after", "not_granted", "not_checkable"}
 
 def _frozen(act: dict[str, Any]) -> str:
     """Return the act of a request in words."""
+    if "until" in act:
+        return f"keep {len(act['keys'])} keys until {act['until']}"
     if "keys" in act:
         return f"delete {len(act['keys'])} keys"
     scopes = ", ".join(map(label, act["scopes"]))

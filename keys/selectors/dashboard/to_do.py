@@ -24,7 +24,7 @@ from keys.selectors.inventory.filters import (
     offered_needs,
 )
 from keys.selectors.inventory.keyset import order_by
-from keys.selectors.requests.table import REVIEW, WAITING, shown
+from keys.selectors.requests.table import REVIEW, WAITING, requests_in
 
 LATELY = timedelta(days=7)
 FOUND_BY_SWEEPS = {"missing", "not-adopted", Event.SWEEP_STOPPED, Event.KEY_CHANGED}
@@ -167,7 +167,7 @@ def _rotations(tone: str, state: RotationState, advice: str) -> Line:
 
 
 def _requests(label: str, show: str, advice: str, now: datetime) -> Line:
-    count = bounded_count(shown(show, now))
+    count = bounded_count(requests_in(show, now))
     return Line("requests", count, label, advice, reverse("keys:requests", query={"show": show}), "warning")
 
 

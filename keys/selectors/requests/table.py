@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from keys.models import AccessRequest
 from keys.rules.permissions import Action, Actor
-from keys.rules.requests import DECIDE_WITHIN, RequestState
+from keys.rules.requests import DECIDE_WITHIN, RequestKind, RequestState
 from keys.selectors.inventory.keyset import Order, Page, page
 from keys.selectors.requests.figures import RequestFigures, request_figures
 
@@ -62,7 +62,7 @@ def requests_of(actor: Actor, params: QueryDict) -> Requests:
         show = WAITING if sees_all else MINE
     now = timezone.now()
     mine = AccessRequest.objects.filter(requester_id=actor.user_id)
-    wanted = mine if show == MINE else shown(show, now)
+    wanted = mine if show == MINE else requests_in(show, now)
     found = page(
         wanted.values_list("id"),
         NEWEST_FIRST,
@@ -77,7 +77,7 @@ def requests_of(actor: Actor, params: QueryDict) -> Requests:
     return Requests(RequestsForm({"show": show}), show, found, listed, figures)
 
 
-def shown(show: str, now: datetime) -> QuerySet[AccessRequest]:
+def requests_in(show: str, now: datetime) -> QuerySet[AccessRequest]:
     """Return the requests of everybody in one part of the list."""
     if show == REVIEW:
         return AccessRequest.objects.exclude(ticket="").filter(reviewed_at=None)
@@ -96,7 +96,9 @@ def _row(request: AccessRequest, actor: Actor) -> RequestRow:
 
 def summary(request: AccessRequest) -> str:
     act = request.act
-    if "keys" in act:
+    if request.kind == RequestKind.KEEP:
+        return f"Keep {len(act['keys'])} API keys until {act['until']}"
+    if request.kind == RequestKind.DELETE:
         return f"Delete {len(act['keys'])} API keys"
     return f"Generate “{act['name']}”"
 

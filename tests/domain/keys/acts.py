@@ -393,7 +393,7 @@ NO_ACT_OF_ITS_OWN = {
     "notifications/forget_old": "deletes what has been kept for long enough: notifications/test_acts.py",
     "policy/find": "compares keys with the policy, and changes no key: test_findings.py",
     **dict.fromkeys(("notifications/notify", "notifications/settle"), "parts of other acts: test_outbox.py"),
-    **dict.fromkeys(("keys/record_request", "requests/use"), "the first step of issue and of await_paste"),
+    **request_acts.PARTS,
     "people/accountable": "finds the people whom other acts record: test_ownership.py",
     **dict.fromkeys(("keys/revoke", "keys/match_cerby_id", "keys/prove"), "steps of other acts of keys"),
 }

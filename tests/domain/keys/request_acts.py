@@ -13,13 +13,16 @@ from django.utils import timezone
 from keys.actions.bulk.ask import request_deletion
 from keys.actions.bulk.freeze import freeze_ticked
 from keys.actions.keys.generate_approved import generate_approved
+from keys.actions.leavers.ask import plan_or_ask
 from keys.actions.requests.change import answer_offer, offer, withdraw
 from keys.actions.requests.decide import approve, deny
 from keys.actions.requests.open import request_key
 from keys.actions.requests.review import review
 from keys.models import AccessRequest, User
+from keys.rules.leaving import Plan
 from keys.rules.requests import RequestState, canonical, digest_of
 from keys.validation.frozen_request import frozen
+from tests.cast import a_key
 from tests.support.scene import TAB_KEY, Scene
 
 Act = Callable[[], Any]
@@ -82,7 +85,18 @@ def asking_to_delete(scene: Scene) -> Act:
     return lambda: request_deletion(scene.me, selection.pk, str, typed="11", reason=WHY)
 
 
+def asking_to_keep(scene: Scene) -> Act:
+    key = a_key(scene.cast.guest)
+    plan = Plan("keep", until=timezone.localdate() + timedelta(days=2))
+    return lambda: plan_or_ask(scene.me, key.owner_id, [key.pk], plan, reason=WHY)
+
+
 LESS = {"scopes": ["read:users"], "lasts": timedelta(hours=1), "reason": "Less."}
+
+PARTS = {
+    **dict.fromkeys(("keys/record_request", "requests/use"), "the first step of issue and of await_paste"),
+    "approved/begin": "calls the act of the last approval: test_request.py",
+}
 
 DONE = {
     "requests/open": (asking, ["request:open"]),
@@ -93,5 +107,6 @@ DONE = {
     "requests/change: withdraw": (withdrawing, ["request:withdraw"]),
     "requests/review": (reviewing, ["request:review"]),
     "keys/generate_approved": (using, ["request:use", "key:request", "key:call", "key:issue"]),
+    "leavers/ask": (asking_to_keep, ["request:open"]),
     "bulk/ask": (asking_to_delete, ["request:open"]),
 }
