@@ -27,12 +27,12 @@ KILLED = 77
 """The exit status of a process that was killed at its operation."""
 
 
-def walk(database: Address, files: Path, events: int) -> list[dict[str, Any]]:
-    """Add ``events`` events for each k, and seal and sign them in a process that dies at operation k.
+def walk(database: Address, files: Path, events: int, *, step: int = 1) -> list[dict[str, Any]]:
+    """Add ``events`` events for each k, which grows by ``step``, and seal and sign them in a process that dies at operation k.
 
     Another process then continues. Stop when k exceeds the number of operations. Return one row for each k.
     """
-    task = {"database": str(database), "files": str(files), "events": events}
+    task = {"database": str(database), "files": str(files), "events": events, "step": step}
     return answer_of(f"{__name__}:run", task)
 
 
@@ -94,5 +94,5 @@ def run(task: dict[str, Any]) -> list[dict[str, Any]]:
     settings.PORTAL_AUDIT_DIR = Path(task["files"])
     rounds = [_next(1, task)]
     while rounds[-1]["killed"]:
-        rounds.append(_next(len(rounds) + 1, task))
+        rounds.append(_next(1 + len(rounds) * task["step"], task))
     return rounds

@@ -74,6 +74,7 @@ def test_it_survives_a_database_outage_restarts_the_interrupted_task_and_stops_i
         assert worker.wait(PROMPTLY) == 0
 
 
+@pytest.mark.nightly
 def test_it_can_start_before_its_database_and_stops_before_it_notices_an_outage(server, workers):
     server.stop(signal.SIGINT)  # in good order, because the tests' server can lose its last commits otherwise
     with workers.one() as worker:
