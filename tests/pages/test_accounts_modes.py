@@ -14,12 +14,13 @@ from keys.actions.factors.add import add_passkey
 from keys.actions.people.password_link import password_link
 from keys.checks import somebody_can_sign_in
 from keys.models import ApiKey, User
+from keys.rules.formatting import in_utc
 from keys.rules.password_sign_in import PasswordSignIn
 from keys.selectors.health.alerts import active_alerts
 from keys.selectors.health.audit_log import audit_health
 from tests.cast import CHROME, PASSWORD, actor, email_of, said_by, signed_in
 from tests.house.test_urls import prepare, send
-from tests.pages.helpers import details, elements, events, links, text
+from tests.pages.helpers import details, elements, events, links, text, words
 from tests.support.post_office import deliver
 
 __all__ = ["prepare"]  # a fixture
@@ -147,6 +148,17 @@ def test_each_emergency_is_an_event_an_alert_and_a_mail_to_the_owners(emergencie
     assert [event.actor_email for event in used] == [email_of("admin")] * 2
     alerts = [one for one in active_alerts(timezone.now(), audit_health()) if one.kind == "break-glass"]
     assert {one.subject for one in alerts} == {str(event.uid) for event in used}
+    assert in_utc(used[0].at) in alerts[1].words
+
+
+@pytest.mark.parametrize(("mode", "first"), [("on", "Sign in"), ("break-glass", "Sign in with SSO")])
+def test_the_way_for_every_day_comes_first_and_stands_out(cast, settings, mode, first):
+    settings.PORTAL_OIDC_ISSUER, settings.PORTAL_OIDC_NAME = "https://login.example.com", "Sign in with SSO"
+    settings.PORTAL_PASSWORD_SIGN_IN = mode
+    page = Client().get("/accounts/login/")
+    ways = [words(one) for one in elements(page, "button") if words(one).startswith("Sign in")]
+    assert ways[0] == first
+    assert [words(one) for one in elements(page, "button", class_="primary")] == [first]
 
 
 def test_confirming_with_a_password_is_an_emergency_if_the_person_did_not_sign_in_with_it(emergencies, cast):

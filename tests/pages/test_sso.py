@@ -67,6 +67,7 @@ def test_the_first_sign_in_links_by_a_verified_email_and_later_ones_by_the_id(ss
     assert (told.to, "linked with SSO" in told.subject) == ([email_of("admin")], True)
     again = Client()
     come_back(again, sso, sub="id-of-admin", email=email_of("owner"), email_verified=True)
+    assert "With SSO, Chrome on Linux" in text(again.get("/account/"))
     assert who_is_in(again) == email_of("admin")
     assert [(e.type, e.outcome, e.details.get("method")) for e in events()] == [
         ("sso:link", "done", None),

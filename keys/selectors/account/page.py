@@ -28,6 +28,9 @@ class Account:
     before: Before | None
 
 
+WORDS = {"sso": "SSO", "app": "authenticator app"}
+
+
 @dataclass(frozen=True)
 class Before:
     """The sign-in before the present one. ``failures``: attempts since then, ``most`` or more if so many."""
@@ -38,6 +41,11 @@ class Before:
     method: str
     failures: int
     most: int = MOST
+
+    @property
+    def how(self) -> str:
+        """Return ``method``, as events record it, in the words of the list of sessions."""
+        return " and ".join(WORDS.get(one, one) for one in self.method.split(" and "))
 
 
 def account_page(actor: Actor, *, here: str, before: dict[str, Any] | None = None) -> Account:

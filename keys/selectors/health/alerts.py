@@ -14,6 +14,7 @@ from keys.audit.explanations import damage_in_words
 from keys.audit.guard import authorize
 from keys.models import Alert, ApiKey, AuditEvent, PeriodicJob, Quarantine
 from keys.rules.events import ASKED_ELSEWHERE, Event
+from keys.rules.formatting import in_utc
 from keys.rules.leaving import RED_AFTER
 from keys.rules.lifecycle import QUICK_RETRIES, State
 from keys.rules.password_sign_in import PasswordSignIn
@@ -149,7 +150,7 @@ def _break_glass(now: datetime) -> Iterator[ActiveAlert]:
         yield ActiveAlert(
             kind=AlertKind.BREAK_GLASS,
             subject=str(event.uid),
-            words=f"{event.actor_name} used their password, which is for emergencies.",
+            words=f"{event.actor_name} used their password, which is for emergencies, on {in_utc(event.at)}.",
             advice="Ask them why. If it was not them, end their sessions and let them set a new password.",
             path=reverse("keys:event", args=[event.uid]),
         )
