@@ -13,6 +13,7 @@ from keys.models.leaving import LeaverPlan
 from keys.models.node import MacChain, Node
 from keys.models.notification import CalendarFeed, InboxItem, Notification, NotificationChoice
 from keys.models.policy import Finding, KeyFacts, PolicyVersion
+from keys.models.policy_exception import PolicyException
 from keys.models.reach import Reach
 from keys.models.refusal import RefusalCount
 from keys.models.request import AccessRequest, Verdict
@@ -63,6 +64,7 @@ __all__ = [
     "NotificationChoice",
     "Pause",
     "PeriodicJob",
+    "PolicyException",
     "PolicyVersion",
     "Quarantine",
     "Reach",

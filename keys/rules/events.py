@@ -117,6 +117,10 @@ class Event(enum.StrEnum):
     POLICY_ACTIVATED = "policy:activate"
     POLICY_DECLINED = "policy:decline"
     POLICY_WITHDRAWN = "policy:withdraw"
+    EXCEPTION_ASKED = "exception:ask"
+    EXCEPTION_GRANTED = "exception:grant"
+    EXCEPTION_DECLINED = "exception:decline"
+    EXCEPTION_ENDED = "exception:end"
     EVIDENCE_EXPORTED = "evidence:export"
     CHANNEL_ADDED = "channel:add"
     CHANNEL_CHANGED = "channel:change"
@@ -247,6 +251,10 @@ _LABELS = {
     Event.POLICY_ACTIVATED: "Policy came into force",
     Event.POLICY_DECLINED: "Proposed policy declined",
     Event.POLICY_WITHDRAWN: "Proposed policy withdrawn",
+    Event.EXCEPTION_ASKED: "Exception from the policy asked for",
+    Event.EXCEPTION_GRANTED: "Exception from the policy granted",
+    Event.EXCEPTION_DECLINED: "Exception from the policy declined",
+    Event.EXCEPTION_ENDED: "Exception from the policy ended",
     Event.EVIDENCE_EXPORTED: "Evidence pack downloaded",
     Event.CHANNEL_ADDED: "Channel added",
     Event.CHANNEL_CHANGED: "Channel changed",

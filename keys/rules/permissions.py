@@ -92,6 +92,8 @@ class Action(enum.StrEnum):
     END_QUARANTINE = "quarantine:end"
     MANAGE_CHANNELS = "channel:manage"
     CHANGE_POLICY = "policy:change"
+    ASK_EXCEPTION = "exception:ask"
+    GRANT_EXCEPTION = "exception:grant"
 
     @property
     def words(self) -> str:
@@ -148,6 +150,8 @@ _ACTION_WORDS = {
     Action.ACCEPT_REACH: "accept that the reach of an API key has grown",
     Action.MANAGE_CHANNELS: "see and change where notifications go",
     Action.CHANGE_POLICY: "change the policy for API keys",
+    Action.ASK_EXCEPTION: "ask for an exception from the policy for an API key",
+    Action.GRANT_EXCEPTION: "grant, decline or end an exception from the policy",
 }
 
 
@@ -240,6 +244,8 @@ MATRIX: dict[Action, Rule] = {
     Action.PLAN_LEAVING: Rule(ADMINS, fresh_role=True, accountable=True, backup=True),
     Action.MANAGE_CHANNELS: Rule(HIGHEST, fresh_role=True),
     Action.CHANGE_POLICY: Rule(HIGHEST, fresh_role=True),
+    Action.ASK_EXCEPTION: Rule(ADMINS, OwnKey.SUFFICES, accountable=True, backup=True),
+    Action.GRANT_EXCEPTION: Rule(HIGHEST, fresh_role=True),
 }
 
 OWNER_ONLY_MATRIX: dict[Action, Rule] = MATRIX | {

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 
 REFERRING = (
     "keys_inboxitem", "keys_delivery", "keys_notification", "keys_leaverplan", "keys_reminder", "keys_heldback",
-    "keys_keyscope", "keys_finding", "keys_rotationtask", "keys_keyfacts",
+    "keys_keyscope", "keys_finding", "keys_rotationtask", "keys_keyfacts", "keys_policyexception",
 )  # fmt: skip
 """The tables with rows about the demo's keys."""
 

@@ -60,13 +60,14 @@ from tests.pages.helpers import encoded, text
 from tests.pages.journey import Tab, answers, claim, generate
 from tests.support.cases import in_one_test
 from tests.support.channels import a_channel, a_delivery
-from tests.support.policies import a_version, enforced
+from tests.support.policies import a_version, an_exception, enforced
 
 ABOUT_A_KEY = (
     *("keys:store", "keys:key", "keys:paste", "keys:removal", "keys:reading", "keys:edit"),
     "keys:rotate",
 )
 WITH_KEY = {name for name in TABLE if name.startswith(ABOUT_A_KEY)} | {"keys:correct", "keys:withdraw"}
+WITH_KEY |= {"keys:exceptions-ask"}
 BY_HAND = {
     "keys:paste": State.AWAITED,
     **dict.fromkeys(("keys:removal", "keys:removal-confirm"), State.REVOKING),
@@ -232,6 +233,9 @@ def _address(name: str, key: ApiKey, asker: User) -> str:
 
 
 def _of_policy(name: str, asker: User) -> dict[str, Any]:
+    if name in {f"keys:exceptions-{act}" for act in ("grant", "decline", "end")}:
+        other = User.objects.exclude(pk=asker.pk).order_by("pk")[0]
+        return {"exception_id": an_exception(a_key(other), other).pk}
     if name not in {f"keys:policy-{act}" for act in ("version", "approve", "decline", "withdraw")}:
         return {}
     PolicyVersion.objects.all().delete()
@@ -280,7 +284,7 @@ def _bodies(secret: str, vault: str, damaged: int) -> dict[str, dict[str, Any]]:
             "url": "https://127.0.0.1:9/x",
             "kinds": ["key.leaked"],
         },
-        "keys:policy-decline": {"reason": "Not now."},
+        **{key: {"reason": "Not now."} for key in ("keys:policy-decline", "keys:exceptions-decline")},
         "keys:channel-edit": {"name": uuid.uuid4().hex, "kinds": ["key.leaked"]},
         "keys:account-time-zone": {"time_zone": "Europe/Berlin"},
         "keys:bulk-start": {"act": "remind"},

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from keys.forms.policy import initial_of
-from keys.models import PolicyVersion, User
+from keys.models import ApiKey, PolicyException, PolicyVersion, User
 from keys.rules.policy.document import DEFAULT, Mode, Name, Policy
 from keys.rules.policy.tiers import Tier
 from keys.rules.policy.written import digest, write
@@ -47,6 +47,12 @@ def a_version(author: User, policy: Policy, **columns: Any) -> PolicyVersion:
 def in_force(author: User, policy: Policy, **columns: Any) -> PolicyVersion:
     facts = {"state": "active", "starts_at": timezone.now(), "needs_approval": False}
     return a_version(author, policy, **facts | columns)
+
+
+def an_exception(key: ApiKey, asked_by: User, **columns: Any) -> PolicyException:
+    """Store an exception from the rule about the team that waits for a decision."""
+    facts = {"rule": "team", "reason": "R", "days": 30, "asked_at": timezone.now()}
+    return PolicyException.objects.create(key=key, asked_by=asked_by, **facts | columns)
 
 
 def as_form(policy: Policy) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Find the keys that are outside the policy, and close the findings of keys that meet it again.
 
-The job looks at every key in batches, which it reads by the primary key.
+A finding from which a key is excepted is closed until the exception ends. The job looks at every key in
+batches, which it reads by the primary key.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from django.utils import timezone
 from keys.models import ApiKey, Finding
 from keys.models.policy import policy_in_force
 from keys.rules.policy.document import Policy
-from keys.selectors.policy.facts import COLUMNS, owners_keys, violations_in
+from keys.selectors.policy.facts import COLUMNS, excepted, owners_keys, violations_in
 
 BATCH = 1_000
 DUE_AFTER = timedelta(days=30)
@@ -42,6 +43,8 @@ def _settle(batch: list[dict[str, Any]], after: UUID, now: datetime, policy: Pol
         for key in batch
         for violation in violations_in(key, now, policy, counts)
     }
+    if found:
+        found -= excepted({key for key, _ in found}, now)
     rows = Finding.objects.filter(key__gt=after, key__lte=batch[-1]["id"]).values_list("key_id", "rule", "pk")
     known = {(key, rule): pk for key, rule, pk in rows}
     new = [_finding(key, rule, now) for key, rule in sorted(found - known.keys())]

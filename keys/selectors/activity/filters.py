@@ -32,7 +32,7 @@ GROUPS = {
     "Requests": ("request",),
     "Inventory and reports": ("inventory", "activity", "view", "evidence"),
     "Sign-in and refusals": ("session", "password", "factor", "sso", "attempt"),
-    "People and roles": ("person", "roles", "policy"),
+    "People and roles": ("person", "roles", "policy", "exception"),
     "Safeguards": ("sweep", "pause", "quarantine"),
     "Notifications": ("notification", "channel", "calendar"),
     "Audit log": ("record",),

@@ -21,7 +21,16 @@ from keys.selectors.compare.matching import Group
 
 NOT_SHOWN = {
     *("thumbprint", "leaves", "created_known", "fingerprint_digest", "password_digest", "list_digest"),
-    *("view", "factor", "factor_digest", "rotation", "new_key", "document_digest", "preview_digest"),
+    *(
+        "view",
+        "factor",
+        "factor_digest",
+        "rotation",
+        "new_key",
+        "document_digest",
+        "preview_digest",
+        "exception",
+    ),
     "request",
 }
 """Details for programs. The event's own page has them in its exact bytes."""

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
-from keys.models import LISTED, ApiKey, AuditEvent, PolicyVersion, Rotation
+from keys.models import LISTED, ApiKey, AuditEvent, PolicyException, PolicyVersion, Rotation
 from keys.rules.events import Event
 from keys.rules.rotation import RotationState
 from keys.selectors.compare.completeness import completeness, is_compared_by_hand
@@ -113,6 +113,7 @@ def _lines(now: datetime) -> list[Line | None]:
             now,
         ),
         _proposed_policy(),
+        _exceptions(),
         _requests("Requests that wait", WAITING, "Another person must decide about each.", now),
         _requests("Done without approval", REVIEW, "Another person must review each.", now),
         _policy_of_one_person(),
@@ -178,6 +179,16 @@ def _proposed_policy() -> Line | None:
     url = reverse("keys:policy-version", args=[waiting.number])
     advice = "Another Owner or Super Admin must approve or decline it."
     return Line("policy", 1, "Proposed policy", advice, url, "warning")
+
+
+def _exceptions() -> Line | None:
+    count = bounded_count(PolicyException.objects.filter(state=PolicyException.State.ASKED))
+    advice = "An Owner or Super Admin must grant or decline each."
+    return (
+        Line("exceptions", count, "Exceptions to decide", advice, reverse("keys:exceptions"), "warning")
+        if count
+        else None
+    )
 
 
 def _policy_of_one_person() -> Line | None:

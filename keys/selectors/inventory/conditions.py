@@ -16,7 +16,7 @@ from typing import Any
 from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet
 from django.db.models.lookups import Exact, In, IsNull, LessThanOrEqual
 
-from keys.models import ApiKey, KeyScope, KeyTag, LeaverPlan, RotationTask, User
+from keys.models import ApiKey, Finding, KeyScope, KeyTag, LeaverPlan, RotationTask, User
 from keys.rules.folded_text import fold, foldings
 from keys.rules.lifecycle import Phase
 from keys.selectors.counts import COUNT_LIMIT, has_at_most
@@ -318,6 +318,18 @@ def asked_to_rotate(now: datetime, due_before: date | None = None) -> Condition:
         found=Q(pk__in=tasks.values("key")) & active.checked,
         checked=Q(Exists(tasks.filter(key=OuterRef("pk")))) & active.checked,
         counted=tasks,
+        few=MANY,
+    )
+
+
+def outside_policy(now: datetime) -> Condition:
+    """Return the condition for active keys with a finding: outside a rule of the policy, and not excepted."""
+    findings = Finding.objects.all()
+    active = in_phase(Phase.LIVE, Window(low=now))
+    return Condition(
+        found=Q(pk__in=findings.values("key")) & active.checked,
+        checked=Q(Exists(findings.filter(key=OuterRef("pk")))) & active.checked,
+        counted=findings,
         few=MANY,
     )
 

@@ -53,6 +53,7 @@ NEEDS = [
     ("orphan", "Nobody answers for it"),
     ("review-due", "Review date has come"),
     ("reach-grew", "Reach has grown"),
+    ("outside-policy", "Outside the policy"),
     ("agent-outside", "Agent without sponsor, vault or short life"),
     ("removal-stuck", "Removal stuck"),
     ("waiting", "Waiting to be resolved or deleted"),
@@ -67,11 +68,9 @@ OF_LAST_USE = {"unused-90", "unused-45", "never-used"}
 
 OF_OWNERSHIP = ("accountable", "backup", "team", "system", "tag", "kind", "environment")
 """The filters by who answers for a key and what it is for."""
-
 MORE = (*OF_OWNERSHIP, "made", "removed", "role")
 """The filters that the page shows under "More filters"."""
 FILTERS = ("q", "status", "scope", "owner", "expires", "needs", "origin", *MORE, "pepper")
-
 MOST_OWNERS, LONGEST_EMAIL = 20, 254
 EXPIRY_WINDOWS = [("1", "in 24 hours"), ("7", "in 7 days"), ("30", "in 30 days"), ("90", "in 90 days")]
 EXPIRES = [("", "Any time"), *EXPIRY_WINDOWS]
@@ -110,6 +109,7 @@ _NEEDING: dict[str, Callable[[datetime], Condition]] = {
     "orphan": lambda now: conditions.marked_active("orphan", now),
     "review-due": lambda now: conditions.review_due(timezone.localdate(now), now),
     "reach-grew": lambda now: conditions.marked_active("reach_grew_at", now),
+    "outside-policy": conditions.outside_policy,
     "agent-outside": lambda now: conditions.marked_active("agent_outside", now),
     "removal-stuck": lambda _: conditions.marked("removal_stuck"),
     "waiting": conditions.waiting,

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from keys.audit.guard import authorize
-from keys.models import LISTED, ApiKey, AuditEvent, RevealGrant, RotationTask, User
+from keys.models import LISTED, ApiKey, AuditEvent, PolicyException, RevealGrant, RotationTask, User
 from keys.rules import formatting, permissions
 from keys.rules import scopes as catalogue
 from keys.rules.errors import Conflict, Invalid, NotAllowed, NotFound
@@ -25,7 +25,7 @@ from keys.selectors.activity.table import story_of
 from keys.selectors.key.reach import ReachOfKey, reach_of
 from keys.selectors.key.rotation_task import rotation_task_of
 from keys.selectors.policy.enforce import check_widening
-from keys.selectors.policy.facts import violations_of
+from keys.selectors.policy.facts import exceptions_of, violations_of
 
 PEOPLE = ("owner", "seen_by", "use_read_by", "expiry_read_by")
 
@@ -76,6 +76,7 @@ class KeyPage:
     ``same_name``: another key in use with this name and owner. ``why_not`` says why the actor may not add
     scopes, or is empty if they may. ``is_explained``: the audit log says how the key came into the
     inventory. ``violations``: the rules of the policy that the key does not meet.
+    ``exceptions``: those that wait or are in force. ``may_except``: whether the reader may ask for one.
     """
 
     key: ApiKey
@@ -108,6 +109,8 @@ class KeyPage:
     may_rotate: bool
     rotation_task: RotationTask | None
     violations: list[Violation]
+    exceptions: list[PolicyException]
+    may_except: bool
 
 
 def key_page(actor: Actor, key_id: UUID) -> KeyPage:
@@ -146,6 +149,8 @@ def key_page(actor: Actor, key_id: UUID) -> KeyPage:
         keys_path=settings.CERBY_KEYS_PATH,
         reach=reach_of(key),
         violations=violations_of(key, now),
+        exceptions=exceptions_of(key) if current is Status.ACTIVE else [],
+        may_except=current is Status.ACTIVE and actor.may(Action.ASK_EXCEPTION, key),
         may_accept_reach=key.reach_grew_at is not None and actor.may(Action.ACCEPT_REACH, key),
     )
 

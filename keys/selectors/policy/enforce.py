@@ -19,7 +19,7 @@ from keys.rules.policy.facts import Facts
 from keys.rules.policy.refusals import Refusal, refusals
 from keys.rules.policy.violations import day_of, tier_in, violations
 from keys.rules.rotation import Because
-from keys.selectors.policy.facts import facts_now
+from keys.selectors.policy.facts import excepted, facts_now
 from keys.validation.agents import needs_vault
 from keys.validation.existing_key import Registration
 from keys.validation.new_key import KeyRequest
@@ -91,10 +91,11 @@ def check_widening(key: ApiKey, scopes: Collection[str], now: datetime) -> None:
     policy = policy_in_force()
     facts = replace(facts_now(key, now, policy), scopes=tuple(scopes))
     tier = tier_in(policy, facts).label.lower()
+    accepted = excepted([key.pk], now)
     found = [
         Refusal(each.rule, AT_THE_TOP, f"With this scope the key is of tier {tier}. {each.words} {each.fix}")
         for each in violations(_enforced(policy), facts, now)
-        if each.rule not in NOT_BY_A_SCOPE
+        if each.rule not in NOT_BY_A_SCOPE and (key.pk, each.rule.value) not in accepted
     ]
     freeze = policy.rules[Name.FREEZE]
     today = [entry for entry in freeze.entries if is_frozen(entry, day_of(now))]

@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 from functools import reduce
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Count
 
-from keys.models import ApiKey
+from keys.models import ApiKey, PolicyException
 from keys.models.api_key import LISTED
 from keys.models.policy import policy_in_force
 from keys.rules.lifecycle import EXPIRY_NOT_KNOWN, Phase
@@ -71,6 +72,18 @@ def violations_in(
         return []
     facts = policy_facts(columns, counts.get(columns["owner_id"], 0))
     return violations(policy, facts, now)
+
+
+def excepted(keys: Iterable[UUID], now: datetime) -> set[tuple[UUID, str]]:
+    """Return the exceptions in force of these keys, each as the key's id and the rule."""
+    rows = PolicyException.in_force(now).filter(key__in=list(keys))
+    return set(rows.values_list("key_id", "rule"))
+
+
+def exceptions_of(key: ApiKey) -> list[PolicyException]:
+    """Return the exceptions of a key that wait or are in force."""
+    rows = PolicyException.objects.filter(key=key).select_related("asked_by", "decided_by")
+    return [each for each in rows.order_by("asked_at") if each.state == "asked" or each.is_in_force]
 
 
 def owners_keys(owners: Iterable[int], now: datetime, policy: Policy) -> dict[int, int]:

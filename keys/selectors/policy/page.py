@@ -19,7 +19,7 @@ from keys.rules.policy.tiers import Tier, tier_of
 from keys.rules.policy.written import read_stored
 from keys.selectors.counts import bounded_count, count_label
 from keys.selectors.policy.approvers import check_has_approvers
-from keys.selectors.policy.facts import owners_keys, violations_of
+from keys.selectors.policy.facts import excepted, owners_keys, violations_of
 from keys.selectors.policy.preview import SHOWN, Breaking, BreakingKey, Preview, breaking_keys, preview
 
 VERSIONS = 20
@@ -115,11 +115,12 @@ def _outside(findings: list[Finding], policy: Policy) -> list[Outside]:
     """Return the findings in words, without those that no longer hold, which the job closes."""
     now = timezone.now()
     counts = owners_keys({finding.key.owner_id for finding in findings}, now, policy)
+    accepted = excepted([finding.key_id for finding in findings], now)
     return [
         Outside(finding.key, violation.words, violation.fix, finding.due_on)
         for finding in findings
         for violation in violations_of(finding.key, now, policy, counts)
-        if violation.rule == finding.rule
+        if violation.rule == finding.rule and (finding.key_id, finding.rule) not in accepted
     ]
 
 

@@ -14,6 +14,7 @@ SAID_ANOTHER_WAY_BY_SQLITE = {
     "reminder_once": "UNIQUE constraint failed: keys_reminder.key_id, keys_reminder.kind",
     "saved_view_private_name_once": "UNIQUE constraint failed: keys_savedfilter.user_id, keys_savedfilter.page",
     "saved_view_shared_name_once": "UNIQUE constraint failed: keys_savedfilter.page, keys_savedfilter.name",
+    "exception_asked_once": "UNIQUE constraint failed: keys_policyexception.key_id, keys_policyexception.rule",
     "policy_one_proposal": "UNIQUE constraint failed: keys_policyversion.state",
     "finding_once_for_each_rule": "UNIQUE constraint failed: keys_finding.key_id, keys_finding.rule",
     "verdict_once_for_each_person": "UNIQUE constraint failed: keys_verdict.request_id, keys_verdict.approver_id",

@@ -76,6 +76,7 @@ WORKSPACE = {
     Action.END_QUARANTINE: HIGHEST,
     Action.MANAGE_CHANNELS: HIGHEST,
     Action.CHANGE_POLICY: HIGHEST,
+    Action.GRANT_EXCEPTION: HIGHEST,
 }
 """Who may do the action, for either setting of key management."""
 
@@ -89,6 +90,7 @@ KEYS = {
     Action.CHANGE_ROTATION: {KeyManagement.ADMINS: (ALL, ADMINS), KeyManagement.OWNER_ONLY: (ALL, NOBODY)},
     Action.RETIRE_KEY: {KeyManagement.ADMINS: (ALL, ADMINS), KeyManagement.OWNER_ONLY: (ALL, NOBODY)},
     Action.ENTER_READING: {KeyManagement.ADMINS: (ALL, ADMINS), KeyManagement.OWNER_ONLY: (ALL, NOBODY)},
+    Action.ASK_EXCEPTION: {KeyManagement.ADMINS: (ALL, ADMINS), KeyManagement.OWNER_ONLY: (ALL, ADMINS)},
     Action.EDIT_KEY: {KeyManagement.ADMINS: (ALL, ADMINS), KeyManagement.OWNER_ONLY: (ALL, NOBODY)},
     Action.REVEAL_KEY: {KeyManagement.ADMINS: (ALL, NOBODY), KeyManagement.OWNER_ONLY: (ALL, NOBODY)},
 }
@@ -107,6 +109,7 @@ NEEDS_A_FRESH_ROLE = {
     Action.MANAGE_CHANNELS,
     Action.ASK_TO_ROTATE,
     Action.CHANGE_POLICY,
+    Action.GRANT_EXCEPTION,
     Action.ACCEPT_REACH,
     Action.PLAN_LEAVING,
     Action.STOP_KEYS,
@@ -171,9 +174,12 @@ def who_may(action: Action, management: KeyManagement, owner: uuid.UUID | None) 
     [
         (
             Answering(accountable=1),
-            {Action.SEE_KEY, Action.EDIT_KEY, Action.ACCEPT_REACH, Action.PLAN_LEAVING},
+            {
+                *(Action.SEE_KEY, Action.EDIT_KEY, Action.ACCEPT_REACH, Action.PLAN_LEAVING),
+                Action.ASK_EXCEPTION,
+            },
         ),
-        (Answering(backup=1), {Action.SEE_KEY, Action.PLAN_LEAVING}),
+        (Answering(backup=1), {Action.SEE_KEY, Action.PLAN_LEAVING, Action.ASK_EXCEPTION}),
         (Answering(accountable=2, backup=2), set()),
     ],
 )

@@ -43,7 +43,10 @@ ASKED = {
 }
 
 
-RARE = ("leaver-undecided", "leaver-late", "agent-outside", "rotation-asked", "rotation-late")
+RARE = (
+    *("leaver-undecided", "leaver-late", "agent-outside", "outside-policy", "rotation-asked"),
+    "rotation-late",
+)
 """Needs of so few keys that they are sorted."""
 
 
@@ -117,7 +120,7 @@ def meets(key: ApiKey, asked: dict[str, str]) -> bool:
         "owner-left": active and key.owner_left_at is not None,
         "orphan": active and (key.accountable is None or key.accountable_left_at is not None),
         "reach-grew": active and key.reach_grew_at is not None,
-        **dict.fromkeys(RARE, False),  # these keys have no plan, and none is an agent's
+        **dict.fromkeys(RARE, False),  # no plan, no finding, no agent
         "review-due": active and key.review_on is not None and key.review_on <= TODAY,
         "removal-stuck": key.state == State.REVOKING and (key.attempts >= 6 or key.cerby_id is None),
         "unused-90": active and (key.last_used_at or key.created_at) <= NOW - timedelta(days=90),
