@@ -15,7 +15,8 @@ from keys.audit import reader, tree_store
 from keys.evidence import keys_as_of, parts, people_as_of, policy_as_of
 from keys.evidence.offboarding import Offboarding
 from keys.evidence.parts import Period, as_line
-from keys.evidence.readme import OFFBOARDING, README
+from keys.evidence.readme import OFFBOARDING, README, REVIEW
+from keys.evidence.review_in_pack import ReviewInPack
 from keys.evidence.stream import ZipStream
 from keys.models import AuditEvent, Checkpoint
 from keys.rules import csv_cells
@@ -24,6 +25,7 @@ from keys.rules.formatting import utc, utc_microseconds
 from keys.tlog.checkpoint import Signer, signer, vkeys
 from keys.verifier import verify_bundle
 
+About = tuple[Offboarding | None, ReviewInPack | None]
 FORMAT = "cerby-key-portal/evidence/1"
 
 
@@ -34,8 +36,10 @@ def pack(
     asked_at: datetime,
     name: str,
     offboarding: Offboarding | None = None,
+    review: ReviewInPack | None = None,
 ) -> Generator[bytes, None, None]:
-    """Yield the bytes of the .zip. Its README calls the file ``name``. An ``offboarding`` pack has its plans.
+    """Yield the bytes of the .zip. Its README calls the file ``name``. An ``offboarding`` pack has its plans,
+    and one of a ``review`` has its items.
 
     The pack proves the events that are signed when the export starts. CSV tables are collected in temporary
     files meanwhile. Raises ``Conflict`` if the portal has no signing key.
@@ -44,14 +48,14 @@ def pack(
     if key is None:
         raise Conflict("PORTAL_AUDIT_SIGNING_KEY is not set, so an evidence pack cannot be signed.")
     request = {"asked_by": asked_by, "asked_at": utc_microseconds(asked_at), "name": name}
-    return _written(key, period, request, offboarding)
+    return _written(key, period, request, (offboarding, review))
 
 
 def _written(
-    key: Signer, period: Period, request: dict[str, str], offboarding: Offboarding | None
+    key: Signer, period: Period, request: dict[str, str], about: About
 ) -> Generator[bytes, None, None]:
     with ZipStream() as zipped:
-        yield from _Pack(zipped, key, period, request, offboarding).write()
+        yield from _Pack(zipped, key, period, request, about).write()
 
 
 class _Pack:
@@ -63,9 +67,10 @@ class _Pack:
         key: Signer,
         period: Period,
         request: dict[str, str],
-        offboarding: Offboarding | None,
+        about: About,
     ) -> None:
-        self._signer, self._period, self._zip, self._offboarding = key, period, zipped, offboarding
+        self._signer, self._period, self._zip = key, period, zipped
+        self._offboarding, self._review = about
         self._checkpoint = Checkpoint.objects.order_by("-size").first()
         self._manifest: dict[str, Any] = {
             "format": FORMAT,
@@ -86,6 +91,7 @@ class _Pack:
         yield from self._policy()
         yield from self._events()
         yield from self._plans()
+        yield from self._items()
         yield from self._proofs()
         yield from self._end()
 
@@ -98,6 +104,13 @@ class _Pack:
             leaver = self._offboarding
             who = {"person": leaver.person, "name": leaver.name, "email": leaver.email}
             self._manifest["offboarding"] = {**who, "left_at": leaver.left_at or "not yet", "keys": count}
+
+    def _items(self) -> Iterator[bytes]:
+        """Add the items of a review, as their rows are: the verifier compares them with the events."""
+        if self._review:
+            yield from self._zip.add("review.jsonl", map(as_line, self._review.rows()))
+            yield from self._zip.add("review.csv", self._review.lines())
+            self._manifest["review"] = self._review.summary()
 
     def _keys(self, emails: dict[int, str]) -> Iterator[bytes]:
         as_of, by_status = self._period.as_of, Counter[str]()
@@ -163,7 +176,8 @@ class _Pack:
 
     def _end(self) -> Iterator[bytes]:
         offboarding = OFFBOARDING.format(**self._manifest["offboarding"]) if self._offboarding else ""
-        yield from self._zip.add("README.txt", [README.format(**self._manifest) + offboarding])
+        review = REVIEW.format(**self._manifest["review"]) if self._review else ""
+        yield from self._zip.add("README.txt", [README.format(**self._manifest) + offboarding + review])
         self._manifest["files"] = {
             name: {"sha256": file.sha256, "bytes": file.size, "lines": file.lines}
             for name, file in self._zip.written.items()

@@ -79,3 +79,18 @@ offboarding.csv and offboarding.jsonl have the {keys} API keys of this person, e
 task in events.jsonl and unsigned.jsonl. verify_pack.py compares both. A key without an event has no plan.
 Plans from before the period are not in the pack.
 """
+
+REVIEW = """\
+
+THE REVIEW
+
+Name: {name}
+State: {state}
+Number in the events of this pack: {campaign}
+
+review.csv and review.jsonl have the {count} API keys of this review, with their values when it opened and
+the decisions. verify_pack.py compares the values with the hash in the event review:open, and each decision
+with its event. From these events it counts the decisions and the figures of each reviewer again, and it
+checks that an Owner or a Super Admin who decided nothing signed off.
+"fast" counts decisions in under 3 seconds.
+"""

@@ -39,6 +39,7 @@ JOBS: dict[str, Job] = {
     "leavers": Job(tasks.leavers, timedelta(minutes=1)),
     "reach": Job(tasks.reach, timedelta(minutes=5)),
     "findings": Job(tasks.findings, timedelta(hours=1)),
+    "reviews": Job(tasks.reviews, timedelta(minutes=1)),
     "figures": Job(tasks.figures, timedelta(minutes=1)),
     "alerts": Job(tasks.alerts, timedelta(minutes=1)),
     "reminders": Job(tasks.reminders, timedelta(hours=1)),

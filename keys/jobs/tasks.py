@@ -26,6 +26,7 @@ from keys.actions.people.throttle import forget_old
 from keys.actions.policy.find import find_outside
 from keys.actions.reach.count import count_reach
 from keys.actions.requests.review import escalate_requests
+from keys.actions.reviews.keep_going import keep_reviews_going
 from keys.actions.rotation_tasks.assign import keep_rotation_tasks
 from keys.actions.safeguards.quarantine import end_silence, silent_since
 from keys.actions.safeguards.rollback_guard import check_for_rollback
@@ -139,6 +140,11 @@ def reach() -> None:
 @task(queue_name=SLOW)
 def findings() -> None:
     _run("findings", find_outside)
+
+
+@task(queue_name=BULK)
+def reviews() -> None:
+    _run("reviews", keep_reviews_going)
 
 
 @task(queue_name=SLOW)

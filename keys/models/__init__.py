@@ -18,6 +18,7 @@ from keys.models.reach import Reach
 from keys.models.refusal import RefusalCount
 from keys.models.request import AccessRequest, Verdict
 from keys.models.reveal import RevealGrant
+from keys.models.review import Campaign, Certificate, ReviewItem
 from keys.models.rotation import Rotation
 from keys.models.rotation_task import RotationTask
 from keys.models.safeguards import HeldBack, Pause, Quarantine
@@ -41,6 +42,8 @@ __all__ = [
     "AuditEvent",
     "BackoffTarget",
     "CalendarFeed",
+    "Campaign",
+    "Certificate",
     "Channel",
     "Checkpoint",
     "Comparison",
@@ -71,6 +74,7 @@ __all__ = [
     "RefusalCount",
     "Reminder",
     "RevealGrant",
+    "ReviewItem",
     "Rotation",
     "RotationTask",
     "SavedView",

@@ -16,6 +16,9 @@ VERDICT = frozenset({"request", "digest"})
 REQUEST = VERDICT | {"kind", "needed", "until", "frozen"}
 """Details of the event that opens a request. ``frozen`` is the document without the people."""
 
+REVIEW = frozenset({"campaign", "review"})
+"""Details of every event about a review: the id and the name of the campaign."""
+
 IN_ANY_EVENT = frozenset({"part_of"})
 """Details that every event may have: the id of the act on several keys that the event is a part of."""
 
@@ -144,6 +147,15 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.CHANNEL_REMOVED: frozenset({"channel", "name", "sort", "host"}),
     Event.DELIVERY_REPEATED: frozenset({"channel", "name", "notification"}),
     Event.NOTIFICATIONS_CHOSEN: frozenset({"before", "after"}),
+    Event.REVIEW_STARTED: REVIEW | {"filter", "due_on", "cadence", "reviewers"},
+    Event.REVIEW_OPENED: REVIEW | {"count", "items_digest"},
+    Event.REVIEW_ESCALATED: REVIEW | {"count"},
+    **dict.fromkeys((Event.REVIEW_CLOSED, Event.REVIEW_SIGNED), REVIEW | {"answers"}),
+    Event.REVIEW_NOT_REPEATED: REVIEW,
+    Event.KEY_REVIEWED: REVIEW | {"answer", "milliseconds", "together"},
+    Event.KEY_REVIEW_MOVED: REVIEW | {"to"},
+    Event.KEY_REVIEW_DONE: REVIEW | {"answer", "declared"},
+    Event.KEY_NOT_CERTIFIED: REVIEW | {"void"},
 }
 """The details that an event may have. An event that is not listed has none."""
 

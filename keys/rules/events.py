@@ -134,6 +134,16 @@ class Event(enum.StrEnum):
     NOTIFICATIONS_CHOSEN = "notification:choose"
     CALENDAR_MADE = "calendar:make"
     CALENDAR_ENDED = "calendar:end"
+    REVIEW_STARTED = "review:start"
+    REVIEW_OPENED = "review:open"
+    REVIEW_ESCALATED = "review:escalate"
+    REVIEW_CLOSED = "review:close"
+    REVIEW_SIGNED = "review:sign"
+    REVIEW_NOT_REPEATED = "review:stop-repeating"
+    KEY_REVIEWED = "key:review"
+    KEY_REVIEW_MOVED = "key:move-review"
+    KEY_REVIEW_DONE = "key:finish-review"
+    KEY_NOT_CERTIFIED = "key:void-certificate"
 
     @property
     def label(self) -> str:
@@ -268,6 +278,16 @@ _LABELS = {
     Event.NOTIFICATIONS_CHOSEN: "Chose what to be told",
     Event.CALENDAR_MADE: "Address of the calendar made",
     Event.CALENDAR_ENDED: "Address of the calendar ended",
+    Event.REVIEW_STARTED: "Review started",
+    Event.REVIEW_OPENED: "Review opened with a frozen list of keys",
+    Event.REVIEW_ESCALATED: "Review overdue",
+    Event.REVIEW_CLOSED: "Review closed",
+    Event.REVIEW_SIGNED: "Review signed off",
+    Event.REVIEW_NOT_REPEATED: "Review is not repeated any more",
+    Event.KEY_REVIEWED: "API key reviewed",
+    Event.KEY_REVIEW_MOVED: "Review of an API key moved to another person",
+    Event.KEY_REVIEW_DONE: "Decision of a review carried out",
+    Event.KEY_NOT_CERTIFIED: "Certificate of an API key ended",
 }
 
 _LABELS_UNLESS_DONE = {

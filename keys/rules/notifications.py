@@ -60,7 +60,7 @@ class Kind(enum.StrEnum):
 _END_WITH_THEIR_ACT = frozenset(
     {
         *(Kind.PERSON_LEFT, Kind.REMOVAL_DUE, Kind.ROTATION_ASKED),
-        *(Kind.APPROVAL_DUE, Kind.APPROVAL_GIVEN),
+        *(Kind.APPROVAL_DUE, Kind.APPROVAL_GIVEN, Kind.REVIEW_ASKED),
     }
 )
 
@@ -122,7 +122,7 @@ _TABLE: dict[Kind, _Row] = {
     Kind.CHANNEL_TEST: _Row("A test of a channel", "A test", False, False),
 }
 
-_NOT_SENT_YET = frozenset({Kind.KEY_OUTSIDE, Kind.KEY_NOT_CERTIFIED, Kind.REVIEW_ASKED})
+_NOT_SENT_YET = frozenset({Kind.KEY_OUTSIDE})
 """Nobody chooses a kind that no act sends. An act that begins to send a kind takes it out."""
 FOR_PEOPLE = tuple(kind for kind in Kind if kind not in {Kind.CHANNEL_TEST, *_NOT_SENT_YET})
 MUTABLE = tuple(kind for kind in FOR_PEOPLE if kind.may_mute)

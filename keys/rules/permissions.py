@@ -94,6 +94,9 @@ class Action(enum.StrEnum):
     CHANGE_POLICY = "policy:change"
     ASK_EXCEPTION = "exception:ask"
     GRANT_EXCEPTION = "exception:grant"
+    START_REVIEW = "review:start"
+    REVIEW_KEY = "key:review"
+    SIGN_REVIEW = "review:sign"
 
     @property
     def words(self) -> str:
@@ -152,6 +155,9 @@ _ACTION_WORDS = {
     Action.CHANGE_POLICY: "change the policy for API keys",
     Action.ASK_EXCEPTION: "ask for an exception from the policy for an API key",
     Action.GRANT_EXCEPTION: "grant, decline or end an exception from the policy",
+    Action.START_REVIEW: "start a review of API keys, or stop repeating it",
+    Action.REVIEW_KEY: "decide about an API key whose reviewer you are",
+    Action.SIGN_REVIEW: "sign off a review",
 }
 
 
@@ -246,6 +252,9 @@ MATRIX: dict[Action, Rule] = {
     Action.CHANGE_POLICY: Rule(HIGHEST, fresh_role=True),
     Action.ASK_EXCEPTION: Rule(ADMINS, OwnKey.SUFFICES, accountable=True, backup=True),
     Action.GRANT_EXCEPTION: Rule(HIGHEST, fresh_role=True),
+    Action.START_REVIEW: Rule(ADMINS, fresh_role=True),
+    Action.REVIEW_KEY: Rule(EVERYONE),  # the accountable person may have any role
+    Action.SIGN_REVIEW: Rule(HIGHEST, fresh_role=True),
 }
 
 OWNER_ONLY_MATRIX: dict[Action, Rule] = MATRIX | {

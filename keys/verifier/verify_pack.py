@@ -39,6 +39,7 @@ ANY_STATE = frozenset({"new"}).union(*({state} | sources for sources, state, _ i
     "=",
 }
 CHUNK = 1 << 20
+FAST = 3000  # milliseconds
 PLANS = {"key:plan:done", "key:owner-leave:done"}
 
 
@@ -159,6 +160,20 @@ class Pack:
             words=f"offboarding.jsonl has {listed} keys, and manifest.json says {expected}.",
         )
 
+    def check_review(self) -> None:
+        """Count the decisions of a review again, from its events, and compare them with its items."""
+        said = self.manifest.get("review")
+        if said is not None:
+            events = [leaf for leaf in self._leaves() if leaf["details"].get("campaign") == said["campaign"]]
+            items = list(bundle.lines_of(self.root / "review.jsonl"))
+            self.problems += review_problems(said, items, events)
+
+    def _leaves(self) -> Iterator[dict[str, Any]]:
+        for name in ("events.jsonl", "unsigned.jsonl"):
+            for line in bundle.lines_of(self.root / name):
+                if self._is_within(line):
+                    yield json.loads(line["leaf"])
+
     def check_events(self, escrows: Iterable[dict[str, Any]], anchors: list[Path]) -> PartVerifier:
         """Check each event, and compare all of them with the signed checkpoints and the anchors."""
         proof = json.loads(self.text("proof.json"))
@@ -260,6 +275,96 @@ def _plan_of_leaf(leaf: dict[str, Any] | None) -> tuple[Any, ...] | None:
     return _plan_of({**leaf["details"], "type": kind, "at": leaf["at"]}) if leaf else None
 
 
+def review_problems(
+    said: dict[str, Any], items: list[dict[str, Any]], events: list[dict[str, Any]]
+) -> Iterator[str]:
+    """Yield what is wrong with a review: its frozen items, its decisions, its figures and its sign-off."""
+    of_kind: dict[str, list[dict[str, Any]]] = {}
+    for leaf in events:
+        of_kind.setdefault(leaf["type"], []).append(leaf)
+    opened = [leaf["details"] for leaf in of_kind.get("review:open:done", [])]
+    digest = hashlib.sha256()
+    for item in items:
+        text = json.dumps(
+            [item["key"], item["snapshot"], item["comparison"]], sort_keys=True, separators=(",", ":")
+        )
+        digest.update(text.encode() + b"\n")
+    frozen = {"count": len(items), "items_digest": digest.hexdigest()[:32]}
+    if [{name: one[name] for name in frozen} for one in opened] != [frozen]:
+        yield "review.jsonl has other items than those that were frozen when the review opened."
+    decided: dict[str, dict[str, Any]] = {}
+    for leaf in of_kind.get("key:review:done", []):
+        if leaf["key"]["id"] in decided:
+            yield f"The review has two decisions about {leaf['key']['id']}."
+        decided[leaf["key"]["id"]] = leaf
+    answers: dict[str, int] = {}
+    for item in items:
+        found = decided.pop(item["key"], None)
+        yield from _decision_problems(item, found)
+        answer = found["details"]["answer"] if found else item["decision"] or "undecided"
+        answers[answer] = answers.get(answer, 0) + 1
+        item["leaf"] = found
+    yield from (f"The review has a decision about {key}, but no item." for key in sorted(decided))
+    counted = {name: count for name, count in answers.items() if name != "undecided"}
+    ends = of_kind.get("review:close:done", []) + of_kind.get("review:sign:done", [])
+    if answers != said["answers"] or any(leaf["details"]["answers"] != counted for leaf in ends):
+        yield "The review's decisions are counted wrongly."
+    if _figures(items) != {one.pop("person"): _without_name(one) for one in map(dict, said["figures"])}:
+        yield "The figures of the review's reviewers do not follow from the events."
+    yield from _sign_off_problems(
+        said, of_kind, {leaf["actor"]["id"] for leaf in of_kind.get("key:review:done", [])}
+    )
+
+
+def _without_name(figures: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in figures.items() if name != "name"}
+
+
+def _decision_problems(item: dict[str, Any], leaf: dict[str, Any] | None) -> Iterator[str]:
+    key, details = item["key"], leaf["details"] if leaf else {}
+    by = leaf["actor"]["id"] if leaf else None
+    answer = details.get("answer", "not_certified" if item["decision"] == "not_certified" else "")
+    row = (item["decision"], item["by"], item["in_bulk"], item["milliseconds"])
+    if row != (answer, by, "together" in details, details.get("milliseconds")):
+        yield f"review.jsonl has another decision about {key} than the events."
+    has_finding = bool(item["snapshot"]["findings"])
+    if "together" in details and (answer != "keep" or has_finding or item["comparison"] != "same"):
+        yield f"{key} was decided together with others, although it had changed or has a finding."
+    if leaf and answer == "keep" and has_finding and not leaf["reason"]:
+        yield f"{key} has a finding and was kept without a sentence."
+
+
+def _figures(items: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    people: dict[str, list[dict[str, Any]]] = {}
+    for leaf in (item["leaf"] for item in items if item["leaf"]):
+        people.setdefault(leaf["actor"]["id"], []).append(leaf["details"])
+    found = {}
+    for person, decisions in people.items():
+        times = sorted(one["milliseconds"] for one in decisions if one["milliseconds"] is not None)
+        found[person] = {
+            "decided": len(decisions),
+            "in_bulk": sum("together" in one for one in decisions),
+            "fast": sum(took < FAST for took in times),
+            "median": times[(len(times) - 1) // 2] if times else None,
+        }
+    return found
+
+
+def _sign_off_problems(
+    said: dict[str, Any], of_kind: dict[str, list[dict[str, Any]]], reviewers: set[str]
+) -> Iterator[str]:
+    signed = of_kind.get("review:sign:done", [])
+    if [leaf["actor"]["id"] for leaf in signed] != ([said["signed_by"]] if said["signed_by"] else []):
+        yield "The review was not signed off by the person whom the manifest names."
+    for leaf in signed:
+        if leaf["actor"]["id"] in reviewers:
+            yield "The review was signed off by a person who decided about one of its keys."
+        if leaf["actor"]["role"] not in {"Owner", "Super Admin"}:
+            yield "The review was signed off by a person who is neither an Owner nor a Super Admin."
+        if not any(one["at"] <= leaf["at"] for one in of_kind.get("review:close:done", [])):
+            yield "The review was signed off before it was closed."
+
+
 def check_pack(
     path: Path, vkeys: Iterable[str], anchors: list[Path], escrows: list[dict[str, Any]]
 ) -> Iterator[str]:
@@ -271,6 +376,7 @@ def check_pack(
     keys_found = pack.check_keys()
     part = pack.check_events(escrows, anchors)
     pack.check_plans()
+    pack.check_review()
     yield part.report.macs
     yield from pack.problems
     yield from map(str, part.report.damage)

@@ -50,6 +50,8 @@ def select(request: HttpRequest) -> HttpResponse:
         messages.warning(request, invalid.sentence)
         return HttpResponseRedirect(reverse("keys:inventory", query=params))
     act = request.POST.get("act", "")
+    if act == "review":
+        return HttpResponseRedirect(reverse("keys:reviews-start", query={"selection": selection.pk}))
     query = {"act": act} if act in Act.values else None
     return HttpResponseRedirect(reverse("keys:bulk", args=[selection.pk], query=query))
 

@@ -14,6 +14,7 @@ from tests.browser.test_accessibility import look_over
 pytestmark = pytest.mark.browser
 
 REFERRING = (
+    "keys_certificate", "keys_reviewitem",
     "keys_inboxitem", "keys_delivery", "keys_notification", "keys_leaverplan", "keys_reminder", "keys_heldback",
     "keys_keyscope", "keys_finding", "keys_rotationtask", "keys_keyfacts", "keys_policyexception",
 )  # fmt: skip

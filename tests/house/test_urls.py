@@ -61,6 +61,7 @@ from tests.pages.journey import Tab, answers, claim, generate
 from tests.support.cases import in_one_test
 from tests.support.channels import a_channel, a_delivery
 from tests.support.policies import a_version, an_exception, enforced
+from tests.support.reviews import a_review_with_address, review_bodies
 
 ABOUT_A_KEY = (
     *("keys:store", "keys:key", "keys:paste", "keys:removal", "keys:reading", "keys:edit"),
@@ -248,6 +249,8 @@ def _of_a_process(name: str, key: ApiKey) -> dict[str, Any]:
         return {"rotation_id": _rotation(key).pk}
     if name.startswith("keys:request") and name != "keys:requests":
         return {"request_id": _request(key).pk}
+    if name.startswith("keys:review") and not name.startswith("keys:reviews"):
+        return a_review_with_address(name)
     return {}
 
 
@@ -288,6 +291,7 @@ def _bodies(secret: str, vault: str, damaged: int) -> dict[str, dict[str, Any]]:
         "keys:channel-edit": {"name": uuid.uuid4().hex, "kinds": ["key.leaked"]},
         "keys:account-time-zone": {"time_zone": "Europe/Berlin"},
         "keys:bulk-start": {"act": "remind"},
+        **review_bodies(),
         "keys:rotate": answers() | {"because": "scheduled", "overlap": "7d"},
         "keys:request-deny": {"reason": "Too wide."},
         "keys:request-offer": {"reason": "Less.", "scopes": ["read:users"], "lasts": ""},

@@ -12,6 +12,7 @@ EVERYTHING = [
     "API keys",
     "Compare with Cerby",
     "Requests",
+    "Reviews",
     "Policy",
     "Activity",
     "People",

@@ -6,6 +6,7 @@ import time
 from collections.abc import Generator, Iterator
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.utils import timezone
 
@@ -15,13 +16,15 @@ from keys.evidence.offboarding import Offboarding
 from keys.evidence.pack import pack
 from keys.evidence.parts import Period
 from keys.evidence.policy_as_of import note_policy
-from keys.models import ApiKey, LeaverPlan, Throttle, User
+from keys.evidence.review_in_pack import ReviewInPack
+from keys.models import ApiKey, Campaign, LeaverPlan, Throttle, User
 from keys.models.throttle import throttle_name
 from keys.rules.errors import Invalid, NotFound, TooOften
 from keys.rules.events import Event
 from keys.rules.formatting import utc_microseconds
 from keys.rules.lifecycle import Phase
 from keys.rules.permissions import Action, Actor
+from keys.rules.reviews import CampaignState
 
 OPERATOR = "the operator of the portal"
 HELD_FOR = 600
@@ -114,6 +117,25 @@ def export_offboarding(actor: Actor, person_id: int) -> Download:
     chunks = pack(period, asked_by=actor.name, asked_at=now, name=name, offboarding=offboarding)
     about = {"person": str(person.pk), "email": person.email}
     return _recorded(Download(chunks, name, Lease(actor)), actor, period, **about)
+
+
+def export_review(actor: Actor | None, campaign_id: UUID) -> Download:
+    """Return an evidence pack with all items of a review, and the events since it was started.
+
+    ``actor`` is None on the command line. Raises ``NotFound``, and the errors of ``export_evidence``.
+    """
+    if actor is not None:
+        actor = authorize_now(actor, Action.EXPORT_EVIDENCE)
+    note_policy()
+    campaign = Campaign.objects.filter(pk=campaign_id).first()
+    if campaign is None or campaign.state == CampaignState.FREEZING:
+        raise NotFound("There is no such review, or its keys are not listed yet.")
+    now = timezone.now()
+    period = Period(campaign.started_at - MARGIN, now, now)
+    name = f"review-{campaign.pk}-{now:%Y%m%dT%H%M%SZ}.zip"
+    by = actor.name if actor else OPERATOR
+    chunks = pack(period, asked_by=by, asked_at=now, name=name, review=ReviewInPack(campaign))
+    return _recorded(Download(chunks, name, Lease(actor) if actor else None), actor, period)
 
 
 def _recorded(download: Download, actor: Actor | None, period: Period, **about: Any) -> Download:

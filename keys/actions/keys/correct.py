@@ -13,6 +13,7 @@ from django.utils import timezone
 from keys.actions.keys.register import wait_for_other_declarations
 from keys.actions.people.accountable import known_person
 from keys.actions.people.confirm_role import authorize_now
+from keys.actions.reviews.void import follow_certificate
 from keys.audit import log
 from keys.models import ApiKey, User
 from keys.rules.errors import Conflict, Invalid
@@ -87,6 +88,7 @@ def _store(actor: Actor, key: ApiKey, correction: Correction, owner: User, versi
                 after={name: after[name] for name in changed},
                 **owner_id,
             )
+            follow_certificate(key.pk, actor)
     return bool(changed)
 
 

@@ -12,6 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 from keys.actions.keys.prove import Proved, prove
 from keys.actions.people.accountable import known_person, ownership_columns
 from keys.actions.people.confirm_role import authorize_now
+from keys.actions.reviews.void import follow_certificate
 from keys.audit import log
 from keys.models import ApiKey, Throttle, User
 from keys.models.policy import policy_in_force
@@ -195,6 +196,7 @@ def _complete(
         for name, value in columns.items():
             setattr(key, name, value)
         _record(actor, key, proved)
+        follow_certificate(key.pk, actor)
     return key
 
 

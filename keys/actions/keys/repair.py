@@ -17,6 +17,7 @@ import structlog
 from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 
+from keys.actions.reviews.void import follow_certificate
 from keys.audit import log
 from keys.evidence.logged_keys import LoggedKey, logged_keys
 from keys.models import ApiKey, AuditEvent, RevealGrant, User
@@ -95,6 +96,7 @@ def _restore(key: ApiKey, logged: LoggedKey) -> bool:
     for name, value in columns.items():
         setattr(key, name, value)
     log.append(Event.KEY_REPAIRED, actor=None, key=key, **details)
+    follow_certificate(key.pk, None)
     return True
 
 

@@ -13,6 +13,7 @@ from keys import cerby
 from keys.actions.keys.repair import repair_keys
 from keys.actions.keys.settle_scopes import settle_scopes
 from keys.actions.people.confirm_role import authorize_now
+from keys.actions.reviews.void import follow_certificate
 from keys.audit import log
 from keys.models import ApiKey, ScopeChange
 from keys.rules.errors import CerbyError, CerbyInDoubt, Conflict
@@ -135,6 +136,7 @@ def _check_is_current(actor: Actor, change: ScopeChange) -> None:
             ApiKey.objects.filter(pk=key.pk).update(scopes=found)
             before, after = {"scopes": row.scopes}, {"scopes": found}
             log.append(Event.KEY_CHANGED, actor=None, key=row, before=before, after=after)
+            follow_certificate(row.pk, None)
     raise Conflict(sentence)
 
 
@@ -186,6 +188,7 @@ def _fail(actor: Actor, change: ScopeChange, error: CerbyError) -> None:
             before, after = {"scopes": change.key.scopes}, {"scopes": error.found}
             ApiKey.objects.filter(pk=change.key.pk).update(scopes=error.found)
             log.append(Event.KEY_CHANGED, actor=None, key=change.key, before=before, after=after)
+            follow_certificate(change.key.pk, actor)
 
 
 def _store(actor: Actor, change: ScopeChange, scopes: list[str]) -> ApiKey:
@@ -197,6 +200,7 @@ def _store(actor: Actor, change: ScopeChange, scopes: list[str]) -> ApiKey:
         if in_time:
             ApiKey.objects.filter(pk=key.pk).update(scopes=scopes)
             _record(actor, change)
+            follow_certificate(key.pk, actor)
         else:
             reason = "Cerby's answer came so late that somebody else may have changed the key."
             _record(actor, change, outcome=log.Outcome.FAILED, reason=reason)

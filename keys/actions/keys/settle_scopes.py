@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from keys import cerby
 from keys.actions.keys.repair import repair_keys
+from keys.actions.reviews.void import follow_certificate
 from keys.audit import log
 from keys.models import ApiKey, AuditEvent, ScopeChange
 from keys.rules.events import Event
@@ -39,6 +40,7 @@ def settle_scopes(key: ApiKey) -> None:
         if not record_lost_change(row, scopes):
             before, after = {"scopes": row.scopes}, {"scopes": scopes}
             log.append(Event.KEY_CHANGED, actor=None, key=row, before=before, after=after)
+        follow_certificate(row.pk, None)
 
 
 def record_lost_change(key: ApiKey, scopes: list[str]) -> bool:

@@ -20,6 +20,7 @@ from keys import cerby
 from keys.actions.keys.match_cerby_id import match_cerby_ids
 from keys.actions.keys.repair import details_of, repair_keys
 from keys.actions.keys.settle_scopes import record_lost_change
+from keys.actions.reviews.void import follow_certificate
 from keys.actions.sync.discover import discover
 from keys.actions.sync.owners import Owners
 from keys.actions.sync.reclaim import reclaim
@@ -318,6 +319,8 @@ def _copy_change(key: ApiKey, columns: dict[str, Any], result: SweepResult, *, u
             if "owner" in names:
                 details["owner_id"] = str(columns["owner"].pk)
             log.append(Event.KEY_CHANGED, actor=None, key=key, **details)
+        if stored.keys() & {"scopes", "owner"}:
+            follow_certificate(key.pk, None)
 
 
 def _to_copy(key: ApiKey, columns: dict[str, Any]) -> set[str]:

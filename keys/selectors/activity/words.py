@@ -13,6 +13,7 @@ from keys.rules.event_contents import OWNERSHIP
 from keys.rules.events import Event
 from keys.rules.lifecycle import State
 from keys.rules.permissions import Action
+from keys.rules.reviews import Decision, Void
 from keys.rules.rotation import Because, Proof
 from keys.rules.scope_lists import rest_in_words
 from keys.rules.scopes import label
@@ -21,26 +22,20 @@ from keys.selectors.compare.matching import Group
 
 NOT_SHOWN = {
     *("thumbprint", "leaves", "created_known", "fingerprint_digest", "password_digest", "list_digest"),
-    *(
-        "view",
-        "factor",
-        "factor_digest",
-        "rotation",
-        "new_key",
-        "document_digest",
-        "preview_digest",
-        "exception",
-    ),
-    "request",
+    *("view", "factor", "factor_digest", "rotation", "new_key", "document_digest", "preview_digest"),
+    *("request", "exception", "campaign", "items_digest"),
 }
 """Details for programs. The event's own page has them in its exact bytes."""
 _LABELS = {
     "act": "action",
     "as_of": "as of",
     "alone": "approved by its author",
+    "answer": "decision",
+    "answers": "decisions",
     "assigned": "task of",
     "base": "version before",
     "because": "reason for the rotation",
+    "cadence": "days until the next one",
     "candidates": "words compared",
     "cerby_id": "id in Cerby",
     "count": "number",
@@ -90,6 +85,7 @@ _LABELS = {
     "seen_at": "seen on",
     "shared": "shared with the key's owner",
     "shown": "status in Cerby's web app",
+    "together": "keys kept at once",
     "unreadable": "lines that could not be read",
     "subject": "id at the sign-in provider",
     "whole_table": "the whole table was pasted",
@@ -98,6 +94,8 @@ _LABELS_OF: dict[tuple[str, str], str] = {
     **{(event, "until"): "end of the overlap" for event in (Event.ROTATION_STARTED, Event.ROTATION_ADVANCED)},
     **{(event, "until"): "decide by" for event in (Event.REQUEST_OPENED, Event.REQUEST_BREAK_GLASS)},
     (Event.ROTATION_EXTENDED, "until"): "end of the overlap",
+    **{(event, "count"): "number of keys" for event in (Event.REVIEW_OPENED, Event.REVIEW_ESCALATED)},
+    (Event.KEY_NOT_CERTIFIED, "void"): "because",
     (Event.SESSIONS_CLOSED, "count"): "number of sessions",
     (Event.BULK_STARTED, "count"): "number of keys",
     (Event.BULK_STOPPED, "count"): "number of keys",
@@ -210,6 +208,12 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "overlap": lambda value: formatting.duration(timedelta(seconds=value)),
     "decision": lambda value: _of(dict(LeaverPlan.Decision.choices), value).lower(),
     "frozen": _frozen,
+    "answer": lambda value: _of({each.value: each.label.lower() for each in Decision}, value),
+    "answers": lambda value: ", ".join(
+        f"{_of({each.value: each.label.lower() for each in Decision}, name)}: {count:,}"
+        for name, count in sorted(value.items())
+    ),
+    "void": lambda value: _of({each.value: each.label for each in Void}, value),
     "grown": _items,
     "reach": _items,
     "proof": lambda value: _of(_PROOFS, value),

@@ -102,6 +102,12 @@ def _lines(now: datetime) -> list[Line | None]:
             now,
         ),
         _needing(
+            "warning",
+            "not-certified",
+            "Nobody decided in the review, or they may do more since. Review them.",
+            now,
+        ),
+        _needing(
             "warning", "rotation-late", "Nobody has started these rotations. Ask again, or start them.", now
         ),
         _rotations("warning", RotationState.OVERDUE, "Retire the old key, or extend the overlap."),

@@ -36,6 +36,7 @@ JOB_WORDS = {
     "leavers": "Assigns tasks for the keys of people who left, and updates names of people in keys",
     "reach": "Counts what people own in Cerby",
     "findings": "Compares the keys with the policy",
+    "reviews": "Freezes the keys of reviews, closes reviews, and certifies keys",
     "figures": "Counts the figures of the dashboard's charts",
     "alerts": "Records problems and mails alerts",
     "reminders": "Reminds people of their keys by mail",

@@ -16,7 +16,16 @@ from typing import Any
 from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet
 from django.db.models.lookups import Exact, In, IsNull, LessThanOrEqual
 
-from keys.models import ApiKey, Finding, KeyScope, KeyTag, LeaverPlan, RotationTask, User
+from keys.models import (
+    ApiKey,
+    Certificate,
+    Finding,
+    KeyScope,
+    KeyTag,
+    LeaverPlan,
+    RotationTask,
+    User,
+)
 from keys.rules.folded_text import fold, foldings
 from keys.rules.lifecycle import Phase
 from keys.selectors.counts import COUNT_LIMIT, has_at_most
@@ -300,36 +309,34 @@ def not_seen(since: datetime, now: datetime) -> Condition:
 
 def with_open_plan(now: datetime, for_long: timedelta) -> Condition:
     """Return the condition for active keys of leavers about which nobody has decided ``for_long``."""
-    plans = LeaverPlan.objects.filter(open_since__isnull=False, open_since__lte=now - for_long)
-    active = in_phase(Phase.LIVE, Window(low=now))
-    return Condition(
-        found=Q(pk__in=plans.values("key")) & active.checked,
-        checked=Q(Exists(plans.filter(key=OuterRef("pk")))) & active.checked,
-        counted=plans,
-        few=MANY,
+    return _active_with(
+        LeaverPlan.objects.filter(open_since__isnull=False, open_since__lte=now - for_long), now
     )
 
 
 def asked_to_rotate(now: datetime, due_before: date | None = None) -> Condition:
     """Return the condition for active keys whose rotation was asked for, by a day before ``due_before``."""
     tasks = RotationTask.objects.filter(due_on__lt=due_before) if due_before else RotationTask.objects.all()
-    active = in_phase(Phase.LIVE, Window(low=now))
-    return Condition(
-        found=Q(pk__in=tasks.values("key")) & active.checked,
-        checked=Q(Exists(tasks.filter(key=OuterRef("pk")))) & active.checked,
-        counted=tasks,
-        few=MANY,
-    )
+    return _active_with(tasks, now)
 
 
 def outside_policy(now: datetime) -> Condition:
     """Return the condition for active keys with a finding: outside a rule of the policy, and not excepted."""
-    findings = Finding.objects.all()
+    return _active_with(Finding.objects.all(), now)
+
+
+def not_certified(now: datetime) -> Condition:
+    """Return the condition for active keys that were reviewed, and are not certified (any more)."""
+    return _active_with(Certificate.objects.filter(voided_at__isnull=False), now)
+
+
+def _active_with(rows: QuerySet[Any], now: datetime) -> Condition:
+    """Return the condition for active keys with one of ``rows``, of which there are few."""
     active = in_phase(Phase.LIVE, Window(low=now))
     return Condition(
-        found=Q(pk__in=findings.values("key")) & active.checked,
-        checked=Q(Exists(findings.filter(key=OuterRef("pk")))) & active.checked,
-        counted=findings,
+        found=Q(pk__in=rows.values("key")) & active.checked,
+        checked=Q(Exists(rows.filter(key=OuterRef("pk")))) & active.checked,
+        counted=rows,
         few=MANY,
     )
 

@@ -50,6 +50,7 @@ NEEDS = [
     ("leaver-late", "Owner left, not decided for a week"),
     ("rotation-asked", "Rotation asked for"),
     ("rotation-late", "Rotation asked for, day has passed"),
+    ("not-certified", "Reviewed, but not certified"),
     ("orphan", "Nobody answers for it"),
     ("review-due", "Review date has come"),
     ("reach-grew", "Reach has grown"),
@@ -106,6 +107,7 @@ _NEEDING: dict[str, Callable[[datetime], Condition]] = {
     "leaver-late": lambda now: conditions.with_open_plan(now, RED_AFTER),
     "rotation-asked": conditions.asked_to_rotate,
     "rotation-late": lambda now: conditions.asked_to_rotate(now, timezone.localdate(now)),
+    "not-certified": conditions.not_certified,
     "orphan": lambda now: conditions.marked_active("orphan", now),
     "review-due": lambda now: conditions.review_due(timezone.localdate(now), now),
     "reach-grew": lambda now: conditions.marked_active("reach_grew_at", now),
@@ -119,8 +121,8 @@ _NEEDING: dict[str, Callable[[datetime], Condition]] = {
     "never-used": conditions.never_used,
 }
 _SORT_OF_NEED = {
-    **dict.fromkeys(("not-adopted", "missing", "owner-left", "orphan", "not-seen", "reach-grew"), "expires"),
-    "agent-outside": "expires",
+    **dict.fromkeys(("not-adopted", "missing", "owner-left", "orphan", "not-seen"), "expires"),
+    **dict.fromkeys(("reach-grew", "agent-outside"), "expires"),
     **dict.fromkeys(("unused-90", "unused-45"), "-last-used"),
     "review-due": "review",
 }
@@ -167,10 +169,6 @@ def expiring(when: str, now: datetime) -> Condition:
     return conditions.in_phase(Phase.LIVE, Window(max(now, window.low), window.high))
 
 
-def _person(label: str) -> forms.CharField:
-    return forms.CharField(required=False, label=label, max_length=254, widget=PlainInput)
-
-
 def _text(label: str, length: int) -> forms.CharField:
     return forms.CharField(required=False, label=label, max_length=length, widget=PlainInput)
 
@@ -214,8 +212,8 @@ class InventoryForm(forms.Form):
         choices=[("", "Any origin"), *ApiKey.Origin.choices],
         widget=PlainSelect,
     )
-    accountable = _person("Accountable's email")
-    backup = _person("Backup's email")
+    accountable = _text("Accountable's email", LONGEST_EMAIL)
+    backup = _text("Backup's email", LONGEST_EMAIL)
     team = _text("Team", TEAM_LENGTH)
     system = _text("System", SYSTEM_LENGTH)
     tag = _text("Tag", TAG_LENGTH)

@@ -26,6 +26,7 @@ from keys.selectors.key.reach import ReachOfKey, reach_of
 from keys.selectors.key.rotation_task import rotation_task_of
 from keys.selectors.policy.enforce import check_widening
 from keys.selectors.policy.facts import exceptions_of, violations_of
+from keys.selectors.reviews.certificate import CertificateOfKey, certificate_of
 
 PEOPLE = ("owner", "seen_by", "use_read_by", "expiry_read_by")
 
@@ -111,6 +112,7 @@ class KeyPage:
     violations: list[Violation]
     exceptions: list[PolicyException]
     may_except: bool
+    certificate: CertificateOfKey | None
 
 
 def key_page(actor: Actor, key_id: UUID) -> KeyPage:
@@ -145,6 +147,7 @@ def key_page(actor: Actor, key_id: UUID) -> KeyPage:
         and formatting.in_local_time(key.expires_at).date() == timezone.localdate(),
         is_explained=AuditEvent.objects.filter(key_id=key.pk, type__in=BEGINS).exists(),
         may_rotate=key.state in ROTATED and current is Status.ACTIVE and actor.may(Action.ROTATE_KEY, key),
+        certificate=certificate_of(key) if current is Status.ACTIVE else None,
         rotation_task=rotation_task_of(key) if current is Status.ACTIVE else None,
         keys_path=settings.CERBY_KEYS_PATH,
         reach=reach_of(key),

@@ -18,6 +18,7 @@ SAID_ANOTHER_WAY_BY_SQLITE = {
     "policy_one_proposal": "UNIQUE constraint failed: keys_policyversion.state",
     "finding_once_for_each_rule": "UNIQUE constraint failed: keys_finding.key_id, keys_finding.rule",
     "verdict_once_for_each_person": "UNIQUE constraint failed: keys_verdict.request_id, keys_verdict.approver_id",
+    "review_item_once": "UNIQUE constraint failed: keys_reviewitem.key_id, keys_reviewitem.campaign_id",
     "key_tag_once": "UNIQUE constraint failed: keys_keytag.key_id, keys_keytag.tag",
     "selected_key_once": "UNIQUE constraint failed: keys_selectedkey.key_id, keys_selectedkey.selection_id",
     "selected_key_worked_on_once": "UNIQUE constraint failed: keys_selectedkey.key_id",

@@ -40,7 +40,7 @@ from keys.models import (
 )
 from keys.rules.lifecycle import State
 from tests.cast import Cast, a_key, an_endless_plan, an_event
-from tests.domain.database import wrong_policies
+from tests.domain.database import wrong_policies, wrong_reviews
 from tests.domain.database.said_by_sqlite import SAID_ANOTHER_WAY_BY_SQLITE
 from tests.domain.database.wrong_requests import WRONG_REQUESTS
 from tests.domain.rotation.steps import a_rotation
@@ -314,6 +314,7 @@ WRONG: dict[str, list[Wrong]] = {
     ],
     "key_scope_once": [the_same_scope_twice],
     **wrong_policies.WRONG,
+    **wrong_reviews.WRONG,
     "key_tag_once": [the_same_tag_twice],
     "grant_sealed_only_while_ready": [
         grant(sealed=None),

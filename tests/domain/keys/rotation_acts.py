@@ -21,6 +21,7 @@ from keys.actions.rotation_tasks.withdraw import withdraw_rotation_task
 from keys.models import ApiKey, Rotation, RotationTask, User
 from keys.rules.errors import Conflict
 from keys.rules.rotation import Because, Rotating
+from tests.domain.keys import review_acts
 from tests.domain.rotation.steps import a_rotation
 from tests.support.scene import Scene
 
@@ -106,8 +107,9 @@ DONE: dict[str, tuple[Callable[[Scene], Act], list[str]]] = {
         ["rotation:extend"],
     ),
     "rotation/call_off": (on_rotation(call_off, reason=WHY), ["rotation:call-off", *DELETED]),
+    **review_acts.DONE,
 }
-PARTS = dict.fromkeys(
+PARTS = review_acts.PARTS | dict.fromkeys(
     (
         *("lineage/begin", "lineage/step", "lineage/tell", "lineage/end_task"),
         "rotation/end",

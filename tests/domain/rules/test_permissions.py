@@ -73,6 +73,9 @@ WORKSPACE = {
     Action.ACCEPT_REACH: ADMINS,
     Action.PLAN_LEAVING: ADMINS,
     Action.STOP_KEYS: ADMINS,
+    Action.START_REVIEW: ADMINS,
+    Action.REVIEW_KEY: ALL,
+    Action.SIGN_REVIEW: HIGHEST,
     Action.END_QUARANTINE: HIGHEST,
     Action.MANAGE_CHANNELS: HIGHEST,
     Action.CHANGE_POLICY: HIGHEST,
@@ -96,6 +99,8 @@ KEYS = {
 }
 
 NEEDS_A_FRESH_ROLE = {
+    Action.START_REVIEW,
+    Action.SIGN_REVIEW,
     Action.GENERATE_KEY,
     Action.WIDEN_KEY,
     Action.KEEP_KEY,

@@ -45,7 +45,7 @@ ASKED = {
 
 RARE = (
     *("leaver-undecided", "leaver-late", "agent-outside", "outside-policy", "rotation-asked"),
-    "rotation-late",
+    *("rotation-late", "not-certified"),
 )
 """Needs of so few keys that they are sorted."""
 

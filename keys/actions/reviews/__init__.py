@@ -1,0 +1,1 @@
+"""Review keys: campaigns, their frozen items, decisions, sign-off and certificates."""

@@ -1,0 +1,1 @@
+"""Read campaigns of reviews and their items."""
