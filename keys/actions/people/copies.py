@@ -33,10 +33,13 @@ def copies_are_due(person: User) -> None:
     person.save(update_fields=["copies_due_at"])
 
 
-def update_copies(person_id: int, *, within: float = A_MOMENT) -> int:
-    """Update the keys of a person whose copies are due, and return how many were updated."""
+def update_copies(person_id: int, *, within: float | None = None) -> int:
+    """Update the keys of a person whose copies are due, and return how many were updated.
+
+    ``within``: how many seconds it may take, if not ``A_MOMENT``.
+    """
     person = User.objects.get(pk=person_id)
-    ends, count = time.monotonic() + within, 0
+    ends, count = time.monotonic() + (A_MOMENT if within is None else within), 0
     if person.copies_due_at is None:
         return 0
     for role in _ROLES:

@@ -6,6 +6,7 @@ Keys that the inventory lacks are added as discovered. Changes in Cerby are copi
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -230,24 +231,29 @@ def _copy_changes(
     changed: list[tuple[ApiKey, cerby.UpstreamKey]], people: Mapping[uuid.UUID, User], result: SweepResult
 ) -> None:
     keys = [key for key, _ in changed]
-    recent = _recently_changed(keys, result)
+    recent = _recent_changes(keys, result)
     # In this order: a change that is in neither set began after the list was read, so its end will be stored.
     unsettled = set(ScopeChange.objects.filter(key__in=keys).values_list("key_id", flat=True))
     for key, listed in changed:
         upstream = _read_again(listed) if key.pk in recent else listed
         with _counting_errors(upstream, result):
             columns = _columns(upstream, people.get(upstream.owner_id) or key.owner)
-            _copy_change(key, columns, result, unsettled=key.pk in unsettled)
+            seen = recent.get(key.pk, set())
+            _copy_change(key, columns, result, seen=seen, unsettled=key.pk in unsettled)
 
 
-def _recently_changed(keys: list[ApiKey], result: SweepResult) -> set[uuid.UUID | None]:
-    """Return the ids of keys that were changed so recently that Cerby's list may not show it yet."""
+def _recent_changes(keys: list[ApiKey], result: SweepResult) -> dict[uuid.UUID, set[int]]:
+    """Return, by key, the events of changes so recent that Cerby's list may not show them yet."""
     changes = AuditEvent.objects.filter(
         key_id__in=[key.pk for key in keys],
         type__in=[Event.KEY_RESCOPE_STARTED, Event.KEY_RESCOPED, Event.KEY_CHANGED],
         at__gt=result.started_at - LISTING_MAY_BE_OLD,
     )
-    return set(changes.values_list("key_id", flat=True))
+    found = defaultdict[uuid.UUID, set[int]](set)
+    for key_id, event_id in changes.values_list("key_id", "pk"):
+        assert key_id is not None  # the events are about keys
+        found[key_id].add(event_id)
+    return found
 
 
 def _read_again(upstream: cerby.UpstreamKey) -> cerby.UpstreamKey:
@@ -288,10 +294,13 @@ def _mark_removed(key: ApiKey, upstream: cerby.UpstreamKey, result: SweepResult)
         result.changed += 1
 
 
-def _copy_change(key: ApiKey, columns: dict[str, Any], result: SweepResult, *, unsettled: bool) -> None:
+def _copy_change(
+    key: ApiKey, columns: dict[str, Any], result: SweepResult, *, seen: set[int], unsettled: bool
+) -> None:
     """Store the columns that differ in Cerby, and record those that people would want to know.
 
-    ``unsettled``: a change of the key's scopes is under way, or its answer was lost.
+    ``seen``: the events of recent changes before Cerby was read. ``unsettled``: a change of the key's scopes
+    is under way, or its answer was lost.
     """
     before = {name: getattr(key, name) for name in columns}
     names = _to_copy(key, columns)
@@ -306,6 +315,10 @@ def _copy_change(key: ApiKey, columns: dict[str, Any], result: SweepResult, *, u
     with transaction.atomic():
         if (unsettled and ScopeChange.is_running(key)) or (unchanged.update(**stored) != 1):
             return  # somebody is changing the key; the next sweep compares again
+        # The row is locked now. It may have been changed, and changed back, since Cerby was read.
+        if "scopes" in names and _recent_changes([key], result).get(key.pk, set()) != seen:
+            transaction.set_rollback(True)
+            return
         if unsettled and "scopes" in names and record_lost_change(key, columns["scopes"]):
             result.changed += 1
             names = names - {"scopes"}

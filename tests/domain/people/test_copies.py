@@ -29,6 +29,7 @@ def renamed(cast, sandbox, monkeypatch):
     many_keys(person, 5)
     a_key(cast.admin, accountable=person, accountable_name=person.name)
     monkeypatch.setattr(copies, "AT_ONCE", 2)
+    monkeypatch.setattr(copies, "A_MOMENT", 600)
     return person
 
 

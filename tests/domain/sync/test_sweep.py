@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from keys import cerby
 from keys.actions.keys.rescope import rescope_key
+from keys.actions.sync import compare as compare_module
 from keys.actions.sync import discover
 from keys.actions.sync.compare import SweepResult, compare
 from keys.actions.sync.owners import Owners
@@ -299,6 +300,29 @@ def test_an_outdated_list_does_not_undo_a_change(workspace_of_ours, sandbox, whe
     assert sweep().changed == 0
     assert sandbox.faults.fired()
     assert (again(key).scopes, story_of(key)) == (wanted, before)
+
+
+def test_a_key_that_was_changed_and_changed_back_meanwhile_stays_as_it_is(
+    workspace_of_ours, sandbox, monkeypatch
+):
+    """Its row has the scopes again that the sweep has read, but Cerby's answer is from the time in between."""
+    admin = actor(workspace_of_ours.admin)
+    key, _ = a_live_key(sandbox, workspace_of_ours.admin)
+    rescope_key(admin, key.pk, "read:items", on=True)
+    scopes, read_again = again(key).scopes, compare_module._read_again
+
+    def read_in_between(upstream: cerby.UpstreamKey) -> cerby.UpstreamKey:
+        sandbox.faults.set([])
+        rescope_key(admin, key.pk, "read:items", on=False)
+        found = read_again(upstream)
+        rescope_key(admin, key.pk, "read:items", on=True)
+        return found
+
+    monkeypatch.setattr(compare_module, "_read_again", read_in_between)
+    sandbox.faults.set([{"fault": "list-stale", "route": LIST}])
+    assert sweep().changed == 0
+    assert again(key).scopes == scopes
+    assert "key:change" not in story_of(key)
 
 
 def test_a_change_that_cannot_be_stored_does_not_stop_the_others(workspace_of_ours, sandbox, caplog):
