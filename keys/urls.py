@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, register_converter
+from django.urls.converters import IntConverter
 
 from keys.models import SavedView
 from keys.views import (
@@ -35,7 +36,6 @@ from keys.views import (
     paste,
     person,
     policy,
-    posture,
     proposal,
     reading,
     recovery,
@@ -60,9 +60,18 @@ from keys.views import settings as settings_page
 app_name = "keys"
 
 
+class RowConverter(IntConverter):
+    """The number of a row. A larger one fits no column, so it is no address of a page."""
+
+    regex = "[0-9]{1,18}"
+
+
+register_converter(RowConverter, "row")
+
+
 def _saved_views(address: str, page: SavedView.Page) -> list[URLPattern]:
     """Return the addresses that save, store, edit and delete the saved views of the list ``page``."""
-    one, listed = f"{address}/views/<int:view_id>", {"page": page}
+    one, listed = f"{address}/views/<row:view_id>", {"page": page}
     return [
         path(f"{address}/views/", saved_views.save_list, listed, name=f"{page}-save"),
         path(f"{one}/store/", saved_views.store_list, listed, name=f"{page}-store"),
@@ -77,7 +86,7 @@ urlpatterns = [
     # Inbox
     path("inbox/", inbox.inbox, name="inbox"),
     path("inbox/read/", inbox.all_read, name="inbox-all"),
-    path("inbox/<int:item_id>/done/", inbox.mark_done, name="inbox-done"),
+    path("inbox/<row:item_id>/done/", inbox.mark_done, name="inbox-done"),
     # Inventory
     path("keys/", inventory.inventory, name="inventory"),
     path("keys/export/", inventory.export_inventory_csv, name="inventory-export"),
@@ -143,10 +152,10 @@ urlpatterns = [
     path("policy/exceptions/<uuid:exception_id>/grant/", exceptions.grant, name="exceptions-grant"),
     path("policy/exceptions/<uuid:exception_id>/decline/", exceptions.decline_one, name="exceptions-decline"),
     path("policy/exceptions/<uuid:exception_id>/end/", exceptions.end_early, name="exceptions-end"),
-    path("policy/<int:number>/", policy.version, name="policy-version"),
-    path("policy/<int:number>/approve/", policy.approve, name="policy-approve"),
-    path("policy/<int:number>/decline/", policy.decline, name="policy-decline"),
-    path("policy/<int:number>/withdraw/", policy.withdraw_version, name="policy-withdraw"),
+    path("policy/<row:number>/", policy.version, name="policy-version"),
+    path("policy/<row:number>/approve/", policy.approve, name="policy-approve"),
+    path("policy/<row:number>/decline/", policy.decline, name="policy-decline"),
+    path("policy/<row:number>/withdraw/", policy.withdraw_version, name="policy-withdraw"),
     # Requests for approval
     path("requests/", request.requests, name="requests"),
     path("requests/<uuid:request_id>/", request.request_, name="request"),
@@ -169,8 +178,6 @@ urlpatterns = [
     path("reviews/<uuid:campaign_id>/sign/", review.sign, name="review-sign"),
     path("reviews/<uuid:campaign_id>/stop/", review.stop_repeating_it, name="review-stop"),
     path("reviews/<uuid:campaign_id>/pack/", review.download_pack, name="review-pack"),
-    # Posture
-    path("posture/", posture.posture, name="posture"),
     # Rotations
     path("rotations/", rotation.rotations, name="rotations"),
     path("rotations/<uuid:rotation_id>/", rotation.rotation, name="rotation"),
@@ -195,13 +202,13 @@ urlpatterns = [
     # People
     path("people/", person.people, name="people"),
     path("people/add/", person.add, name="person-add"),
-    path("people/<int:user_id>/", person.person, name="person"),
-    path("people/<int:user_id>/leaving/", leaving.leaving, name="leaving"),
-    path("people/<int:user_id>/leaving/pack/", leaving.pack, name="leaving-pack"),
-    path("people/<int:user_id>/remove/", person.remove, name="person-remove"),
-    path("people/<int:user_id>/sign-out/", person.sign_person_out, name="person-sign-out"),
-    path("people/<int:user_id>/reset-factors/", person.reset_factors_of, name="person-reset-factors"),
-    path("people/<int:user_id>/unlink/", unlink.unlink_person, name="person-unlink"),
+    path("people/<row:user_id>/", person.person, name="person"),
+    path("people/<row:user_id>/leaving/", leaving.leaving, name="leaving"),
+    path("people/<row:user_id>/leaving/pack/", leaving.pack, name="leaving-pack"),
+    path("people/<row:user_id>/remove/", person.remove, name="person-remove"),
+    path("people/<row:user_id>/sign-out/", person.sign_person_out, name="person-sign-out"),
+    path("people/<row:user_id>/reset-factors/", person.reset_factors_of, name="person-reset-factors"),
+    path("people/<row:user_id>/unlink/", unlink.unlink_person, name="person-unlink"),
     # Your account
     path("account/", account.account, name="account"),
     path("account/notifications/", account.notifications, name="account-notifications"),
@@ -216,8 +223,8 @@ urlpatterns = [
     path("account/second-factor/", enrol.enrol, name="enrol"),
     path("account/passkeys/add/", passkey.add_own_passkey, name="passkey-add"),
     path("account/passkeys/options/", passkey.new_challenge, name="passkey-options"),
-    path("account/passkeys/<int:passkey_id>/rename/", passkey.rename, name="passkey-rename"),
-    path("account/passkeys/<int:passkey_id>/remove/", passkey.remove_own_passkey, name="passkey-remove"),
+    path("account/passkeys/<row:passkey_id>/rename/", passkey.rename, name="passkey-rename"),
+    path("account/passkeys/<row:passkey_id>/remove/", passkey.remove_own_passkey, name="passkey-remove"),
     path("account/authenticator/add/", authenticator.add_own_app, name="authenticator-add"),
     path("account/authenticator/remove/", authenticator.remove_own_app, name="authenticator-remove"),
     path("account/recovery-codes/", recovery.recovery, name="recovery"),
@@ -228,18 +235,18 @@ urlpatterns = [
     # Channels of notifications
     path("settings/notifications/", channels.channels, name="channels"),
     path("settings/notifications/add/", channels.add_to_channels, name="channels-add"),
-    path("settings/notifications/<int:channel_id>/", channel.channel, name="channel"),
-    path("settings/notifications/<int:channel_id>/edit/", channel.edit_one_channel, name="channel-edit"),
-    path("settings/notifications/<int:channel_id>/test/", channel.test_one_channel, name="channel-test"),
-    path("settings/notifications/<int:channel_id>/renew/", channel.renew, name="channel-renew"),
-    path("settings/notifications/<int:channel_id>/end/", channel.end_former, name="channel-end"),
-    path("settings/notifications/<int:channel_id>/disable/", channel.disable, name="channel-disable"),
-    path("settings/notifications/<int:channel_id>/enable/", channel.enable, name="channel-enable"),
+    path("settings/notifications/<row:channel_id>/", channel.channel, name="channel"),
+    path("settings/notifications/<row:channel_id>/edit/", channel.edit_one_channel, name="channel-edit"),
+    path("settings/notifications/<row:channel_id>/test/", channel.test_one_channel, name="channel-test"),
+    path("settings/notifications/<row:channel_id>/renew/", channel.renew, name="channel-renew"),
+    path("settings/notifications/<row:channel_id>/end/", channel.end_former, name="channel-end"),
+    path("settings/notifications/<row:channel_id>/disable/", channel.disable, name="channel-disable"),
+    path("settings/notifications/<row:channel_id>/enable/", channel.enable, name="channel-enable"),
     path(
-        "settings/notifications/<int:channel_id>/remove/", channel.remove_one_channel, name="channel-remove"
+        "settings/notifications/<row:channel_id>/remove/", channel.remove_one_channel, name="channel-remove"
     ),
     path(
-        "settings/notifications/<int:channel_id>/deliveries/<int:delivery_id>/again/",
+        "settings/notifications/<row:channel_id>/deliveries/<row:delivery_id>/again/",
         channel.repeat,
         name="channel-repeat",
     ),

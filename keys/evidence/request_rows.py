@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from keys.evidence.contradiction import Contradiction
+from keys.evidence.logged_facts import CLOSE
 from keys.models import AccessRequest, AuditEvent, Verdict
 from keys.rules.events import Event
-from keys.rules.requests import RequestState
+from keys.rules.requests import USE_WITHIN, RequestState, digest_of
 
 OPENS = (Event.REQUEST_OPENED, Event.REQUEST_BREAK_GLASS)
 ABOUT = tuple(event for event in Event if event.startswith("request:"))
@@ -19,6 +21,8 @@ ENDS = {
     Event.REQUEST_OUT_OF_DATE: RequestState.STALE,
     Event.REQUEST_USED: RequestState.USED,
 }
+ERASED = "@erased.invalid"
+"""Stands in a document of which a part was erased, so that it has another hash."""
 PAGE = 500
 
 
@@ -42,10 +46,18 @@ def _differences() -> Iterator[Contradiction]:
         if row is None:
             yield Contradiction(right["event"], f"Request {request_id}: its row was deleted.")
             continue
-        for name in ("requester_id", "needed", "digest", "state", "ticket"):
+        columns = ("requester_id", "needed", "digest", "state", "ticket", "least_role", "decide_by", "reason")
+        for name in columns:
             if getattr(row, name) != right[name]:
                 words = f"{name} is {getattr(row, name)!r} in its row, and {right[name]!r} in the log."
                 yield Contradiction(right["event"], f"Request {request_id}: {words}")
+        if digest_of(row.document) != row.digest and ERASED not in row.document:
+            words = "its document does not have its hash."
+            yield Contradiction(right["event"], f"Request {request_id}: {words}")
+        if (row.use_by is None) != (right["use_by"] is None) or (
+            row.use_by is not None and abs(row.use_by - right["use_by"]) > CLOSE
+        ):
+            yield Contradiction(right["event"], f"Request {request_id}: its last moment is not in the log.")
         if verdicts.get(request_id, set()) != right["verdicts"]:
             yield Contradiction(right["event"], f"Request {request_id}: its verdicts are not in the log.")
     for request_id in rows:
@@ -67,6 +79,10 @@ def _logged() -> dict[UUID, dict[str, Any]]:
                 "ticket": said.get("ticket", ""),
                 "state": RequestState.APPROVED if "ticket" in said else RequestState.OPEN,
                 "verdicts": set(),
+                "least_role": said["least_role"],
+                "decide_by": datetime.fromisoformat(said["until"]),
+                "reason": event.reason,
+                "use_by": event.at + USE_WITHIN if "ticket" in said else None,
             }
         request = found.get(request_id)
         if request is not None:
@@ -82,7 +98,7 @@ def _apply(request: dict[str, Any], event: AuditEvent) -> None:
         request["verdicts"].add((event.actor_id, kind is Event.REQUEST_APPROVED, digest))
         approvals = [each for each in request["verdicts"] if each[1] and each[2] == request["digest"]]
         if len(approvals) >= request["needed"]:
-            request["state"] = RequestState.APPROVED
+            request["state"], request["use_by"] = RequestState.APPROVED, event.at + USE_WITHIN
     if kind is Event.REQUEST_OFFER_ACCEPTED:
         request["digest"] = digest
     if kind in ENDS:

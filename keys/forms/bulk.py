@@ -15,7 +15,6 @@ from keys.forms.existing_key import ImportForm
 from keys.forms.ownership import OWNERSHIP_FIELDS, OwnershipForm
 from keys.forms.requests import AskForm
 from keys.models import ApiKey, Selection
-from keys.rules.bulk import TYPED_ABOVE
 from keys.rules.folded_text import fold
 from keys.rules.working_days import usual_period
 from keys.validation.text import REASON_LENGTH
@@ -52,13 +51,13 @@ class CountForm(forms.Form):
 
 
 class DeleteForm(CountForm, AskForm):
-    """The number of keys, and why a second person should approve, if there are many."""
+    """The number of keys, and why a second person should approve, if one must."""
 
     field_order = ("typed", "reason", "ticket")
 
-    def __init__(self, data: object = None, *, count: int) -> None:
+    def __init__(self, data: object = None, *, count: int, needs_approval: bool) -> None:
         super().__init__(data, count=count)
-        if count <= TYPED_ABOVE:
+        if not needs_approval:
             del self.fields["reason"], self.fields["ticket"]
 
 

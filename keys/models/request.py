@@ -12,8 +12,17 @@ from django.db.models import Q
 from django.utils import timezone
 
 from keys.models.user import User
-from keys.rules.permissions import Role
-from keys.rules.requests import STORED, Asked, RequestKind, RequestState, review_by, state_at
+from keys.rules.errors import Conflict
+from keys.rules.permissions import ADMINS, Role
+from keys.rules.requests import (
+    STORED,
+    Asked,
+    RequestKind,
+    RequestState,
+    digest_of,
+    review_by,
+    state_at,
+)
 
 
 class AccessRequest(models.Model):
@@ -86,6 +95,11 @@ class AccessRequest(models.Model):
     def state_now(self, now: datetime | None = None) -> RequestState:
         return state_at(RequestState(self.state), self.decide_by, self.use_by, now or timezone.now())
 
+    def check_document(self) -> None:
+        """Raise ``Conflict`` unless the document has the hash that the verdicts and the log name."""
+        if digest_of(self.document) != self.digest:
+            raise Conflict("This request was changed in the database, so nothing is done. Ask again.")
+
     @property
     def act(self) -> dict[str, Any]:
         """The frozen act."""
@@ -102,13 +116,26 @@ class AccessRequest(models.Model):
 
     def asked(self) -> Asked:
         """Return who may decide. The owner is the requester, or the person whose keys are to be kept."""
+        least = self.least_role
+        if self.kind != RequestKind.KEEP:  # the key acts as the requester, whose role may have changed
+            least = max(least, self.requester.role)
         approved = self.verdicts.filter(approves=True, digest=self.digest)
         return Asked(
             requester=self.requester_id,
             owner=self.act.get("person", self.requester_id),
-            least_role=Role(self.least_role),
+            least_role=Role(least),
             decided=frozenset(approved.values_list("approver_id", flat=True)),
         )
+
+    def standing_approvals(self) -> frozenset[int]:
+        """Return the people who approved this document, and who could still decide about it today."""
+        approved = self.verdicts.filter(
+            approves=True,
+            digest=self.digest,
+            approver__is_active=True,
+            approver__role__in=[role for role in ADMINS if role >= self.asked().least_role],
+        )
+        return frozenset(approved.values_list("approver_id", flat=True))
 
 
 class Verdict(models.Model):

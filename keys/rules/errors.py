@@ -8,6 +8,7 @@ PortalError
 │   └── OutsidePolicy       an enforced rule of the policy does not allow it
 ├── Conflict            409  another person or process changed it first
 │   ├── NeedsApproval       other people must approve it first; says how many
+│   ├── OutOfDate           what was approved cannot be done any more
 │   ├── RequestUsed         the request's id already belongs to a key that was asked for differently
 │   ├── PreviewChanged      the preview of a policy has another answer now
 │   └── ShownOnce           the page that showed recovery codes is loaded again
@@ -126,6 +127,10 @@ class NeedsApproval(Conflict):
         people = "Another person must" if needed == 1 else f"{needed} other people must"
         super().__init__(f"{people} approve this before it is done.")
         self.needed = needed
+
+
+class OutOfDate(Conflict):
+    title = "This is out of date"
 
 
 class RequestUsed(Conflict):

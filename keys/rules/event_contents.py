@@ -13,7 +13,7 @@ ROTATION = frozenset({"rotation", "new_key", "before", "after"})
 VERDICT = frozenset({"request", "digest"})
 """Details of every event about a request: its id, and the hash of the frozen act."""
 
-REQUEST = VERDICT | {"kind", "needed", "until", "frozen"}
+REQUEST = VERDICT | {"kind", "needed", "least_role", "until", "frozen"}
 """Details of the event that opens a request. ``frozen`` is the document without the people."""
 
 REVIEW = frozenset({"campaign", "review"})

@@ -89,6 +89,15 @@ def digest_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def words_of(act: Mapping[str, Any]) -> str:
+    """Return a frozen act in a few words, such as "delete 12 API keys"."""
+    if act["kind"] == RequestKind.GENERATE:
+        return f"generate the API key “{act['name']}”"
+    count = act.get("count", len(act.get("keys", ())))
+    keys = f"{count} API key{'' if count == 1 else 's'}"
+    return f"keep {keys} until {act['until']}" if act["kind"] == RequestKind.KEEP else f"delete {keys}"
+
+
 def state_at(
     stored: RequestState, decide_by: datetime, use_by: datetime | None, now: datetime
 ) -> RequestState:

@@ -74,15 +74,15 @@ def _rotating(values: dict[str, Any] | None) -> Rotating | None:
 
 
 def expires_at(act: dict[str, Any], now: datetime) -> datetime:
-    """Return when the key expires if it is generated now."""
-    if act["lasts"] is not None:
-        return now + timedelta(seconds=act["lasts"])
-    return datetime.fromisoformat(act["expires_at"])
+    """Return when the key expires if it is generated now, at the latest at the moment asked for."""
+    ends = [now + timedelta(seconds=act["lasts"])] if act["lasts"] is not None else []
+    ends += [datetime.fromisoformat(act["expires_at"])] if act["expires_at"] is not None else []
+    return min(ends)
 
 
 def narrowed(act: dict[str, Any], scopes: list[str], lasts: timedelta | None) -> dict[str, Any]:
     """Return the document with fewer scopes, and with a shorter life if ``lasts`` is given."""
     changed = {**act, "scopes": in_order(scopes)}
     if lasts is not None:
-        changed |= {"lasts": int(lasts.total_seconds()), "expires_at": None}
+        changed["lasts"] = int(lasts.total_seconds())
     return changed

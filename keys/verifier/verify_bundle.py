@@ -420,7 +420,8 @@ class Request:
     def fits(self, leaf: Line) -> bool:
         """Return whether an act has the values that were approved. An accepted offer has fewer scopes."""
         if leaf["type"] == "bulk:start:done":
-            return bool(leaf["details"]["count"] == len(self.act["keys"]))
+            count = self.act.get("count", len(self.act.get("keys", ())))
+            return bool(leaf["details"]["count"] == count)
         asked, values = self.act, leaf["details"]
         same = (leaf["key"]["name"], values["purpose"]) == (asked["name"], asked["purpose"])
         return bool(same and set(values["scopes"]) <= set(asked["scopes"]))
@@ -446,10 +447,10 @@ class Request:
             case "request:withdraw:done":
                 is_next, self.state = state in {"open", "approved"} and own and same, "ended"
             case "request:go-stale:done":
-                is_next, self.state = state == "approved" and same, "ended"
+                is_next, self.state = state in {"open", "approved", "used"} and same, "ended"
             case "request:use:done":
                 is_next = (state == "approved" or (state == "used" and bool(self.key) and may_again)) and same
-                self.state, self.key = "used", (leaf["key"] or {"id": ""})["id"]
+                self.state, self.key = "used", ""
             case _:
                 is_next = event == "request:review:done" and self.break_glass and not own and same
         return is_next
@@ -563,6 +564,7 @@ class Verifier:
             return f"{event} for the request {details['request']}, which nobody opened."
         if event in {"key:request:done", "bulk:start:done"}:
             is_right = request.state == "used" and request.digest == details["digest"] and request.fits(leaf)
+            request.key = leaf["key"]["id"] if leaf["key"] else ""
             return "" if is_right else f"{event} is not the act that was approved: {details['request']}."
         may_again = self.key_states.get(request.key, frozenset()) <= {"refused", "absent"}
         is_next = request.take(event, leaf, may_again=may_again)

@@ -108,7 +108,7 @@ def begin(request: HtmxHttpRequest, selection_id: UUID) -> HttpResponse:
 def _start(request: HttpRequest, selection: Selection, act: Selection.Act, entries: dict[str, Any]) -> str:
     """Start the action, or ask a second person for their approval. Return the address of the next page."""
     actor, enqueue = actor_of(request), tasks.bulk_action.enqueue
-    if act is Act.DELETE and approvals_to_delete(selection.count):
+    if act is Act.DELETE and approvals_to_delete(selection):
         made = request_deletion(actor, selection.pk, enqueue, **entries)
         if not made.is_break_glass:
             return reverse("keys:request", args=[made.pk])
@@ -148,7 +148,8 @@ def _has_started(request: HttpRequest, selection_id: UUID) -> bool:
 def _form(act: str, selection: Selection, request: HttpRequest | None = None) -> forms.Form | None:
     data = request.POST if request else None
     if act == Act.DELETE:
-        return DeleteForm(data, count=selection.count)
+        needs_approval = bool(approvals_to_delete(selection))
+        return DeleteForm(data, count=selection.count, needs_approval=needs_approval)
     if act == Act.STOP:
         return StopForm(data, count=selection.count)
     if act == Act.ROTATE:

@@ -7,6 +7,7 @@ only their browser brings back.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
@@ -38,13 +39,16 @@ WITH_A_KEY = frozenset({"find", "paste", "store-claim", "store-save", "store-don
 SEEN_AGAIN = frozenset(
     {
         *("key-delete", "key-keep", "removal-confirm", "health-release"),
-        *("channel-renew", "channel-disable", "channel-remove"),
+        *("channel-renew", "channel-disable", "channel-remove", "request-approve", "policy-approve"),
     }
 )
 """Names of URLs whose forms have no input, and whose page a person should see again before they act."""
 SECRET_FIELDS = frozenset(
     {"csrfmiddlewaretoken", "api_key", "tab_key", "password", "code", "credential", "box", "url", FIELD}
 )
+HASHES = frozenset({"digest", "seen"})
+"""Hidden fields with the hash of what the person has seen. It looks like a key."""
+_HASH = re.compile("[0-9a-f]{64}")
 ENDED = "Your session has ended. Sign in to go on where you were."
 
 
@@ -76,7 +80,7 @@ def keep_input(request: HttpRequest, user_id: int) -> str:
     if match.url_name in WITH_A_KEY | SEEN_AGAIN or _deletes(request):
         return ""
     sent = [(name, value) for name, values in request.POST.lists() for value in values]
-    kept = [(name, _without_key(value)) for name, value in sent if name not in SECRET_FIELDS]
+    kept = [(name, _without_key(name, value)) for name, value in sent if name not in SECRET_FIELDS]
     if sum(len(name) + len(value) for name, value in kept) > LARGEST:
         return ""
     secrets = {name for name, _ in sent} & SECRET_FIELDS - {"csrfmiddlewaretoken", "tab_key", FIELD}
@@ -102,7 +106,9 @@ def _deletes(request: HttpRequest) -> bool:
     return request.POST.get("act") == Selection.Act.DELETE
 
 
-def _without_key(value: str) -> str:
+def _without_key(name: str, value: str) -> str:
+    if name in HASHES and _HASH.fullmatch(value):
+        return value
     try:
         UUID(value)
     except ValueError:

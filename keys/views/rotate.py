@@ -79,6 +79,8 @@ def _ask(request: HttpRequest, key: ApiKey, form: RotateForm) -> HttpResponse:
             refuse(form, outside)
         except Invalid as invalid:
             refuse(ask, invalid)
+        except Conflict as conflict:
+            ask.add_error(None, conflict.sentence)
         else:
             page = "keys:request-use" if made.is_break_glass else "keys:request"
             return HttpResponseRedirect(reverse(page, args=[made.pk]))

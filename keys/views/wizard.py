@@ -24,6 +24,7 @@ from keys.rules import formatting
 from keys.rules.errors import (
     CerbyNeverReached,
     CerbyRefused,
+    Conflict,
     Invalid,
     NeedsApproval,
     OutsidePolicy,
@@ -148,6 +149,8 @@ def _ask(request: HtmxHttpRequest, form: DetailsForm, chosen: ScopesForm) -> Htt
             return _outside(request, form, chosen, outside, ask)
         except Invalid as invalid:
             refuse(ask, invalid)
+        except Conflict as conflict:
+            ask.add_error(None, conflict.sentence)
         else:
             page = "keys:request-use" if made.is_break_glass else "keys:request"
             return redirect_page(request, reverse(page, args=[made.pk]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 from django.utils import timezone
@@ -11,12 +12,11 @@ from django.utils import timezone
 from keys.actions.requests.review import escalate_requests
 from keys.evidence.leaver_rows import changed_plans
 from keys.evidence.request_rows import changed_requests
-from keys.models import AccessRequest, ApiKey, InboxItem, LeaverPlan, Notification, Selection, User
+from keys.models import AccessRequest, ApiKey, InboxItem, LeaverPlan, Notification, User
 from keys.rules.permissions import Role
 from tests.cast import a_key
 from tests.pages.helpers import events, links, messages_of, rows, text
 from tests.pages.journey import Tab
-from tests.pages.test_bulk import live, select, work
 from tests.support.policies import enforced, everywhere, in_force
 
 
@@ -120,7 +120,7 @@ def test_a_user_requests_a_key_and_generates_it_after_the_approval(browser_of, c
     assert generate(user, address, key_id)["Location"] == f"/keys/{key_id}/store/"
     assert ApiKey.objects.get().owner == cast.user
     assert [row["Request"] for row in rows(user.get("/requests/"))] == [
-        "Generate “Nightly export” The export needs it."
+        "Generate the API key “Nightly export” The export needs it."
     ]
 
 
@@ -229,6 +229,8 @@ def test_in_an_emergency_the_owner_goes_on_alone_and_another_person_reviews_it(b
     assert "at most 24 hours" in text(too_long)
     address = asked(owner, ticket="INC-7", expiration="1d").removesuffix("use/")
     assert "went on without approval" in text(admin.get("/inbox/"))
+    admin.post(f"{address}review/", {"reason": "Fine."})
+    assert only().reviewed_by is None, "nothing was done yet"
     generate(owner, address)
     assert ApiKey.objects.get().owner == cast.owner
     assert "Nobody approved this" in text(owner.get(address))
@@ -240,41 +242,35 @@ def test_in_an_emergency_the_owner_goes_on_alone_and_another_person_reviews_it(b
     assert wizard(admin, name="Another", reason="x", ticket="INC-8").status_code == 403
 
 
-def test_more_than_ten_keys_are_deleted_when_a_second_person_approves(browser_of, cast, workspace):
+def test_a_request_that_somebody_changed_in_the_database_is_not_carried_out(browser_of, cast, strict):
     admin, owner = browser_of("admin"), browser_of("owner")
-    keys = live(workspace, cast.user, 12)
-    page = admin.get(select(admin, *keys, act="delete")["Location"])
-    assert "A second person must approve" in text(page)
-    selection = Selection.objects.get()
-    start = f"/keys/bulk/{selection.pk}/start/"
-    assert "The reason is missing" in text(admin.post(start, {"act": "delete", "typed": "12", "reason": ""}))
-    address = admin.post(start, {"act": "delete", "typed": "12", "reason": "Nobody uses them."})["Location"]
-    work()
-    assert set(ApiKey.objects.values_list("state", flat=True)) == {"held"}
-    assert "waits for approval already" in text(
-        admin.post(start, {"act": "delete", "typed": "12", "reason": "Again."})
-    )
-    assert all(key.name in text(owner.get(address)) for key in keys)
+    address = asked(admin)
     approve(owner, address)
-    work()
-    assert set(ApiKey.objects.values_list("state", flat=True)) == {"revoked"}
-    [began] = events(type="bulk:start")
-    assert (began.actor_id, began.details["digest"]) == (cast.admin.pk, only().digest)
+    longer = only().document.replace('"lasts":86400', '"lasts":31536000')
+    AccessRequest.objects.update(document=longer)
+    assert "changed in the database" in text(generate(admin, address))
+    assert not ApiKey.objects.exists()
 
 
-def test_a_list_that_somebody_changed_in_the_database_is_not_deleted(browser_of, cast, workspace):
+def test_a_used_approval_is_out_of_date_as_well_if_the_policy_asks_for_more(browser_of, cast, strict):
     admin, owner = browser_of("admin"), browser_of("owner")
-    keys = live(workspace, cast.user, 12)
-    select(admin, *keys, act="delete")
-    selection = Selection.objects.get()
-    body = {"act": "delete", "typed": "12", "reason": "Nobody uses them."}
-    address = admin.post(f"/keys/bulk/{selection.pk}/start/", body)["Location"]
-    selection.items.order_by("position").first().delete()
-    refused = approve(owner, address)
-    assert "not the one that was approved" in messages_of(owner.get(refused["Location"]))
-    assert only().state == "open"
-    work()
-    assert set(ApiKey.objects.values_list("state", flat=True)) == {"held"}
+    address = asked(admin)
+    approve(owner, address)
+    generate(admin, address)
+    ApiKey.objects.update(state="refused", holds_name=None)
+    in_force(cast.owner, enforced(APPROVALS=everywhere(2)), number=2, base=1)
+    assert "needs more approvals now" in text(generate(admin, address))
+    assert only().state == "stale"
+
+
+def test_the_approval_of_a_person_who_may_not_decide_any_more_does_not_count(browser_of, cast, strict):
+    admin, owner = browser_of("admin"), browser_of("owner")
+    address = asked(admin)
+    approve(owner, address)
+    cast.owner.role = Role.USER
+    cast.owner.save()
+    assert "may not decide about it any more" in text(generate(admin, address))
+    assert only().state == "stale"
 
 
 def test_after_half_the_time_the_owner_and_the_super_admins_are_told(browser_of, cast):
@@ -331,3 +327,10 @@ def test_if_nobody_else_could_approve_the_keys_are_kept_at_once(browser_of, cast
     browser_of("owner").post(f"/people/{cast.guest.pk}/leaving/", body)
     assert LeaverPlan.objects.get().decision == "keep"
     assert not AccessRequest.objects.exists()
+
+
+def test_after_the_password_a_person_sees_the_request_again_before_they_approve(browser_of, cast):
+    user, admin = browser_of("user"), browser_of("admin", seconds_ago=301)
+    address = asked(user)
+    assert approve(admin, address)["Location"] == f"/accounts/reauthenticate/?next={quote(address, safe='')}"
+    assert only().state == "open"

@@ -13,7 +13,7 @@ from keys.actions.people.confirm_role import authorize_now
 from keys.actions.requests.open import open_request
 from keys.actions.requests.use import use
 from keys.models import AccessRequest, SelectedKey, Selection
-from keys.rules.errors import Conflict
+from keys.rules.errors import Conflict, OutOfDate
 from keys.rules.permissions import Action, Actor
 from keys.rules.requests import RequestKind, RequestState
 from keys.selectors.bulk.selection import selection_for
@@ -40,21 +40,21 @@ def request_deletion(
     if selection.started_at is not None:
         raise Conflict("An action on this list was already started.")
     check_start(actor, selection, Selection.Act.DELETE, typed)
-    if waiting_for(selection) is not None:
-        raise Conflict("The deletion of this list waits for approval already.")
     keys = (
         SelectedKey.objects.filter(selection=selection).order_by("position").values_list("key_id", flat=True)
     )
     act = {"kind": RequestKind.DELETE.value, "keys": [str(key_id) for key_id in keys]}
     with transaction.atomic():
-        check_other_deletions(selection)
+        check_other_deletions(selection)  # the person's deletions take turns until the transaction ends
+        if waiting_for(selection) is not None:
+            raise Conflict("The deletion of this list waits for approval already.")
         Selection.objects.filter(pk=selection.pk).update(ip=actor.ip, browser=actor.browser)
         request = open_request(
             actor,
             RequestKind.DELETE,
             act,
             reason=reason,
-            needed=approvals_to_delete(selection.count),
+            needed=approvals_to_delete(selection),
             decide_by=selection.made_at + Selection.KEPT,
             ticket=ticket,
             subject=selection.pk,
@@ -83,12 +83,12 @@ def begin_approved(request: AccessRequest, enqueue: Enqueue) -> None:
     lists = Selection.objects.filter(pk__in=[request.subject], started_at=None)
     selection = lists.first()
     if selection is None:
-        raise Conflict("The list of keys is older than 24 hours, or its action was started already.")
+        raise OutOfDate("The list of keys is older than 24 hours, or its action was started already.")
     keys = (
         SelectedKey.objects.filter(selection=selection).order_by("position").values_list("key_id", flat=True)
     )
     if [str(key_id) for key_id in keys] != request.act["keys"]:
-        raise Conflict(CHANGED)
+        raise OutOfDate(CHANGED)
     check_other_deletions(selection)
     actor = selection.as_actor()
     now = timezone.now()

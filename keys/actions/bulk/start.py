@@ -14,11 +14,14 @@ from django.utils import timezone
 from keys.actions.bulk.as_started import record_start
 from keys.actions.people.accountable import active_person
 from keys.actions.people.confirm_role import authorize_now
+from keys.actions.requests.open import open_request
+from keys.actions.requests.use import use
 from keys.models import SelectedKey, Selection, User
 from keys.models.selection import EMERGENCY
 from keys.rules.bulk import MOST_DELETED, TYPED_ABOVE
 from keys.rules.errors import Conflict, Invalid, NeedsApproval
 from keys.rules.permissions import Action, Actor
+from keys.rules.requests import RequestKind
 from keys.rules.working_days import LONGEST_PERIOD, working_days
 from keys.selectors.bulk.selection import obstacle, offered, offered_in_emergency, selection_for
 from keys.selectors.inventory.table import visible_to
@@ -64,7 +67,7 @@ def start_bulk(
         actor = authorize_now(actor, _NEEDED[act])
     selection = selection_for(actor, selection_id)
     check_start(actor, selection, act, typed)
-    if act is Act.DELETE and (needed := approvals_to_delete(selection.count)):
+    if act is Act.DELETE and (needed := approvals_to_delete(selection)):
         raise NeedsApproval(needed)
     asks: dict[str, Any] = {}
     if act is Act.ADOPT:
@@ -87,9 +90,28 @@ def start_bulk(
         if purposes:
             _store(selection, purposes)
         selection.refresh_from_db()
-        record_start(selection, actor, reason)
+        record_start(selection, actor, reason, **_to_be_reviewed(actor, selection, reason))
         enqueue(str(selection.pk))
     return selection
+
+
+def _to_be_reviewed(actor: Actor, selection: Selection, reason: str) -> dict[str, str]:
+    """Let another person review an emergency stop of many keys, which nobody approved. Return the details."""
+    if selection.act != Act.STOP or selection.count <= TYPED_ABOVE:
+        return {}
+    act = {"kind": RequestKind.DELETE.value, "count": selection.count, "list": str(selection.pk)}
+    made = open_request(
+        actor,
+        RequestKind.DELETE,
+        act,
+        reason=reason,
+        needed=1,
+        ticket="Emergency stop",
+        subject=selection.pk,
+        is_bounded=False,
+    )
+    used = use(actor, made.pk, subject=selection.pk)
+    return {"request": str(used.pk), "digest": used.digest}
 
 
 def check_start(actor: Actor, selection: Selection, act: Selection.Act, typed: str) -> None:

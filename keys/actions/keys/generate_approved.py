@@ -11,12 +11,10 @@ from django.db import transaction
 from keys.actions.keys.await_paste import await_paste
 from keys.actions.keys.issue import issue_key
 from keys.actions.people.confirm_role import authorize_now
-from keys.actions.requests.decide import end_request
+from keys.actions.requests.decide import go_stale
 from keys.actions.requests.use import check_unused
-from keys.audit import log
 from keys.models import AccessRequest
-from keys.rules.errors import Conflict, NotAllowed
-from keys.rules.events import Event
+from keys.rules.errors import Conflict, NotAllowed, OutOfDate
 from keys.rules.permissions import Action, Actor
 from keys.rules.requests import RequestKind, RequestState
 from keys.selectors.key.page import key_for
@@ -43,7 +41,7 @@ def generate_approved(actor: Actor, request_id: UUID, *, key_id: UUID, tab_key: 
     wanted = thawed(request.act, key_id=key_id, tab_key=tab_key, under=request.pk)
     if request.requester_id != actor.user_id and not wanted.ownership.accountable:
         wanted = replace(wanted, ownership=replace(wanted.ownership, accountable=request.requester.email))
-    if request.state_now() is RequestState.APPROVED:
+    if request.subject != key_id:  # otherwise the form was sent twice
         _check_is_current(actor, request, wanted)
     if wanted.rotates is not None:
         actor = authorize_now(actor, Action.ROTATE_KEY, key_for(actor, wanted.rotates.old))
@@ -59,17 +57,12 @@ def _check_is_current(actor: Actor, request: AccessRequest, wanted: KeyRequest) 
         reason = "Your role is higher than when you asked, so the key would be able to do more."
     elif approvals_for(actor, replace(wanted, under=None)) > request.needed:
         reason = "The policy has changed, and the key needs more approvals now."
+    elif len(request.standing_approvals()) < request.needed:
+        reason = "A person who approved it may not decide about it any more."
     if not reason:
         return
     with transaction.atomic():
         locked = AccessRequest.objects.select_for_update(of=("self",), no_key=True).get(pk=request.pk)
-        if locked.state == RequestState.APPROVED:
-            end_request(locked, RequestState.STALE)
-            log.append(
-                Event.REQUEST_OUT_OF_DATE,
-                actor=actor,
-                reason=reason,
-                request=str(request.pk),
-                digest=request.digest,
-            )
-    raise Conflict(f"{reason} Ask for approval again.")
+        if locked.state in {RequestState.APPROVED, RequestState.USED}:
+            go_stale(actor, locked, reason)
+    raise OutOfDate(f"{reason} Ask for approval again.")

@@ -109,7 +109,7 @@ def _approved(actor: Actor, key: ApiKey, request: KeyRequest) -> dict[str, Any]:
     """Use the approval, if the key was requested under one, and return its details for the event."""
     if request.under is None:
         return {}
-    used = use(actor, request.under, subject=key.pk, key=key)
+    used = use(actor, request.under, subject=key.pk)
     return {"request": str(used.pk), "digest": used.digest}
 
 

@@ -10,6 +10,7 @@ from keys.actions.people.confirm_role import authorize_now
 from keys.actions.requests.open import open_request
 from keys.actions.requests.use import use
 from keys.models import AccessRequest, LeaverPlan, User
+from keys.rules.errors import Conflict, Invalid, NotFound, OutOfDate
 from keys.rules.leaving import Plan
 from keys.rules.permissions import Action, Actor, Role
 from keys.rules.requests import Asked, RequestKind
@@ -47,12 +48,14 @@ def plan_or_ask(
 def keep_approved(request: AccessRequest) -> None:
     """Record the plan as the person who asked. Call this in the transaction of the last approval.
 
-    Raises ``Conflict`` if a key has ended meanwhile, and ``Invalid`` if the day has passed. Cerby is not
-    called.
+    Raises ``OutOfDate`` if a key has ended meanwhile, or the day has passed. Cerby is not called.
     """
     act, actor = request.act, request.requester.as_actor()
     plan = Plan(LeaverPlan.Decision.KEEP, until=date.fromisoformat(act["until"]))
-    check_plan(plan)
-    keys = [key_of(actor, act["person"], UUID(key_id)) for key_id in act["keys"]]
+    try:
+        check_plan(plan)
+        keys = [key_of(actor, act["person"], UUID(key_id)) for key_id in act["keys"]]
+    except (Conflict, Invalid, NotFound) as gone:
+        raise OutOfDate("One of the keys has ended, or the day has passed.") from gone
     use(actor, request.pk, subject=request.pk)
     store_plans(actor, act["person"], keys, plan)

@@ -15,7 +15,7 @@ from keys.rules.errors import Conflict, Invalid, PreviewChanged
 from keys.rules.events import Event
 from keys.rules.permissions import Action, Actor
 from keys.rules.policy.written import NotAPolicyError, digest, read
-from keys.selectors.policy.approvers import check_has_approvers, people_who_may_approve
+from keys.selectors.policy.approvers import check_has_approvers, check_removed_nobody, people_who_may_approve
 from keys.selectors.policy.preview import Preview, preview
 from keys.validation.text import check_reason
 
@@ -28,7 +28,8 @@ def propose_policy(actor: Actor, document: str, *, reason: str, seen: str) -> Po
     """Store ``document`` as the next version. ``seen``: the digest of the preview that the person has seen.
 
     Raises ``Invalid`` if it is not a policy, changes nothing, or cannot be met, ``PreviewChanged`` if the
-    preview has another answer by now, and ``Conflict`` if another proposal waits.
+    preview has another answer by now, and ``Conflict`` if another proposal waits, or if nobody else can
+    approve it because the author has just removed them.
     """
     actor = authorize_now(actor, Action.CHANGE_POLICY)
     check_reason(reason)
@@ -82,6 +83,8 @@ def _check_is_next(found: Preview) -> None:
 def _new(actor: Actor, found: Preview, reason: str) -> PolicyVersion:
     now = timezone.now()
     alone = found.needs_approval and not people_who_may_approve(besides=actor.user_id).exists()
+    if alone:
+        check_removed_nobody(actor)
     is_active = alone or not found.needs_approval
     return PolicyVersion.objects.create(
         number=(PolicyVersion.objects.aggregate(newest=Max("number"))["newest"] or 0) + 1,

@@ -13,10 +13,9 @@ from django.utils import timezone
 from keys.actions.notifications.notify import notify
 from keys.actions.notifications.settle import settle
 from keys.actions.people.confirm_role import authorize_now
-from keys.actions.requests.open import act_in_words
 from keys.audit import log
 from keys.models import AccessRequest, Verdict
-from keys.rules.errors import Conflict, NotAllowed
+from keys.rules.errors import Conflict, NotAllowed, OutOfDate
 from keys.rules.events import Event
 from keys.rules.notifications import Kind
 from keys.rules.permissions import Action, Actor, roles_that_may
@@ -27,6 +26,7 @@ from keys.rules.requests import (
     RequestState,
     is_approved,
     why_not_decide,
+    words_of,
 )
 from keys.selectors.requests.find import request_for
 from keys.validation.text import check_reason
@@ -41,23 +41,48 @@ def approve(actor: Actor, request_id: UUID, *, digest: str, begin: Begin) -> Acc
 
     With the last approval that is needed, ``begin`` does the act at once. A key is generated later.
     Raises ``NotAllowed`` if the person may not decide, and ``Conflict`` if the request has changed or ended.
+    After ``OutOfDate`` from ``begin``, the request has ended.
     """
     actor = _may_decide(actor, request_id)
+    try:
+        return _approve(actor, request_id, digest, begin)
+    except OutOfDate as gone:
+        with transaction.atomic():
+            request = AccessRequest.objects.select_for_update(of=("self",), no_key=True).get(pk=request_id)
+            if request.state == RequestState.OPEN:
+                go_stale(actor, request, gone.sentence)
+        raise
+
+
+def _approve(actor: Actor, request_id: UUID, digest: str, begin: Begin) -> AccessRequest:
     with transaction.atomic():
         request = _locked(actor, request_id, digest)
         _record(request, actor, approves=True, reason="")
-        approvers = request.asked().decided
-        if is_approved(approvers, request.asked(), request.needed):
+        request.offer, request.offered_by = "", None
+        request.save(update_fields=["offer", "offered_by"])
+        if is_approved(request.standing_approvals(), request.asked(), request.needed):
             now = timezone.now()
             request.state, request.approved_at, request.use_by = RequestState.APPROVED, now, now + USE_WITHIN
             request.save(update_fields=["state", "approved_at", "use_by"])
             if request.kind != RequestKind.GENERATE:
                 begin(request)
-            _tell(request, f"{actor.name} approved your request: {act_in_words(request.act)}.")
+            _tell(request, f"{actor.name} approved your request: {words_of(request.act)}.")
             settle(Kind.APPROVAL_DUE, request=request)
         else:
             settle(Kind.APPROVAL_DUE, request=request, only_of=[actor.user_id])
     return request
+
+
+def go_stale(actor: Actor, request: AccessRequest, reason: str) -> None:
+    """End a request because something that its act needs has changed. Call this in a transaction."""
+    end_request(request, RequestState.STALE)
+    log.append(
+        Event.REQUEST_OUT_OF_DATE,
+        actor=actor,
+        reason=reason,
+        request=str(request.pk),
+        digest=request.digest,
+    )
 
 
 def deny(actor: Actor, request_id: UUID, *, reason: str) -> AccessRequest:
@@ -68,7 +93,7 @@ def deny(actor: Actor, request_id: UUID, *, reason: str) -> AccessRequest:
         request = _locked(actor, request_id)
         _record(request, actor, approves=False, reason=reason)
         end_request(request, RequestState.DENIED)
-        _tell(request, f"{actor.name} denied your request: {act_in_words(request.act)}.", reason)
+        _tell(request, f"{actor.name} denied your request: {words_of(request.act)}.", reason)
     return request
 
 
@@ -82,6 +107,7 @@ def _locked(actor: Actor, request_id: UUID, digest: str | None = None) -> Access
     """Return the open request, locked until the transaction ends, if the person may decide about it now."""
     request = AccessRequest.objects.select_for_update(of=("self",), no_key=True).get(pk=request_id)
     state = request.state_now()
+    request.check_document()
     if state is not RequestState.OPEN:
         raise Conflict(f"This request is not open any more: {state.label.lower()}.")
     reason = why_not_decide(Approver(actor.user_id, actor.role, actor.is_active), request.asked())

@@ -27,6 +27,7 @@ from keys.rules.requests import (
     canonical,
     digest_of,
     why_not_break_glass,
+    words_of,
 )
 from keys.selectors.key.page import key_for
 from keys.selectors.policy.enforce import check_new_key
@@ -37,10 +38,10 @@ from keys.validation.frozen_request import expires_at, frozen
 from keys.validation.new_key import KeyRequest
 from keys.validation.text import check_reason, check_text
 
-MOST_OPEN = 20
-"""Requests of one person that wait at the same time."""
+MOST_OPEN, MOST_UNREVIEWED = 20, 5
+"""Requests of one person that wait at the same time, for a decision or for a review."""
 TICKET_LENGTH = 100
-IN_THE_EVENT = ("name", "purpose", "scopes", "lasts", "expires_at", "keys", "person", "until")
+IN_THE_EVENT = ("name", "purpose", "scopes", "lasts", "expires_at", "keys", "count", "person", "until")
 
 
 def request_key(
@@ -81,10 +82,12 @@ def open_request(
     ticket: str = "",
     subject: UUID | None = None,
     least_role: Role | None = None,
+    is_bounded: bool = True,
 ) -> AccessRequest:
     """Store the request and tell the people who can decide. The caller has checked the permission.
 
     With ``ticket`` it is approved at once (break-glass), and other admins are told to review it.
+    ``is_bounded``: few of these may wait for a review.
     """
     check_reason(reason)
     now = timezone.now()
@@ -94,6 +97,8 @@ def open_request(
         pending = AccessRequest.objects.filter(requester_id=actor.user_id, state=RequestState.OPEN)
         if pending.filter(decide_by__gt=now)[:MOST_OPEN].count() >= MOST_OPEN:
             raise Conflict(f"{MOST_OPEN} of your requests wait for approval. Withdraw one of them first.")
+        if ticket and is_bounded:
+            _check_unreviewed(actor)
         made = AccessRequest.objects.create(
             kind=kind,
             requester_id=actor.user_id,
@@ -120,6 +125,17 @@ def open_request(
     return made
 
 
+def _check_unreviewed(actor: Actor) -> None:
+    """Raise ``Conflict`` if too many acts of the person wait for a review that somebody else could do."""
+    mine = AccessRequest.objects.exclude(ticket="").filter(requester_id=actor.user_id, reviewed_at=None)
+    others = User.objects.filter(is_active=True, role__in=ADMINS).exclude(pk=actor.user_id)
+    if others.exists() and mine.count() >= MOST_UNREVIEWED:
+        raise Conflict(
+            f"{MOST_UNREVIEWED} acts that you did without approval wait for a review. Ask another admin to "
+            "review one, or ask for approval."
+        )
+
+
 def _details(made: AccessRequest, act: dict[str, Any]) -> dict[str, Any]:
     """Return the details of the event. The hash covers the people whom the document names."""
     named = {name: act[name] for name in IN_THE_EVENT if name in act}
@@ -128,6 +144,7 @@ def _details(made: AccessRequest, act: dict[str, Any]) -> dict[str, Any]:
         "kind": made.kind,
         "digest": made.digest,
         "needed": made.needed,
+        "least_role": int(made.least_role),
         "until": made.decide_by.isoformat(),
         "frozen": named,
         **({"ticket": made.ticket} if made.ticket else {}),
@@ -138,9 +155,9 @@ def _tell(made: AccessRequest, actor: Actor) -> None:
     people: Iterable[User] = approvers_of(made)
     if made.is_break_glass:
         people = User.objects.filter(is_active=True, role__in=ADMINS).exclude(pk=actor.user_id)
-        words = f"{actor.name} went on without approval: {act_in_words(made.act)}. Please review it."
+        words = f"{actor.name} went on without approval: {words_of(made.act)}. Please review it."
     else:
-        words = f"{actor.name} asks for your approval: {act_in_words(made.act)}."
+        words = f"{actor.name} asks for your approval: {words_of(made.act)}."
     notify(
         Kind.APPROVAL_DUE,
         words=words,
@@ -149,12 +166,3 @@ def _tell(made: AccessRequest, actor: Actor) -> None:
         to=people,
         request=made,
     )
-
-
-def act_in_words(act: dict[str, Any]) -> str:
-    """Return the act in a few words."""
-    if act["kind"] == RequestKind.KEEP:
-        return f"keep {len(act['keys'])} API key{'s' if len(act['keys']) > 1 else ''} until {act['until']}"
-    if act["kind"] == RequestKind.DELETE:
-        return f"delete {len(act['keys'])} API keys"
-    return f"generate the API key “{act['name']}”"

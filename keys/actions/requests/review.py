@@ -11,14 +11,13 @@ from django.utils import timezone
 from keys.actions.notifications.notify import notify
 from keys.actions.notifications.settle import settle
 from keys.actions.people.confirm_role import authorize_now
-from keys.actions.requests.open import act_in_words
 from keys.audit import log
 from keys.models import AccessRequest, User
 from keys.rules.errors import Conflict, NotAllowed
 from keys.rules.events import Event
 from keys.rules.notifications import Kind
 from keys.rules.permissions import HIGHEST, Action, Actor, roles_that_may
-from keys.rules.requests import Approver, RequestState, escalate_at, why_not_review
+from keys.rules.requests import Approver, RequestState, escalate_at, why_not_review, words_of
 from keys.selectors.requests.find import request_for
 from keys.validation.text import check_reason
 
@@ -37,9 +36,10 @@ def review(actor: Actor, request_id: UUID, *, reason: str) -> AccessRequest:
     if why_not:
         raise NotAllowed(why_not, allowed=roles_that_may(Action.DECIDE_REQUEST, actor.management))
     with transaction.atomic():
-        waiting = AccessRequest.objects.filter(pk=request_id, reviewed_at=None).exclude(ticket="")
+        done = AccessRequest.objects.filter(state=RequestState.USED)
+        waiting = done.filter(pk=request_id, reviewed_at=None).exclude(ticket="")
         if not waiting.update(reviewed_by=actor.user_id, reviewed_at=timezone.now()):
-            raise Conflict("There is nothing to review, or somebody has reviewed it already.")
+            raise Conflict("Nothing was done yet, or somebody has reviewed it already.")
         log.append(
             Event.REQUEST_REVIEWED,
             actor=actor,
@@ -71,7 +71,7 @@ def _tell_highest(request: AccessRequest) -> None:
     people = User.objects.filter(is_active=True, role__in=HIGHEST).exclude(pk=request.requester_id)
     notify(
         Kind.APPROVAL_DUE,
-        words=f"Nobody has decided yet: {request.requester.name} asks to {act_in_words(request.act)}.",
+        words=f"Nobody has decided yet: {request.requester.name} asks to {words_of(request.act)}.",
         text=f"Reason: {request.reason}",
         path=reverse("keys:request", args=[request.pk]),
         to=people,

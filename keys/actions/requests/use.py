@@ -30,7 +30,7 @@ def check_unused(request: AccessRequest, subject: UUID) -> None:
         raise Conflict(USED)
 
 
-def use(actor: Actor, request_id: UUID, *, subject: UUID, key: ApiKey | None = None) -> AccessRequest:
+def use(actor: Actor, request_id: UUID, *, subject: UUID) -> AccessRequest:
     """Mark the approved request as used for ``subject`` with one conditional UPDATE, and return it.
 
     Call this in the transaction of the act. Raises ``Conflict`` if it is not approved, or not any more.
@@ -42,6 +42,7 @@ def use(actor: Actor, request_id: UUID, *, subject: UUID, key: ApiKey | None = N
     if not approved.update(state=RequestState.USED, subject=subject, ended_at=now):
         raise Conflict(USED)
     request = AccessRequest.objects.get(pk=request_id)
-    log.append(Event.REQUEST_USED, actor=actor, key=key, request=str(request_id), digest=request.digest)
+    request.check_document()
+    log.append(Event.REQUEST_USED, actor=actor, request=str(request_id), digest=request.digest)
     settle(Kind.APPROVAL_GIVEN, request=request)
     return request

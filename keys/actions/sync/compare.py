@@ -332,8 +332,13 @@ def _copy_change(
             if "owner" in names:
                 details["owner_id"] = str(columns["owner"].pk)
             log.append(Event.KEY_CHANGED, actor=None, key=key, **details)
-        if stored.keys() & {"scopes", "owner"}:
-            follow_certificate(key.pk, None)
+        _follow(key, stored)
+
+
+def _follow(key: ApiKey, stored: dict[str, Any]) -> None:
+    """Let a certificate end if the key can do more now, or acts as another person."""
+    if stored.keys() & {"scopes", "owner"}:
+        follow_certificate(key.pk, None)
 
 
 def _to_copy(key: ApiKey, columns: dict[str, Any]) -> set[str]:

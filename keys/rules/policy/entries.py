@@ -13,6 +13,7 @@ from keys.rules.scopes import CATALOGUE, reach
 from keys.rules.time_zones import known_zone
 
 MOST_ENTRIES, LONGEST_ENTRY = 30, 100
+LAST_YEAR = 2999
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 EXAMPLES = {
     Name.PAIRS: "read:items:secrets + write:users",
@@ -88,7 +89,7 @@ def period(entry: str) -> tuple[date, date]:
     if match is None:
         raise ValueError(entry)
     first, last = date.fromisoformat(match[1]), date.fromisoformat(match[2])
-    if first > last:
+    if first > last or last.year > LAST_YEAR:
         raise ValueError(entry)
     return first, last
 

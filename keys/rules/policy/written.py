@@ -67,7 +67,9 @@ def read(text: str) -> Policy:
     if len(text.encode(errors="replace")) > LONGEST:
         raise NotAPolicyError(f"The document is longer than {LONGEST:,} bytes.")
     try:
-        return _policy(json.loads(text, object_pairs_hook=_without_repeats))
+        document = json.loads(text, object_pairs_hook=_without_repeats)
+        json.dumps(document, ensure_ascii=False).encode()  # a lone surrogate is no text
+        return _policy(document)
     except (ValueError, RecursionError) as error:
         if isinstance(error, NotAPolicyError):
             raise

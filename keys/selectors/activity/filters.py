@@ -29,7 +29,7 @@ Events = QuerySet[AuditEvent]
 
 GROUPS = {
     "API keys": ("key", "rotation", "bulk"),
-    "Requests": ("request",),
+    "Requests and reviews": ("request", "review"),
     "Inventory and reports": ("inventory", "activity", "view", "evidence"),
     "Sign-in and refusals": ("session", "password", "factor", "sso", "attempt"),
     "People and roles": ("person", "roles", "policy", "exception"),

@@ -12,7 +12,8 @@ from keys.rules import formatting
 from keys.rules.event_contents import OWNERSHIP
 from keys.rules.events import Event
 from keys.rules.lifecycle import State
-from keys.rules.permissions import Action
+from keys.rules.permissions import Action, Role
+from keys.rules.requests import RequestKind, words_of
 from keys.rules.reviews import Decision, Void
 from keys.rules.rotation import Because, Proof
 from keys.rules.scope_lists import rest_in_words
@@ -60,6 +61,7 @@ _LABELS = {
     "frozen": "asks to",
     "last_four": "last four characters",
     "last_used_at": "last used",
+    "least_role": "least role of approvers",
     "link": "link to set a password",
     "losing": "people who would lose access",
     "method": "with",
@@ -183,12 +185,11 @@ _SCOPES = {"scopes", "before", "after", "not_granted", "not_checkable"}
 
 def _frozen(act: dict[str, Any]) -> str:
     """Return the act of a request in words."""
-    if "until" in act:
-        return f"keep {len(act['keys'])} keys until {act['until']}"
-    if "keys" in act:
-        return f"delete {len(act['keys'])} keys"
+    if "scopes" not in act:
+        kind = RequestKind.KEEP if "until" in act else RequestKind.DELETE
+        return words_of({"kind": kind, **act})
     scopes = ", ".join(map(label, act["scopes"]))
-    return f"generate “{act['name']}” with {scopes}"
+    return f"generate the API key “{act['name']}” with {scopes}"
 
 
 def _items(counts: dict[str, int]) -> str:
@@ -214,6 +215,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
         for name, count in sorted(value.items())
     ),
     "void": lambda value: _of({each.value: each.label for each in Void}, value),
+    "least_role": lambda value: Role(value).label,
     "grown": _items,
     "reach": _items,
     "proof": lambda value: _of(_PROOFS, value),

@@ -23,6 +23,7 @@ from keys.selectors.health.safeguards import active_quarantine
 from keys.selectors.inventory.filters import InventoryFilter
 from keys.selectors.inventory.keyset import order_by
 from keys.selectors.inventory.table import visible_to
+from keys.selectors.requests.needs import approvals_to_delete
 
 SHOWN = 100
 """The page lists at most this many keys. The CSV file has them all."""
@@ -105,6 +106,7 @@ class BulkPage:
     obstacle: str
     by_hand: bool
     waits: str
+    needs_approval: bool
 
     @property
     def done(self) -> int:
@@ -160,6 +162,7 @@ def bulk_page(actor: Actor, selection_id: UUID, wanted: str = "") -> BulkPage:
         counts=dict(grouped),
         obstacle="" if selection.act else obstacle(act, selection.count),
         waits=_waits() if selection.is_running else "",
+        needs_approval=act == Act.DELETE and not selection.act and bool(approvals_to_delete(selection)),
         by_hand=act in {Act.DELETE, Act.STOP} and any(row.key.is_deleted_by_hand for row in rows),
     )
 

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from datetime import timedelta
 
-from keys.models import User
-from keys.rules.errors import Invalid
-from keys.rules.permissions import HIGHEST
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from keys.models import AuditEvent, User
+from keys.rules.errors import Conflict, Invalid
+from keys.rules.events import Event
+from keys.rules.permissions import HIGHEST, Actor
 from keys.rules.policy.document import Mode, Name, Policy
 from keys.rules.policy.tiers import Tier
+
+REMOVED_LATELY = timedelta(days=7)
 
 
 def people_who_may_approve(*, besides: int) -> QuerySet[User]:
     """Return the people who can sign in and may approve what the person ``besides`` proposes."""
     return User.objects.filter(is_active=True, role__in=list(HIGHEST)).exclude(pk=besides).order_by("name")
+
+
+def check_removed_nobody(actor: Actor) -> None:
+    """Raise ``Conflict`` if ``actor`` has lately removed a person, who could have approved."""
+    since = timezone.now() - REMOVED_LATELY
+    removals = AuditEvent.objects.filter(type=Event.PERSON_REMOVED, actor_id=actor.user_id, at__gt=since)
+    if removals.exists():
+        raise Conflict(
+            f"Nobody else can approve the policy, and you removed a person in the last {REMOVED_LATELY.days} "
+            "days. Add an Owner or Super Admin who approves it, or wait until then."
+        )
 
 
 def check_has_approvers(policy: Policy) -> None:

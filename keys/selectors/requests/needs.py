@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from django.db.models import Sum
 from django.utils import timezone
 
-from keys.models import ApiKey
+from keys.models import AccessRequest, ApiKey, Selection
 from keys.models.policy import policy_in_force
 from keys.rules.bulk import TYPED_ABOVE
 from keys.rules.permissions import Action, Actor, Role
@@ -23,9 +24,16 @@ def approvals_for(actor: Actor, request: KeyRequest) -> int:
     return max(least, approvals_needed(policy_in_force(), requested_facts(actor.role, request)))
 
 
-def approvals_to_delete(count: int) -> int:
-    """Return how many people must approve the deletion of ``count`` keys at once."""
-    return int(count > TYPED_ABOVE)
+def approvals_to_delete(selection: Selection) -> int:
+    """Return how many people must approve the deletion of the list.
+
+    It is one if the person deletes more than ten keys within a day without approval, in one list or several.
+    """
+    since = timezone.now() - Selection.KEPT
+    mine = Selection.objects.filter(user_id=selection.user_id, made_at__gt=since, act=Selection.Act.DELETE)
+    alone = mine.exclude(pk__in=AccessRequest.objects.filter(made_at__gt=since).values("subject"))
+    deleted = alone.exclude(pk=selection.pk).aggregate(keys=Sum("count"))["keys"] or 0
+    return int(deleted + selection.count > TYPED_ABOVE)
 
 
 def would_violate(role: Role, request: KeyRequest) -> list[Violation]:

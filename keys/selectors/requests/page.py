@@ -25,6 +25,7 @@ from keys.rules.requests import Approver, RequestKind, RequestState, digest_of, 
 from keys.selectors.requests.approvers import approvers_of
 from keys.selectors.requests.find import request_for
 from keys.selectors.requests.needs import requested_facts, would_violate
+from keys.selectors.requests.table import summary
 from keys.validation.frozen_request import thawed
 from keys.validation.new_key import NO_TAB_KEY, KeyRequest
 
@@ -76,6 +77,10 @@ class RequestPage:
     why_not_review: str
 
     @property
+    def title(self) -> str:
+        return summary(self.request)
+
+    @property
     def missing(self) -> int:
         """Return how many approvals are still missing."""
         given = sum(one.approves and one.digest == self.request.digest for one in self.verdicts)
@@ -95,7 +100,8 @@ class RequestPage:
 
     @property
     def waits_for_review(self) -> bool:
-        return self.request.is_break_glass and self.request.reviewed_at is None
+        is_done = self.state is RequestState.USED
+        return self.request.is_break_glass and is_done and self.request.reviewed_at is None
 
 
 def request_page(actor: Actor, request_id: UUID) -> RequestPage:
@@ -164,9 +170,12 @@ def _asked(request: AccessRequest) -> AskedKey:
 
 
 def _expires(act: dict[str, Any]) -> str:
+    words = []
     if act["lasts"] is not None:
-        return f"{formatting.duration(timedelta(seconds=act['lasts']))} after it is generated"
-    return formatting.exact(datetime.fromisoformat(act["expires_at"]))
+        words.append(f"{formatting.duration(timedelta(seconds=act['lasts']))} after it is generated")
+    if act["expires_at"] is not None:
+        words.append(formatting.exact(datetime.fromisoformat(act["expires_at"])))
+    return ", at the latest on ".join(words)
 
 
 def _offer(request: AccessRequest) -> Offer | None:
@@ -177,6 +186,6 @@ def _offer(request: AccessRequest) -> Offer | None:
 
 
 def _keys_to_delete(request: AccessRequest) -> list[ApiKey]:
-    wanted = request.act["keys"]
+    wanted = request.act.get("keys", [])
     found = {str(key.pk): key for key in ApiKey.objects.select_related("owner").filter(pk__in=wanted)}
     return [found[each] for each in wanted if each in found]

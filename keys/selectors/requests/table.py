@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from keys.models import AccessRequest
 from keys.rules.permissions import Action, Actor
-from keys.rules.requests import DECIDE_WITHIN, RequestKind, RequestState
+from keys.rules.requests import DECIDE_WITHIN, RequestState, words_of
 from keys.selectors.inventory.keyset import Order, Page, page
 from keys.selectors.requests.figures import RequestFigures, request_figures
 
@@ -80,7 +80,8 @@ def requests_of(actor: Actor, params: QueryDict) -> Requests:
 def requests_in(show: str, now: datetime) -> QuerySet[AccessRequest]:
     """Return the requests of everybody in one part of the list."""
     if show == REVIEW:
-        return AccessRequest.objects.exclude(ticket="").filter(reviewed_at=None)
+        done = AccessRequest.objects.filter(state=RequestState.USED)
+        return done.exclude(ticket="").filter(reviewed_at=None)
     if show == WAITING:
         # Older ones have expired. Without the bound, the index would be walked to its end.
         recent = AccessRequest.objects.filter(state=RequestState.OPEN, made_at__gt=now - DECIDE_WITHIN)
@@ -95,12 +96,8 @@ def _row(request: AccessRequest, actor: Actor) -> RequestRow:
 
 
 def summary(request: AccessRequest) -> str:
-    act = request.act
-    if request.kind == RequestKind.KEEP:
-        return f"Keep {len(act['keys'])} API keys until {act['until']}"
-    if request.kind == RequestKind.DELETE:
-        return f"Delete {len(act['keys'])} API keys"
-    return f"Generate “{act['name']}”"
+    words = words_of(request.act)
+    return f"{words[0].upper()}{words[1:]}"
 
 
 def _id(text: str | None) -> UUID | None:

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from keys.evidence.request_rows import changed_requests
-from keys.models import AccessRequest, Verdict
-from keys.verifier.verify_bundle import Verifier
+from keys.models import AccessRequest, AuditEvent, Verdict
+from keys.verifier.verify_bundle import Verifier, read_leaf
 from tests.pages.test_request import approve, asked, generate, strict
 
 __all__ = ["strict"]
@@ -124,6 +125,18 @@ def test_an_approval_can_be_used_again_if_cerby_made_no_key():
     assert verifier.approval_error(event("request:use", "1")) == ""
 
 
+def test_the_events_of_an_approved_key_are_a_possible_life(browser_of, cast, strict):
+    address = asked(browser_of("admin"))
+    approve(browser_of("owner"), address)
+    generate(browser_of("admin"), address)
+    verifier = Verifier({}, [], datetime.now(UTC))
+    leaves = [read_leaf(bytes(one.leaf)) for one in AuditEvent.objects.order_by("id")]
+    assert [verifier.life_error(leaf) or verifier.approval_error(leaf) for leaf in leaves] == [""] * len(
+        leaves
+    )
+    assert next(leaf["type"] for leaf in leaves if "key:" in leaf["type"]) == "key:request:done"
+
+
 def forged_verdict(request: AccessRequest) -> None:
     Verdict.objects.update(approver=request.requester)
 
@@ -133,6 +146,9 @@ def forged_verdict(request: AccessRequest) -> None:
     [
         (lambda request: AccessRequest.objects.update(state="approved"), "state is 'approved'"),
         (lambda request: AccessRequest.objects.update(needed=0), "needed is 0"),
+        (lambda request: AccessRequest.objects.update(least_role=10), "least_role is 10"),
+        (lambda request: AccessRequest.objects.update(use_by=timezone.now()), "its last moment"),
+        (lambda request: AccessRequest.objects.update(document="{}"), "does not have its hash"),
         (lambda request: AccessRequest.objects.update(digest="0" * 64), "digest is"),
         (forged_verdict, "its verdicts are not in the log"),
         (lambda request: Verdict.objects.all().delete(), "its verdicts are not in the log"),

@@ -18,7 +18,7 @@ from keys.actions.requests.change import answer_offer, offer, withdraw
 from keys.actions.requests.decide import approve, deny
 from keys.actions.requests.open import request_key
 from keys.actions.requests.review import review
-from keys.models import AccessRequest, User
+from keys.models import AccessRequest, User, Verdict
 from keys.rules.leaving import Plan
 from keys.rules.requests import RequestState, canonical, digest_of
 from keys.validation.frozen_request import frozen
@@ -27,6 +27,7 @@ from tests.support.scene import TAB_KEY, Scene
 
 Act = Callable[[], Any]
 WHY = "The export needs it."
+NOW = timezone.now()
 
 
 def ask_as(person: User, scene: Scene, **columns: Any) -> AccessRequest:
@@ -41,7 +42,10 @@ def ask_as(person: User, scene: Scene, **columns: Any) -> AccessRequest:
 def approved(scene: Scene) -> AccessRequest:
     now = timezone.now()
     usable = {"approved_at": now, "use_by": now + timedelta(days=1)}
-    return ask_as(scene.cast.admin, scene, state=RequestState.APPROVED, **usable)
+    request = ask_as(scene.cast.admin, scene, state=RequestState.APPROVED, **usable)
+    verdict = {"approver": scene.cast.owner, "approves": True, "digest": request.digest, "at": now}
+    Verdict.objects.create(request=request, **verdict)
+    return request
 
 
 def asking(scene: Scene) -> Act:
@@ -70,7 +74,7 @@ def answering(scene: Scene) -> Act:
 
 
 def reviewing(scene: Scene) -> Act:
-    request = ask_as(scene.cast.owner, scene, ticket="INC-7")
+    request = ask_as(scene.cast.owner, scene, ticket="INC-7", state="used", approved_at=NOW, use_by=NOW)
     return lambda: review(scene.me, request.pk, reason="It was needed.")
 
 

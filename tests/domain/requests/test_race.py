@@ -17,7 +17,7 @@ from django.utils import timezone
 from keys.actions.keys.generate_approved import generate_approved
 from keys.actions.requests.change import withdraw
 from keys.actions.requests.decide import approve, deny
-from keys.models import AccessRequest, ApiKey, AuditEvent, User
+from keys.models import AccessRequest, ApiKey, AuditEvent, User, Verdict
 from keys.rules.errors import Conflict, Invalid
 from keys.rules.requests import RequestKind, RequestState, canonical, digest_of
 from keys.validation.frozen_request import frozen
@@ -131,6 +131,9 @@ def test_an_approval_serves_one_key(database, committed_cast, size):
         now = timezone.now()
         usable = {"approved_at": now, "use_by": now + timedelta(days=1)}
         request = asked(committed_cast.admin, state=RequestState.APPROVED, **usable)
+        Verdict.objects.create(
+            request=request, approver=committed_cast.owner, approves=True, digest=request.digest, at=now
+        )
         subjects.append({"way": way, "request": str(request.pk), "settings": settings_of_race()})
     *outcomes, naive = race(database, f"{__name__}:use", subjects, processes=processes)
     for subject, told in zip(subjects, outcomes, strict=False):
