@@ -15,6 +15,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef
 
 from keys.evidence.contradiction import Contradiction
+from keys.evidence.exception_rows import changed_exceptions
 from keys.evidence.factor_rows import changed_factors
 from keys.evidence.leaver_rows import changed_plans, changed_reach
 from keys.evidence.logged_facts import lacks_fingerprint, wrong_facts
@@ -69,6 +70,7 @@ def contradictions(partly: Counter[str] | None = None) -> Iterator[Contradiction
     yield from changed_rotations()
     yield from changed_rotation_tasks()
     yield from changed_policies()
+    yield from changed_exceptions()
     yield from changed_requests()
     yield from _changed_quarantine()
 

@@ -22,6 +22,7 @@ from keys.models import PolicyVersion, Throttle
 from keys.rules.errors import Conflict, NotAllowed, NotFound, PreviewChanged
 from keys.rules.events import Event
 from keys.rules.permissions import Action, Actor
+from keys.rules.policy.decisions import NOT_ALLOWED, Against, Proposal
 from keys.validation.text import check_reason
 
 State = PolicyVersion.State
@@ -35,18 +36,16 @@ def approve_policy(actor: Actor, number: int, *, seen: str) -> PolicyVersion:
     """
     actor = authorize_now(actor, Action.CHANGE_POLICY)
     version = _proposed(number)
-    if version.author_id == actor.user_id:
-        _refuse(actor, "You proposed this policy, so another Owner or Super Admin must approve it.")
-    if not version.is_intact:
-        raise Conflict("The document of this version was changed in the database. Decline it.")
-    if version.base != number_in_force():
-        raise Conflict("Another version has come into force since this one was proposed. Propose it again.")
+    for reason in proposal_of(version).against(actor.user_id):
+        if reason in NOT_ALLOWED:
+            _refuse(actor, reason.value)
+        raise Conflict(reason.value)
     if checked_preview(version.document).digest != seen:
         raise PreviewChanged
     now = timezone.now()
     with transaction.atomic():
         Throttle.objects.locked(IN_TURN)
-        if version.base != number_in_force():
+        if Against.OUTDATED in proposal_of(version).against(actor.user_id):
             raise PreviewChanged
         _decide(actor, version, State.ACTIVE, now, starts_at=now)
         record_activation(actor, version, seen)
@@ -85,6 +84,16 @@ def _proposed(number: int) -> PolicyVersion:
     if version.state != State.PROPOSED:
         raise Conflict(f"Version {number} is already decided.")
     return version
+
+
+def proposal_of(version: PolicyVersion) -> Proposal:
+    return Proposal(
+        author=version.author_id,
+        is_open=version.state == State.PROPOSED,
+        is_intact=version.is_intact,
+        base=version.base,
+        in_force=number_in_force(),
+    )
 
 
 def _refuse(actor: Actor, reason: str) -> None:

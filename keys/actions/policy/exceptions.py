@@ -17,6 +17,7 @@ from keys.models.policy_exception import MOST_DAYS
 from keys.rules.errors import Conflict, Invalid, NotAllowed, NotFound
 from keys.rules.events import Event
 from keys.rules.permissions import Action, Actor
+from keys.rules.policy.decisions import NOT_ALLOWED, Asked
 from keys.selectors.key.page import key_for
 from keys.selectors.policy.facts import violations_of
 from keys.validation.text import check_reason
@@ -59,12 +60,12 @@ def grant_exception(actor: Actor, exception_id: UUID) -> PolicyException:
     """
     actor = authorize_now(actor, Action.GRANT_EXCEPTION)
     asked = _asked(exception_id)
-    if actor.user_id in {asked.asked_by_id, asked.key.owner_id}:
-        why_not = (
-            "Another Owner or Super Admin must grant it: not the one who asked, and not the key's owner."
-        )
-        record_refusal(actor, Action.GRANT_EXCEPTION, asked.key, why_not)
-        raise NotAllowed(why_not, allowed=[])
+    depends_on = Asked(asked.asked_by_id, asked.key.owner_id, is_open=asked.state == State.ASKED)
+    for reason in depends_on.against(actor.user_id):
+        if reason not in NOT_ALLOWED:
+            raise Conflict(reason.value)
+        record_refusal(actor, Action.GRANT_EXCEPTION, asked.key, reason.value)
+        raise NotAllowed(reason.value, allowed=[])
     now = timezone.now()
     ends_at = now + timedelta(days=asked.days)
     with transaction.atomic():
