@@ -307,11 +307,7 @@ def _copy_change(
     if not names:
         return
     unchanged = ApiKey.objects.filter(pk=key.pk, state=key.state, scopes=key.scopes)
-    stored = {name: columns[name] for name in names}
-    if "last_used_at" in names:
-        stored |= key.use_columns(columns["last_used_at"])
-    if names & {"name_order", "owner"}:
-        stored["holds_name"] = None  # Cerby allows several keys with one name
+    stored = _to_store(key, columns, names)
     with transaction.atomic():
         if (unsettled and ScopeChange.is_running(key)) or (unchanged.update(**stored) != 1):
             return  # somebody is changing the key; the next sweep compares again
@@ -339,6 +335,16 @@ def _follow(key: ApiKey, stored: dict[str, Any]) -> None:
     """Let a certificate end if the key can do more now, or acts as another person."""
     if stored.keys() & {"scopes", "owner"}:
         follow_certificate(key.pk, None)
+
+
+def _to_store(key: ApiKey, columns: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    """Return the columns ``names``, and those that follow from them."""
+    stored = {name: columns[name] for name in names}
+    if "last_used_at" in names:
+        stored |= key.use_columns(columns["last_used_at"])
+    if names & {"name_order", "owner"}:
+        stored["holds_name"] = None  # Cerby allows several keys with one name
+    return stored
 
 
 def _to_copy(key: ApiKey, columns: dict[str, Any]) -> set[str]:
