@@ -221,6 +221,7 @@ class ItemPage:
     changes: list[tuple[str, str, str]]
     may_move: bool
     may_declare: bool
+    may_open: bool
 
 
 def item_page(actor: Actor, campaign_id: UUID, item_id: int) -> ItemPage:
@@ -243,4 +244,5 @@ def item_page(actor: Actor, campaign_id: UUID, item_id: int) -> ItemPage:
         changes=[pair for pair in pairs if pair[1] != pair[2]],
         may_move=is_open and (row.may_decide or leads),
         may_declare=may_declare(actor, item),
+        may_open=actor.may(Action.SEE_KEY, key),
     )
