@@ -43,7 +43,13 @@ class AskForm(ReasonForm):
     )
 
     def clean_ticket(self) -> str:
-        return " ".join(self.cleaned_data["ticket"].split())
+        """Return the ticket if the person chose to go on alone, else nothing."""
+        ticket = " ".join(self.cleaned_data["ticket"].split())
+        if not self.data.get("alone"):
+            return ""
+        if not ticket:
+            raise forms.ValidationError("Enter the ticket of the emergency.")
+        return ticket
 
 
 class OfferForm(ReasonForm):

@@ -10,9 +10,9 @@ from django.conf import settings
 from django.utils import timezone
 
 from keys.forms.new_key import CUSTOM, DetailsForm, ScopesForm
-from keys.models import ApiKey, Rotation
+from keys.models import ApiKey, LeaverPlan, Rotation
 from keys.rules import formatting
-from keys.rules.rotation import OVERLAPS, USUAL_OVERLAP, Because, Rotating, name_of_next
+from keys.rules.rotation import OVERLAPS, USUAL_OVERLAP, Because, Rotating, name_of_next, quiet_after
 from keys.validation.new_key import NAME_LENGTH
 from keys.validation.text import REASON_LENGTH
 
@@ -40,6 +40,10 @@ class RotateForm(ScopesForm, DetailsForm):
     def __init__(self, *args: Any, old: ApiKey, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.old = old
+        quiet = quiet_after(old.gaps.longest_known, old.last_used_at, timezone.now())
+        self.fields[
+            "overlap"
+        ].help_text += f" The old key counts as quiet when it was not used for {formatting.duration(quiet)}."
         available = {scope.id for scope in self.offered}
         self.dropped = [scope for scope in old.scopes if scope not in available]
         if old.scopes:  # if nobody knows them, any scope may be among them
@@ -59,6 +63,11 @@ class RotateForm(ScopesForm, DetailsForm):
         return Rotating(self.old.pk, Because(data["because"]), OVERLAPS[data["overlap"]][1])
 
 
+def _is_planned(old: ApiKey) -> bool:
+    """Return whether the plan for a leaver asks for the rotation."""
+    return LeaverPlan.objects.filter(key=old, decision=LeaverPlan.Decision.ROTATE).exists()
+
+
 def usual_values(old: ApiKey) -> dict[str, Any]:
     """Return the values that the form has at first: those of the old key, and a life as long as its own."""
     now = timezone.now()
@@ -71,7 +80,7 @@ def usual_values(old: ApiKey) -> dict[str, Any]:
     return {
         "name": name_of_next(old.name, (old.generation or 1) + 1, longest=NAME_LENGTH),
         "purpose": old.purpose,
-        "because": Because.LEAVER if old.owner_left_at else Because.SCHEDULED,
+        "because": Because.LEAVER if old.owner_left_at or _is_planned(old) else Because.SCHEDULED,
         "expiration": CUSTOM,
         "expires_date": expires.date(),
         "expires_time": expires.time().replace(second=0, microsecond=0),
@@ -135,4 +144,8 @@ class ExtendForm(forms.Form):
 
 
 class CallOffForm(forms.Form):
+    stops = forms.BooleanField(
+        label="The new key is deleted, and software that uses it already stops working",
+        error_messages={"required": "Tick this box to call the rotation off."},
+    )
     reason = _reason("Why the old key stays.")

@@ -225,9 +225,9 @@ def test_if_cerby_refuses_the_approval_can_be_used_again(browser_of, cast, stric
 
 def test_in_an_emergency_the_owner_goes_on_alone_and_another_person_reviews_it(browser_of, cast, strict):
     owner, admin = browser_of("owner"), browser_of("admin")
-    too_long = wizard(owner, reason="The site is down.", ticket="INC-7", expiration="5d")
+    too_long = wizard(owner, reason="The site is down.", ticket="INC-7", alone="yes", expiration="5d")
     assert "at most 24 hours" in text(too_long)
-    address = asked(owner, ticket="INC-7", expiration="1d").removesuffix("use/")
+    address = asked(owner, ticket="INC-7", alone="yes", expiration="1d").removesuffix("use/")
     assert "went on without approval" in text(admin.get("/inbox/"))
     admin.post(f"{address}review/", {"reason": "Fine."})
     assert only().reviewed_by is None, "nothing was done yet"
@@ -239,7 +239,7 @@ def test_in_an_emergency_the_owner_goes_on_alone_and_another_person_reviews_it(b
     assert only().reviewed_by == cast.admin
     assert [one.details["ticket"] for one in events(type="request:break-glass")] == ["INC-7"]
     assert "went on without approval" not in text(admin.get("/inbox/"))
-    assert wizard(admin, name="Another", reason="x", ticket="INC-8").status_code == 403
+    assert wizard(admin, name="Another", reason="x", ticket="INC-8", alone="yes").status_code == 403
 
 
 def test_a_request_that_somebody_changed_in_the_database_is_not_carried_out(browser_of, cast, strict):

@@ -92,7 +92,7 @@ def test_extending_needs_a_reason(browser_of, rotation):
 
 def test_calling_off_deletes_the_new_key(browser_of, rotation):
     admin = browser_of("admin")
-    admin.post(url(rotation, "call-off/"), {"reason": "The wrong key."})
+    admin.post(url(rotation, "call-off/"), {"reason": "The wrong key.", "stops": "on"})
     assert state_of(rotation) == ("called_off", State.HELD, State.REVOKED)
     page = text(admin.get(url(rotation)))
     assert "Call it off" not in page

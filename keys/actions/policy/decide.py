@@ -6,14 +6,18 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 
+from keys.actions.notifications.notify import notify
+from keys.actions.notifications.settle import settle
 from keys.actions.people.confirm_role import authorize_now
 from keys.actions.policy.propose import (
     IN_TURN,
     checked_preview,
     number_in_force,
     record_activation,
+    task_of,
     version_details,
 )
 from keys.audit import log
@@ -21,11 +25,13 @@ from keys.audit.guard import record_refusal
 from keys.models import PolicyVersion, Throttle
 from keys.rules.errors import Conflict, NotAllowed, NotFound, PreviewChanged
 from keys.rules.events import Event
+from keys.rules.notifications import Kind
 from keys.rules.permissions import Action, Actor
 from keys.rules.policy.decisions import NOT_ALLOWED, Against, Proposal
 from keys.validation.text import check_reason
 
 State = PolicyVersion.State
+_DONE = {State.ACTIVE: "approved", State.DECLINED: "declined"}
 
 
 def approve_policy(actor: Actor, number: int, *, seen: str) -> PolicyVersion:
@@ -109,3 +115,12 @@ def _decide(actor: Actor, version: PolicyVersion, state: str, now: datetime, **c
         raise Conflict(f"Version {version.number} is already decided.")
     for name, value in decided.items():
         setattr(version, name, value)
+    settle(Kind.APPROVAL_DUE, once=task_of(version))
+    if version.author_id != actor.user_id:
+        notify(
+            Kind.REQUEST_ENDED,
+            words=f"{actor.name} {_DONE[State(state)]} version {version.number} of the policy, which you proposed.",
+            text=columns.get("verdict", ""),
+            path=reverse("keys:policy-version", args=[version.number]),
+            to=[version.author],
+        )

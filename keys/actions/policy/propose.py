@@ -6,13 +6,16 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
+from django.urls import reverse
 from django.utils import timezone
 
+from keys.actions.notifications.notify import notify
 from keys.actions.people.confirm_role import authorize_now
 from keys.audit import log
 from keys.models import PeriodicJob, PolicyVersion, Throttle
 from keys.rules.errors import Conflict, Invalid, PreviewChanged
 from keys.rules.events import Event
+from keys.rules.notifications import Kind
 from keys.rules.permissions import Action, Actor
 from keys.rules.policy.written import NotAPolicyError, digest, read
 from keys.selectors.policy.approvers import check_has_approvers, check_removed_nobody, people_who_may_approve
@@ -53,7 +56,25 @@ def propose_policy(actor: Actor, document: str, *, reason: str, seen: str) -> Po
         )
         if version.state == State.ACTIVE:
             record_activation(actor, version, seen)
+        else:
+            _ask(actor, version)
     return version
+
+
+def task_of(version: PolicyVersion) -> str:
+    """Return the name of the notification that asks people to decide about the version."""
+    return f"policy:{version.number}:{version.digest[:16]}"
+
+
+def _ask(actor: Actor, version: PolicyVersion) -> None:
+    notify(
+        Kind.APPROVAL_DUE,
+        words=f"{actor.name} proposes version {version.number} of the policy. Approve or decline it.",
+        text=f"Reason: {version.reason}",
+        path=reverse("keys:policy-version", args=[version.number]),
+        to=people_who_may_approve(besides=actor.user_id),
+        once=task_of(version),
+    )
 
 
 def checked_preview(document: str) -> Preview:

@@ -207,6 +207,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "environment": lambda value: _of(dict(ApiKey.Environment.choices), value).lower(),
     "because": lambda value: _of({each.value: each.label for each in Because}, value).lower(),
     "overlap": lambda value: formatting.duration(timedelta(seconds=value)),
+    "quiet_after": lambda value: formatting.duration(timedelta(seconds=value)),
     "decision": lambda value: _of(dict(LeaverPlan.Decision.choices), value).lower(),
     "frozen": _frozen,
     "answer": lambda value: _of({each.value: each.label.lower() for each in Decision}, value),
