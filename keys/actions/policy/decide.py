@@ -119,7 +119,7 @@ def _decide(actor: Actor, version: PolicyVersion, state: str, now: datetime, **c
     if version.author_id != actor.user_id:
         notify(
             Kind.REQUEST_ENDED,
-            words=f"{actor.name} {_DONE[State(state)]} version {version.number} of the policy, which you proposed.",
+            words=f"{actor.name} {_DONE[State(state)]} version {version.number}, your proposal of a policy.",
             text=columns.get("verdict", ""),
             path=reverse("keys:policy-version", args=[version.number]),
             to=[version.author],
