@@ -14,6 +14,7 @@ from keys.evidence.leaver_rows import changed_plans
 from keys.evidence.request_rows import changed_requests
 from keys.models import AccessRequest, ApiKey, InboxItem, LeaverPlan, Notification, User
 from keys.rules.permissions import Role
+from keys.rules.policy.tiers import Tier
 from tests.cast import a_key
 from tests.pages.helpers import events, links, messages_of, rows, text
 from tests.pages.journey import Tab
@@ -334,3 +335,13 @@ def test_after_the_password_a_person_sees_the_request_again_before_they_approve(
     address = asked(user)
     assert approve(admin, address)["Location"] == f"/accounts/reauthenticate/?next={quote(address, safe='')}"
     assert only().state == "open"
+
+
+def test_an_edit_does_not_make_a_key_one_that_needs_approval(browser_of, cast):
+    in_force(cast.owner, enforced(APPROVALS={"tiers": dict.fromkeys(Tier), "agent": 1}))
+    soon = timezone.now() + timedelta(days=5)
+    key = a_key(cast.admin, purpose="P", accountable=cast.admin, expires_at=soon, stored_in="Automation")
+    body = {"version": "0", "purpose": "P", "accountable": cast.admin.email, "kind": "agent"}
+    refused = browser_of("admin").post(f"/keys/{key.pk}/edit/", body)
+    assert "such a key needs approval" in text(refused)
+    assert ApiKey.objects.get().kind == ""

@@ -13,6 +13,7 @@ from keys.models.throttle import throttle_name
 from keys.rules.errors import Conflict, OutsidePolicy
 from keys.rules.lifecycle import Phase
 from keys.rules.permissions import Actor
+from keys.rules.policy.approvals import approvals_needed
 from keys.rules.policy.document import Mode, Name, Policy
 from keys.rules.policy.entries import is_frozen
 from keys.rules.policy.facts import Facts
@@ -105,11 +106,16 @@ def check_widening(key: ApiKey, scopes: Collection[str], now: datetime) -> None:
 
 
 def check_edit(before: Facts, after: Facts, now: datetime) -> None:
-    """Raise ``OutsidePolicy`` if an edit takes a key outside a rule that it meets today."""
+    """Raise ``OutsidePolicy`` if an edit takes a key outside a rule, or makes approvals needed."""
     policy = policy_in_force()
     already = {each.rule for each in refusals(policy, before, now)}
     found = [each for each in refusals(policy, after, now) if each.rule not in already]
     _refuse(each for each in found if each.rule in ENTERED)
+    if approvals_needed(policy, after) > approvals_needed(policy, before):
+        raise OutsidePolicy(
+            kind="Policy, “Approvals”: such a key needs approval, which nobody gave for this one. Generate a "
+            "new key and ask for approval."
+        )
 
 
 def check_entered(
