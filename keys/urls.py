@@ -36,6 +36,7 @@ from keys.views import (
     paste,
     person,
     policy,
+    posture,
     proposal,
     reading,
     recovery,
@@ -178,6 +179,8 @@ urlpatterns = [
     path("reviews/<uuid:campaign_id>/sign/", review.sign, name="review-sign"),
     path("reviews/<uuid:campaign_id>/stop/", review.stop_repeating_it, name="review-stop"),
     path("reviews/<uuid:campaign_id>/pack/", review.download_pack, name="review-pack"),
+    # Posture
+    path("posture/", posture.posture, name="posture"),
     # Rotations
     path("rotations/", rotation.rotations, name="rotations"),
     path("rotations/<uuid:rotation_id>/", rotation.rotation, name="rotation"),

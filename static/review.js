@@ -4,7 +4,7 @@ const items = () => [...document.querySelectorAll("[data-item][tabindex]")];
 const chosen = () => document.activeElement?.closest("[data-item][tabindex]");
 
 let place = 0; // where the next item is after a decision
-let next = false; // a decision was sent
+let next = false; // a decision was sent, and its answer is not shown yet
 
 function choose(index) {
   const all = items();
@@ -25,7 +25,7 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   const button = item && /^[knrd]$/i.test(event.key) ? item.querySelector(`[data-key="${event.key.toLowerCase()}"]`) : null;
-  if (!button || event.repeat) return;
+  if (!button || event.repeat || next) return;
   event.preventDefault();
   button.click();
 });

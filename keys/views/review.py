@@ -166,7 +166,7 @@ def _page(
     page = review_page(actor_of(request), campaign_id, params)
     mark_shown(actor_of(request), [row.item.pk for row in page.rows.rows if row.may_decide])
     given: dict[str, Any] = {"why": WhyForm(), "refused": {}, "said": ""} | more
-    context = {"section": "reviews", "page": page, "list": params.urlencode(), **given}
+    context = {"section": "reviews", "page": page, "params": params, **given}
     return render_part(request, "keys/review.html", "items", context, status=status)
 
 

@@ -27,7 +27,11 @@ from keys.views.people import actor_of
 @require_safe
 def reviews(request: HttpRequest) -> HttpResponse:
     found = list_of_reviews(actor_of(request), request.GET)
-    return render(request, "keys/reviews.html", {"section": "reviews", "found": found, "page": found.page})
+    return render(
+        request,
+        "keys/reviews.html",
+        {"section": "reviews", "found": found, "page": found.page, "params": request.GET},
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -97,6 +97,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "keys:edit": {"GET HEAD": KEY_READ, "POST": KEY_CHANGED},
     "keys:rotate": {"GET HEAD": who(200, 404, key_owner=403), "POST": who(302, 404, key_owner=403)},
     "keys:policy": {"GET HEAD": ADMINS},
+    "keys:posture": {"GET HEAD": ADMINS},
     "keys:exceptions": {"GET HEAD": ADMINS},
     "keys:exceptions-ask": {"GET HEAD": KEY_READ, "POST": who(422, 404, key_owner=422)},  # no rule is broken
     **{f"keys:exceptions-{act}": {"POST": CHANGED_BY_THE_HIGHEST} for act in ("grant", "decline", "end")},

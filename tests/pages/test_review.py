@@ -11,7 +11,7 @@ from django.utils import timezone
 from keys.actions.reviews.keep_going import keep_reviews_going
 from keys.models import ApiKey, Campaign, Certificate, InboxItem, ReviewItem
 from tests.cast import a_key, signed_in
-from tests.pages.helpers import Response, elements, events, links, many_keys, queries, text
+from tests.pages.helpers import Response, attribute, elements, events, links, many_keys, queries, text, the
 from tests.support.cases import in_one_test
 
 DAY = timedelta(days=1)
@@ -230,7 +230,10 @@ def test_the_pages_ask_the_same_questions_for_few_items_and_for_many(cast):
     admin.get(f"/reviews/{campaign.pk}/")
     one = queries(admin, f"/reviews/{campaign.pk}/")
     many_keys(cast.user, 30)
-    second = started(admin)
+    second = started(admin, named=cast.admin.email)
     admin.get(f"/reviews/{second.pk}/")
     assert queries(admin, f"/reviews/{second.pk}/") <= one + 1  # the names of admins are one query
+    whole = admin.get(f"/reviews/{second.pk}/?show=all")
+    after = admin.get(attribute(the(whole, "a", rel="next"), "href"))
+    assert [len(elements(page, "tr", data_item="")) for page in (whole, after)] == [25, 6]
     assert InboxItem.objects.filter(user=cast.admin, state="task").count() == 2, "one task for each review"
