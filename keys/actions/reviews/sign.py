@@ -19,8 +19,9 @@ from keys.rules.errors import Conflict
 from keys.rules.events import Event
 from keys.rules.lifecycle import Phase
 from keys.rules.permissions import Action, Actor
-from keys.rules.reviews import CampaignState, Decision
+from keys.rules.reviews import CampaignState, Decision, why_void
 from keys.selectors.reviews.find import campaign_for, may_sign
+from keys.selectors.reviews.population import as_facts
 from keys.validation.text import check_reason
 
 AT_ONCE = 200
@@ -80,7 +81,7 @@ def _certify_some(campaign: Campaign) -> bool:
         kept = ReviewItem.objects.filter(campaign=row, decision=Decision.KEEP, pk__gt=row.certified_to)
         items = list(kept.order_by("pk")[:AT_ONCE])
         locked = ApiKey.objects.select_for_update(no_key=True).filter(pk__in=[one.key_id for one in items])
-        live = {key.pk for key in locked.order_by("pk") if key.phase == Phase.LIVE}
+        live = {key.pk: key for key in locked.order_by("pk") if key.phase == Phase.LIVE}
         Certificate.objects.filter(pk__in=live).delete()
         certificates = [
             Certificate(key_id=item.key_id, item=item, certified_at=row.signed_at)
@@ -88,8 +89,10 @@ def _certify_some(campaign: Campaign) -> bool:
             if item.key_id in live
         ]
         Certificate.objects.bulk_create(certificates)
-        for one in certificates:  # the key may have changed since the decision
-            follow_certificate(one.key_id, None)
+        for one in certificates:
+            key = live[one.key_id]
+            if why_void(as_facts(one.item.snapshot), key.owner_id, key.scopes):  # changed since the decision
+                follow_certificate(key.pk, None)
         row.certified_to = items[-1].pk if len(items) == AT_ONCE else None
         row.save(update_fields=["certified_to"])
     return row.certified_to is not None
