@@ -15,7 +15,7 @@ BY = [("team", "A team"), ("system", "A system"), ("vendor", "A vendor"), ("agen
 
 
 class EmergencyForm(forms.Form):
-    """After validation, ``params()`` returns the query string of the inventory that finds the keys."""
+    """After validation, ``params()`` returns the query strings of the inventory that find the keys."""
 
     by = forms.ChoiceField(label="Stop the keys of", choices=BY)
     name = forms.CharField(
@@ -32,12 +32,16 @@ class EmergencyForm(forms.Form):
             self.add_error("name", "Enter the name of the team or system.")
         return data
 
-    def params(self) -> QueryDict:
+    def params(self) -> list[QueryDict]:
+        """Return one for the keys in use, and one for the requests for new keys."""
+        return [self._with_status(status) for status in ("active", "pending")]
+
+    def _with_status(self, status: str) -> QueryDict:
         found = QueryDict(mutable=True)
         by, name = self.cleaned_data["by"], self.cleaned_data["name"]
         if by in KINDS:
             found["kind"] = KINDS[by]
         if name:
             found["team" if by == "team" else "system"] = name
-        found["status"] = "active"
+        found["status"] = status
         return found

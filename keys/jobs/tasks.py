@@ -19,7 +19,7 @@ from keys.actions.keys.reconcile import reconcile_due
 from keys.actions.leavers.assign import assign_tasks
 from keys.actions.lineage.advance import advance_all, advance_due
 from keys.actions.notifications.deliver import deliver_due
-from keys.actions.notifications.forget_old import forget_old_notifications
+from keys.actions.notifications.forget_old import forget_old_notifications, has_old_notifications
 from keys.actions.people.copies import update_due_copies
 from keys.actions.people.refresh_all import read_everyone
 from keys.actions.people.throttle import forget_old
@@ -152,6 +152,11 @@ def figures() -> None:
     _run("figures", keep_figures)
 
 
+@task(queue_name=SLOW)
+def forget_notifications() -> None:
+    forget_old_notifications()
+
+
 def _reconcile() -> str:
     check_for_rollback()
     return f"Keys checked: {reconcile_due()}; steps of rotations: {advance_due()}"
@@ -189,7 +194,8 @@ def _tidy() -> str:
     forget_old()
     forget_old_selections()
     forget_old_requests()
-    forget_old_notifications()
+    if has_old_notifications():
+        forget_notifications.enqueue()  # may take a while, so on another queue
     results, _ = DBTaskResult.objects.filter(enqueued_at__lt=now - RESULTS_KEPT_FOR).delete()
     return f"Sessions removed: {sessions}; task results: {results}"
 

@@ -18,7 +18,10 @@ from keys.rules.permissions import Action
 from keys.selectors.bulk.emergency import groups
 from keys.views.people import actor_of
 
-NOTHING = "No active key matches. Check the spelling on the page API keys, which has the same filters."
+NOTHING = (
+    "No active key or request for one matches. Check the spelling on the page API keys, which has the same "
+    "filters."
+)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -30,7 +33,7 @@ def emergency(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         act = Selection.Act.DRILL if request.POST.get("drill") else Selection.Act.STOP
         try:
-            selection = freeze_matching(actor, form.params())
+            selection = freeze_matching(actor, *form.params())
         except Invalid:
             form.add_error("name", NOTHING)
         else:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import uuid
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
 from keys.actions.bulk.carry_out import carry_out_bulk
 from keys.actions.safeguards.quarantine import start_quarantine
-from keys.models import ApiKey, Quarantine, Selection
+from keys.models import ApiKey, Quarantine, Rotation, Selection
 from keys.rules.folded_text import fold
-from keys.rules.lifecycle import State
-from tests.cast import a_live_key
+from keys.rules.lifecycle import Phase, State
+from tests.cast import a_key, a_live_key
+from tests.domain.rotation.steps import an_old_key, begin
 from tests.pages.helpers import attribute, events, links, reason_beside, rows, text, the
 from tests.support.cases import in_one_test
 
@@ -93,6 +97,43 @@ def test_more_than_fifty_keys_stop_at_once_and_their_number_is_typed(admin, cast
     assert admin.post(address, {"act": "stop", "typed": "51", "reason": "It went wild."}).status_code == 302
 
 
+def test_no_new_key_of_the_team_appears_after_the_stop(admin, cast, workspace):
+    """A pending request is withdrawn, and a rotation ends with its new key, even if that is of no team."""
+    sandbox = workspace.sandbox
+    old, kept = (an_old_key(sandbox, cast.admin, name=name) for name in ("Old", "Kept"))
+    for key in (old, kept):
+        ApiKey.objects.filter(pk=key.pk).update(team="Payments", team_order=fold("Payments"))
+    rotation = begin(cast.admin, old)
+    new = a_key(
+        cast.user, name="Asked for", state=State.REQUESTED, team="Payments", team_order=fold("Payments")
+    )
+    selection = started(admin, by="team", name="Payments")
+    assert {"Old", "Kept", rotation.new.name}.isdisjoint(works(sandbox))
+    ends = {key.name: key.state for key in ApiKey.objects.filter(pk__in=[old.pk, rotation.new_id, new.pk])}
+    assert ends == {"Old": "revoked", rotation.new.name: "revoked", "Asked for": "absent"}
+    assert not Rotation.objects.get(pk=rotation.pk).is_open
+    assert "its new key stopped" in text(admin.get(f"/keys/bulk/{selection.pk}/"))
+    assert "no new key appears afterwards" in text(admin.get(PAGE))
+
+
+def test_a_key_for_which_cerby_is_being_asked_is_stopped_when_the_answer_is_there(
+    admin, cast, workspace, monkeypatch
+):
+    """The answer arrives while the worker waits for it. The control skips the key, and it works afterwards."""
+    key = live(workspace.sandbox, cast.user, team="Payments")
+    soon = timezone.now() + timedelta(minutes=1)
+    calling = {"state": State.CALLING, "phase": Phase.PENDING, "lease_until": soon, "lease": uuid.uuid4()}
+    ApiKey.objects.filter(pk=key.pk).update(**calling)
+
+    def answered(_seconds: float) -> None:
+        ApiKey.objects.filter(pk=key.pk).update(state=State.READY, lease=None, lease_until=None)
+
+    monkeypatch.setattr("keys.actions.bulk.carry_out.sleep", answered)
+    started(admin, by="team", name="Payments")
+    assert ApiKey.objects.get(pk=key.pk).state == State.REVOKED
+    assert key.name not in works(workspace.sandbox)
+
+
 def test_a_key_that_changed_meanwhile_is_stopped_as_well(admin, cast, workspace):
     key = live(workspace.sandbox, cast.user, kind="agent")
     admin.post(PAGE, {"by": "agent"})
@@ -105,7 +146,9 @@ def test_a_key_that_changed_meanwhile_is_stopped_as_well(admin, cast, workspace)
 
 def test_nothing_is_selected_by_an_empty_or_unknown_name(admin, cast):
     assert "Enter the name" in reason_beside(admin.post(PAGE, {"by": "team"}), "id_name")
-    assert "No active key matches" in reason_beside(admin.post(PAGE, {"by": "team", "name": "X"}), "id_name")
+    assert "No active key or request for one matches" in reason_beside(
+        admin.post(PAGE, {"by": "team", "name": "X"}), "id_name"
+    )
     assert not Selection.objects.exists()
 
 

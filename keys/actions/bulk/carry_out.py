@@ -8,7 +8,8 @@ action work on a key at a time, so that two of them never do it twice.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from time import sleep
 from uuid import UUID
 
 import structlog
@@ -17,7 +18,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from keys.actions.bulk.as_started import as_started
-from keys.actions.bulk.one_key import Failed, Result, act_on
+from keys.actions.bulk.one_key import Deferred, Failed, Result, act_on
 from keys.actions.bulk.stop import end
 from keys.actions.bulk.tell_reminded import remind_people, tell_channels_of_reminders
 from keys.actions.rotation_tasks.tell import tell_of_rotation_tasks
@@ -32,6 +33,8 @@ from keys.selectors.health.safeguards import active_quarantine
 
 LEASE = timedelta(minutes=5)
 """Longer than the calls for one key. A worker that has not recorded an outcome by then has died."""
+LONGEST_WAIT = 90
+"""Seconds, which is longer than a request for a key takes."""
 FAILURES_IN_A_ROW = 3
 """After so many keys for which Cerby did not answer, the action stops instead of trying all others."""
 EXPIRED = "The list of selected keys is older than 24 hours."
@@ -49,7 +52,7 @@ def carry_out_bulk(selection_id: UUID, watch: Callable[[], object] = lambda: Non
 
     The list and the act must be those that the event of the start recorded. Each key ends with ``watch``.
     """
-    in_a_row, started = 0, None
+    in_a_row, started, later = 0, None, list[tuple[SelectedKey, datetime]]()
     while (item := _next(selection_id)) is not None:
         started = started or as_started(item.selection)
         if started is None or not started.has(item):
@@ -58,6 +61,9 @@ def carry_out_bulk(selection_id: UUID, watch: Callable[[], object] = lambda: Non
             end(item.selection, None, CHANGED)
             continue
         result = act_on(item)
+        if isinstance(result, Deferred) and result.until:
+            later.append((item, result.until))
+            continue
         _record(item, result)
         watch()
         in_a_row = in_a_row + 1 if _cerby_failed(result) else 0
@@ -65,7 +71,24 @@ def carry_out_bulk(selection_id: UUID, watch: Callable[[], object] = lambda: Non
             end(item.selection, None, result.sentence)
         elif in_a_row >= FAILURES_IN_A_ROW:
             end(item.selection, None, CERBY_IS_AWAY)
+    for item, until in later:
+        _when_answered(item, until)
+        watch()
     _finish(selection_id)
+
+
+def _when_answered(item: SelectedKey, until: datetime) -> None:
+    """Act on a key once Cerby cannot answer to the request for it any more, or has answered.
+
+    If the worker dies meanwhile, another one takes the key over.
+    """
+    for _ in range(LONGEST_WAIT):
+        item.outcome = Outcome.WORKING  # its first part may be done
+        result = act_on(item)
+        if not isinstance(result, Deferred):
+            break
+        sleep(min(1.0, max(0.0, (until - timezone.now()).total_seconds())))
+    _record(item, result)
 
 
 def _cerby_failed(result: Result) -> bool:

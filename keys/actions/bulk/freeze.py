@@ -33,18 +33,22 @@ LONGEST_ADDRESS = 4000
 _COLUMNS = ("pk", *WATCHED)
 
 
-def freeze_matching(actor: Actor, params: QueryDict) -> Selection:
+def freeze_matching(actor: Actor, params: QueryDict, *also: QueryDict) -> Selection:
     """Freeze the list of all keys that match the inventory's query string, in its order.
+
+    The keys that match one of ``also`` follow.
 
     It holds at most ``MOST_KEYS``; ``has_more`` says if there are others. Raises ``Invalid`` if the filter is
     not valid or nothing matches, and ``NotAllowed``.
     """
     visible = visible_to(actor)
     wanted = InventoryFilter(params)
-    if not wanted.is_valid():
-        raise Invalid(wanted.reasons())
-    found = list(order_by(*wanted.keys(*visible)).values(*_COLUMNS)[: MOST_KEYS + 1])
-    return _freeze(actor, found, params, wanted)
+    found: list[dict[str, Any]] = []
+    for each in (wanted, *map(InventoryFilter, also)):
+        if not each.is_valid():
+            raise Invalid(each.reasons())
+        found += order_by(*each.keys(*visible)).values(*_COLUMNS)[: MOST_KEYS + 1]
+    return _freeze(actor, found[: MOST_KEYS + 1], params, wanted)
 
 
 def freeze_ticked(actor: Actor, ids: Iterable[UUID], params: QueryDict) -> Selection:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 
 import structlog
+from django.utils import timezone
 
 from keys import cerby
 from keys.actions.keys.adopt import adopt_key
@@ -26,9 +27,11 @@ from keys.rules.notifications import Kind
 from keys.rules.permissions import Action, Actor
 from keys.rules.working_days import due_day, working_days
 from keys.selectors.key.people_of_keys import addresses, people_of
+from keys.selectors.rotation.find import unstored_successors
 from keys.validation.ownership import Ownership
 from portal.outage import is_outage
 
+CALLED_OFF = "The rotation was called off, and its new key stopped."
 Act, Outcome = Selection.Act, SelectedKey.Outcome
 """Acts that do not skip a key that changed after it was selected: it is still a danger."""
 
@@ -42,6 +45,13 @@ class Result:
     outcome: str
     sentence: str = ""
     event: Event | None = None
+
+
+@dataclass(frozen=True)
+class Deferred(Result):
+    """The key can be stopped from ``until`` on, because Cerby is being asked for it at this moment."""
+
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -77,9 +87,16 @@ def act_on(item: SelectedKey) -> Result:
         return Failed(Outcome.FAILED, "Something went wrong. The worker's log says more.")
 
 
+def _being_generated_until(key: ApiKey) -> datetime | None:
+    """Return until when Cerby may still answer to a request for ``key``, or for its successor."""
+    keys = ApiKey.objects.filter(pk__in=[key.pk, *(new.pk for new in unstored_successors(key))])
+    waiting = keys.filter(state=State.CALLING, lease_until__gt=timezone.now())
+    return waiting.order_by("lease_until").values_list("lease_until", flat=True).first()
+
+
 def _delete(actor: Actor, item: SelectedKey, has_begun: bool) -> Result:
     if item.key.state in ENDED:
-        if has_begun and item.key.state == State.REVOKED:
+        if has_begun and item.key.state in {State.REVOKED, State.WITHDRAWN}:
             return Result(Outcome.DONE)
         return Result(Outcome.SKIPPED, "There was nothing to delete.")
     deleted = delete_key(actor, item.key.pk)
@@ -88,12 +105,32 @@ def _delete(actor: Actor, item: SelectedKey, has_begun: bool) -> Result:
     return Result(Outcome.DONE)
 
 
+def _stop(actor: Actor, item: SelectedKey, has_begun: bool) -> Result:
+    """Delete the key, and then the key that is being made to replace it, so that no new one appears.
+
+    Nobody can begin a rotation of a key that has ended, so nothing comes after that.
+    """
+    try:
+        result = _delete(actor, item, has_begun)
+        for new in unstored_successors(item.key):
+            delete_key(actor, new.pk)
+            result = Result(result.outcome, f"{result.sentence} {CALLED_OFF}".strip(), result.event)
+    except Conflict as conflict:
+        until = _being_generated_until(item.key)
+        if until is None:
+            raise
+        return Deferred(Outcome.FAILED, conflict.sentence, until=until)
+    return result
+
+
 def _drill(actor: Actor, item: SelectedKey, _has_begun: bool) -> Result:
     """Check what an emergency stop would need, and change nothing."""
     key = item.key
     if key.state in ENDED:
         return Result(Outcome.SKIPPED, "There was nothing to stop.")
     authorize_now(actor, Action.DELETE_KEY, key)
+    if key.phase == Phase.PENDING:
+        return Result(Outcome.DONE, "A drill: the request for it would be withdrawn.")
     if key.cerby_id is None or key.is_deleted_by_hand:
         return Result(Outcome.DONE, "A drill: a person would have to delete it in Cerby's web app.")
     cerby.connect().key(key.cerby_id)
@@ -167,6 +204,6 @@ _ACTS = {
     Act.REMIND: _remind,
     Act.ROTATE: _rotate,
     Act.UNASK: _unask,
-    Act.STOP: _delete,
+    Act.STOP: _stop,
     Act.DRILL: _drill,
 }

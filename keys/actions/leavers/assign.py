@@ -5,6 +5,7 @@ A run does a bounded number of keys, and the next one continues.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import datetime
 
 from django.db import transaction
@@ -83,18 +84,19 @@ def _carry_out_plans() -> None:
 
     The next owner is asked at once if the owner had left when the plan was made.
     """
-    mailed = set[tuple[int, int | None]]()
+    asked = set[tuple[int, int | None]]()
+    mailed = defaultdict[int, set[int]](set)
     for plan in [*_not_asked("rotate", Kind.ROTATION_DUE), *_not_asked("remove", Kind.REMOVAL_DUE)]:
         with transaction.atomic():
             same = {"decision": plan.decision, "to": plan.to_id, "decided_at": plan.decided_at}
             if not LeaverPlan.objects.select_for_update().filter(pk=plan.pk, **same).exists():
                 continue  # somebody has changed the plan meanwhile
-            mail = (plan.person_id, plan.to_id) not in mailed
             if plan.to is not None:
-                ask_to_rotate(plan.key, plan.to, mail=mail)
+                ask_to_rotate(plan.key, plan.to, mail=(plan.person_id, plan.to_id) not in asked)
+                asked.add((plan.person_id, plan.to_id))
             else:
-                ask_to_delete(plan.key, mail=mail)
-        mailed.add((plan.person_id, plan.to_id))
+                told = mailed[plan.person_id]
+                told |= {one.pk for one in ask_to_delete(plan.key, but_no_mail_to=told)}
 
 
 def _not_asked(decision: str, kind: Kind) -> list[LeaverPlan]:
@@ -107,7 +109,7 @@ def _not_asked(decision: str, kind: Kind) -> list[LeaverPlan]:
     ).filter(at__gte=OuterRef("key__owner_left_at"))
     live = Q(key__phase=Phase.LIVE, key__expires_at__gt=timezone.now(), key__owner_left_at__isnull=False)
     plans = LeaverPlan.objects.filter(live, ~Exists(asked), decision=decision, person=F("key__owner"))
-    return list(plans.select_related("to", "key__owner").order_by("pk")[:AT_ONCE])
+    return list(plans.select_related("to", *(f"key__{name}" for name in _PEOPLE)).order_by("pk")[:AT_ONCE])
 
 
 def _open(key: ApiKey, now: datetime) -> bool:

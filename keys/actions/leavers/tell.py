@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
 
 from django.db.models import Min
 from django.urls import reverse
 
-from keys.actions.notifications.notify import notify
+from keys.actions.notifications.notify import mail_each, notify
 from keys.actions.notifications.settle import settle
 from keys.models import ApiKey, LeaverPlan, User
 from keys.rules.leaving import RED_AFTER
 from keys.rules.notifications import Kind
-from keys.rules.permissions import ADMINS
+from keys.rules.permissions import ADMINS, Action
 from keys.rules.visible import named
 from keys.selectors.leavers.page import red_plans
 
@@ -72,17 +74,40 @@ def ask_to_rotate(key: ApiKey, to: User, *, mail: bool) -> None:
     )
 
 
-def ask_to_delete(key: ApiKey, *, mail: bool) -> None:
-    """Ask every admin to delete ``key``, as planned. The deletion settles the task for all."""
-    notify(
+def who_may_delete(key: ApiKey) -> list[User]:
+    """Return the admins, and the people who answer for ``key``, who may delete it in the portal."""
+    people = {one.pk: one for one in (*_admins(), key.accountable, key.backup) if one and one.is_active}
+    actors = [(one, replace(one.as_actor(), role_is_stale=False)) for one in people.values()]
+    return [one for one, actor in actors if actor.may(Action.DELETE_KEY, key)]
+
+
+def ask_to_delete(key: ApiKey, *, but_no_mail_to: Collection[int] = ()) -> list[User]:
+    """Ask everybody who may delete ``key`` to do so, as planned, and return them.
+
+    The deletion settles the task for all. If only its owner could delete it in the portal, admins are asked
+    to delete it in Cerby. The people with the ids ``but_no_mail_to`` get no further mail.
+    """
+    people = who_may_delete(key)
+    by_hand = "" if people else "Only its owner may delete it in the portal, so delete it in Cerby's web app."
+    people = people or _admins()
+    made = notify(
         Kind.REMOVAL_DUE,
         words=f"{key.owner_name} has left. Delete “{named(key.name)}”, as planned.",
-        path=reverse("keys:key-delete", args=[key.pk]),
-        to=_admins(),
+        text=by_hand,
+        path=(
+            reverse("keys:leaving", args=[key.owner_id])  # they may not open the page of the key
+            if by_hand
+            else reverse("keys:key-delete", args=[key.pk])
+        ),
+        to=people,
         key=key,
         person=key.owner,
-        mail=mail,
+        mail=False,
     )
+    without_mail = [one for one in people if one.pk not in but_no_mail_to]
+    if made is not None and without_mail:
+        mail_each(made, without_mail)
+    return people
 
 
 def tell_admins_of_red(now: datetime) -> None:

@@ -85,7 +85,7 @@ def notify(
         people = present(to)
         _fill_inboxes(made, kind, people or list(User.objects.filter(is_active=True, role__in=HIGHEST)))
         if mail:
-            _mail_each(made, kind, people)
+            mail_each(made, people)
         if channels:
             _queue_for_channels(made, kind)
     return made
@@ -142,9 +142,11 @@ def _fill_inboxes(made: Notification, kind: Kind, people: Sequence[User]) -> Non
     InboxItem.objects.bulk_create(items)
 
 
-def _mail_each(made: Notification, kind: Kind, people: Sequence[User]) -> None:
-    addresses = [one.email for one in without_muted(kind, people, How.INBOX, How.NOTHING)]
-    for address in addresses if people else recipients():
+def mail_each(made: Notification, people: Sequence[User]) -> None:
+    """Queue a mail about ``made`` to each of ``people`` who wants it, or to those who get alerts."""
+    kind = Kind(made.kind)
+    wanting = [one.email for one in without_muted(kind, people, How.INBOX, How.NOTHING)]
+    for address in wanting if people else recipients():
         queue_mail([address], f"[{settings.CERBY_WORKSPACE}] {kind.subject}", mail_text(made, kind), made)
 
 

@@ -9,6 +9,7 @@ from django.db.models import Q
 from keys.models import ApiKey, Rotation
 from keys.models.rotation import IS_OPEN
 from keys.rules.errors import NotFound
+from keys.rules.lifecycle import State
 from keys.rules.permissions import Action, Actor
 from keys.selectors.key.page import key_for
 
@@ -27,6 +28,12 @@ def rotation_for(actor: Actor, rotation_id: UUID) -> Rotation:
         except NotFound as hidden:
             raise NotFound(NOT_FOUND) from hidden
     return rotation
+
+
+def unstored_successors(key: ApiKey) -> list[ApiKey]:
+    """Return the keys that a rotation requested to replace ``key``, and that nobody has stored yet."""
+    states = (State.REQUESTED, State.AWAITED, State.CALLING, State.IN_DOUBT, State.READY, State.CLAIMED)
+    return list(ApiKey.objects.filter(made_by_rotation__old=key, state__in=states))
 
 
 def open_rotation_of(key: ApiKey) -> Rotation | None:

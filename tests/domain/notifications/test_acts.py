@@ -11,6 +11,7 @@ import pytest
 from django.utils import timezone
 
 from keys.actions.keys.find_leaked import find_leaked
+from keys.actions.notifications import forget_old
 from keys.actions.notifications.forget_old import forget_old_notifications
 from keys.actions.notifications.notify import notify, queue_mail
 from keys.actions.people.erase import erase_person
@@ -65,6 +66,15 @@ def test_an_erased_person_is_in_no_notification_and_no_mail(cast):
     assert [one.to for one in Delivery.objects.all()] == [[email_of("admin")]]
 
 
+def test_all_old_notifications_are_deleted_in_one_run_with_bounded_transactions(cast, monkeypatch):
+    monkeypatch.setattr(forget_old, "READ_AT_ONCE", 7)
+    long_ago = timezone.now() - timedelta(days=401)
+    rows = [Notification(kind=Kind.KEY_EXPIRES, words="W", path="/", at=long_ago) for _ in range(20)]
+    Notification.objects.bulk_create(rows)
+    assert forget_old_notifications() == 20
+    assert not Notification.objects.exists()
+
+
 def test_old_notifications_and_deliveries_are_deleted(cast):
     for days in (1, 100, 401):
         made = notify(Kind.KEY_EXPIRES, words=f"{days}", path="/", to=[cast.admin])
@@ -72,6 +82,6 @@ def test_old_notifications_and_deliveries_are_deleted(cast):
         at = timezone.now() - timedelta(days=days)
         Notification.objects.filter(pk=made.pk).update(at=at)
         Delivery.objects.filter(notification=made).update(queued_at=at)
-    forget_old_notifications()
+    assert forget_old_notifications() == 3
     assert set(InboxItem.objects.values_list("notification__words", flat=True)) == {"1", "100"}
     assert list(Delivery.objects.values_list("notification__words", flat=True)) == ["1"]

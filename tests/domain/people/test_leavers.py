@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -19,6 +20,7 @@ from keys.models import ApiKey, AuditEvent, Delivery, InboxItem, LeaverPlan, Use
 from keys.rules.errors import Conflict, Invalid, NotAllowed, NotFound
 from keys.rules.leaving import Plan
 from keys.rules.lifecycle import State
+from keys.rules.permissions import HIGHEST, MATRIX, Action
 from keys.selectors.health.alert_kinds import AlertKind
 from keys.selectors.health.alerts import active_alerts
 from keys.selectors.health.audit_log import audit_health
@@ -137,6 +139,33 @@ def test_a_plan_made_before_asks_those_who_must_act_on_the_day_and_nobody_to_dec
     events = AuditEvent.objects.filter(type="key:plan").order_by("id")
     assert [event.details["decision"] for event in events] == ["rotate", "remove", "keep", "remove"]
     assert said_by(events[0])["to"] == {"id": str(cast.super_admin.pk), "email": cast.super_admin.email}
+
+
+def test_only_people_who_may_delete_a_key_are_asked_to_each_with_one_mail_for_all_keys(
+    cast, workspace, settings, monkeypatch
+):
+    keys = [a_key(cast.guest, **of(cast.user)) for _ in range(2)]
+    plan_keys(actor(cast.admin), cast.guest.pk, [key.pk for key in keys], Plan("remove"))
+    rule = MATRIX[Action.DELETE_KEY]
+    monkeypatch.setitem(MATRIX, Action.DELETE_KEY, replace(rule, roles=HIGHEST))
+    leaves(workspace, "guest")
+    asked = InboxItem.objects.filter(notification__kind="removal.due")
+    assert {item.user for item in asked} == {cast.owner, cast.super_admin}
+    mails = Delivery.objects.filter(notification__kind="removal.due", channel=None)
+    assert sorted(mail.to for mail in mails) == [[cast.owner.email], [cast.super_admin.email]]
+
+
+def test_if_only_the_owner_could_delete_a_key_admins_are_asked_to_delete_it_in_cerby(
+    cast, workspace, settings
+):
+    key = a_key(cast.guest)
+    plan_keys(actor(cast.admin), cast.guest.pk, [key.pk], Plan("remove"))
+    settings.PORTAL_KEY_MANAGEMENT = "owner-only"
+    leaves(workspace, "guest")
+    assert [link for _, link in inbox(cast.admin)] == [f"/people/{cast.guest.pk}/leaving/"]
+    mail = Delivery.objects.filter(notification__kind="removal.due").first()
+    assert mail is not None
+    assert "delete it in Cerby's web app" in mail.text
 
 
 def test_the_next_owner_is_asked_to_rotate_each_key_with_one_mail_until_the_plan_changes(cast, workspace):
