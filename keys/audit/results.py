@@ -58,7 +58,7 @@ def is_changed_alert(row: Any) -> bool:
 
 def name_of_alert(row: Any) -> str:
     """Return the name of the notification about an alert. Nobody else can write one with that name before."""
-    return f"alert:{_seal(_NAME_SALT, _text(row, ('kind', 'subject', 'since')))}"
+    return f"alert:{_seal(_NAME_SALT, _text(row, ('id', 'kind', 'subject')))}"
 
 
 def seal_of_reminder(row: Any) -> str:

@@ -53,6 +53,23 @@ def unseal(sealed: str) -> str:
         raise https.NotDelivered("The channel's address or secret cannot be decrypted.") from error
 
 
+def digest_of_address(channel: Channel) -> str:
+    """Return the digest by which events name the stored address: 32 hexadecimal digits, one-way.
+
+    The stored text is encrypted with a random nonce, so nobody can guess the address from the digest.
+    """
+    return _digest("address", channel.url)
+
+
+def digest_of_secrets(channel: Channel) -> str:
+    """Return the digest of the stored secrets, in their order, and of when they end."""
+    return _digest("secrets", json.dumps(channel.secrets, sort_keys=True))
+
+
+def _digest(what: str, text: str) -> str:
+    return hashlib.sha256(f"cerby-key-portal channel {what}\0{text}".encode()).hexdigest()[:32]
+
+
 def signing_secrets(channel: Channel, now: datetime) -> list[str]:
     """Return the encrypted secrets that sign at ``now``, the newest first."""
     stored: list[dict[str, Any]] = channel.secrets

@@ -22,6 +22,7 @@ from keys.evidence.logged_facts import lacks_fingerprint, wrong_facts
 from keys.evidence.logged_keys import LoggedKey, logged_keys
 from keys.evidence.logged_links import changed_links
 from keys.evidence.logged_people import former_values
+from keys.evidence.notification_rows import changed_notifications
 from keys.evidence.people_rows import changed_people, count_unbound_passwords
 from keys.evidence.policy_rows import changed_policies
 from keys.evidence.request_rows import changed_requests
@@ -69,6 +70,7 @@ def contradictions(partly: Counter[str] | None = None) -> Iterator[Contradiction
     yield from changed_reach()
     yield from changed_rotations()
     yield from changed_rotation_tasks()
+    yield from changed_notifications()
     yield from changed_policies()
     yield from changed_exceptions()
     yield from changed_requests()

@@ -15,7 +15,7 @@ from django.utils import timezone
 from keys.actions.notifications.notify import notify, queue_mail, tell_channels
 from keys.actions.notifications.settle import settle
 from keys.audit.results import is_changed_alert, name_of_alert, seal_of_alert
-from keys.models import Alert
+from keys.models import Alert, Delivery, Notification
 from keys.rules.formatting import in_utc
 from keys.rules.notifications import Kind
 from keys.selectors.health.alert_kinds import ActiveAlert, AlertKind
@@ -81,7 +81,9 @@ def _tell(found: Sequence[ActiveAlert], now: datetime) -> str:
     """Write all changes to the outbox: one mail, and one notification for each."""
     current: dict[tuple[str, str], ActiveAlert] = {(one.kind, one.subject): one for one in found}
     _replace_reminders(found, now)
-    new = [row for row in _open() if _is_to_mail(row, now)]
+    rows = _open()
+    lost = _lost(rows, now)
+    new = [row for row in rows if row.pk in lost or _is_to_mail(row, now)]
     over = Alert.objects.select_for_update().filter(
         until__isnull=False, mailed_at__isnull=False, over_mailed_at__isnull=True
     )
@@ -95,15 +97,33 @@ def _tell(found: Sequence[ActiveAlert], now: datetime) -> str:
         return "there is nobody to tell"
     parts = [_describe_new(row, current[row.kind, row.subject]) for row in new]
     parts += [_describe_ended(row) for row in ended]
-    queue_mail(to, _subject(new, ended), "\n\n".join(parts) + "\n")
     for row in new:
         _notify_of(row, current[row.kind, row.subject])
+    first = Notification.objects.filter(once=name_of_alert(new[0])).first() if new else None
+    queue_mail(to, _subject(new, ended), "\n\n".join(parts) + "\n", first)
     for row in ended:
         words = f"Resolved: {AlertKind(row.kind).heading}. {row.words}"
         tell_channels(Kind.ALERT_ENDED, words=words, path=reverse("keys:health"))
     _store(new, mailed_at=now)
     _store(ended, over_mailed_at=now)
     return f"told to {len(to)} people"
+
+
+def _lost(rows: Sequence[Alert], now: datetime) -> set[int]:
+    """Return the ids of alerts that were told, and whose notification or mail somebody has deleted.
+
+    One mail has all alerts that were told at the same time.
+    """
+    told = [row for row in rows if row.mailed_at and now - KEPT_FOR < row.mailed_at <= now]
+    names = {name_of_alert(row): row for row in told}
+    kept = dict(Notification.objects.filter(once__in=names).values_list("once", "pk"))
+    mails = Delivery.objects.filter(channel=None, notification__in=kept.values())
+    mailed = set(mails.values_list("notification_id", flat=True))
+    with_mail = {row.mailed_at for name, row in names.items() if kept.get(name) in mailed}
+    lost = {row.pk for name, row in names.items() if name not in kept or row.mailed_at not in with_mail}
+    if lost:
+        logger.error("alert_deleted", count=len(lost))
+    return lost
 
 
 def _notify_of(row: Alert, alert: ActiveAlert) -> None:

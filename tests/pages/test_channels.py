@@ -43,6 +43,8 @@ def test_a_webhook_is_added_and_its_secret_shown_once(browser_of, cast):
         "sort": "webhook",
         "host": "localhost",
         "kinds": KINDS,
+        "address_digest": channels.digest_of_address(channel),
+        "secrets_digest": channels.digest_of_secrets(channel),
     }
 
 

@@ -59,6 +59,8 @@ def add_channel(
             sort=channel.sort,
             host=channel.host,
             kinds=channel.kinds,
+            address_digest=channels.digest_of_address(channel),
+            secrets_digest=channels.digest_of_secrets(channel),
         )
     return channel, secret
 

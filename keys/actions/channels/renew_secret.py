@@ -39,7 +39,14 @@ def renew_secret(actor: Actor, channel_id: int) -> tuple[Channel, str]:
         channel.secrets = [new, *former][:MOST_SECRETS]
         channel.save(update_fields=["secrets"])
         until_text = until.isoformat(timespec="seconds")
-        log.append(Event.CHANNEL_SECRET_RENEWED, actor=actor, **about(channel), until=until_text)
+        digest = channels.digest_of_secrets(channel)
+        log.append(
+            Event.CHANNEL_SECRET_RENEWED,
+            actor=actor,
+            **about(channel),
+            until=until_text,
+            secrets_digest=digest,
+        )
     return channel, secret
 
 
@@ -51,7 +58,8 @@ def end_former_secrets(actor: Actor, channel_id: int) -> Channel:
         if channel.secrets[1:]:
             channel.secrets = channel.secrets[:1]
             channel.save(update_fields=["secrets"])
-            log.append(Event.CHANNEL_SECRET_ENDED, actor=actor, **about(channel))
+            digest = channels.digest_of_secrets(channel)
+            log.append(Event.CHANNEL_SECRET_ENDED, actor=actor, **about(channel), secrets_digest=digest)
     return channel
 
 

@@ -79,16 +79,19 @@ def find_leaked(actor: Actor | None, *, text: str = "", file: Any = None) -> Fou
         counted = _Counted(chain(search.in_text(text), search.in_file(file) if file else ()), turn)
         keys = keys_with_plain_text(counted)
     with transaction.atomic():
-        log.append(Event.KEY_SOUGHT, actor=actor, candidates=counted.count, hits=len(keys))
-        _tell(actor, keys)
+        told = {"notifications": uids} if (uids := _tell(actor, keys)) else {}
+        log.append(Event.KEY_SOUGHT, actor=actor, candidates=counted.count, hits=len(keys), **told)
     return Found(keys, _unproved(keys), search.unread, search.more_unread)
 
 
-def _tell(actor: Actor | None, keys: list[ApiKey]) -> None:
-    """Tell the people of each key, and the Owner and the Super Admins, once a day for each finder."""
+def _tell(actor: Actor | None, keys: list[ApiKey]) -> list[str]:
+    """Tell the people of each key, and the Owner and the Super Admins, once a day for each finder.
+
+    Return the ids of the notifications, which the event records, so that nobody can delete one unnoticed.
+    """
     highest = User.objects.filter(is_active=True, role__in=HIGHEST) if keys else ()
     finder = actor.name if actor else "The person who runs the portal"
-    for key in keys[:MOST_TOLD]:
+    made = [
         notify(
             Kind.KEY_LEAKED,
             words=f"{finder} found the API key “{named(key.name)}” in a text. It may have leaked.",
@@ -98,6 +101,9 @@ def _tell(actor: Actor | None, keys: list[ApiKey]) -> None:
             key=key,
             once=f"leak:{key.pk}:{actor.user_id if actor else 0}:{timezone.now():%Y-%m-%d}",
         )
+        for key in keys[:MOST_TOLD]
+    ]
+    return [str(one.uid) for one in made if one is not None]
 
 
 def _unproved(keys: list[ApiKey]) -> frozenset[UUID]:

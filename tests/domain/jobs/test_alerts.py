@@ -193,6 +193,19 @@ def test_a_mail_server_that_is_down_delays_an_alert_and_the_inbox_and_the_channe
     assert list(channels.order_by("id")) == ["alert.began", "alert.ended"]
 
 
+@pytest.mark.parametrize("table", ["keys_delivery", "keys_notification"])
+def test_an_alert_that_somebody_deletes_before_it_is_sent_is_told_again(cast, table):
+    start_quarantine(Cause.OPERATOR, "Why.")
+    alerts_module.keep_alerts()
+    assert alerts_module.keep_alerts().endswith("nothing new to tell")
+    with connection.cursor() as cursor:
+        for name in ("keys_inboxitem", "keys_delivery", table):
+            cursor.execute(f"DELETE FROM {name}")
+    assert "told to" in keep_alerts()
+    assert len(mail.outbox) == 1
+    assert keep_alerts().endswith("nothing new to tell")
+
+
 def test_an_alert_is_marked_as_told_only_with_its_mail(cast, monkeypatch):
     start_quarantine(Cause.OPERATOR, "Why.")
     with monkeypatch.context() as broken:
