@@ -18,6 +18,7 @@ COLUMNS = (
 )
 COUNT_COLUMNS = ("name", "waiting", "event", "user_id", "key_id", "reason", "ip", "browser", "details")
 ALERT_COLUMNS = ("kind", "subject", "words", "since", "until", "mailed_at", "over_mailed_at")
+NAME_COLUMNS = ("id", "kind", "subject")
 REMINDER_COLUMNS = ("key_id", "kind", "sent_at")
 _SALT, _COUNT_SALT = "keys.verification", "keys.refusalcount"
 _ALERT_SALT, _REMINDER_SALT, _NAME_SALT = "keys.alert", "keys.reminder", "keys.alert.name"
@@ -58,7 +59,7 @@ def is_changed_alert(row: Any) -> bool:
 
 def name_of_alert(row: Any) -> str:
     """Return the name of the notification about an alert. Nobody else can write one with that name before."""
-    return f"alert:{_seal(_NAME_SALT, _text(row, ('id', 'kind', 'subject')))}"
+    return f"alert:{_seal(_NAME_SALT, _text(row, NAME_COLUMNS))}"
 
 
 def seal_of_reminder(row: Any) -> str:

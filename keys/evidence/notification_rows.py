@@ -131,8 +131,9 @@ def _logged_choices() -> tuple[dict[tuple[int, str], tuple[int | None, str]], se
     columns = ("id", "actor_id", "details", "personal")
     for event_id, user_id, details, personal in events.values_list(*columns).iterator(chunk_size=PAGE):
         said = readable(details, personal)
-        chosen = said.get("chosen")
-        if chosen is None:
+        if "chosen" in said:
+            chosen = dict(one.split(" ") for one in said["chosen"])
+        else:
             after = said["after"].items()
             chosen = {_KINDS.get(kind, ""): _HOWS.get(how, "") for kind, how in after}
             if "" in chosen:

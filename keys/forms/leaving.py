@@ -1,23 +1,24 @@
-"""Define the form that decides about keys in case their owner leaves."""
+"""Define the form that plans keys in case their owner leaves."""
 
 from __future__ import annotations
 
 from django import forms
 
 from keys.models import LeaverPlan
-from keys.rules.leaving import Plan
+from keys.rules.leaving import NO_PLAN, Plan
 from keys.validation.text import REASON_LENGTH
 
 
 class LeavingForm(forms.Form):
     decision = forms.ChoiceField(
         label="Plan",
-        choices=[("", "Choose"), *LeaverPlan.Decision.choices],
-        error_messages={"required": "Choose one of the decisions."},
+        choices=[("", "Choose"), *LeaverPlan.Decision.choices, (NO_PLAN, "No plan")],
+        error_messages={"required": "Choose one of the plans."},
     )
     to = forms.EmailField(
         label="Next owner",
         required=False,
+        widget=forms.EmailInput(attrs={"list": "next-owners", "autocomplete": "off"}),
         help_text="To rotate: the email of the person as whom the new key is to act.",
     )
     until = forms.DateField(

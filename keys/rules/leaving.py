@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 KEPT_AT_MOST = timedelta(days=30)
+NO_PLAN = "none"
+"""The choice that takes a plan back."""
 RED_AFTER = timedelta(days=7)
-"""How long somebody may take to decide before the key is an alert."""
+"""How long a key may have no plan before the key is an alert."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """``to``: the email of the next owner if the key is to be rotated. ``until``: the last day to keep it."""
+    """``decision``: rotate, remove, keep or ``NO_PLAN``. ``to``: the email of the next owner if the key is to
+    be rotated. ``until``: the last day to keep it.
+    """
 
     decision: str
     to: str = ""

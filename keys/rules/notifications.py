@@ -98,9 +98,7 @@ _TABLE: dict[Kind, _Row] = {
         "You are asked to rotate an API key by a day", "API keys are to be rotated", True, True
     ),
     Kind.ROTATION_MOVED: _Row("A rotation takes a step", "A rotation has taken a step", False, True),
-    Kind.PERSON_LEFT: _Row(
-        "API keys of a person who left wait for a decision", "A person has left", True, True
-    ),
+    Kind.PERSON_LEFT: _Row("API keys of a person who left wait for a plan", "A person has left", True, True),
     Kind.REMOVAL_DUE: _Row(
         "An API key of a person who left waits to be deleted", "An API key waits to be deleted", True, True
     ),

@@ -149,7 +149,7 @@ _ACTION_WORDS = {
     Action.END_QUARANTINE: "end the quarantine",
     Action.REMIND_OWNER: "remind the owner of an API key",
     Action.STOP_KEYS: "stop all API keys of a team, system, vendor or agent in an emergency",
-    Action.PLAN_LEAVING: "decide about an API key in case its owner leaves",
+    Action.PLAN_LEAVING: "plan an API key in case its owner leaves",
     Action.ACCEPT_REACH: "accept that the reach of an API key has grown",
     Action.MANAGE_CHANNELS: "see and change where notifications go",
     Action.CHANGE_POLICY: "change the policy for API keys",

@@ -30,7 +30,7 @@ from keys.views.people import actor_of, require_fresh_sign_in
 def leaving(request: HttpRequest, user_id: int) -> HttpResponse:
     """Show the person's keys with the plan for each (GET), or plan the ticked ones (POST)."""
     if request.method != "POST":
-        return _page(request, user_id, LeavingForm())
+        return _page(request, user_id)
     actor, form = actor_of(request), LeavingForm(request.POST)
     keys = ticked(request.POST.getlist("key"))
     page = leaving_page(actor, user_id)  # also checks that the actor may open it
@@ -66,9 +66,10 @@ def pack(request: HttpRequest, user_id: int) -> HttpResponseBase:
 
 
 def _page(
-    request: HttpRequest, user_id: int, form: LeavingForm, *, status: int = HTTPStatus.OK
+    request: HttpRequest, user_id: int, form: LeavingForm | None = None, *, status: int = HTTPStatus.OK
 ) -> HttpResponse:
-    chosen = set(request.POST.getlist("key"))
     page = leaving_page(actor_of(request), user_id)
+    chosen = set(request.POST.getlist("key")) if form else page.selected(request.GET.get("select", ""))
+    form = form or LeavingForm(initial={"to": page.next_owner})
     context = {"section": "people", "page": page, "form": form, "chosen": chosen}
     return render(request, "keys/leaving.html", context, status=status)

@@ -11,10 +11,15 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
+from keys.actions.leavers.plan import plan_keys
 from keys.models import ApiKey, LeaverPlan, User
-from tests.cast import a_key, with_a_life
+from keys.rules.folded_text import fold
+from keys.rules.leaving import Plan
+from tests.cast import a_key, actor, with_a_life
 from tests.pages.helpers import (
+    attribute,
     csv_rows,
+    elements,
     events,
     links,
     messages_of,
@@ -38,6 +43,11 @@ def address(person: User) -> str:
     return f"/people/{person.pk}/leaving/"
 
 
+def ticks(response) -> set[str]:
+    boxes = [box for box in elements(response, "input") if attribute(box, "type") == "checkbox"]
+    return {attribute(box, "value") for box in boxes if ("checked", None) in box.attributes}
+
+
 def plans(response) -> dict[str, str]:
     return {row["Name"]: row["Plan"] for row in rows(response)}
 
@@ -49,7 +59,7 @@ def test_the_page_works_for_anybody_at_any_time(admin, cast):
     person = admin.get(f"/people/{cast.user.pk}/")
     assert links(person)["If User Person leaves"] == address(cast.user)
     page = admin.get(address(cast.user))
-    assert plans(page) == {"Owned": "None"}
+    assert plans(page) == {"Owned": "No plan"}
     assert {"Owned", "Answered", "Backed"} <= links(page).keys()
     assert "Owns in Cerby Not known" in text(page)
 
@@ -65,7 +75,7 @@ def test_selected_keys_are_planned_together_and_the_input_is_kept_if_it_is_wrong
     done = admin.post(address(cast.user), wanted, follow=True)
     assert "recorded for 2 keys" in messages_of(done)
     said = plans(done)
-    assert said["Three"] == "None"
+    assert said["Three"] == "No plan"
     assert said["One"].startswith("Rotate to Admin Person")
     assert len(events(type="key:plan")) == 2
     [header, *lines] = csv_rows(admin.get(f"/keys/export/?owner={cast.user.email}"))
@@ -73,6 +83,43 @@ def test_selected_keys_are_planned_together_and_the_input_is_kept_if_it_is_wrong
     assert sorted(line[at] for line in lines) == ["", "Rotate to another owner", "Rotate to another owner"]
     assert admin.post(address(cast.user), {"decision": "remove"}).status_code == 422, "no key is selected"
     assert three.name in plans(admin.get(address(cast.user)))
+
+
+def test_all_keys_or_those_without_a_plan_are_selected_without_javascript(admin, cast):
+    planned, other = a_key(cast.user, name="Planned"), a_key(cast.user, name="Other")
+    admin.post(address(cast.user), {"key": [planned.pk], "decision": "remove"})
+    page = admin.get(address(cast.user))
+    assert ticks(page) == set()
+    offered = links(page)
+    assert ticks(admin.get(address(cast.user) + offered["all"])) == {str(planned.pk), str(other.pk)}
+    assert ticks(admin.get(address(cast.user) + offered["those without a plan"])) == {str(other.pk)}
+    back = admin.post(address(cast.user), {"key": [planned.pk], "decision": "none"}, follow=True)
+    assert plans(back) == {"Planned": "No plan", "Other": "No plan"}
+
+
+def test_people_who_may_own_the_new_keys_are_suggested(admin, cast):
+    team = {"team": "Payments", "team_order": fold("Payments")}
+    a_key(cast.user, backup=cast.admin, **ApiKey.accountable_columns(cast.guest), **team)
+    a_key(cast.super_admin, **team)
+    page = admin.get(address(cast.user))
+    assert [attribute(one, "value") for one in elements(page, "option")][-2:] == [
+        cast.admin.email,
+        cast.super_admin.email,
+    ], "a guest may not generate keys"
+    assert "Admin Person (admin@contenzilla.example), backup of 1 key" in text(page)
+    assert "owns keys of the same team" in text(page)
+
+
+def test_the_next_owner_stays_known_while_a_key_is_kept(admin, cast):
+    key = a_key(cast.user)
+    admin.post(address(cast.user), {"key": [key.pk], "decision": "rotate", "to": cast.owner.email})
+    soon = timezone.localdate() + timedelta(days=3)
+    plan_keys(actor(cast.admin), cast.user.pk, [key.pk], Plan("keep", until=soon))
+    page = admin.get(address(cast.user))
+    assert attribute(the(page, id="id_to"), "value") == cast.owner.email
+    User.objects.filter(pk=cast.owner.pk).update(is_active=False)
+    page = admin.get(address(cast.user))
+    assert "value" not in dict(the(page, id="id_to").attributes)
 
 
 def test_only_the_next_owner_is_led_to_the_rotation(admin, browser_of, cast):
@@ -99,7 +146,7 @@ def test_an_open_task_is_on_the_dashboard_in_the_inventory_and_on_my_keys(admin,
     LeaverPlan.objects.create(key=key, person=cast.guest, assigned=cast.user, open_since=since)
     assert names(admin.get("/keys/?needs=leaver-late")) == [key.name]
     assert names(admin.get("/keys/?needs=leaver-undecided&sort=name")) == [key.name]
-    assert "Owner left, not decided for a week" in text(admin.get("/"))
+    assert "Owner left, no plan for a week" in text(admin.get("/"))
     mine = browser_of("user").get("/keys/mine/")
     assert "Its owner, Guest Person, has left" in text(mine)
     page = browser_of("user").get(address(cast.guest))

@@ -36,5 +36,5 @@ def choose_notifications(actor: Actor, chosen: Mapping[str, str]) -> None:
         if changed:
             was = {Kind(kind).label: before[Kind(kind)].label for kind in changed}
             now = {Kind(kind).label: How(how).label for kind, how in changed.items()}
-            chosen_now = {str(kind): str(how) for kind, how in changed.items()}
-            log.append(Event.NOTIFICATIONS_CHOSEN, actor=actor, before=was, after=now, chosen=chosen_now)
+            ways = [f"{kind} {how}" for kind, how in changed.items()]
+            log.append(Event.NOTIFICATIONS_CHOSEN, actor=actor, before=was, after=now, chosen=ways)

@@ -79,8 +79,10 @@ def find_leaked(actor: Actor | None, *, text: str = "", file: Any = None) -> Fou
         counted = _Counted(chain(search.in_text(text), search.in_file(file) if file else ()), turn)
         keys = keys_with_plain_text(counted)
     with transaction.atomic():
-        told = {"notifications": uids} if (uids := _tell(actor, keys)) else {}
-        log.append(Event.KEY_SOUGHT, actor=actor, candidates=counted.count, hits=len(keys), **told)
+        counts: dict[str, Any] = {"candidates": counted.count, "hits": len(keys)}
+        if told := _tell(actor, keys):
+            counts["notifications"] = told
+        log.append(Event.KEY_SOUGHT, actor=actor, **counts)
     return Found(keys, _unproved(keys), search.unread, search.more_unread)
 
 

@@ -1,4 +1,4 @@
-"""Decide about keys in case their owner leaves, or after that: rotate, remove, or keep them for a while."""
+"""Plan keys in case their owner leaves, or after that: rotate, remove, or keep them for a while."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from keys.audit import log
 from keys.models import ApiKey, LeaverPlan, User
 from keys.rules.errors import Conflict, Invalid, NotFound
 from keys.rules.events import Event
-from keys.rules.leaving import KEPT_AT_MOST, Plan
+from keys.rules.leaving import KEPT_AT_MOST, NO_PLAN, Plan
 from keys.rules.lifecycle import Phase
 from keys.rules.permissions import Action, Actor, roles_that_may
 from keys.selectors.key.page import key_for
@@ -27,6 +27,7 @@ def plan_keys(actor: Actor, person_id: int, key_ids: list[UUID], plan: Plan) -> 
     """Record ``plan`` for each of these keys, which ``person_id`` owns. Return for how many it is new.
 
     To keep keys, somebody must have approved it (keys.actions.leavers.ask).
+    If a plan is taken back after the owner has left, somebody is asked for another one within a minute.
 
     Raises ``Invalid`` if the plan is not complete, ``NotFound`` or ``NotAllowed`` for the first key that the
     actor may not see or plan, and ``Conflict`` if a key has ended. Nothing is changed then.
@@ -77,8 +78,8 @@ def _next_owner(plan: Plan, keys: list[ApiKey]) -> User | None:
 
 def check_plan(plan: Plan) -> None:
     """Raise ``Invalid`` if the plan is not complete."""
-    if plan.decision not in Decision.values:
-        raise Invalid(decision="Choose one of the decisions.")
+    if plan.decision not in {*Decision.values, NO_PLAN}:
+        raise Invalid(decision="Choose one of the plans.")
     if plan.decision != Decision.KEEP:
         return
     today = timezone.localdate()
@@ -90,11 +91,14 @@ def check_plan(plan: Plan) -> None:
 
 def _store(actor: Actor, key: ApiKey, plan: Plan, to: User | None) -> bool:
     until = plan.until if plan.decision == Decision.KEEP else None
-    columns: dict[str, Any] = {"decision": plan.decision, "to": to, "until": until}
+    decision = "" if plan.decision == NO_PLAN else plan.decision
+    columns: dict[str, Any] = {"decision": decision, "to": to, "until": until}
+    if not decision and not _has_plan(key):
+        return False
     LeaverPlan.objects.bulk_create([LeaverPlan(key=key, person_id=key.owner_id)], ignore_conflicts=True)
     row = LeaverPlan.objects.select_for_update().get(pk=key.pk)
     same = (row.person_id, row.decision, row.to_id, row.until) == (
-        *(key.owner_id, plan.decision),
+        *(key.owner_id, decision),
         *(to.pk if to else None, until),
     )
     if same and row.open_since is None:
@@ -107,8 +111,13 @@ def _store(actor: Actor, key: ApiKey, plan: Plan, to: User | None) -> bool:
         key=key,
         person=str(key.owner_id),
         email=key.owner.email,
-        decision=plan.decision,
+        decision=decision,
         to={"id": str(to.pk), "email": to.email} if to else None,
         until=until.isoformat() if until else "",
     )
     return True
+
+
+def _has_plan(key: ApiKey) -> bool:
+    plans = LeaverPlan.objects.filter(pk=key.pk, person=key.owner_id)
+    return plans.exclude(decision="").exists()

@@ -1,4 +1,4 @@
-"""Tell people that they must decide about the keys of somebody who left: once for all keys, not for each."""
+"""Tell people that they must plan the keys of somebody who left: once for all keys, not for each."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def tell_assigned(plan: LeaverPlan) -> None:
     if not others.exclude(pk=plan.pk).exists():
         notify(
             Kind.PERSON_LEFT,
-            words=f"{leaver.name} has left. Decide about their API keys: rotate, remove or keep.",
+            words=f"{leaver.name} has left. Plan each of their API keys: rotate, remove or keep.",
             path=reverse("keys:leaving", args=[leaver.pk]),
             to=[plan.assigned] if plan.assigned else _admins(),
             person=leaver,
@@ -117,7 +117,7 @@ def tell_admins_of_red(now: datetime) -> None:
         leaver = User.objects.get(pk=row["person"])
         notify(
             Kind.PERSON_LEFT,
-            words=f"{leaver.name} has left. For {RED_AFTER.days} days nobody has decided about their keys.",
+            words=f"{leaver.name} has left. For {RED_AFTER.days} days their API keys have had no plan.",
             path=reverse("keys:leaving", args=[leaver.pk]),
             person=leaver,
             once=f"leaver-red:{leaver.pk}:{row['since']:%Y-%m-%d}",

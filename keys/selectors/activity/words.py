@@ -208,7 +208,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "because": lambda value: _of({each.value: each.label for each in Because}, value).lower(),
     "overlap": lambda value: formatting.duration(timedelta(seconds=value)),
     "quiet_after": lambda value: formatting.duration(timedelta(seconds=value)),
-    "decision": lambda value: _of(dict(LeaverPlan.Decision.choices), value).lower(),
+    "decision": lambda value: _of({"": "No plan", **dict(LeaverPlan.Decision.choices)}, value).lower(),
     "frozen": _frozen,
     "answer": lambda value: _of({each.value: each.label.lower() for each in Decision}, value),
     "answers": lambda value: ", ".join(

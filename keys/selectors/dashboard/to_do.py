@@ -72,8 +72,8 @@ def _lines(now: datetime) -> list[Line | None]:
             now,
             type=Event.SWEEP_STOPPED,
         ),
-        _needing("danger", "leaver-late", "Their owners left a week ago or more. Decide now.", now),
-        _needing("warning", "leaver-undecided", "Decide for each: rotate it, remove it, or keep it.", now),
+        _needing("danger", "leaver-late", "Their owners left a week ago or more. Plan them now.", now),
+        _needing("warning", "leaver-undecided", "Plan each: rotate it, remove it, or keep it.", now),
         _expiring("danger", 1, "Programs that use them stop working within a day. Replace them now.", now),
         _expiring("danger", 7, "Programs that use them will stop working. Replace them first.", now),
         _needing(

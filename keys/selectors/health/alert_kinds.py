@@ -45,7 +45,7 @@ _HEADINGS = {
     AlertKind.REMOVAL_STUCK: "A removed API key may still work",
     AlertKind.ROTATION_OVERDUE: "A rotation is overdue",
     AlertKind.ROTATION_USED_AGAIN: "An old API key is used again",
-    AlertKind.LEAVER_LATE: "Nobody has decided about keys of people who left",
+    AlertKind.LEAVER_LATE: "Keys of people who left have no plan",
     AlertKind.CERBY_AWAY: "The portal cannot read from Cerby",
     AlertKind.WORKER_AWAY: "The worker is not running",
     AlertKind.JOB_LATE: "Background jobs are late",

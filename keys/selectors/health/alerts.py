@@ -176,8 +176,8 @@ def _late_decisions(now: datetime) -> Iterator[ActiveAlert]:
         yield ActiveAlert(
             kind=AlertKind.LEAVER_LATE,
             subject="",
-            words=f"{keys} waited for a decision for {RED_AFTER.days} days or more. Their owners have left.",
-            advice="Decide for each of these keys: rotate it, remove it, or keep it until a date.",
+            words=f"{keys} waited for a plan for {RED_AFTER.days} days or more. Their owners have left.",
+            advice="Plan each of these keys: rotate it, remove it, or keep it until a date.",
             path=reverse("keys:inventory", query={"needs": "leaver-late"}),
         )
 

@@ -1,4 +1,4 @@
-"""Return the page of a person's keys in case they leave, and the tasks of people who must decide."""
+"""Return the page of a person's keys in case they leave, and the tasks of people who must plan."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from keys.rules.permissions import Action, Actor
 from keys.rules.reach import OPENED_BY, Items, amounts
 from keys.selectors.counts import bounded_count, count_label
 from keys.selectors.inventory.keyset import Unindexed
+from keys.selectors.leavers.next_owner import Suggestion, last_next_owner, suggested_owners
 
 MOST = 200
 """Owned keys on one page. The inventory lists the others."""
@@ -28,12 +29,16 @@ TASKS = 100
 
 @dataclass(frozen=True)
 class OwnedKey:
-    """``is_red``: somebody should have decided days ago."""
+    """``is_red``: it should have got a plan days ago."""
 
     key: ApiKey
     plan: LeaverPlan | None
     may_plan: bool
     is_red: bool
+
+    @property
+    def has_plan(self) -> bool:
+        return self.plan is not None and bool(self.plan.decision)
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,8 @@ class LeavingPage:
     """``all_of_them``: the actor sees all keys of the person, and not only those that they answer for.
 
     ``accountable`` and ``backup`` leave out the keys that the person owns. The counts include them, and are
-    words such as "3" or "1,000+". ``reach`` says what the person owns in Cerby, or is "".
+    words such as "3" or "1,000+". ``next_owner``: the email of the last one that was
+    planned, or "". ``reach`` says what the person owns in Cerby, or is "".
     """
 
     person: User
@@ -56,10 +62,17 @@ class LeavingPage:
     teams: int | None
     counted_at: datetime | None
     may_export: bool
+    suggestions: list[Suggestion]
+    next_owner: str
 
     @property
     def more(self) -> bool:
         return len(self.owned) == MOST
+
+    def selected(self, which: str) -> set[str]:
+        """Return the ids of the keys to tick: ``all``, or those ``without`` a plan."""
+        wanted = [one for one in self.owned if which == "all" or (which == "without" and not one.has_plan)]
+        return {str(one.key.pk) for one in wanted if one.may_plan}
 
     @property
     def may_plan(self) -> bool:
@@ -79,8 +92,15 @@ def leaving_page(actor: Actor, user_id: int) -> LeavingPage:
     person = User.objects.filter(pk=user_id).first()
     if person is None:
         raise NotFound("The portal does not know this person.")
-    people = ("owner", "leaver_plan__to", "leaver_plan__assigned", "leaver_plan__decided_by")
-    rows = owned.select_related(*people).order_by("-created_at", "-id")[:MOST]
+    people = (
+        "owner",
+        "accountable",
+        "backup",
+        "leaver_plan__to",
+        "leaver_plan__assigned",
+        "leaver_plan__decided_by",
+    )
+    rows = list(owned.select_related(*people).order_by("-created_at", "-id")[:MOST])
     answers = _live() if sees_all else ApiKey.objects.none()
     accountable, backup = answers.filter(accountable=person), answers.filter(backup=person)
     reach = Reach.objects.filter(pk=person.pk).first()
@@ -96,6 +116,8 @@ def leaving_page(actor: Actor, user_id: int) -> LeavingPage:
         reach=amounts(OPENED_BY, reach.counts()) if reach and reach.counted_at else "",
         teams=reach.counts()[Items.TEAMS] if reach else None,
         counted_at=reach.counted_at if reach else None,
+        suggestions=suggested_owners(person, rows),
+        next_owner=last_next_owner(rows),
         may_export=sees_all and actor.may(Action.EXPORT_EVIDENCE),
     )
 

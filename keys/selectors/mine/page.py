@@ -85,8 +85,10 @@ def my_keys(actor: Actor) -> MyKeys:
 
 
 def _of_leaver(plan: LeaverPlan) -> Task:
-    words = f"Its owner, {plan.person.name}, has left. Decide: rotate it, remove it, or keep it until a date."
-    return Task(plan.key, words, "Decide", reverse("keys:leaving", args=[plan.person_id]), urgent=True)
+    words = (
+        f"Its owner, {plan.person.name}, has left. Plan it: rotate it, remove it, or keep it until a date."
+    )
+    return Task(plan.key, words, "Plan it", reverse("keys:leaving", args=[plan.person_id]), urgent=True)
 
 
 def _of_rotation(actor: Actor, task: RotationTask, now: datetime) -> Task:

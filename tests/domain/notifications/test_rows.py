@@ -64,8 +64,7 @@ def found() -> list[str]:
 
 ATTACKS = {
     "the address of another channel": (
-        "UPDATE keys_channel SET url = (SELECT url FROM keys_channel WHERE name = 'Chat') "
-        "WHERE name = 'Operations'",
+        "UPDATE keys_channel SET url = (SELECT url FROM keys_channel WHERE name = 'Chat')",
         "its address is not",
     ),
     "the host": ("UPDATE keys_channel SET host = 'x' WHERE name = 'Operations'", "its host is not"),
@@ -88,8 +87,8 @@ ATTACKS = {
         "gets key.expires as 'nothing' by the row, and as 'inbox' by the log",
     ),
     "an invented choice": (
-        "INSERT INTO keys_notificationchoice (user_id, kind, how) "
-        "SELECT id, 'person.left', 'nothing' FROM keys_user WHERE email LIKE 'owner@%%'",
+        """INSERT INTO keys_notificationchoice (user_id, kind, how)
+        SELECT id, 'person.left', 'nothing' FROM keys_user WHERE email LIKE 'owner@%%'""",
         "gets person.left as 'nothing' by the row, and as 'both' by the log",
     ),
     "a deleted choice": (
@@ -121,7 +120,7 @@ def test_a_change_in_the_database_is_found(told, sql, said):
     assert found() == []
     with connection.cursor() as cursor:
         for statement in sql.split("; "):
-            cursor.execute(statement.replace("%%", "%"))
+            cursor.execute(statement, [])
     words = found()
     assert any(said in one for one in words), words
     assert set(words) <= {one.words for one in contradictions()}
@@ -135,10 +134,9 @@ def test_a_channel_that_nobody_added_is_found(told):
 def test_events_of_an_older_portal_are_compared_as_far_as_they_say_something(told):
     """They have no digests and no values of the choice. What they called a kind may be unknown today."""
     with changeable_events():
-        for event in AuditEvent.objects.filter(type__in=["channel:add", "channel:renew-secret"]):
+        for event in AuditEvent.objects.filter(type__startswith="channel:"):
             event.details = {name: said for name, said in event.details.items() if "digest" not in name}
             event.save()
-        AuditEvent.objects.filter(type="channel:end-secret").delete()
         for event in AuditEvent.objects.filter(type="notification:choose"):
             del event.details["chosen"]
             event.save()

@@ -18,7 +18,7 @@ from keys.evidence.row_check import contradictions
 from keys.jobs.schedule import JOBS
 from keys.models import ApiKey, AuditEvent, Delivery, InboxItem, LeaverPlan, User
 from keys.rules.errors import Conflict, Invalid, NotAllowed, NotFound
-from keys.rules.leaving import Plan
+from keys.rules.leaving import NO_PLAN, Plan
 from keys.rules.lifecycle import State
 from keys.rules.permissions import HIGHEST, MATRIX, Action
 from keys.selectors.health.alert_kinds import AlertKind
@@ -254,7 +254,7 @@ def test_the_assigned_person_is_told_once_for_all_keys_until_the_last_is_decided
     for _ in range(2):
         assign_tasks()
     [(late, link)] = inbox(cast.owner)
-    assert ("For 7 days nobody has decided" in late, link) == (True, path)
+    assert ("For 7 days their API keys have had no plan" in late, link) == (True, path)
     plan_keys(actor(cast.admin), cast.guest.pk, [keys[0].pk], Plan("remove"))
     assert [len(inbox(person)) for person in (cast.login_only, cast.owner)] == [1, 1]
     plan_keys(actor(cast.admin), cast.guest.pk, [keys[1].pk], Plan("remove"))
@@ -291,6 +291,31 @@ def test_a_plan_must_be_complete(cast, workspace, plan, field):
         plan_keys(actor(cast.admin), cast.guest.pk, [key.pk], plan)
     assert set(refused.value.fields) == {field}
     assert not AuditEvent.objects.filter(type="key:plan").exists()
+
+
+def test_a_plan_is_taken_back_and_after_the_owner_has_left_somebody_is_asked_again(cast, workspace):
+    key, never = a_key(cast.guest, **of(cast.user)), a_key(cast.guest, **of(cast.user))
+    me, keys = actor(cast.admin), [key.pk, never.pk]
+    plan_keys(me, cast.guest.pk, [key.pk], Plan("remove"))
+    assert plan_keys(me, cast.guest.pk, keys, Plan(NO_PLAN)) == 1
+    assert plan_keys(me, cast.guest.pk, keys, Plan(NO_PLAN)) == 0
+    assert [event.details["decision"] for event in AuditEvent.objects.filter(type="key:plan")] == [
+        "remove",
+        "",
+    ]
+    assert list(changed_plans()) == []
+    leaves(workspace, "guest")
+    assert tasks(cast.user) == [2]
+    plan_keys(me, cast.guest.pk, keys, Plan("remove"))
+    assert (tasks(cast.user), len(inbox(cast.user))) == ([0], 0)
+    assign_tasks()
+    asked = InboxItem.objects.filter(notification__kind="removal.due", done_at=None)
+    assert asked.exists()
+    plan_keys(me, cast.guest.pk, keys, Plan(NO_PLAN))
+    assert not asked.exists(), "nobody is asked to delete it any more"
+    assign_tasks()
+    assert tasks(cast.user) == [2]
+    assert list(changed_plans()) == []
 
 
 def test_only_admins_and_people_who_answer_for_the_key_decide(cast, workspace):
