@@ -54,6 +54,7 @@ NAMES = frozenset(
         "PORTAL_MFA_REQUIRED",
         "PORTAL_MFA_GRACE_DAYS",
         "PORTAL_COMPARE_EVERY_DAYS",
+        "PORTAL_TIME_ZONE",
         "PORTAL_PROXIES",
         "PORTAL_OIDC_ISSUER",
         "PORTAL_OIDC_CLIENT_ID",
@@ -143,6 +144,7 @@ class Config:
     mfa_required: str
     mfa_grace_days: int
     compare_every_days: int
+    time_zone: str
     proxies: int
     oidc_issuer: str
     oidc_client_id: str
@@ -258,6 +260,7 @@ def read() -> Config:
         compare_every_days=env.whole_number(
             "PORTAL_COMPARE_EVERY_DAYS", COMPARE_EVERY_DAYS if issue_mode == "assisted" else 0
         ),
+        time_zone=env.time_zone("PORTAL_TIME_ZONE", "UTC"),
         proxies=env.whole_number("PORTAL_PROXIES", 0),
         oidc_issuer=env.issuer("PORTAL_OIDC_ISSUER", loopback=demo),
         oidc_client_id=env.text("PORTAL_OIDC_CLIENT_ID"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
@@ -221,7 +220,7 @@ class VisibleTextMiddleware:
 class ReaderTimeZoneMiddleware:
     """Show times in the time zone that the reader chose on Your account, or in that of their browser.
 
-    The browser reports its own in a cookie. Without both, the time zone is UTC.
+    The browser reports its own in a cookie. Without both, it is that of the organisation.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -230,7 +229,7 @@ class ReaderTimeZoneMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         chosen = request.user.time_zone if isinstance(request.user, User) else ""
         names = chosen, request.COOKIES.get(settings.TIME_ZONE_COOKIE_NAME, "")
-        zone = next(filter(None, map(known_zone, names)), zoneinfo.ZoneInfo("UTC"))
+        zone = next(filter(None, map(known_zone, names)), timezone.get_default_timezone())
         with timezone.override(zone):
             return self.get_response(request)
 

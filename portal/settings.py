@@ -140,9 +140,9 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
-# Times are stored in UTC and shown in the reader's time zone.
+# Times are stored in UTC and shown in the reader's time zone. Jobs use that of the organisation.
 USE_TZ = True
-TIME_ZONE = "UTC"
+TIME_ZONE = CONFIG.time_zone
 LANGUAGE_CODE = "en-gb"
 USE_I18N = False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import ssl
+import zoneinfo
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -55,6 +56,16 @@ class Variables:
         value = self.text(name, default)
         if value not in allowed:
             raise ImproperlyConfigured(f"{name} is {value!r}; it must be one of {', '.join(allowed)}.")
+        return value
+
+    def time_zone(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        try:
+            zoneinfo.ZoneInfo(value)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ImproperlyConfigured(
+                f"{name} is {value!r}; it must be the name of a time zone, such as Europe/Berlin."
+            ) from error
         return value
 
     def list_of_emails(self, name: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from keys.actions.notifications.notify import notify, queue_mail, tell_channels
 from keys.actions.notifications.settle import settle
 from keys.audit.results import is_changed_alert, name_of_alert, seal_of_alert
 from keys.models import Alert, Delivery, Notification
-from keys.rules.formatting import in_utc
+from keys.rules.formatting import to_the_minute
 from keys.rules.notifications import Kind
 from keys.selectors.health.alert_kinds import ActiveAlert, AlertKind
 from keys.selectors.health.alerts import active_alerts
@@ -181,7 +181,7 @@ def _subject(new: Sequence[Alert], ended: Sequence[Alert]) -> str:
 
 def _describe_new(row: Alert, alert: ActiveAlert) -> str:
     return (
-        f"{alert.heading}, since {in_utc(row.since)}.\n{alert.words}\n"
+        f"{alert.heading}, since {to_the_minute(row.since)}.\n{alert.words}\n"
         f"What to do: {alert.advice}\n{settings.PORTAL_URL}{alert.path}"
         + (f"\nThe steps: {settings.PORTAL_URL}{alert.help}" if alert.help else "")
     )
@@ -189,4 +189,4 @@ def _describe_new(row: Alert, alert: ActiveAlert) -> str:
 
 def _describe_ended(row: Alert) -> str:
     assert row.until is not None
-    return f"Resolved on {in_utc(row.until)}: {AlertKind(row.kind).heading}.\n{row.words}"
+    return f"Resolved on {to_the_minute(row.until)}: {AlertKind(row.kind).heading}.\n{row.words}"

@@ -15,10 +15,11 @@ from keys.actions.notifications.notify import mail_people, notify, queue_mail
 from keys.jobs.reminders import BATCH, DELETED, forget_forged, note_sent
 from keys.models import ApiKey, AuditEvent, Reminder, User
 from keys.rules.events import Event
-from keys.rules.formatting import in_utc
+from keys.rules.formatting import to_the_minute
 from keys.rules.lifecycle import State
 from keys.rules.notifications import Kind
 from keys.rules.permissions import HIGHEST
+from keys.rules.time_zones import zone_of
 from keys.selectors.key.people_of_keys import COLUMNS, People, addresses, by_people, salutation, why_you
 
 TOLD_WITHIN = timedelta(days=2)
@@ -39,7 +40,8 @@ def tell_of_deletions() -> str:
         with transaction.atomic():
             note_sent([(key, DELETED) for key, _ in deleted], now)
             for readers, news in _news(people, deleted).items():
-                mails += _write(people, readers, news)
+                with timezone.override(zone_of(readers if people else ())):
+                    mails += _write(people, readers, news)
     return f"deletions told: {mails}"
 
 
@@ -95,7 +97,7 @@ def _write(people: People, told: People, deleted: list[Deletion]) -> bool:
 def _describe(key: ApiKey, event: AuditEvent | None) -> str:
     assert key.removed_at is not None
     url = f"{settings.PORTAL_URL}{reverse('keys:key', args=[key.pk])}"
-    at = in_utc(key.removed_at)
+    at = to_the_minute(key.removed_at)
     return (
         f"Your key “{key}” was deleted {_by_whom(event)} on {at}. Software that used it has stopped working."
         f"\n{url}"

@@ -21,6 +21,7 @@ from keys.actions.people.password_link import password_link
 from keys.delivery import mail
 from keys.models import User
 from keys.rules.sso import button
+from keys.rules.time_zones import zone_of
 
 MAIL = "mail"
 """The queue of these jobs, so that no other job delays them."""
@@ -72,11 +73,17 @@ def mail_notice(user_id: int, subject: str, text: str, tries: int = 1) -> None:
         _later(mail_notice, tries, user_id, subject, text)
 
 
-def rendered(template: str, context: dict[str, Any]) -> tuple[str, str]:
-    """Return the subject and the text of the mail whose templates begin with ``template``."""
-    context = {"portal_url": settings.PORTAL_URL, "workspace": settings.CERBY_WORKSPACE} | context
-    subject = " ".join(render_to_string(f"{template}_subject.txt", context).split())
-    return subject, render_to_string(f"{template}_message.txt", context).strip() + "\n"
+def rendered(template: str, context: dict[str, Any], to: Sequence[User] | None = None) -> tuple[str, str]:
+    """Return the subject and the text of the mail whose templates begin with ``template``.
+
+    Its times are in the zone of ``to``, the readers. Without that, ``context`` has the reader as ``user``.
+    """
+    zone = zone_of([context["user"]] if to is None else to)
+    known = {"portal_url": settings.PORTAL_URL, "workspace": settings.CERBY_WORKSPACE, "zone": zone}
+    context = known | context
+    with timezone.override(zone):
+        subject = " ".join(render_to_string(f"{template}_subject.txt", context).split())
+        return subject, render_to_string(f"{template}_message.txt", context).strip() + "\n"
 
 
 def send_mail(to: Sequence[str], subject: str, text: str) -> bool:

@@ -17,9 +17,10 @@ from keys.actions.rotation_tasks.ask import REMINDED as TO_ROTATE
 from keys.audit.results import is_changed_reminder, seal_of_reminder
 from keys.models import ApiKey, Reminder, RotationTask
 from keys.rules.batches import batches
-from keys.rules.formatting import in_utc, spoken_day
+from keys.rules.formatting import spoken_day, to_the_minute
 from keys.rules.lifecycle import UNCONFIRMED_AFTER, Phase, State
 from keys.rules.notifications import Kind
+from keys.rules.time_zones import zone_of
 from keys.selectors.key.people_of_keys import COLUMNS, People, addresses, by_people, salutation, why_you
 from keys.selectors.rotation.tasks import tasks_of_active_keys
 
@@ -94,6 +95,11 @@ def _without_reminder(kinds: Sequence[str]) -> QuerySet[ApiKey]:
 
 def _write(people: People, due: Sequence[Due], now: datetime) -> None:
     """Write the mail and the tasks to the outbox, and record the reminders, all or nothing."""
+    with timezone.override(zone_of(people)):
+        _write_in_their_zone(people, due, now)
+
+
+def _write_in_their_zone(people: People, due: Sequence[Due], now: datetime) -> None:
     parts = [salutation(people), *(_describe(key, kind) for key, kind in due), why_you(people)]
     text = "\n\n".join(filter(None, parts)) + "\n"
     count = f"{len(due)} API keys need" if len(due) > 1 else "An API key needs"
@@ -119,7 +125,7 @@ def _write(people: People, due: Sequence[Due], now: datetime) -> None:
 def _in_one_sentence(key: ApiKey, kind: str) -> str:
     if kind == UNSTORED:
         return f"Nobody has confirmed that “{key}” is stored."
-    return f"“{key}” expires on {in_utc(key.expires_at)}."
+    return f"“{key}” expires on {to_the_minute(key.expires_at)}."
 
 
 def note_sent(due: Iterable[Due], now: datetime) -> None:
@@ -154,11 +160,11 @@ def _describe(key: ApiKey, kind: str) -> str:
             "confirm that; if not, delete it."
         )
         if key.due_at is not None and not key.is_deleted_by_hand:
-            text += f" If it is not used, it will be removed on {in_utc(key.due_at)}."
+            text += f" If it is not used, it will be removed on {to_the_minute(key.due_at)}."
     else:
         entered = ", as entered in the portal" if key.is_deleted_by_hand else ""
         text = (
-            f"“{key}” expires on {in_utc(key.expires_at)}{entered}. Software that uses it "
+            f"“{key}” expires on {to_the_minute(key.expires_at)}{entered}. Software that uses it "
             "then stops working. Rotate the key: a new one replaces it, and both work for a while."
         )
         url = f"{url}\n{settings.PORTAL_URL}{reverse('keys:rotate', args=[key.pk])}"

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import importlib.resources
 import zoneinfo
+from collections.abc import Iterable
+from datetime import tzinfo
 from functools import cache
 from itertools import groupby
 from pathlib import Path
+from typing import Protocol
+
+from django.utils import timezone
 
 _REGIONS = (
     "Africa",
@@ -71,3 +76,17 @@ def known_zone(name: str) -> zoneinfo.ZoneInfo | None:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         return None
+
+
+class _HasZone(Protocol):
+    time_zone: str
+
+
+def zone_of(people: Iterable[_HasZone]) -> tzinfo:
+    """Return the time zone for a mail to ``people``: the one that all of them chose on Your account.
+
+    If they chose different ones, or one of them none, that is the zone of the organisation.
+    """
+    chosen = {one.time_zone for one in people}
+    zone = known_zone(chosen.pop()) if len(chosen) == 1 and "" not in chosen else None
+    return zone or timezone.get_default_timezone()

@@ -78,7 +78,13 @@ def notifications(request: HttpRequest) -> HttpResponse:
 def _page(
     request: HttpRequest, page: Account, form: TimeZoneForm, status: HTTPStatus = HTTPStatus.OK
 ) -> HttpResponse:
-    context = {"section": "account", "account": page, "form": form, "now": timezone.now()}
+    context = {
+        "section": "account",
+        "account": page,
+        "form": form,
+        "organisation_zone": timezone.get_default_timezone_name(),
+        "now": timezone.now(),
+    }
     context["factors"] = factors_of(page.person.pk)
     context |= notifications_section(page.person.pk)
     return render(request, "keys/account.html", context, status=status)

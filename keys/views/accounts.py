@@ -153,7 +153,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         if settings.PORTAL_PASSWORD_SIGN_IN != PasswordSignIn.BREAK_GLASS:
             return
         how = {"at": timezone.now(), "ip": ip_of(self.request), "browser": browser_of(self.request)}
-        mail = mails.rendered("account/email/break_glass", how | {"user": user})
+        mail = mails.rendered("account/email/break_glass", how | {"user": user}, to=())
         actor = user.as_actor(ip=ip_of(self.request), browser=browser_of(self.request))
         sign_in.record_break_glass(actor, owners(), *mail)
 

@@ -144,6 +144,7 @@ def test_each_emergency_is_an_event_an_alert_and_a_mail_to_the_owners(emergencie
     assert [letter.to for letter in told] == [[email_of("owner")]] * 2
     assert email_of("admin") in told[0].body
     assert "192.0.2.7" in told[0].body
+    assert "(UTC)" in told[0].body, "the mail goes to several people"
     used = events(type="session:break-glass")
     assert [event.actor_email for event in used] == [email_of("admin")] * 2
     alerts = [one for one in active_alerts(timezone.now(), audit_health()) if one.kind == "break-glass"]

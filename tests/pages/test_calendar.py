@@ -46,6 +46,7 @@ def test_the_calendar_shows_when_ones_keys_expire_and_are_to_be_reviewed(cast):
     a_key(cast.owner, name="Of somebody else", expires_at=FAR)
     a_key(cast.user, name="Removed", expires_at=FAR, state="revoked", removed_at=FAR)
     rotation = a_rotation(key, a_key(cast.owner), overlap_until=datetime(2097, 1, 1, tzinfo=UTC))
+    User.objects.filter(pk=cast.user.pk).update(time_zone="Asia/Tokyo")
     address = new_address(signed_in(cast.user))
     answer = Client().get(address)
     assert (answer.status_code, answer["Content-Type"]) == (200, "text/calendar; charset=utf-8")
@@ -60,8 +61,10 @@ def test_the_calendar_shows_when_ones_keys_expire_and_are_to_be_reviewed(cast):
     ]
     assert {f"URL:http://testserver/rotations/{rotation.pk}/", "DTSTART:20970101T000000Z"} <= set(lines)
     assert f"URL:http://testserver/keys/{key.pk}/" in lines
-    assert f"DESCRIPTION:Rotate it: http://testserver/keys/{key.pk}/rotate/" in lines
-    assert sum(line.startswith("DESCRIPTION:Rotate it: ") for line in lines) == 2
+    described = [line for line in lines if line.startswith("DESCRIPTION:")]
+    rotate = f"Rotate it: http://testserver/keys/{key.pk}/rotate/"
+    assert described[0] == f"DESCRIPTION:4 March 2098\\, 14:06 (Asia/Tokyo). {rotate}"
+    assert ("X-WR-TIMEZONE:Asia/Tokyo" in lines, len(described)) == (True, 2)
     ids = [line for line in lines if line.startswith("UID:")]
     assert len(ids) == len(set(ids)) == lines.count("BEGIN:VEVENT") == lines.count("END:VEVENT") == 3
     assert sum(line.startswith("DTSTAMP:") for line in lines) == 3
@@ -96,6 +99,7 @@ def test_a_choice_is_stored_recorded_and_followed(cast):
         {
             "before": {Kind.KEY_EXPIRES.label: "In the portal and by mail"},
             "after": {Kind.KEY_EXPIRES.label: "In the portal only"},
+            "chosen": ["key.expires inbox"],
         },
     )
     chosen = within(the(browser.get("/account/"), "select", name="key.expires"), "option", selected=None)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from django.urls import reverse
+from django.utils import timezone
 
 from keys.actions.notifications.notify import notify
 from keys.models import Rotation
 from keys.rules import formatting
 from keys.rules.notifications import Kind
 from keys.rules.rotation import Proof, Sight, Step
+from keys.rules.time_zones import zone_of
 from keys.rules.visible import named
 from keys.selectors.key.people_of_keys import who_answers
 
@@ -18,14 +20,16 @@ def tell_of_step(rotation: Rotation, step: Step, sight: Sight) -> None:
 
     Call it in the transaction of the step. ``sight`` is from before the step.
     """
-    words = _words(rotation, step, sight)
+    starter, answering = rotation.started_by, who_answers(rotation.old)
+    to = [starter if starter.is_active else None, answering]
+    with timezone.override(zone_of(filter(None, to))):
+        words = _words(rotation, step, sight)
     if words:
-        starter = rotation.started_by
         notify(
             Kind.ROTATION_MOVED if step is Step.CALL_OFF else Kind.ROTATION_DUE,
             words=words,
             path=reverse("keys:rotation", args=[rotation.pk]),
-            to=[starter if starter.is_active else None, who_answers(rotation.old)],
+            to=to,
             key=rotation.old,
         )
 

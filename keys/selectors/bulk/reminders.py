@@ -7,10 +7,13 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils import timezone
 
 from keys.models import ApiKey, SelectedKey, Selection, User
 from keys.rules import formatting
+from keys.rules.lifecycle import EXPIRY_NOT_KNOWN
 from keys.rules.rotation import ROTATED
+from keys.rules.time_zones import zone_of
 from keys.selectors.key.people_of_keys import COLUMNS, People, by_people, salutation, why_you
 
 
@@ -31,7 +34,9 @@ def remindings(selection: Selection) -> Iterator[Reminding]:
     done = selection.items.filter(outcome=SelectedKey.Outcome.DONE).order_by("position")
     items = done.select_related(*(f"key__{name}" for name in COLUMNS))
     for people, theirs in by_people((item.key, item.key) for item in items).items():
-        yield Reminding(people, theirs, _subject(len(theirs)), _text(selection.user, people, theirs))
+        with timezone.override(zone_of(people)):
+            text = _text(selection.user, people, theirs)
+        yield Reminding(people, theirs, _subject(len(theirs)), text)
 
 
 def _subject(count: int) -> str:
@@ -40,6 +45,12 @@ def _subject(count: int) -> str:
         if count > 1
         else (f"[{settings.CERBY_WORKSPACE}] Please look at an API key")
     )
+
+
+def _expiry(key: ApiKey) -> str:
+    if key.expires_at == EXPIRY_NOT_KNOWN:
+        return f"“{key}”: it is not known when it expires."
+    return f"“{key}” expires on {formatting.to_the_minute(key.expires_at)}."
 
 
 def _rotate(key: ApiKey) -> str:
@@ -54,7 +65,7 @@ def _text(sender: User, people: People, keys: list[ApiKey]) -> str:
     lines = [
         "\n".join(
             [
-                f"“{key}” expires on {formatting.exact(key.expires_at)}.",
+                _expiry(key),
                 f"{settings.PORTAL_URL}{reverse('keys:key', args=[key.pk])}",
                 *([f"Rotate it: {_rotate(key)}"] if key.state in ROTATED else []),
             ]

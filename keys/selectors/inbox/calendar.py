@@ -15,9 +15,11 @@ from django.views.decorators.debug import sensitive_variables
 
 from keys.models import ApiKey, CalendarFeed, Rotation, RotationTask, User
 from keys.models.rotation import IS_OPEN
+from keys.rules.formatting import to_the_minute
 from keys.rules.lifecycle import EXPIRY_NOT_KNOWN, Phase
 from keys.rules.permissions import ADMINS
 from keys.rules.rotation import ROTATED, RotationState
+from keys.rules.time_zones import zone_of
 from keys.rules.visible import named
 from keys.selectors.rotation.tasks import tasks_of_active_keys
 
@@ -38,10 +40,13 @@ def calendar_of(token: str) -> str | None:
     if feed is None:
         return None
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Cerby Key Portal//Calendar//EN"]
+    zone = zone_of([feed.user])
+    lines += [f"X-WR-TIMEZONE:{zone}"]
     lines += [f"X-WR-CALNAME:{_escaped(f'API keys of {settings.CERBY_WORKSPACE}')}"]
     keys = _keys_of(feed.user_id)
-    for key in keys:
-        lines += _events_of(key)
+    with timezone.override(zone):
+        for key in keys:
+            lines += _events_of(key)
     for rotation in _rotations_of(keys):
         lines += _end_of_overlap(rotation)
     for task in _tasks_of(feed.user):
@@ -94,7 +99,8 @@ def _events_of(key: ApiKey) -> Iterator[str]:
     if key.expires_at < EXPIRY_NOT_KNOWN:
         at = key.expires_at.astimezone(UTC)
         start = f"DTSTART:{at:%Y%m%dT%H%M%SZ}"
-        yield from _event(f"expires-{key.pk}", start, f"{named(key.name)} expires", url, more)
+        said = " ".join(filter(None, (f"{to_the_minute(key.expires_at)}.", more)))
+        yield from _event(f"expires-{key.pk}", start, f"{named(key.name)} expires", url, said)
     if key.review_on is not None:
         start = f"DTSTART;VALUE=DATE:{key.review_on:%Y%m%d}"
         yield from _event(f"review-{key.pk}", start, f"{named(key.name)} is to be reviewed", url, more)

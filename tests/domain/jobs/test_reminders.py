@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zoneinfo
 from datetime import timedelta
 
 import pytest
@@ -61,7 +62,7 @@ def test_each_owner_gets_one_mail_with_keys_times_and_links(cast):
     letter = letters[email_of("admin")]
     assert letter.subject == "[contenzilla] 2 API keys need your attention"
     assert re.findall("“(.+?)”", str(letter.body)) == ["Nightly", "Weekly"]
-    assert f"expires on {first.expires_at.day} {first.expires_at:%B %Y, %H:%M} UTC" in letter.body
+    assert f"expires on {first.expires_at.day} {first.expires_at:%B %Y, %H:%M} (UTC)" in letter.body
     assert f"http://testserver/keys/{first.pk}/" in letter.body
 
 
@@ -250,3 +251,21 @@ def test_if_the_mail_server_is_down_deletions_are_told_later(cast, settings):
     settings.EMAIL_BACKEND = locmem
     Delivery.objects.update(retry_at=timezone.now())
     assert deliver_due() == "Sent: 1; failed: 0"
+
+
+def test_a_mail_uses_the_zone_of_its_reader_or_of_the_organisation_and_says_which(cast, settings):
+    settings.TIME_ZONE = "Asia/Tokyo"
+    summer = timezone.now() + timedelta(days=20)
+    zones = {"user": "Europe/Berlin", "guest": "America/New_York"}
+    for name, zone in zones.items():
+        User.objects.filter(pk=getattr(cast, name).pk).update(time_zone=zone)
+    a_key(cast.user, name="One", expires_at=summer)
+    a_key(cast.user, name="Two", expires_at=summer, backup=cast.guest)
+    a_key(cast.admin, name="Three", expires_at=summer)
+    remind_owners()
+    texts = list(Delivery.objects.values_list("text", flat=True))
+    for name, zone in (("One", "Europe/Berlin"), ("Two", "Asia/Tokyo"), ("Three", "Asia/Tokyo")):
+        local = summer.astimezone(zoneinfo.ZoneInfo(zone))
+        assert f"{local.day} {local:%B %Y, %H:%M} ({zone})" in next(
+            body for body in texts if f"“{name}”" in body
+        )
