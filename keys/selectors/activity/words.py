@@ -22,6 +22,7 @@ from keys.selectors.activity.filter_words import filter_in_words
 from keys.selectors.compare.matching import Group
 
 NOT_SHOWN = {
+    *("address_digest", "secrets_digest", "notifications", "chosen"),
     *("thumbprint", "leaves", "created_known", "fingerprint_digest", "password_digest", "list_digest"),
     *("view", "factor", "factor_digest", "rotation", "new_key", "document_digest", "preview_digest"),
     *("request", "exception", "campaign", "items_digest"),

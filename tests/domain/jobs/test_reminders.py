@@ -255,17 +255,18 @@ def test_if_the_mail_server_is_down_deletions_are_told_later(cast, settings):
 
 def test_a_mail_uses_the_zone_of_its_reader_or_of_the_organisation_and_says_which(cast, settings):
     settings.TIME_ZONE = "Asia/Tokyo"
-    summer = timezone.now() + timedelta(days=20)
+    soon = timezone.now() + timedelta(days=20)
     zones = {"user": "Europe/Berlin", "guest": "America/New_York"}
     for name, zone in zones.items():
         User.objects.filter(pk=getattr(cast, name).pk).update(time_zone=zone)
-    a_key(cast.user, name="One", expires_at=summer)
-    a_key(cast.user, name="Two", expires_at=summer, backup=cast.guest)
-    a_key(cast.admin, name="Three", expires_at=summer)
+    dates = {"expires_at": soon, "created_at": timezone.now() - timedelta(days=90)}
+    a_key(cast.user, name="One", **dates)
+    a_key(cast.user, name="Two", backup=cast.guest, **dates)
+    a_key(cast.admin, name="Three", **dates)
     remind_owners()
     texts = list(Delivery.objects.values_list("text", flat=True))
     for name, zone in (("One", "Europe/Berlin"), ("Two", "Asia/Tokyo"), ("Three", "Asia/Tokyo")):
-        local = summer.astimezone(zoneinfo.ZoneInfo(zone))
+        local = soon.astimezone(zoneinfo.ZoneInfo(zone))
         assert f"{local.day} {local:%B %Y, %H:%M} ({zone})" in next(
             body for body in texts if f"“{name}”" in body
         )

@@ -14,7 +14,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from keys.crypto import fingerprint
-from keys.models import ApiKey
+from keys.models import ApiKey, Notification
 from tests.cast import a_key
 from tests.pages.helpers import events
 from tests.support.script import ROOT
@@ -62,7 +62,11 @@ def test_it_is_recorded_like_the_page_and_the_input_is_not_stored(cast, settings
     assert (event.actor_id, event.actor_name, event.details) == (
         None,
         "The portal",
-        {"candidates": event.details["candidates"], "hits": 1},
+        {
+            "candidates": event.details["candidates"],
+            "hits": 1,
+            "notifications": [str(Notification.objects.get().uid)],
+        },
     )
     held = said + caplog.text + bytes(event.leaf).decode()
     assert plain not in held
