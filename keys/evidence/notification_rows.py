@@ -1,6 +1,6 @@
 """Find channels, choices and notifications of leaks that contradict the audit log.
 
-Whoever changes them in the database can make the portal send less, or to another address.
+Such a change can make the portal send less, or send it to another address.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from keys.actions.keys import find_leaked
 from keys.audit import log
 from keys.crypto import fingerprint
 from keys.forms.existing_key import LARGEST_IMPORT
-from keys.models import ApiKey
+from keys.models import ApiKey, Notification
 from keys.rules.events import Event
 from keys.rules.lifecycle import State
 from portal import uploads
@@ -233,8 +233,9 @@ def test_only_numbers_are_recorded(admin, leaked, cast):
     _, plain = leaked()
     look(admin, f"{plain} and {'b' * 30}")
     [event] = events(type="key:find")
+    told = [str(uid) for uid in Notification.objects.values_list("uid", flat=True)]
     assert (event.details, event.key_id, event.actor_email) == (
-        {"candidates": event.details["candidates"], "hits": 1},
+        {"candidates": event.details["candidates"], "hits": 1, "notifications": told},
         None,
         cast.admin.email,
     )

@@ -129,12 +129,13 @@ def _escaped(text: str) -> str:
 
 def _folded(line: str) -> Iterator[str]:
     """Yield the line in parts of at most 75 octets; a part never ends within a character."""
-    part = ""
+    part, octets = "", 0
     for char in line:
-        if len((part + char).encode()) > _LONGEST_LINE:
+        size = len(char.encode())
+        if octets + size > _LONGEST_LINE:
             yield part
-            part = " "
-        part += char
+            part, octets = " ", 1
+        part, octets = part + char, octets + size
     yield part
 
 

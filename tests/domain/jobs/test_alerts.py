@@ -21,7 +21,6 @@ from keys.jobs import alerts as alerts_module
 from keys.jobs.alerts import MAILS_AN_HOUR
 from keys.jobs.schedule import make_rows
 from keys.jobs.sealing import seal_all
-from keys.jobs.tasks import alerts as alerts_job
 from keys.jobs.tasks import anchor as anchor_job
 from keys.jobs.tasks import siem as siem_job
 from keys.jobs.tasks import verify as verify_job
@@ -30,7 +29,6 @@ from keys.models import (
     ApiKey,
     AuditEvent,
     Delivery,
-    InboxItem,
     Node,
     PeriodicJob,
     RevealGrant,
@@ -43,8 +41,6 @@ from keys.selectors.health.alerts import active_alerts
 from keys.selectors.health.audit_log import audit_health
 from keys.verifier.verify_bundle import Kind
 from tests.cast import a_key, actor, an_event, email_of, record_people
-from tests.support.bad_server import closed_port
-from tests.support.channels import a_channel
 from tests.support.sealed_log import changeable_events
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -164,56 +160,6 @@ def test_without_recipients_an_alert_waits(cast):
     assert "nobody to tell" in keep_alerts()
     type(cast.owner).objects.filter(pk=cast.owner.pk).update(is_active=True)
     assert "told to 1 people" in keep_alerts()
-
-
-def test_a_mail_server_that_is_down_delays_an_alert_and_the_inbox_and_the_channels_have_it(cast, settings):
-    locmem = settings.EMAIL_BACKEND
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", closed_port()
-    channel = a_channel()
-    start_quarantine(Cause.OPERATOR, "Why.")
-    make_rows()
-    alerts_job.func()
-    row = PeriodicJob.objects.get(name="alerts")
-    assert (row.succeeded, row.summary) == (True, "Alerts: 1; told to 2 people; deletions told: 0")
-    told = InboxItem.objects.filter(state="task", notification__kind="alert.began")
-    assert {item.user for item in told} == {cast.owner, cast.super_admin}
-    assert told[0].notification.words.startswith("The quarantine is on.")
-    channels = Delivery.objects.filter(channel=channel).values_list("notification__kind", flat=True)
-    assert list(channels.order_by("id")) == ["alert.began"]
-    deliver_due()
-    assert mail.outbox == []
-    settings.EMAIL_BACKEND = locmem
-    Delivery.objects.filter(channel=None).update(retry_at=timezone.now())
-    deliver_due()
-    assert len(mail.outbox) == 1
-    end_quarantine(None)
-    alerts_job.func()
-    assert not told.all().exists(), "a resolved alert waits for nobody"
-    assert list(channels.order_by("id")) == ["alert.began", "alert.ended"]
-
-
-@pytest.mark.parametrize("table", ["keys_delivery", "keys_notification"])
-def test_an_alert_that_somebody_deletes_before_it_is_sent_is_told_again(cast, table):
-    start_quarantine(Cause.OPERATOR, "Why.")
-    alerts_module.keep_alerts()
-    assert alerts_module.keep_alerts().endswith("nothing new to tell")
-    with connection.cursor() as cursor:
-        for name in ("keys_inboxitem", "keys_delivery", table):
-            cursor.execute(f"DELETE FROM {name}")
-    assert "told to" in keep_alerts()
-    assert len(mail.outbox) == 1
-    assert keep_alerts().endswith("nothing new to tell")
-
-
-def test_an_alert_is_marked_as_told_only_with_its_mail(cast, monkeypatch):
-    start_quarantine(Cause.OPERATOR, "Why.")
-    with monkeypatch.context() as broken:
-        broken.setattr(alerts_module, "_notify_of", lambda *_: 1 // 0)
-        with pytest.raises(ZeroDivisionError):
-            keep_alerts()
-    assert not Delivery.objects.exists()
-    assert "told to" in keep_alerts()
 
 
 def test_one_mail_contains_all_alerts_and_mails_per_hour_are_limited(cast):
