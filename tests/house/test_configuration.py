@@ -250,9 +250,7 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [(name, value) for name, values in BAD.items() for value in values]
-)
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name in BAD for value in BAD[name]])
 def test_a_bad_value_gets_one_sentence_that_names_the_setting(environment, name, value):
     environment(**PRODUCTION | {name: value})
     assert name in sentence()
