@@ -30,9 +30,9 @@ class AccessRequest(models.Model):
 
     ``document``: the frozen act as canonical JSON. ``digest``: its hash. ``needed``: how many people must
     approve it. ``least_role``: an approver's role is at least this, the role of the key's owner. ``subject``:
-    the key that was generated, or the list of keys to delete. ``offer``: a narrower document that an
-    approver offers instead, or "". ``ticket``: if the requester went on without approval (break-glass),
-    the number of the incident, else "".
+    the key that was generated or is to get a scope, or the list of keys to delete. ``offer``: a narrower
+    document that an approver offers instead, or "". ``ticket``: if the requester went on without approval
+    (break-glass), the number of the incident, else "".
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
@@ -115,9 +115,11 @@ class AccessRequest(models.Model):
         return review_by(self.made_at)
 
     def asked(self) -> Asked:
-        """Return who may decide. The owner is the requester, or the person whose keys are to be kept."""
+        """Return who may decide. The owner is the requester, or the owner of the keys that exist already."""
         least = self.least_role
-        if self.kind != RequestKind.KEEP:  # the key acts as the requester, whose role may have changed
+        if self.kind == RequestKind.WIDEN:
+            least = max(least, User.objects.get(pk=self.act["person"]).role)
+        elif self.kind != RequestKind.KEEP:  # the key acts as the requester, whose role may have changed
             least = max(least, self.requester.role)
         approved = self.verdicts.filter(approves=True, digest=self.digest)
         return Asked(

@@ -130,6 +130,8 @@ class NeedsApproval(Conflict):
 
 
 class OutOfDate(Conflict):
+    """Something that the approvers of a request relied on has changed."""
+
     title = "This is out of date"
 
 

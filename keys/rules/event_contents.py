@@ -45,7 +45,7 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.KEY_REVEALED: frozenset({"thumbprint", "further_refusals"}),
     Event.KEY_SAVE_STARTED: frozenset({"vault"}),
     Event.KEY_STORED: frozenset({"how", "vault", "secret_id", "shared", "further_refusals"}),
-    Event.KEY_RESCOPE_STARTED: frozenset({"before", "after"}),
+    Event.KEY_RESCOPE_STARTED: frozenset({"before", "after", "request", "digest"}),
     Event.KEY_RESCOPED: frozenset({"before", "after"}),
     Event.KEY_DELETION_STARTED: frozenset({"from_state"}),
     Event.KEY_REMOVAL_DECLARED: frozenset({"from_state", "shown"}),

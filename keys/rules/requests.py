@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from keys.rules import scopes
 from keys.rules.permissions import ADMINS, HIGHEST, Role
 
 DECIDE_WITHIN = timedelta(days=3)
@@ -39,16 +40,23 @@ class RequestKind(enum.StrEnum):
     GENERATE = "generate"
     DELETE = "delete"
     KEEP = "keep"
+    WIDEN = "widen"
 
     @property
     def label(self) -> str:
         return _KINDS[self]
+
+    @property
+    def is_used_later(self) -> bool:
+        """Whether the requester uses the approval themselves. Other acts are done with the last approval."""
+        return self in {RequestKind.GENERATE, RequestKind.WIDEN}
 
 
 _KINDS = {
     RequestKind.GENERATE: "Generate an API key",
     RequestKind.DELETE: "Delete API keys",
     RequestKind.KEEP: "Keep API keys of a person who leaves",
+    RequestKind.WIDEN: "Add a scope to an API key",
 }
 
 
@@ -93,6 +101,8 @@ def words_of(act: Mapping[str, Any]) -> str:
     """Return a frozen act in a few words, such as "delete 12 API keys"."""
     if act["kind"] == RequestKind.GENERATE:
         return f"generate the API key “{act['name']}”"
+    if act["kind"] == RequestKind.WIDEN:
+        return f"add the scope “{scopes.label(act['scope'])}” to the API key “{act['name']}”"
     count = act.get("count", len(act.get("keys", ())))
     keys = f"{count} API key{'' if count == 1 else 's'}"
     return f"keep {keys} until {act['until']}" if act["kind"] == RequestKind.KEEP else f"delete {keys}"

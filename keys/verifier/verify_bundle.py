@@ -21,6 +21,7 @@ import json
 import re
 import sys
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -410,6 +411,7 @@ class Request:
     break_glass: bool
     approved: set[str] = field(default_factory=set)
     key: str = ""
+    changes: int = 0  # of the key's scopes, when the approval was used
 
     @classmethod
     def of(cls, leaf: Line) -> Request:
@@ -419,12 +421,15 @@ class Request:
 
     def fits(self, leaf: Line) -> bool:
         """Return whether an act has the values that were approved. An accepted offer has fewer scopes."""
-        if leaf["type"] == "bulk:start:done":
-            count = self.act.get("count", len(self.act.get("keys", ())))
-            return bool(leaf["details"]["count"] == count)
         asked, values = self.act, leaf["details"]
-        same = (leaf["key"]["name"], values["purpose"]) == (asked["name"], asked["purpose"])
-        return bool(same and set(values["scopes"]) <= set(asked["scopes"]))
+        if leaf["type"] == "bulk:start:done":
+            return bool(values["count"] == asked.get("count", len(asked.get("keys", ()))))
+        scopes = set(asked.get("scopes", ()))
+        if leaf["type"] == "key:start-rescope:done":
+            wanted = (asked.get("key"), scopes, scopes | {asked.get("scope")})
+            return (leaf["key"]["id"], set(values["before"]), set(values["after"])) == wanted
+        same = (leaf["key"]["name"], values["purpose"]) == (asked.get("name"), asked.get("purpose"))
+        return bool(same and set(values["scopes"]) <= scopes)
 
     def take(self, event: str, leaf: Line, *, may_again: bool) -> bool:
         """Apply the event, and return whether it was possible."""
@@ -476,6 +481,7 @@ class Verifier:
         self.prune_at = RECENT_IDS
         self.key_states: dict[str, frozenset[str]] = {}
         self.requests: dict[str, Request] = {}
+        self.scope_changes: Counter[str] = Counter()  # by key
 
     def check_event(self, line: Line, *, sealed: bool) -> datetime:
         """Check one event and, if it is sealed, compare it with those before it. Return its time."""
@@ -554,6 +560,8 @@ class Verifier:
     def approval_error(self, leaf: Line) -> str:
         """Check that the event is possible for its request, and that an act with a request was approved."""
         event, details = leaf["type"], leaf["details"]
+        if event in {"key:rescope:done", "key:change:done"}:
+            self.scope_changes[leaf["key"]["id"]] += 1
         if "request" not in details:
             return ""
         request = self.requests.get(details["request"])
@@ -562,11 +570,15 @@ class Verifier:
             return f"{event} for the request {details['request']}, which exists." if request else ""
         if request is None:
             return f"{event} for the request {details['request']}, which nobody opened."
-        if event in {"key:request:done", "bulk:start:done"}:
+        if event in {"key:request:done", "bulk:start:done", "key:start-rescope:done"}:
             is_right = request.state == "used" and request.digest == details["digest"] and request.fits(leaf)
             request.key = leaf["key"]["id"] if leaf["key"] else ""
+            request.changes = self.scope_changes[request.key]
             return "" if is_right else f"{event} is not the act that was approved: {details['request']}."
-        may_again = self.key_states.get(request.key, frozenset()) <= {"refused", "absent"}
+        if "scope" in request.act:
+            may_again = self.scope_changes[request.key] == request.changes
+        else:
+            may_again = self.key_states.get(request.key, frozenset()) <= {"refused", "absent"}
         is_next = request.take(event, leaf, may_again=may_again)
         return "" if is_next else f"{event} for the request {details['request']} in state {request.state}."
 

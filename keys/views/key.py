@@ -12,17 +12,20 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from keys.actions.keys.adopt import adopt_key
+from keys.actions.keys.ask_to_widen import request_widening
 from keys.actions.keys.delete import delete_key
 from keys.actions.keys.rescope import needs, rescope_key
 from keys.actions.reach.accept import accept_reach
 from keys.actions.safeguards.keep import keep_key
+from keys.forms.existing_key import refuse
 from keys.forms.new_key import AdoptForm
+from keys.forms.requests import AskForm
 from keys.models import ApiKey
 from keys.rules import scopes as catalogue
-from keys.rules.errors import CerbyError, Conflict
+from keys.rules.errors import CerbyError, Conflict, Invalid, NeedsApproval
 from keys.rules.lifecycle import State
 from keys.rules.permissions import Action
-from keys.selectors.key.page import key_for, key_page, widening
+from keys.selectors.key.page import Widening, key_for, key_page, widening
 from keys.selectors.rotation.page import open_card
 from keys.views.back import list_behind, with_back
 from keys.views.htmx import HtmxHttpRequest, redirect_page, render_part
@@ -74,16 +77,52 @@ def rescope(request: HtmxHttpRequest, key_id: UUID) -> HttpResponse:
         asked = widening(actor, key_id, request.GET.get("scope", ""))
         url = reverse("keys:key-rescope", args=[key_id], query={"scope": asked.scope.id})
         require_fresh_sign_in(request, url)
-        return render_part(request, "keys/rescope.html", "dialog", {"section": "keys", "asked": asked})
+        return _question(request, asked)
     scope, on = request.POST.get("scope", ""), request.POST.get("on") == "true"
+    if on and "reason" in request.POST:
+        return _ask(request, key_id, scope)
     if needs(key_for(actor, key_id), scope, on=on) is Action.WIDEN_KEY:
         require_fresh_sign_in(request, reverse("keys:key", args=[key_id]))
-    rescope_key(actor, key_id, scope, on=on)
+    try:
+        rescope_key(actor, key_id, scope, on=on)
+    except NeedsApproval:
+        if request.htmx:
+            url = reverse("keys:key-rescope", args=[key_id], query={"scope": scope})
+            return redirect_page(request, url)
+        return _question(request, widening(actor, key_id, scope))
     state = f"“{catalogue.label(scope)}” is {'on' if on else 'off'} for this key"
     messages.success(request, f"Saved: {state}. Cerby has confirmed it.")
     if not request.htmx:
         return HttpResponseRedirect(reverse("keys:key", args=[key_id]))
     return render(request, "keys/key.html#settings", {"page": key_page(actor, key_id)})
+
+
+def _question(
+    request: HtmxHttpRequest, asked: Widening, ask: AskForm | None = None, status: int = HTTPStatus.OK
+) -> HttpResponse:
+    """Ask whether to turn the scope on. If other people must approve it, ask for the reason as well."""
+    form = ask or (AskForm() if asked.needed else None)
+    context = {"section": "keys", "asked": asked, "ask": form, "needed": asked.needed}
+    return render_part(request, "keys/rescope.html", "dialog", context, status=status)
+
+
+def _ask(request: HtmxHttpRequest, key_id: UUID, scope: str) -> HttpResponse:
+    """Ask other people for their approval of the scope, and lead to the request."""
+    actor = actor_of(request)
+    asked = widening(actor, key_id, scope)
+    require_fresh_sign_in(request, reverse("keys:key-rescope", args=[key_id], query={"scope": scope}))
+    ask, status = AskForm(request.POST), HTTPStatus.UNPROCESSABLE_ENTITY
+    if ask.is_valid():
+        try:
+            made = request_widening(actor, key_id, scope, **ask.cleaned_data)
+        except Invalid as invalid:
+            refuse(ask, invalid)
+        except (Conflict, CerbyError) as error:
+            ask.add_error(None, error.sentence)
+            status = error.status
+        else:
+            return redirect_page(request, reverse("keys:request", args=[made.pk]))
+    return _question(request, asked, ask, status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

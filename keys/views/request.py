@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from keys.actions.approved.begin import begin
 from keys.actions.keys.generate_approved import generate_approved
+from keys.actions.keys.widen_approved import widen_approved
 from keys.actions.requests.change import answer_offer, offer, withdraw
 from keys.actions.requests.decide import approve, deny
 from keys.actions.requests.review import review
@@ -71,7 +72,8 @@ def approve_one(request: HttpRequest, request_id: UUID) -> HttpResponse:
             return "You approved the request. It needs another approval."
         if approved.kind in _DONE:
             return f"You approved the request. {_DONE[RequestKind(approved.kind)]}"
-        return f"You approved the request. {approved.requester.name} can generate the key within 24 hours."
+        then = "add the scope" if approved.kind == RequestKind.WIDEN else "generate the key"
+        return f"You approved the request. {approved.requester.name} can {then} within 24 hours."
 
     return _act(request, request_id, "", act)
 
@@ -128,9 +130,11 @@ def review_one(request: HttpRequest, request_id: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def use(request: HttpRequest, request_id: UUID) -> HttpResponse:
-    """Generate the approved key: show its values (GET), or generate it (POST)."""
+    """Generate the approved key: show its values (GET), or generate it (POST). Or add the approved scope."""
     page = request_page(actor_of(request), request_id)
     here = reverse("keys:request", args=[request_id])
+    if page.widening:
+        return _add_scope(request, request_id) if request.method == "POST" else HttpResponseRedirect(here)
     require_fresh_sign_in(request, reverse("keys:request-use", args=[request_id]))
     problem: Invalid | Conflict | CerbyError | None = None
     if request.method == "POST":
@@ -151,6 +155,19 @@ def use(request: HttpRequest, request_id: UUID) -> HttpResponse:
     }
     status = problem.status if problem else HTTPStatus.OK
     return render(request, "keys/request_use.html", context, status=status)
+
+
+def _add_scope(request: HttpRequest, request_id: UUID) -> HttpResponse:
+    """Add the approved scope, and lead to the key. If that fails, the page of the request says why."""
+    here = reverse("keys:request", args=[request_id])
+    require_fresh_sign_in(request, here)
+    try:
+        key = widen_approved(actor_of(request), request_id)
+    except (Invalid, Conflict, CerbyError) as error:
+        messages.error(request, " ".join([error.sentence, *getattr(error, "fields", {}).values()]))
+        return HttpResponseRedirect(here)
+    messages.success(request, "Saved: the approved scope is on for this key. Cerby has confirmed it.")
+    return HttpResponseRedirect(reverse("keys:key", args=[key.pk]))
 
 
 def _generate(request: HttpRequest, request_id: UUID) -> HttpResponse:

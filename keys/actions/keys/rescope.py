@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -13,17 +15,21 @@ from keys import cerby
 from keys.actions.keys.repair import repair_keys
 from keys.actions.keys.settle_scopes import settle_scopes
 from keys.actions.people.confirm_role import authorize_now
+from keys.actions.requests.use import use
 from keys.actions.reviews.void import follow_certificate
 from keys.audit import log
-from keys.models import ApiKey, ScopeChange
-from keys.rules.errors import CerbyError, CerbyInDoubt, Conflict
+from keys.models import AccessRequest, ApiKey, ScopeChange
+from keys.rules.errors import CerbyError, CerbyInDoubt, Conflict, NeedsApproval, OutOfDate
 from keys.rules.events import Event
 from keys.rules.formatting import scope_summary
 from keys.rules.lifecycle import Status, status
 from keys.rules.permissions import Action, Actor
+from keys.rules.requests import RequestState
 from keys.rules.scopes import in_order, widens
 from keys.selectors.key.page import key_for
 from keys.selectors.policy.enforce import check_widening
+from keys.selectors.requests.needs import approvals_to_widen
+from keys.selectors.requests.widening import why_out_of_date
 from keys.validation import new_key
 
 WAITS_FOR = 5.0
@@ -46,15 +52,16 @@ def changed(key: ApiKey, scope: str, *, on: bool) -> list[str]:
     return in_order([*others, scope] if on else others)
 
 
-def rescope_key(actor: Actor, key_id: UUID, scope: str, *, on: bool) -> ApiKey:
+def rescope_key(actor: Actor, key_id: UUID, scope: str, *, on: bool, under: UUID | None = None) -> ApiKey:
     """Add ``scope`` to the key ``key_id``, or remove it, in Cerby and in the inventory.
 
     The new set is computed from the key's row while no other process changes it, so that two people who
-    change one key at the same time both succeed. Cerby is not called if the scopes are the same.
+    change one key at the same time both succeed. Cerby is not called if the scopes are the same. ``under``:
+    the approved request, which is used in the transaction that records the change.
 
     Raises ``Invalid`` if ``scope`` is unknown, the key's last one, or outside the policy, ``Conflict`` if the
-    key is not active, another change takes too long, or the key has other scopes in Cerby, and
-    ``CerbyError``.
+    key is not active, another change takes too long, or the key has other scopes in Cerby, ``NeedsApproval``
+    if other people must approve it and there is no request, ``OutOfDate``, and ``CerbyError``.
     """
     key = key_for(actor, key_id)
     settle_scopes(key)
@@ -62,7 +69,7 @@ def rescope_key(actor: Actor, key_id: UUID, scope: str, *, on: bool) -> ApiKey:
     actor = authorize_now(actor, action, key)
     if on:
         new_key.check_scopes([scope])
-    change = _start(actor, action, key_id, scope, on=on)
+    change = _start(actor, action, key_id, scope, on=on, under=under)
     if change is None:
         return key_for(actor, key_id)
     _check_is_current(actor, change)
@@ -74,7 +81,9 @@ def rescope_key(actor: Actor, key_id: UUID, scope: str, *, on: bool) -> ApiKey:
     return _store(actor, change, scopes)
 
 
-def _start(actor: Actor, allowed: Action, key_id: UUID, scope: str, *, on: bool) -> ScopeChange | None:
+def _start(
+    actor: Actor, allowed: Action, key_id: UUID, scope: str, *, on: bool, under: UUID | None
+) -> ScopeChange | None:
     """Take the lease, and record the change before Cerby is called. Return None if nothing would change."""
     ends = time.monotonic() + WAITS_FOR
     while True:
@@ -87,26 +96,47 @@ def _start(actor: Actor, allowed: Action, key_id: UUID, scope: str, *, on: bool)
             if not ScopeChange.is_running(key):
                 if needs(key, scope, on=on) not in {allowed, Action.NARROW_KEY}:
                     raise Conflict("This key has just been changed. Reload the page and try again.")
-                return _record_start(actor, key, changed(key, scope, on=on))
+                return _record_start(actor, key, changed(key, scope, on=on), under)
         if time.monotonic() > ends:
             raise Conflict("This key's scopes are being changed at this moment. Try again in a minute.")
         time.sleep(LOOKS_AGAIN_AFTER)
 
 
-def _record_start(actor: Actor, key: ApiKey, after: list[str]) -> ScopeChange | None:
-    now = timezone.now()
+def check_active(key: ApiKey, now: datetime) -> None:
+    """Raise ``Conflict`` if the portal cannot change the scopes of ``key``."""
     if key.is_deleted_by_hand or status(key.phase, key.expires_at, now) is not Status.ACTIVE:
         raise Conflict("Only an active key's scopes can be changed.")
+
+
+def _record_start(actor: Actor, key: ApiKey, after: list[str], under: UUID | None) -> ScopeChange | None:
+    now = timezone.now()
+    check_active(key, now)
+    request = AccessRequest.objects.get(pk=under) if under is not None else None
+    if request is not None and request.state == RequestState.APPROVED:
+        _check_as_approved(request, key)
     if set(after) == set(key.scopes):
         return None
     if not after:
         new_key.check_scopes(after)
     if widens(key.scopes, after):
-        check_widening(key, after, now)
+        check_widening(key, after, now, urgent=request is not None and request.is_break_glass)
+        if request is None and (needed := approvals_to_widen(key, after)):
+            raise NeedsApproval(needed)
     change = ScopeChange(key=key, actor_id=actor.user_id, after=after, until=now + ScopeChange.LEASE)
     change.save(force_insert=True)
-    log.append(Event.KEY_RESCOPE_STARTED, actor=actor, key=key, before=key.scopes, after=after)
+    approved: dict[str, Any] = {}
+    if request is not None:
+        used = use(actor, request.pk, subject=key.pk)
+        _check_as_approved(used, key)
+        approved = {"request": str(used.pk), "digest": used.digest}
+    log.append(Event.KEY_RESCOPE_STARTED, actor=actor, key=key, before=key.scopes, after=after, **approved)
     return change
+
+
+def _check_as_approved(request: AccessRequest, key: ApiKey) -> None:
+    """Raise ``OutOfDate`` if the key, its owner or the policy is not as it was approved."""
+    if reason := why_out_of_date(request, key):
+        raise OutOfDate(reason)
 
 
 def _check_is_current(actor: Actor, change: ScopeChange) -> None:

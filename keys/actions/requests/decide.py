@@ -39,7 +39,8 @@ CHANGED = "The request has changed since you opened the page. Look at it again b
 def approve(actor: Actor, request_id: UUID, *, digest: str, begin: Begin) -> AccessRequest:
     """Approve the act with the hash ``digest``, which the person has seen.
 
-    With the last approval that is needed, ``begin`` does the act at once. A key is generated later.
+    With the last approval that is needed, ``begin`` does the act at once. A key is generated later, and a
+    scope is added later.
     Raises ``NotAllowed`` if the person may not decide, and ``Conflict`` if the request has changed or ended.
     After ``OutOfDate`` from ``begin``, the request has ended.
     """
@@ -64,7 +65,7 @@ def _approve(actor: Actor, request_id: UUID, digest: str, begin: Begin) -> Acces
             now = timezone.now()
             request.state, request.approved_at, request.use_by = RequestState.APPROVED, now, now + USE_WITHIN
             request.save(update_fields=["state", "approved_at", "use_by"])
-            if request.kind != RequestKind.GENERATE:
+            if not RequestKind(request.kind).is_used_later:
                 begin(request)
             _tell(request, f"{actor.name} approved your request: {words_of(request.act)}.")
             settle(Kind.APPROVAL_DUE, request=request)
@@ -146,7 +147,7 @@ def end_request(request: AccessRequest, state: RequestState) -> None:
 
 def _tell(request: AccessRequest, words: str, text: str = "") -> Any:
     kind = Kind.APPROVAL_GIVEN if request.state == RequestState.APPROVED else Kind.REQUEST_ENDED
-    if request.kind != RequestKind.GENERATE:
+    if not RequestKind(request.kind).is_used_later:
         kind = Kind.REQUEST_ENDED  # nothing is left to do
     path = reverse("keys:request", args=[request.pk])
     return notify(kind, words=words, text=text, path=path, to=[request.requester], request=request)

@@ -41,7 +41,10 @@ from keys.validation.text import check_reason, check_text
 MOST_OPEN, MOST_UNREVIEWED = 20, 5
 """Requests of one person that wait at the same time, for a decision or for a review."""
 TICKET_LENGTH = 100
-IN_THE_EVENT = ("name", "purpose", "scopes", "lasts", "expires_at", "keys", "count", "person", "until")
+IN_THE_EVENT = (
+    *("name", "purpose", "scopes", "lasts", "expires_at", "keys", "count", "person", "until"),
+    *("key", "scope"),
+)
 
 
 def request_key(
@@ -60,12 +63,13 @@ def request_key(
     check_new_key(actor, request, named, now, urgent=bool(ticket))
     act = frozen(request, lasts)
     if ticket:
-        _check_break_glass(actor, ticket, expires_at(act, now) - now)
+        check_break_glass(actor, ticket, expires_at(act, now) - now)
     needed = max(1, approvals_for(actor, request))
     return open_request(actor, RequestKind.GENERATE, act, reason=reason, needed=needed, ticket=ticket)
 
 
-def _check_break_glass(actor: Actor, ticket: str, lasts: timedelta | None) -> None:
+def check_break_glass(actor: Actor, ticket: str, lasts: timedelta | None) -> None:
+    """Raise ``Invalid`` if the actor may not go on without approval. ``lasts``: how long the key is valid."""
     check_text("ticket", "The ticket", ticket, TICKET_LENGTH)
     if why_not := why_not_break_glass(actor.role, lasts):
         raise Invalid(expiration=why_not)

@@ -189,6 +189,8 @@ def _frozen(act: dict[str, Any]) -> str:
     if "scopes" not in act:
         kind = RequestKind.KEEP if "until" in act else RequestKind.DELETE
         return words_of({"kind": kind, **act})
+    if "scope" in act:
+        return words_of({"kind": RequestKind.WIDEN, **act})
     scopes = ", ".join(map(label, act["scopes"]))
     return f"generate the API key “{act['name']}” with {scopes}"
 

@@ -13,7 +13,7 @@ from keys.audit.guard import authorize
 from keys.models import LISTED, ApiKey, AuditEvent, PolicyException, RevealGrant, RotationTask, User
 from keys.rules import formatting, permissions
 from keys.rules import scopes as catalogue
-from keys.rules.errors import Conflict, Invalid, NotAllowed, NotFound
+from keys.rules.errors import Conflict, Invalid, NeedsApproval, NotAllowed, NotFound
 from keys.rules.events import BEGINS
 from keys.rules.lifecycle import CAVEAT, ENDED, Phase, State, Status, status
 from keys.rules.permissions import Action, Actor, Role
@@ -26,6 +26,7 @@ from keys.selectors.key.reach import ReachOfKey, reach_of
 from keys.selectors.key.rotation_task import rotation_task_of
 from keys.selectors.policy.enforce import check_widening
 from keys.selectors.policy.facts import exceptions_of, violations_of
+from keys.selectors.requests.needs import approvals_to_widen
 from keys.selectors.reviews.certificate import CertificateOfKey, certificate_of
 
 PEOPLE = ("owner", "seen_by", "use_read_by", "expiry_read_by")
@@ -175,11 +176,15 @@ def _reading(by: User | None, at: datetime | None, key: ApiKey) -> str:
 
 @dataclass(frozen=True)
 class Widening:
-    """The question whether to turn ``scope`` on for ``key``. ``owner_role`` is a label."""
+    """The question whether to turn ``scope`` on for ``key``. ``owner_role`` is a label.
+
+    ``needed``: if other people must approve it, that error.
+    """
 
     key: ApiKey
     scope: catalogue.Scope
     owner_role: str
+    needed: NeedsApproval | None = None
 
 
 def widening(actor: Actor, key_id: UUID, scope: str) -> Widening:
@@ -192,9 +197,12 @@ def widening(actor: Actor, key_id: UUID, scope: str) -> Widening:
     if scope in key.scopes:
         raise Conflict(f"“{catalogue.label(scope)}” is on already. Reload the page.")
     after = catalogue.in_order([*key.scopes, scope])
+    needed = approvals_to_widen(key, after) if catalogue.widens(key.scopes, after) else 0
     if catalogue.widens(key.scopes, after):
-        check_widening(key, after, timezone.now())
-    return Widening(key, offered[scope], Role(key.owner.role).label)
+        # In an emergency, a person may go on in a freeze as well, so they must see the question.
+        check_widening(key, after, timezone.now(), urgent=bool(needed) and actor.may(Action.BREAK_GLASS))
+    asks = NeedsApproval(needed) if needed else None
+    return Widening(key, offered[scope], Role(key.owner.role).label, asks)
 
 
 def _switches(actor: Actor, key: ApiKey, *, active: bool) -> list[Switch]:

@@ -87,8 +87,11 @@ def _keys_with_this(actor: Actor, request: KeyRequest, policy: Policy, *, in_tur
     return own.exclude(pk__in=[request.id, *replaced]).count() + 1
 
 
-def check_widening(key: ApiKey, scopes: Collection[str], now: datetime) -> None:
-    """Raise ``OutsidePolicy`` if ``key`` may not have these scopes, of which some are new."""
+def check_widening(key: ApiKey, scopes: Collection[str], now: datetime, *, urgent: bool = False) -> None:
+    """Raise ``OutsidePolicy`` if ``key`` may not have these scopes, of which some are new.
+
+    ``urgent``: a freeze does not count.
+    """
     policy = policy_in_force()
     facts = replace(facts_now(key, now, policy), scopes=tuple(scopes))
     tier = tier_in(policy, facts).label.lower()
@@ -100,7 +103,7 @@ def check_widening(key: ApiKey, scopes: Collection[str], now: datetime) -> None:
     ]
     freeze = policy.rules[Name.FREEZE]
     today = [entry for entry in freeze.entries if is_frozen(entry, day_of(now))]
-    if freeze.mode is Mode.ENFORCE and today:
+    if freeze.mode is Mode.ENFORCE and today and not urgent:
         found.append(Refusal(Name.FREEZE, AT_THE_TOP, f"No key gets more scopes in this time: {today[0]}."))
     _refuse(replace(each, sentence=f"Policy, “{each.rule.label}”: {each.sentence}") for each in found)
 

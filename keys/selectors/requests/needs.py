@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
+
 from django.db.models import Sum
 from django.utils import timezone
 
@@ -12,6 +15,7 @@ from keys.rules.permissions import Action, Actor, Role
 from keys.rules.policy.approvals import approvals_needed
 from keys.rules.policy.facts import Facts
 from keys.rules.policy.violations import Violation, violations
+from keys.selectors.policy.facts import facts_now
 from keys.validation.new_key import KeyRequest
 
 
@@ -22,6 +26,12 @@ def approvals_for(actor: Actor, request: KeyRequest) -> int:
     """
     least = 0 if actor.may(Action.GENERATE_KEY) else 1
     return max(least, approvals_needed(policy_in_force(), requested_facts(actor.role, request)))
+
+
+def approvals_to_widen(key: ApiKey, scopes: Collection[str]) -> int:
+    """Return how many people must approve before ``key`` may have ``scopes``, of which some are new."""
+    policy = policy_in_force()
+    return approvals_needed(policy, replace(facts_now(key, timezone.now(), policy), scopes=tuple(scopes)))
 
 
 def approvals_to_delete(selection: Selection) -> int:

@@ -17,7 +17,7 @@ from keys.models.policy import policy_in_force
 from keys.rules import formatting
 from keys.rules import scopes as catalogue
 from keys.rules.lifecycle import Phase
-from keys.rules.permissions import ADMINS, Action, Actor, Role
+from keys.rules.permissions import ADMINS, Action, Actor, Role, refusal
 from keys.rules.policy.tiers import Tier
 from keys.rules.policy.violations import Violation, tier_in
 from keys.rules.reach import ReachInWords, in_words
@@ -26,6 +26,8 @@ from keys.selectors.requests.approvers import approvers_of
 from keys.selectors.requests.find import request_for
 from keys.selectors.requests.needs import requested_facts, would_violate
 from keys.selectors.requests.table import summary
+from keys.selectors.requests.usable import is_usable
+from keys.selectors.requests.widening import AskedScope, asked_scope
 from keys.validation.frozen_request import thawed
 from keys.validation.new_key import NO_TAB_KEY, KeyRequest
 
@@ -58,7 +60,8 @@ class Offer:
 
 @dataclass(frozen=True)
 class RequestPage:
-    """``asked``: the key, for a request to generate one. ``keys``: those to delete, otherwise.
+    """``asked``: the key, for a request to generate one. ``widening``: the scope, for a request to add one.
+    ``keys``: those to delete or to keep, otherwise. ``is_usable``: the approval can be used now.
 
     ``approvers``: the people who can decide now. ``why_not_decide``, ``why_not_use`` and ``why_not_review``
     are empty if the actor may.
@@ -67,6 +70,8 @@ class RequestPage:
     request: AccessRequest
     state: RequestState
     asked: AskedKey | None
+    widening: AskedScope | None
+    is_usable: bool
     offer: Offer | None
     keys: list[ApiKey]
     verdicts: list[Verdict]
@@ -96,7 +101,7 @@ class RequestPage:
 
     @property
     def may_use(self) -> bool:
-        return self.state is RequestState.APPROVED and self.asked is not None and not self.why_not_use
+        return self.is_usable and not self.why_not_use
 
     @property
     def waits_for_review(self) -> bool:
@@ -109,28 +114,32 @@ def request_page(actor: Actor, request_id: UUID) -> RequestPage:
     request = request_for(actor, request_id)
     person = Approver(actor.user_id, actor.role, actor.is_active)
     state = request.state_now()
-    is_key = request.kind == RequestKind.GENERATE
+    kind = RequestKind(request.kind)
     return RequestPage(
         request=request,
         state=state,
-        asked=_asked(request) if is_key else None,
+        asked=_asked(request) if kind is RequestKind.GENERATE else None,
+        widening=asked_scope(request) if kind is RequestKind.WIDEN else None,
+        is_usable=kind.is_used_later and is_usable(request),
         offer=_offer(request),
-        keys=[] if is_key else _keys_to_delete(request),
+        keys=[] if kind.is_used_later else _keys_to_delete(request),
         verdicts=list(request.verdicts.select_related("approver").order_by("at", "pk")),
         approvers=approvers_of(request) if state is RequestState.OPEN else [],
         is_own=request.requester_id == actor.user_id,
         why_not_decide=why_not_decide(person, request.asked()),
-        why_not_use=why_not_use(actor, request) if is_key else "",
+        why_not_use=why_not_use(actor, request) if kind.is_used_later else "",
         why_not_review=why_not_review(person, request.requester_id),
     )
 
 
 def why_not_use(actor: Actor, request: AccessRequest) -> str:
-    """Return why ``actor`` may not generate the approved key, or "".
+    """Return why ``actor`` may not generate the approved key, or add the approved scope, or "".
 
     In assisted mode only admins can create a key in Cerby, so one of them does it for a person who is none.
     A person who approved it may not: the key would act as them.
     """
+    if request.kind == RequestKind.WIDEN:
+        return _why_not_widen(actor, request)
     if request.requester_id == actor.user_id and not _needs_admin(request):
         return ""
     if not _needs_admin(request):
@@ -140,6 +149,12 @@ def why_not_use(actor: Actor, request: AccessRequest) -> str:
     if actor.user_id in request.asked().decided:
         return "You approved the request. Another admin must create the key, because it acts as them."
     return ""
+
+
+def _why_not_widen(actor: Actor, request: AccessRequest) -> str:
+    if request.requester_id != actor.user_id:
+        return "Only the person who asked for it can add the scope."
+    return refusal(actor, Action.WIDEN_KEY, ApiKey.objects.get(pk=request.act["key"])) or ""
 
 
 def _needs_admin(request: AccessRequest) -> bool:

@@ -19,7 +19,7 @@ ACT = {"name": "Export", "purpose": "P", "scopes": ["read:users"]}
 
 
 def event(kind: str, who: str, digest: str = "a", **more: Any) -> dict[str, Any]:
-    key = {"id": KEY, "name": "Export"} if kind in {"request:use", "key:request"} else None
+    key = {"id": KEY, "name": "Export"} if kind.startswith("key:") else None
     return {
         "type": f"{kind}:done",
         "actor": {"id": who},
@@ -35,6 +35,24 @@ def opened(needed: int = 1) -> dict[str, Any]:
 def requested(digest: str = "a", **more: Any) -> dict[str, Any]:
     values = {"purpose": "P", "scopes": ["read:users"], **more}
     return event("key:request", "1", digest, **values)
+
+
+WIDER = {"key": KEY, "name": "Export", "scope": "read:items", "scopes": ["read:users"]}
+
+
+def a_scope(*after: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the events of an approved scope, then ``after``."""
+    opened = event("request:open", "1", needed=1, frozen=WIDER)
+    return [opened, event("request:approve", "2"), event("request:use", "1"), *after]
+
+
+def rescoped(*added: str, before: tuple[str, ...] = ("read:users",)) -> dict[str, Any]:
+    return event("key:start-rescope", "1", before=[*before], after=[*before, *added])
+
+
+def done(kind: str = "key:rescope") -> dict[str, Any]:
+    """Return an event that says that the key has other scopes now. It names no request."""
+    return {"type": f"{kind}:done", "actor": None, "key": {"id": KEY}, "details": {}}
 
 
 GOOD: dict[str, list[dict[str, Any]]] = {
@@ -59,6 +77,10 @@ GOOD: dict[str, list[dict[str, Any]]] = {
         event("request:use", "1", "b"),
         requested("b", scopes=[]),
     ],
+    "a scope": a_scope(rescoped("read:items"), done()),
+    "a scope, again because nothing came of it": a_scope(
+        rescoped("read:items"), event("request:use", "1"), rescoped("read:items"), done()
+    ),
     "break-glass": [
         event("request:break-glass", "1", needed=1, frozen=ACT),
         event("request:use", "1"),
@@ -67,6 +89,21 @@ GOOD: dict[str, list[dict[str, Any]]] = {
     ],
 }
 BAD: dict[str, list[dict[str, Any]]] = {
+    "another scope": a_scope(rescoped("write:users")),
+    "two scopes": a_scope(rescoped("read:items", "write:users")),
+    "a key with other scopes": a_scope(rescoped("read:items", before=("read:teams",))),
+    "another key": a_scope({**rescoped("read:items"), "key": {"id": "another"}}),
+    "a scope, twice": a_scope(rescoped("read:items"), done(), event("request:use", "1")),
+    "a scope, after Cerby showed others": a_scope(done("key:change"), event("request:use", "1")),
+    "a scope that nobody approved": [
+        event("request:open", "1", needed=1, frozen=WIDER),
+        rescoped("read:items"),
+    ],
+    "a key with the approval of a scope": a_scope(requested()),
+    "a scope with the approval of a key": [
+        *(opened(), event("request:approve", "2"), event("request:use", "1")),
+        rescoped("read:items"),
+    ],
     "nobody opened it": [requested()],
     "nobody approved": [opened(), event("request:use", "1")],
     "the requester approved": [opened(), event("request:approve", "1")],

@@ -127,7 +127,7 @@ def test_every_sequence_that_the_table_allows_is_accepted(moves):
 
 def test_the_grammar_has_exactly_the_events_of_keys():
     about_keys = {
-        event for event in Event if event.value.startswith(("key:", "rotation:"))
+        event for event in Event if event.value.startswith(("key:", "rotation:", "exception:"))
     } - ABOUT_NO_KEY | {Event.ATTEMPT_REFUSED}
     known = {event.partition("+")[0] for _, _, events in STEPS for event in events}
     assert known == {

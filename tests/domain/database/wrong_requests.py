@@ -33,7 +33,7 @@ def two_verdicts_of_one_person(cast: Cast) -> None:
 
 WRONG_REQUESTS: dict[str, list[Callable[[Cast], object]]] = {
     "request_state_is_known": [asked(state="expired"), asked(state="")],
-    "request_kind_is_known": [asked(kind="reveal")],
+    "request_kind_is_known": [asked(kind="reveal"), asked(kind="")],
     "request_is_usable_for_a_time": [
         asked(state="approved"),
         asked(state="used", approved_at=timezone.now()),

@@ -12,13 +12,15 @@ from django.utils import timezone
 
 from keys.actions.bulk.ask import request_deletion
 from keys.actions.bulk.freeze import freeze_ticked
+from keys.actions.keys.ask_to_widen import request_widening
 from keys.actions.keys.generate_approved import generate_approved
+from keys.actions.keys.widen_approved import widen_approved
 from keys.actions.leavers.ask import plan_or_ask
 from keys.actions.requests.change import answer_offer, offer, withdraw
 from keys.actions.requests.decide import approve, deny
 from keys.actions.requests.open import request_key
 from keys.actions.requests.review import review
-from keys.models import AccessRequest, User, Verdict
+from keys.models import AccessRequest, ApiKey, User, Verdict
 from keys.rules.leaving import Plan
 from keys.rules.requests import RequestState, canonical, digest_of
 from keys.validation.frozen_request import frozen
@@ -97,6 +99,30 @@ def asking_to_keep(scene: Scene) -> Act:
 
 LESS = {"scopes": ["read:users"], "lasts": timedelta(hours=1), "reason": "Less."}
 
+
+def a_scope(scene: Scene) -> tuple[AccessRequest, Act]:
+    """Store the request for another scope without its event, and return how to open one."""
+    key = ApiKey.objects.get(pk=scene.key())
+    act = {"kind": "widen", "key": str(key.pk), "name": key.name, "person": key.owner_id}
+    text = canonical(act | {"scope": "read:items", "scopes": ["read:users"]})
+    now = timezone.now()
+    usable = {"state": "approved", "approved_at": now, "use_by": now + timedelta(days=1)}
+    facts = {"kind": "widen", "document": text, "digest": digest_of(text), "subject": key.pk}
+    request = ask_as(scene.cast.admin, scene, **usable | facts)
+    verdict = {"approver": scene.cast.owner, "approves": True, "digest": request.digest, "at": now}
+    Verdict.objects.create(request=request, **verdict)
+    return request, lambda: request_widening(scene.me, key.pk, "read:items", reason=WHY)
+
+
+def asking_to_widen(scene: Scene) -> Act:
+    return a_scope(scene)[1]
+
+
+def widening(scene: Scene) -> Act:
+    request, _ = a_scope(scene)
+    return lambda: widen_approved(scene.me, request.pk)
+
+
 PARTS = {
     **dict.fromkeys(("keys/record_request", "requests/use"), "the first step of issue and of await_paste"),
     "approved/begin": "calls the act of the last approval: test_request.py",
@@ -112,5 +138,7 @@ DONE = {
     "requests/review": (reviewing, ["request:review"]),
     "keys/generate_approved": (using, ["request:use", "key:request", "key:call", "key:issue"]),
     "leavers/ask": (asking_to_keep, ["request:open"]),
+    "keys/ask_to_widen": (asking_to_widen, ["request:open"]),
+    "keys/widen_approved": (widening, ["request:use", "key:start-rescope", "key:rescope"]),
     "bulk/ask": (asking_to_delete, ["request:open"]),
 }

@@ -17,7 +17,14 @@ __all__ = ["scene"]
 NEEDS_A_FRESH_ROLE = [
     *("keys/issue", "keys/await_paste", "keys/paste", "keys/import_keys", "keys/adopt", "keys/rescope"),
     *("keys/register: with its value", "keys/register: declared", "keys/confirm_removal", "keys/delete"),
-    *("keys/edit", "keys/correct", "keys/withdraw", "keys/withdraw: an import"),
+    *(
+        "keys/widen_approved",
+        "keys/ask_to_widen",
+        "keys/edit",
+        "keys/correct",
+        "keys/withdraw",
+        "keys/withdraw: an import",
+    ),
     *("audit/export_csv: inventory", "audit/export_csv: activity", "audit/export_evidence"),
     *("rotation/start", "rotation/retire", "rotation/kill", "rotation/extend", "rotation/call_off"),
     *("audit/explain_damage", "people/refresh_all", "safeguards/keep"),
