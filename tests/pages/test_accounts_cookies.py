@@ -23,6 +23,8 @@ SAMPLES = {
     "view_id": 1,
     "rotation_id": uuid.UUID(int=5),
     "request_id": uuid.UUID(int=6),
+    "exception_id": uuid.UUID(int=8),
+    "campaign_id": uuid.UUID(int=7),
     "item_id": 1,
     "number": 1,
     "channel_id": 1,

@@ -75,6 +75,7 @@ def test_a_job_that_never_ran_or_not_lately_is_late(browser_of):
         "siem",
         "deliveries",
         "leavers",
+        "reviews",
         "figures",
         "alerts",
         "refusals",
