@@ -29,7 +29,7 @@ class AccessRequest(models.Model):
     """A request to do an act that other people must approve (keys.rules.requests).
 
     ``document``: the frozen act as canonical JSON. ``digest``: its hash. ``needed``: how many people must
-    approve it. ``least_role``: an approver's role is at least this, the role of the key's owner. ``subject``:
+    approve it. ``least_role``: the role of the key's owner, which an approver has at least. ``subject``:
     the key that was generated or is to get a scope, or the list of keys to delete. ``offer``: a narrower
     document that an approver offers instead, or "". ``ticket``: if the requester went on without approval
     (break-glass), the number of the incident, else "".
@@ -119,7 +119,7 @@ class AccessRequest(models.Model):
         least = self.least_role
         if self.kind == RequestKind.WIDEN:
             least = max(least, User.objects.get(pk=self.act["person"]).role)
-        elif self.kind != RequestKind.KEEP:  # the key acts as the requester, whose role may have changed
+        elif self.kind == RequestKind.GENERATE:  # the key acts as the requester, whose role may have changed
             least = max(least, self.requester.role)
         approved = self.verdicts.filter(approves=True, digest=self.digest)
         return Asked(
@@ -135,7 +135,7 @@ class AccessRequest(models.Model):
             approves=True,
             digest=self.digest,
             approver__is_active=True,
-            approver__role__in=[role for role in ADMINS if role >= self.asked().least_role],
+            approver__role__in=[role for role in ADMINS if role >= self.asked().least_approver],
         )
         return frozenset(approved.values_list("approver_id", flat=True))
 

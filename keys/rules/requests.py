@@ -136,6 +136,11 @@ class Asked:
     least_role: Role
     decided: frozenset[int] = frozenset()
 
+    @property
+    def least_approver(self) -> Role:
+        """The least role of an approver. A workspace has one Owner, for whom a Super Admin can decide."""
+        return min(self.least_role, Role.SUPER_ADMIN)
+
 
 def why_not_decide(person: Approver, asked: Asked) -> str:
     """Return why ``person`` may not decide, or "".
@@ -145,7 +150,7 @@ def why_not_decide(person: Approver, asked: Asked) -> str:
     another = "Another person must decide."
     higher = (
         f"The key would act as a person with the role {asked.least_role.label}, which is higher than yours. "
-        "Somebody with at least that role must decide."
+        f"Somebody with at least the role {asked.least_approver.label} must decide."
     )
     guards = (
         (not person.is_active, "You are no longer an active member of the workspace in Cerby."),
@@ -153,7 +158,7 @@ def why_not_decide(person: Approver, asked: Asked) -> str:
         (person.user_id == asked.owner, f"The key would act as you. {another}"),
         (person.user_id in asked.decided, f"You have approved it already. {another}"),
         (person.role not in ADMINS, f"Your role, {person.role.label}, may not decide about requests."),
-        (person.role < asked.least_role, higher),
+        (person.role < asked.least_approver, higher),
     )
     return next((sentence for forbids, sentence in guards if forbids), "")
 

@@ -79,6 +79,7 @@ def test_twelve_stale_keys_are_deleted_in_five_clicks(portal, open_browser):
     second.get_by_role("link", name="delete 12 API keys").first.click()
     second.get_by_role("button", name="Approve").click()
     expect(second.get_by_role("main")).to_contain_text("The keys are being deleted.")
+    page.reload()
     page.get_by_role("link", name="Follow the deletion").click()
     expect(page.get_by_role("heading", name="Delete: finished")).to_be_visible(timeout=60_000)
     expect(page.get_by_text("12 of 12 keys processed. Done: 12.")).to_be_visible()

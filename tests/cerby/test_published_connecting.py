@@ -14,6 +14,7 @@ from django.core import mail
 from django.utils import timezone
 
 from keys import cerby
+from keys.actions.notifications.deliver import deliver_due
 from keys.cerby import credentials
 from keys.jobs.alerts import keep_alerts
 from keys.models import CredentialRefusal
@@ -158,11 +159,13 @@ def test_each_reminder_is_mailed_once_and_a_replaced_one_is_not_called_resolved(
         settings.CERBY_API_KEY_EXPIRES = timezone.now() + timedelta(days=days)
         for _ in range(2):
             keep_alerts()
+            deliver_due()
     assert [letter.subject for letter in mail.outbox] == [
         "[contenzilla] The portal's own API key expires"
     ] * 3
     settings.CERBY_API_KEY_EXPIRES = timezone.now() + timedelta(days=90)
     keep_alerts()
+    deliver_due()
     assert len(mail.outbox) == 4
     assert "Resolved" in mail.outbox[-1].subject
 

@@ -14,7 +14,7 @@ from keys.actions.requests.open import open_request
 from keys.actions.requests.use import use
 from keys.models import AccessRequest, SelectedKey, Selection
 from keys.rules.errors import Conflict, OutOfDate
-from keys.rules.permissions import Action, Actor
+from keys.rules.permissions import Action, Actor, Role
 from keys.rules.requests import RequestKind, RequestState
 from keys.selectors.bulk.selection import selection_for
 from keys.selectors.inventory.table import visible_to
@@ -58,6 +58,7 @@ def request_deletion(
             decide_by=selection.made_at + Selection.KEPT,
             ticket=ticket,
             subject=selection.pk,
+            least_role=Role.ADMIN,  # any admin may delete
         )
         if ticket:
             begin_approved(request, enqueue)

@@ -20,7 +20,7 @@ from keys.models import SelectedKey, Selection, User
 from keys.models.selection import EMERGENCY
 from keys.rules.bulk import MOST_DELETED, TYPED_ABOVE
 from keys.rules.errors import Conflict, Invalid, NeedsApproval
-from keys.rules.permissions import Action, Actor
+from keys.rules.permissions import Action, Actor, Role
 from keys.rules.requests import RequestKind
 from keys.rules.working_days import LONGEST_PERIOD, working_days
 from keys.selectors.bulk.selection import obstacle, offered, offered_in_emergency, selection_for
@@ -108,6 +108,7 @@ def _to_be_reviewed(actor: Actor, selection: Selection, reason: str) -> dict[str
         needed=1,
         ticket="Emergency stop",
         subject=selection.pk,
+        least_role=Role.ADMIN,
         is_bounded=False,
     )
     used = use(actor, made.pk, subject=selection.pk)

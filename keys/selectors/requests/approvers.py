@@ -16,7 +16,7 @@ def approvers_of(request: AccessRequest) -> list[User]:
 
 def eligible_approvers(asked: Asked) -> list[User]:
     """Return up to ``SHOWN`` people who may decide. A policy that needs more approvals cannot be met."""
-    roles = [role for role in ADMINS if role >= asked.least_role]
+    roles = [role for role in ADMINS if role >= asked.least_approver]
     people = User.objects.filter(is_active=True, role__in=roles).order_by("-role", "name", "pk")
     return [
         one

@@ -14,7 +14,7 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from keys.models import AccessRequest
-from keys.rules.permissions import Action, Actor
+from keys.rules.permissions import Action, Actor, Role
 from keys.rules.requests import DECIDE_WITHIN, RequestState, words_of
 from keys.selectors.inventory.keyset import Order, Page, page
 from keys.selectors.requests.figures import RequestFigures, request_figures
@@ -92,7 +92,8 @@ def requests_in(show: str, now: datetime) -> QuerySet[AccessRequest]:
 def _row(request: AccessRequest, actor: Actor) -> RequestRow:
     state = request.state_now()
     may = state is RequestState.OPEN and request.requester_id != actor.user_id
-    return RequestRow(request, state, summary(request), may and actor.role >= request.least_role)
+    reaches = actor.role >= min(request.least_role, Role.SUPER_ADMIN)
+    return RequestRow(request, state, summary(request), may and reaches)
 
 
 def summary(request: AccessRequest) -> str:

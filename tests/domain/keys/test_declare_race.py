@@ -103,15 +103,18 @@ def admin(database: Address) -> int:
 @pytest.mark.parametrize(
     ("runner", "answers", "count"),
     [
-        (an_import, ["20", "refused"], ROWS),
-        (an_import_without_a_lock, ["20", "refused"], ROWS),
+        (an_import, ROWS, ROWS),
+        (an_import_without_a_lock, ROWS, ROWS),
         (a_registration, ["added", "refused"], 1),
         (a_registration_without_a_lock, ["added", "refused"], 1),
     ],
 )
 def test_no_key_is_added_twice(database, admin, runner, answers, count):
     [found] = race(database, f"{__name__}:{runner.__name__}", [admin], processes=PROCESSES)
-    assert sorted(found) == answers
+    if answers == ROWS:  # a slow machine imports in several transactions, which take turns
+        assert sum(int(one) for one in found if one != "refused") == ROWS
+    else:
+        assert sorted(found) == answers
     assert ApiKey.objects.count() == count
 
 
