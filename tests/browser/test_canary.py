@@ -71,7 +71,7 @@ def _download(page: Page, address: str) -> str:
     return Path(download.value.path()).read_text(encoding="utf-8-sig")
 
 
-@pytest.mark.parametrize("way", ["save in Cerby", "copy and tick"])
+@pytest.mark.parametrize("way", [pytest.param("save in Cerby", marks=pytest.mark.nightly), "copy and tick"])
 def test_the_key_is_nowhere_afterwards(portal, open_browser, way):
     page = open_browser("owner", permissions=["clipboard-read", "clipboard-write"])
     requests = []

@@ -26,7 +26,7 @@ def _expect_used_up(page: Page) -> None:
     expect(page.get_by_role("button", name="Show")).to_have_count(0)
 
 
-@pytest.mark.parametrize("minutes", [20, -120])
+@pytest.mark.parametrize("minutes", [20, pytest.param(-120, marks=pytest.mark.nightly)])
 def test_the_time_that_is_left_follows_the_servers_clock(open_browser, name, minutes):
     page = open_browser("owner", once=True)
     page.add_init_script(f"const now = Date.now; Date.now = () => now() + {minutes * 60_000};")

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 300  # seconds, on a busy machine
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.nightly]  # the crash walk kills at each step in make test
 
 
 def test_after_kills_nothing_is_lost_and_the_other_processes_continue(postgresql_data):
